@@ -1,0 +1,35 @@
+FROM python:3.13-slim-trixie AS build
+WORKDIR /build
+
+# The installer comes from the lock too, with its hashes.
+COPY requirements.lock requirements-runtime.lock ./
+RUN awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > uv.lock \
+    && pip install --no-cache-dir --require-hashes --requirement uv.lock
+
+# The packages change less often than the code, so they are a layer of their own.
+RUN python -m venv --without-pip /opt/whopays \
+    && uv pip install --no-cache --python /opt/whopays --compile-bytecode --require-hashes --requirement requirements-runtime.lock
+
+COPY pyproject.toml README.md ./
+COPY db db
+COPY domain domain
+COPY embedded embedded
+COPY schemas schemas
+COPY workers workers
+RUN uv build --no-cache --wheel --require-hashes --build-constraints requirements.lock --out-dir dist . \
+    && uv pip install --no-cache --python /opt/whopays --compile-bytecode --no-deps dist/*.whl
+
+
+FROM python:3.13-slim-trixie
+COPY --from=build /opt/whopays /opt/whopays
+ENV PATH="/opt/whopays/bin:$PATH" \
+    PYTHONUNBUFFERED=1
+
+# A number, so that an orchestrator can tell that it is not root.
+USER 10001:10001
+WORKDIR /tmp
+
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["whopays", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["whopays"]
+CMD ["run"]

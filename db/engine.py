@@ -1,0 +1,62 @@
+"""Connections to PostgreSQL, with the limits that keep a stuck client from holding the shards of others."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+_CONNECT_SECONDS = 10
+_SESSION = {
+    "application_name": "whopays",
+    "timezone": "UTC",
+    "statement_timeout": "60s",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "transaction_timeout": "120s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    # A batch reads by key, at most a few thousand rows: a plan that scans would be a mistake of the statistics.
+    "plan_cache_mode": "force_custom_plan",
+}
+
+
+def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
+    """Give an engine for `postgresql://` or `postgresql+asyncpg://` addresses; connections are checked before use."""
+    return create_async_engine(
+        _asyncpg_url(database_url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"server_settings": _SESSION, "timeout": _CONNECT_SECONDS, "command_timeout": 90},
+    )
+
+
+@asynccontextmanager
+async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Give a connection outside of the pool, for LISTEN; it is torn down without a word to a server that may be gone."""
+    url = _asyncpg_url(database_url).set(drivername="postgresql")
+    connection = await asyncpg.connect(
+        url.render_as_string(hide_password=False),
+        timeout=_CONNECT_SECONDS,
+        server_settings={"application_name": "whopays"},
+    )
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+async def driver(connection: AsyncConnection) -> Any:
+    """Give the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY.
+
+    A transaction must have begun: run a statement through `connection` first.
+    """
+    return (await connection.get_raw_connection()).driver_connection
+
+
+def _asyncpg_url(database_url: str) -> URL:
+    return make_url(database_url).set(drivername="postgresql+asyncpg")

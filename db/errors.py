@@ -1,0 +1,36 @@
+"""What an error of the database means for the work at hand."""
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+# Classes of SQLSTATE (PostgreSQL manual, appendix A) that pass by themselves: connection, authorization while passwords
+# change, database being restored, rollback, resources, operator intervention, lock not available.
+_PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
+_PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
+_WRONG_SCHEMA_CLASS = "42"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same work may succeed later: the database is away, busy, full, or undid it for another's sake."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = _sqlstate(error)
+    if state is not None:
+        return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # asyncpg calls a value of the wrong type an interface error too; that one does not pass.
+    is_interface = isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError)
+    return is_interface or isinstance(cause, OSError | TimeoutError | PoolTimeoutError)
+
+
+def is_wrong_schema(error: BaseException) -> bool:
+    """Tell whether the tables are not those that this version works with, so that no work can succeed."""
+    state = _sqlstate(error)
+    return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(cause, "sqlstate", None)
+    return state if isinstance(state, str) else None

@@ -1,0 +1,27 @@
+"""Which relay works on a slot. A lease is for liveness only: what keeps others out is Kafka's fencing."""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds: float) -> bool:
+    """Take or renew a slot's lease by the database's clock; False while another holds it."""
+    values = {"slot": slot, "owner": owner, "seconds": seconds}
+    return (await connection.execute(_TAKE, values)).scalar_one_or_none() is not None
+
+
+async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> None:
+    """Let the next relay begin at once."""
+    values = {"slot": slot, "owner": owner}
+    await connection.execute(text("DELETE FROM relay_leases WHERE slot = :slot AND owner = :owner"), values)
+
+
+_TAKE = text(
+    """
+    INSERT INTO relay_leases (slot, owner, expires_at)
+    VALUES (:slot, :owner, clock_timestamp() + make_interval(secs => :seconds))
+    ON CONFLICT (slot) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+        WHERE relay_leases.owner = excluded.owner OR relay_leases.expires_at < clock_timestamp()
+    RETURNING slot
+    """
+)

@@ -1,0 +1,127 @@
+"""The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended, read, and never changed."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import driver
+from db.shards import Head
+from schemas.outgoing import Outgoing, render
+
+NOTIFY_CHANNEL = "whopays_log"
+PARTITION_POSITIONS = 1_000_000
+"""How many positions of each shard one partition of the table holds."""
+
+_PARTITIONS_LOCK_KEY = 0x77686F6C6F67
+_COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A published or publishable event: finished bytes, under its place in the log."""
+
+    shard: int
+    position: int
+    topic: str
+    key: bytes | None
+    value: bytes
+    hash: bytes
+
+
+def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> bytes:
+    """Give the SHA-256 over the hash of the row before and this row's topic, key and value, each with its length."""
+    digest = hashlib.sha256(previous)
+    for part in (topic.encode(), b"" if key is None else b"\x01" + key, value):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
+
+
+async def append(
+    connection: AsyncConnection,
+    heads: dict[int, Head],
+    outgoing: Sequence[tuple[int, Outgoing]],
+    source: str,
+    now: datetime,
+) -> list[int]:
+    """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
+
+    `outgoing` pairs each event with its shard. Gives each one's position. The relay is woken when the transaction commits.
+    """
+    if not outgoing:
+        return []
+    rows = []
+    moved = {}
+    for shard, event in outgoing:
+        head = moved.get(shard) or heads[shard]
+        position = head.position + 1
+        value = render(event, f"{shard}-{position}", source)
+        moved[shard] = Head(position, row_hash(head.hash, event.topic, event.key, value))
+        rows.append((shard, position, now, str(event.topic), event.key, value, moved[shard].hash))
+    await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
+    await connection.execute(
+        _MOVE_HEADS,
+        {
+            "shards": list(moved),
+            "positions": [head.position for head in moved.values()],
+            "hashes": [head.hash for head in moved.values()],
+        },
+    )
+    return [row[1] for row in rows]
+
+
+async def read(connection: AsyncConnection, after: dict[int, int], limit: int) -> list[LogRow]:
+    """Give up to `limit` rows of each shard past the position given for it, in order within the shard."""
+    rows = await connection.execute(
+        _READ, {"shards": list(after), "positions": list(after.values()), "row_limit": limit}
+    )
+    return [LogRow(row.shard, row.position, row.topic, row.key, row.value, row.hash) for row in rows]
+
+
+async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogRow | None:
+    """Give one row of the log."""
+    rows = await read(connection, {shard: position - 1}, 1)
+    return rows[0] if rows and rows[0].position == position else None
+
+
+async def ensure_partitions(connection: AsyncConnection) -> None:
+    """Make sure that the partition after the one in use exists; it is attached without stopping the writers."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PARTITIONS_LOCK_KEY})
+    highest = (await connection.execute(text("SELECT max(position) FROM shards"))).scalar_one()
+    for number in (highest // PARTITION_POSITIONS, highest // PARTITION_POSITIONS + 1):
+        name = f"log_p{number}"
+        if (await connection.execute(text("SELECT to_regclass(:name)"), {"name": name})).scalar_one() is None:
+            low, high = number * PARTITION_POSITIONS, (number + 1) * PARTITION_POSITIONS
+            await connection.execute(text(f"CREATE TABLE {name} (LIKE log INCLUDING ALL)"))
+            await connection.execute(
+                text(f"ALTER TABLE log ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
+            )
+
+
+_MOVE_HEADS = text(
+    f"""
+    WITH moved AS (
+        SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:hashes AS bytea[]))
+            AS head(shard, position, hash)
+    ), updated AS (
+        UPDATE shards SET position = moved.position, hash = moved.hash FROM moved WHERE shards.shard = moved.shard
+    )
+    SELECT pg_notify('{NOTIFY_CHANNEL}', '')
+    """
+)
+_READ = text(
+    """
+    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
+    FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
+    CROSS JOIN LATERAL (
+        SELECT * FROM log
+        WHERE log.shard = published.shard AND log.position > published.position
+        ORDER BY log.position LIMIT :row_limit
+    ) AS log
+    ORDER BY log.shard, log.position
+    """
+)

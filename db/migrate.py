@@ -1,0 +1,152 @@
+"""Bringing a database to this version's tables, and refusing what must not be touched or worked on.
+
+DatabaseRefused
+├── UnknownDatabase      it holds tables that are not whopays'
+├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
+├── WrongSchema          its tables are older or newer than this version
+└── UnsafeDatabase       its settings would break what is promised
+"""
+
+from importlib.resources import files
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.log import ensure_partitions
+
+_LOCK_KEY = 0x77686F70617973
+_UNSAFE = {"fsync": ("off",), "synchronous_commit": ("off", "local"), "full_page_writes": ("off",)}
+
+
+class DatabaseRefused(Exception):
+    """The database is not one to work on; the message says why, and what to do."""
+
+
+class UnknownDatabase(DatabaseRefused):
+    """The database holds tables of something else."""
+
+
+class ForeignInstallation(DatabaseRefused):
+    """The database belongs to another installation, or was made with another number of shards."""
+
+
+class WrongSchema(DatabaseRefused):
+    """The tables are older or newer than this version of the code."""
+
+
+class UnsafeDatabase(DatabaseRefused):
+    """The database's settings would break what is promised."""
+
+
+async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[str | None, str]:
+    """Create or upgrade the tables in one transaction; give the revision before (None for an empty database) and after.
+
+    Raises DatabaseRefused. Two at once wait for each other.
+    """
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        before = await connection.run_sync(_known_revision)
+        if before is not None:
+            await _check_installation(connection, installation, shards)
+        await connection.run_sync(_upgrade)
+        if before is None:
+            await _install(connection, installation, shards)
+        await ensure_partitions(connection)
+    return before, head_revision()
+
+
+async def check(engine: AsyncEngine, installation: str, shards: int, *, is_disposable: bool = False) -> None:
+    """Make sure that this database can be worked on. Raises DatabaseRefused.
+
+    `is_disposable` accepts settings that lose what was committed when the server crashes.
+    """
+    async with engine.connect() as connection:
+        revision = await connection.run_sync(_known_revision)
+        if revision is None:
+            raise WrongSchema("The database is empty. Run: whopays migrate")
+        if revision != head_revision():
+            raise WrongSchema(
+                f"The database's tables are at revision {revision}, this version needs {head_revision()}. "
+                "Run: whopays migrate"
+            )
+        await _check_installation(connection, installation, shards)
+        if not is_disposable:
+            await _check_settings(connection)
+
+
+def head_revision() -> str:
+    """Give the revision that this version of the code works with."""
+    head = _scripts().get_current_head()
+    if head is None:
+        raise WrongSchema("This version of whopays has no migrations: it is not installed completely.")
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("db") / "migrations"))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _known_revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None:
+        tables = inspect(connection).get_table_names()
+        if set(tables) - {"alembic_version"}:
+            raise UnknownDatabase(
+                f"The database holds tables that are not whopays' ({', '.join(sorted(tables)[:5])}). "
+                "Give WHOPAYS_DATABASE_URL a database of its own."
+            )
+        return None
+    if revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise WrongSchema(
+            f"The database's revision {revision} is not known: it was made by a newer whopays, or by something else. "
+            "Install that version, or give WHOPAYS_DATABASE_URL another database."
+        )
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def _install(connection: AsyncConnection, installation: str, shards: int) -> None:
+    names: dict[str, Any] = {"name": installation, "shards": shards}
+    await connection.execute(text("INSERT INTO installation (name, shards) VALUES (:name, :shards)"), names)
+    await connection.execute(text("INSERT INTO shards (shard) SELECT generate_series(0, :shards - 1)"), names)
+
+
+async def _check_installation(connection: AsyncConnection, installation: str, shards: int) -> None:
+    found = (await connection.execute(text("SELECT name, shards FROM installation"))).one()
+    if found.name != installation:
+        raise ForeignInstallation(
+            f'The database belongs to the installation "{found.name}", not "{installation}". '
+            "Correct WHOPAYS_INSTALLATION or WHOPAYS_DATABASE_URL."
+        )
+    if found.shards != shards:
+        raise ForeignInstallation(
+            f"The installation was made with {found.shards} shards, which never changes; WHOPAYS_SHARDS says {shards}."
+        )
+
+
+async def _check_settings(connection: AsyncConnection) -> None:
+    for name, unsafe in _UNSAFE.items():
+        value = (await connection.execute(text("SELECT current_setting(:name)"), {"name": name})).scalar_one()
+        if value in unsafe:
+            raise UnsafeDatabase(
+                f"PostgreSQL runs with {name} = {value}: a crash could forget what was published. Set {name} = on, or "
+                "WHOPAYS_DATABASE_IS_DISPOSABLE=true where nothing may be lost that matters."
+            )
+    if (await connection.execute(text("SELECT pg_is_in_recovery()"))).scalar_one():
+        raise UnsafeDatabase("PostgreSQL is a standby (read-only). Give WHOPAYS_DATABASE_URL the primary.")

@@ -1,0 +1,150 @@
+"""The questions: who pays, since when, and how an account stands. Read-only, one consistent answer each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.state import Binding
+from schemas.scalars import format_instant
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One payer of a project, in `[established_at, ended_at)`; `number` counts from 1."""
+
+    number: int
+    binding_id: str
+    account: str
+    established_at: datetime
+    ended_at: datetime | None
+
+
+async def payer(connection: AsyncConnection, organization: str, project: str, at: datetime | None = None) -> str | None:
+    """Give the account that pays for a project now, or paid at an instant; None when nobody does."""
+    names = {"organization": organization, "project": project, "at": at}
+    return (await connection.execute(_PAYER if at is None else _PAYER_AT, names)).scalar_one_or_none()
+
+
+async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
+    """Give all payers of a project, oldest first."""
+    rows = await connection.execute(_TIMELINE, {"organization": organization, "project": project})
+    bindings = [Binding(**row._mapping) for row in rows]
+    return [
+        TimelineEntry(
+            number=binding.number,
+            binding_id=binding.binding_id,
+            account=binding.account,
+            established_at=binding.established_at,
+            ended_at=binding.ended_at,
+        )
+        for binding in bindings
+    ]
+
+
+async def account(connection: AsyncConnection, organization: str, account: str) -> dict[str, Any] | None:
+    """Give an account with the members of `AccountChanged`, and `projects`, how many it pays for; None when unknown."""
+    names = {"organization": organization, "account": account}
+    row = (await connection.execute(_ACCOUNT, names)).one_or_none()
+    if row is None:
+        return None
+    return {
+        "organization": organization,
+        "account": account,
+        "displayName": row.display_name,
+        "phase": row.phase,
+        "conditions": row.conditions,
+        "holds": row.holds,
+        "currencyCode": row.currency_code,
+        "paymentTerms": row.payment_terms,
+        "preferences": row.preferences,
+        "paymentProfile": row.payment_profile,
+        "activatedAt": row.activated_at and format_instant(row.activated_at),
+        "version": row.version,
+        "closure": row.closure,
+        "projects": row.projects,
+    }
+
+
+async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
+    """Give the phases that an account entered, oldest first: `from`, `to`, `reason`, `message`, `by`, `causedBy`, `at`."""
+    rows = await connection.execute(_HISTORY, {"organization": organization, "account": account})
+    return [
+        {
+            "from": row.previous_phase,
+            "to": row.phase,
+            "reason": row.reason,
+            "message": row.message,
+            "by": row.by,
+            "causedBy": row.caused_by,
+            "at": format_instant(row.entered_at),
+        }
+        for row in rows
+    ]
+
+
+async def projects_of_account(connection: AsyncConnection, organization: str, account: str) -> list[str]:
+    """Give the projects that an account pays for now, by name."""
+    rows = await connection.execute(_PROJECTS_OF_ACCOUNT, {"organization": organization, "account": account})
+    return list(rows.scalars())
+
+
+async def results(
+    connection: AsyncConnection, organization: str, command_id: str, source: str | None = None
+) -> list[bytes]:
+    """Give the results of the commands with an id, of one source or of all: the events as they were published."""
+    names = {"organization": organization, "command_id": command_id, "source": source}
+    return list((await connection.execute(_RESULTS, names)).scalars())
+
+
+_PAYER = text(
+    """
+    SELECT account FROM bindings
+    WHERE organization = :organization AND project = :project AND ended_at IS NULL
+    """
+)
+_PAYER_AT = text(
+    """
+    SELECT account FROM bindings
+    WHERE organization = :organization AND project = :project
+        AND established_at <= :at AND (ended_at IS NULL OR ended_at > :at)
+    """
+)
+_TIMELINE = text(
+    """
+    SELECT organization, project, number, account, established_at, ended_at, released, previous_ended_at
+    FROM bindings WHERE organization = :organization AND project = :project ORDER BY number
+    """
+)
+_ACCOUNT = text(
+    """
+    SELECT accounts.*, (
+        SELECT count(*) FROM bindings
+        WHERE bindings.organization = accounts.organization AND bindings.account = accounts.account
+            AND bindings.ended_at IS NULL
+    ) AS projects
+    FROM accounts WHERE organization = :organization AND account = :account
+    """
+)
+_HISTORY = text(
+    """
+    SELECT previous_phase, phase, reason, message, "by", caused_by, entered_at
+    FROM account_phases WHERE organization = :organization AND account = :account ORDER BY number
+    """
+)
+_PROJECTS_OF_ACCOUNT = text(
+    """
+    SELECT project FROM bindings
+    WHERE organization = :organization AND account = :account AND ended_at IS NULL ORDER BY project
+    """
+)
+_RESULTS = text(
+    """
+    SELECT log.value FROM inbox JOIN log USING (shard, position)
+    WHERE inbox.organization = :organization AND inbox.command_id = :command_id
+        AND (CAST(:source AS text) IS NULL OR inbox.source = :source)
+    ORDER BY inbox.source
+    """
+)

@@ -1,0 +1,277 @@
+"""The tables, and the promises that their named constraints hold (docs/architecture.md, "The database").
+
+Every key begins with what its table is sharded by: the organization, or the shard of the log.
+"""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_instant = DateTime(timezone=True)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("shards", SmallInteger, nullable=False),
+    Column("created_at", _instant, nullable=False, server_default=text("clock_timestamp()")),
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    PrimaryKeyConstraint("is_only", name="installation_pkey"),
+    CheckConstraint("is_only", name="installation_is_one"),
+    CheckConstraint("shards > 0", name="installation_has_shards"),
+    comment="One row: what this installation is called, and how many shards it was made with, for ever.",
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
+    PrimaryKeyConstraint("shard", name="shards_pkey"),
+    comment="The only lock: who holds a shard's row is its single writer. The head of its log.",
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", _instant, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("shard", "position", name="log_pkey"),
+    postgresql_partition_by="RANGE (position)",
+    comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("phases", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("last_instant", _instant, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("conditions", JSONB, nullable=False),
+    Column("display_name", Text),
+    Column("currency_code", Text),
+    Column("payment_terms", JSONB),
+    Column("preferences", JSONB),
+    Column("payment_profile", Text),
+    Column("holds", JSONB, nullable=False),
+    Column("closure", JSONB),
+    Column("activated_at", _instant),
+    PrimaryKeyConstraint("organization", "account", name="accounts_pkey"),
+    CheckConstraint(
+        "phase IN ('Provisioning', 'Incomplete', 'Ready', 'Suspended', 'Archived')", name="accounts_phase_known"
+    ),
+    CheckConstraint(
+        "phase NOT IN ('Ready', 'Incomplete') OR (currency_code IS NOT NULL AND payment_terms IS NOT NULL)",
+        name="accounts_configured_beyond_provisioning",
+    ),
+    CheckConstraint("phase <> 'Ready' OR payment_profile IS NOT NULL", name="accounts_ready_with_profile"),
+    CheckConstraint("phase <> 'Ready' OR activated_at IS NOT NULL", name="accounts_ready_is_activated"),
+    CheckConstraint(
+        "phase = 'Archived' OR (phase = 'Suspended') = (holds <> '[]'::jsonb)", name="accounts_suspended_by_holds"
+    ),
+    Index(
+        "accounts_by_payment_profile",
+        "organization",
+        "payment_profile",
+        postgresql_where=text("payment_profile IS NOT NULL"),
+    ),
+)
+
+account_phases = Table(
+    "account_phases",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("previous_phase", Text),
+    Column("phase", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("caused_by", Text, nullable=False),
+    Column("entered_at", _instant, nullable=False),
+    PrimaryKeyConstraint("organization", "account", "number", name="account_phases_pkey"),
+    ForeignKeyConstraint(
+        ["organization", "account"],
+        ["accounts.organization", "accounts.account"],
+        name="account_phases_of_account",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    CheckConstraint("(number = 1) = (previous_phase IS NULL)", name="account_phases_first_has_no_previous"),
+    CheckConstraint("phase <> previous_phase", name="account_phases_change"),
+    comment="The history of each account's phases.",
+)
+
+payment_profiles = Table(
+    "payment_profiles",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("payment_profile", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("reference", Text),
+    Column("country", Text),
+    Column("expires_at", _instant),
+    Column("reason", Text),
+    PrimaryKeyConstraint("organization", "payment_profile", name="payment_profiles_pkey"),
+    CheckConstraint("state IN ('Valid', 'Invalid', 'Removed')", name="payment_profiles_state_known"),
+    CheckConstraint("version >= 1", name="payment_profiles_version"),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("uid", Text),
+    Column("display_name", Text),
+    Column("bindings", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("last_instant", _instant),
+    Column("last_ended_at", _instant),
+    PrimaryKeyConstraint("organization", "project", name="projects_pkey"),
+    CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
+    CheckConstraint("version >= 1", name="projects_version"),
+)
+
+retired_uids = Table(
+    "retired_uids",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    PrimaryKeyConstraint("organization", "project", "uid", name="retired_uids_pkey"),
+    comment="Uids that gave their project's name to another, and never come back.",
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("established_at", _instant, nullable=False),
+    Column("ended_at", _instant),
+    Column("released", Boolean, nullable=False, server_default=text("false")),
+    Column("previous_ended_at", _instant),
+    Column("previous_number", BigInteger, Computed("CASE WHEN number > 1 THEN number - 1 END", persisted=True)),
+    Column(
+        "successor_number",
+        BigInteger,
+        Computed("CASE WHEN ended_at IS NOT NULL AND NOT released THEN number + 1 END", persisted=True),
+    ),
+    PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
+    UniqueConstraint("organization", "project", "number", "ended_at", name="bindings_end"),
+    UniqueConstraint("organization", "project", "number", "established_at", name="bindings_beginning"),
+    CheckConstraint("ended_at > established_at", name="bindings_interval_not_empty"),
+    CheckConstraint("NOT released OR ended_at IS NOT NULL", name="bindings_released_is_ended"),
+    CheckConstraint("(number = 1) = (previous_ended_at IS NULL)", name="bindings_first_has_no_previous"),
+    CheckConstraint("previous_ended_at <= established_at", name="bindings_follow_the_previous"),
+    # Each binding refers to the end of the one before it, and a superseded one to its successor: no overlap and no gap
+    # can be committed. Deferred, because one transaction ends the one and begins the other.
+    ForeignKeyConstraint(
+        ["organization", "project", "previous_number", "previous_ended_at"],
+        ["bindings.organization", "bindings.project", "bindings.number", "bindings.ended_at"],
+        name="bindings_touch_the_previous",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    ForeignKeyConstraint(
+        ["organization", "project", "successor_number", "ended_at"],
+        ["bindings.organization", "bindings.project", "bindings.number", "bindings.established_at"],
+        name="bindings_superseded_have_a_successor",
+        deferrable=True,
+        initially="DEFERRED",
+    ),
+    Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("bindings_by_account", "organization", "account", "project", postgresql_where=text("ended_at IS NULL")),
+    comment="Who pays for a project in [established_at, ended_at); never updated beyond its end, never deleted.",
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization", "source", "command_id", name="inbox_pkey"),
+    comment="Every command's id, what it meant, and where in the log its result stands.",
+)
+
+handled_records = Table(
+    "handled_records",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("timestamp", _instant, nullable=False),
+    PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="handled_records_pkey"),
+    comment="Records that were answered without claiming an id; the timestamp tells a re-created topic's apart.",
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("timestamp", _instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("key", LargeBinary),
+    Column("header_names", ARRAY(Text)),
+    Column("header_values", ARRAY(LargeBinary)),
+    Column("value", LargeBinary),
+    Column("recorded_at", _instant, nullable=False),
+    PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
+)
+
+relay_leases = Table(
+    "relay_leases",
+    metadata,
+    Column("slot", SmallInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", _instant, nullable=False),
+    PrimaryKeyConstraint("slot", name="relay_leases_pkey"),
+    comment="Which relay works on a slot: for liveness only; Kafka's fencing is what keeps others out.",
+)

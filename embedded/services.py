@@ -1,0 +1,136 @@
+"""Starting and stopping both servers together."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from embedded.data_folder import DataFolder
+from embedded.errors import EmbeddedError
+from embedded.kafka import Kafka
+from embedded.postgresql import PostgreSQL
+from embedded.processes import Process
+from embedded.server import Server
+
+_SECONDS_TO_PREPARE = 120.0
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the running servers are reached."""
+
+    database_url: str
+    """For SQLAlchemy with asyncpg; it contains the password."""
+    kafka_bootstrap_servers: str
+    """`host:port`."""
+
+
+def _print_to_standard_error(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+class EmbeddedServices:
+    """PostgreSQL and Apache Kafka in one data folder.
+
+    They end with the process that started them, however it ends, and the data survive: the next start goes on with
+    them, on the same ports where these are still free.
+    """
+
+    def __init__(
+        self,
+        data_directory: Path,
+        *,
+        report: Callable[[str], None] = _print_to_standard_error,
+        durable: bool = True,
+        postgresql_settings: Mapping[str, str] | None = None,
+        kafka_settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the folder (made when absent) and where to tell what takes long.
+
+        Without `durable` PostgreSQL does not wait for the disk: right for tests, which need no data after the machine's
+        end. The settings are PostgreSQL's and the broker's own, by their names, and go before those of this package.
+        """
+        self._folder = DataFolder(data_directory, report)
+        self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
+        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report)
+        self._servers: tuple[Server, Server] = (self._postgresql, self._kafka)
+        self._addresses: Addresses | None = None
+
+    def start(self) -> Addresses:
+        """Start both servers, wait until they answer, and give their addresses; when they run, only give these.
+
+        Raises `EmbeddedError`; nothing is left running then.
+        """
+        if self._addresses is None:
+            try:
+                self._addresses = self._start()
+            except OSError as error:
+                self.stop()
+                raise EmbeddedError(f"The servers in {self._folder.path} cannot be started: {error}") from error
+            except BaseException:
+                self.stop()
+                raise
+        return self._addresses
+
+    def stop(self) -> None:
+        """Stop both servers cleanly, wait until they have ended, give the folder back. Harmless when not started."""
+        for server in self._servers:
+            server.ask_to_stop()
+        for server in self._servers:
+            server.stop()
+        self._addresses = None
+        self._folder.release()
+
+    @staticmethod
+    def reset(data_directory: Path, *, report: Callable[[str], None] = _print_to_standard_error) -> None:
+        """Delete everything that is in the folder, if there is one.
+
+        Raises `EmbeddedError` when it is in use by another process or was not made by this package.
+        """
+        folder = DataFolder(data_directory, report)
+        if not folder.path.exists():
+            return
+        try:
+            folder.acquire()
+            folder.empty()
+        except OSError as error:
+            raise EmbeddedError(f"{folder.path} cannot be emptied: {error}") from error
+        finally:
+            folder.release()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> Addresses:
+        self._folder.acquire()
+        self._folder.check_space()
+        self._kafka.fetch_libraries()
+        self._prepare()
+        for server in self._servers:
+            server.launch()
+        self._postgresql.wait_until_ready()
+        self._postgresql.create_database()
+        self._kafka.wait_until_ready()
+        return Addresses(self._postgresql.database_url, self._kafka.bootstrap_servers)
+
+    def _prepare(self) -> None:
+        preparing: list[tuple[Server, Process]] = []
+        try:
+            for server in self._servers:
+                program = server.preparation()
+                if program is not None:
+                    preparing.append((server, Process(program)))
+            for server, process in preparing:
+                process.run_to_end(_SECONDS_TO_PREPARE)
+                server.prepared()
+        finally:
+            for _, process in preparing:
+                process.stop()

@@ -1,0 +1,97 @@
+"""The small process between whopays and one server, so that no server outlives whoever started it.
+
+It starts the server, then waits: when its standard input ends (its parent stopped, or was killed) or it is told to end,
+it stops the server, cleanly first, by force when that takes too long. It exits as the server did.
+
+It is run as a script by an isolated interpreter and therefore imports only the standard library.
+"""
+
+import ctypes
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+LINUX_CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1
+
+
+def main(command: list[str], stop_signals: list[tuple[int, float]], user_id: int | None, group_id: int | None) -> int:
+    """Run `command` until it ends or must end, and give its exit code.
+
+    `stop_signals` are pairs of a signal and how many seconds the server has to end after it, before the next one; after
+    the last comes SIGKILL. With `user_id` the server runs under that user.
+    """
+    wake_up_read, wake_up_write = os.pipe()
+    os.set_blocking(wake_up_read, False)
+    os.set_blocking(wake_up_write, False)
+    signal.set_wakeup_fd(wake_up_write)
+    told_to_stop = False
+
+    def stop(_signal: int, _frame: object) -> None:
+        nonlocal told_to_stop
+        told_to_stop = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
+
+    server = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        close_fds=False,  # the lock that says "a server of this folder lives" is held through them
+        preexec_fn=prepare(stop_signals[0][0], user_id, group_id),  # noqa: PLW1509 - this process has one thread
+    )
+    while server.poll() is None and not told_to_stop:
+        readable, _, _ = select.select([0, wake_up_read], [], [])
+        if 0 in readable and not os.read(0, 4096):
+            told_to_stop = True
+        if wake_up_read in readable:
+            os.read(wake_up_read, 4096)
+    return end(server, stop_signals)
+
+
+def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) -> int:
+    """Stop the server, more firmly each time, and give its exit code (128 + N when signal N ended it)."""
+    for number, seconds in [*stop_signals, (int(signal.SIGKILL), 60.0)]:
+        if server.poll() is None:
+            server.send_signal(number)
+            try:
+                server.wait(seconds)
+            except subprocess.TimeoutExpired:
+                continue
+    code = server.poll()
+    return 1 if code is None else code if code >= 0 else 128 - code
+
+
+def prepare(death_signal: int, user_id: int | None, group_id: int | None) -> Callable[[], None]:
+    """Give what the server's process does before it becomes the server."""
+    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+    def before_the_server() -> None:
+        if user_id is not None and group_id is not None:
+            if libc is not None:
+                libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+            os.setgroups([])
+            os.setgid(group_id)
+            os.setuid(user_id)
+            if libc is not None:
+                # Root's folders (a home, a test's folder) are closed to others. The server may pass them, as whoever
+                # started it may, so that no folder's permissions have to be opened for it.
+                capability = 1 << CAP_DAC_OVERRIDE
+                header = struct.pack("Ii", LINUX_CAPABILITY_VERSION_3, 0)
+                libc.capset(header, struct.pack("6I", capability, capability, capability, 0, 0, 0))
+                libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
+        if libc is not None:
+            # Where the kernel can, the server ends even when this process is killed. Must follow the change of user.
+            libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+
+    return before_the_server
+
+
+if __name__ == "__main__":
+    sys.exit(main(**json.loads(sys.argv[1])))

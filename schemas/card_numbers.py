@@ -1,0 +1,76 @@
+"""Card numbers: recognised wherever they hide in a record's data, repeated nowhere (docs/contract.md section 2)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_CANDIDATE = re.compile(r"[\s\u2010-\u2015-]*(?:[0-9][\s\u2010-\u2015-]*){13,19}")
+_NOT_A_DIGIT = re.compile(r"[^0-9]")
+_NOT_SEARCHED: frozenset[tuple[str | int, ...]] = frozenset(
+    {
+        ("organization",),
+        ("project",),
+        ("projects",),
+        ("account",),
+        ("fromAccount",),
+        ("toAccount",),
+        ("expectedAccount",),
+        ("uid",),
+        ("contact", "phone"),
+        ("preferences", "taxRegistrations"),
+        ("preferences", "eInvoicing"),
+    }
+)
+
+
+def is_card_number(text: str) -> bool:
+    """Tell whether `text`, without blanks and hyphens, is 13 to 19 digits that pass the Luhn check."""
+    if _CANDIDATE.fullmatch(text) is None:
+        return False
+    digits = [int(digit) for digit in _NOT_A_DIGIT.sub("", text)]
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + doubled) % 10 == 0
+
+
+def card_number_pointers(data: Any) -> list[str]:
+    """Give a JSON pointer for each string that is taken for a card number; for a member's name, that of its object."""
+    return list(_search(data, ()))
+
+
+def without_card_numbers(data: Any) -> Any:
+    """Give a copy of `data` in which each card number, also in a member's name, is replaced by a fixed word."""
+    match data:
+        case str():
+            return "<card number>" if is_card_number(data) else data
+        case list():
+            return [without_card_numbers(item) for item in data]
+        case dict():
+            return {without_card_numbers(name): without_card_numbers(item) for name, item in data.items()}
+        case _:
+            return data
+
+
+def pointer(path: tuple[str | int, ...]) -> str:
+    """Write a path of member names and list indexes as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+def _search(value: Any, path: tuple[str | int, ...]) -> Iterator[str]:
+    if path in _NOT_SEARCHED:
+        return
+    match value:
+        case str():
+            if is_card_number(value):
+                yield pointer(path)
+        case list():
+            for index, item in enumerate(value):
+                yield from _search(item, (*path, index))
+        case dict():
+            for name, item in value.items():
+                if is_card_number(name):
+                    yield pointer(path)
+                    yield from _search(item, path)
+                else:
+                    yield from _search(item, (*path, name))
+        case _:
+            pass

@@ -1,0 +1,194 @@
+"""The events that are published (docs/contract.md section 7). What the contract marks `?` is left out when absent."""
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.commands import HoldReason, PaymentTerms
+from schemas.scalars import Instant, Wire
+from schemas.topics import Topic
+
+
+def _absent(value: Any) -> bool:
+    return value is None
+
+
+OptionalText = Annotated[str | None, Field(exclude_if=_absent)]
+
+
+class Phase(StrEnum):
+    """The account's computed phase (docs/contract.md section 4)."""
+
+    PROVISIONING = "Provisioning"
+    INCOMPLETE = "Incomplete"
+    READY = "Ready"
+    SUSPENDED = "Suspended"
+    ARCHIVED = "Archived"
+
+
+class PhaseReason(StrEnum):
+    """Why an account is in its phase, and why a condition is as it is. The hold reasons are the commands' own words."""
+
+    CREATED = "Created"
+    CONFIGURATION_MISSING = "ConfigurationMissing"
+    PAYMENT_PROFILE_MISSING = "PaymentProfileMissing"
+    PAYMENT_PROFILE_NOT_FOUND = "PaymentProfileNotFound"
+    PAYMENT_PROFILE_INVALID = "PaymentProfileInvalid"
+    PAYMENT_PROFILE_EXPIRED = "PaymentProfileExpired"
+    PAYMENT_PROFILE_REMOVED = "PaymentProfileRemoved"
+    PAYMENT_PROFILE_NOT_ALLOWED = "PaymentProfileNotAllowed"
+    PAYMENT_FAILURE = "PaymentFailure"
+    COMPLIANCE_VIOLATION = "ComplianceViolation"
+    ADMINISTRATIVE = "Administrative"
+    REQUIREMENTS_MET = "RequirementsMet"
+    CLOSED = "Closed"
+
+
+class NoticeKind(StrEnum):
+    """What a project is told about its payer."""
+
+    ACCOUNT_SUSPENDED = "AccountSuspended"
+    ACCOUNT_NOT_READY = "AccountNotReady"
+    ACCOUNT_READY = "AccountReady"
+    PAYER_MISSING = "PayerMissing"
+
+
+class Cause(Wire):
+    """What made it happen: a command or a fact, `by` whom, and the reason they gave."""
+
+    command_id: OptionalText = None
+    fact_id: OptionalText = None
+    by: str
+    reason: OptionalText = None
+
+
+class Reactivation(Wire):
+    """Someone's statement that the cause of a hold is resolved."""
+
+    by: str
+    resolution: str
+    requested_at: Instant
+
+
+class Hold(Wire):
+    """One reason for which an account is suspended."""
+
+    reason: HoldReason
+    message: str | None
+    by: str
+    placed_at: Instant
+    reactivation: Reactivation | None = None
+
+
+class Closure(Wire):
+    """A request to close the account."""
+
+    by: str
+    reason: str | None
+    requested_at: Instant
+
+
+ConditionType = Literal["ConfigurationValid", "PaymentProfileValid", "NoHolds", "Ready"]
+
+
+class Condition(Wire):
+    """One of the conditions that explain the phase; `last_transition_time` is when `status` last changed."""
+
+    type: ConditionType
+    status: Literal["True", "False"]
+    reason: PhaseReason
+    message: str
+    last_transition_time: Instant
+
+
+class Event(Wire):
+    """What every event has: the topic it is published on and its `type` in full."""
+
+    topic: ClassVar[Topic]
+
+    @classmethod
+    def name(cls) -> str:
+        """Give the event's name, the middle of its `type`."""
+        return cls.__name__
+
+
+class CurrentBinding(Wire):
+    """The binding that pays from now on."""
+
+    binding_id: str
+    account: str
+    established_at: Instant
+    currency_code: str | None
+    payment_terms: PaymentTerms | None
+
+
+class PreviousBinding(Wire):
+    """The binding that paid until now: `[established_at, ended_at)`."""
+
+    binding_id: str
+    account: str
+    established_at: Instant
+    ended_at: Instant
+
+
+class BindingChanged(Event):
+    """A project has another payer, its first one, or none any more."""
+
+    topic = Topic.BINDINGS
+
+    organization: str
+    project: str
+    change: Literal["Bound", "Superseded", "Released"]
+    current: CurrentBinding | None
+    previous: PreviousBinding | None
+    cause: Cause
+
+
+class AccountPhaseChanged(Event):
+    """An account entered a phase."""
+
+    topic = Topic.ACCOUNTS
+
+    organization: str
+    account: str
+    previous_phase: Phase | None
+    phase: Phase
+    reason: PhaseReason
+    message: str
+    holds: tuple[Hold, ...]
+    cause: Cause
+
+
+class AccountChanged(Event):
+    """The account's state after a command or fact changed it: exactly one, last; its contact is never part of it."""
+
+    topic = Topic.ACCOUNTS
+
+    organization: str
+    account: str
+    display_name: str | None
+    phase: Phase
+    conditions: tuple[Condition, ...]
+    holds: tuple[Hold, ...]
+    currency_code: str | None
+    payment_terms: PaymentTerms | None
+    preferences: dict[str, Any] | None
+    payment_profile: str | None
+    activated_at: Instant | None
+    version: int
+    closure: Closure | None
+    cause: Cause
+
+
+class ProjectBillingNotice(Event):
+    """Tells one project that its payer's phase changed, or that it has none."""
+
+    topic = Topic.NOTICES
+
+    organization: str
+    project: str
+    account: str | None
+    kind: NoticeKind
+    reason: str
+    message: str

@@ -1,0 +1,83 @@
+"""An event as it goes out (docs/contract.md section 2): rendered once, to the bytes that a replay repeats."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from schemas.envelope import SPECVERSION, type_of
+from schemas.events import Event
+from schemas.scalars import format_instant
+from schemas.topics import Topic
+
+CONTENT_TYPE = b"application/cloudevents+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event with its envelope, before it has a place in the log.
+
+    `boundary` is the organization whose log it belongs to, or `topic/partition` of what has none. `subject` is
+    `organization/project`, `organization/account`, the organization of a result, or `topic/partition/offset`; `key` the
+    record key; `sequence` the gapless number of the subject, on `bindings` and `accounts` only.
+    """
+
+    event: Event
+    boundary: str
+    subject: str
+    key: bytes | None
+    time: datetime
+    sequence: int | None = None
+    causation_id: str | None = None
+    sender: str | None = None
+    passed_on: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def topic(self) -> Topic:
+        """Give the topic that the event is published on, without prefix."""
+        return self.event.topic
+
+    @property
+    def type(self) -> str:
+        """Give the event's `type` attribute, in full."""
+        return type_of(self.event.name())
+
+
+def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
+    """Write an event as a structured CloudEvent in JSON."""
+    attributes: dict[str, Any] = {
+        "specversion": SPECVERSION,
+        "id": event_id,
+        "source": source,
+        "type": outgoing.type,
+        "time": format_instant(outgoing.time),
+        "subject": outgoing.subject,
+    }
+    if outgoing.sequence is not None:
+        attributes["sequence"] = f"{outgoing.sequence:020d}"
+    partition_key = _text(outgoing.key)
+    if partition_key is not None:
+        attributes["partitionkey"] = partition_key
+    if outgoing.causation_id is not None:
+        attributes["causationid"] = outgoing.causation_id
+    if outgoing.sender is not None:
+        attributes["authid"] = outgoing.sender
+    attributes.update(outgoing.passed_on)
+    attributes["data"] = outgoing.event.model_dump(mode="json")
+    return orjson.dumps(attributes)
+
+
+def headers_of(value: bytes) -> list[tuple[str, bytes]]:
+    """Give the Kafka headers of a rendered event: its content type, and each attribute as `ce_…`."""
+    attributes = orjson.loads(value)
+    del attributes["data"]
+    return [("content-type", CONTENT_TYPE), *((f"ce_{name}", text.encode()) for name, text in attributes.items())]
+
+
+def _text(key: bytes | None) -> str | None:
+    # Only a dead letter can have a key that is no text: its record's own.
+    try:
+        return None if key is None else key.decode("utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,154 @@
+"""From a record to what it says: a command, a fact, or a reason why it cannot be answered."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.card_numbers import card_number_pointers, is_card_number, pointer, without_card_numbers
+from schemas.commands import COMMANDS, Command, fingerprint
+from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event
+from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.records import DeadLetterReason, Record, Unanswerable
+from schemas.results import Reason, Violation, violation
+from schemas.scalars import is_identifier
+
+_FACTS: tuple[type[Fact], ...] = (ProjectChanged, PaymentProfileChanged)
+_LONGEST_QUOTE = 100
+_PRIVATE = "contact"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMessage:
+    """A command that can be answered. `command` is None when its type is unknown or its shape is broken.
+
+    `known` tells whether the type is; `violations` are those of its shape; `fingerprint` stands for its meaning.
+    """
+
+    record: Record
+    event: CloudEvent
+    organization: str
+    known: bool
+    command: Command | None
+    violations: tuple[Violation, ...]
+    fingerprint: bytes
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FactMessage:
+    """A fact, with the envelope that it came in."""
+
+    record: Record
+    event: CloudEvent
+    fact: Fact
+
+    @property
+    def sender(self) -> str:
+        """Give who reports: the fact's `authid`, else its `source`."""
+        return self.event.sender or self.event.source
+
+
+def read_command(record: Record, max_value_bytes: int) -> CommandMessage:
+    """Read a record of the command topic. Raises Unanswerable for what only a dead letter can answer."""
+    attributes, data = attributes_and_data(record, max_value_bytes)
+    cards = card_number_pointers(data)
+    try:
+        event = read_cloud_event(attributes, data, record)
+        organization = data.get("organization") if isinstance(data, dict) else None
+        if not isinstance(organization, str) or not is_identifier(organization):
+            raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "data.organization must be an organization's name")
+        if any(_version_of(event.type, fact) is not None for fact in _FACTS):
+            raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, "facts have topics of their own")
+    except Unanswerable:
+        if cards:
+            raise _card_number() from None
+        raise
+    name = event.type.removeprefix(TYPE_PREFIX).removesuffix(".v1")
+    model = COMMANDS.get(name) if event.type == f"{TYPE_PREFIX}{name}.v1" else None
+    command, violations = _validate(model, data, event, cards)
+    return CommandMessage(
+        record=record,
+        event=event,
+        organization=organization,
+        known=model is not None,
+        command=command,
+        violations=violations,
+        fingerprint=command.fingerprint() if command else fingerprint(event.type, without_card_numbers(data)),
+        dry_run=data.get("dryRun") is True,
+    )
+
+
+def read_fact(record: Record, model: type[Fact], max_value_bytes: int) -> FactMessage:
+    """Read a record of a fact topic, which holds `model` only. Raises Unanswerable."""
+    attributes, data = attributes_and_data(record, max_value_bytes)
+    if card_number_pointers(data):
+        raise _card_number()
+    event = read_cloud_event(attributes, data, record)
+    version = _version_of(event.type, model)
+    if version is None:
+        raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, f"this topic holds {model.__name__} only")
+    if version != "1":
+        raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"{model.__name__} is read in version 1 only")
+    if event.faults:
+        raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "; ".join(event.faults))
+    try:
+        return FactMessage(record, event, model.model_validate(data, by_alias=True, by_name=False))
+    except ValidationError as error:
+        detail = "; ".join(f"{field or '/'}: {message}" for field, message in _errors(error)[:10])
+        raise Unanswerable(DeadLetterReason.INVALID_FACT, detail) from None
+
+
+def _card_number() -> Unanswerable:
+    return Unanswerable(
+        DeadLetterReason.CARD_NUMBER, "the data holds what looks like a card number; nothing of it is kept"
+    )
+
+
+def _version_of(type_: str, model: type[Fact]) -> str | None:
+    match = re.fullmatch(rf"{re.escape(TYPE_PREFIX)}{model.__name__}\.v([0-9]+)", type_)
+    return match.group(1) if match else None
+
+
+def _validate(
+    model: type[Command] | None, data: Any, event: CloudEvent, cards: list[str]
+) -> tuple[Command | None, tuple[Violation, ...]]:
+    violations = [violation(Reason.INVALID, fault) for fault in event.faults]
+    command = None
+    if model is not None:
+        try:
+            command = model.model_validate(data, by_alias=True, by_name=False)
+        except ValidationError as error:
+            violations += [violation(Reason.INVALID, message, field=field) for field, message in _errors(error)]
+    violations += [
+        violation(Reason.CARD_NUMBER, "looks like a card number, which is kept nowhere; send a token", field=field)
+        for field in cards
+    ]
+    return (None if violations else command), tuple(violations)
+
+
+def _errors(error: ValidationError) -> list[tuple[str, str]]:
+    """Give each error's JSON pointer and message; neither quotes a value."""
+    found = []
+    for item in error.errors(include_url=False, include_input=False):
+        path = (*item["loc"], *item.get("ctx", {}).get("below", ()))
+        match item["type"]:
+            case "extra_forbidden":
+                path, message = _of_unknown_member(path)
+            case "missing":
+                message = "is required"
+            case "literal_error":
+                message = f"must be {item['ctx']['expected']}"
+            case _:
+                message = item["msg"].replace("Input should be", "must be")
+        found.append((pointer(path), message))
+    return found
+
+
+def _of_unknown_member(path: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], str]:
+    # An unknown member's name is the sender's own text: personal below `contact`, else quoted only if it is short.
+    name = str(path[-1])
+    if path[0] == _PRIVATE or len(name) > _LONGEST_QUOTE or is_card_number(name):
+        return path[:-1], "has an unknown member"
+    return path, "is an unknown member"

@@ -1,0 +1,142 @@
+"""The answers (docs/contract.md section 6): `CommandCompleted` to a command, `DeadLetter` to what has no answer."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from schemas.events import Event, OptionalText
+from schemas.scalars import Instant, Wire
+from schemas.topics import Topic
+
+LISTED = 100
+"""How many violations and events a result lists; it counts all of them."""
+
+LISTED_PROJECTS = 20
+"""How many projects a blocker lists; it counts all of them."""
+
+
+class Outcome(StrEnum):
+    """What became of a command."""
+
+    APPLIED = "Applied"
+    UNCHANGED = "Unchanged"
+    SCHEDULED = "Scheduled"
+    WAITING = "Waiting"
+    REJECTED = "Rejected"
+
+
+class Reason(StrEnum):
+    """The rules that a command can break, in the order in which violations are listed."""
+
+    UNAUTHENTICATED = "Unauthenticated"
+    FORBIDDEN = "Forbidden"
+    COMMAND_ID_REUSED = "CommandIdReused"
+    EXPIRED = "Expired"
+    UNKNOWN_COMMAND = "UnknownCommand"
+    INVALID = "Invalid"
+    CARD_NUMBER = "CardNumber"
+    ACCOUNT_NOT_FOUND = "AccountNotFound"
+    ACCOUNT_EXISTS = "AccountExists"
+    ACCOUNT_ARCHIVED = "AccountArchived"
+    PROJECT_NOT_FOUND = "ProjectNotFound"
+    PROJECT_NOT_ACTIVE = "ProjectNotActive"
+    ACCOUNT_NOT_READY = "AccountNotReady"
+    ACCOUNT_CLOSING = "AccountClosing"
+    PRECONDITION_FAILED = "PreconditionFailed"
+    CURRENCY_IMMUTABLE = "CurrencyImmutable"
+    CURRENCY_MISMATCH = "CurrencyMismatch"
+    UNSUPPORTED_PAYMENT_PROFILE = "UnsupportedPaymentProfile"
+    INVALID_TRANSITION = "InvalidTransition"
+    CAUSE_UNRESOLVED = "CauseUnresolved"
+    SELF_APPROVAL = "SelfApproval"
+    ACTIVE_BINDINGS_EXIST = "ActiveBindingsExist"
+    CHARGES_OUTSTANDING = "ChargesOutstanding"
+    TOO_MANY_PROJECTS = "TooManyProjects"
+    SUPERSEDED = "Superseded"
+
+
+REASON_ORDER: dict[Reason, int] = {reason: rank for rank, reason in enumerate(Reason)}
+
+RETRYABLE = frozenset(
+    {
+        Reason.ACCOUNT_NOT_FOUND,
+        Reason.PROJECT_NOT_FOUND,
+        Reason.PROJECT_NOT_ACTIVE,
+        Reason.ACCOUNT_NOT_READY,
+        Reason.ACCOUNT_CLOSING,
+        Reason.PRECONDITION_FAILED,
+        Reason.CAUSE_UNRESOLVED,
+        Reason.ACTIVE_BINDINGS_EXIST,
+        Reason.CHARGES_OUTSTANDING,
+    }
+)
+"""Where the same content may succeed later under a new id."""
+
+
+class Violation(Wire):
+    """One broken rule. `field` is a JSON pointer into the command's data; the message says what would lift it."""
+
+    reason: Reason
+    message: str
+    field: OptionalText = None
+    blockers: Annotated[dict[str, Any] | None, Field(exclude_if=lambda value: value is None)] = None
+    retryable: bool
+
+
+def violation(reason: Reason, message: str, *, field: str | None = None) -> Violation:
+    """Name a broken rule; whether it is worth another try follows from its reason."""
+    return Violation(reason=reason, message=message, field=field, retryable=reason in RETRYABLE)
+
+
+class Announcement(Wire):
+    """An event of a command, as its result lists it: `type` in full, and subject."""
+
+    type: str
+    subject: str
+
+
+class CommandCompleted(Event):
+    """The result of a command: of every command one, after an interim one where it was scheduled or waits."""
+
+    topic = Topic.COMMAND_RESULTS
+
+    organization: str
+    command_id: str
+    command_source: str
+    command_type: str
+    dry_run: bool
+    outcome: Outcome
+    violations: tuple[Violation, ...]
+    violation_count: int
+    account: OptionalText = None
+    project: OptionalText = None
+    binding_id: OptionalText = None
+    events: tuple[Announcement, ...]
+    event_count: int
+
+
+class HeaderCopy(Wire):
+    """A header of a dead record; `value` in base64."""
+
+    name: str
+    value: str | None
+
+
+class DeadLetter(Event):
+    """A record without an answer. `key` and `value` (its first 64 KiB) in base64, `sha256` of the whole in hex."""
+
+    topic = Topic.DEAD_LETTERS
+
+    # `topic` is a member of this event's data and the class's own at once: the data's is named differently in code.
+    source_topic: Annotated[str, Field(alias="topic")]
+    partition: int
+    offset: int
+    timestamp: Instant
+    reason: str
+    detail: str
+    key: str | None
+    headers: tuple[HeaderCopy, ...] | None
+    value: str | None
+    size: int | None
+    sha256: str | None

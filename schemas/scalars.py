@@ -1,0 +1,145 @@
+"""The plain values that messages are made of (docs/contract.md section 2), each strict and in one canonical form."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from schemas.currencies import INVOICE_CURRENCIES
+from schemas.territories import COUNTRIES
+
+IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+TEXT_MAX_CODE_POINTS = 500
+DECIMAL_MAX_DIGITS = 18
+DECIMAL_MAX_PLACES = 6
+
+_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class Wire(BaseModel):
+    """Base of all messages: immutable, strictly typed, camelCase on the wire and snake_case in the code."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        serialize_by_alias=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+    )
+
+
+def is_identifier(value: object) -> bool:
+    """Tell whether `value` is the name of an organization, project, account or payment profile, matched whole."""
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 instant with offset and give it in UTC, to the microsecond.
+
+    Raises ValueError for anything else, also for instants that UTC cannot express in the years 1 to 9999.
+    """
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 instant with offset")
+    day, clock, fraction, offset = match.groups()
+    micros = (fraction or ".0")[:7]
+    try:
+        return datetime.fromisoformat(f"{day}T{clock}{micros}{offset.upper()}").astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1 to 9999") from error
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant.year >= 1000 else _early(instant)
+
+
+def _early(instant: datetime) -> str:
+    # strftime does not pad years before 1000 on every platform.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def format_decimal(value: Decimal) -> str:
+    """Write a decimal plainly, without exponent and without trailing zeros; zero is `"0"`."""
+    if value == 0:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return value
+    match = _PLAIN_DECIMAL.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise PydanticCustomError("plain_decimal", 'must be a string holding a plain decimal such as "2.5"')
+    digits, places = match.group(1), match.group(2) or ""
+    if len(digits) + len(places) > DECIMAL_MAX_DIGITS or len(places) > DECIMAL_MAX_PLACES:
+        raise PydanticCustomError("plain_decimal", "must have at most 18 digits, at most 6 of them decimals")
+    return Decimal(value)
+
+
+def _instant(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_instant(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("instant", "must be an RFC 3339 instant with offset such as 2027-01-31T12:00:00Z")
+
+
+def _text(value: str) -> str:
+    composed = unicodedata.normalize("NFC", value)
+    if len(composed) > TEXT_MAX_CODE_POINTS:
+        raise PydanticCustomError("text", "must have at most 500 characters")
+    if _UNWANTED.search(composed):
+        raise PydanticCustomError("text", "must not contain control or bidirectional control characters")
+    return composed
+
+
+def _identifier(value: str) -> str:
+    if not is_identifier(value):
+        raise PydanticCustomError(
+            "identifier",
+            "must be 1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit",
+        )
+    return value
+
+
+def _currency(value: str) -> str:
+    if value not in INVOICE_CURRENCIES:
+        raise PydanticCustomError("currency", "must be an active ISO 4217 currency, in capitals, that can be invoiced")
+    return value
+
+
+def _country(value: str) -> str:
+    if value not in COUNTRIES:
+        raise PydanticCustomError("country", "must be an ISO 3166-1 alpha-2 country code, in capitals")
+    return value
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+Text = Annotated[str, AfterValidator(_text)]
+PlainDecimal = Annotated[
+    Decimal, BeforeValidator(_decimal), PlainSerializer(format_decimal, return_type=str, when_used="json")
+]
+Instant = Annotated[
+    datetime, BeforeValidator(_instant), PlainSerializer(format_instant, return_type=str, when_used="json")
+]
+CurrencyCode = Annotated[str, AfterValidator(_currency)]
+CountryCode = Annotated[str, AfterValidator(_country)]
+Version = Annotated[int, Field(ge=1, le=2**63 - 1)]

@@ -1,0 +1,63 @@
+"""The topics (docs/contract.md section 1): names without the configured prefix, direction, and broker settings."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+_DAY_MS = 86_400_000
+_LARGEST_EVENT_BYTES = 8 * 1024 * 1024
+_KEPT = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * _DAY_MS)}
+
+
+class Topic(StrEnum):
+    """Name of a topic without its prefix."""
+
+    PROJECTS = "projects"
+    PAYMENT_PROFILES = "payment-profiles"
+    ADMIN_COMMANDS = "admin-commands"
+    BINDINGS = "bindings"
+    ACCOUNTS = "accounts"
+    NOTICES = "notices"
+    COMMAND_RESULTS = "command-results"
+    DEAD_LETTERS = "dead-letters"
+    RELAY_POSITIONS = "relay-positions"
+
+
+INPUT_TOPICS = (Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS)
+OUTPUT_TOPICS = (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How a topic is created: `single_partition` where one reader reads all of it, `settings` for the broker."""
+
+    topic: Topic
+    single_partition: bool = False
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def _kept_for(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * _DAY_MS)}
+
+
+TOPIC_PLANS = (
+    TopicPlan(Topic.PROJECTS),
+    TopicPlan(Topic.PAYMENT_PROFILES),
+    TopicPlan(Topic.ADMIN_COMMANDS),
+    TopicPlan(Topic.BINDINGS, settings=_KEPT),
+    TopicPlan(Topic.ACCOUNTS, settings=_KEPT),
+    TopicPlan(Topic.NOTICES, settings=_kept_for(30)),
+    TopicPlan(Topic.COMMAND_RESULTS, settings=_kept_for(7)),
+    # A dead letter repeats its record's key, headers and value in base64: more than the record itself.
+    TopicPlan(Topic.DEAD_LETTERS, settings=_kept_for(30) | {"max.message.bytes": str(_LARGEST_EVENT_BYTES)}),
+    TopicPlan(
+        Topic.RELAY_POSITIONS,
+        single_partition=True,
+        # Small segments, since only closed ones are compacted and the relay reads the topic from its beginning.
+        settings={
+            "cleanup.policy": "compact",
+            "segment.bytes": str(16 * 1024 * 1024),
+            "min.cleanable.dirty.ratio": "0.1",
+        },
+    ),
+)
+"""All topics, in the order of the contract's table."""

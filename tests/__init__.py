@@ -1,0 +1,1 @@
+"""The tests of whopays; helpers they share are imported as `tests.name`."""

@@ -1,0 +1,241 @@
+"""What holds of the results of every case: invariants 7 (blockers), 8 to 10 and 12 of `cases/FORMAT.md`, section 8."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tests.acceptance import shapes
+from tests.acceptance.case_log import CaseLog, Cause, reasons_of
+from tests.acceptance.json_types import Json, in_text, to_json
+from tests.acceptance.records import OutputRecord, Sent
+from tests.acceptance.vocabulary import (
+    COMMAND_TOPIC,
+    IDENTITY_REASONS,
+    OUTCOMES,
+    REASONS,
+    RESULT_TOPIC,
+    RETRYABLE_REASONS,
+    SHAPE_REASONS,
+    SHOWN_AT_MOST,
+    TOPIC_OF_EVENT,
+    TOPIC_OF_FACT,
+    short_type,
+)
+
+_FULL_TYPE = re.compile(r"io\.milo\.billing\.\w+\.v1")
+_POINTER = re.compile(r"(/([^~/]|~[01])*)*")
+_COMMAND_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_IDENTIFIER = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LARGEST_VALUE_BYTES = 256 * 1024
+_DEEPEST_LEVELS = 32
+_LONGEST_SOURCE = 256
+_QUOTED_AT_MOST = 100
+_SHORTEST_CONTACT_TEXT = 3
+
+
+def result_invariants(log: CaseLog) -> Iterator[str]:
+    """Every way in which the results of a case break invariants 7 to 10 and 12."""
+    yield from (f"8: {problem}" for problem in _one_result_each(log))
+    for record in log.outputs:
+        if record.topic != RESULT_TOPIC:
+            continue
+        shown = record.abbreviated()
+        yield from (f"8: {problem}: {shown}" for problem in _types(record))
+        yield from (f"9: {problem}: {shown}" for problem in _violations(record))
+        for violation in _violations_of(record):
+            problems = shapes.blockers(violation.get("reason"), violation.get("blockers"))
+            yield from (f"7: {problem}: {shown}" for problem in problems)
+    yield from (f"10: {problem}" for problem in _events_as_announced(log))
+    for sent in log.sent:
+        yield from (f"12: {problem}" for problem in _quotes(log, sent))
+
+
+def _one_result_each(log: CaseLog) -> Iterator[str]:
+    """8: one final result for each command; nothing readable among the dead letters."""
+    for sent in log.sent:
+        if not is_command_to_answer(sent):
+            continue
+        answers = log.answers(sent)
+        repeated = any(other is not sent and other.identity == sent.identity for other in log.sent)
+        if log.dead_letters_of(sent) and not sent.expects_dead_letter:
+            yield f"{sent.label}: a readable command is dead-lettered: {log.dead_letters_of(sent)[0].abbreviated()}"
+        elif answers.first is None and sent.wants_result and (sent.expect is not None or not repeated):
+            yield f"{sent.label}: {sent.name} {sent.id} has no result"
+        elif answers.first is not None and answers.final is None and sent.awaited:
+            yield f"{sent.label}: {sent.name} {sent.id} has no final result"
+        first, final = answers.first, answers.final
+        if first is not None and sent.is_dry_run and "UnknownCommand" not in reasons_of(first):
+            if first.data.get("dryRun") is not True:
+                yield f"{sent.label}: the result of a dry run does not say so: {first.abbreviated()}"
+        if final is not None and sent.name == "TransferProjects" and final.data.get("outcome") == "Applied":
+            if type(final.data.get("projectCount")) is not int:
+                yield f"{sent.label}: a transfer without projectCount: {final.abbreviated()}"
+    known = {sent.identity: sent for sent in log.sent if sent.identity is not None}
+    for sent in known.values():
+        left_over = log.served(sent)[1]
+        yield from (f"a result too many for {sent.id}: {record.abbreviated()}" for record in left_over)
+
+
+def is_command_to_answer(sent: Sent) -> bool:
+    """Whether the record is beyond doubt a readable CloudEvent 1.0 of a command, with well-formed `id`, `source`,
+    `type` and organization."""
+    if sent.kind == "raw" or sent.topic != COMMAND_TOPIC or not isinstance(sent.data, dict):
+        return False
+    content_types = [value for name, value in sent.headers if name == "content-type"]
+    return (
+        sent.attributes.get("specversion") == "1.0"
+        and isinstance(sent.id, str)
+        and _COMMAND_ID.fullmatch(sent.id) is not None
+        and isinstance(sent.source, str)
+        and 0 < len(sent.source) <= _LONGEST_SOURCE
+        and bool(sent.type)
+        and sent.name not in TOPIC_OF_FACT
+        and isinstance(sent.organization, str)
+        and _IDENTIFIER.fullmatch(sent.organization) is not None
+        and len(sent.value or b"") <= _LARGEST_VALUE_BYTES
+        and all(value in (b"application/cloudevents+json", b"application/json") for value in content_types)
+        and _levels(sent.data) < _DEEPEST_LEVELS
+        and not any(unreadable in to_json(sent.data) for unreadable in ("\\u0000", "\\ud"))
+    )
+
+
+def _types(record: OutputRecord) -> Iterator[str]:
+    command_type, events = record.data.get("commandType"), record.data.get("events")
+    if not isinstance(command_type, str) or not command_type:
+        yield f"commandType {command_type}"
+    if record.data.get("outcome") not in OUTCOMES:
+        yield f"outcome {record.data.get('outcome')}"
+    if not isinstance(events, list):
+        yield "no list of events"
+        return
+    for event in events:
+        type_ = event.get("type") if isinstance(event, dict) else None
+        if not isinstance(type_, str) or not _FULL_TYPE.fullmatch(type_) or short_type(type_) not in TOPIC_OF_EVENT:
+            yield f"the event's type {type_}"
+
+
+def _violations(record: OutputRecord) -> Iterator[str]:
+    """9: why a command was refused, in order, of one stage."""
+    violations = _violations_of(record)
+    reasons = [str(violation.get("reason")) for violation in violations]
+    count = record.data.get("violationCount")
+    if not isinstance(record.data.get("violations"), list):
+        yield "no list of violations"
+    if (record.data.get("outcome") == "Rejected") != bool(reasons):
+        yield f"{len(reasons)} violations of what is {record.data.get('outcome')}"
+    if count is not None and (type(count) is not int or len(reasons) != min(count, SHOWN_AT_MOST)):
+        yield f"{len(reasons)} violations of {count}"
+    if any(reason not in REASONS for reason in reasons):
+        yield f"a reason that the contract does not know among {reasons}"
+        return
+    if reasons != sorted(reasons, key=REASONS.index):
+        yield f"the reasons are not in the contract's order: {reasons}"
+    if len({_stage(reason) for reason in reasons}) > 1:
+        yield f"the reasons are of several stages: {reasons}"
+    if "Superseded" in reasons and len(reasons) > 1:
+        yield f"Superseded does not stand alone: {reasons}"
+    for violation in violations:
+        if violation.get("retryable") is not (violation.get("reason") in RETRYABLE_REASONS):
+            yield f"{violation.get('reason')} with retryable {violation.get('retryable')}"
+        field = violation.get("field")
+        if field is not None and (not isinstance(field, str) or not _POINTER.fullmatch(field)):
+            yield f"{field} is no JSON pointer"
+        if not isinstance(violation.get("message"), str):
+            yield f"{violation.get('reason')} without a message"
+
+
+def _events_as_announced(log: CaseLog) -> Iterator[str]:
+    """10: what a result names is what happened; nothing happens where nothing was applied."""
+    of_cause: dict[Cause, list[Sent]] = defaultdict(list)
+    for sent in log.sent:
+        if sent.kind != "raw":
+            of_cause[log.cause_of(sent)].append(sent)
+    for cause, senders in of_cause.items():
+        results = [log.answers(sent).final for sent in senders]
+        for result in results:
+            if result is not None and result.data.get("outcome") != "Applied" and result.data.get("events"):
+                yield f"events of what was not applied: {result.abbreviated()}"
+        if any(sent.topic != COMMAND_TOPIC for sent in senders):
+            continue
+        applied = [result for result in results if result is not None and _was_applied(result)]
+        caused = log.events_of(cause)
+        for problem in _differences(applied, caused):
+            yield f"{cause[1]}: {problem}"
+
+
+def _differences(applied: list[OutputRecord], caused: list[OutputRecord]) -> Iterator[str]:
+    announced = [event for result in applied for event in result.data.get("events") or [] if isinstance(event, dict)]
+    counts = [result.data.get("eventCount", len(result.data.get("events") or [])) for result in applied]
+    if not all(type(count) is int for count in counts) or sum(counts) != len(caused):
+        yield f"{counts} events announced, {len(caused)} came: {[event.abbreviated(120) for event in caused[:10]]}"
+    for result, count in zip(applied, counts, strict=True):
+        if len(result.data.get("events") or []) != min(count, SHOWN_AT_MOST):
+            yield f"{count} events of which not {SHOWN_AT_MOST} at most are shown: {result.abbreviated()}"
+    came_of_subject: dict[tuple[str, str], list[Json]] = defaultdict(list)
+    for event in caused:
+        came_of_subject[event.topic, event.subject].append(event.attributes.get("type"))
+    named_of_subject: dict[tuple[str, str], list[Json]] = defaultdict(list)
+    for named in announced:
+        topic = TOPIC_OF_EVENT.get(short_type(str(named.get("type"))), "")
+        named_of_subject[topic, str(named.get("subject"))].append(named.get("type"))
+    cut = any(count > SHOWN_AT_MOST for count in counts)
+    for place, types in named_of_subject.items():
+        came = came_of_subject[place]
+        # With several commands under one id, only the sum of what they announced can be told from what came.
+        same = Counter(types) == Counter(came) if len(applied) > 1 else types == (came[: len(types)] if cut else came)
+        if not same and not (cut and len(applied) > 1):
+            yield f"announced of {place[1]}: {types}, came: {came}"
+
+
+def _quotes(log: CaseLog, sent: Sent) -> Iterator[str]:
+    """12: no message or pointer quotes much of what was sent, or anything of a contact."""
+    answers = log.answers(sent)
+    if sent.kind == "raw" or answers.first is None:
+        return
+    long_texts = [text for text in (*_texts(sent.data), to_json(sent.data)) if len(text) > _QUOTED_AT_MOST]
+    contact = sent.data.get("contact") if isinstance(sent.data, dict) else None
+    personal = [text for text in _texts(contact) if len(text.strip()) >= _SHORTEST_CONTACT_TEXT]
+    for result in {answers.first, answers.final or answers.first}:
+        for violation in _violations_of(result):
+            message = str(violation.get("message"))
+            for said in (message, str(violation.get("field"))):
+                windows = [said[i : i + _QUOTED_AT_MOST + 1] for i in range(len(said) - _QUOTED_AT_MOST)]
+                if any(window in text for text in long_texts for window in windows):
+                    yield f"{sent.label}: more than {_QUOTED_AT_MOST} characters are quoted: {said}"
+            if any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", message) for text in personal):
+                yield f"{sent.label}: a contact is quoted: {message}"
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """Every value below, as text, apart from `null` and true/false."""
+    match value:
+        case dict():
+            for name, member in value.items():
+                if len(name) > _QUOTED_AT_MOST:
+                    yield name
+                yield from _texts(member)
+        case list():
+            for member in value:
+                yield from _texts(member)
+        case None | bool():
+            return
+        case _:
+            yield in_text(value)
+
+
+def _stage(reason: str) -> int:
+    return 0 if reason in IDENTITY_REASONS else 1 if reason in SHAPE_REASONS else 2
+
+
+def _was_applied(result: OutputRecord) -> bool:
+    return result.data.get("outcome") == "Applied" and result.data.get("dryRun") is not True
+
+
+def _violations_of(record: OutputRecord) -> list[dict[str, Json]]:
+    violations = record.data.get("violations")
+    return [one for one in violations if isinstance(one, dict)] if isinstance(violations, list) else []
+
+
+def _levels(value: Json) -> int:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_levels, members), default=0) if isinstance(value, dict | list) else 0

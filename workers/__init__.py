@@ -1,0 +1,1 @@
+"""What runs: the consumers, the relay, and the command line."""

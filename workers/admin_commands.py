@@ -1,0 +1,16 @@
+"""The consumer of `admin-commands`: every command gets its result."""
+
+from functools import partial
+
+from faststream.kafka import KafkaBroker
+
+from schemas.reading import read_command
+from schemas.topics import Topic
+from workers.consumer import Consumption, consume
+from workers.roles import Role
+
+
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> None:
+    """Take in commands."""
+    reader = partial(read_command, max_value_bytes=consumption.settings.max_value_bytes)
+    consume(broker, consumption, Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, reader)

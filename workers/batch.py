@@ -1,0 +1,176 @@
+"""One batch, one transaction: read the records, lock, load, decide, store, append, commit; then acknowledge.
+
+A transient failure is tried again for as long as it lasts. A fault of one record is found by halving the batch: the others
+go on, and the one becomes a dead letter.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.errors import is_transient, is_wrong_schema
+from db.load import load
+from db.log import PARTITION_POSITIONS, append, ensure_partitions
+from db.shards import lock_shards, shard_of
+from db.store import store, store_claims, store_dead_letters, store_handled
+from domain.dead_letters import Dead
+from domain.decision import Policy
+from domain.fold import Folded, Message, fold
+from domain.needs import needs_of
+from schemas.reading import CommandMessage, FactMessage
+from schemas.records import DeadLetterReason, Record, Unanswerable
+from workers.metrics import Metrics
+from workers.roles import Role
+from workers.settings import Settings
+
+_FIRST_DELAY_SECONDS = 0.1
+_LONGEST_DELAY_SECONDS = 10.0
+
+Reader = Callable[[Record], CommandMessage | FactMessage]
+
+logger = structlog.get_logger()
+
+
+class Stopping(Exception):
+    """The process is stopping: the batch is given up unacknowledged, and will be read again."""
+
+
+class Batches:
+    """Decides batches of records, each in one transaction."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._policy = Policy(payment_profile_kinds=frozenset(settings.payment_profile_kinds))
+        self._partition_in_use = 0
+        self._partition_ensured = -1
+
+    async def settle(self, role: Role, records: Sequence[Record], reader: Reader) -> None:
+        """Return once all that follows from the records is durable.
+
+        Raises Stopping when the process is to stop first, and the database's error when its tables are not those of
+        this version: in both cases nothing may be acknowledged.
+        """
+        began = time.monotonic()
+        messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
+        await self._settle(role, messages, began)
+
+    async def _settle(self, role: Role, messages: list[Message], began: float) -> None:
+        try:
+            folded = await self._persist(messages)
+        except Stopping:
+            raise
+        except Exception as fault:
+            if is_wrong_schema(fault) or _is_given_up(messages):
+                raise
+            logger.exception("batch_faulty", role=role, records=len(messages), first=messages[0].record.place)
+            if len(messages) == 1:
+                await self._settle(role, [_faulty(messages[0], fault, role)], began)
+                return
+            middle = len(messages) // 2
+            await self._settle(role, messages[:middle], began)
+            await self._settle(role, messages[middle:], began)
+            return
+        self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
+
+    async def _persist(self, messages: list[Message]) -> Folded:
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            if self._stopping.is_set():
+                raise Stopping
+            try:
+                return await self._transaction(messages)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                logger.warning("batch_retried", records=len(messages), error=_brief(error), delay_seconds=delay)
+                self._metrics.retried()
+            await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
+            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+
+    async def _transaction(self, messages: list[Message]) -> Folded:
+        needs = needs_of(messages)
+        await self._ensure_partition()
+        async with self._engine.begin() as connection:
+            heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
+            known = await load(connection, needs)
+            fresh = [message for message in messages if message.record.place not in known.handled]
+            folded = fold(fresh, known.book, known.fingerprints, self._policy, now)
+            await store(connection, known.book)
+            outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
+            positions = await append(connection, heads, outgoing, self._settings.source, now)
+            await store_claims(
+                connection,
+                [(claim, outgoing[claim.result_index][0], positions[claim.result_index]) for claim in folded.claims],
+            )
+            await store_handled(connection, folded.unclaimed)
+            await store_dead_letters(connection, folded.dead, now)
+        highest = max(head.position for head in heads.values())
+        self._partition_in_use = max(self._partition_in_use, highest // PARTITION_POSITIONS)
+        return folded
+
+    async def _ensure_partition(self) -> None:
+        """Keep a partition of the log ahead of the one in use, in a transaction of its own."""
+        if self._partition_in_use > self._partition_ensured:
+            async with self._engine.begin() as connection:
+                await ensure_partitions(connection)
+            self._partition_ensured = self._partition_in_use
+
+    def _shard(self, boundary: str) -> int:
+        return shard_of(boundary, self._settings.shards)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
+    boundary = f"{record.topic}/{record.partition}"
+    try:
+        return reader(record)
+    except Unanswerable as refusal:
+        return Dead(record, refusal.reason, refusal.detail, is_private, boundary)
+    except Exception as fault:
+        logger.exception("record_faulty", place=record.place)
+        return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
+
+
+def _faulty(message: Message, fault: Exception, role: Role) -> Dead:
+    boundary = _organization(message) or f"{message.record.topic}/{message.record.partition}"
+    is_private = role is Role.ADMIN_COMMANDS
+    return Dead(message.record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
+
+
+def _is_given_up(messages: list[Message]) -> bool:
+    return len(messages) == 1 and isinstance(messages[0], Dead)
+
+
+def _is_keyed_otherwise(message: Message) -> bool:
+    organization = _organization(message)
+    return organization is not None and message.record.key != organization.encode()
+
+
+def _organization(message: Message) -> str | None:
+    match message:
+        case CommandMessage():
+            return message.organization
+        case FactMessage():
+            return message.fact.organization
+        case Dead():
+            return None
+
+
+def _brief(error: BaseException) -> str:
+    """Name an error without its text, which may quote what was sent."""
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {state}" if state else type(cause).__name__

@@ -1,0 +1,94 @@
+"""What the three consumers share: how they subscribe, and when they acknowledge."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import structlog
+from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy, Context
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
+
+from schemas.records import Record
+from schemas.topics import Topic
+from workers.batch import Batches, Reader, Stopping
+from workers.roles import Role
+from workers.settings import Settings
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """What a consumer works with. `fail` ends the process with an error."""
+
+    settings: Settings
+    batches: Batches
+    fail: Callable[[BaseException], None]
+
+
+def consumer_group(settings: Settings, role: Role) -> str:
+    """Give the consumer group of a role."""
+    return f"whopays-{settings.installation}-{role}"
+
+
+def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader) -> None:
+    """Subscribe to a topic; each batch is acknowledged once all that follows from it is committed, and never before.
+
+    The handler returns without acknowledging only when the process is to stop, from when on no batch is acknowledged:
+    otherwise the next batch's acknowledgement would cover this one.
+    """
+    settings = consumption.settings
+
+    async def parse(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+        # The default parser decodes headers and fails on a null or foreign one, which would lose the batch.
+        return KafkaAckableMessage(body=b"", raw_message=records, consumer=subscriber.consumer)
+
+    async def decode(_: KafkaMessage) -> None:
+        return None
+
+    subscriber = broker.subscriber(
+        settings.topic(topic),
+        batch=True,
+        max_records=settings.batch_max_records,
+        batch_timeout_ms=10,
+        group_id=consumer_group(settings, role),
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        isolation_level="read_committed",
+        no_reply=True,
+        parser=parse,
+        decoder=decode,
+        max_poll_interval_ms=15 * 60 * 1000,
+    )
+
+    @subscriber
+    async def handle(message: Annotated[Any, Context("message")]) -> None:
+        try:
+            await consumption.batches.settle(role, [_record(raw) for raw in message.raw_message], reader)
+        except Stopping:
+            return
+        except Exception as error:
+            logger.exception("consumer_failed", role=role)
+            consumption.fail(error)
+            return
+        try:
+            await message.ack()
+        except KafkaError as error:
+            # The group was rebalanced or the broker is away. The records will be read again, and change nothing.
+            logger.warning("offsets_not_committed", role=role, error=type(error).__name__)
+
+
+def _record(raw: ConsumerRecord) -> Record:
+    return Record(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
+        key=raw.key,
+        headers=tuple(raw.headers),
+        value=raw.value,
+    )

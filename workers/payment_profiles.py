@@ -1,0 +1,17 @@
+"""The consumer of `payment-profiles`: what payments reports."""
+
+from functools import partial
+
+from faststream.kafka import KafkaBroker
+
+from schemas.facts import PaymentProfileChanged
+from schemas.reading import read_fact
+from schemas.topics import Topic
+from workers.consumer import Consumption, consume
+from workers.roles import Role
+
+
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> None:
+    """Take in payment profile facts: versions, and what they mean for the accounts that a profile is attached to."""
+    reader = partial(read_fact, model=PaymentProfileChanged, max_value_bytes=consumption.settings.max_value_bytes)
+    consume(broker, consumption, Role.PAYMENT_PROFILES, Topic.PAYMENT_PROFILES, reader)

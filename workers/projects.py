@@ -1,0 +1,17 @@
+"""The consumer of `projects`: what the resource manager reports."""
+
+from functools import partial
+
+from faststream.kafka import KafkaBroker
+
+from schemas.facts import ProjectChanged
+from schemas.reading import read_fact
+from schemas.topics import Topic
+from workers.consumer import Consumption, consume
+from workers.roles import Role
+
+
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> None:
+    """Take in project facts: versions, and what a project's appearance or deletion means for its payer."""
+    reader = partial(read_fact, model=ProjectChanged, max_value_bytes=consumption.settings.max_value_bytes)
+    consume(broker, consumption, Role.PROJECTS, Topic.PROJECTS, reader)

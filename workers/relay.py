@@ -1,0 +1,237 @@
+"""The relay: publishes the log to Kafka, each event once for readers of committed records, in the order of the log.
+
+One relay works on the slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the slot's
+transactional id fences and settles any predecessor; only then the positions are read; then rows and new positions go out
+in one transaction. Whatever goes wrong in a transaction ends that producer: the next one reads the positions again.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import listening_connection
+from db.errors import is_transient
+from db.leases import give_up_lease, take_lease
+from db.log import NOTIFY_CHANNEL, LogRow, read, row_at, row_hash
+from db.shards import all_heads
+from schemas.outgoing import headers_of
+from schemas.topics import Topic
+from workers.metrics import Metrics
+from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions, render_position
+from workers.roles import Role
+from workers.settings import Settings
+
+_SLOT = 0
+_RETRY_SECONDS = 0.5
+_START_SECONDS = 60
+_STOP_SECONDS = 5
+_BATCH_BYTES = 1024 * 1024
+_LARGEST_EVENT_BYTES = 8 * 1024 * 1024
+_RENEW_PRODUCER_SECONDS = 20 * 3600
+
+logger = structlog.get_logger()
+
+
+class LogDamaged(Exception):
+    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
+
+
+class LeaseLost(Exception):
+    """Another relay works on the slot."""
+
+
+class Relay:
+    """Publishes the log until it is told to stop."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._woken = asyncio.Event()
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+    async def run(self) -> None:
+        """Publish until stopped. Raises LogDamaged, since then nothing may be published before someone has looked."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._work()
+                except LogDamaged:
+                    raise
+                except LeaseLost:
+                    logger.info("relay_lease_lost", slot=_SLOT)
+                except Exception as error:
+                    if not _may_pass(error):
+                        raise
+                    logger.warning("relay_interrupted", error=f"{type(error).__name__}: {error}")
+                await self._pause(_RETRY_SECONDS)
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    async def _work(self) -> None:
+        self._metrics.alive(Role.RELAY)
+        if not await self._take_lease():
+            return
+        try:
+            async with self._producer() as producer:
+                positions = await read_positions(self._settings, self._settings.topic(Topic.RELAY_POSITIONS))
+                await self._check_not_gone_back(positions)
+                logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
+                await self._publish(producer, positions)
+        finally:
+            with contextlib.suppress(Exception):  # the lease runs out by itself
+                await self._give_up_lease()
+
+    async def _publish(self, producer: AIOKafkaProducer, positions: dict[int, Position]) -> None:
+        renewed = began = time.monotonic()
+        while not self._stopping.is_set() and time.monotonic() - began < _RENEW_PRODUCER_SECONDS:
+            if time.monotonic() - renewed > self._settings.relay_lease_seconds / 3:
+                if not await self._take_lease():
+                    raise LeaseLost
+                renewed = time.monotonic()
+            self._woken.clear()
+            rows, unpublished = await self._next_rows(positions)
+            if rows:
+                reached = _reached(rows, positions)
+                await self._transact(producer, rows, reached)
+                positions.update(reached)
+            self._metrics.published(len(rows), unpublished - len(rows))
+            self._metrics.alive(Role.RELAY)
+            if unpublished == len(rows):
+                await self._pause(self._settings.relay_poll_seconds, wakeable=True)
+
+    async def _next_rows(self, positions: dict[int, Position]) -> tuple[list[LogRow], int]:
+        """Give rows to publish next, and how many there are in all."""
+        async with self._engine.connect() as connection:
+            behind = {}
+            unpublished = 0
+            for shard, head in (await all_heads(connection)).items():
+                published = positions.get(shard, BEGINNING).position
+                if head.position < published:
+                    raise _gone_back(shard, head.position, published)
+                if head.position > published:
+                    behind[shard] = published
+                    unpublished += head.position - published
+            if not behind:
+                return [], 0
+            return await read(connection, behind, max(1, self._settings.relay_batch_rows // len(behind))), unpublished
+
+    async def _transact(self, producer: AIOKafkaProducer, rows: list[LogRow], reached: dict[int, Position]) -> None:
+        # Given up earlier than aiokafka would send EndTxn again under the same epoch, which could end the wrong one.
+        async with asyncio.timeout(self._settings.relay_transaction_seconds):
+            await producer.begin_transaction()
+            sent = [
+                await producer.send(
+                    self._settings.topic(row.topic), key=row.key, value=row.value, headers=headers_of(row.value)
+                )
+                for row in rows
+            ]
+            for shard, position in reached.items():
+                key, value = render_position(shard, position)
+                sent.append(
+                    await producer.send(self._settings.topic(Topic.RELAY_POSITIONS), key=key, value=value, partition=0)
+                )
+            await producer.flush()
+            for delivery in sent:
+                delivery.result()
+            await asyncio.shield(producer.commit_transaction())
+
+    async def _check_not_gone_back(self, positions: dict[int, Position]) -> None:
+        async with self._engine.connect() as connection:
+            heads = await all_heads(connection)
+            for shard, published in positions.items():
+                head = heads.get(shard)
+                if head is None or head.position < published.position:
+                    raise _gone_back(shard, head.position if head else 0, published.position)
+                row = await row_at(connection, shard, published.position)
+                if row is not None and row.hash != published.hash:
+                    raise _gone_back(shard, head.position, published.position)
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        """Give a producer that has fenced its predecessors and settled what they left open."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            transactional_id=f"whopays-relay-{self._settings.topic_prefix}{self._settings.installation}-{_SLOT}",
+            max_batch_size=_BATCH_BYTES,
+            max_request_size=_LARGEST_EVENT_BYTES,
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await producer.start()
+            yield producer
+        finally:
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await producer.stop()
+            except Exception as error:
+                logger.info("relay_producer_dropped", error=type(error).__name__)
+                await producer.client.close()
+
+    async def _take_lease(self) -> bool:
+        async with self._engine.begin() as connection:
+            return await take_lease(connection, _SLOT, self._owner, self._settings.relay_lease_seconds)
+
+    async def _give_up_lease(self) -> None:
+        async with self._engine.begin() as connection:
+            await give_up_lease(connection, _SLOT, self._owner)
+
+    async def _listen(self) -> None:
+        """Be woken by each commit; without it the relay still looks by itself, only less often."""
+        while True:
+            try:
+                async with listening_connection(self._settings.database_url) as connection:
+                    closed = asyncio.Event()
+                    connection.add_termination_listener(lambda _: closed.set())
+                    await connection.add_listener(NOTIFY_CHANNEL, lambda *_: self._woken.set())
+                    await closed.wait()
+            except Exception as error:
+                logger.info("relay_not_notified", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _pause(self, seconds: float, *, wakeable: bool = False) -> None:
+        waiters = [asyncio.create_task(self._stopping.wait())]
+        if wakeable:
+            waiters.append(asyncio.create_task(self._woken.wait()))
+        await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiters:
+            waiter.cancel()
+
+
+def _reached(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
+    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
+    reached: dict[int, Position] = {}
+    for row in rows:
+        before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
+        if row.position != before.position + 1:
+            raise LogDamaged(f"the log of shard {row.shard} has a hole after position {before.position}")
+        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
+            raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
+        reached[row.shard] = Position(row.position, row.hash)
+    return reached
+
+
+def _gone_back(shard: int, position: int, published: int) -> LogDamaged:
+    return LogDamaged(
+        f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
+        "earlier state, or is another one. Nothing is published until someone has looked."
+    )
+
+
+def _may_pass(error: Exception) -> bool:
+    # After fencing aiokafka raises AssertionError, not a Kafka error.
+    return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)

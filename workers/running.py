@@ -1,0 +1,121 @@
+"""The composition root: the one place that knows settings, engine, broker and clock."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from faststream import FastStream
+from faststream.kafka import KafkaBroker
+
+from db.engine import create_engine
+from db.migrate import check
+from workers import admin_commands, payment_profiles, projects
+from workers.batch import Batches
+from workers.consumer import Consumption
+from workers.metrics import Metrics
+from workers.relay import Relay
+from workers.roles import ALL_ROLES, Role
+from workers.settings import Settings
+
+_SUBSCRIBE = {
+    Role.PROJECTS: projects.subscribe,
+    Role.PAYMENT_PROFILES: payment_profiles.subscribe,
+    Role.ADMIN_COMMANDS: admin_commands.subscribe,
+}
+_PING_SECONDS = 5.0
+
+logger = structlog.get_logger()
+
+
+class Process:
+    """One process of whopays, as a FastStream application."""
+
+    def __init__(self, settings: Settings, roles: Sequence[Role], on_ready: Callable[[], None] | None = None) -> None:
+        self._settings = settings
+        self._roles = roles or ALL_ROLES
+        self._on_ready = on_ready
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._metrics = Metrics()
+        self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap_servers.split(","),
+            allow_auto_create_topics=False,
+            graceful_timeout=settings.stop_seconds,
+            logger=None,
+            client_id=f"whopays-{settings.installation}",
+        )
+        self._background: list[asyncio.Task[None]] = []
+        batches = Batches(self._engine, settings, self._metrics, self._stopping)
+        consumption = Consumption(settings, batches, self._fail)
+        for role in self._roles:
+            if role in _SUBSCRIBE:
+                _SUBSCRIBE[role](self._broker, consumption)
+        self.app = FastStream(
+            self._broker,
+            logger=None,
+            on_startup=[self._check],
+            after_startup=[self._begin],
+            on_shutdown=[self._end],
+            after_shutdown=[self._close],
+        )
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stopping.set()
+        self.app.exit()
+
+    async def _check(self) -> None:
+        await check(
+            self._engine,
+            self._settings.installation,
+            self._settings.shards,
+            is_disposable=self._settings.database_is_disposable,
+        )
+
+    async def _begin(self) -> None:
+        if self._settings.metrics_port:
+            self._metrics.serve(self._settings.metrics_port)
+        if Role.RELAY in self._roles:
+            relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(relay)))
+        self._background.append(asyncio.create_task(self._ping()))
+        logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def _guarded(self, relay: Relay) -> None:
+        try:
+            await relay.run()
+        except Exception as error:
+            logger.exception("relay_failed")
+            self._fail(error)
+
+    async def _ping(self) -> None:
+        """Show that the consumers are alive while there is nothing to consume."""
+        consumers = [role for role in self._roles if role in _SUBSCRIBE]
+        while True:
+            if await self._broker.ping(timeout=_PING_SECONDS):
+                for role in consumers:
+                    self._metrics.alive(role)
+            await asyncio.sleep(_PING_SECONDS)
+
+    async def _end(self) -> None:
+        self._stopping.set()
+        ping = self._background.pop()
+        ping.cancel()
+        await asyncio.wait(self._background or [ping], timeout=self._settings.stop_seconds)
+
+    async def _close(self) -> None:
+        await self._engine.dispose()
+        logger.info("stopped", installation=self._settings.installation)
+        if self._failure is not None:
+            raise self._failure
+
+
+async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
+    """Run roles (all when none is named) in this process until SIGTERM or SIGINT.
+
+    Raises DatabaseRefused, or whatever else makes it impossible to go on.
+    """
+    await Process(settings, roles, on_ready).app.run()

@@ -1,0 +1,108 @@
+"""All settings, from the environment (`WHOPAYS_…`) or a `.env` file; docs/settings.md is their table."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
+
+
+class Settings(BaseSettings):
+    """What an operator decides. Every field's description is its line in docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix="WHOPAYS_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str = Field(
+        default="postgresql://localhost/whopays",
+        description="Address of the PostgreSQL database, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
+    )
+    kafka_bootstrap_servers: str = Field(
+        default="localhost:9092", description="Kafka brokers to begin with, `HOST:PORT`, separated by commas."
+    )
+    installation: str = Field(
+        default="whopays",
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
+        description="Name of this installation: the `source` of its events is `/whopays/NAME`. Never changes.",
+    )
+    topic_prefix: str = Field(default="billing.", description="What every topic's name begins with.")
+    topic_partitions: int = Field(
+        default=12,
+        ge=1,
+        description="Partitions of a topic that `whopays topics create` makes; should divide the shards.",
+    )
+    topic_replication_factor: int = Field(
+        default=-1, description="Replicas of a topic that `whopays topics create` makes; -1 leaves it to the broker."
+    )
+    shards: int = Field(
+        default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is made."
+    )
+    auth: Literal["trusted"] = Field(
+        default="trusted", description="How it is known who asks: `trusted` believes the attribute `authid`."
+    )
+    payment_profile_kinds: frozenset[Kind] = Field(
+        default=frozenset[Kind]({"CreditCard"}),
+        description="Kinds of payment profile that are accepted, as a JSON list.",
+    )
+    max_value_bytes: int = Field(
+        default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
+    )
+    batch_max_records: int = Field(default=2000, ge=1, description="Most records that one transaction decides.")
+    relay_batch_rows: int = Field(
+        default=4000, ge=1, description="Most events that the relay publishes in one transaction."
+    )
+    relay_poll_seconds: float = Field(
+        default=0.5, gt=0, description="How often the relay looks for events when nothing wakes it, in seconds."
+    )
+    relay_transaction_seconds: float = Field(
+        default=10.0, gt=0, lt=40, description="How long a Kafka transaction may take before the relay begins anew."
+    )
+    relay_lease_seconds: float = Field(
+        default=10.0, ge=2, description="How long after its last sign of life another relay takes over, in seconds."
+    )
+    database_pool_size: int = Field(default=5, ge=2, description="Connections to PostgreSQL per process.")
+    database_is_disposable: bool = Field(
+        default=False, description="Accept database settings that forget commits in a crash (`fsync = off` …)."
+    )
+    stop_seconds: float = Field(
+        default=8.0, gt=0, description="How long a stopping process waits for the batches in its hands, in seconds."
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the metrics and of `whopays health`; 0 for none."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="How log lines are written: for machines (`json`) or for people (`console`)."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe line logged."
+    )
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _legal_topic_prefix(cls, value: str) -> str:
+        if len(value) > 100 or not all(sign.isascii() and (sign.isalnum() or sign in "._-") for sign in value):
+            raise ValueError("a topic prefix has at most 100 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+        return value
+
+    @property
+    def source(self) -> str:
+        """Give the `source` attribute of everything that this installation publishes."""
+        return f"/whopays/{self.installation}"
+
+    def topic(self, name: str) -> str:
+        """Give a topic's name with its prefix."""
+        return f"{self.topic_prefix}{name}"
+
+
+def settings_table() -> str:
+    """Give docs/settings.md's table, made from the fields."""
+    lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = (
+            "[" + ", ".join(f'"{kind}"' for kind in sorted(default)) + "]"
+            if isinstance(default, frozenset)
+            else default
+        )
+        lines.append(f"| `WHOPAYS_{name.upper()}` | `{shown}` | {field.description} |")
+    return "\n".join(lines) + "\n"
