@@ -1,1 +1,1 @@
-"""What is kept: tables and their promises, migrations, and loading and storing in bulk. Only `workers` begins and commits."""
+"""What is kept: tables and their promises, migrations, loading and storing in bulk. Only `workers` commits."""

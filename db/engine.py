@@ -37,7 +37,7 @@ def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
 
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Give a connection outside of the pool, for LISTEN; it is torn down without a word to a server that may be gone."""
+    """Give a connection outside of the pool, for LISTEN; it ends without a word to a server that may be gone."""
     url = _asyncpg_url(database_url).set(drivername="postgresql")
     connection = await asyncpg.connect(
         url.render_as_string(hide_password=False),

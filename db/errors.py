@@ -12,7 +12,7 @@ _WRONG_SCHEMA_CLASS = "42"
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same work may succeed later: the database is away, busy, full, or undid it for another's sake."""
+    """Tell whether the same work may succeed later: the database is away, busy, full, or chose another's work."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     state = _sqlstate(error)

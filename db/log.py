@@ -1,4 +1,4 @@
-"""The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended, read, and never changed."""
+"""The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended and never changed."""
 
 import hashlib
 from collections.abc import Sequence
@@ -50,12 +50,12 @@ async def append(
 ) -> list[int]:
     """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
 
-    `outgoing` pairs each event with its shard. Gives each one's position. The relay is woken when the transaction commits.
+    `outgoing` pairs each event with its shard. Gives each one's position. The commit wakes the relay.
     """
     if not outgoing:
         return []
     rows = []
-    moved = {}
+    moved: dict[int, Head] = {}
     for shard, event in outgoing:
         head = moved.get(shard) or heads[shard]
         position = head.position + 1

@@ -69,7 +69,7 @@ async def account(connection: AsyncConnection, organization: str, account: str) 
 
 
 async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
-    """Give the phases that an account entered, oldest first: `from`, `to`, `reason`, `message`, `by`, `causedBy`, `at`."""
+    """Give the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
     rows = await connection.execute(_HISTORY, {"organization": organization, "account": account})
     return [
         {

@@ -144,7 +144,8 @@ def _dead_row(dead: Dead, now: datetime) -> tuple[Any, ...]:
 
 
 _PHASE_COLUMNS = (
-    "organization", "account", "number", "previous_phase", "phase", "reason", "message", "by", "caused_by", "entered_at",
+    "organization", "account", "number", "previous_phase", "phase", "reason", "message", "by", "caused_by",
+    "entered_at",
 )  # fmt: skip
 _BINDING_COLUMNS = (
     "organization", "project", "number", "account", "established_at", "ended_at", "released", "previous_ended_at",

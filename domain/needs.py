@@ -13,9 +13,8 @@ from schemas.records import Record
 
 @dataclass(slots=True)
 class Needs:
-    """Keys to load. `turning` are accounts whose phase may change, so that the projects they pay for must be known;
-
-    `reported_profiles` those whose accounts must be, too.
+    """Keys to load. Of `turning` accounts the projects that they pay for are needed too, since they may be told of a
+    change of phase; of `reported_profiles` the accounts that they are attached to.
     """
 
     boundaries: set[str] = field(default_factory=set)
@@ -64,6 +63,8 @@ def _of_command(message: CommandMessage, needs: Needs) -> None:
         case SuspendAccount(account=account):
             needs.accounts.add((organization, account))
             needs.turning.add((organization, account))
+        case _:
+            pass
 
 
 def _of_fact(message: FactMessage, needs: Needs) -> None:
@@ -77,3 +78,5 @@ def _of_fact(message: FactMessage, needs: Needs) -> None:
         case PaymentProfileChanged(payment_profile=payment_profile):
             needs.payment_profiles.add((organization, payment_profile))
             needs.reported_profiles.add((organization, payment_profile))
+        case _:
+            pass

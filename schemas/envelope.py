@@ -64,7 +64,7 @@ def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str,
 def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record) -> CloudEvent:
     """Check the attributes that a record must have to be answered.
 
-    Raises Unanswerable (MissingAttribute, UnsupportedVersion). Optional attributes never raise: see `CloudEvent.faults`.
+    Raises Unanswerable (MissingAttribute, UnsupportedVersion), but not for an optional attribute: see `faults`.
     """
     specversion = attributes.get("specversion")
     if not isinstance(specversion, str):

@@ -1,7 +1,7 @@
 """One batch, one transaction: read the records, lock, load, decide, store, append, commit; then acknowledge.
 
-A transient failure is tried again for as long as it lasts. A fault of one record is found by halving the batch: the others
-go on, and the one becomes a dead letter.
+A transient failure is tried again for as long as it lasts. A fault of one record is found by halving the batch: the
+others go on, and the one becomes a dead letter.
 """
 
 import asyncio

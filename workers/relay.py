@@ -1,8 +1,9 @@
 """The relay: publishes the log to Kafka, each event once for readers of committed records, in the order of the log.
 
-One relay works on the slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the slot's
-transactional id fences and settles any predecessor; only then the positions are read; then rows and new positions go out
-in one transaction. Whatever goes wrong in a transaction ends that producer: the next one reads the positions again.
+One relay works on the slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the
+slot's transactional id fences and settles any predecessor; only then the positions are read; then rows and new
+positions go out in one transaction. Whatever goes wrong in a transaction ends that producer: the next one reads the
+positions again.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -178,7 +180,7 @@ class Relay:
             try:
                 async with asyncio.timeout(_STOP_SECONDS):
                     await producer.stop()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, this producer is not used again)
                 logger.info("relay_producer_dropped", error=type(error).__name__)
                 await producer.client.close()
 
@@ -195,13 +197,16 @@ class Relay:
         while True:
             try:
                 async with listening_connection(self._settings.database_url) as connection:
-                    closed = asyncio.Event()
-                    connection.add_termination_listener(lambda _: closed.set())
-                    await connection.add_listener(NOTIFY_CHANNEL, lambda *_: self._woken.set())
-                    await closed.wait()
-            except Exception as error:
+                    await self._be_woken_by(connection)
+            except Exception as error:  # noqa: BLE001 (being woken is a convenience: polling goes on)
                 logger.info("relay_not_notified", error=type(error).__name__)
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _be_woken_by(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        await connection.add_listener(NOTIFY_CHANNEL, lambda *_: self._woken.set())
+        await closed.wait()
 
     async def _pause(self, seconds: float, *, wakeable: bool = False) -> None:
         waiters = [asyncio.create_task(self._stopping.wait())]

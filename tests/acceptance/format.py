@@ -168,7 +168,6 @@ def _parse_fixture(name: Json, fixtures: dict[str, Json], where: str, extended_b
 
 def _parse_step(step: Json, number: int, where: str) -> Step:
     label, here = f"step {number}", f"{where}: step {number}"
-    require(isinstance(step, dict), f"{here}: a step is a map")
     match step:
         case {"send": _} | {"raw": _}:
             return Sending((_parse_record(step, label, here, DEFAULT_WITHIN_SECONDS, number=number),))
@@ -187,7 +186,7 @@ def _parse_step(step: Json, number: int, where: str) -> Step:
             require(isinstance(seconds, int | float) and not isinstance(seconds, bool), f"{here}: pause is in seconds")
             return Pause(float(seconds))
         case _:
-            raise FormatError(f"{here}: {sorted(step)} is no step")
+            raise FormatError(f"{here}: {step!r} is no step")
 
 
 def _parse_together(members: Json, label: str, where: str, within_seconds: float) -> list[Record]:
@@ -234,9 +233,7 @@ def _parse_record(
 
 def _parse_question(question: Json, label: str, where: str) -> Question:
     kind = check_question(question, where)
-    return Question(
-        label, kind, question[kind], question.get("expect"), contiguous=question.get("contiguous", False) is True
-    )
+    return Question(label, kind, question[kind], question.get("expect"), question.get("contiguous", False))
 
 
 def _within_seconds(step: dict[str, Json], where: str, default: float = DEFAULT_WITHIN_SECONDS) -> float:

@@ -84,7 +84,7 @@ def _topics_and_keys(log: CaseLog) -> Iterator[str]:
 
 def _place_problems(record: OutputRecord, places: dict[tuple[str, int, int], Sent]) -> Iterator[str]:
     data = record.data
-    if record.attributes.get("type") not in map(full_type, NAMES_OF_TOPIC[record.topic]):
+    if record.attributes.get("type") not in [full_type(name) for name in NAMES_OF_TOPIC[record.topic]]:
         yield f"the type {record.attributes.get('type')} on {record.topic}"
     if record.topic == DEAD_LETTER_TOPIC:
         subject = "/".join(str(data.get(name)) for name in ("topic", "partition", "offset"))
@@ -102,9 +102,9 @@ def _place_problems(record: OutputRecord, places: dict[tuple[str, int, int], Sen
         yield f"the key {record.key!r} instead of {key!r}"
     # A bad record's own key may be anything, also what no attribute can hold.
     partition_key = None if key is None else key.decode(errors="replace")
-    if partition_key != "" and "\ufffd" not in (partition_key or ""):
-        if record.attributes.get("partitionkey") != partition_key:
-            yield f"the partitionkey {record.attributes.get('partitionkey')} instead of {partition_key}"
+    expressible = partition_key != "" and "\ufffd" not in (partition_key or "")
+    if expressible and record.attributes.get("partitionkey") != partition_key:
+        yield f"the partitionkey {record.attributes.get('partitionkey')} instead of {partition_key}"
 
 
 def _sequences(log: CaseLog) -> Iterator[str]:
@@ -135,4 +135,5 @@ def _dead_letters(log: CaseLog) -> Iterator[str]:
         if data.get("reason") == "CardNumber":
             told = [name for name in _EMPTIED_MEMBERS if data.get(name) is not None]
             if record.key is not None or told:
-                yield f"11: a card number's dead letter with {', '.join(told) or 'a record key'}: {record.abbreviated()}"
+                what = ", ".join(told) or "a record key"
+                yield f"11: the dead letter of a card number has {what}: {record.abbreviated()}"

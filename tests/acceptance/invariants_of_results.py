@@ -64,16 +64,23 @@ def _one_result_each(log: CaseLog) -> Iterator[str]:
         elif answers.first is not None and answers.final is None and sent.awaited:
             yield f"{sent.label}: {sent.name} {sent.id} has no final result"
         first, final = answers.first, answers.final
-        if first is not None and sent.is_dry_run and "UnknownCommand" not in reasons_of(first):
-            if first.data.get("dryRun") is not True:
-                yield f"{sent.label}: the result of a dry run does not say so: {first.abbreviated()}"
-        if final is not None and sent.name == "TransferProjects" and final.data.get("outcome") == "Applied":
-            if type(final.data.get("projectCount")) is not int:
-                yield f"{sent.label}: a transfer without projectCount: {final.abbreviated()}"
+        if first is not None:
+            yield from (f"{sent.label}: {problem}: {first.abbreviated()}" for problem in _answer(sent, first))
+        transferred = sent.name == "TransferProjects" and final is not None and final.data.get("outcome") == "Applied"
+        if transferred and final is not None and type(final.data.get("projectCount")) is not int:
+            yield f"{sent.label}: a transfer without projectCount: {final.abbreviated()}"
     known = {sent.identity: sent for sent in log.sent if sent.identity is not None}
     for sent in known.values():
         left_over = log.served(sent)[1]
         yield from (f"a result too many for {sent.id}: {record.abbreviated()}" for record in left_over)
+
+
+def _answer(sent: Sent, result: OutputRecord) -> Iterator[str]:
+    if result.data.get("commandType") != sent.type:
+        yield f"commandType instead of {sent.type}"
+    # Of a command that nobody knows, no member is known either.
+    if sent.is_dry_run and "UnknownCommand" not in reasons_of(result) and result.data.get("dryRun") is not True:
+        yield "the result of a dry run that does not say so"
 
 
 def is_command_to_answer(sent: Sent) -> bool:
@@ -105,8 +112,8 @@ def _types(record: OutputRecord) -> Iterator[str]:
         yield f"commandType {command_type}"
     if record.data.get("outcome") not in OUTCOMES:
         yield f"outcome {record.data.get('outcome')}"
-    if not isinstance(events, list):
-        yield "no list of events"
+    if not isinstance(events, list) or type(record.data.get("eventCount")) is not int:
+        yield "no list of events with its eventCount"
         return
     for event in events:
         type_ = event.get("type") if isinstance(event, dict) else None
@@ -123,7 +130,7 @@ def _violations(record: OutputRecord) -> Iterator[str]:
         yield "no list of violations"
     if (record.data.get("outcome") == "Rejected") != bool(reasons):
         yield f"{len(reasons)} violations of what is {record.data.get('outcome')}"
-    if count is not None and (type(count) is not int or len(reasons) != min(count, SHOWN_AT_MOST)):
+    if type(count) is not int or len(reasons) != min(count, SHOWN_AT_MOST):
         yield f"{len(reasons)} violations of {count}"
     if any(reason not in REASONS for reason in reasons):
         yield f"a reason that the contract does not know among {reasons}"
@@ -165,8 +172,10 @@ def _events_as_announced(log: CaseLog) -> Iterator[str]:
 
 def _differences(applied: list[OutputRecord], caused: list[OutputRecord]) -> Iterator[str]:
     announced = [event for result in applied for event in result.data.get("events") or [] if isinstance(event, dict)]
-    counts = [result.data.get("eventCount", len(result.data.get("events") or [])) for result in applied]
-    if not all(type(count) is int for count in counts) or sum(counts) != len(caused):
+    counts = [count for result in applied if type(count := result.data.get("eventCount")) is int]
+    if len(counts) != len(applied):
+        return  # 8 says so
+    if sum(counts) != len(caused):
         yield f"{counts} events announced, {len(caused)} came: {[event.abbreviated(120) for event in caused[:10]]}"
     for result, count in zip(applied, counts, strict=True):
         if len(result.data.get("events") or []) != min(count, SHOWN_AT_MOST):
@@ -192,7 +201,8 @@ def _quotes(log: CaseLog, sent: Sent) -> Iterator[str]:
     answers = log.answers(sent)
     if sent.kind == "raw" or answers.first is None:
         return
-    long_texts = [text for text in (*_texts(sent.data), to_json(sent.data)) if len(text) > _QUOTED_AT_MOST]
+    sent_texts = (*_texts(sent.data), *_texts(sent.attributes), to_json(sent.data))
+    long_texts = [text for text in sent_texts if len(text) > _QUOTED_AT_MOST]
     contact = sent.data.get("contact") if isinstance(sent.data, dict) else None
     personal = [text for text in _texts(contact) if len(text.strip()) >= _SHORTEST_CONTACT_TEXT]
     for result in {answers.first, answers.final or answers.first}:

@@ -87,6 +87,7 @@ def check_question(question: Json, where: str) -> str:
     check_members(question[kind], f"{where}: {kind}", required=required, optional=optional)
     require("expect" in question, f"{where}: the member 'expect' is missing")
     require("contiguous" not in question or kind == "timeline", f"{where}: contiguous belongs to timeline")
+    require(isinstance(question.get("contiguous", True), bool), f"{where}: contiguous is true or false")
     _check_answer(kind, question[kind], expect, f"{where}: expect")
     return kind
 

@@ -68,7 +68,8 @@ class Asking:
                 match(expect, account, self.bindings)
             case "account_history":
                 history = await self.questions.account_history(organization, arguments["account"])
-                match([one if isinstance(one, dict) else {"to": one} for one in expect], history, self.bindings)
+                entered = [one if isinstance(one, dict) else {"to": one} for one in expect]
+                match(entered, history, self.bindings)
             case _:
                 projects = await self.questions.projects_of_account(organization, arguments["account"])
                 match_counted(expect, projects, self.bindings, in_any_order=True)
@@ -83,7 +84,9 @@ class Asking:
             return
         arguments = self.generators.expand_sent(question.arguments)
         found = [
-            record for record in log.outputs if (record.topic, record.key_text) == (arguments["topic"], arguments["key"])
+            record
+            for record in log.outputs
+            if (record.topic, record.key_text) == (arguments["topic"], arguments["key"])
         ]
         if not found:
             raise Mismatch("", question.expect, None)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal
 
 from tests.acceptance.json_types import Json
-from tests.acceptance.vocabulary import COMMAND_TOPIC, short_type
+from tests.acceptance.vocabulary import COMMAND_TOPIC, TOPIC_OF_FACT, short_type
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Identity = tuple[str, str, str]
@@ -61,7 +61,8 @@ class Sent:
         expect = self.expect or {}
         if expect.keys() & {"outcome", "violations", "fields", "attributes", "announces"} or self.awaited:
             return True
-        return self.kind != "raw" and self.topic == COMMAND_TOPIC and not self.has_no_result
+        is_command = self.kind != "raw" and self.topic == COMMAND_TOPIC and self.name not in TOPIC_OF_FACT
+        return is_command and not self.has_no_result
 
     @property
     def has_no_result(self) -> bool:

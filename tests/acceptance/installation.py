@@ -1,0 +1,88 @@
+"""The one place where the runner touches the service: where it runs, and the code behind its query commands."""
+
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db import queries
+from tests.acceptance.observer import Observer
+from tests.acceptance.progress import ConsumerProgress
+from tests.acceptance.run_case import Services
+from tests.acceptance.sending import Sender
+from tests.acceptance.vocabulary import instant_text
+
+
+class Installation(Protocol):
+    """A running installation, as the fixture `installation` gives it."""
+
+    @property
+    def kafka_bootstrap_servers(self) -> str: ...
+
+    @property
+    def prefix(self) -> str:
+        """What stands before every topic's name."""
+        ...
+
+    @property
+    def engine(self) -> AsyncEngine: ...
+
+
+class ServicesOfInstallation:
+    """What the cases share on one installation, for as long as it is entered with `async with`."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Services:
+        servers, prefix = self._installation.kafka_bootstrap_servers, self._installation.prefix
+        return Services(
+            sender=await self._stack.enter_async_context(Sender(servers, prefix)),
+            observer=await self._stack.enter_async_context(Observer(servers, prefix)),
+            progress=await self._stack.enter_async_context(ConsumerProgress(servers, prefix)),
+            questions=QuestionsOfService(self._installation.engine),
+            prefix=prefix,
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+
+class QuestionsOfService:
+    """The questions, asked through the code of the query commands."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def payer(self, organization: str, project: str, at: datetime | None) -> str | None:
+        async with self._engine.connect() as connection:
+            return await queries.payer(connection, organization, project, at)
+
+    async def timeline(self, organization: str, project: str) -> list[dict[str, Any]]:
+        async with self._engine.connect() as connection:
+            entries = await queries.timeline(connection, organization, project)
+        return [
+            {
+                "number": entry.number,
+                "bindingId": str(entry.binding_id),
+                "account": entry.account,
+                "establishedAt": instant_text(entry.established_at),
+                "endedAt": None if entry.ended_at is None else instant_text(entry.ended_at),
+                "ended": entry.ended_at is not None,
+            }
+            for entry in entries
+        ]
+
+    async def account(self, organization: str, account: str) -> dict[str, Any] | None:
+        async with self._engine.connect() as connection:
+            return await queries.account(connection, organization, account)
+
+    async def account_history(self, organization: str, account: str) -> list[dict[str, Any]]:
+        async with self._engine.connect() as connection:
+            return await queries.account_history(connection, organization, account)
+
+    async def projects_of_account(self, organization: str, account: str) -> list[str]:
+        async with self._engine.connect() as connection:
+            return await queries.projects_of_account(connection, organization, account)

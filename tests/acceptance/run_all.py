@@ -1,0 +1,38 @@
+"""All collected cases at once, a bounded number at a time; whoever wants the outcome of one waits for it."""
+
+import asyncio
+from typing import Self
+
+from tests.acceptance.format import Case
+from tests.acceptance.run_case import Services, run_case
+
+_AT_ONCE = 48
+
+
+class Runs:
+    """The cases of a session, running in the background in their order while it is entered with `async with`."""
+
+    def __init__(self, cases: list[Case], services: Services) -> None:
+        self._cases = cases
+        self._services = services
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> Self:
+        for case in self._cases:
+            self._tasks[case.id] = asyncio.create_task(self._run(case), name=f"acceptance case {case.id}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+        # What a case found is told by its own item; one that nobody waited for has nobody to tell.
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def outcome(self, case: Case) -> None:
+        """Returns when the case held; raises `CaseFailure` when it did not."""
+        await self._tasks[case.id]
+
+    async def _run(self, case: Case) -> None:
+        async with self._places:
+            await run_case(case, self._services)

@@ -1,0 +1,76 @@
+"""An account, shown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from workers.cli.describing import coloured
+
+
+def show_account(console: Console, account: dict[str, Any], history: Sequence[dict[str, Any]]) -> None:
+    """Print an account: its state, the conditions that explain its phase, its holds and the phases it entered."""
+    title = f"{account['organization']}/{account['account']}"
+    console.print(Panel(_state(account), title=Text(title, style="bold"), title_align="left"))
+    conditions = _table("Conditions", "type", "status", "reason", "message", "since")
+    for condition in account["conditions"]:
+        conditions.add_row(
+            Text(condition["type"]),
+            coloured(condition["status"]),
+            Text(condition["reason"]),
+            Text(condition["message"]),
+            condition["lastTransitionTime"],
+        )
+    console.print(conditions)
+    if account["holds"]:
+        console.print(_holds(account["holds"]))
+    phases = _table("History", "at", "phase", "reason", "by", "caused by")
+    for entry in history:
+        change = Text.assemble(f"{entry['from'] or 'new'} → ", coloured(entry["to"]))
+        phases.add_row(entry["at"], change, Text(entry["reason"]), Text(entry["by"]), Text(entry["causedBy"]))
+    console.print(phases)
+
+
+def _state(account: dict[str, Any]) -> Table:
+    terms = account["paymentTerms"]
+    closure = account["closure"]
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="dim")
+    lines.add_column()
+    lines.add_row("phase", coloured(account["phase"]))
+    for name, value in (
+        ("name", account["displayName"]),
+        ("currency", account["currencyCode"]),
+        ("terms", terms and f"{terms['netDays']} days net, invoiced {terms['invoiceFrequency'].lower()}"),
+        ("payment profile", account["paymentProfile"]),
+        ("active since", account["activatedAt"]),
+        ("closure", closure and f"requested by {closure['by']} at {closure['requestedAt']}"),
+        ("pays for", f"{account['projects']} project{'' if account['projects'] == 1 else 's'}"),
+        ("version", str(account["version"])),
+    ):
+        lines.add_row(name, Text(value) if value else Text("–", style="dim"))
+    return lines
+
+
+def _holds(holds: Sequence[dict[str, Any]]) -> Table:
+    table = _table("Holds", "reason", "message", "by", "placed at", "reactivation")
+    for hold in holds:
+        requested = hold.get("reactivation")
+        table.add_row(
+            Text(hold["reason"], style="red"),
+            Text(hold["message"] or ""),
+            Text(hold["by"]),
+            hold["placedAt"],
+            Text(f"requested by {requested['by']}: {requested['resolution']}" if requested else "not requested"),
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, header_style="dim", overflow="fold")
+    return table

@@ -1,0 +1,98 @@
+"""What goes wrong, in words: what it was, where, and what to do; tracebacks are for faults of the program itself."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from aiokafka.errors import KafkaError
+from asyncpg import InterfaceError, PostgresError, UndefinedTableError
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+from rich.text import Text
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from typer.core import TyperGroup
+
+from db.migrate import DatabaseRefused
+from embedded import EmbeddedError
+from workers.cli.output import error_console
+from workers.settings import Settings
+
+FAILED = 1
+
+
+class CommandFailed(Exception):
+    """A command cannot do what it was asked; the message says why, and what to do."""
+
+
+class Program(TyperGroup):
+    """The whole command line: whatever its commands raise on purpose ends as a message and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (CommandFailed, DatabaseRefused, EmbeddedError) as error:
+            _fail(str(error))
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            _fail(_bad_settings(error))
+        except SettingsError as error:
+            # Its message names the field and where it was read from, but no value.
+            _fail(f"The settings cannot be read: {error}. Lists are written as JSON.")
+        except BrokenPipeError:
+            # Whoever read the output has seen enough; closing keeps Python from complaining about it at its end.
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+
+
+@contextmanager
+def reaching(settings: Settings) -> Iterator[None]:
+    """Turn what a database or a broker that cannot be used raises into CommandFailed."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except ArgumentError:
+        raise CommandFailed(
+            "WHOPAYS_DATABASE_URL is not an address such as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+        ) from None
+    except KafkaError as error:
+        raise CommandFailed(
+            f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_words(error)}\n"
+            "Check WHOPAYS_KAFKA_BOOTSTRAP_SERVERS and that the broker runs, or start one with: whopays dev"
+        ) from error
+    except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
+        raise CommandFailed(_database_trouble(settings, error)) from error
+
+
+def _database_trouble(settings: Settings, error: Exception) -> str:
+    cause = error.orig.__cause__ or error.orig if isinstance(error, DBAPIError) and error.orig else error
+    where = make_url(settings.database_url).render_as_string(hide_password=True)
+    if isinstance(cause, UndefinedTableError):
+        return f"The database at {where} has no tables of whopays yet.\nRun: whopays migrate"
+    return (
+        f"PostgreSQL at {where} cannot be used: {_words(cause)}\n"
+        "Check WHOPAYS_DATABASE_URL and that the server runs, or start one with: whopays dev"
+    )
+
+
+def _words(error: BaseException) -> str:
+    return str(error).strip() or type(error).__name__
+
+
+def _bad_settings(error: ValidationError) -> str:
+    lines = ["The settings (environment or .env) are not right:"]
+    for item in error.errors(include_url=False):
+        # Only names of settings and what they must be: a value may hold a password.
+        name = f"{Settings.model_config.get('env_prefix', '')}{item['loc'][0]}".upper() if item["loc"] else "settings"
+        lines.append(f"  {name}: {item['msg'].removeprefix('Value error, ').replace('Input should', 'should')}")
+    return "\n".join(lines)
+
+
+def _fail(message: str) -> None:
+    error_console().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    raise typer.Exit(FAILED)

@@ -1,0 +1,134 @@
+"""The questions: who pays, who has paid, how an account stands, what became of a command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import queries
+from db.engine import create_engine
+from schemas.scalars import format_instant, parse_instant
+from workers.cli.accounts import show_account
+from workers.cli.answers import show_result
+from workers.cli.drawing import draw_timeline
+from workers.cli.failures import CommandFailed, reaching
+from workers.cli.installation import load_settings
+from workers.cli.output import AsJson, console, print_json
+
+Organization = Annotated[str, typer.Argument(help="The organization's name.", metavar="ORG", show_default=False)]
+Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PROJECT", show_default=False)]
+Answered = TypeVar("Answered")
+
+
+def who(
+    organization: Organization,
+    project: Project,
+    at: Annotated[
+        str | None, typer.Option(help="An instant with offset, such as 2027-01-31T12:00:00Z; now when not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which account pays for a project, now or at an instant of the past."""
+    instant = _instant(at)
+    account = _ask(lambda connection: queries.payer(connection, organization, project, instant))
+    if as_json:
+        asked = format_instant(instant) if instant else None
+        print_json({"organization": organization, "project": project, "at": asked, "account": account})
+    elif account is not None:
+        console().print(account, markup=False)
+    else:
+        when = f"at {format_instant(instant)}" if instant else "now"
+        console().print(f"nobody pays for {organization}/{project} {when}", markup=False)
+
+
+def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
+    """Draw who has paid for a project, from its first payer on."""
+    entries = _ask(lambda connection: queries.timeline(connection, organization, project))
+    if as_json:
+        payers = [
+            {
+                "bindingId": entry.binding_id,
+                "account": entry.account,
+                "establishedAt": format_instant(entry.established_at),
+                "endedAt": entry.ended_at and format_instant(entry.ended_at),
+            }
+            for entry in entries
+        ]
+        print_json({"organization": organization, "project": project, "payers": payers})
+    elif entries:
+        console().print(draw_timeline(f"{organization}/{project}", entries, datetime.now(UTC)))
+    else:
+        console().print(f"nobody has ever paid for {organization}/{project}", markup=False)
+
+
+def account(
+    organization: Organization,
+    name: Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Show an account: its phase and why, its holds, how many projects it pays for, and its history."""
+
+    async def question(connection: AsyncConnection) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        found = await queries.account(connection, organization, name)
+        return found, await queries.account_history(connection, organization, name)
+
+    found, history = _ask(question)
+    if found is None:
+        raise CommandFailed(
+            f"The organization {organization} has no account {name}.\n"
+            f"Create it: whopays send CreateAccount --organization {organization} account={name} currencyCode=EUR "
+            "paymentTerms='{}'"
+        )
+    if as_json:
+        print_json(found | {"history": history})
+    else:
+        show_account(console(), found, history)
+
+
+def result(
+    organization: Organization,
+    command_id: Annotated[str, typer.Argument(help="The command's id.", metavar="ID", show_default=False)],
+    source: Annotated[str | None, typer.Option(help="The command's source, where several sent the same id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of a command. With --json: a list, one event for each source that sent this id."""
+    values = _ask(lambda connection: queries.results(connection, organization, command_id, source))
+    if not values:
+        raise CommandFailed(
+            f"The organization {organization} has no answered command {command_id}{f' of {source}' if source else ''}.\n"
+            "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
+            "the last two claim no id."
+        )
+    events = [orjson.loads(value) for value in values]
+    if as_json:
+        print_json(events)
+    else:
+        for event in events:
+            show_result(console(), event)
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_instant(text)
+    except ValueError:
+        raise CommandFailed(f"--at {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None
+
+
+def _ask(question: Callable[[AsyncConnection], Awaitable[Answered]]) -> Answered:
+    """Put a question to the database that the settings name."""
+    settings = load_settings()
+
+    async def answer() -> Answered:
+        engine = create_engine(settings.database_url, pool_size=1)
+        try:
+            async with engine.connect() as connection:
+                return await question(connection)
+        finally:
+            await engine.dispose()
+
+    with reaching(settings):
+        return asyncio.run(answer())
