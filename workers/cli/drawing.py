@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 
 from rich.table import Table
 from rich.text import Text
@@ -28,11 +27,9 @@ class Interval:
 def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
     """Give the whole time since the first payer, with the gaps in which nobody paid."""
     found: list[Interval] = []
-    for entry, following in pairwise([*entries, None]):
-        if entry is None:
-            continue
+    beginnings = [entry.established_at for entry in entries]
+    for entry, begins_next in zip(entries, [*beginnings[1:], None], strict=True):
         found.append(Interval(entry.account, entry.established_at, entry.ended_at))
-        begins_next = following.established_at if following else None
         if entry.ended_at is not None and entry.ended_at != begins_next:
             found.append(Interval(None, entry.ended_at, begins_next))
     return found

@@ -1,0 +1,48 @@
+"""The command line."""
+
+import typer
+
+from workers.cli import questions, serving
+from workers.cli.dev import dev
+from workers.cli.failures import Program
+from workers.cli.send import send
+from workers.cli.tail import tail
+from workers.demo import demo
+
+_FORMS = {"help_option_names": ["-h", "--help"]}
+
+
+def _program() -> typer.Typer:
+    program = typer.Typer(
+        name="whopays",
+        cls=Program,
+        help="Who pays for this project? Now, at any instant of the past, and as a stream of events.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings=_FORMS,
+    )
+    start, operate, ask = "Start", "Operate", "Send and ask"
+    program.command("demo", rich_help_panel=start)(demo)
+    program.command("dev", rich_help_panel=start)(dev)
+    program.command("send", rich_help_panel=ask)(send)
+    program.command("who", rich_help_panel=ask)(questions.who)
+    program.command("timeline", rich_help_panel=ask)(questions.timeline)
+    program.command("account", rich_help_panel=ask)(questions.account)
+    program.command("result", rich_help_panel=ask)(questions.result)
+    program.command("tail", rich_help_panel=ask)(tail)
+    program.command("run", rich_help_panel=operate)(serving.run)
+    program.command("migrate", rich_help_panel=operate)(serving.migrate)
+    program.command("health", rich_help_panel=operate)(serving.health)
+    topics = typer.Typer(no_args_is_help=True, help="Create the topics, or check them.", context_settings=_FORMS)
+    topics.command("create")(serving.create)
+    topics.command("check")(serving.check)
+    program.add_typer(topics, name="topics", rich_help_panel=operate)
+    return program
+
+
+app = _program()
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app()

