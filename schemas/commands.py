@@ -1,10 +1,10 @@
 """The commands (docs/contract.md section 5), read strictly: an unknown member refuses the command."""
 
 import hashlib
+import json
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import orjson
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -78,7 +78,8 @@ class Command(Wire):
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
     """Give the SHA-256 of a kind of message and what it says, whatever the order of members."""
-    return hashlib.sha256(orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)).digest()
+    # The standard library's writer, because a malformed command may hold integers beyond 64 bits.
+    return hashlib.sha256(json.dumps([kind, meaning], sort_keys=True).encode()).digest()
 
 
 class CreateAccount(Command):

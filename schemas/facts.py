@@ -1,8 +1,8 @@
 """The facts that other services report (docs/contract.md section 3), read tolerantly: unknown members are ignored."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from schemas.scalars import CountryCode, Identifier, Instant, Text, Version, Wire
 
@@ -25,7 +25,7 @@ class ProjectChanged(Fact):
 
     project: Identifier
     state: ProjectState
-    uid: Text | None = None
+    uid: Annotated[Text, Field(min_length=1)] | None = None
     display_name: Text | None = None
 
 

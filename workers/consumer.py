@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import structlog
@@ -17,6 +17,10 @@ from schemas.topics import Topic
 from workers.batch import Batches, Reader, Stopping
 from workers.roles import Role
 from workers.settings import Settings
+
+# A record's timestamp is its producer's word: none (-1), or beyond what a date can hold.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_MS = 253_402_300_799_999
 
 logger = structlog.get_logger()
 
@@ -87,7 +91,7 @@ def _record(raw: ConsumerRecord) -> Record:
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,
-        timestamp=datetime.fromtimestamp(max(raw.timestamp, 0) / 1000, UTC),
+        timestamp=_EPOCH + timedelta(milliseconds=min(max(raw.timestamp, 0), _LATEST_MS)),
         key=raw.key,
         headers=tuple(raw.headers),
         value=raw.value,

@@ -58,11 +58,8 @@ async def check_topics(settings: Settings) -> list[Difference]:
             continue
         wanted = _partitions(plan, settings)
         if partitions[name] != wanted:
-            differences.append(
-                Difference(
-                    name, "partitions", str(partitions[name]), str(wanted), _remedy(plan, partitions[name], wanted)
-                )
-            )
+            remedy = _remedy(plan, partitions[name], wanted)
+            differences.append(Difference(name, "partitions", str(partitions[name]), str(wanted), remedy))
         for setting, value in plan.settings.items():
             found = configured[name].get(setting, "unknown")
             if found != value:

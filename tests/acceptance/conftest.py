@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cases = load_cases(Path(chosen) if chosen else SHIPPED_CASES, further_fixtures=SHIPPED_CASES)
     except FormatError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise pytest.Collector.CollectError(str(error)) from error
     metafunc.parametrize("case", cases, ids=[case.id for case in cases])
 
 

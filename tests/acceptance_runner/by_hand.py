@@ -59,7 +59,7 @@ class HandMadeLog(CaseLog):
         return sent
 
     def output(
-        self, topic: str, name: str, subject: str, data: dict[str, Any], cause: str | None, **attributes: Any
+        self, topic: str, name: str, subject: str, data: dict[str, Any], cause: str | None, /, **attributes: Any
     ) -> OutputRecord:
         """A record that came; an attribute given as `None` is left out, the headers repeat what there is."""
         position = len(self.outputs) + 1
@@ -77,8 +77,8 @@ class HandMadeLog(CaseLog):
             self._sequences[topic + subject] = self._sequences.get(topic + subject, 0) + 1
             envelope["sequence"] = f"{self._sequences[topic + subject]:020}"
         envelope = {key: value for key, value in (envelope | attributes).items() if value is not None}
-        headers = (("content-type", b"application/cloudevents+json"),)
-        headers += tuple((f"ce_{key}", str(value).encode()) for key, value in envelope.items())
+        as_headers = tuple((f"ce_{key}", str(value).encode()) for key, value in envelope.items())
+        headers = (("content-type", b"application/cloudevents+json"), *as_headers)
         value = json.dumps(envelope | {"data": {"organization": ORGANIZATION, **data}}).encode()
         key = envelope.get("partitionkey")
         record = OutputRecord(topic, 0, position, None if key is None else key.encode(), value, headers)
@@ -100,7 +100,7 @@ class HandMadeLog(CaseLog):
         full.setdefault("violationCount", len(full["violations"]))
         return self.output("command-results", "CommandCompleted", ORGANIZATION, full, sent.id)
 
-    def phase(self, previous: str | None, phase: str, reason: str, cause: str, **data: Any) -> OutputRecord:
+    def phase(self, previous: str | None, phase: str, reason: str, cause: str, /, **data: Any) -> OutputRecord:
         """An `AccountPhaseChanged` of account a."""
         full = {
             "account": "a",
@@ -113,7 +113,7 @@ class HandMadeLog(CaseLog):
         } | data
         return self.output("accounts", "AccountPhaseChanged", f"{ORGANIZATION}/a", full, cause)
 
-    def changed(self, phase: str, version: int, cause: str, **data: Any) -> OutputRecord:
+    def changed(self, phase: str, version: int, cause: str, /, **data: Any) -> OutputRecord:
         """An `AccountChanged` of account a."""
         full = {
             "account": "a",
@@ -126,7 +126,7 @@ class HandMadeLog(CaseLog):
         } | data
         return self.output("accounts", "AccountChanged", f"{ORGANIZATION}/a", full, cause)
 
-    def bound(self, number: int, previous: int | None, cause: str, **data: Any) -> OutputRecord:
+    def bound(self, number: int, previous: int | None, cause: str, /, **data: Any) -> OutputRecord:
         """A `BindingChanged` of project p1 to its binding of that number, from the one before."""
         at = TIMES[10 + number]
         current = {"bindingId": f"b{number}", "account": "a", "establishedAt": at}
@@ -142,7 +142,7 @@ class HandMadeLog(CaseLog):
         } | data
         return self.output("bindings", "BindingChanged", f"{ORGANIZATION}/p1", full, cause)
 
-    def notice(self, kind: str, cause: str, **data: Any) -> OutputRecord:
+    def notice(self, kind: str, cause: str, /, **data: Any) -> OutputRecord:
         """A `ProjectBillingNotice` of project p1 about account a."""
         full = {"project": "p1", "account": "a", "kind": kind, "reason": "any", "message": None} | data
         return self.output("notices", "ProjectBillingNotice", f"{ORGANIZATION}/p1", full, cause)

@@ -37,7 +37,8 @@ def with_headers(log: HandMadeLog, change: Callable[[dict[str, bytes]], Any]) ->
     log.outputs.append(OutputRecord(record.topic, 0, 1, record.key, record.value, tuple(headers.items())))
 
 
-def on_topic(log: HandMadeLog, topic: str) -> None:
+def notice_on(log: HandMadeLog, topic: str) -> None:
+    log.notice("PayerMissing", "bind")
     log.outputs.append(replace(log.outputs.pop(), topic=topic))
 
 
@@ -67,6 +68,63 @@ def null_value(log: HandMadeLog) -> None:
     log.outputs.append(OutputRecord("bindings", 0, 99, record.key, None, ()))
 
 
+def replaced_attribute(log: HandMadeLog, **attributes: str) -> None:
+    cause = {"factId": "gone", "by": "x"}
+    data = {"project": "p1", "account": None, "kind": "PayerMissing", "cause": cause}
+    log.output("notices", "ProjectBillingNotice", f"{ORGANIZATION}/p1", data, "gone", **attributes)
+
+
+def sequence_of_last_binding(log: HandMadeLog, sequence: str) -> None:
+    last = next(record for record in reversed(log.outputs) if record.topic == "bindings")
+    log.outputs.remove(last)
+    log.output("bindings", "BindingChanged", last.subject, last.data, "move", sequence=sequence)
+
+
+def binding(number: int, began: int | None = None, ended: int | None = None) -> dict[str, Any]:
+    instants = {"establishedAt": TIMES[began or 10 + number]} | ({} if ended is None else {"endedAt": TIMES[ended]})
+    return {"bindingId": f"b{number}", "account": "a"} | instants
+
+
+def changed_with_phase(log: HandMadeLog, phase: str, holds: list[Any]) -> None:
+    sent = log.command("ApproveReactivation", "approve", {"account": "a"})
+    log.phase("Suspended", "Ready", "RequirementsMet", "approve")
+    log.changed(phase, 3, "approve", holds=holds)
+    log.result(sent, events=announced("AccountPhaseChanged", "AccountChanged"))
+
+
+def waiting(log: HandMadeLog) -> Any:
+    sent = log.command("BindProject", "patient", {"project": "p9", "account": "a"})
+    log.result(sent, "Waiting")
+    return sent
+
+
+def unanswerable(log: HandMadeLog) -> Any:
+    return log.command("BindProject", "", {}, id=None, expect={"dead_letter": "MissingAttribute"})
+
+
+def quoting(log: HandMadeLog, text: str) -> None:
+    contact = {"name": "Ottokar", "emails": []}
+    sent = {"account": "a", "displayName": "y" * 200, "contact": contact}
+    refused(log, violation("Invalid", message=f"{text}, it says"), sent=sent)
+
+
+def other_announced(log: HandMadeLog) -> None:
+    resolved(log, events=announced("ProjectBillingNotice"))
+    more(log)
+
+
+def more(log: HandMadeLog) -> OutputRecord:
+    return log.bound(3, 2, "more")
+
+
+def half_known() -> dict[str, Any]:
+    return {"outstanding": "12", "currencyCode": None, "asOf": None}
+
+
+def miscounted() -> dict[str, Any]:
+    return {"count": 3, "projects": ["p1"]}
+
+
 BREAKS: list[tuple[int, str, Break]] = [
     (1, "an id twice", twice),
     (1, "a null value", null_value),
@@ -82,14 +140,14 @@ BREAKS: list[tuple[int, str, Break]] = [
     (2, "a type without its version", lambda log: replaced_attribute(log, type="io.milo.billing.ProjectBillingNotice")),
     (2, "another subject", lambda log: replaced_attribute(log, subject=f"{ORGANIZATION}/p2")),
     (2, "another key", lambda log: replaced_attribute(log, partitionkey=ORGANIZATION)),
-    (2, "another topic", lambda log: (log.notice("PayerMissing", "bind"), on_topic(log, "bindings"))),
+    (2, "another topic", lambda log: notice_on(log, "bindings")),
     (3, "a sequence on notices", lambda log: replaced_attribute(log, sequence=f"{1:020}")),
     (3, "a hole", lambda log: log.outputs.pop(1)),
     (3, "a repeat", lambda log: sequence_of_last_binding(log, f"{1:020}")),
     (3, "fewer digits", lambda log: sequence_of_last_binding(log, "2")),
     (4, "another previous", lambda log: log.bound(3, 1, "move")),
     (4, "no previous", lambda log: log.bound(3, None, "move")),
-    (4, "a gap", lambda log: log.bound(3, 2, "move", previous=binding(2, ended=12))),
+    (4, "a gap", lambda log: log.bound(3, 2, "move", previous=binding(2, ended=14))),
     (4, "an instant that falls", lambda log: log.bound(1, 2, "move")),
     (4, "a bindingId again", lambda log: log.bound(3, 2, "move", current=binding(1, began=13))),
     (5, "another previous phase", lambda log: log.phase("Ready", "Incomplete", "PaymentProfileInvalid", "stop")),
@@ -142,7 +200,7 @@ BREAKS: list[tuple[int, str, Break]] = [
     (10, "an event of a dry run", lambda log: log.bound(3, 2, "attempt")),
     (10, "an event unannounced", lambda log: (resolved(log), log.bound(3, 2, "more"))),
     (10, "an event announced that never came", lambda log: resolved(log, events=announced("BindingChanged"))),
-    (10, "another event announced", lambda log: other_announced(log)),
+    (10, "another event announced", other_announced),
     (10, "counted wrongly", lambda log: (resolved(log, events=announced("BindingChanged"), eventCount=2), more(log))),
     (10, "events of what is unchanged", lambda log: resolved(log, "Unchanged", events=announced("BindingChanged"))),
     (11, "the value of a command", lambda log: log.dead_letter(unanswerable(log), "MissingAttribute", value="eA==")),
@@ -187,60 +245,3 @@ def test_an_expiry_is_a_second_occasion_of_its_fact() -> None:
     assert broken_invariants(log) == []
     log.changed("Suspended", 5, "card", holds=[HOLD], cause=cause)
     assert found(log) == {6}
-
-
-def replaced_attribute(log: HandMadeLog, **attributes: str) -> None:
-    cause = {"factId": "gone", "by": "x"}
-    data = {"project": "p1", "account": None, "kind": "PayerMissing", "cause": cause}
-    log.output("notices", "ProjectBillingNotice", f"{ORGANIZATION}/p1", data, "gone", **attributes)
-
-
-def sequence_of_last_binding(log: HandMadeLog, sequence: str) -> None:
-    last = next(record for record in reversed(log.outputs) if record.topic == "bindings")
-    log.outputs.remove(last)
-    log.output("bindings", "BindingChanged", last.subject, last.data, "move", sequence=sequence)
-
-
-def binding(number: int, began: int | None = None, ended: int | None = None) -> dict[str, Any]:
-    instants = {"establishedAt": TIMES[began or 10 + number]} | ({} if ended is None else {"endedAt": TIMES[ended]})
-    return {"bindingId": f"b{number}", "account": "a"} | instants
-
-
-def changed_with_phase(log: HandMadeLog, phase: str, holds: list[Any]) -> None:
-    sent = log.command("ApproveReactivation", "approve", {"account": "a"})
-    log.phase("Suspended", "Ready", "RequirementsMet", "approve")
-    log.changed(phase, 3, "approve", holds=holds)
-    log.result(sent, events=announced("AccountPhaseChanged", "AccountChanged"))
-
-
-def waiting(log: HandMadeLog) -> Any:
-    sent = log.command("BindProject", "patient", {"project": "p9", "account": "a"})
-    log.result(sent, "Waiting")
-    return sent
-
-
-def unanswerable(log: HandMadeLog) -> Any:
-    return log.command("BindProject", "", {}, id=None, expect={"dead_letter": "MissingAttribute"})
-
-
-def quoting(log: HandMadeLog, text: str) -> None:
-    contact = {"name": "Ottokar", "emails": []}
-    sent = {"account": "a", "displayName": "y" * 200, "contact": contact}
-    refused(log, violation("Invalid", message=f"{text}, it says"), sent=sent)
-
-
-def other_announced(log: HandMadeLog) -> None:
-    resolved(log, events=announced("ProjectBillingNotice"))
-    more(log)
-
-
-def more(log: HandMadeLog) -> None:
-    log.bound(3, 2, "more")
-
-
-def half_known() -> dict[str, Any]:
-    return {"outstanding": "12", "currencyCode": None, "asOf": None}
-
-
-def miscounted() -> dict[str, Any]:
-    return {"count": 3, "projects": ["p1"]}

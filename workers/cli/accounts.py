@@ -51,7 +51,7 @@ def _state(account: dict[str, Any]) -> Table:
         ("pays for", f"{account['projects']} project{'' if account['projects'] == 1 else 's'}"),
         ("version", str(account["version"])),
     ):
-        lines.add_row(name, Text(value) if value else Text("–", style="dim"))
+        lines.add_row(name, Text(value) if value else Text("none", style="dim"))
     return lines
 
 

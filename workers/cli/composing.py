@@ -68,8 +68,8 @@ def compose(
 ) -> Message:
     """Put a message together: `content` of a file first, then `members` (`MEMBER=VALUE`) and `attributes` over it.
 
-    `content` is the data, or a whole structured CloudEvent. Raises CommandFailed for an unknown type and for a value that
-    is no JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
+    `content` is the data, or a whole structured CloudEvent. Raises CommandFailed for an unknown type and for a value
+    that is no JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
     """
     is_event = "specversion" in content
     event = dict(content) if is_event else {"data": dict(content)}

@@ -54,7 +54,7 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.2f} s"
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    parts = []
+    parts: list[str] = []
     rest = int(seconds)
     for unit, size in units:
         count, rest = divmod(rest, size)

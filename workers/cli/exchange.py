@@ -32,8 +32,9 @@ _LOOK_AGAIN_SECONDS = 0.05
 class Answer:
     """What came of a message that stands at `place` (topic/partition/offset) of its topic.
 
-    `is_handled` tells that the service has read it. A command has a `result` (not yet published when only `is_handled`
-    is set), which is of an earlier time when `is_repeat`; a fact has the `events` it caused; either may be a `dead_letter`.
+    `is_handled` tells that the service has read it. A command has a `result` (which is not published yet when only
+    `is_handled` is set), given at an earlier time when `is_repeat`; a fact has the `events` that it caused. Either may
+    be a `dead_letter`.
     """
 
     place: str
@@ -183,8 +184,5 @@ async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> list[To
 
 def _answers(event: dict[str, Any], message: Message) -> bool:
     data = event["data"]
-    return (
-        data.get("commandId") == message.event.get("id")
-        and data.get("commandSource") == message.event.get("source")
-        and data.get("organization") == message.organization
-    )
+    answered = (data.get("organization"), data.get("commandSource"), data.get("commandId"))
+    return answered == (message.organization, message.event.get("source"), message.event.get("id"))

@@ -98,8 +98,9 @@ def result(
     """Show what became of a command. With --json: a list, one event for each source that sent this id."""
     values = _ask(lambda connection: queries.results(connection, organization, command_id, source))
     if not values:
+        sender = f" of {source}" if source else ""
         raise CommandFailed(
-            f"The organization {organization} has no answered command {command_id}{f' of {source}' if source else ''}.\n"
+            f"The organization {organization} has no answered command {command_id}{sender}.\n"
             "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
             "the last two claim no id."
         )

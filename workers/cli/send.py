@@ -54,12 +54,14 @@ def send(
     """
     settings = load_settings()
     words = members or []
-    if type_ is not None and "=" in type_:
-        type_, words = None, [type_, *words]
+    name = type_
+    if name is not None and "=" in name:
+        # A whole CloudEvent in a file names its type itself.
+        words, name = [name, *words], None
     if organization is not None:
         words = [f"organization={organization}", *words]
     content = _content(file)
-    message = compose(type_, content, words, _attributes(content, authid, id_, source))
+    message = compose(name, content, words, _attributes(content, authid, id_, source))
     if dry_run:
         message = _rehearsed(message)
     if message.organization is None:
@@ -142,9 +144,9 @@ def _unanswered(message: Message, answer: Answer, settings: Settings, timeout_se
             f"The service has decided, but has not published its answer within {timeout_seconds:g} s.\n"
             f"Is the relay running (whopays run --only relay)? The answer is kept: {later}"
         )
-    lines = [
-        f"No answer within {timeout_seconds:g} s. {message.name} stands in the topic ({answer.place}) and will be handled.",
+    advice = (
+        f"No answer within {timeout_seconds:g} s. The message stands at {answer.place} and will be handled.\n"
         f"Is the service running (whopays run, or whopays dev), with WHOPAYS_TOPIC_PREFIX={settings.topic_prefix} and "
-        f"WHOPAYS_INSTALLATION={settings.installation}?",
-    ]
-    return "\n".join([*lines, f"Ask later: {later}"] if message.is_command else lines)
+        f"WHOPAYS_INSTALLATION={settings.installation}?"
+    )
+    return f"{advice}\nAsk later: {later}" if message.is_command else advice

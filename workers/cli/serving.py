@@ -107,8 +107,8 @@ def health(as_json: AsJson = False) -> None:
         raise CommandFailed(f"The process on port {port} has started no role yet.")
     if silent:
         raise CommandFailed(
-            f"No sign of life from {', '.join(silent)} for more than {_OLDEST_HEARTBEAT_SECONDS:.0f} s: see the process's "
-            "log; PostgreSQL or Kafka may be away."
+            f"No sign of life from {', '.join(silent)} for more than {_OLDEST_HEARTBEAT_SECONDS:.0f} s: "
+            "see the log of the process; PostgreSQL or Kafka may be away."
         )
 
 
@@ -116,7 +116,7 @@ def _heartbeat_ages(port: int) -> dict[str, float]:
     """Ask a process on this host for the seconds since each role's last sign of life."""
     address = f"http://127.0.0.1:{port}/metrics"
     try:
-        with urlopen(address, timeout=_HEALTH_SECONDS) as answer:  # noqa: S310 - always http, always this host
+        with urlopen(address, timeout=_HEALTH_SECONDS) as answer:
             text = answer.read().decode()
     except (OSError, HTTPException) as error:
         raise CommandFailed(f"No whopays process answers at {address}: {error}. Is whopays run running?") from None

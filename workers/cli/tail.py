@@ -1,7 +1,7 @@
 """`whopays tail`: follows what is published, one readable line per event."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ def tail(
 
 async def events(
     settings: Settings, topics: list[Topic], *, from_beginning: bool, to_end: bool = False
-) -> AsyncIterator[dict[str, Any]]:
+) -> AsyncGenerator[dict[str, Any], None]:
     """Give the events of topics as they are published, read committed; with `to_end` only what is there already."""
     async with administration(settings) as admin:
         described = await admin.describe_topics([settings.topic(topic) for topic in topics])

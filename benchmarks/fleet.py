@@ -1,0 +1,151 @@
+"""Organizations with accounts and bound projects, brought about through the service itself."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+import asyncpg
+import orjson
+
+from benchmarks.failures import BenchmarkFailed
+from benchmarks.installations import connect
+from benchmarks.processes import Program, whopays
+from benchmarks.progress import step
+from benchmarks.traffic import Message, send
+from schemas.envelope import SPECVERSION, type_of
+from schemas.scalars import format_instant
+from schemas.topics import Topic
+from workers.roles import Role
+from workers.settings import Settings
+
+ACCOUNTS = ("account-0", "account-1")
+SOURCE = "/benchmarks"
+SENDER = "user:benchmark"
+_PROFILE = "card"
+_SECONDS_WITHOUT_PROGRESS = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+Project = tuple[str, str]
+
+
+class Fleet:
+    """`projects` over `organizations` with two Ready accounts each; knows who pays for what, and commands changes."""
+
+    def __init__(self, organizations: int, projects: int) -> None:
+        self.organizations = [f"organization-{number:05}" for number in range(organizations)]
+        self.projects: list[Project] = [
+            (self.organizations[number % organizations], f"project-{number:07}") for number in range(projects)
+        ]
+        self.payers: dict[Project, str] = dict.fromkeys(self.projects, ACCOUNTS[0])
+        self._ids = count(1)
+
+    def bind(self, project: Project, account: str) -> tuple[str, Message]:
+        """Give the id and the record of a command that makes the account pay, which is taken for done."""
+        organization, name = project
+        self.payers[project] = account
+        return self.message("BindProject", {"organization": organization, "project": name, "account": account})
+
+    def message(self, name: str, data: Mapping[str, Any]) -> tuple[str, Message]:
+        """Give the id and the record of a command or fact, in structured mode."""
+        identity = f"{name}-{next(self._ids):08}"
+        event = {
+            "specversion": SPECVERSION,
+            "id": identity,
+            "source": SOURCE,
+            "type": type_of(name),
+            "time": format_instant(datetime.now(UTC)),
+            "authid": SENDER,
+            "data": data,
+        }
+        return identity, Message(key=data["organization"].encode(), value=orjson.dumps(event))
+
+
+async def establish(fleet: Fleet, settings: Settings) -> None:
+    """Report profiles and projects, create accounts, bind every project to its first account. Raises BenchmarkFailed."""
+    consumers = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
+    with ExitStack() as stack:
+        programs = stack.enter_context(whopays(settings, consumers, (Role.RELAY,)))
+        connection = await connect(settings.database_url)
+        try:
+            await _establish(fleet, settings, programs, connection)
+        finally:
+            await connection.close()
+
+
+async def _establish(
+    fleet: Fleet, settings: Settings, programs: Sequence[Program], connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async def until(title: str, query: str, wanted: int) -> None:
+        with step(title, wanted) as show:
+            await _until(connection, query, wanted, show, programs)
+
+    profiles = [
+        fleet.message(
+            "PaymentProfileChanged",
+            {
+                "organization": organization,
+                "paymentProfile": _PROFILE,
+                "kind": "CreditCard",
+                "state": "Valid",
+                "version": 1,
+            },
+        )
+        for organization in fleet.organizations
+    ]
+    reported = [
+        fleet.message(
+            "ProjectChanged", {"organization": organization, "project": project, "state": "Active", "version": 1}
+        )
+        for organization, project in fleet.projects
+    ]
+    created = [
+        fleet.message(
+            "CreateAccount",
+            {
+                "organization": organization,
+                "account": account,
+                "currencyCode": "EUR",
+                "paymentTerms": {"netDays": 30},
+                "paymentProfile": _PROFILE,
+            },
+        )
+        for organization in fleet.organizations
+        for account in ACCOUNTS
+    ]
+    await _send(settings, Topic.PAYMENT_PROFILES, profiles)
+    await _send(settings, Topic.PROJECTS, reported)
+    await _send(settings, Topic.ADMIN_COMMANDS, created)
+    await until("Projects reported", "SELECT count(*) FROM projects", len(reported))
+    await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", len(created))
+    bound = [fleet.bind(project, account) for project, account in fleet.payers.items()]
+    await _send(settings, Topic.ADMIN_COMMANDS, bound)
+    await until("Projects bound", "SELECT count(*) FROM bindings WHERE ended_at IS NULL", len(bound))
+
+
+async def _send(settings: Settings, topic: Topic, messages: Sequence[tuple[str, Message]]) -> None:
+    await send(settings, settings.topic(topic), [message for _, message in messages])
+
+
+async def _until(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+    query: str,
+    wanted: int,
+    show: Any,
+    programs: Sequence[Program],
+) -> None:
+    found, changed = -1, time.monotonic()
+    while found != wanted:
+        for program in programs:
+            program.check()
+        now = int(await connection.fetchval(query))
+        if now != found:
+            found, changed = now, time.monotonic()
+            show(found)
+        elif time.monotonic() - changed > _SECONDS_WITHOUT_PROGRESS:
+            words = "\n".join(program.last_words() for program in programs)
+            raise BenchmarkFailed(f"the preparation stands still: {query} gives {found}, not {wanted}\n{words}")
+        await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,102 @@
+"""The servers that are measured, and an installation of the benchmark's own on them."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from aiokafka.admin import NewTopic
+from sqlalchemy import make_url
+
+from benchmarks.failures import BenchmarkFailed
+from db.engine import create_engine
+from db.migrate import migrate
+from embedded import Addresses, EmbeddedServices
+from schemas.topics import TOPIC_PLANS
+from workers.settings import Settings
+from workers.topics import administration, create_topics
+
+
+@contextmanager
+def servers() -> Iterator[Addresses]:
+    """Give the servers that the environment names, or else fresh embedded ones that wait for the disk (fsync)."""
+    database_url = os.environ.get("WHOPAYS_DATABASE_URL")
+    kafka = os.environ.get("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS")
+    if database_url and kafka:
+        yield Addresses(database_url, kafka)
+        return
+    if database_url or kafka:
+        raise BenchmarkFailed("set both WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS, or none of them")
+    with (
+        tempfile.TemporaryDirectory(prefix="whopays-bench-", ignore_cleanup_errors=True) as folder,
+        EmbeddedServices(Path(folder)) as embedded,
+    ):
+        yield embedded.start()
+
+
+@asynccontextmanager
+async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
+    """Give the settings of a new installation, with a database and topics of its own that are removed afterwards.
+
+    All that is not its own, such as the size of a batch, comes from the environment as it does for `whopays run`.
+    """
+    name = f"bench{uuid4().hex[:12]}"
+    url = make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
+    settings = Settings(
+        database_url=url,
+        kafka_bootstrap_servers=addresses.kafka_bootstrap_servers,
+        installation=name,
+        topic_prefix=f"{name}.",
+    )
+    await _administer(addresses, f'CREATE DATABASE "{name}"')
+    try:
+        engine = create_engine(url)
+        await migrate(engine, name, settings.shards)
+        await engine.dispose()
+        await create_topics(settings)
+        try:
+            yield settings
+        finally:
+            async with administration(settings) as client:
+                await client.delete_topics([settings.topic(plan.topic) for plan in TOPIC_PLANS])
+    finally:
+        await _administer(addresses, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def extra_topics(settings: Settings, *names: str) -> AsyncIterator[None]:
+    """Have more topics with as many partitions as the installation's own; names with prefix."""
+    async with administration(settings) as client:
+        await client.create_topics([NewTopic(name, settings.topic_partitions, 1) for name in names])
+    try:
+        yield
+    finally:
+        async with administration(settings) as client:
+            await client.delete_topics(list(names))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Give the environment for a process of the installation."""
+    return {
+        **os.environ,
+        "WHOPAYS_DATABASE_URL": settings.database_url,
+        "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "WHOPAYS_INSTALLATION": settings.installation,
+        "WHOPAYS_TOPIC_PREFIX": settings.topic_prefix,
+    }
+
+
+async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect to a database, whatever driver its address names."""
+    return await asyncpg.connect(make_url(database_url).set(drivername="postgresql").render_as_string(False))
+
+
+async def _administer(addresses: Addresses, statement: str) -> None:
+    connection = await connect(addresses.database_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,86 @@
+"""What processes use while something is measured: CPU time and memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+@dataclass(slots=True)
+class Usage:
+    """CPU time (user and system) of a process with its children, and the most memory seen, shared pages counted once."""
+
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+def server_processes() -> dict[str, Any]:
+    """Give PostgreSQL and Kafka by name where they run below this process, that is, where they are embedded."""
+    found: dict[str, Any] = {}
+    names = {"postgres": "PostgreSQL", "java": "Apache Kafka"}
+    for process in psutil.Process().children(recursive=True):
+        if process.name() in names:
+            found.setdefault(names[process.name()], process)
+    return found
+
+
+@asynccontextmanager
+async def metered(processes: Mapping[str, Any]) -> AsyncIterator[dict[str, Usage]]:
+    """Meter processes by name until the context ends; the children of the present process are not counted as its own.
+
+    The figures are complete once the context has ended.
+    """
+    usages = {name: Usage() for name in processes}
+    before = {name: _cpu_seconds(process) for name, process in processes.items()}
+    looking = asyncio.create_task(_look(processes, usages))
+    try:
+        yield usages
+    finally:
+        looking.cancel()
+        for name, process in processes.items():
+            usages[name].cpu_seconds = _cpu_seconds(process) - before[name]
+
+
+async def _look(processes: Mapping[str, Any], usages: dict[str, Usage]) -> None:
+    while True:
+        for name, process in processes.items():
+            usages[name].peak_bytes = max(usages[name].peak_bytes, _memory_bytes(process))
+        await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _family(process: Any) -> list[Any]:
+    if process.pid == psutil.Process().pid:
+        return [process]
+    return [process, *process.children(recursive=True)]
+
+
+def _cpu_seconds(process: Any) -> float:
+    seconds = 0.0
+    for member in _family(process):
+        try:
+            times = member.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        seconds += times.user + times.system
+        if process.pid != psutil.Process().pid:
+            # Those that have ended since the beginning, such as sessions of PostgreSQL.
+            seconds += times.children_user + times.children_system
+    return seconds
+
+
+def _memory_bytes(process: Any) -> int:
+    shared, private = 0, 0
+    for member in _family(process):
+        try:
+            memory = member.memory_info()
+        except psutil.NoSuchProcess:
+            continue
+        # Only Linux tells what is shared; PostgreSQL's sessions share most of what they hold.
+        common = getattr(memory, "shared", 0)
+        shared, private = max(shared, common), private + memory.rss - common
+    return shared + private

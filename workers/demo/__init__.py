@@ -1,0 +1,3 @@
+"""d"""
+def demo() -> None:
+    """Demo."""
