@@ -28,7 +28,7 @@ async def prepare(settings: Settings) -> None:
     connection = await connect(settings.database_url)
     await connection.execute("CREATE SCHEMA baseline")
     for table in _TABLES:
-        await connection.execute(f"CREATE TABLE baseline.{table} (LIKE {table})")  # noqa: S608
+        await connection.execute(f"CREATE TABLE baseline.{table} (LIKE {table})")
     await connection.close()
 
 

@@ -1,139 +1,170 @@
 """Loading what a batch names, in a handful of statements whatever its size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.book import Book
+from db.contacts import load_contact
+from db.rows import (
+    ACCOUNT_TYPES,
+    FAN_OUT_TYPES,
+    PENDING_TYPES,
+    PROFILE_TYPES,
+    PROJECT_TYPES,
+    account_of,
+    columns,
+    fan_out_of,
+    pending_of,
+    profile_of,
+)
+from db.sealing import KeyEncryption
+from domain.bindings import MOST_PROJECTS
+from domain.book import Book, BoundProjects
 from domain.needs import Needs
-from domain.state import Account, Binding, PaymentProfile, Project, RetiredUid
-from schemas.commands import PaymentTerms
-from schemas.events import Closure, Condition, Hold, Phase
+from domain.notices import AT_ONCE
+from domain.state import Account, AccountContact, Binding, Key, Organization, PendingBinding, Project, RetiredUid
 from schemas.records import Record
 
-_CONDITIONS = TypeAdapter(tuple[Condition, ...])
-_HOLDS = TypeAdapter(tuple[Hold, ...])
+FAN_OUT_PAGE = 1000
+"""How many projects one transaction of a fan-out tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows of a batch: the state, the meaning of claimed ids, and the places of records
-    that were handled before."""
+    """What the database knows of a batch: the state, the meaning of claimed ids, and the places of handled records."""
 
     book: Book
     fingerprints: dict[tuple[str, str, str], bytes]
     handled: set[str]
 
 
-async def load(connection: AsyncConnection, needs: Needs) -> Loaded:
+async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -> Loaded:
     """Load what a batch needs; the shards of its organizations must be locked."""
     book = Book()
-    accounts = [_account(row) for row in await _rows(connection, _ACCOUNTS, needs.accounts)]
-    accounts += [_account(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
-    attached = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
+    attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
+    choices = [
+        Organization(**row._mapping) for row in await _rows(connection, _ORGANIZATIONS, _ones(needs.organizations))
+    ]
+    book.load(choices)
+    moving = await _load_bound(connection, book, needs, [account.key for account in attached])
+    named = needs.accounts | {account.key for account in attached} | set(_defaults(choices))
+    pending = await _pending(connection, named, needs.projects | moving)
+    book.load(pending)
+    named |= {(one.organization, one.command.account) for one in pending}
+    accounts = [account_of(row) for row in await _rows(connection, _ACCOUNTS, named)]
     book.load(accounts)
-    book.load(_profile(row) for row in await _rows(connection, _PROFILES, needs.payment_profiles | attached))
-    book.load(_project(row) for row in await _rows(connection, _PROJECTS, needs.projects))
-    book.load(_binding(row) for row in await _rows(connection, _ACTIVE_BINDINGS, needs.projects))
+    await _load_profiles(connection, book, needs, accounts)
+    projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
+    book.load(Project(**row._mapping) for row in await _rows(connection, _PROJECTS, projects))
+    book.load(Binding(**row._mapping) for row in await _rows(connection, _ACTIVE_BINDINGS, projects))
     book.load(RetiredUid(**row._mapping) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
-    turning = needs.turning | {account.key for account in accounts if _is_reported(account, needs)}
-    for row in await _rows(connection, _BOUND_PROJECTS, turning):
-        book.load_bound((row.organization, row.account), row.project)
+    await _load_fan_outs(connection, book, needs)
+    for organization, account in needs.contacts:
+        contact = await load_contact(connection, organization, account, keys)
+        book.load([AccountContact(organization=organization, account=account, contact=contact)])
     claimed = await _rows(connection, _CLAIMED, needs.identities)
     fingerprints = {(row.organization, row.source, row.command_id): row.fingerprint for row in claimed}
     return Loaded(book, fingerprints, await _handled(connection, needs.records))
 
 
-def _is_reported(account: Account, needs: Needs) -> bool:
-    return (account.organization, account.payment_profile) in needs.reported_profiles
+def _ones(names: Iterable[str]) -> list[tuple[str]]:
+    return [(name,) for name in names]
 
 
-async def _rows(
-    connection: AsyncConnection, statement: TextClause, keys: Iterable[tuple[str | None, ...]]
-) -> Sequence[Row[Any]]:
-    """Run a statement over keys given as one array per column: `:a`, `:b`, `:c`."""
-    columns = list(zip(*keys, strict=True))
-    if not columns:
-        return []
-    arrays = dict(zip("abc", map(list, columns), strict=False))
-    return (await connection.execute(statement, arrays)).all()
+def _defaults(choices: Iterable[Organization]) -> list[Key]:
+    return [(one.organization, one.default_account) for one in choices if one.default_account is not None]
+
+
+async def _pending(connection: AsyncConnection, accounts: set[Key], projects: set[Key]) -> list[PendingBinding]:
+    """Give all pending bindings of the projects, and of each project for which one to an account is pending."""
+    named = await _rows(connection, _PENDING_PROJECTS, accounts)
+    keys = projects | {(row.organization, row.project) for row in named}
+    return [pending_of(row) for row in await _rows(connection, _PENDING, keys)]
+
+
+async def _load_profiles(connection: AsyncConnection, book: Book, needs: Needs, accounts: Iterable[Account]) -> None:
+    attached = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
+    rows = await _rows(connection, _PROFILES, needs.payment_profiles | attached)
+    book.load(profile_of(row) for row in rows)
+
+
+async def _load_bound(connection: AsyncConnection, book: Book, needs: Needs, attached: Iterable[Key]) -> set[Key]:
+    """Load how many projects accounts pay for, and as many names as a batch can need; give the projects that move."""
+    margin = len(needs.records) + 1
+    for row in await _rows(
+        connection, _BOUND, needs.turning.union(attached) - needs.emptied, row_limit=AT_ONCE + margin
+    ):
+        book.load_bound((row.organization, row.account), _bound(row))
+    moving = set()
+    for row in await _rows(connection, _BOUND, needs.emptied, row_limit=MOST_PROJECTS + margin):
+        book.load_bound((row.organization, row.account), _bound(row))
+        moving |= {(row.organization, project) for project in row.first}
+    return moving
+
+
+def _bound(row: Row[Any]) -> BoundProjects:
+    return BoundProjects(row.projects, list(row.first), row.last_ended_at)
+
+
+async def _load_fan_outs(connection: AsyncConnection, book: Book, needs: Needs) -> None:
+    fan_outs = [fan_out_of(row) for row in await _rows(connection, _FAN_OUTS, _ones(needs.boundaries))]
+    book.load(fan_outs)
+    for organization, account in needs.fan_outs:
+        for fan_out in book.fan_outs((organization, account))[:1]:
+            names = {"organization": organization, "account": account, "told": fan_out.told, "instant": fan_out.instant}
+            rows = await connection.execute(_PAGE, names | {"row_limit": FAN_OUT_PAGE + 1})
+            page = list(rows.scalars())
+            book.load_page(fan_out, page[:FAN_OUT_PAGE], is_last=len(page) <= FAN_OUT_PAGE)
 
 
 async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> set[str]:
-    arrays = {
-        "topics": [record.topic for record in records],
-        "partitions": [record.partition for record in records],
-        "offsets": [record.offset for record in records],
-        "timestamps": [record.timestamp for record in records],
-    }
-    return {f"{row.topic}/{row.partition}/{row.offset}" for row in await connection.execute(_HANDLED, arrays)}
+    places = [(record.topic, record.partition, record.offset, record.timestamp) for record in records]
+    return {f"{row.topic}/{row.partition}/{row.offset}" for row in await _rows(connection, _HANDLED, places)}
 
 
-def _account(row: Row[Any]) -> Account:
-    return Account(
-        organization=row.organization,
-        account=row.account,
-        version=row.version,
-        phases=row.phases,
-        sequence=row.sequence,
-        last_instant=row.last_instant,
-        phase=Phase(row.phase),
-        conditions=_CONDITIONS.validate_json(row.conditions),
-        display_name=row.display_name,
-        currency_code=row.currency_code,
-        payment_terms=row.payment_terms and PaymentTerms.model_validate_json(row.payment_terms),
-        preferences=row.preferences,
-        payment_profile=row.payment_profile,
-        holds=_HOLDS.validate_json(row.holds),
-        closure=row.closure and Closure.model_validate_json(row.closure),
-        activated_at=row.activated_at,
-    )
+async def _rows(
+    connection: AsyncConnection, statement: TextClause, keys: Collection[tuple[Any, ...]], **more: Any
+) -> Sequence[Row[Any]]:
+    """Run a statement over keys that are given as one array per column: `:a`, `:b`, `:c`, `:d`."""
+    if not keys:
+        return []
+    arrays = dict(zip("abcd", map(list, zip(*keys, strict=True)), strict=False))
+    return (await connection.execute(statement, arrays | more)).all()
 
 
-def _project(row: Row[Any]) -> Project:
-    return Project(**row._mapping)
-
-
-def _profile(row: Row[Any]) -> PaymentProfile:
-    return PaymentProfile(**row._mapping)
-
-
-def _binding(row: Row[Any]) -> Binding:
-    return Binding(**row._mapping)
-
-
-_ACCOUNT_COLUMNS = """
-    organization, account, version, phases, sequence, last_instant, phase, CAST(conditions AS text) AS conditions,
-    display_name, currency_code, CAST(payment_terms AS text) AS payment_terms, preferences, payment_profile,
-    CAST(holds AS text) AS holds, CAST(closure AS text) AS closure, activated_at
-"""
 _NAMED = "unnest(CAST(:a AS text[]), CAST(:b AS text[]))"
+_NAMED_THRICE = "unnest(CAST(:a AS text[]), CAST(:b AS text[]), CAST(:c AS text[]))"
+_ORGANIZATIONS = text(
+    """
+    SELECT organization, default_account FROM unnest(CAST(:a AS text[])) AS named(organization)
+    JOIN organizations USING (organization)
+    """
+)
 _ACCOUNTS = text(
     f"""
-    SELECT {_ACCOUNT_COLUMNS} FROM {_NAMED} AS named(organization, account)
+    SELECT {columns(ACCOUNT_TYPES)} FROM {_NAMED} AS named(organization, account)
     JOIN accounts USING (organization, account)
     """
 )
 _ATTACHED_ACCOUNTS = text(
     f"""
-    SELECT {_ACCOUNT_COLUMNS} FROM {_NAMED} AS reported(organization, payment_profile)
+    SELECT {columns(ACCOUNT_TYPES)} FROM {_NAMED} AS reported(organization, payment_profile)
     JOIN accounts USING (organization, payment_profile)
     """
 )
 _PROFILES = text(
     f"""
-    SELECT organization, payment_profile, kind, state, version, reference, country, expires_at, reason
-    FROM {_NAMED} AS named(organization, payment_profile) JOIN payment_profiles USING (organization, payment_profile)
+    SELECT {columns(PROFILE_TYPES)} FROM {_NAMED} AS named(organization, payment_profile)
+    JOIN payment_profiles USING (organization, payment_profile)
     """
 )
 _PROJECTS = text(
     f"""
-    SELECT organization, project, state, version, uid, display_name, bindings, sequence, last_instant, last_ended_at
-    FROM {_NAMED} AS named(organization, project) JOIN projects USING (organization, project)
+    SELECT {columns(PROJECT_TYPES)} FROM {_NAMED} AS named(organization, project)
+    JOIN projects USING (organization, project)
     """
 )
 _ACTIVE_BINDINGS = text(
@@ -144,23 +175,65 @@ _ACTIVE_BINDINGS = text(
     """
 )
 _RETIRED_UIDS = text(
-    """
-    SELECT organization, project, uid
-    FROM unnest(CAST(:a AS text[]), CAST(:b AS text[]), CAST(:c AS text[])) AS named(organization, project, uid)
+    f"""
+    SELECT organization, project, uid FROM {_NAMED_THRICE} AS named(organization, project, uid)
     JOIN retired_uids USING (organization, project, uid)
     """
 )
-_BOUND_PROJECTS = text(
+_BOUND = text(
     f"""
-    SELECT organization, account, project
-    FROM {_NAMED} AS turning(organization, account) JOIN bindings USING (organization, account)
-    WHERE ended_at IS NULL
+    SELECT organization, account, bound.projects, first.names AS first, ended.last_ended_at
+    FROM {_NAMED} AS turning(organization, account)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS projects FROM bindings
+        WHERE bindings.organization = turning.organization AND bindings.account = turning.account
+            AND bindings.ended_at IS NULL
+    ) AS bound
+    CROSS JOIN LATERAL (
+        SELECT ARRAY(
+            SELECT project FROM bindings
+            WHERE bindings.organization = turning.organization AND bindings.account = turning.account
+                AND bindings.ended_at IS NULL
+            ORDER BY project LIMIT :row_limit
+        ) AS names
+    ) AS first
+    CROSS JOIN LATERAL (
+        SELECT max(ended_at) AS last_ended_at FROM bindings
+        WHERE bindings.organization = turning.organization AND bindings.account = turning.account
+            AND bindings.ended_at IS NOT NULL
+    ) AS ended
+    """
+)
+_PENDING_PROJECTS = text(
+    f"""
+    SELECT DISTINCT organization, project FROM {_NAMED} AS named(organization, account)
+    JOIN pending_bindings USING (organization, account)
+    """
+)
+_PENDING = text(
+    f"""
+    SELECT {columns(PENDING_TYPES)} FROM {_NAMED} AS named(organization, project)
+    JOIN pending_bindings USING (organization, project)
+    """
+)
+_FAN_OUTS = text(
+    f"""
+    SELECT {columns(FAN_OUT_TYPES)} FROM unnest(CAST(:a AS text[])) AS named(organization)
+    JOIN fan_outs USING (organization)
+    """
+)
+_PAGE = text(
+    """
+    SELECT project FROM bindings
+    WHERE organization = :organization AND account = :account AND ended_at IS NULL
+        AND project > :told AND established_at <= :instant
+    ORDER BY project LIMIT :row_limit
     """
 )
 _CLAIMED = text(
-    """
+    f"""
     SELECT organization, source, command_id, fingerprint
-    FROM unnest(CAST(:a AS text[]), CAST(:b AS text[]), CAST(:c AS text[])) AS named(organization, source, command_id)
+    FROM {_NAMED_THRICE} AS named(organization, source, command_id)
     JOIN inbox USING (organization, source, command_id)
     """
 )
@@ -168,8 +241,7 @@ _HANDLED = text(
     """
     SELECT topic, partition, "offset"
     FROM unnest(
-        CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]),
-        CAST(:timestamps AS timestamptz[])
+        CAST(:a AS text[]), CAST(:b AS integer[]), CAST(:c AS bigint[]), CAST(:d AS timestamptz[])
     ) AS named(topic, partition, "offset", "timestamp")
     JOIN handled_records USING (topic, partition, "offset", "timestamp")
     """

@@ -46,11 +46,12 @@ async def append(
     heads: dict[int, Head],
     outgoing: Sequence[tuple[int, Outgoing]],
     source: str,
-    now: datetime,
+    last_instant: datetime,
 ) -> list[int]:
     """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
 
-    `outgoing` pairs each event with its shard. Gives each one's position. The commit wakes the relay.
+    `outgoing` pairs each event with its shard; `last_instant` is the latest that was given out. Gives each one's
+    position. The commit wakes the relay.
     """
     if not outgoing:
         return []
@@ -61,7 +62,7 @@ async def append(
         position = head.position + 1
         value = render(event, f"{shard}-{position}", source)
         moved[shard] = Head(position, row_hash(head.hash, event.topic, event.key, value))
-        rows.append((shard, position, now, str(event.topic), event.key, value, moved[shard].hash))
+        rows.append((shard, position, event.time, str(event.topic), event.key, value, moved[shard].hash))
     await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
     await connection.execute(
         _MOVE_HEADS,
@@ -69,6 +70,7 @@ async def append(
             "shards": list(moved),
             "positions": [head.position for head in moved.values()],
             "hashes": [head.hash for head in moved.values()],
+            "last_instant": last_instant,
         },
     )
     return [row[1] for row in rows]
@@ -108,7 +110,8 @@ _MOVE_HEADS = text(
         SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:hashes AS bytea[]))
             AS head(shard, position, hash)
     ), updated AS (
-        UPDATE shards SET position = moved.position, hash = moved.hash FROM moved WHERE shards.shard = moved.shard
+        UPDATE shards SET position = moved.position, hash = moved.hash, last_instant = :last_instant
+        FROM moved WHERE shards.shard = moved.shard
     )
     SELECT pg_notify('{NOTIFY_CHANNEL}', '')
     """

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.contacts import load_contact
+from db.sealing import KeyEncryption
 from domain.state import Binding
 from schemas.scalars import format_instant
 
@@ -44,15 +46,22 @@ async def timeline(connection: AsyncConnection, organization: str, project: str)
     ]
 
 
-async def account(connection: AsyncConnection, organization: str, account: str) -> dict[str, Any] | None:
-    """Give an account with the members of `AccountChanged`, and `projects`, how many it pays for; None when unknown."""
+async def account(
+    connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption | None = None
+) -> dict[str, Any] | None:
+    """Give an account with the members of `AccountChanged`, and `projects`, how many it pays for; None when unknown.
+
+    With keys its `contact` is opened too: personal data.
+    """
     names = {"organization": organization, "account": account}
     row = (await connection.execute(_ACCOUNT, names)).one_or_none()
     if row is None:
         return None
+    contact = await load_contact(connection, organization, account, keys) if keys else None
     return {
         "organization": organization,
         "account": account,
+        **({"contact": contact and contact.model_dump(mode="json", exclude_none=True)} if keys else {}),
         "displayName": row.display_name,
         "phase": row.phase,
         "conditions": row.conditions,

@@ -27,7 +27,8 @@ def shard_of(boundary: str, shards: int) -> int:
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:
     """Lock shards in rising order until the transaction ends; give their heads and the instant after the last lock.
 
-    The instant is read after each lock was got, not at the start of the transaction or the statement.
+    The instant is read after each lock was got, not at the start of the transaction or the statement, and is later than
+    any that was given out in these shards before, even when the server's clock has stepped back.
     """
     rows = await connection.execute(_LOCK, {"shards": sorted(shards)})
     locked = rows.all()
@@ -42,9 +43,9 @@ async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
 
 _LOCK = text(
     """
-    SELECT shard, position, hash, clock_timestamp() AS instant
+    SELECT shard, position, hash, greatest(clock_timestamp(), last_instant + interval '1 microsecond') AS instant
     FROM (
-        SELECT shard, position, hash FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
+        SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
         ORDER BY shard FOR UPDATE
     ) AS locked
     """

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -49,8 +50,9 @@ shards = Table(
     Column("shard", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False, server_default=text("0")),
     Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
+    Column("last_instant", _instant, nullable=False, server_default=text("'-infinity'")),
     PrimaryKeyConstraint("shard", name="shards_pkey"),
-    comment="The only lock: who holds a shard's row is its single writer. The head of its log.",
+    comment="The only lock: who holds a shard's row is its single writer. The head of its log, and its latest instant.",
 )
 
 log = Table(
@@ -76,7 +78,6 @@ accounts = Table(
     Column("version", BigInteger, nullable=False),
     Column("phases", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("last_instant", _instant, nullable=False),
     Column("phase", Text, nullable=False),
     Column("conditions", JSONB, nullable=False),
     Column("display_name", Text),
@@ -87,6 +88,9 @@ accounts = Table(
     Column("holds", JSONB, nullable=False),
     Column("closure", JSONB),
     Column("activated_at", _instant),
+    Column("outstanding", Numeric(24, 6)),
+    Column("outstanding_currency_code", Text),
+    Column("outstanding_as_of", _instant),
     PrimaryKeyConstraint("organization", "account", name="accounts_pkey"),
     CheckConstraint(
         "phase IN ('Provisioning', 'Incomplete', 'Ready', 'Suspended', 'Archived')", name="accounts_phase_known"
@@ -106,6 +110,27 @@ accounts = Table(
         "payment_profile",
         postgresql_where=text("payment_profile IS NOT NULL"),
     ),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("default_account", Text),
+    PrimaryKeyConstraint("organization", name="organizations_pkey"),
+    comment="What is chosen for a whole organization.",
+)
+
+account_contacts = Table(
+    "account_contacts",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("wrapped_key", LargeBinary),
+    Column("sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("organization", "account", name="account_contacts_pkey"),
+    comment="Contacts, each sealed under a data key of its own; without its wrapped key a contact is erased.",
 )
 
 account_phases = Table(
@@ -146,9 +171,12 @@ payment_profiles = Table(
     Column("country", Text),
     Column("expires_at", _instant),
     Column("reason", Text),
+    Column("due_at", _instant),
+    Column("origin", JSONB, nullable=False),
     PrimaryKeyConstraint("organization", "payment_profile", name="payment_profiles_pkey"),
     CheckConstraint("state IN ('Valid', 'Invalid', 'Removed')", name="payment_profiles_state_known"),
     CheckConstraint("version >= 1", name="payment_profiles_version"),
+    Index("payment_profiles_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
 )
 
 projects = Table(
@@ -162,7 +190,6 @@ projects = Table(
     Column("display_name", Text),
     Column("bindings", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("last_instant", _instant),
     Column("last_ended_at", _instant),
     PrimaryKeyConstraint("organization", "project", name="projects_pkey"),
     CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
@@ -220,8 +247,58 @@ bindings = Table(
         initially="DEFERRED",
     ),
     Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index(
+        "bindings_ended_by_account",
+        "organization",
+        "account",
+        "ended_at",
+        postgresql_where=text("ended_at IS NOT NULL"),
+    ),
     Index("bindings_by_account", "organization", "account", "project", postgresql_where=text("ended_at IS NULL")),
     comment="Who pays for a project in [established_at, ended_at); never updated beyond its end, never deleted.",
+)
+
+pending_bindings = Table(
+    "pending_bindings",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("project", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("due_at", _instant, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("command", JSONB, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("origin", JSONB, nullable=False),
+    PrimaryKeyConstraint("organization", "project", "number", name="pending_bindings_pkey"),
+    CheckConstraint("kind IN ('Scheduled', 'Waiting')", name="pending_bindings_kind_known"),
+    Index(
+        "pending_bindings_one_scheduled",
+        "organization",
+        "project",
+        unique=True,
+        postgresql_where=text("kind = 'Scheduled'"),
+    ),
+    Index("pending_bindings_by_account", "organization", "account"),
+    Index("pending_bindings_due", "due_at"),
+    comment="BindProject commands whose final result is yet to come.",
+)
+
+fan_outs = Table(
+    "fan_outs",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("instant", _instant, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("origin", JSONB, nullable=False),
+    PrimaryKeyConstraint("organization", "account", "number", name="fan_outs_pkey"),
+    comment="Notices that are yet to be given to the projects bound at an instant, past the name told.",
 )
 
 inbox = Table(
@@ -262,8 +339,13 @@ dead_letters = Table(
     Column("header_names", ARRAY(Text)),
     Column("header_values", ARRAY(LargeBinary)),
     Column("value", LargeBinary),
+    Column("key_id", Text),
+    Column("wrapped_key", LargeBinary),
+    Column("sealed", LargeBinary),
     Column("recorded_at", _instant, nullable=False),
     PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
+    CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
+    comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
 )
 
 relay_leases = Table(

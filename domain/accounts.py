@@ -1,21 +1,33 @@
-"""The account commands (docs/contract.md section 5): what each needs, and what it changes."""
+"""Creating and changing accounts, and placing holds (docs/contract.md section 5)."""
 
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from domain.book import Book
-from domain.decision import Context, Decision, Policy, rejected
-from domain.notices import turn_notices
+from domain.decision import Context, Decision, rejected
+from domain.notices import tell
 from domain.phase import settle
-from domain.state import Account, PaymentProfile
-from schemas.commands import AttachPaymentProfile, CreateAccount, SuspendAccount
+from domain.rules import allowed_profile, existing_account
+from domain.state import Account, AccountContact
+from schemas.commands import (
+    AttachPaymentProfile,
+    CreateAccount,
+    DetachPaymentProfile,
+    SuspendAccount,
+    UpdateAccount,
+)
 from schemas.events import Hold, Phase
+from schemas.policy import OperatorPolicy
+from schemas.preferences import Preferences
 from schemas.results import Outcome, Reason, Violation, violation
+from schemas.terms import PaymentTerms
+from schemas.violations import violations_of
 
 
-def create_account(command: CreateAccount, book: Book, context: Context, policy: Policy) -> Decision:
+def create_account(command: CreateAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
     """Create an account under a name that was never used before in its organization."""
-    profile = book.payment_profile(command.organization, command.payment_profile)
-    broken = _profile_rules(profile, policy)
+    broken = allowed_profile(book.payment_profile(command.organization, command.payment_profile), policy)
     if book.account(command.organization, command.account) is not None:
         message = "the organization has, or had, an account of this name: choose another"
         broken.append(violation(Reason.ACCOUNT_EXISTS, message, field="/account"))
@@ -28,62 +40,135 @@ def create_account(command: CreateAccount, book: Book, context: Context, policy:
         currency_code=command.currency_code,
         payment_terms=command.payment_terms,
         payment_profile=command.payment_profile,
+        preferences=command.preferences,
     )
-    return _settled(None, account, book, context, policy)
+    contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
+    return settled(None, account, book, context, policy, contact=contact if command.contact else None)
 
 
-def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: Context, policy: Policy) -> Decision:
+def update_account(command: UpdateAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+    """Replace what is given, merge terms and preferences, clear what is null; what results is what is checked."""
+    account = book.account(command.organization, command.account)
+    is_erasing = account is not None and account.phase is Phase.ARCHIVED and command.only_erases_contact
+    missing = [] if is_erasing else existing_account(account)
+    if missing or account is None:
+        return rejected(missing, account=command.account)
+    changed, malformed = _merged(account, command, policy)
+    if malformed:
+        return rejected(malformed, account=command.account)
+    broken = _update_rules(account, changed, command)
+    if broken:
+        return rejected(broken, account=command.account)
+    contact = None
+    if command.gives("contact") and command.contact != book.contact(account):
+        contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
+    return settled(account, changed, book, context, policy, contact=contact)
+
+
+def attach_payment_profile(
+    command: AttachPaymentProfile, book: Book, context: Context, policy: OperatorPolicy
+) -> Decision:
     """Attach a payment profile in place of the present one; it need not be known or valid yet."""
     account = book.account(command.organization, command.account)
-    profile = book.payment_profile(command.organization, command.payment_profile)
-    broken = [*_existing_account_rules(account)]
+    broken = existing_account(account)
     if account is None or account.phase is not Phase.ARCHIVED:
-        broken += _profile_rules(profile, policy)
+        broken += allowed_profile(book.payment_profile(command.organization, command.payment_profile), policy)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    changed = replace(account, payment_profile=command.payment_profile)
-    return _settled(account, changed, book, context, policy)
+    return settled(account, replace(account, payment_profile=command.payment_profile), book, context, policy)
 
 
-def suspend_account(command: SuspendAccount, book: Book, context: Context, policy: Policy) -> Decision:
-    """Place a hold; the same reason again changes nothing, whatever its message."""
+def detach_payment_profile(
+    command: DetachPaymentProfile, book: Book, context: Context, policy: OperatorPolicy
+) -> Decision:
+    """Take the payment profile away; without one nothing changes."""
     account = book.account(command.organization, command.account)
-    broken = _existing_account_rules(account)
+    broken = existing_account(account)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    return settled(account, replace(account, payment_profile=None), book, context, policy)
+
+
+def suspend_account(command: SuspendAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+    """Place a hold. The same reason again changes nothing, but voids a request to lift it."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
     if any(hold.reason == command.reason for hold in account.holds):
-        return Decision(Outcome.UNCHANGED, account=command.account)
-    hold = Hold(reason=command.reason, message=command.message, by=context.sender, placed_at=context.now)
-    return _settled(account, replace(account, holds=(*account.holds, hold)), book, context, policy)
+        holds = tuple(
+            hold.model_copy(update={"reactivation": None}) if hold.reason == command.reason else hold
+            for hold in account.holds
+        )
+    else:
+        hold = Hold(reason=command.reason, message=command.message, by=context.sender, placed_at=context.now)
+        holds = (*account.holds, hold)
+    return settled(account, replace(account, holds=holds), book, context, policy)
 
 
-def _existing_account_rules(account: Account | None) -> list[Violation]:
-    if account is None:
-        return [
-            violation(Reason.ACCOUNT_NOT_FOUND, "the organization has no such account: create it", field="/account")
-        ]
-    if account.phase is Phase.ARCHIVED:
-        return [violation(Reason.ACCOUNT_ARCHIVED, "the account is closed for good and read-only", field="/account")]
-    return []
-
-
-def _profile_rules(profile: PaymentProfile | None, policy: Policy) -> list[Violation]:
-    if profile is None or policy.allows(profile):
-        return []
-    accepted = ", ".join(sorted(policy.payment_profile_kinds))
-    message = f"a payment profile of the kind {profile.kind} is not accepted here, only {accepted}"
-    return [violation(Reason.UNSUPPORTED_PAYMENT_PROFILE, message, field="/paymentProfile")]
-
-
-def _settled(before: Account | None, changed: Account, book: Book, context: Context, policy: Policy) -> Decision:
+def settled(
+    before: Account | None,
+    changed: Account,
+    book: Book,
+    context: Context,
+    policy: OperatorPolicy,
+    *,
+    contact: AccountContact | None = None,
+    reason: str | None = None,
+) -> Decision:
+    """Give what a change of an account comes to: its phase, its events, and what its projects are told."""
     profile = book.payment_profile(changed.organization, changed.payment_profile)
-    transition = settle(before, changed, profile, policy, context)
+    transition = settle(before, changed, profile, policy, context, reason, is_touched=contact is not None)
     if transition is None:
         return Decision(Outcome.UNCHANGED, account=changed.account)
-    notices = turn_notices(transition.turn, book.bound_projects(changed), context)
+    told = tell(transition.turn, book, context)
     return Decision(
         Outcome.APPLIED,
-        changes=transition.changes,
-        events=(*transition.events, *notices),
+        changes=(*transition.changes, *([contact] if contact else []), *told.changes),
+        events=(*transition.events, *told.events),
         account=changed.account,
+        deferred=told.deferred,
+        deferred_count=told.deferred_count,
     )
+
+
+def _merged(account: Account, command: UpdateAccount, policy: OperatorPolicy) -> tuple[Account, list[Violation]]:
+    """Give the account as the update leaves it, or what is malformed in that."""
+    malformed: list[Violation] = []
+    changed = account
+    if command.gives("display_name"):
+        changed = replace(changed, display_name=command.display_name)
+    if command.gives("currency_code"):
+        changed = replace(changed, currency_code=command.currency_code)
+    if command.gives("payment_terms"):
+        try:
+            patch = command.payment_terms
+            terms = PaymentTerms.model_validate(patch.merged(account.payment_terms)) if patch else None
+            changed = replace(changed, payment_terms=terms)
+        except ValidationError as error:
+            malformed += violations_of(error, ("paymentTerms",))
+    if command.gives("preferences"):
+        try:
+            wished = command.preferences
+            context = {"policy": policy}
+            preferences = (
+                Preferences.model_validate(wished.merged(account.preferences), context=context) if wished else None
+            )
+            changed = replace(changed, preferences=preferences)
+        except ValidationError as error:
+            malformed += violations_of(error, ("preferences",))
+    if account.activated_at is not None and changed.payment_terms is None:
+        message = "cannot be cleared once the account was activated"
+        malformed.append(violation(Reason.INVALID, message, field="/paymentTerms"))
+    return changed, malformed
+
+
+def _update_rules(account: Account, changed: Account, command: UpdateAccount) -> list[Violation]:
+    broken = []
+    if command.expected_version is not None and command.expected_version != account.version:
+        message = f"the account is at version {account.version}: look at it, and decide again"
+        broken.append(violation(Reason.PRECONDITION_FAILED, message, field="/expectedVersion"))
+    if account.activated_at is not None and changed.currency_code != account.currency_code:
+        message = f"the currency is {account.currency_code} for good, since the account was activated"
+        broken.append(violation(Reason.CURRENCY_IMMUTABLE, message, field="/currencyCode"))
+    return broken

@@ -1,20 +1,24 @@
-"""Who pays for a project (docs/contract.md section 5, binding rules): binding, superseding, releasing."""
+"""Who pays for a project (docs/contract.md section 5, binding rules): binding, superseding, releasing, transferring."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.book import Book
-from domain.decision import Context, Decision, after, rejected
-from domain.state import Account, Binding, Change, Project
-from schemas.commands import BindProject
+from domain.decision import Context, Decision, rejected
+from domain.rules import existing_account, paying_account
+from domain.state import Account, Binding, Change, Organization, Project
+from schemas.commands import BindProject, SetDefaultAccount, TransferProjects
 from schemas.events import BindingChanged, CurrentBinding, Phase, PreviousBinding
 from schemas.outgoing import Outgoing
-from schemas.results import Outcome, Reason, Violation, violation
+from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
+
+MOST_PROJECTS = 10_000
+"""How many projects one transfer may move."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rebinding:
-    """What becomes of a project's payer: the project's new record, its bindings, and the event."""
+    """What becomes of a project's payer: the project's new record, its bindings (the new one last), and the event."""
 
     project: Project
     bindings: tuple[Binding, ...]
@@ -27,76 +31,76 @@ class Rebinding:
 
 
 def bind_project(command: BindProject, book: Book, context: Context) -> Decision:
-    """Make an account the payer of a project, superseding the one that pays now."""
+    """Make an account the payer of a project now, superseding the one that pays."""
     account = book.account(command.organization, command.account)
     project = book.project(command.organization, command.project)
     active = book.active_binding(command.organization, command.project)
-    broken = [*account_rules(account), *_project_rules(project), *_expected_payer_rule(command, project, active)]
+    broken = [*paying_account(account), *_active_project(project), *_expected_payer(command, project, active)]
     if broken or account is None or project is None:
         return rejected(broken, account=command.account, project=command.project)
     if active is not None and active.account == account.account:
         return Decision(
             Outcome.UNCHANGED, account=command.account, project=command.project, binding_id=active.binding_id
         )
-    turn = bind(project, account, active, context, command.reason)
+    rebinding = bind(project, account, active, context, context.clock.next(), command.reason)
     return Decision(
         Outcome.APPLIED,
-        changes=turn.changes,
-        events=(turn.event,),
+        changes=rebinding.changes,
+        events=(rebinding.event,),
         account=command.account,
         project=command.project,
-        binding_id=turn.bindings[-1].binding_id,
+        binding_id=rebinding.bindings[-1].binding_id,
     )
 
 
-def account_rules(account: Account | None) -> list[Violation]:
-    """Name what keeps an account from taking projects: absent, archived, not Ready, closing."""
-    if account is None:
-        return [
-            violation(Reason.ACCOUNT_NOT_FOUND, "the organization has no such account: create it", field="/account")
-        ]
-    if account.phase is Phase.ARCHIVED:
-        return [violation(Reason.ACCOUNT_ARCHIVED, "the account is closed for good: bind to another", field="/account")]
-    broken = []
-    if account.phase is not Phase.READY:
-        why = account.conditions[-1].reason
-        message = f"the account is {account.phase} ({why}): it takes projects once it is Ready"
-        broken.append(violation(Reason.ACCOUNT_NOT_READY, message, field="/account"))
-    if account.closure is not None:
-        message = "the account's closure is requested: withdraw it, or bind to another"
-        broken.append(violation(Reason.ACCOUNT_CLOSING, message, field="/account"))
-    return broken
+def transfer_projects(command: TransferProjects, book: Book, context: Context) -> Decision:
+    """Rebind all, or the listed, projects of an account at one instant: all or none."""
+    source = book.account(command.organization, command.from_account)
+    target = book.account(command.organization, command.to_account)
+    broken = [*existing_account(source, "/fromAccount"), *paying_account(target, "/toAccount")]
+    if source is not None and source.phase is not Phase.ARCHIVED:
+        broken += _transferable(command, source, book)
+    if broken or source is None or target is None:
+        return rejected(broken, account=command.to_account)
+    moving = sorted(command.projects or book.bound_projects(source).first)
+    if not moving:
+        return Decision(Outcome.UNCHANGED, account=command.to_account, project_count=0)
+    instant = context.clock.next()
+    rebindings = [_moved(command, name, target, book, context, instant) for name in moving]
+    return Decision(
+        Outcome.APPLIED,
+        changes=tuple(change for rebinding in rebindings for change in rebinding.changes),
+        events=tuple(rebinding.event for rebinding in rebindings),
+        account=command.to_account,
+        project_count=len(rebindings),
+    )
 
 
-def _project_rules(project: Project | None) -> list[Violation]:
-    if project is None or project.state == "Deleted":
-        message = "the organization has no such project: it must be reported first"
-        return [violation(Reason.PROJECT_NOT_FOUND, message, field="/project")]
-    if project.state != "Active":
-        message = f"the project is {project.state}: it must be Active to get a payer"
-        return [violation(Reason.PROJECT_NOT_ACTIVE, message, field="/project")]
-    return []
-
-
-def _expected_payer_rule(command: BindProject, project: Project | None, active: Binding | None) -> list[Violation]:
-    if not command.expects_payer or project is None or project.state == "Deleted":
-        return []
-    payer = active.account if active else None
-    if command.expected_account == payer:
-        return []
-    message = f"the current payer is {payer}" if payer else "the project has no payer"
-    return [violation(Reason.PRECONDITION_FAILED, _quote(message), field="/expectedAccount")]
-
-
-def _quote(message: str) -> str:
-    return message if len(message) <= 100 else f"{message[:99]}…"
+def set_default_account(command: SetDefaultAccount, book: Book) -> Decision:
+    """Choose who pays for projects that become Active without a payer; it need not be Ready yet."""
+    if command.account is not None:
+        account = book.account(command.organization, command.account)
+        broken = existing_account(account)
+        if account is not None and not broken and account.closure is not None:
+            message = "the account's closure is requested: withdraw it, or choose another account"
+            broken.append(violation(Reason.ACCOUNT_CLOSING, message, field="/account"))
+        if broken:
+            return rejected(broken, account=command.account)
+    if book.default_account(command.organization) == command.account:
+        return Decision(Outcome.UNCHANGED, account=command.account)
+    chosen = Organization(organization=command.organization, default_account=command.account)
+    return Decision(Outcome.APPLIED, (chosen,), account=command.account)
 
 
 def bind(
-    project: Project, account: Account, active: Binding | None, context: Context, reason: str | None = None
+    project: Project,
+    account: Account,
+    active: Binding | None,
+    context: Context,
+    instant: datetime,
+    reason: str | None = None,
 ) -> Rebinding:
-    """Begin a binding at the project's next instant; the active one ends at that very instant."""
-    instant = after(project.last_instant, context.now)
+    """Begin a binding at an instant; the active one ends at that very instant."""
     number = project.bindings + 1
     binding = Binding(
         organization=project.organization,
@@ -114,7 +118,7 @@ def bind(
         payment_terms=account.payment_terms,
     )
     ended = replace(active, ended_at=instant) if active else None
-    changed = replace(project, bindings=number, sequence=project.sequence + 1, last_instant=instant, last_ended_at=None)
+    changed = replace(project, bindings=number, sequence=project.sequence + 1, last_ended_at=None)
     event = BindingChanged(
         organization=project.organization,
         project=project.project,
@@ -129,9 +133,9 @@ def bind(
 
 def release(project: Project, active: Binding, context: Context, reason: str) -> Rebinding:
     """End the active binding without a successor, because the project is gone."""
-    instant = after(project.last_instant, context.now)
+    instant = context.clock.next()
     ended = replace(active, ended_at=instant, released=True)
-    changed = replace(project, sequence=project.sequence + 1, last_instant=instant, last_ended_at=instant)
+    changed = replace(project, sequence=project.sequence + 1, last_ended_at=instant)
     event = BindingChanged(
         organization=project.organization,
         project=project.project,
@@ -141,6 +145,59 @@ def release(project: Project, active: Binding, context: Context, reason: str) ->
         cause=context.cause(reason),
     )
     return Rebinding(changed, (ended,), context.outgoing(event, project.key, instant, changed.sequence))
+
+
+def _active_project(project: Project | None) -> list[Violation]:
+    if project is None or project.state == "Deleted":
+        message = "the organization has no such project: it must be reported first"
+        return [violation(Reason.PROJECT_NOT_FOUND, message, field="/project")]
+    if project.state != "Active":
+        message = f"the project is {project.state}: it must be Active to get a payer"
+        return [violation(Reason.PROJECT_NOT_ACTIVE, message, field="/project")]
+    return []
+
+
+def _expected_payer(command: BindProject, project: Project | None, active: Binding | None) -> list[Violation]:
+    if not command.expects_payer or project is None or project.state == "Deleted":
+        return []
+    payer = active.account if active else None
+    if command.expected_account == payer:
+        return []
+    message = f"the current payer is {payer}" if payer else "the project has no payer"
+    return [violation(Reason.PRECONDITION_FAILED, _shortened(message), field="/expectedAccount")]
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= 100 else f"{message[:99]}…"
+
+
+def _transferable(command: TransferProjects, source: Account, book: Book) -> list[Violation]:
+    bound = book.bound_projects(source)
+    count = len(command.projects) if command.projects else bound.count
+    if count > MOST_PROJECTS:
+        message = f"{count} projects are too many for one transfer, which moves at most {MOST_PROJECTS}: list some"
+        return [violation(Reason.TOO_MANY_PROJECTS, message, field="/projects" if command.projects else "/fromAccount")]
+    foreign = [name for name in command.projects or () if not _is_paid_by(source, name, book)]
+    if foreign:
+        message = f"fromAccount does not pay for {len(foreign)} of the listed projects"
+        blockers = {"count": len(foreign), "projects": foreign[:LISTED_PROJECTS]}
+        return [violation(Reason.PRECONDITION_FAILED, message, field="/projects", blockers=blockers)]
+    return []
+
+
+def _is_paid_by(account: Account, project: str, book: Book) -> bool:
+    active = book.active_binding(account.organization, project)
+    return active is not None and active.account == account.account
+
+
+def _moved(
+    command: TransferProjects, name: str, target: Account, book: Book, context: Context, instant: datetime
+) -> Rebinding:
+    project = book.project(command.organization, name)
+    active = book.active_binding(command.organization, name)
+    if project is None or active is None:
+        raise LookupError(f"a bound project is not loaded: {command.organization}/{name}")
+    return bind(project, target, active, context, instant, command.reason)
 
 
 def _previous(ended: Binding | None, instant: datetime) -> PreviousBinding | None:

@@ -1,68 +1,127 @@
 """Everything that a batch knows, and what it changed: each decision sees what the one before it did."""
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import assert_never
 
-from domain.state import Account, Binding, Change, Key, PaymentProfile, PhaseEntered, Project, RetiredUid
+from domain.state import (
+    Account,
+    AccountContact,
+    Binding,
+    Change,
+    Done,
+    FanOut,
+    Kept,
+    Key,
+    Organization,
+    PaymentProfile,
+    PendingBinding,
+    PhaseEntered,
+    Project,
+    RetiredUid,
+)
+from schemas.contact import Contact
+
+
+@dataclass(slots=True)
+class BoundProjects:
+    """The projects that an account pays for: how many, and the first of them by name, as many as were loaded.
+
+    `last_ended_at` is the end of the latest binding of the account that ended.
+    """
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+    last_ended_at: datetime | None = None
+
+    def begin(self, binding: Binding) -> None:
+        """Count one more; it stands among the first if its name does."""
+        is_complete = len(self.first) == self.count
+        self.count += 1
+        if is_complete or binding.project < self.first[-1]:
+            insort(self.first, binding.project)
+
+    def end(self, binding: Binding) -> None:
+        """Count one less."""
+        self.count -= 1
+        self.last_ended_at = binding.ended_at
+        place = bisect_left(self.first, binding.project)
+        if place < len(self.first) and self.first[place] == binding.project:
+            del self.first[place]
+
+
+@dataclass(slots=True)
+class Changed:
+    """What a batch changed, by key and in its last state; and what is over."""
+
+    organizations: dict[str, Organization] = field(default_factory=dict)
+    accounts: dict[Key, Account] = field(default_factory=dict)
+    contacts: dict[Key, AccountContact] = field(default_factory=dict)
+    phases: list[PhaseEntered] = field(default_factory=list)
+    projects: dict[Key, Project] = field(default_factory=dict)
+    retired_uids: list[RetiredUid] = field(default_factory=list)
+    payment_profiles: dict[Key, PaymentProfile] = field(default_factory=dict)
+    bindings: dict[tuple[str, str, int], Binding] = field(default_factory=dict)
+    pending: dict[tuple[str, str, int], PendingBinding | None] = field(default_factory=dict)
+    fan_outs: dict[tuple[str, str, int], FanOut | None] = field(default_factory=dict)
 
 
 class Book:
-    """What is known, by key. `load_…` fills it with what the database holds, `apply` changes it, the rest reads it.
+    """What is known. `load…` fills it with what the database holds, `apply` changes it, the rest reads it.
 
-    After the batch the records to keep are in `accounts_changed`, `projects_changed`, … by key, in their last state.
+    `changed` is what is to be written after the batch; `known_bindings` are the bindings that need not be inserted.
     """
 
     def __init__(self) -> None:
+        self.changed = Changed()
+        self.known_bindings: set[tuple[str, str, int]] = set()
+        self._organizations: dict[str, Organization] = {}
         self._accounts: dict[Key, Account] = {}
+        self._contacts: dict[Key, Contact | None] = {}
         self._projects: dict[Key, Project] = {}
-        self._profiles: dict[Key, PaymentProfile] = {}
-        self._active: dict[Key, Binding] = {}
-        self._bound: defaultdict[Key, set[str]] = defaultdict(set)
-        self._attached: defaultdict[Key, set[str]] = defaultdict(set)
         self._retired: set[RetiredUid] = set()
-        self.accounts_changed: dict[Key, Account] = {}
-        self.projects_changed: dict[Key, Project] = {}
-        self.payment_profiles_changed: dict[Key, PaymentProfile] = {}
-        self.bindings_changed: dict[tuple[str, str, int], Binding] = {}
-        self.uids_retired: list[RetiredUid] = []
-        self.phases_entered: list[PhaseEntered] = []
-        self.bindings_known: set[tuple[str, str, int]] = set()
+        self._profiles: dict[Key, PaymentProfile] = {}
+        self._attached: defaultdict[Key, set[str]] = defaultdict(set)
+        self._active: dict[Key, Binding] = {}
+        self._bound: defaultdict[Key, BoundProjects] = defaultdict(BoundProjects)
+        self._pending: defaultdict[Key, dict[int, PendingBinding]] = defaultdict(dict)
+        self._fan_outs: defaultdict[Key, dict[int, FanOut]] = defaultdict(dict)
+        self._pages: dict[tuple[str, str, int], tuple[list[str], bool]] = {}
 
-    def load(self, records: Iterable[Account | Project | PaymentProfile | Binding | RetiredUid]) -> None:
+    def load(self, records: Iterable[Kept]) -> None:
         """Take in what the database holds; a binding is an active one."""
         for record in records:
-            self._put(record)
             if isinstance(record, Binding):
-                self.bindings_known.add((record.organization, record.project, record.number))
+                self._active[record.organization, record.project] = record
+                self.known_bindings.add((record.organization, record.project, record.number))
+            else:
+                self._put(record)
 
-    def load_bound(self, account: Key, project: str) -> None:
-        """Take in that an account pays for a project now, where the project itself is not named in the batch."""
-        self._bound[account].add(project)
+    def load_bound(self, account: Key, bound: BoundProjects) -> None:
+        """Take in which projects an account pays for."""
+        self._bound[account] = bound
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Take over what was decided."""
         for change in changes:
+            self._note(change)
             self._put(change)
-            match change:
-                case Account():
-                    self.accounts_changed[change.key] = change
-                case Project():
-                    self.projects_changed[change.key] = change
-                case PaymentProfile():
-                    self.payment_profiles_changed[change.key] = change
-                case Binding():
-                    self.bindings_changed[change.organization, change.project, change.number] = change
-                case RetiredUid():
-                    self.uids_retired.append(change)
-                case PhaseEntered():
-                    self.phases_entered.append(change)
-                case _:
-                    assert_never(change)
+
+    def default_account(self, organization: str) -> str | None:
+        """Give the account that pays for projects which become Active without a payer."""
+        chosen = self._organizations.get(organization)
+        return None if chosen is None else chosen.default_account
 
     def account(self, organization: str, account: str) -> Account | None:
         """Give an account of an organization, if it exists there."""
         return self._accounts.get((organization, account))
+
+    def contact(self, account: Account) -> Contact | None:
+        """Give an account's contact."""
+        return self._contacts.get(account.key)
 
     def project(self, organization: str, project: str) -> Project | None:
         """Give a project as last reported, also a deleted one."""
@@ -76,9 +135,9 @@ class Book:
         """Give the binding that pays for a project now."""
         return self._active.get((organization, project))
 
-    def bound_projects(self, account: Account) -> list[str]:
-        """Give the projects that an account pays for now, by name."""
-        return sorted(self._bound.get(account.key, ()))
+    def bound_projects(self, account: Account) -> BoundProjects:
+        """Give the projects that an account pays for now."""
+        return self._bound[account.key]
 
     def accounts_attached_to(self, profile: PaymentProfile) -> list[Account]:
         """Give the accounts that a payment profile is attached to, by name."""
@@ -89,20 +148,100 @@ class Book:
         """Tell whether a `uid` has given its project's name to another."""
         return RetiredUid(organization=organization, project=project, uid=uid) in self._retired
 
+    def scheduled(self, project: Key) -> PendingBinding | None:
+        """Give the binding that a project is scheduled for."""
+        pending = self._pending.get(project, {})
+        return next((one for one in pending.values() if one.kind == "Scheduled"), None)
+
+    def queue(self, project: Key) -> list[PendingBinding]:
+        """Give the bindings that wait for a project, the first to be served first."""
+        pending = self._pending.get(project, {})
+        return [pending[number] for number in sorted(pending) if pending[number].kind == "Waiting"]
+
+    def next_pending_number(self, project: Key) -> int:
+        """Give the number of the next pending binding of a project."""
+        return max(self._pending.get(project, {}), default=0) + 1
+
+    def waited_for(self, account: Key) -> list[Key]:
+        """Give the projects whose first waiting binding is to an account, by name."""
+        organization, name = account
+        heads = (self.queue(project)[:1] for project in sorted(self._pending) if project[0] == organization)
+        return [(head.organization, head.project) for queue in heads for head in queue if head.command.account == name]
+
+    def load_page(self, fan_out: FanOut, page: list[str], *, is_last: bool) -> None:
+        """Take in the next projects that a fan-out tells, and whether they are the last."""
+        self._pages[fan_out.key] = (page, is_last)
+
+    def page(self, fan_out: FanOut) -> tuple[list[str], bool]:
+        """Give the next projects that a fan-out tells, and whether they are the last."""
+        return self._pages[fan_out.key]
+
+    def fan_outs(self, account: Key) -> list[FanOut]:
+        """Give the fan-outs of an account that are not done, in order."""
+        pending = self._fan_outs.get(account, {})
+        return [pending[number] for number in sorted(pending)]
+
+    def _note(self, change: Change) -> None:
+        """Remember that a change is to be written."""
+        changed = self.changed
+        match change:
+            case Organization():
+                changed.organizations[change.organization] = change
+            case Account():
+                changed.accounts[change.key] = change
+            case AccountContact():
+                changed.contacts[change.key] = change
+            case PhaseEntered():
+                changed.phases.append(change)
+            case Project():
+                changed.projects[change.key] = change
+            case RetiredUid():
+                changed.retired_uids.append(change)
+            case PaymentProfile():
+                changed.payment_profiles[change.key] = change
+            case Binding():
+                changed.bindings[change.organization, change.project, change.number] = change
+            case PendingBinding():
+                changed.pending[change.key] = change
+            case FanOut():
+                changed.fan_outs[change.key] = change
+            case Done(record=PendingBinding() as over):
+                changed.pending[over.key] = None
+            case Done(record=FanOut() as over):
+                changed.fan_outs[over.key] = None
+            case Done():
+                raise TypeError(type(change.record))
+            case _:
+                assert_never(change)
+
     def _put(self, record: Change) -> None:
         match record:
+            case Organization():
+                self._organizations[record.organization] = record
             case Account():
                 self._put_account(record)
+            case AccountContact():
+                self._contacts[record.key] = record.contact
+            case PhaseEntered():
+                pass
             case Project():
                 self._projects[record.key] = record
+            case RetiredUid():
+                self._retired.add(record)
             case PaymentProfile():
                 self._profiles[record.key] = record
             case Binding():
                 self._put_binding(record)
-            case RetiredUid():
-                self._retired.add(record)
-            case PhaseEntered():
-                pass
+            case PendingBinding():
+                self._pending[record.organization, record.project][record.number] = record
+            case FanOut():
+                self._fan_outs[record.organization, record.account][record.number] = record
+            case Done(record=PendingBinding() as over):
+                del self._pending[over.organization, over.project][over.number]
+            case Done(record=FanOut() as over):
+                del self._fan_outs[over.organization, over.account][over.number]
+            case Done():
+                raise TypeError(type(record.record))
             case _:
                 assert_never(record)
 
@@ -118,7 +257,7 @@ class Book:
         project, account = (binding.organization, binding.project), (binding.organization, binding.account)
         if binding.ended_at is None:
             self._active[project] = binding
-            self._bound[account].add(binding.project)
+            self._bound[account].begin(binding)
         else:
             self._active.pop(project, None)
-            self._bound[account].discard(binding.project)
+            self._bound[account].end(binding)

@@ -1,10 +1,10 @@
 """What a decision is made of: who asks and when, and what comes of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from domain.state import Change, Key, PaymentProfile
+from domain.state import Change, Key, Origin
 from schemas.events import Cause, Event
 from schemas.outgoing import Outgoing
 from schemas.results import REASON_ORDER, Outcome, Violation
@@ -12,36 +12,42 @@ from schemas.results import REASON_ORDER, Outcome, Violation
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the operator accepts: the kinds of payment profile (docs/contract.md section 9)."""
+class Clock:
+    """Gives instants that strictly rise, from the database's clock on; what is decided later is later."""
 
-    payment_profile_kinds: frozenset[str] = frozenset({"CreditCard"})
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.last = now - _MICROSECOND
 
-    def allows(self, profile: PaymentProfile) -> bool:
-        """Tell whether accounts may be paid with this profile."""
-        return profile.kind in self.payment_profile_kinds
+    def next(self) -> datetime:
+        """Give an instant later than any given before."""
+        self.last += _MICROSECOND
+        return self.last
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """When and by what something is decided.
+    """When and by what something is decided; `origin` is the command or fact that it goes back to."""
 
-    `now` is the database's clock after the locks, `caused_by` the id of the command or fact, `sender` who asks or
-    reports, `passed_on` the attributes that its events carry on.
-    """
-
-    now: datetime
-    caused_by: str
-    sender: str
+    clock: Clock
+    origin: Origin
     is_command: bool
-    passed_on: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        """Give the database's clock after the locks: what has come, and what is still to come."""
+        return self.clock.now
+
+    @property
+    def sender(self) -> str:
+        """Give who asks or reports."""
+        return self.origin.sender
 
     def cause(self, reason: str | None = None) -> Cause:
         """Give the cause as events tell it."""
         if self.is_command:
-            return Cause(command_id=self.caused_by, by=self.sender, reason=reason)
-        return Cause(fact_id=self.caused_by, by=self.sender, reason=reason)
+            return Cause(command_id=self.origin.caused_by, by=self.sender, reason=reason)
+        return Cause(fact_id=self.origin.caused_by, by=self.sender, reason=reason)
 
     def outgoing(self, event: Event, about: Key, instant: datetime, sequence: int | None = None) -> Outgoing:
         """Put an event about a project or an account of an organization in its envelope."""
@@ -53,15 +59,18 @@ class Context:
             key=subject.encode(),
             time=instant,
             sequence=sequence,
-            causation_id=self.caused_by,
+            causation_id=self.origin.caused_by,
             sender=self.sender,
-            passed_on=self.passed_on,
+            passed_on=self.origin.passed_on,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What comes of a command. Changes are applied in order; a later one of the same record replaces an earlier."""
+    """What comes of a command. Changes are applied in order; a later one of the same record replaces an earlier.
+
+    `deferred_count` events more are published later, by a fan-out; `deferred` are the first of them.
+    """
 
     outcome: Outcome
     changes: tuple[Change, ...] = ()
@@ -70,14 +79,12 @@ class Decision:
     account: str | None = None
     project: str | None = None
     binding_id: str | None = None
+    project_count: int | None = None
+    deferred: tuple[Outgoing, ...] = ()
+    deferred_count: int = 0
 
 
 def rejected(violations: Iterable[Violation], *, account: str | None = None, project: str | None = None) -> Decision:
     """Refuse, naming every broken rule in the contract's order."""
     in_order = tuple(sorted(violations, key=lambda broken: REASON_ORDER[broken.reason]))
     return Decision(Outcome.REJECTED, violations=in_order, account=account, project=project)
-
-
-def after(last: datetime | None, now: datetime) -> datetime:
-    """Give the instant of a subject's next event: `now`, or a microsecond past its last one if clocks stepped back."""
-    return now if last is None or last < now else last + _MICROSECOND

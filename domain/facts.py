@@ -4,22 +4,25 @@ from dataclasses import dataclass, replace
 
 from domain.bindings import release
 from domain.book import Book
-from domain.decision import Context, Policy, after
-from domain.notices import payer_missing, turn_notices
+from domain.decision import Context
+from domain.notices import tell
 from domain.phase import settle
 from domain.state import Change, PaymentProfile, Project, RetiredUid
 from schemas.events import Phase
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
+from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Unanswerable
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a fact changes. A stale fact is None instead."""
+    """What a fact changes. `awakened` is a project that became Active without a payer; `gone` tells that one ended."""
 
     changes: tuple[Change, ...]
-    events: tuple[Outgoing, ...]
+    events: tuple[Outgoing, ...] = ()
+    awakened: Project | None = None
+    gone: bool = False
 
 
 def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learned | None:
@@ -31,7 +34,7 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
         return None
     if fact.uid is not None and known.uid is not None and fact.uid != known.uid:
         return _succeeds(fact, known, known.uid, book, context)
-    if _is_stale(fact.version, known.version, _content(fact, known) == _content(known, known)):
+    if _is_stale(fact.version, known.version, is_same=_content(fact, known) == _content(known, known)):
         return None
     reported = replace(
         known,
@@ -44,31 +47,45 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
 
 
 def payment_profile_changed(
-    fact: PaymentProfileChanged, book: Book, context: Context, policy: Policy
+    fact: PaymentProfileChanged, book: Book, context: Context, policy: OperatorPolicy
 ) -> Learned | None:
     """Take in what payments reports of a profile. None when stale; raises Unanswerable (VersionConflict)."""
     known = book.payment_profile(fact.organization, fact.payment_profile)
-    reported = PaymentProfile(**{name: getattr(fact, name) for name in PaymentProfileChanged.model_fields})
+    expires = fact.expires_at is not None and fact.expires_at > context.now and fact.state == "Valid"
+    reported = PaymentProfile(
+        **{name: getattr(fact, name) for name in PaymentProfileChanged.model_fields},
+        due_at=fact.expires_at if expires else None,
+        origin=context.origin,
+    )
     if known is not None:
-        if known.state == "Removed":
+        same = replace(reported, due_at=known.due_at, origin=known.origin) == known
+        if known.state == "Removed" or _is_stale(reported.version, known.version, is_same=same):
             return None
-        if _is_stale(reported.version, known.version, reported == known):
-            return None
-    changes: list[Change] = [reported]
+    return _followed(reported, book, context, policy)
+
+
+def payment_profile_expired(profile: PaymentProfile, book: Book, context: Context, policy: OperatorPolicy) -> Learned:
+    """Notice that a valid profile ran out by itself."""
+    return _followed(replace(profile, due_at=None), book, context, policy)
+
+
+def _followed(profile: PaymentProfile, book: Book, context: Context, policy: OperatorPolicy) -> Learned:
+    """Keep a profile, and settle the accounts that it is attached to."""
+    changes: list[Change] = [profile]
     events: list[Outgoing] = []
-    for account in book.accounts_attached_to(reported):
+    for account in book.accounts_attached_to(profile):
         if account.phase is Phase.ARCHIVED:
             continue
-        transition = settle(account, account, reported, policy, context)
+        transition = settle(account, account, profile, policy, context)
         if transition is not None:
-            changes += transition.changes
-            events += transition.events
-            events += turn_notices(transition.turn, book.bound_projects(account), context)
+            told = tell(transition.turn, book, context)
+            changes += [*transition.changes, *told.changes]
+            events += [*transition.events, *told.events]
     return Learned(tuple(changes), tuple(events))
 
 
-def _is_stale(version: int, known: int, same_content: bool) -> bool:
-    if version == known and not same_content:
+def _is_stale(version: int, known: int, *, is_same: bool) -> bool:
+    if version == known and not is_same:
         raise Unanswerable(
             DeadLetterReason.VERSION_CONFLICT, f"version {version} was reported with other content before"
         )
@@ -96,26 +113,26 @@ def _succeeds(fact: ProjectChanged, known: Project, uid: str, book: Book, contex
     if fact.state == "Deleted" and known.state != "Deleted":
         return None
     retired = RetiredUid(organization=known.organization, project=known.project, uid=uid)
-    gone = _reported(replace(known, state="Deleted"), known, book, context)
-    predecessor = next(change for change in reversed(gone.changes) if isinstance(change, Project))
+    ended = _reported(replace(known, state="Deleted"), known, book, context)
+    predecessor = next(change for change in reversed(ended.changes) if isinstance(change, Project))
     successor = replace(
         predecessor, state=fact.state, version=fact.version, uid=fact.uid, display_name=fact.display_name
     )
-    born = _reported(successor, predecessor, book, context, is_unbound=True)
-    return Learned((*gone.changes, retired, *born.changes), (*gone.events, *born.events))
+    return Learned(
+        (*ended.changes, retired, successor),
+        ended.events,
+        awakened=successor if successor.state == "Active" else None,
+        gone=True,
+    )
 
 
-def _reported(
-    project: Project, known: Project | None, book: Book, context: Context, *, is_unbound: bool = False
-) -> Learned:
-    """Keep the report; a deletion releases the payer, and a project that became Active without one is told so."""
-    active = None if is_unbound else book.active_binding(project.organization, project.project)
-    if project.state == "Deleted" and active is not None:
+def _reported(project: Project, known: Project | None, book: Book, context: Context) -> Learned:
+    """Keep the report; a deletion releases the payer."""
+    active = book.active_binding(project.organization, project.project)
+    if project.state == "Deleted":
+        if active is None:
+            return Learned((project,), gone=True)
         released = release(project, active, context, "ProjectDeleted")
-        return Learned(released.changes, (released.event,))
+        return Learned(released.changes, (released.event,), gone=True)
     becomes_active = project.state == "Active" and (known is None or known.state != "Active")
-    if becomes_active and active is None:
-        instant = after(project.last_instant, context.now)
-        told = replace(project, last_instant=instant)
-        return Learned((told,), (payer_missing(told, instant, context),))
-    return Learned((project,), ())
+    return Learned((project,), awakened=project if becomes_active and active is None else None)

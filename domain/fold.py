@@ -1,36 +1,68 @@
-"""A batch, decided record by record in order: commands, facts, and what can be answered by a dead letter only."""
+"""A batch, decided message by message in order: commands, facts, what is due, and what has no answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import assert_never
 
-from domain.accounts import attach_payment_profile, create_account, suspend_account
-from domain.bindings import bind_project
+from domain.bindings import bind, bind_project
 from domain.book import Book
+from domain.commands import decide
 from domain.dead_letters import Dead, dead_letter
-from domain.decision import Context, Decision, Policy, rejected
-from domain.facts import payment_profile_changed, project_changed
-from schemas.commands import AttachPaymentProfile, BindProject, Command, CreateAccount, SuspendAccount
+from domain.decision import Clock, Context, Decision, rejected
+from domain.facts import Learned, payment_profile_changed, payment_profile_expired, project_changed
+from domain.notices import payer_missing, tell_before_leaving, tell_page
+from domain.pending import context_of, is_worth_waiting, superseded
+from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
+from schemas.envelope import CloudEvent
+from schemas.events import Phase
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
+from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage, FactMessage
 from schemas.records import Record, Unanswerable
 from schemas.results import LISTED, Announcement, CommandCompleted, Outcome, Reason, Violation, violation
 
-Message = CommandMessage | FactMessage | Dead
+DEFAULT_ACCOUNT_SENDER = "system:default-account"
+
 Identity = tuple[str, str, str]
+"""A command's: organization, source and id."""
+
+
+class DueKind(StrEnum):
+    """What can be due at an instant."""
+
+    SCHEDULED_BINDING = "ScheduledBinding"
+    WAITING_BINDING = "WaitingBinding"
+    PAYMENT_PROFILE = "PaymentProfile"
+    FAN_OUT = "FanOut"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something of an organization whose time has come: of a project, a payment profile or an account, by `name`."""
+
+    kind: DueKind
+    organization: str
+    name: str
+
+
+Message = CommandMessage | FactMessage | Dead | Due
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command's id is taken: by which meaning, and where among the batch's outgoing events its result stands."""
+    """A command's id and what it means, and where among the batch's outgoing events its latest result stands.
+
+    `is_new` tells an id that is taken by this batch from one whose final result follows an interim one.
+    """
 
     organization: str
     source: str
     command_id: str
     fingerprint: bytes
     result_index: int
+    is_new: bool
 
 
 @dataclass(slots=True)
@@ -38,7 +70,7 @@ class Folded:
     """What a batch comes to. `unclaimed` are the records that were answered without claiming an id."""
 
     outgoing: list[Outgoing] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
+    claims: dict[Identity, Claim] = field(default_factory=dict)
     unclaimed: list[Record] = field(default_factory=list)
     dead: list[Dead] = field(default_factory=list)
     stale_facts: int = 0
@@ -47,149 +79,282 @@ class Folded:
 
 
 def fold(
-    messages: Iterable[Message], book: Book, fingerprints: dict[Identity, bytes], policy: Policy, now: datetime
+    messages: Iterable[Message], book: Book, fingerprints: dict[Identity, bytes], policy: OperatorPolicy, clock: Clock
 ) -> Folded:
     """Decide all messages in order; `book` ends in the state that they lead to.
 
     `fingerprints` holds the meaning of each command id of the batch that was claimed before; it grows with the batch.
     """
-    folded = Folded()
+    batch = _Batch(book, fingerprints, policy, clock)
     for message in messages:
         match message:
             case CommandMessage():
-                _command(message, book, fingerprints, policy, now, folded)
+                batch.answer(message)
             case FactMessage():
-                _fact(message, book, policy, now, folded)
+                batch.learn(message)
             case Dead():
-                _dead(message, now, folded)
+                batch.bury(message)
+            case Due():
+                batch.act(message)
             case _:
                 assert_never(message)
-    return folded
+    return batch.folded
 
 
-def decide(command: Command, book: Book, context: Context, policy: Policy) -> Decision:
-    """Judge a well-formed command against the state (docs/contract.md section 5)."""
-    match command:
-        case BindProject():
-            return bind_project(command, book, context)
-        case CreateAccount():
-            return create_account(command, book, context, policy)
-        case AttachPaymentProfile():
-            return attach_payment_profile(command, book, context, policy)
-        case SuspendAccount():
-            return suspend_account(command, book, context, policy)
-        case _:
-            raise NotImplementedError(type(command).__name__)
+class _Batch:
+    """The state of a fold: what is known, and what has come of it so far."""
+
+    def __init__(self, book: Book, fingerprints: dict[Identity, bytes], policy: OperatorPolicy, clock: Clock) -> None:
+        self._book = book
+        self._fingerprints = fingerprints
+        self._policy = policy
+        self._clock = clock
+        self.folded = Folded()
+
+    def answer(self, message: CommandMessage) -> None:
+        """Answer a command: judge it, and if it is no dry run do what follows."""
+        identity = (message.organization, message.event.source, message.event.id)
+        claimed = None if message.dry_run else self._fingerprints.get(identity)
+        if claimed == message.fingerprint:
+            self.folded.repeated_commands += 1
+            return
+        broken = _identity_rules(message, claimed, self._clock)
+        origin = _origin_of(message.event, message.event.sender)
+        decision = self._judge(message, broken, origin)
+        ended = [] if message.dry_run else self._carry_out(decision)
+        index = self._publish_result(identity, message.event.type, origin, decision, dry_run=message.dry_run)
+        is_unknown_sender = any(rule.reason is Reason.UNAUTHENTICATED for rule in broken)
+        if message.dry_run or claimed is not None or is_unknown_sender:
+            self.folded.unclaimed.append(message.record)
+        else:
+            self._fingerprints[identity] = message.fingerprint
+            self.folded.claims[identity] = Claim(*identity, message.fingerprint, index, is_new=True)
+        if not message.dry_run:
+            self._tell_superseded(ended)
+            self._serve_affected(decision.changes)
+
+    def learn(self, message: FactMessage) -> None:
+        """Take in a fact, and do what follows."""
+        context = Context(self._clock, _origin_of(message.event, message.sender), is_command=False)
+        try:
+            learned = self._learned(message, context)
+        except Unanswerable as refusal:
+            organization = message.fact.organization
+            self.bury(Dead(message.record, refusal.reason, refusal.detail, is_private=False, boundary=organization))
+            return
+        if learned is None:
+            self.folded.stale_facts += 1
+            return
+        self._take_in(learned, context)
+
+    def bury(self, dead: Dead) -> None:
+        """Answer a record with a dead letter."""
+        self.folded.dead.append(dead)
+        self.folded.unclaimed.append(dead.record)
+        self.folded.outgoing.append(dead_letter(dead, self._clock.next()))
+
+    def act(self, due: Due) -> None:
+        """Do what is due, if it still is: another may have been quicker."""
+        book, now = self._book, self._clock.now
+        key = (due.organization, due.name)
+        match due.kind:
+            case DueKind.SCHEDULED_BINDING:
+                scheduled = book.scheduled(key)
+                if scheduled is not None and scheduled.due_at <= now:
+                    decision = bind_project(scheduled.command, book, context_of(scheduled, self._clock))
+                    self._finish(scheduled, decision)
+                    self._serve_affected(decision.changes)
+            case DueKind.WAITING_BINDING:
+                self._serve(key)
+            case DueKind.PAYMENT_PROFILE:
+                profile = book.payment_profile(*key)
+                if profile is not None and profile.due_at is not None and profile.due_at <= now:
+                    context = Context(self._clock, profile.origin, is_command=False)
+                    self._take_in(payment_profile_expired(profile, book, context, self._policy), context)
+            case DueKind.FAN_OUT:
+                for fan_out in book.fan_outs(key)[:1]:
+                    page, is_last = book.page(fan_out)
+                    told = tell_page(fan_out, page, is_last=is_last, clock=self._clock)
+                    book.apply(told.changes)
+                    self.folded.outgoing.extend(told.events)
+            case _:
+                assert_never(due.kind)
+
+    def _judge(self, message: CommandMessage, broken: list[Violation], origin: Origin) -> Decision:
+        command = message.command
+        if broken or command is None:
+            account, project = getattr(command, "account", None), getattr(command, "project", None)
+            return rejected(broken or message.violations, account=account, project=project)
+        context = Context(self._clock, origin, is_command=True)
+        return decide(command, message, self._book, context, self._policy)
+
+    def _learned(self, message: FactMessage, context: Context) -> Learned | None:
+        match message.fact:
+            case ProjectChanged() as fact:
+                return project_changed(fact, self._book, context)
+            case PaymentProfileChanged() as fact:
+                return payment_profile_changed(fact, self._book, context, self._policy)
+            case _:
+                raise NotImplementedError(type(message.fact).__name__)
+
+    def _take_in(self, learned: Learned, context: Context) -> None:
+        self._apply(learned.changes, learned.events)
+        projects = [change.key for change in learned.changes if isinstance(change, Project)]
+        for key in dict.fromkeys(projects) if learned.gone else ():
+            self._end_schedule(key)
+        # What waits for the project is judged first, then the default account.
+        self._serve_affected(learned.changes)
+        awakened = learned.awakened
+        if awakened is not None and self._book.active_binding(*awakened.key) is None:
+            self._find_payer(awakened.key, context)
+
+    def _find_payer(self, key: Key, context: Context) -> None:
+        """Bind a project without a payer to the default account, or tell it that it has none."""
+        book = self._book
+        project = book.project(*key)
+        name = book.default_account(key[0])
+        account = None if name is None else book.account(key[0], name)
+        if project is None:
+            return
+        if account is None or account.phase is not Phase.READY or account.closure is not None:
+            self.folded.outgoing.append(payer_missing(project, self._clock.next(), context))
+            return
+        by_default = replace(context, origin=replace(context.origin, sender=DEFAULT_ACCOUNT_SENDER))
+        rebinding = bind(project, account, None, by_default, self._clock.next())
+        self._apply(rebinding.changes, (rebinding.event,))
+        self._serve_affected(rebinding.changes)
+
+    def _carry_out(self, decision: Decision) -> list[PendingBinding]:
+        """Do what was decided; give the scheduled bindings that it ends."""
+        begun = [change for change in decision.changes if isinstance(change, Binding) and change.ended_at is None]
+        scheduling = [
+            change for change in decision.changes if isinstance(change, PendingBinding) and change.kind == "Scheduled"
+        ]
+        projects = [(change.organization, change.project) for change in begun]
+        projects += [(change.organization, change.project) for change in scheduling]
+        ended = map(self._book.scheduled, dict.fromkeys(projects))
+        called_off = [
+            change.record
+            for change in decision.changes
+            if isinstance(change, Done) and isinstance(change.record, PendingBinding)
+        ]
+        over = [pending for pending in ended if pending is not None]
+        self._book.apply(Done(pending) for pending in over)
+        self._apply(decision.changes, decision.events)
+        return [*over, *called_off]
+
+    def _tell_superseded(self, ended: Iterable[PendingBinding]) -> None:
+        for pending in ended:
+            self._publish_final(pending, superseded(pending))
+
+    def _apply(self, changes: Iterable[Change], events: Iterable[Outgoing]) -> None:
+        listed = tuple(changes)
+        for change in listed:
+            if isinstance(change, Binding) and change.ended_at is not None:
+                self.folded.outgoing.extend(tell_before_leaving(change, self._book, self._clock))
+        self._book.apply(listed)
+        self.folded.outgoing.extend(events)
+
+    def _end_schedule(self, key: Key) -> None:
+        scheduled = self._book.scheduled(key)
+        if scheduled is not None:
+            self._book.apply([Done(scheduled)])
+            self._publish_final(scheduled, superseded(scheduled))
+
+    def _serve_affected(self, changes: Iterable[Change]) -> None:
+        keys: list[Key] = []
+        for change in changes:
+            match change:
+                case Project():
+                    keys.append(change.key)
+                case Binding():
+                    keys.append((change.organization, change.project))
+                case Account():
+                    keys += self._book.waited_for(change.key)
+                case _:
+                    pass
+        for key in dict.fromkeys(keys):
+            self._serve(key)
+
+    def _serve(self, key: Key) -> None:
+        """Judge what waits for a project, in order, until one goes on waiting."""
+        while queue := self._book.queue(key):
+            head = queue[0]
+            decision = bind_project(head.command, self._book, context_of(head, self._clock))
+            if is_worth_waiting(decision) and head.due_at > self._clock.now:
+                return
+            instant = head.command.effective_at
+            if decision.outcome is not Outcome.REJECTED and instant is not None and instant > self._clock.now:
+                self._end_schedule(key)
+                self._book.apply([replace(head, kind="Scheduled", due_at=instant)])
+            else:
+                self._finish(head, decision)
+
+    def _finish(self, pending: PendingBinding, decision: Decision) -> None:
+        """Carry out what was decided on a pending binding, and give its final result."""
+        self._book.apply([Done(pending)])
+        ended = self._carry_out(decision)
+        self._publish_final(pending, decision)
+        self._tell_superseded(ended)
+
+    def _publish_final(self, pending: PendingBinding, decision: Decision) -> None:
+        identity = (pending.organization, pending.source, pending.origin.caused_by)
+        index = self._publish_result(identity, pending.type, pending.origin, decision, dry_run=False)
+        claim = self.folded.claims.get(identity) or Claim(*identity, b"", index, is_new=False)
+        self.folded.claims[identity] = replace(claim, result_index=index)
+
+    def _publish_result(
+        self, identity: Identity, type_: str, origin: Origin, decision: Decision, *, dry_run: bool
+    ) -> int:
+        """Give where among the outgoing events the result stands."""
+        organization, source, command_id = identity
+        listed = (*decision.events, *decision.deferred)[:LISTED]
+        completed = CommandCompleted(
+            organization=organization,
+            command_id=command_id,
+            command_source=source,
+            command_type=type_,
+            dry_run=dry_run,
+            outcome=decision.outcome,
+            violations=decision.violations[:LISTED],
+            violation_count=len(decision.violations),
+            account=decision.account,
+            project=decision.project,
+            # What a dry run would bind gets no id: the binding does not exist.
+            binding_id=None if dry_run and decision.outcome is Outcome.APPLIED else decision.binding_id,
+            project_count=decision.project_count,
+            events=tuple(Announcement(type=event.type, subject=event.subject) for event in listed),
+            event_count=len(decision.events) + decision.deferred_count,
+        )
+        result = Outgoing(
+            event=completed,
+            boundary=organization,
+            subject=organization,
+            key=organization.encode(),
+            time=self._clock.next(),
+            causation_id=command_id,
+            sender=origin.sender or None,
+            passed_on=origin.passed_on,
+        )
+        self.folded.outgoing.append(result)
+        self.folded.outcomes[decision.outcome] = self.folded.outcomes.get(decision.outcome, 0) + 1
+        return len(self.folded.outgoing) - 1
 
 
-def _command(
-    message: CommandMessage,
-    book: Book,
-    fingerprints: dict[Identity, bytes],
-    policy: Policy,
-    now: datetime,
-    folded: Folded,
-) -> None:
-    event = message.event
-    identity = (message.organization, event.source, event.id)
-    claimed = None if message.dry_run else fingerprints.get(identity)
-    if claimed == message.fingerprint:
-        folded.repeated_commands += 1
-        return
-    broken = _identity_rules(message, claimed, now)
-    context = Context(now, event.id, event.sender or "", True, event.passed_on)
-    decision = _judged(message, broken, book, context, policy)
-    if not message.dry_run:
-        book.apply(decision.changes)
-        folded.outgoing.extend(decision.events)
-    if message.dry_run or claimed is not None or any(rule.reason is Reason.UNAUTHENTICATED for rule in broken):
-        folded.unclaimed.append(message.record)
-    else:
-        fingerprints[identity] = message.fingerprint
-        folded.claims.append(Claim(*identity, message.fingerprint, len(folded.outgoing)))
-    folded.outgoing.append(_result(message, decision, now))
-    folded.outcomes[decision.outcome] = folded.outcomes.get(decision.outcome, 0) + 1
+def _origin_of(event: CloudEvent, sender: str | None) -> Origin:
+    return Origin(caused_by=event.id, sender=sender or "", passed_on=event.passed_on)
 
 
-def _identity_rules(message: CommandMessage, claimed: bytes | None, now: datetime) -> list[Violation]:
+def _identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock) -> list[Violation]:
     event = message.event
     broken = []
     if event.sender is None or event.sender.startswith("system:"):
         broken.append(violation(Reason.UNAUTHENTICATED, "authid must say who asks, and not begin with system:"))
     if claimed is not None:
-        message_ = "this id was used for a command of another meaning: send it under a new id"
-        broken.append(violation(Reason.COMMAND_ID_REUSED, message_))
-    if event.expires is not None and event.expires < now:
+        text = "this id was used for a command of another meaning: send it under a new id"
+        broken.append(violation(Reason.COMMAND_ID_REUSED, text))
+    if event.expires is not None and event.expires < clock.now:
         broken.append(violation(Reason.EXPIRED, "the command was read after its expirytime: send it anew"))
     if not message.known:
         broken.append(violation(Reason.UNKNOWN_COMMAND, "no such command is known in this version"))
     return broken
-
-
-def _judged(message: CommandMessage, broken: list[Violation], book: Book, context: Context, policy: Policy) -> Decision:
-    if broken or message.command is None:
-        named = message.command
-        return rejected(
-            broken or message.violations,
-            account=getattr(named, "account", None),
-            project=getattr(named, "project", None),
-        )
-    return decide(message.command, book, context, policy)
-
-
-def _result(message: CommandMessage, decision: Decision, now: datetime) -> Outgoing:
-    event = message.event
-    is_applied = decision.outcome is Outcome.APPLIED
-    completed = CommandCompleted(
-        organization=message.organization,
-        command_id=event.id,
-        command_source=event.source,
-        command_type=event.type,
-        dry_run=message.dry_run,
-        outcome=decision.outcome,
-        violations=decision.violations[:LISTED],
-        violation_count=len(decision.violations),
-        account=decision.account,
-        project=decision.project,
-        # What a dry run would bind gets no id: the binding does not exist.
-        binding_id=None if message.dry_run and is_applied else decision.binding_id,
-        events=tuple(Announcement(type=event.type, subject=event.subject) for event in decision.events[:LISTED]),
-        event_count=len(decision.events),
-    )
-    return Outgoing(
-        event=completed,
-        boundary=message.organization,
-        subject=message.organization,
-        key=message.organization.encode(),
-        time=now,
-        causation_id=event.id,
-        sender=event.sender,
-        passed_on=event.passed_on,
-    )
-
-
-def _fact(message: FactMessage, book: Book, policy: Policy, now: datetime, folded: Folded) -> None:
-    context = Context(now, message.event.id, message.sender, False, message.event.passed_on)
-    try:
-        match message.fact:
-            case ProjectChanged():
-                learned = project_changed(message.fact, book, context)
-            case PaymentProfileChanged():
-                learned = payment_profile_changed(message.fact, book, context, policy)
-            case _:
-                raise NotImplementedError(type(message.fact).__name__)
-    except Unanswerable as refusal:
-        organization = message.fact.organization
-        _dead(Dead(message.record, refusal.reason, refusal.detail, False, organization), now, folded)
-        return
-    if learned is None:
-        folded.stale_facts += 1
-        return
-    book.apply(learned.changes)
-    folded.outgoing.extend(learned.events)
-
-
-def _dead(dead: Dead, now: datetime, folded: Folded) -> None:
-    folded.dead.append(dead)
-    folded.unclaimed.append(dead.record)
-    folded.outgoing.append(dead_letter(dead, now))

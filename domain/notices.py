@@ -1,35 +1,72 @@
-"""What projects are told (docs/contract.md sections 3 and 4)."""
+"""What projects are told (docs/contract.md sections 3 and 4): at once, or fanned out where they are many."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.decision import Context
+from domain.book import Book
+from domain.decision import Clock, Context
 from domain.phase import Turn
-from domain.state import Project
+from domain.state import Binding, Change, Done, FanOut, Project
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
+from schemas.results import LISTED
+
+AT_ONCE = 500
+"""How many projects are told in the transaction that changed the phase; more are told in later ones, page by page."""
 
 
-def turn_notices(turn: Turn | None, projects: Iterable[str], context: Context) -> tuple[Outgoing, ...]:
-    """Tell each bound project, once, that its payer was suspended, stopped being Ready, or became Ready."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Notices given now, and those (the first of them) that follow."""
+
+    changes: tuple[Change, ...] = ()
+    events: tuple[Outgoing, ...] = ()
+    deferred: tuple[Outgoing, ...] = ()
+    deferred_count: int = 0
+
+
+def tell(turn: Turn | None, book: Book, context: Context) -> Told:
+    """Tell each project that is bound now, once, that its payer was suspended, stopped being Ready, or became Ready."""
     if turn is None:
-        return ()
-    organization = turn.account.organization
-    return tuple(
-        context.outgoing(
-            ProjectBillingNotice(
-                organization=organization,
-                project=project,
-                account=turn.account.account,
-                kind=turn.kind,
-                reason=turn.reason,
-                message=turn.message,
-            ),
-            (organization, project),
-            turn.instant,
-        )
-        for project in projects
+        return Told()
+    account = turn.account
+    bound = book.bound_projects(account)
+    unfinished = book.fan_outs(account.key)
+    fan_out = FanOut(
+        organization=account.organization,
+        account=account.account,
+        number=unfinished[-1].number + 1 if unfinished else 1,
+        kind=turn.kind,
+        reason=turn.reason,
+        message=turn.message,
+        instant=turn.instant,
+        origin=context.origin,
     )
+    # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
+    if bound.count <= AT_ONCE and not unfinished:
+        return Told(events=_notices(fan_out, bound.first, context))
+    first = _notices(fan_out, bound.first[:LISTED], context)
+    return Told((fan_out,), deferred=first, deferred_count=bound.count)
+
+
+def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool, clock: Clock) -> Told:
+    """Tell a page of projects, the next by name; the fan-out remembers how far it came, or is done."""
+    change: Change = Done(fan_out) if is_last else replace(fan_out, told=page[-1])
+    return Told((change,), _notices(fan_out, page, _context(fan_out, clock)))
+
+
+def tell_before_leaving(ended: Binding, book: Book, clock: Clock) -> list[Outgoing]:
+    """Tell a project whose binding ends what the account's unfinished fan-outs have yet to tell it.
+
+    Otherwise it would never hear of it, since it is bound no more, or hear of it after what comes next.
+    """
+    return [
+        notice
+        for fan_out in book.fan_outs((ended.organization, ended.account))
+        if ended.project > fan_out.told and ended.established_at <= fan_out.instant
+        for notice in _notices(fan_out, [ended.project], _context(fan_out, clock))
+    ]
 
 
 def payer_missing(project: Project, instant: datetime, context: Context) -> Outgoing:
@@ -43,3 +80,25 @@ def payer_missing(project: Project, instant: datetime, context: Context) -> Outg
         message="the project is active and no account pays for it: bind it to one",
     )
     return context.outgoing(notice, project.key, instant)
+
+
+def _context(fan_out: FanOut, clock: Clock) -> Context:
+    return Context(clock, fan_out.origin, is_command=True)
+
+
+def _notices(fan_out: FanOut, projects: Iterable[str], context: Context) -> tuple[Outgoing, ...]:
+    return tuple(
+        context.outgoing(
+            ProjectBillingNotice(
+                organization=fan_out.organization,
+                project=project,
+                account=fan_out.account,
+                kind=fan_out.kind,
+                reason=fan_out.reason,
+                message=fan_out.message,
+            ),
+            (fan_out.organization, project),
+            fan_out.instant,
+        )
+        for project in projects
+    )

@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from domain.decision import Context, Policy, after
+from domain.decision import Context
 from domain.state import Account, Change, PaymentProfile, PhaseEntered
 from schemas.events import AccountChanged, AccountPhaseChanged, Condition, ConditionType, NoticeKind, Phase, PhaseReason
 from schemas.outgoing import Outgoing
+from schemas.policy import OperatorPolicy
 
 _MET = PhaseReason.REQUIREMENTS_MET
 _MESSAGES = {
@@ -60,17 +61,20 @@ def settle(
     before: Account | None,
     changed: Account,
     profile: PaymentProfile | None,
-    policy: Policy,
+    policy: OperatorPolicy,
     context: Context,
     reason: str | None = None,
+    *,
+    is_touched: bool = False,
 ) -> Transition | None:
     """Compute the phase and conditions of an account that was changed, and what is said of it.
 
-    `before` is None for a new account, `profile` the one attached to `changed`. Gives None when nothing changed. Each
-    phase entered is history and an `AccountPhaseChanged`; one `AccountChanged` follows, last.
+    `before` is None for a new account, `profile` the one attached to `changed`; `is_touched` says that the contact
+    changed, which is kept apart. Gives None when nothing changed. Each phase entered is history and an
+    `AccountPhaseChanged`; one `AccountChanged` follows, last.
     """
     account = _assessed(changed, profile, policy, context.now)
-    if account == before:
+    if account == before and not is_touched:
         return None
     history: list[PhaseEntered] = []
     events: list[Outgoing] = []
@@ -88,7 +92,7 @@ def settle(
     return Transition((account, *history), tuple(events), turn)
 
 
-def standing(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> Standing:
+def standing(account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime) -> Standing:
     """Give the phase that follows from an account, its attached profile and the operator's policy at an instant."""
     configuration, payment, holds = _findings(account, profile, policy, now)
     if account.phase is Phase.ARCHIVED:
@@ -103,7 +107,7 @@ def standing(account: Account, profile: PaymentProfile | None, policy: Policy, n
 
 
 def _findings(
-    account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime
+    account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime
 ) -> tuple[PhaseReason, PhaseReason, PhaseReason]:
     configured = account.currency_code is not None and account.payment_terms is not None
     configuration = _MET if configured else PhaseReason.CONFIGURATION_MISSING
@@ -111,14 +115,14 @@ def _findings(
     return configuration, _payment(account, profile, policy, now), holds
 
 
-def _payment(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> PhaseReason:
+def _payment(account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime) -> PhaseReason:
     if account.payment_profile is None:
         return PhaseReason.PAYMENT_PROFILE_MISSING
     if profile is None:
         return PhaseReason.PAYMENT_PROFILE_NOT_FOUND
     if profile.state == "Removed":
         return PhaseReason.PAYMENT_PROFILE_REMOVED
-    if not policy.allows(profile):
+    if not policy.allows_payment_profile(profile.kind, profile.country):
         return PhaseReason.PAYMENT_PROFILE_NOT_ALLOWED
     if profile.state == "Invalid":
         return PhaseReason.PAYMENT_PROFILE_INVALID
@@ -127,16 +131,15 @@ def _payment(account: Account, profile: PaymentProfile | None, policy: Policy, n
     return _MET
 
 
-def _assessed(account: Account, profile: PaymentProfile | None, policy: Policy, now: datetime) -> Account:
+def _assessed(account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime) -> Account:
     current = standing(account, profile, policy, now)
     configuration, payment, holds = _findings(account, profile, policy, now)
-    instant = after(account.last_instant, now)
     earlier = {condition.type: condition for condition in account.conditions}
 
     def condition(type_: ConditionType, reason: PhaseReason, message: str) -> Condition:
         status: Literal["True", "False"] = "True" if reason is _MET else "False"
         last = earlier.get(type_)
-        since = last.last_transition_time if last and last.status == status else instant
+        since = last.last_transition_time if last and last.status == status else now
         return Condition(type=type_, status=status, reason=reason, message=message, last_transition_time=since)
 
     return replace(
@@ -161,8 +164,7 @@ def _entered(before: Account | None, account: Account) -> list[Standing]:
 
 
 def _advanced(account: Account, context: Context) -> tuple[Account, datetime]:
-    instant = after(account.last_instant, context.now)
-    return replace(account, sequence=account.sequence + 1, last_instant=instant), instant
+    return replace(account, sequence=account.sequence + 1), context.clock.next()
 
 
 def _turn(before: Account, account: Account, entered: PhaseEntered) -> Turn | None:
@@ -189,7 +191,7 @@ def _history(
         reason=entered.reason,
         message=entered.message,
         by=context.sender,
-        caused_by=context.caused_by,
+        caused_by=context.origin.caused_by,
         entered_at=instant,
     )
 

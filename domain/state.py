@@ -1,23 +1,44 @@
 """What is known of an organization: immutable records, each by its name within the organization."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Literal
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.commands import PaymentTerms
-from schemas.events import Closure, Condition, Hold, Phase, PhaseReason
+from schemas.commands import BindProject
+from schemas.contact import Contact
+from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
 from schemas.facts import PaymentProfileKind, PaymentProfileState, ProjectState
+from schemas.preferences import Preferences
+from schemas.terms import PaymentTerms
 
 Key = tuple[str, str]
 """An organization and a name within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """What is chosen for a whole organization."""
+
+    organization: str
+    default_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What invoicing said is still owed, as of an instant."""
+
+    outstanding: Decimal
+    currency_code: str
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A billing account. `version` rises with every change, `phases` counts those it entered, `sequence` its events.
 
-    `last_instant` is that of its latest event; `holds` are in the order in which they were placed.
+    `holds` are in the order in which they were placed. The contact is kept apart: see AccountContact.
     """
 
     organization: str
@@ -25,17 +46,31 @@ class Account:
     version: int = 0
     phases: int = 0
     sequence: int = 0
-    last_instant: datetime | None = None
     phase: Phase = Phase.PROVISIONING
     conditions: tuple[Condition, ...] = ()
     display_name: str | None = None
     currency_code: str | None = None
     payment_terms: PaymentTerms | None = None
-    preferences: dict[str, Any] | None = None
+    preferences: Preferences | None = None
     payment_profile: str | None = None
     holds: tuple[Hold, ...] = ()
     closure: Closure | None = None
     activated_at: datetime | None = None
+    balance: Balance | None = None
+
+    @property
+    def key(self) -> Key:
+        """Give the organization and the account's name."""
+        return (self.organization, self.account)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountContact:
+    """An account's contact, personal data; None when it has none any more."""
+
+    organization: str
+    account: str
+    contact: Contact | None
 
     @property
     def key(self) -> Key:
@@ -63,7 +98,7 @@ class PhaseEntered:
 class Project:
     """A project as last reported. `bindings` counts those it had, `sequence` its binding events.
 
-    `last_instant` is that of its latest event; `last_ended_at` the end of its last binding while it has none active.
+    `last_ended_at` is the end of its last binding while it has none active.
     """
 
     organization: str
@@ -74,7 +109,6 @@ class Project:
     display_name: str | None = None
     bindings: int = 0
     sequence: int = 0
-    last_instant: datetime | None = None
     last_ended_at: datetime | None = None
 
     @property
@@ -93,18 +127,32 @@ class RetiredUid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which message something goes back to when it happens later: its id, who sent it, and what its events carry on."""
+
+    caused_by: str
+    sender: str
+    passed_on: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentProfile:
-    """A payment profile as last reported; valid until `expires_at`."""
+    """A payment profile as last reported; valid until `expires_at`.
+
+    `due_at` is when its expiry is still to be noticed, `origin` the fact that said so.
+    """
 
     organization: str
     payment_profile: str
     kind: PaymentProfileKind
     state: PaymentProfileState
     version: int
+    origin: Origin
     reference: str | None = None
     country: str | None = None
     expires_at: datetime | None = None
     reason: str | None = None
+    due_at: datetime | None = None
 
     @property
     def key(self) -> Key:
@@ -135,4 +183,60 @@ class Binding:
         return str(uuid5(NAMESPACE_URL, f"whopays:{self.organization}/{self.project}/{self.number}"))
 
 
-Change = Account | PhaseEntered | Project | RetiredUid | PaymentProfile | Binding
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingBinding:
+    """A `BindProject` whose final result is yet to come: scheduled for `due_at`, or waiting at most until then.
+
+    `number` orders those of one project. `source` and `type` are those of the command's envelope.
+    """
+
+    organization: str
+    project: str
+    number: int
+    kind: Literal["Scheduled", "Waiting"]
+    due_at: datetime
+    command: BindProject
+    source: str
+    type: str
+    origin: Origin
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Give the organization, the project and the number."""
+        return (self.organization, self.project, self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """Notices that are yet to be given: to each project bound to the account at `instant`, past the name `told`.
+
+    `number` orders those of one account.
+    """
+
+    organization: str
+    account: str
+    number: int
+    kind: NoticeKind
+    reason: PhaseReason
+    message: str
+    instant: datetime
+    origin: Origin
+    told: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Give the organization, the account and the number."""
+        return (self.organization, self.account, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A pending binding or fan-out that is over."""
+
+    record: PendingBinding | FanOut
+
+
+Kept = (
+    Organization | Account | AccountContact | Project | RetiredUid | PaymentProfile | Binding | PendingBinding | FanOut
+)
+Change = Kept | PhaseEntered | Done

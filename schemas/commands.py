@@ -2,63 +2,32 @@
 
 import hashlib
 import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.scalars import CurrencyCode, Identifier, PlainDecimal, Text, Wire
+from schemas.contact import Contact
+from schemas.preferences import Preferences, PreferencesPatch
+from schemas.scalars import (
+    CurrencyCode,
+    Identifier,
+    Instant,
+    Patch,
+    PlainDecimal,
+    Text,
+    Version,
+    Wire,
+    format_decimal,
+    format_instant,
+)
+from schemas.terms import PaymentTerms, PaymentTermsPatch
+
+LONGEST_WAIT_SECONDS = 3600
 
 HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
-InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
-
-
-def _discount_percent(value: Decimal) -> Decimal:
-    if not 0 < value < 100:
-        raise PydanticCustomError("percent", "must be more than 0 and less than 100")
-    return value
-
-
-def _penalty_percent(value: Decimal) -> Decimal:
-    if not 0 <= value <= 100:
-        raise PydanticCustomError("percent", "must be from 0 to 100")
-    return value
-
-
-class EarlyPaymentDiscount(Wire):
-    """`percent` off (above 0, below 100) when paid `within_days`."""
-
-    percent: Annotated[PlainDecimal, AfterValidator(_discount_percent)]
-    within_days: Annotated[int, Field(ge=1)]
-
-
-class LatePaymentPenalty(Wire):
-    """`annual_percent` (0 to 100) charged from `grace_days` after the due day."""
-
-    annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent)]
-    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-
-
-class PaymentTerms(Wire):
-    """When an account's invoices are written and due."""
-
-    net_days: Annotated[int, Field(ge=1, le=365)] = 30
-    invoice_frequency: InvoiceFrequency = "Monthly"
-    invoice_day_of_month: Annotated[int, Field(ge=1, le=28)] = 1
-    early_payment_discount: EarlyPaymentDiscount | None = None
-    late_payment_penalty: LatePaymentPenalty | None = None
-
-    @model_validator(mode="after")
-    def _discount_before_due(self) -> Self:
-        discount = self.early_payment_discount
-        if discount is not None and discount.within_days >= self.net_days:
-            raise PydanticCustomError(
-                "discount_before_due",
-                "must be less than netDays",
-                {"below": ("earlyPaymentDiscount", "withinDays")},
-            )
-        return self
 
 
 class Command(Wire):
@@ -71,8 +40,11 @@ class Command(Wire):
 
     def fingerprint(self) -> bytes:
         """Give 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
-        unsaid = {name for name in self.null_has_meaning if name not in self.model_fields_set}
-        meaning = self.model_dump(mode="json", exclude={"dry_run", *unsaid})
+        meaning = {
+            name: _meaning(getattr(self, name))
+            for name in type(self).model_fields
+            if name != "dry_run" and (name not in self.null_has_meaning or name in self.model_fields_set)
+        }
         return fingerprint(type(self).__name__, meaning)
 
 
@@ -80,6 +52,32 @@ def fingerprint(kind: str, meaning: Any) -> bytes:
     """Give the SHA-256 of a kind of message and what it says, whatever the order of members."""
     # The standard library's writer, because a malformed command may hold integers beyond 64 bits.
     return hashlib.sha256(json.dumps([kind, meaning], sort_keys=True).encode()).digest()
+
+
+def _meaning(value: Any) -> Any:
+    match value:
+        case Patch():
+            return {name: _meaning(getattr(value, name)) for name in value.model_fields_set}
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case tuple():
+            return [_meaning(item) for item in value]
+        case Decimal():
+            return format_decimal(value)
+        case datetime():
+            return format_instant(value)
+        case _:
+            return value
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) != len(names):
+        raise PydanticCustomError("each_once", "must have at least one entry, and none twice")
+    return names
+
+
+HoldReasons = Annotated[tuple[HoldReason, ...], Field(strict=False), AfterValidator(_each_once)]
+ProjectNames = Annotated[tuple[Identifier, ...], Field(strict=False), AfterValidator(_each_once)]
 
 
 class CreateAccount(Command):
@@ -90,6 +88,32 @@ class CreateAccount(Command):
     currency_code: CurrencyCode | None = None
     payment_terms: PaymentTerms | None = None
     payment_profile: Identifier | None = None
+    preferences: Preferences | None = None
+    contact: Contact | None = None
+
+
+class UpdateAccount(Command):
+    """Replaces the members given; the first level of terms and preferences merges; null clears."""
+
+    null_has_meaning = frozenset({"display_name", "currency_code", "payment_terms", "preferences", "contact"})
+
+    account: Identifier
+    display_name: Text | None = None
+    currency_code: CurrencyCode | None = None
+    payment_terms: PaymentTermsPatch | None = None
+    preferences: PreferencesPatch | None = None
+    contact: Contact | None = None
+    expected_version: Version | None = None
+
+    def gives(self, member: str) -> bool:
+        """Tell whether the command says something of a member, be it null."""
+        return member in self.model_fields_set
+
+    @property
+    def only_erases_contact(self) -> bool:
+        """Tell whether it does nothing but clear the contact."""
+        said = self.model_fields_set - {"organization", "account", "dry_run"}
+        return said == {"contact"} and self.contact is None
 
 
 class AttachPaymentProfile(Command):
@@ -97,6 +121,12 @@ class AttachPaymentProfile(Command):
 
     account: Identifier
     payment_profile: Identifier
+
+
+class DetachPaymentProfile(Command):
+    """Takes the payment profile away."""
+
+    account: Identifier
 
 
 class SuspendAccount(Command):
@@ -107,14 +137,63 @@ class SuspendAccount(Command):
     message: Text | None = None
 
 
+class RequestReactivation(Command):
+    """States that the cause of holds (default: all) is resolved."""
+
+    account: Identifier
+    resolution: Text
+    reasons: HoldReasons | None = None
+
+
+class ApproveReactivation(Command):
+    """Lifts holds (default: all requested) whose reactivation someone else requested."""
+
+    account: Identifier
+    reasons: HoldReasons | None = None
+
+
+class ReportBalance(Command):
+    """What invoicing says is still owed at an instant."""
+
+    account: Identifier
+    outstanding: PlainDecimal
+    currency_code: CurrencyCode
+    as_of: Instant
+
+
+class RequestClosure(Command):
+    """Asks to close the account for good."""
+
+    account: Identifier
+    reason: Text | None = None
+
+
+class ApproveClosure(Command):
+    """Closes the account for good, if someone else asked for it and nothing blocks it."""
+
+    account: Identifier
+
+
+class WithdrawClosure(Command):
+    """Takes back the request to close the account."""
+
+    account: Identifier
+
+
 class BindProject(Command):
-    """Makes `account` the payer of `project` now. `expected_account`, when said, is a name or null for unbound."""
+    """Makes `account` the payer of `project`, now or at `effective_at`.
+
+    `expected_account`, when said, is a name or null for unbound. `wait_seconds` (0 to 3600) is the patience for a
+    project or account that is not known, or an account that is not Ready, yet.
+    """
 
     null_has_meaning = frozenset({"expected_account"})
 
     project: Identifier
     account: Identifier
     expected_account: Identifier | None = None
+    effective_at: Instant | None = None
+    wait_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
     reason: Text | None = None
 
     @property
@@ -122,8 +201,62 @@ class BindProject(Command):
         """Tell whether the command says which account (or none) it takes for the current payer."""
         return "expected_account" in self.model_fields_set
 
+    @model_validator(mode="after")
+    def _appointed_or_patient(self) -> Self:
+        if self.effective_at is not None and self.wait_seconds > 0:
+            raise PydanticCustomError(
+                "appointed_or_patient", "must be 0 beside effectiveAt", {"below": ("waitSeconds",)}
+            )
+        return self
+
+
+class CancelScheduledBinding(Command):
+    """Calls off the project's scheduled binding."""
+
+    project: Identifier
+
+
+class TransferProjects(Command):
+    """Rebinds all (or the listed) projects of an account to another, all or nothing, at one instant."""
+
+    from_account: Identifier
+    to_account: Identifier
+    projects: ProjectNames | None = None
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _another_account(self) -> Self:
+        if self.from_account == self.to_account:
+            raise PydanticCustomError(
+                "another_account", "must be another account than fromAccount", {"below": ("toAccount",)}
+            )
+        return self
+
+
+class SetDefaultAccount(Command):
+    """Chooses the account that pays for projects which become Active without a payer; null for none."""
+
+    account: Identifier | None
+
 
 COMMANDS: dict[str, type[Command]] = {
-    command.__name__: command for command in (CreateAccount, AttachPaymentProfile, SuspendAccount, BindProject)
+    command.__name__: command
+    for command in (
+        CreateAccount,
+        UpdateAccount,
+        AttachPaymentProfile,
+        DetachPaymentProfile,
+        SuspendAccount,
+        RequestReactivation,
+        ApproveReactivation,
+        ReportBalance,
+        RequestClosure,
+        ApproveClosure,
+        WithdrawClosure,
+        BindProject,
+        CancelScheduledBinding,
+        TransferProjects,
+        SetDefaultAccount,
+    )
 }
 """Every command by the name in its `type`."""

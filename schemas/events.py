@@ -5,8 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.commands import HoldReason, PaymentTerms
+from schemas.commands import HoldReason
+from schemas.preferences import Preferences
 from schemas.scalars import Instant, Wire
+from schemas.terms import PaymentTerms
 from schemas.topics import Topic
 
 
@@ -173,7 +175,7 @@ class AccountChanged(Event):
     holds: tuple[Hold, ...]
     currency_code: str | None
     payment_terms: PaymentTerms | None
-    preferences: dict[str, Any] | None
+    preferences: Preferences | None
     payment_profile: str | None
     activated_at: Instant | None
     version: int

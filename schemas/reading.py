@@ -6,17 +6,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.card_numbers import card_number_pointers, is_card_number, pointer, without_card_numbers
+from schemas.card_numbers import card_number_pointers, pointer, without_card_numbers
 from schemas.commands import COMMANDS, Command, fingerprint
 from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
+from schemas.violations import faults_of, violations_of
 
 _FACTS: tuple[type[Fact], ...] = (ProjectChanged, PaymentProfileChanged)
-_LONGEST_QUOTE = 100
-_PRIVATE = "contact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class FactMessage:
         return self.event.sender or self.event.source
 
 
-def read_command(record: Record, max_value_bytes: int) -> CommandMessage:
+def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -> CommandMessage:
     """Read a record of the command topic. Raises Unanswerable for what only a dead letter can answer."""
     attributes, data = attributes_and_data(record, max_value_bytes)
     cards = card_number_pointers(data)
@@ -67,15 +67,25 @@ def read_command(record: Record, max_value_bytes: int) -> CommandMessage:
         raise
     name = event.type.removeprefix(TYPE_PREFIX).removesuffix(".v1")
     model = COMMANDS.get(name) if event.type == f"{TYPE_PREFIX}{name}.v1" else None
-    command, violations = _validate(model, data, event, cards)
+    violations = [violation(Reason.INVALID, fault) for fault in event.faults]
+    command = None
+    if model is not None:
+        command, malformed = _validated(model, data, policy)
+        violations += malformed
+    violations += [
+        violation(Reason.CARD_NUMBER, "looks like a card number, which is kept nowhere; send a token", field=field)
+        for field in cards
+    ]
     return CommandMessage(
         record=record,
         event=event,
         organization=organization,
         known=model is not None,
-        command=command,
-        violations=violations,
-        fingerprint=command.fingerprint() if command else fingerprint(event.type, without_card_numbers(data)),
+        command=None if violations else command,
+        violations=tuple(violations),
+        fingerprint=fingerprint(event.type, without_card_numbers(data))
+        if command is None or cards
+        else command.fingerprint(),
         dry_run=data.get("dryRun") is True,
     )
 
@@ -96,7 +106,7 @@ def read_fact(record: Record, model: type[Fact], max_value_bytes: int) -> FactMe
     try:
         return FactMessage(record, event, model.model_validate(data, by_alias=True, by_name=False))
     except ValidationError as error:
-        detail = "; ".join(f"{field or '/'}: {message}" for field, message in _errors(error)[:10])
+        detail = "; ".join(f"{pointer(path) or '/'}: {message}" for path, message in faults_of(error)[:10])
         raise Unanswerable(DeadLetterReason.INVALID_FACT, detail) from None
 
 
@@ -111,44 +121,17 @@ def _version_of(type_: str, model: type[Fact]) -> str | None:
     return match.group(1) if match else None
 
 
-def _validate(
-    model: type[Command] | None, data: Any, event: CloudEvent, cards: list[str]
-) -> tuple[Command | None, tuple[Violation, ...]]:
-    violations = [violation(Reason.INVALID, fault) for fault in event.faults]
-    command = None
-    if model is not None:
-        try:
-            command = model.model_validate(data, by_alias=True, by_name=False)
-        except ValidationError as error:
-            violations += [violation(Reason.INVALID, message, field=field) for field, message in _errors(error)]
-    violations += [
-        violation(Reason.CARD_NUMBER, "looks like a card number, which is kept nowhere; send a token", field=field)
-        for field in cards
-    ]
-    return (None if violations else command), tuple(violations)
+def _validated(model: type[Command], data: Any, policy: OperatorPolicy) -> tuple[Command | None, list[Violation]]:
+    """Give the command, and what is wrong with it.
 
-
-def _errors(error: ValidationError) -> list[tuple[str, str]]:
-    """Give each error's JSON pointer and message; neither quotes a value."""
-    found = []
-    for item in error.errors(include_url=False, include_input=False):
-        path = (*item["loc"], *item.get("ctx", {}).get("below", ()))
-        match item["type"]:
-            case "extra_forbidden":
-                path, message = _of_unknown_member(path)
-            case "missing":
-                message = "is required"
-            case "literal_error":
-                message = f"must be {item['ctx']['expected']}"
-            case _:
-                message = item["msg"].replace("Input should be", "must be")
-        found.append((pointer(path), message))
-    return found
-
-
-def _of_unknown_member(path: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], str]:
-    # An unknown member's name is the sender's own text: personal below `contact`, else quoted only if it is short.
-    name = str(path[-1])
-    if path[0] == _PRIVATE or len(name) > _LONGEST_QUOTE or is_card_number(name):
-        return path[:-1], "has an unknown member"
-    return path, "is an unknown member"
+    A command that only the operator's policy refuses is given all the same: what it means does not hang on the policy.
+    """
+    try:
+        command = model.model_validate(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return None, violations_of(error)
+    try:
+        model.model_validate(data, by_alias=True, by_name=False, context={"policy": policy})
+    except ValidationError as error:
+        return command, violations_of(error)
+    return command, []

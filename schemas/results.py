@@ -84,9 +84,11 @@ class Violation(Wire):
     retryable: bool
 
 
-def violation(reason: Reason, message: str, *, field: str | None = None) -> Violation:
+def violation(
+    reason: Reason, message: str, *, field: str | None = None, blockers: dict[str, Any] | None = None
+) -> Violation:
     """Name a broken rule; whether it is worth another try follows from its reason."""
-    return Violation(reason=reason, message=message, field=field, retryable=reason in RETRYABLE)
+    return Violation(reason=reason, message=message, field=field, blockers=blockers, retryable=reason in RETRYABLE)
 
 
 class Announcement(Wire):
@@ -112,6 +114,7 @@ class CommandCompleted(Event):
     account: OptionalText = None
     project: OptionalText = None
     binding_id: OptionalText = None
+    project_count: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     events: tuple[Announcement, ...]
     event_count: int
 

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from schemas.currencies import INVOICE_CURRENCIES
+from schemas.policy import offered_currency
 from schemas.territories import COUNTRIES
 
 IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
@@ -37,7 +38,19 @@ class Wire(BaseModel):
         serialize_by_alias=True,
         validate_by_alias=True,
         validate_by_name=True,
+        hide_input_in_errors=True,
     )
+
+
+class Patch(Wire):
+    """Base of what an update gives: a member that is absent stays as it is, null clears it."""
+
+    def merged(self, current: Wire | None) -> dict[str, Any]:
+        """Give the members, by field name, of what results from applying this to `current`: yet to be validated."""
+        members = {} if current is None else dict(current)
+        for name in self.model_fields_set:
+            members[name] = getattr(self, name)
+        return {name: value for name, value in members.items() if value is not None}
 
 
 def is_identifier(value: object) -> bool:
@@ -140,6 +153,6 @@ PlainDecimal = Annotated[
 Instant = Annotated[
     datetime, BeforeValidator(_instant), PlainSerializer(format_instant, return_type=str, when_used="json")
 ]
-CurrencyCode = Annotated[str, AfterValidator(_currency)]
+CurrencyCode = Annotated[str, AfterValidator(_currency), AfterValidator(offered_currency)]
 CountryCode = Annotated[str, AfterValidator(_country)]
 Version = Annotated[int, Field(ge=1, le=2**63 - 1)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import create_engine
 from db.migrate import migrate
+from db.sealing import LocalKeys
 from embedded import Addresses
 from workers.roles import ALL_ROLES, Role
 from workers.settings import Settings
@@ -23,6 +25,8 @@ from workers.topics import create_topics
 
 TEMPLATE_INSTALLATION = "template"
 READY = "started"
+KEYS = '{"test": "YSBrZXkgZm9yIHRocm93LWF3YXkgdGVzdCBkYXRhISE="}'
+"""A key-encryption key for throw-away data."""
 
 
 @dataclass
@@ -73,14 +77,19 @@ class Installation:
         """Give what the topics' names begin with."""
         return self.settings.topic_prefix
 
+    @property
+    def keys(self) -> LocalKeys:
+        """Give what opens personal data."""
+        return self.settings.keys()
+
     def environment(self, **more: str) -> dict[str, str]:
         """Give the environment for a process of this installation."""
         settings = {
             f"WHOPAYS_{name.upper()}": str(value)
             for name, value in self.settings.model_dump(mode="json", exclude_defaults=True).items()
-            if name != "payment_profile_kinds"
+            if name != "encryption_keys"
         }
-        return {**os.environ, **settings, **more}
+        return {**os.environ, **settings, "WHOPAYS_ENCRYPTION_KEYS": KEYS, **more}
 
     async def start(self, *roles: Role, **more: str) -> Worker:
         """Start a process with these roles, all when none is named, and wait until it has started."""
@@ -150,6 +159,7 @@ async def installed(
             installation=name,
             topic_prefix=f"{name}.",
             topic_partitions=3,
+            encryption_keys=json.loads(KEYS),
         )
         await create_topics(settings)
         installation = Installation(settings, create_engine(url))

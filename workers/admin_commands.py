@@ -12,5 +12,6 @@ from workers.roles import Role
 
 def subscribe(broker: KafkaBroker, consumption: Consumption) -> None:
     """Take in commands."""
-    reader = partial(read_command, max_value_bytes=consumption.settings.max_value_bytes)
+    settings = consumption.settings
+    reader = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
     consume(broker, consumption, Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, reader)

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.errors import is_transient, is_wrong_schema
 from db.load import load
 from db.log import PARTITION_POSITIONS, append, ensure_partitions
+from db.sealing import KeyEncryption
 from db.shards import lock_shards, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.dead_letters import Dead
-from domain.decision import Policy
-from domain.fold import Folded, Message, fold
+from domain.decision import Clock
+from domain.fold import Due, Folded, Message, fold
 from domain.needs import needs_of
 from schemas.reading import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record, Unanswerable
@@ -42,12 +43,20 @@ class Stopping(Exception):
 class Batches:
     """Decides batches of records, each in one transaction."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        keys: KeyEncryption,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+    ) -> None:
         self._engine = engine
+        self._keys = keys
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
-        self._policy = Policy(payment_profile_kinds=frozenset(settings.payment_profile_kinds))
+        self._policy = settings.policy()
         self._partition_in_use = 0
         self._partition_ensured = -1
 
@@ -61,6 +70,10 @@ class Batches:
         messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
         await self._settle(role, messages, began)
 
+    async def settle_due(self, dues: Sequence[Due]) -> None:
+        """Return once what is due has been done. Raises as `settle` does."""
+        await self._settle(Role.TIMERS, list(dues), time.monotonic())
+
     async def _settle(self, role: Role, messages: list[Message], began: float) -> None:
         try:
             folded = await self._persist(messages)
@@ -69,9 +82,10 @@ class Batches:
         except Exception as fault:
             if is_wrong_schema(fault) or _is_given_up(messages):
                 raise
-            logger.exception("batch_faulty", role=role, records=len(messages), first=messages[0].record.place)
+            logger.exception("batch_faulty", role=role, records=len(messages), first=_place(messages[0]))
             if len(messages) == 1:
-                await self._settle(role, [_faulty(messages[0], fault, role)], began)
+                if not isinstance(messages[0], Due):
+                    await self._settle(role, [_faulty(messages[0], fault, role)], began)
                 return
             middle = len(messages) // 2
             await self._settle(role, messages[:middle], began)
@@ -99,18 +113,22 @@ class Batches:
         await self._ensure_partition()
         async with self._engine.begin() as connection:
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
-            known = await load(connection, needs)
-            fresh = [message for message in messages if message.record.place not in known.handled]
-            folded = fold(fresh, known.book, known.fingerprints, self._policy, now)
-            await store(connection, known.book)
+            known = await load(connection, needs, self._keys)
+            fresh = [message for message in messages if _place(message) not in known.handled]
+            clock = Clock(now)
+            folded = fold(fresh, known.book, known.fingerprints, self._policy, clock)
+            await store(connection, known.book, self._keys)
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
-            positions = await append(connection, heads, outgoing, self._settings.source, now)
+            positions = await append(connection, heads, outgoing, self._settings.source, clock.last)
             await store_claims(
                 connection,
-                [(claim, outgoing[claim.result_index][0], positions[claim.result_index]) for claim in folded.claims],
+                [
+                    (claim, outgoing[claim.result_index][0], positions[claim.result_index])
+                    for claim in folded.claims.values()
+                ],
             )
             await store_handled(connection, folded.unclaimed)
-            await store_dead_letters(connection, folded.dead, now)
+            await store_dead_letters(connection, folded.dead, now, self._keys)
         highest = max(head.position for head in heads.values())
         self._partition_in_use = max(self._partition_in_use, highest // PARTITION_POSITIONS)
         return folded
@@ -144,7 +162,7 @@ def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
         return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
 
 
-def _faulty(message: Message, fault: Exception, role: Role) -> Dead:
+def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
     boundary = _organization(message) or f"{message.record.topic}/{message.record.partition}"
     is_private = role is Role.ADMIN_COMMANDS
     return Dead(message.record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
@@ -155,8 +173,9 @@ def _is_given_up(messages: list[Message]) -> bool:
 
 
 def _is_keyed_otherwise(message: Message) -> bool:
-    organization = _organization(message)
-    return organization is not None and message.record.key != organization.encode()
+    if isinstance(message, Dead | Due):
+        return False
+    return message.record.key != (_organization(message) or "").encode()
 
 
 def _organization(message: Message) -> str | None:
@@ -165,8 +184,12 @@ def _organization(message: Message) -> str | None:
             return message.organization
         case FactMessage():
             return message.fact.organization
-        case Dead():
+        case Dead() | Due():
             return None
+
+
+def _place(message: Message) -> str:
+    return f"{message.kind}/{message.organization}/{message.name}" if isinstance(message, Due) else message.record.place
 
 
 def _brief(error: BaseException) -> str:

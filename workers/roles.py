@@ -9,6 +9,7 @@ class Role(StrEnum):
     PROJECTS = "projects"
     PAYMENT_PROFILES = "payment-profiles"
     ADMIN_COMMANDS = "admin-commands"
+    TIMERS = "timers"
     RELAY = "relay"
 
 

@@ -1,7 +1,7 @@
 """The composition root: the one place that knows settings, engine, broker and clock."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 from faststream import FastStream
@@ -16,6 +16,7 @@ from workers.metrics import Metrics
 from workers.relay import Relay
 from workers.roles import ALL_ROLES, Role
 from workers.settings import Settings
+from workers.timers import Timers
 
 _SUBSCRIBE = {
     Role.PROJECTS: projects.subscribe,
@@ -46,8 +47,8 @@ class Process:
             client_id=f"whopays-{settings.installation}",
         )
         self._background: list[asyncio.Task[None]] = []
-        batches = Batches(self._engine, settings, self._metrics, self._stopping)
-        consumption = Consumption(settings, batches, self._fail)
+        self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
+        consumption = Consumption(settings, self._batches, self._fail)
         for role in self._roles:
             if role in _SUBSCRIBE:
                 _SUBSCRIBE[role](self._broker, consumption)
@@ -78,17 +79,20 @@ class Process:
             self._metrics.serve(self._settings.metrics_port)
         if Role.RELAY in self._roles:
             relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
-            self._background.append(asyncio.create_task(self._guarded(relay)))
+            self._background.append(asyncio.create_task(self._guarded(Role.RELAY, relay.run())))
+        if Role.TIMERS in self._roles:
+            timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
         self._background.append(asyncio.create_task(self._ping()))
         logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
         if self._on_ready is not None:
             self._on_ready()
 
-    async def _guarded(self, relay: Relay) -> None:
+    async def _guarded(self, role: Role, work: Coroutine[None, None, None]) -> None:
         try:
-            await relay.run()
+            await work
         except Exception as error:
-            logger.exception("relay_failed")
+            logger.exception("role_failed", role=role)
             self._fail(error)
 
     async def _ping(self) -> None:

@@ -1,11 +1,21 @@
 """All settings, from the environment (`WHOPAYS_…`) or a `.env` file; docs/settings.md is their table."""
 
+from base64 import b64decode
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from db.sealing import LocalKeys
+from schemas.policy import OperatorPolicy
+
+_KEY_BYTES = 32
+
 Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
+
+
+class MissingKey(Exception):
+    """No key-encryption key is given."""
 
 
 class Settings(BaseSettings):
@@ -44,10 +54,30 @@ class Settings(BaseSettings):
         default=frozenset[Kind]({"CreditCard"}),
         description="Kinds of payment profile that are accepted, as a JSON list.",
     )
+    payment_profile_kinds_by_country: dict[str, frozenset[Kind]] = Field(
+        default_factory=dict,
+        description='Countries in which fewer kinds are accepted, as JSON: `{"DE": ["DirectDebit"]}`.',
+    )
+    currencies: frozenset[str] | None = Field(
+        default=None, description="Currencies that are offered, as a JSON list; all when not set."
+    )
+    data_residencies: frozenset[str] | None = Field(
+        default=None, description="Regions of data residency that are offered, as a JSON list; all when not set."
+    )
+    encryption_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='Key-encryption keys for personal data, 32 bytes in base64 by id: `{"a": "…"}`. Workers need one.',
+    )
+    encryption_key_id: str | None = Field(
+        default=None, description="Id of the key that seals what is new; the last one by name when not set."
+    )
     max_value_bytes: int = Field(
         default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
     )
     batch_max_records: int = Field(default=2000, ge=1, description="Most records that one transaction decides.")
+    timers_poll_seconds: float = Field(
+        default=0.25, gt=0, le=1, description="How often the timers look for what is due, in seconds."
+    )
     relay_batch_rows: int = Field(
         default=4000, ge=1, description="Most events that the relay publishes in one transaction."
     )
@@ -83,6 +113,39 @@ class Settings(BaseSettings):
         if len(value) > 100 or not all(sign.isascii() and (sign.isalnum() or sign in "._-") for sign in value):
             raise ValueError("a topic prefix has at most 100 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
         return value
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _are_keys(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for key_id, key in value.items():
+            try:
+                size = len(b64decode(key.get_secret_value(), validate=True))
+            except ValueError as error:
+                raise ValueError(f'the key "{key_id}" is not base64') from error
+            if size != _KEY_BYTES:
+                raise ValueError(f'the key "{key_id}" has {size} bytes, not {_KEY_BYTES}')
+        return value
+
+    def policy(self) -> OperatorPolicy:
+        """Give what the operator accepts."""
+        return OperatorPolicy(
+            currencies=self.currencies,
+            data_residencies=self.data_residencies,
+            payment_profile_kinds=frozenset(self.payment_profile_kinds),
+            payment_profile_kinds_by_country=self.payment_profile_kinds_by_country,
+        )
+
+    def keys(self) -> LocalKeys:
+        """Give the key-encryption keys. Raises MissingKey when there is none to seal with."""
+        active = self.encryption_key_id or max(self.encryption_keys, default=None)
+        if active is None or active not in self.encryption_keys:
+            raise MissingKey(
+                "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS, for instance to the "
+                "output of: whopays new-key"
+            )
+        return LocalKeys(
+            {key_id: b64decode(key.get_secret_value()) for key_id, key in self.encryption_keys.items()}, active
+        )
 
     @property
     def source(self) -> str:

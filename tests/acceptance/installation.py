@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import queries
+from db.sealing import KeyEncryption
 from tests.acceptance.observer import Observer
 from tests.acceptance.progress import ConsumerProgress
 from tests.acceptance.run_case import Services
@@ -28,6 +29,11 @@ class Installation(Protocol):
     @property
     def engine(self) -> AsyncEngine: ...
 
+    @property
+    def keys(self) -> KeyEncryption:
+        """What opens contacts."""
+        ...
+
 
 class ServicesOfInstallation:
     """What the cases share on one installation, for as long as it is entered with `async with`."""
@@ -42,7 +48,7 @@ class ServicesOfInstallation:
             sender=await self._stack.enter_async_context(Sender(servers, prefix)),
             observer=await self._stack.enter_async_context(Observer(servers, prefix)),
             progress=await self._stack.enter_async_context(ConsumerProgress(servers, prefix)),
-            questions=QuestionsOfService(self._installation.engine),
+            questions=QuestionsOfService(self._installation.engine, self._installation.keys),
             prefix=prefix,
         )
 
@@ -53,8 +59,9 @@ class ServicesOfInstallation:
 class QuestionsOfService:
     """The questions, asked through the code of the query commands."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, keys: KeyEncryption) -> None:
         self._engine = engine
+        self._keys = keys
 
     async def payer(self, organization: str, project: str, at: datetime | None) -> str | None:
         async with self._engine.connect() as connection:
@@ -77,7 +84,7 @@ class QuestionsOfService:
 
     async def account(self, organization: str, account: str) -> dict[str, Any] | None:
         async with self._engine.connect() as connection:
-            return await queries.account(connection, organization, account)
+            return await queries.account(connection, organization, account, self._keys)
 
     async def account_history(self, organization: str, account: str) -> list[dict[str, Any]]:
         async with self._engine.connect() as connection:

@@ -1,0 +1,88 @@
+"""Contacts of accounts: sealed when stored, opened when asked for, erased by destroying their keys."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.sealing import KeyEncryption, Sealed, seal, unseal
+from domain.state import AccountContact
+from schemas.contact import Contact
+
+
+async def store_contacts(connection: AsyncConnection, contacts: Iterable[AccountContact], keys: KeyEncryption) -> None:
+    """Write contacts, each under a new data key; one that is cleared loses its row and with it its key."""
+    for contact in contacts:
+        names = {"organization": contact.organization, "account": contact.account}
+        if contact.contact is None:
+            await connection.execute(_FORGET, names)
+            continue
+        sealed = seal(contact.contact.model_dump_json().encode(), _about(contact.organization, contact.account), keys)
+        values = {"key_id": sealed.key_id, "wrapped_key": sealed.wrapped_key, "sealed": sealed.sealed}
+        await connection.execute(_KEEP, names | values)
+
+
+async def load_contact(
+    connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption
+) -> Contact | None:
+    """Give an account's contact; None when it has none, or it was erased. Raises Unopenable."""
+    row = (await connection.execute(_FIND, {"organization": organization, "account": account})).one_or_none()
+    if row is None or row.wrapped_key is None:
+        return None
+    opened = unseal(Sealed(row.key_id, row.wrapped_key, row.sealed), _about(organization, account), keys)
+    return Contact.model_validate_json(opened)
+
+
+async def erase_contact(connection: AsyncConnection, organization: str, account: str) -> bool:
+    """Destroy the data key of an account's contact: nobody can read it any more. False when there was none."""
+    names = {"organization": organization, "account": account}
+    return (await connection.execute(_ERASE, names)).rowcount > 0
+
+
+async def rewrap_contacts(connection: AsyncConnection, keys: KeyEncryption, active: str, limit: int) -> int:
+    """Wrap up to `limit` data keys anew that an older key-encryption key wraps; give how many."""
+    rows = (await connection.execute(_OUTDATED, {"active": active, "row_limit": limit})).all()
+    for row in rows:
+        key_id, wrapped = keys.wrap(keys.unwrap(row.key_id, row.wrapped_key))
+        names = {"organization": row.organization, "account": row.account, "key_id": key_id, "wrapped_key": wrapped}
+        await connection.execute(_REWRAP, names)
+    return len(rows)
+
+
+def _about(organization: str, account: str) -> str:
+    return f"contact:{organization}/{account}"
+
+
+_FORGET = text("DELETE FROM account_contacts WHERE organization = :organization AND account = :account")
+_KEEP = text(
+    """
+    INSERT INTO account_contacts (organization, account, key_id, wrapped_key, sealed)
+    VALUES (:organization, :account, :key_id, :wrapped_key, :sealed)
+    ON CONFLICT (organization, account) DO UPDATE
+        SET key_id = excluded.key_id, wrapped_key = excluded.wrapped_key, sealed = excluded.sealed
+    """
+)
+_FIND = text(
+    """
+    SELECT key_id, wrapped_key, sealed FROM account_contacts
+    WHERE organization = :organization AND account = :account
+    """
+)
+_ERASE = text(
+    """
+    UPDATE account_contacts SET wrapped_key = NULL
+    WHERE organization = :organization AND account = :account AND wrapped_key IS NOT NULL
+    """
+)
+_OUTDATED = text(
+    """
+    SELECT organization, account, key_id, wrapped_key FROM account_contacts
+    WHERE key_id <> :active AND wrapped_key IS NOT NULL LIMIT :row_limit FOR UPDATE
+    """
+)
+_REWRAP = text(
+    """
+    UPDATE account_contacts SET key_id = :key_id, wrapped_key = :wrapped_key
+    WHERE organization = :organization AND account = :account
+    """
+)

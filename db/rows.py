@@ -1,0 +1,228 @@
+"""Records as rows, and rows as records: for each table its columns with their types, and the two directions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Row
+
+from domain.state import (
+    Account,
+    Balance,
+    FanOut,
+    Organization,
+    Origin,
+    PaymentProfile,
+    PendingBinding,
+    Project,
+)
+from schemas.commands import BindProject
+from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
+from schemas.preferences import Preferences
+from schemas.terms import PaymentTerms
+
+ORGANIZATION_TYPES = {"organization": "text", "default_account": "text"}
+ACCOUNT_TYPES = {
+    "organization": "text",
+    "account": "text",
+    "version": "bigint",
+    "phases": "integer",
+    "sequence": "bigint",
+    "phase": "text",
+    "conditions": "jsonb",
+    "display_name": "text",
+    "currency_code": "text",
+    "payment_terms": "jsonb",
+    "preferences": "jsonb",
+    "payment_profile": "text",
+    "holds": "jsonb",
+    "closure": "jsonb",
+    "activated_at": "timestamptz",
+    "outstanding": "numeric",
+    "outstanding_currency_code": "text",
+    "outstanding_as_of": "timestamptz",
+}
+PROJECT_TYPES = {
+    "organization": "text",
+    "project": "text",
+    "state": "text",
+    "version": "bigint",
+    "uid": "text",
+    "display_name": "text",
+    "bindings": "bigint",
+    "sequence": "bigint",
+    "last_ended_at": "timestamptz",
+}
+PROFILE_TYPES = {
+    "organization": "text",
+    "payment_profile": "text",
+    "kind": "text",
+    "state": "text",
+    "version": "bigint",
+    "reference": "text",
+    "country": "text",
+    "expires_at": "timestamptz",
+    "reason": "text",
+    "due_at": "timestamptz",
+    "origin": "jsonb",
+}
+PENDING_TYPES = {
+    "organization": "text",
+    "project": "text",
+    "number": "bigint",
+    "kind": "text",
+    "due_at": "timestamptz",
+    "account": "text",
+    "command": "jsonb",
+    "source": "text",
+    "type": "text",
+    "origin": "jsonb",
+}
+FAN_OUT_TYPES = {
+    "organization": "text",
+    "account": "text",
+    "number": "integer",
+    "kind": "text",
+    "reason": "text",
+    "message": "text",
+    "instant": "timestamptz",
+    "told": "text",
+    "origin": "jsonb",
+}
+
+_CONDITIONS = TypeAdapter(tuple[Condition, ...])
+_HOLDS = TypeAdapter(tuple[Hold, ...])
+
+
+def columns(types: Mapping[str, str]) -> str:
+    """Give a select list; JSON comes as text, for the models to read strictly."""
+    return ", ".join(f"CAST({name} AS text) AS {name}" if type_ == "jsonb" else name for name, type_ in types.items())
+
+
+def organization_row(record: Organization) -> dict[str, Any]:
+    """Give an organization's choices as a row."""
+    return {"organization": record.organization, "default_account": record.default_account}
+
+
+def account_row(account: Account) -> dict[str, Any]:
+    """Give an account as a row."""
+    balance = account.balance
+    return {
+        "organization": account.organization,
+        "account": account.account,
+        "version": account.version,
+        "phases": account.phases,
+        "sequence": account.sequence,
+        "phase": str(account.phase),
+        "conditions": _CONDITIONS.dump_json(account.conditions).decode(),
+        "display_name": account.display_name,
+        "currency_code": account.currency_code,
+        "payment_terms": _json(account.payment_terms),
+        "preferences": _json(account.preferences),
+        "payment_profile": account.payment_profile,
+        "holds": _HOLDS.dump_json(account.holds).decode(),
+        "closure": _json(account.closure),
+        "activated_at": account.activated_at,
+        "outstanding": balance and balance.outstanding,
+        "outstanding_currency_code": balance and balance.currency_code,
+        "outstanding_as_of": balance and balance.as_of,
+    }
+
+
+def account_of(row: Row[Any]) -> Account:
+    """Give an account from its row."""
+    balance = None
+    if row.outstanding is not None:
+        balance = Balance(
+            outstanding=row.outstanding,
+            currency_code=row.outstanding_currency_code,
+            as_of=row.outstanding_as_of,
+        )
+    return Account(
+        organization=row.organization,
+        account=row.account,
+        version=row.version,
+        phases=row.phases,
+        sequence=row.sequence,
+        phase=Phase(row.phase),
+        conditions=_CONDITIONS.validate_json(row.conditions),
+        display_name=row.display_name,
+        currency_code=row.currency_code,
+        payment_terms=row.payment_terms and PaymentTerms.model_validate_json(row.payment_terms),
+        preferences=row.preferences and Preferences.model_validate_json(row.preferences),
+        payment_profile=row.payment_profile,
+        holds=_HOLDS.validate_json(row.holds),
+        closure=row.closure and Closure.model_validate_json(row.closure),
+        activated_at=row.activated_at,
+        balance=balance,
+    )
+
+
+def project_row(project: Project) -> dict[str, Any]:
+    """Give a project as a row."""
+    return {name: getattr(project, name) for name in PROJECT_TYPES}
+
+
+def profile_row(profile: PaymentProfile) -> dict[str, Any]:
+    """Give a payment profile as a row."""
+    row = {name: getattr(profile, name) for name in PROFILE_TYPES}
+    return row | {"origin": _origin_json(profile.origin)}
+
+
+def profile_of(row: Row[Any]) -> PaymentProfile:
+    """Give a payment profile from its row."""
+    return PaymentProfile(**{**row._mapping, "origin": _origin_of(row.origin)})
+
+
+def pending_row(pending: PendingBinding) -> dict[str, Any]:
+    """Give a pending binding as a row."""
+    row = {name: getattr(pending, name) for name in PENDING_TYPES if name != "account"}
+    # What was not said must not be said afterwards: expectedAccount means something when it is null.
+    command = pending.command.model_dump_json(exclude_unset=True)
+    return row | {"account": pending.command.account, "command": command, "origin": _origin_json(pending.origin)}
+
+
+def pending_of(row: Row[Any]) -> PendingBinding:
+    """Give a pending binding from its row."""
+    return PendingBinding(
+        organization=row.organization,
+        project=row.project,
+        number=row.number,
+        kind=row.kind,
+        due_at=row.due_at,
+        command=BindProject.model_validate_json(row.command),
+        source=row.source,
+        type=row.type,
+        origin=_origin_of(row.origin),
+    )
+
+
+def fan_out_row(fan_out: FanOut) -> dict[str, Any]:
+    """Give a fan-out as a row."""
+    row = {name: getattr(fan_out, name) for name in FAN_OUT_TYPES}
+    return row | {
+        "kind": str(fan_out.kind),
+        "reason": str(fan_out.reason),
+        "origin": _origin_json(fan_out.origin),
+    }
+
+
+def fan_out_of(row: Row[Any]) -> FanOut:
+    """Give a fan-out from its row."""
+    members = {**row._mapping, "kind": NoticeKind(row.kind), "reason": PhaseReason(row.reason)}
+    return FanOut(**{**members, "origin": _origin_of(row.origin)})
+
+
+def _json(value: BaseModel | None) -> str | None:
+    return None if value is None else value.model_dump_json()
+
+
+def _origin_json(origin: Origin) -> str:
+    return orjson.dumps(
+        {"caused_by": origin.caused_by, "sender": origin.sender, "passed_on": origin.passed_on}
+    ).decode()
+
+
+def _origin_of(text: str) -> Origin:
+    return Origin(**orjson.loads(text))

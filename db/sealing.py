@@ -1,0 +1,86 @@
+"""Personal data at rest: each piece sealed under a data key of its own, which is wrapped by a key-encryption key.
+
+Destroying a data key erases what it sealed. Key-encryption keys have ids, so that a new one can take over while the old
+ones still open what they wrapped.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE_BYTES = 12
+
+
+class Unopenable(Exception):
+    """A sealed piece cannot be opened: its key-encryption key is not given, or the bytes were altered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed piece: under which key-encryption key its data key is wrapped, that key, and the piece itself."""
+
+    key_id: str
+    wrapped_key: bytes
+    sealed: bytes
+
+
+class KeyEncryption(Protocol):
+    """Wraps and unwraps data keys. It is called while a transaction is open, so it must answer from memory.
+
+    One for a cloud's key management service lets the service open its key-encryption keys when the process starts.
+    """
+
+    def wrap(self, data_key: bytes) -> tuple[str, bytes]:
+        """Give the id of the key-encryption key in use, and the wrapped key."""
+        ...
+
+    def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
+        """Give the data key. Raises Unopenable."""
+        ...
+
+
+class LocalKeys:
+    """Key-encryption keys (32 bytes each, by id) that are given in the settings; `active` wraps what is new."""
+
+    def __init__(self, keys: Mapping[str, bytes], active: str) -> None:
+        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self._active = active
+
+    def wrap(self, data_key: bytes) -> tuple[str, bytes]:
+        """Wrap a data key under the active key."""
+        return self._active, _encrypt(self._keys[self._active], data_key, self._active.encode())
+
+    def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
+        """Unwrap a data key. Raises Unopenable."""
+        if key_id not in self._keys:
+            raise Unopenable(f'the key-encryption key "{key_id}" is not among WHOPAYS_ENCRYPTION_KEYS')
+        return _decrypt(self._keys[key_id], wrapped_key, key_id.encode())
+
+
+def seal(piece: bytes, about: str, keys: KeyEncryption) -> Sealed:
+    """Seal a piece under a new data key; it opens only for the same `about`."""
+    data_key = AESGCM.generate_key(bit_length=256)
+    key_id, wrapped = keys.wrap(data_key)
+    return Sealed(key_id, wrapped, _encrypt(AESGCM(data_key), piece, about.encode()))
+
+
+def unseal(sealed: Sealed, about: str, keys: KeyEncryption) -> bytes:
+    """Open a sealed piece. Raises Unopenable."""
+    data_key = keys.unwrap(sealed.key_id, sealed.wrapped_key)
+    return _decrypt(AESGCM(data_key), sealed.sealed, about.encode())
+
+
+def _encrypt(cipher: AESGCM, piece: bytes, about: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, piece, about)
+
+
+def _decrypt(cipher: AESGCM, piece: bytes, about: bytes) -> bytes:
+    try:
+        return cipher.decrypt(piece[:_NONCE_BYTES], piece[_NONCE_BYTES:], about)
+    except InvalidTag as error:
+        raise Unopenable("the sealed bytes were altered, or belong elsewhere") from error

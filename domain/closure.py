@@ -1,0 +1,108 @@
+"""Balances, and closing accounts by two people (docs/contract.md section 5, closure)."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from domain.accounts import settled
+from domain.book import Book
+from domain.decision import Context, Decision, rejected
+from domain.rules import existing_account
+from domain.state import Account, Balance, Organization
+from schemas.commands import ApproveClosure, ReportBalance, RequestClosure, WithdrawClosure
+from schemas.events import Closure, Phase
+from schemas.policy import OperatorPolicy
+from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
+from schemas.scalars import format_decimal, format_instant
+
+_CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+def report_balance(command: ReportBalance, book: Book, context: Context) -> Decision:
+    """Keep what is still owed; the latest report by its instant counts. It changes no account and has no event."""
+    if command.as_of > context.now + _CLOCK_TOLERANCE:
+        message = "is more than 5 minutes ahead of the clock"
+        return rejected([violation(Reason.INVALID, message, field="/asOf")], account=command.account)
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account)
+    if account is not None and not broken and account.currency_code != command.currency_code:
+        message = f"the account's currency is {account.currency_code or 'not chosen yet'}"
+        broken.append(violation(Reason.CURRENCY_MISMATCH, message, field="/currencyCode"))
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    reported = Balance(outstanding=command.outstanding, currency_code=command.currency_code, as_of=command.as_of)
+    if account.balance is not None and (reported.as_of < account.balance.as_of or reported == account.balance):
+        return Decision(Outcome.UNCHANGED, account=command.account)
+    return Decision(Outcome.APPLIED, (replace(account, balance=reported),), account=command.account)
+
+
+def request_closure(command: RequestClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+    """Ask to close an account; who asked first remains the one who asked."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account)
+    if account is not None and not broken:
+        if account.closure is not None:
+            return Decision(Outcome.UNCHANGED, account=command.account)
+        broken = _blockers(account, book)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    closure = Closure(by=context.sender, reason=command.reason, requested_at=context.now)
+    return settled(account, replace(account, closure=closure), book, context, policy, reason=command.reason)
+
+
+def approve_closure(command: ApproveClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+    """Close an account for good: someone else must have asked, and nothing may block it by now."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account)
+    if account is not None and not broken:
+        broken = _approval_rules(account, book, context.sender)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    decision = settled(account, replace(account, phase=Phase.ARCHIVED), book, context, policy)
+    if book.default_account(account.organization) == account.account:
+        cleared = Organization(organization=account.organization)
+        return replace(decision, changes=(*decision.changes, cleared))
+    return decision
+
+
+def withdraw_closure(command: WithdrawClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+    """Take back the request; without one nothing changes."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    return settled(account, replace(account, closure=None), book, context, policy)
+
+
+def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:
+    if account.closure is None:
+        return [violation(Reason.INVALID_TRANSITION, "nobody asked to close the account: request it first")]
+    broken = _blockers(account, book)
+    if account.closure.by == sender:
+        message = "who requested the closure cannot approve it: someone else must"
+        broken.append(violation(Reason.SELF_APPROVAL, message))
+    return broken
+
+
+def _blockers(account: Account, book: Book) -> list[Violation]:
+    """Name what keeps an account open: projects that it pays for, and charges that are, or may be, outstanding."""
+    bound = book.bound_projects(account)
+    broken = []
+    if bound.count:
+        message = f"the account pays for {bound.count} projects: bind them to another account"
+        blockers = {"count": bound.count, "projects": bound.first[:LISTED_PROJECTS]}
+        broken.append(violation(Reason.ACTIVE_BINDINGS_EXIST, message, field="/account", blockers=blockers))
+    balance = account.balance
+    is_settled = (
+        balance is not None
+        and balance.outstanding == 0
+        and (bound.last_ended_at is None or balance.as_of >= bound.last_ended_at)
+    )
+    if account.activated_at is not None and not is_settled:
+        message = "a balance of exactly zero must be reported, as of the end of the account's last binding or later"
+        blockers = {
+            "outstanding": format_decimal(balance.outstanding) if balance else None,
+            "currencyCode": balance.currency_code if balance else None,
+            "asOf": format_instant(balance.as_of) if balance else None,
+        }
+        broken.append(violation(Reason.CHARGES_OUTSTANDING, message, field="/account", blockers=blockers))
+    return broken

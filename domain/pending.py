@@ -1,0 +1,87 @@
+"""Bindings whose final result is yet to come (docs/contract.md section 5): scheduled ones, and those that wait."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from domain.bindings import bind_project
+from domain.book import Book
+from domain.decision import Clock, Context, Decision, rejected
+from domain.state import Done, Origin, PendingBinding
+from schemas.commands import BindProject, CancelScheduledBinding
+from schemas.reading import CommandMessage
+from schemas.results import Outcome, Reason, violation
+
+WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})
+"""What facts that are still to come may mend."""
+
+
+def answer_binding(command: BindProject, message: CommandMessage, book: Book, context: Context) -> Decision:
+    """Bind now, appoint a later instant, wait for what is missing, or queue behind others that wait.
+
+    A dry run is judged as if nobody waited.
+    """
+    key = (command.organization, command.project)
+    patience = context.now + timedelta(seconds=command.wait_seconds)
+    if not message.dry_run and book.queue(key):
+        return _put_off("Waiting", patience, command, message, book)
+    decision = bind_project(command, book, context)
+    if decision.outcome is Outcome.REJECTED:
+        if command.wait_seconds and is_worth_waiting(decision):
+            return _put_off("Waiting", patience, command, message, book)
+        return decision
+    if command.effective_at is not None and command.effective_at > context.now:
+        return _put_off("Scheduled", command.effective_at, command, message, book)
+    return decision
+
+
+def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book) -> Decision:
+    """Call off a scheduled binding. That its own final result follows is the fold's to see to."""
+    project = book.project(command.organization, command.project)
+    if project is None or project.state == "Deleted":
+        message = "the organization has no such project"
+        return rejected([violation(Reason.PROJECT_NOT_FOUND, message, field="/project")], project=command.project)
+    scheduled = book.scheduled(project.key)
+    if scheduled is None:
+        return Decision(Outcome.UNCHANGED, project=command.project)
+    return Decision(Outcome.APPLIED, (Done(scheduled),), project=command.project)
+
+
+def is_worth_waiting(decision: Decision) -> bool:
+    """Tell whether a binding was refused for nothing but what may still come."""
+    reasons = {broken.reason for broken in decision.violations}
+    return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
+
+
+def context_of(pending: PendingBinding, clock: Clock) -> Context:
+    """Give the context that a pending binding is decided in: its own sender and cause."""
+    return Context(clock, pending.origin, is_command=True)
+
+
+def superseded(pending: PendingBinding) -> Decision:
+    """Give the final result of a scheduled binding that something else ended."""
+    message = "something later replaced, cancelled or outlived the scheduled binding"
+    command = pending.command
+    return rejected([violation(Reason.SUPERSEDED, message)], account=command.account, project=command.project)
+
+
+def _put_off(
+    kind: Literal["Scheduled", "Waiting"],
+    due_at: datetime,
+    command: BindProject,
+    message: CommandMessage,
+    book: Book,
+) -> Decision:
+    event = message.event
+    pending = PendingBinding(
+        organization=command.organization,
+        project=command.project,
+        number=book.next_pending_number((command.organization, command.project)),
+        kind=kind,
+        due_at=due_at,
+        command=command,
+        source=event.source,
+        type=event.type,
+        origin=Origin(caused_by=event.id, sender=event.sender or "", passed_on=event.passed_on),
+    )
+    outcome = Outcome.SCHEDULED if kind == "Scheduled" else Outcome.WAITING
+    return Decision(outcome, (pending,), account=command.account, project=command.project)

@@ -1,0 +1,78 @@
+"""Lifting holds by two people (docs/contract.md section 5): one states that the cause is resolved, another approves."""
+
+from dataclasses import replace
+
+from domain.accounts import settled
+from domain.book import Book
+from domain.decision import Context, Decision, rejected
+from domain.rules import existing_account
+from domain.state import Account
+from schemas.commands import ApproveReactivation, RequestReactivation
+from schemas.events import Hold, Reactivation
+from schemas.policy import OperatorPolicy
+from schemas.results import Reason, Violation, violation
+
+
+def request_reactivation(
+    command: RequestReactivation, book: Book, context: Context, policy: OperatorPolicy
+) -> Decision:
+    """State that the cause of holds is resolved; who asked first remains the one who asked."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account) or _hold_rules(account, command.reasons)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    reasons = command.reasons or tuple(hold.reason for hold in account.holds)
+    request = Reactivation(by=context.sender, resolution=command.resolution, requested_at=context.now)
+    holds = tuple(
+        hold.model_copy(update={"reactivation": request})
+        if hold.reason in reasons and hold.reactivation is None
+        else hold
+        for hold in account.holds
+    )
+    return settled(account, replace(account, holds=holds), book, context, policy)
+
+
+def approve_reactivation(
+    command: ApproveReactivation, book: Book, context: Context, policy: OperatorPolicy
+) -> Decision:
+    """Lift holds whose reactivation someone else requested, all that are named or none."""
+    account = book.account(command.organization, command.account)
+    broken = existing_account(account) or _hold_rules(account, command.reasons)
+    if broken or account is None:
+        return rejected(broken, account=command.account)
+    chosen = [hold for hold in account.holds if _is_chosen(hold, command)]
+    broken = _approval_rules(chosen, context.sender)
+    if broken:
+        return rejected(broken, account=command.account)
+    holds = tuple(hold for hold in account.holds if hold not in chosen)
+    return settled(account, replace(account, holds=holds), book, context, policy)
+
+
+def _hold_rules(account: Account | None, reasons: tuple[str, ...] | None) -> list[Violation]:
+    active = {hold.reason for hold in account.holds} if account else set()
+    if not active:
+        return [violation(Reason.INVALID_TRANSITION, "the account has no hold", field="/account")]
+    absent = sorted(set(reasons or ()) - active)
+    if absent:
+        message = f"the account has no hold for {', '.join(absent)}"
+        return [violation(Reason.INVALID_TRANSITION, message, field="/reasons")]
+    return []
+
+
+def _is_chosen(hold: Hold, command: ApproveReactivation) -> bool:
+    return hold.reason in command.reasons if command.reasons else hold.reactivation is not None
+
+
+def _approval_rules(chosen: list[Hold], sender: str) -> list[Violation]:
+    if not chosen:
+        message = "nobody stated that the cause is resolved: request the reactivation first"
+        return [violation(Reason.CAUSE_UNRESOLVED, message)]
+    broken = []
+    for hold in chosen:
+        if hold.reactivation is None:
+            message = f"nobody stated that the cause of {hold.reason} is resolved: request its reactivation first"
+            broken.append(violation(Reason.CAUSE_UNRESOLVED, message, field="/reasons"))
+        elif hold.reactivation.by == sender:
+            message = f"who requested the reactivation of {hold.reason} cannot approve it: someone else must"
+            broken.append(violation(Reason.SELF_APPROVAL, message))
+    return broken

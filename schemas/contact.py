@@ -1,0 +1,95 @@
+"""Whom to write to about an account (docs/contract.md section 5): personal data, quoted in no message and no log."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from schemas.languages import LanguageTag
+from schemas.scalars import CountryCode, Text, Wire
+
+MAX_EMAILS = 10
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise PydanticCustomError("not_blank", "must not be blank")
+    return value
+
+
+def _one_to_ten(value: Any) -> Any:
+    # Before the addresses are read: counted afterwards, a list whose one address is wrong would also be called empty.
+    if isinstance(value, list | tuple) and not 1 <= len(value) <= MAX_EMAILS:
+        raise PydanticCustomError("emails", "must be a list of 1 to {most} addresses", {"most": MAX_EMAILS})
+    return value
+
+
+def _email(value: str) -> str:
+    try:
+        # Form only: no network. Nothing is sent from here, so the names reserved for trying things out may stand.
+        return validate_email(value, strict=True, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise PydanticCustomError("email", "must be an e-mail address") from None
+
+
+def _phone(value: str) -> str:
+    # With the first number: a worker that sees none should not start more slowly for it.
+    import phonenumbers  # noqa: PLC0415
+
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        number = None
+    # Possible, not assigned: numbering plans grow faster than tables. Equal, because E.164 has one spelling only.
+    if (
+        number is None
+        or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
+        or phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != value
+    ):
+        raise PydanticCustomError("phone", "must be a telephone number in E.164 form such as +41445550100")
+    return value
+
+
+Line = Annotated[Text, AfterValidator(_not_blank)]
+EmailAddress = Annotated[str, AfterValidator(_email)]
+EmailAddresses = Annotated[tuple[EmailAddress, ...], Field(strict=False), BeforeValidator(_one_to_ten)]
+PhoneNumber = Annotated[str, AfterValidator(_phone)]
+
+
+class Personal(Wire):
+    """Base of personal data: what is printed of it, in a log or a traceback, is its kind alone."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return ()
+
+
+class Address(Personal):
+    """A postal address."""
+
+    line1: Line
+    line2: Text | None = None
+    postal_code: Text | None = None
+    city: Line
+    country: CountryCode
+
+
+class AccountingContact(Personal):
+    """Who keeps the books."""
+
+    name: Line
+    emails: EmailAddresses
+
+
+class Contact(Personal):
+    """Who answers for the account."""
+
+    name: Line
+    emails: EmailAddresses
+    phone: PhoneNumber | None = None
+    address: Address | None = None
+    accounting_contact: AccountingContact | None = None
+    language: LanguageTag | None = None

@@ -1,0 +1,151 @@
+"""Preferences of an account (docs/contract.md sections 5 and 9): taxes, invoices and where data is kept."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from schemas.languages import LanguageTag
+from schemas.policy import offered_data_residency
+from schemas.regions import countries_of_standard, participant_schemes
+from schemas.scalars import CountryCode, Patch, Text, Wire
+from schemas.tax_numbers import WrongTaxNumber, compact_tax_number
+from schemas.territories import COUNTRIES
+
+InvoiceFormat = Literal["Pdf", "Xml", "PdfWithXml"]
+EInvoicingStandard = Literal["PeppolBis3", "XRechnung", "ZugferdFacturX", "FatturaPa", "Facturae", "Cfdi"]
+DataResidency = Annotated[
+    Literal["Eu", "Us", "Uk", "Ch", "Ca", "Au", "In", "Jp", "Sg", "Br"], AfterValidator(offered_data_residency)
+]
+
+# Peppol's Policy for use of Identifiers 4: a scheme code and a value, 130 characters at most in all.
+_PARTICIPANT = re.compile(r"(?P<scheme>[0-9]{4}):[!-~]{1,125}")
+
+Faults = list[tuple[tuple[str | int, ...], str]]
+
+
+class TaxRegistration(Wire):
+    """A tax number, in compact form, and the country that gave it."""
+
+    country: CountryCode
+    number: Text
+
+    @field_validator("number")
+    @classmethod
+    def _valid_in_country(cls, number: str, info: ValidationInfo) -> str:
+        country = info.data.get("country")
+        if country is None:
+            return number
+        try:
+            return compact_tax_number(country, number)
+        except WrongTaxNumber as error:
+            raise PydanticCustomError("tax_number", "{rule}", {"rule": str(error)}) from None
+
+
+class EInvoicing(Wire):
+    """The standard of electronic invoices and the address on its network."""
+
+    standard: EInvoicingStandard
+    address: Text | None = None
+
+
+def _one_per_country(registrations: tuple[TaxRegistration, ...]) -> tuple[TaxRegistration, ...]:
+    countries = [registration.country for registration in registrations]
+    _refuse(
+        registrations,
+        [
+            ((index, "country"), "must be another country: there is one registration per country")
+            for index, country in enumerate(countries)
+            if country in countries[:index]
+        ],
+    )
+    return registrations
+
+
+def _none_if_empty(registrations: tuple[TaxRegistration, ...] | None) -> tuple[TaxRegistration, ...] | None:
+    return registrations or None
+
+
+TaxRegistrations = Annotated[
+    tuple[TaxRegistration, ...],
+    Field(strict=False, max_length=len(COUNTRIES)),
+    AfterValidator(_one_per_country),
+    AfterValidator(_none_if_empty),
+]
+
+
+class Preferences(Wire):
+    """Complete preferences; no registration is the same as an empty list of them."""
+
+    tax_registrations: TaxRegistrations | None = None
+    invoice_language: LanguageTag | None = None
+    invoice_format: InvoiceFormat | None = None
+    e_invoicing: EInvoicing | None = None
+    data_residency: DataResidency | None = None
+
+    @field_validator("e_invoicing")
+    @classmethod
+    def _addressed_and_registered(cls, e_invoicing: EInvoicing | None, info: ValidationInfo) -> EInvoicing | None:
+        if e_invoicing is not None:
+            faults = _faults_of_address(e_invoicing)
+            # Wrong registrations are named themselves; what follows from them is not known.
+            if "tax_registrations" in info.data:
+                faults = _faults_of_registration(e_invoicing, info.data["tax_registrations"] or ()) + faults
+            _refuse(e_invoicing, faults)
+        return e_invoicing
+
+
+class PreferencesPatch(Patch):
+    """Preferences as an update gives them: each member given replaces, null clears, the others stay.
+
+    A member is checked as far as it can be alone; whether the standard of electronic invoices has its registration, the
+    merged `Preferences` tell.
+    """
+
+    tax_registrations: TaxRegistrations | None = None
+    invoice_language: LanguageTag | None = None
+    invoice_format: InvoiceFormat | None = None
+    e_invoicing: EInvoicing | None = None
+    data_residency: DataResidency | None = None
+
+    @field_validator("e_invoicing")
+    @classmethod
+    def _addressed(cls, e_invoicing: EInvoicing | None) -> EInvoicing | None:
+        if e_invoicing is not None:
+            _refuse(e_invoicing, _faults_of_address(e_invoicing))
+        return e_invoicing
+
+
+def _faults_of_registration(e_invoicing: EInvoicing, registrations: Sequence[TaxRegistration]) -> Faults:
+    countries = countries_of_standard(e_invoicing.standard)
+    if any(registration.country in countries for registration in registrations):
+        return []
+    where = ", ".join(sorted(countries))
+    return [(("standard",), f"needs a tax registration of a country of this standard: {where}")]
+
+
+def _faults_of_address(e_invoicing: EInvoicing) -> Faults:
+    if e_invoicing.standard != "PeppolBis3":
+        return []
+    match = _PARTICIPANT.fullmatch(e_invoicing.address or "")
+    if match is not None and match["scheme"] in participant_schemes():
+        return []
+    return [
+        (("address",), "must be a Peppol participant identifier: a known scheme and a value such as 0088:1234567890")
+    ]
+
+
+def _refuse(value: Any, faults: Faults) -> None:
+    # An inner ValidationError is how several errors, each with a place of its own, leave one validator.
+    if faults:
+        raise ValidationError.from_exception_data(
+            "Preferences",
+            [
+                InitErrorDetails(
+                    type=PydanticCustomError("preferences", "{rule}", {"rule": rule}), loc=path, input=value
+                )
+                for path, rule in faults
+            ],
+        )

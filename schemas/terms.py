@@ -1,0 +1,77 @@
+"""Payment terms (docs/contract.md section 5): when an account's invoices are written and due."""
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.scalars import Patch, PlainDecimal, Wire
+
+InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
+NetDays = Annotated[int, Field(ge=1, le=365)]
+DayOfMonth = Annotated[int, Field(ge=1, le=28)]
+
+
+def _discount_percent(value: Decimal) -> Decimal:
+    if not 0 < value < 100:
+        raise PydanticCustomError("percent", "must be more than 0 and less than 100")
+    return value
+
+
+def _penalty_percent(value: Decimal) -> Decimal:
+    if not 0 <= value <= 100:
+        raise PydanticCustomError("percent", "must be from 0 to 100")
+    return value
+
+
+class EarlyPaymentDiscount(Wire):
+    """`percent` off (above 0, below 100) when paid `within_days`."""
+
+    percent: Annotated[PlainDecimal, AfterValidator(_discount_percent)]
+    within_days: Annotated[int, Field(ge=1)]
+
+
+class LatePaymentPenalty(Wire):
+    """`annual_percent` (0 to 100) charged from `grace_days` after the due day."""
+
+    annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent)]
+    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+class PaymentTerms(Wire):
+    """Complete terms; what is left out has its default."""
+
+    net_days: NetDays = 30
+    invoice_frequency: InvoiceFrequency = "Monthly"
+    invoice_day_of_month: DayOfMonth = 1
+    early_payment_discount: EarlyPaymentDiscount | None = None
+    late_payment_penalty: LatePaymentPenalty | None = None
+
+    @model_validator(mode="after")
+    def _discount_before_due(self) -> Self:
+        _check_discount(self.early_payment_discount, self.net_days)
+        return self
+
+
+class PaymentTermsPatch(Patch):
+    """Terms as an update gives them: each member given replaces, null takes it back to its default."""
+
+    net_days: NetDays | None = None
+    invoice_frequency: InvoiceFrequency | None = None
+    invoice_day_of_month: DayOfMonth | None = None
+    early_payment_discount: EarlyPaymentDiscount | None = None
+    late_payment_penalty: LatePaymentPenalty | None = None
+
+    @model_validator(mode="after")
+    def _discount_before_due(self) -> Self:
+        if self.net_days is not None:
+            _check_discount(self.early_payment_discount, self.net_days)
+        return self
+
+
+def _check_discount(discount: EarlyPaymentDiscount | None, net_days: int) -> None:
+    if discount is not None and discount.within_days >= net_days:
+        raise PydanticCustomError(
+            "discount_before_due", "must be less than netDays", {"below": ("earlyPaymentDiscount", "withinDays")}
+        )
