@@ -74,10 +74,16 @@ async def append(
     return [row[1] for row in rows]
 
 
-async def read(connection: AsyncConnection, after: dict[int, int], limit: int) -> list[LogRow]:
-    """Give up to `limit` rows of each shard past the position given for it, in order within the shard."""
+async def read(
+    connection: AsyncConnection, after: dict[int, int], limit: int, byte_limit: int = 1024 * 1024
+) -> list[LogRow]:
+    """Give rows of each shard past the position given for it, in order within the shard.
+
+    Of each shard these are up to `limit` rows, and no more once their values have `byte_limit` bytes.
+    """
     rows = await connection.execute(
-        _READ, {"shards": list(after), "positions": list(after.values()), "row_limit": limit}
+        _READ,
+        {"shards": list(after), "positions": list(after.values()), "row_limit": limit, "byte_limit": byte_limit},
     )
     return [LogRow(row.shard, row.position, row.topic, row.key, row.value, row.hash) for row in rows]
 
@@ -118,10 +124,14 @@ _READ = text(
     SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
     CROSS JOIN LATERAL (
-        SELECT * FROM log
-        WHERE log.shard = published.shard AND log.position > published.position
-        ORDER BY log.position LIMIT :row_limit
+        SELECT *, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS bytes_before
+        FROM (
+            SELECT * FROM log
+            WHERE log.shard = published.shard AND log.position > published.position
+            ORDER BY log.position LIMIT :row_limit
+        ) AS next
     ) AS log
+    WHERE log.bytes_before < :byte_limit
     ORDER BY log.shard, log.position
     """
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.scalars import CurrencyCode, Identifier, PlainDecimal, Text, Wire
+from schemas.scalars import CurrencyCode, Identifier, NullIsAbsence, PlainDecimal, Text, Wire
 
 HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
 InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
@@ -37,15 +37,15 @@ class LatePaymentPenalty(Wire):
     """`annual_percent` (0 to 100) charged from `grace_days` after the due day."""
 
     annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent)]
-    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1), NullIsAbsence] = 0
 
 
 class PaymentTerms(Wire):
     """When an account's invoices are written and due."""
 
-    net_days: Annotated[int, Field(ge=1, le=365)] = 30
-    invoice_frequency: InvoiceFrequency = "Monthly"
-    invoice_day_of_month: Annotated[int, Field(ge=1, le=28)] = 1
+    net_days: Annotated[int, Field(ge=1, le=365), NullIsAbsence] = 30
+    invoice_frequency: Annotated[InvoiceFrequency, NullIsAbsence] = "Monthly"
+    invoice_day_of_month: Annotated[int, Field(ge=1, le=28), NullIsAbsence] = 1
     early_payment_discount: EarlyPaymentDiscount | None = None
     late_payment_penalty: LatePaymentPenalty | None = None
 
@@ -67,13 +67,14 @@ class Command(Wire):
     null_has_meaning: ClassVar[frozenset[str]] = frozenset()
 
     organization: Identifier
-    dry_run: bool = False
+    dry_run: Annotated[bool, NullIsAbsence] = False
 
     def fingerprint(self) -> bytes:
         """Give 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
-        unsaid = {name for name in self.null_has_meaning if name not in self.model_fields_set}
-        meaning = self.model_dump(mode="json", exclude={"dry_run", *unsaid})
-        return fingerprint(type(self).__name__, meaning)
+        # Defaults are left out, so that a member which a later version adds changes no earlier command's meaning.
+        meaning = self.model_dump(mode="json", exclude={"dry_run"}, exclude_defaults=True)
+        said = {name: getattr(self, name) for name in self.null_has_meaning & self.model_fields_set}
+        return fingerprint(type(self).__name__, [meaning, said])
 
 
 def fingerprint(kind: str, meaning: Any) -> bytes:

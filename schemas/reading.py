@@ -6,17 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.card_numbers import card_number_pointers, is_card_number, pointer, without_card_numbers
+from schemas.card_numbers import card_number_pointers, is_card_number, without_card_numbers
 from schemas.commands import COMMANDS, Command, fingerprint
 from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.pointers import LONGEST_QUOTE, PRIVATE, pointer
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
 
 _FACTS: tuple[type[Fact], ...] = (ProjectChanged, PaymentProfileChanged)
-_LONGEST_QUOTE = 100
-_PRIVATE = "contact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +66,15 @@ def read_command(record: Record, max_value_bytes: int) -> CommandMessage:
         raise
     name = event.type.removeprefix(TYPE_PREFIX).removesuffix(".v1")
     model = COMMANDS.get(name) if event.type == f"{TYPE_PREFIX}{name}.v1" else None
-    command, violations = _validate(model, data, event, cards)
+    well_formed, violations = _validate(model, data, event, cards)
     return CommandMessage(
         record=record,
         event=event,
         organization=organization,
         known=model is not None,
-        command=command,
+        command=None if violations else well_formed,
         violations=violations,
-        fingerprint=command.fingerprint() if command else fingerprint(event.type, without_card_numbers(data)),
+        fingerprint=_meaning(None if cards else well_formed, data, event),
         dry_run=data.get("dryRun") is True,
     )
 
@@ -125,7 +124,12 @@ def _validate(
         violation(Reason.CARD_NUMBER, "looks like a card number, which is kept nowhere; send a token", field=field)
         for field in cards
     ]
-    return (None if violations else command), tuple(violations)
+    return command, tuple(violations)
+
+
+def _meaning(well_formed: Command | None, data: Any, event: CloudEvent) -> bytes:
+    # A card number leaves no trace, not even in a hash.
+    return well_formed.fingerprint() if well_formed else fingerprint(event.type, without_card_numbers(data))
 
 
 def _errors(error: ValidationError) -> list[tuple[str, str]]:
@@ -136,6 +140,8 @@ def _errors(error: ValidationError) -> list[tuple[str, str]]:
         match item["type"]:
             case "extra_forbidden":
                 path, message = _of_unknown_member(path)
+            case "model_type":
+                message = "must be an object"
             case "missing":
                 message = "is required"
             case "literal_error":
@@ -149,6 +155,7 @@ def _errors(error: ValidationError) -> list[tuple[str, str]]:
 def _of_unknown_member(path: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], str]:
     # An unknown member's name is the sender's own text: personal below `contact`, else quoted only if it is short.
     name = str(path[-1])
-    if path[0] == _PRIVATE or len(name) > _LONGEST_QUOTE or is_card_number(name):
+    is_personal = path[0] == PRIVATE and len(path) > 1
+    if is_personal or len(name) > LONGEST_QUOTE or is_card_number(name):
         return path[:-1], "has an unknown member"
     return path, "is an unknown member"

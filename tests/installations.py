@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.engine import create_engine
 from db.migrate import migrate
 from embedded import Addresses
+from tests.waiting import until
 from workers.roles import ALL_ROLES, Role
 from workers.settings import Settings
 from workers.topics import create_topics
@@ -44,6 +45,14 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         return await self.process.wait()
+
+    async def logged(self, words: str) -> str:
+        """Wait until the process has logged a line with these words, and give it."""
+
+        async def look() -> str | None:
+            return next((line for line in self.lines if words in line), None)
+
+        return await until(look, f'"{words}" in the log of a worker')
 
     async def read(self) -> None:
         """Keep what the process logs, and note when it has started."""
@@ -82,13 +91,27 @@ class Installation:
         }
         return {**os.environ, **settings, **more}
 
-    async def start(self, *roles: Role, **more: str) -> Worker:
-        """Start a process with these roles, all when none is named, and wait until it has started."""
+    async def start(self, *roles: Role, module: str = "workers.cli", **more: str) -> Worker:
+        """Start a process with these roles, all when none is named, and wait until it has started.
+
+        `module` is what runs instead of the command line, with its arguments; `more` are variables of its environment.
+        """
+        worker = await self.launch(*roles, module=module, **more)
+        reader = self.readers[-1]
+        started = asyncio.create_task(worker.started.wait())
+        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        started.cancel()
+        if not worker.started.is_set():
+            raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
+        return worker
+
+    async def launch(self, *roles: Role, module: str = "workers.cli", **more: str) -> Worker:
+        """Start a process as `start` does, without waiting for anything."""
         arguments = [argument for role in roles or ALL_ROLES for argument in ("--only", str(role))]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "workers.cli",
+            module,
             "run",
             *arguments,
             env=self.environment(**more),
@@ -98,13 +121,7 @@ class Installation:
         )
         worker = Worker(process)
         self.workers.append(worker)
-        reader = asyncio.create_task(worker.read())
-        self.readers.append(reader)
-        started = asyncio.create_task(worker.started.wait())
-        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
-        started.cancel()
-        if not worker.started.is_set():
-            raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
+        self.readers.append(asyncio.create_task(worker.read()))
         return worker
 
 

@@ -1,6 +1,8 @@
 """The composition root: the one place that knows settings, engine, broker and clock."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -23,6 +25,8 @@ _SUBSCRIBE = {
     Role.ADMIN_COMMANDS: admin_commands.subscribe,
 }
 _PING_SECONDS = 5.0
+_END_SECONDS = 3.5
+_LAST_SECONDS = 1.0
 
 logger = structlog.get_logger()
 
@@ -35,6 +39,7 @@ class Process:
         self._roles = roles or ALL_ROLES
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
+        self._stopping_since = 0.0
         self._failure: BaseException | None = None
         self._metrics = Metrics()
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
@@ -45,7 +50,8 @@ class Process:
             logger=None,
             client_id=f"whopays-{settings.installation}",
         )
-        self._background: list[asyncio.Task[None]] = []
+        self._relay: asyncio.Task[None] | None = None
+        self._ping: asyncio.Task[None] | None = None
         batches = Batches(self._engine, settings, self._metrics, self._stopping)
         consumption = Consumption(settings, batches, self._fail)
         for role in self._roles:
@@ -59,6 +65,23 @@ class Process:
             on_shutdown=[self._end],
             after_shutdown=[self._close],
         )
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, and not for longer than `stop_seconds` and a little beyond it."""
+        running = asyncio.create_task(self.app.run())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + _END_SECONDS)
+        if late:
+            # Nothing is lost by it: what was not acknowledged is read again, what was not published is published later.
+            logger.warning("stopped_late", installation=self._settings.installation)
+            running.cancel()
+            await asyncio.wait([running], timeout=_LAST_SECONDS)
+            if self._failure is not None:
+                raise self._failure
+        else:
+            running.result()
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
@@ -78,8 +101,8 @@ class Process:
             self._metrics.serve(self._settings.metrics_port)
         if Role.RELAY in self._roles:
             relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
-            self._background.append(asyncio.create_task(self._guarded(relay)))
-        self._background.append(asyncio.create_task(self._ping()))
+            self._relay = asyncio.create_task(self._guarded(relay))
+        self._ping = asyncio.create_task(self._show_life())
         logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
         if self._on_ready is not None:
             self._on_ready()
@@ -91,7 +114,7 @@ class Process:
             logger.exception("relay_failed")
             self._fail(error)
 
-    async def _ping(self) -> None:
+    async def _show_life(self) -> None:
         """Show that the consumers are alive while there is nothing to consume."""
         consumers = [role for role in self._roles if role in _SUBSCRIBE]
         while True:
@@ -101,13 +124,23 @@ class Process:
             await asyncio.sleep(_PING_SECONDS)
 
     async def _end(self) -> None:
+        # The relay and the batches come to their end at the same time; FastStream waits for the batches.
+        self._stopping_since = time.monotonic()
         self._stopping.set()
-        ping = self._background.pop()
-        ping.cancel()
-        await asyncio.wait(self._background or [ping], timeout=self._settings.stop_seconds)
+        if self._ping is not None:
+            self._ping.cancel()
 
     async def _close(self) -> None:
-        await self._engine.dispose()
+        if self._relay is not None:
+            left = self._stopping_since + self._settings.stop_seconds - time.monotonic()
+            _, late = await asyncio.wait([self._relay], timeout=max(0.0, left))
+            if late:
+                self._relay.cancel()
+                await asyncio.wait([self._relay], timeout=_LAST_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            # Closing a connection waits for a server, which may not answer.
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._engine.dispose()
         logger.info("stopped", installation=self._settings.installation)
         if self._failure is not None:
             raise self._failure
@@ -118,4 +151,4 @@ async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Call
 
     Raises DatabaseRefused, or whatever else makes it impossible to go on.
     """
-    await Process(settings, roles, on_ready).app.run()
+    await Process(settings, roles, on_ready).run()
