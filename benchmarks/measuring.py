@@ -24,7 +24,7 @@ _LONGEST_HOLD_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round came to. `transactions` are those of PostgreSQL that wrote something."""
+    """What one round came to. `transactions` are those of PostgreSQL that wrote something, `usage` is by process."""
 
     commands: int
     seconds: float

@@ -78,9 +78,9 @@ def write(report: Report, path: Path) -> None:
 
 def _rates(report: Report) -> Table:
     table = Table(title="Commands per second", title_justify="left")
-    table.add_column("", no_wrap=True)
-    for column in ("median", "spread", "rounds", "per transaction", "WAL each"):
-        table.add_column(column, justify="right")
+    table.add_column("")
+    for column in ("median", "spread", "rounds", "per commit", "WAL each"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, rounds in report.rounds.items():
         table.add_row(
             name,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -99,7 +100,12 @@ def _project(row: Row[Any]) -> Project:
 
 
 def _profile(row: Row[Any]) -> PaymentProfile:
-    return PaymentProfile(**row._mapping)
+    return PaymentProfile(**{**row._mapping, "expires_at": _aware(row.expires_at)})
+
+
+def _aware(instant: datetime | None) -> datetime | None:
+    # asyncpg takes the first and the last instant of the calendar for infinite ones, and gives these without a zone.
+    return None if instant is None else instant.replace(tzinfo=UTC)
 
 
 def _binding(row: Row[Any]) -> Binding:

@@ -11,13 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.engine import driver
 from db.shards import Head
 from schemas.outgoing import Outgoing, render
+from schemas.topics import TOPIC_PLANS
 
 NOTIFY_CHANNEL = "whopays_log"
 PARTITION_POSITIONS = 1_000_000
 """How many positions of each shard one partition of the table holds."""
 
 _PARTITIONS_LOCK_KEY = 0x77686F6C6F67
+_DEFAULT_LARGEST_BYTES = 1024 * 1024
+_LARGEST_BYTES = {
+    plan.topic: int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
+}
+_ATTRIBUTES_BYTES = 16 * 1024
 _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
+
+
+class EventTooLarge(Exception):
+    """An event is larger than its topic takes: once in the log it would hold up all that come after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ async def append(
     """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
 
     `outgoing` pairs each event with its shard. Gives each one's position. The commit wakes the relay.
+    Raises EventTooLarge.
     """
     if not outgoing:
         return []
@@ -60,6 +71,8 @@ async def append(
         head = moved.get(shard) or heads[shard]
         position = head.position + 1
         value = render(event, f"{shard}-{position}", source)
+        if _message_bytes(event, value) > _LARGEST_BYTES[event.topic]:
+            raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {event.topic}")
         moved[shard] = Head(position, row_hash(head.hash, event.topic, event.key, value))
         rows.append((shard, position, now, str(event.topic), event.key, value, moved[shard].hash))
     await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
@@ -106,6 +119,11 @@ async def ensure_partitions(connection: AsyncConnection) -> None:
             await connection.execute(
                 text(f"ALTER TABLE log ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
             )
+
+
+def _message_bytes(event: Outgoing, value: bytes) -> int:
+    # The key goes out a second time among the headers, which repeat the attributes.
+    return len(value) + 2 * len(event.key or b"") + _ATTRIBUTES_BYTES
 
 
 _MOVE_HEADS = text(

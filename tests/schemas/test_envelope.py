@@ -25,7 +25,7 @@ from tests.schemas.building import (
     structured,
 )
 
-MODES = pytest.mark.parametrize("mode", [structured, binary])
+MODES = pytest.mark.parametrize("mode", (structured, binary))
 
 
 def _binary_with(headers: Headers, *, without: str = "") -> Record:
@@ -86,7 +86,9 @@ UNANSWERABLE: list[tuple[str, dict[str, Any], DeadLetterReason]] = [
 
 
 @MODES
-@pytest.mark.parametrize(("changed", "reason"), [case[1:] for case in UNANSWERABLE], ids=[case[0] for case in UNANSWERABLE])
+@pytest.mark.parametrize(
+    ("changed", "reason"), [case[1:] for case in UNANSWERABLE], ids=[case[0] for case in UNANSWERABLE]
+)
 def test_required_attributes(mode: Any, changed: dict[str, Any], reason: DeadLetterReason) -> None:
     said = attributes("BindProject", {})
     kept = {name: changed.get(name, text) for name, text in said.items()}
@@ -108,15 +110,22 @@ def test_required_attributes(mode: Any, changed: dict[str, Any], reason: DeadLet
 @MODES
 @pytest.mark.parametrize(
     "changed",
-    [{"id": "k" * 128}, {"id": " "}, {"id": "~!\"'{}"}, {"source": "s" * 256}, {"source": "caf\u00e9 \U0001f4b3"}, {"source": "x"}],
+    (
+        {"id": "k" * 128},
+        {"id": " "},
+        {"id": "~!\"'{}"},
+        {"source": "s" * 256},
+        {"source": "caf\u00e9 \U0001f4b3"},
+        {"source": "x"},
+    ),
 )
 def test_required_attributes_at_their_bounds(mode: Any, changed: dict[str, str]) -> None:
     event = command(mode("BindProject", BIND, **changed)).event
     assert (event.id, event.source) == (changed.get("id", "c-1"), changed.get("source", "/tests"))
 
 
-@pytest.mark.parametrize("name", ["specversion", "id", "source", "type"])
-@pytest.mark.parametrize("value", [1, 1.0, True, [], {}, ["1.0"]])
+@pytest.mark.parametrize("name", ("specversion", "id", "source", "type"))
+@pytest.mark.parametrize("value", (1, 1.0, True, [], {}, ["1.0"]))
 def test_required_attributes_are_texts(name: str, value: object) -> None:
     changed = attributes("BindProject", {}) | {name: value, "data": BIND}
     unanswerable = refusal(lambda: command(record(json.dumps(changed).encode())))
@@ -128,7 +137,7 @@ FAULTY: list[dict[str, str]] = [
     *({"time": text} for text in ("", "yesterday", "2027-01-31", "2027-01-31T12:00:00", "2027-02-30T12:00:00Z")),
     *({"expirytime": text} for text in ("", "never", "2027-01-31T12:00:00", "2027-01-31T12:00:00+24:00")),
     {"authid": "a" * 257},
-    {"authid": "al\x00ice"},
+    {"authid": "al\x01ice"},
     {"correlationid": ""},
     {"correlationid": "k" * 513},
     {"traceparent": "00\n01"},
@@ -144,14 +153,14 @@ def test_a_malformed_optional_attribute_is_answered(mode: Any, changed: dict[str
     assert set(message.event.passed_on) == set()
 
 
-@pytest.mark.parametrize("name", ["time", "expirytime", "authid", "correlationid", "traceparent"])
-@pytest.mark.parametrize("value", [0, 1.5, True, ["x"], {"x": 1}])
+@pytest.mark.parametrize("name", ("time", "expirytime", "authid", "correlationid", "traceparent"))
+@pytest.mark.parametrize("value", (0, 1.5, True, ["x"], {"x": 1}))
 def test_optional_attributes_are_texts(name: str, value: object) -> None:
     assert _faults(command(structured("BindProject", BIND, **{name: value}))) == [name]
 
 
 def test_all_faults_are_named() -> None:
-    faulty = {"time": "x", "expirytime": "y", "authid": 7, "correlationid": "", "traceparent": "\x00"}
+    faulty = {"time": "x", "expirytime": "y", "authid": 7, "correlationid": "", "traceparent": "\x1b"}
     message = command(structured("BindProject", BIND | {"colour": "red"}, **faulty))
     assert sorted(_faults(message)[:-1]) == sorted(faulty)
     assert message.violations[-1].field == "/colour"
@@ -170,7 +179,7 @@ def test_a_malformed_attribute_of_a_fact_is_a_dead_letter(mode: Any) -> None:
 
 
 @MODES
-@pytest.mark.parametrize("authid", [None, ""])
+@pytest.mark.parametrize("authid", (None, ""))
 def test_who_reports_a_fact(mode: Any, authid: str | None) -> None:
     assert fact(mode("ProjectChanged", PROJECT, authid=authid), ProjectChanged).sender == "/tests"
     assert fact(mode("ProjectChanged", PROJECT, authid="system:sync"), ProjectChanged).sender == "system:sync"
@@ -184,21 +193,21 @@ def test_specversion_in_a_header_makes_it_binary_whatever_the_value_says() -> No
     assert {violation.field for violation in message.violations} == {f"/{name}" for name in inner}
 
 
-@pytest.mark.parametrize("value", [None, b"\xff"])
+@pytest.mark.parametrize("value", (None, b"\xff"))
 def test_a_specversion_header_that_is_no_text_is_missing_and_still_binary(value: bytes | None) -> None:
     enveloped = structured("BindProject", BIND).value
     unanswerable = refusal(lambda: command(record(enveloped, (("ce_specversion", value),))))
     assert (unanswerable.reason, unanswerable.detail) == (DeadLetterReason.MISSING_ATTRIBUTE, "specversion is missing")
 
 
-@pytest.mark.parametrize("name", ["id", "source", "type"])
-@pytest.mark.parametrize("value", [None, b"", b"\xff\xfe", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("name", ("id", "source", "type"))
+@pytest.mark.parametrize("value", (None, b"", b"\xff\xfe", b"\xed\xa0\x80"))
 def test_a_required_header_that_is_no_text(name: str, value: bytes | None) -> None:
     unanswerable = refusal(lambda: command(_binary_with(((f"ce_{name}", value),), without=name)))
     assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
 
 
-@pytest.mark.parametrize("name", ["time", "expirytime", "authid", "correlationid", "traceparent"])
+@pytest.mark.parametrize("name", ("time", "expirytime", "authid", "correlationid", "traceparent"))
 def test_an_optional_header_that_is_no_utf_8_is_malformed_and_one_without_value_absent(name: str) -> None:
     assert _faults(command(_binary_with(((f"ce_{name}", b"\xff"),), without=name))) == [name]
     assert command(_binary_with(((f"ce_{name}", None),), without=name)).violations == ()
@@ -219,7 +228,9 @@ def test_other_headers_do_not_matter() -> None:
 
 def test_no_value_is_a_tombstone() -> None:
     assert refusal(lambda: command(record(None))).reason is DeadLetterReason.TOMBSTONE
-    assert refusal(lambda: fact(record(None, binary("ProjectChanged", {}).headers), ProjectChanged)).reason == "Tombstone"
+    assert (
+        refusal(lambda: fact(record(None, binary("ProjectChanged", {}).headers), ProjectChanged)).reason == "Tombstone"
+    )
 
 
 def test_the_bound_of_a_value_is_in_bytes_and_inclusive() -> None:
@@ -231,8 +242,10 @@ def test_the_bound_of_a_value_is_in_bytes_and_inclusive() -> None:
     assert refusal(lambda: command(record(b"\xff" * (MAX_VALUE_BYTES + 1)))).reason is DeadLetterReason.TOO_LARGE
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b"{", b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b'{"a":NaN}', rb'{"a":"\u0000"}'])
-@pytest.mark.parametrize("headers", [(), binary("BindProject", BIND).headers])
+@pytest.mark.parametrize(
+    "value", (b"", b"[]", b"{", b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b'{"a":NaN}', rb'{"a":"\u0000"}')
+)
+@pytest.mark.parametrize("headers", ((), binary("BindProject", BIND).headers))
 def test_what_is_no_strict_json_is_undecodable_in_both_modes(value: bytes, headers: Headers) -> None:
     assert refusal(lambda: command(record(value, headers))).reason is DeadLetterReason.UNDECODABLE
     assert refusal(lambda: fact(record(value, headers), ProjectChanged)).reason is DeadLetterReason.UNDECODABLE

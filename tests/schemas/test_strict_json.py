@@ -81,7 +81,7 @@ def test_refused_without_quoting(case: str) -> None:
     assert len(str(refused.value)) < 100
 
 
-@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"y":', "}"), ('[{"y":', "}]")])
+@pytest.mark.parametrize(("opening", "closing"), (("[", "]"), ('{"y":', "}"), ('[{"y":', "}]")))
 def test_levels_in_the_whole_value(opening: str, closing: str) -> None:
     levels_each = 2 if opening.startswith("[{") else 1
     fits = 1 + (MAX_LEVELS - 1) // levels_each
@@ -90,7 +90,7 @@ def test_levels_in_the_whole_value(opening: str, closing: str) -> None:
         read_object(_nested(fits + 1, opening, closing))
 
 
-@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"y":', "}"), ("[", "")])
+@pytest.mark.parametrize(("opening", "closing"), (("[", "]"), ('{"y":', "}"), ("[", "")))
 def test_very_deep_nesting_is_refused_and_not_a_fault(opening: str, closing: str) -> None:
     with pytest.raises(NotStrictJson):
         read_object(_nested(120_000, opening, closing))
@@ -101,7 +101,7 @@ def test_two_is_an_integer_and_two_point_zero_is_none() -> None:
     assert [type(value["a"]), type(value["b"])] == [int, float]
 
 
-@pytest.mark.parametrize("digits", [19, 40, 41, 400, 5_000, 200_000])
+@pytest.mark.parametrize("digits", (19, 40, 41, 400, 5_000, 200_000))
 def test_huge_integers_are_read_without_a_fault_and_in_short_time(digits: int) -> None:
     began = time.monotonic()
     value = read_object(b'{"a":' + b"9" * digits + b"}")

@@ -34,9 +34,7 @@ async def test_records_wait_until_the_database_is_back(
     await send(installation, [profile("acme"), *(project("acme", f"p{number}") for number in range(50))])
     await all_consumed(installation)
     await proxy.cut()
-    await send(
-        installation, [account("acme", "main"), *(bind("acme", f"p{n}", "main", f"c{n}") for n in range(50))]
-    )
+    await send(installation, [account("acme", "main"), *(bind("acme", f"p{n}", "main", f"c{n}") for n in range(50))])
     await worker.logged("batch_retried")
     await proxy.mend()
     found = await exactly_published(installation)

@@ -8,7 +8,7 @@ from tests.kafka import all_consumed, exactly_published, results, send
 from tests.messages import account, bind, command, profile, project
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["structured", "binary"])
+@pytest.mark.parametrize("binary", (False, True), ids=["structured", "binary"])
 async def test_projects_change_payer_and_everyone_is_told(installation: Installation, binary: bool) -> None:
     await send(installation, [profile("acme", binary=binary), project("acme", "web", binary=binary)])
     await all_consumed(installation)
