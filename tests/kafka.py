@@ -170,6 +170,11 @@ async def exactly_published(installation: Installation) -> list[Published]:
     return found
 
 
+def told_unpaid(found: Sequence[Published]) -> set[str]:
+    """Give the projects of which a notice says that they have no payer."""
+    return {one.data["project"] for one in found if one.topic == Topic.NOTICES and one.data["account"] is None}
+
+
 def results(found: Sequence[Published]) -> dict[str, dict[str, Any]]:
     """Give the results among published records by command id; the last one where there are several."""
     return {one.data["commandId"]: one.data for one in found if one.topic == Topic.COMMAND_RESULTS}

@@ -1,4 +1,4 @@
-"""A connection to a server that a test can break: cut, so that it is refused, or held, so that nothing comes through."""
+"""A connection to a server that a test can break: cut, so that it is refused; held, so that nothing comes through."""
 
 import asyncio
 import contextlib

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -47,7 +48,8 @@ class Process:
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,
             graceful_timeout=settings.stop_seconds,
-            logger=None,
+            # Its consume loop goes on after errors of Kafka, and tells of them here alone.
+            logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
         )
         self._relay: asyncio.Task[None] | None = None

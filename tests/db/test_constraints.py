@@ -1,11 +1,17 @@
 """What cannot be committed, whatever the code does: each named constraint is violated on purpose."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import create_engine
+from embedded import Addresses
+from tests.installations import database
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _BINDING = (
@@ -17,6 +23,8 @@ _ACCOUNT = (
     "currency_code, payment_terms, payment_profile, activated_at) "
     "VALUES ('acme', 'main', 1, 1, 1, now(), '{}', '[]', '{}', {}, {}, {}, {})"
 )
+_CHANGE_FIRST = "UPDATE bindings SET {} WHERE number = 1"
+_HISTORY = "INSERT INTO account_phases VALUES {}"
 _LOG = "INSERT INTO log VALUES ({}, {}, now(), 'bindings', NULL, 'value', 'hash')"
 
 
@@ -34,6 +42,22 @@ def account(phase: str, *, holds: str = "[]", currency: bool = True, profile: bo
     """Write an account's row."""
     configured = ("'EUR'", "'{}'") if currency else ("NULL", "NULL")
     return _ACCOUNT.format(phase, holds, *configured, "'card'" if profile else "NULL", "now()" if active else "NULL")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared(services: Addresses, template: str) -> AsyncIterator[AsyncEngine]:
+    """One database for all of these tests."""
+    async with database(services, template) as (_, url):
+        engine = create_engine(url)
+        yield engine
+        await engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def engine(shared: AsyncEngine) -> AsyncEngine:
+    """That database, emptied."""
+    await _commit(shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log")
+    return shared
 
 
 async def _commit(engine: AsyncEngine, *statements: str) -> None:
@@ -88,14 +112,14 @@ async def test_an_ended_binding_cannot_be_moved_away_from_its_successor(engine: 
     await _commit(engine, binding(1, 0, 2, None), binding(2, 2, None, 2))
     for change in (f"ended_at = {at(1)}", "ended_at = NULL", "number = 7"):
         with pytest.raises(DBAPIError, match='"bindings_'):
-            await _commit(engine, f"UPDATE bindings SET {change} WHERE number = 1")
+            await _commit(engine, _CHANGE_FIRST.format(change))
     with pytest.raises(DBAPIError, match='"bindings_touch_the_previous"'):
         await _commit(engine, "DELETE FROM bindings WHERE number = 1")
 
 
 async def test_superseding_in_one_transaction(engine: AsyncEngine) -> None:
     await _commit(engine, binding(1, 0, None, None))
-    await _commit(engine, f"UPDATE bindings SET ended_at = {at(2)} WHERE number = 1", binding(2, 2, None, 2))
+    await _commit(engine, _CHANGE_FIRST.format(f"ended_at = {at(2)}"), binding(2, 2, None, 2))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +168,7 @@ async def test_allowed_accounts(engine: AsyncEngine, statement: str) -> None:
 async def test_refused_histories(engine: AsyncEngine, constraint: str, statement: str) -> None:
     await _commit(engine, account("Ready"))
     with pytest.raises(DBAPIError, match=f'"{constraint}"'):
-        await _commit(engine, f"INSERT INTO account_phases VALUES {statement}")
+        await _commit(engine, _HISTORY.format(statement))
 
 
 async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from db.engine import driver
 from db.errors import is_transient, is_wrong_schema
 
+_MOVE = text("UPDATE shards SET position = 1 WHERE shard = :shard")
+
 
 async def _caught(work: Awaitable[object]) -> BaseException:
     try:
@@ -127,9 +129,9 @@ async def test_a_deadlock_passes(engine: AsyncEngine) -> None:
     async def run(first: int, second: int) -> None:
         async with engine.begin() as connection:
             await connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
-            await connection.execute(text(f"UPDATE shards SET position = 1 WHERE shard = {first}"))
+            await connection.execute(_MOVE, {"shard": first})
             await both.wait()
-            await connection.execute(text(f"UPDATE shards SET position = 1 WHERE shard = {second}"))
+            await connection.execute(_MOVE, {"shard": second})
 
     found = await asyncio.gather(run(1, 2), run(2, 1), return_exceptions=True)
     assert [is_transient(error) for error in found if error is not None] == [True]

@@ -40,11 +40,10 @@ async def _appended(engine: AsyncEngine, *outgoing: tuple[int, Outgoing]) -> lis
 
 async def test_positions_are_gapless_and_each_hash_covers_the_row_before(engine: AsyncEngine) -> None:
     assert await _appended(engine, (4, notice(1)), (2, notice(2)), (4, notice(3, key=None))) == [1, 1, 2]
-    with pytest.raises(ZeroDivisionError):
-        async with engine.begin() as connection:
-            heads, now = await lock_shards(connection, [4])
-            await append(connection, heads, [(4, notice(4))], "/whopays/test", now)
-            raise ZeroDivisionError
+    async with engine.connect() as connection:
+        heads, now = await lock_shards(connection, [4])
+        await append(connection, heads, [(4, notice(4))], "/whopays/test", now)
+        await connection.rollback()
     assert await _appended(engine, (4, notice(5))) == [3]
     async with engine.connect() as connection:
         rows = (await connection.execute(text("SELECT * FROM log ORDER BY shard, position"))).all()

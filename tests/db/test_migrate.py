@@ -129,7 +129,7 @@ async def test_a_newer_version_was_here(empty: AsyncEngine) -> None:
 async def test_settings_that_forget_commits(empty: AsyncEngine, value: str) -> None:
     await migrate(empty, "here", _SHARDS)
     await _set(empty, f"synchronous_commit = {value}")
-    with pytest.raises(UnsafeDatabase, match="synchronous_commit|fsync"):
+    with pytest.raises(UnsafeDatabase, match=r"synchronous_commit|fsync"):
         await check(empty, "here", _SHARDS)
     await check(empty, "here", _SHARDS, is_disposable=True)
 

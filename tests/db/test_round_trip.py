@@ -46,7 +46,7 @@ _FULL = Account(
         invoice_frequency="Quarterly",
         invoice_day_of_month=28,
         early_payment_discount=EarlyPaymentDiscount(percent=Decimal("2.500001"), within_days=10),
-        late_payment_penalty=LatePaymentPenalty(annual_percent=Decimal("0"), grace_days=3),
+        late_payment_penalty=LatePaymentPenalty(annual_percent=Decimal(0), grace_days=3),
     ),
     payment_profile="card",
     holds=(
@@ -145,9 +145,9 @@ async def test_every_record(engine: AsyncEngine) -> None:
     assert not book.is_retired("acme", "web", "u-1")
 
 
-@pytest.mark.parametrize("edge", (datetime.min, datetime.max))
+@pytest.mark.parametrize("edge", (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
 async def test_instants_at_the_edge_of_the_calendar(engine: AsyncEngine, edge: datetime) -> None:
-    profile = replace(_PROFILES[0], expires_at=edge.replace(tzinfo=UTC))
+    profile = replace(_PROFILES[0], expires_at=edge)
     assert (await _kept(engine, profile)).book.payment_profile(*profile.key) == profile
 
 

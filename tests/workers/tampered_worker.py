@@ -57,6 +57,6 @@ class TamperedProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    running.Batches = TamperedBatches  # type: ignore[misc]
-    relay.AIOKafkaProducer = TamperedProducer
+    vars(running)["Batches"] = TamperedBatches
+    vars(relay)["AIOKafkaProducer"] = TamperedProducer
     main()

@@ -79,7 +79,7 @@ async def test_a_stopping_worker_gives_its_batch_up(engine: AsyncEngine) -> None
     assert await _all(engine, "SELECT * FROM projects") == []
 
 
-async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine) -> None:
+async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine, lines: list[Any]) -> None:
     """As two members of a group do after a rebalance: the database must not care."""
     said = records(*(project("acme", f"p{number}") for number in range(30)))
     refused = records(*(bind("acme", "nowhere", "main", f"c{number}", dryRun=number % 2 == 0) for number in range(30)))
@@ -87,6 +87,7 @@ async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine) -> 
     await asyncio.gather(*(batches(engine).settle(Role.ADMIN_COMMANDS, refused, _READ_COMMAND) for _ in range(3)))
     counted = await _all(engine, "SELECT topic, count(*) FROM log GROUP BY topic ORDER BY topic")
     assert [tuple(row) for row in counted] == [("command-results", 30), ("notices", 30)]
+    assert lines == []
 
 
 async def test_batches_go_on_across_the_partitions_of_the_log(

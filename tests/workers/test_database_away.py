@@ -6,7 +6,7 @@ import pytest_asyncio
 from sqlalchemy import make_url
 
 from tests.installations import Installation
-from tests.kafka import all_consumed, dead_letters, exactly_published, results, send
+from tests.kafka import all_consumed, dead_letters, exactly_published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
 from tests.proxy import Proxy, proxied
 
@@ -62,3 +62,6 @@ async def test_connections_cut_under_load(quiet_installation: Installation, way_
         await proxy.mend()
     found = await exactly_published(installation)
     assert dead_letters(found) == []
+    names = [f"{turn}-{number}" for turn in range(10) for number in range(20)]
+    assert told_unpaid(found) == {f"p{name}" for name in names}
+    assert results(found).keys() >= {f"c{name}" for name in names}

@@ -1,10 +1,11 @@
 """Workers and relays that are killed, or doubt, at the worst moment: one effect, one result, each event once."""
 
 import signal
+from collections.abc import Sequence
 
 from schemas.topics import Topic
 from tests.installations import Installation, Worker
-from tests.kafka import acknowledged_offsets, exactly_published, published, send
+from tests.kafka import Published, acknowledged_offsets, exactly_published, published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
 from tests.workers.tampered_worker import AFTER_COMMIT, BEFORE_ACKNOWLEDGEMENT, BEFORE_COMMIT
 from workers.roles import Role
@@ -19,6 +20,11 @@ _STORY = (
     bind("acme", "web", "main", "anonymous", ce_authid=None),
     bind("acme", "web", "main", "dry", dryRun=True),
 )
+
+
+def _is_whole(found: Sequence[Published]) -> None:
+    assert told_unpaid(found) == {"web"}
+    assert results(found).keys() >= {f"c{number}" for number in range(40)} | {"refused", "anonymous", "dry"}
 
 
 async def _tampered(installation: Installation, point: str, *roles: Role) -> Worker:
@@ -41,6 +47,7 @@ async def test_worker_killed_between_commit_and_acknowledgement(quiet_installati
     await _successor(installation)
     found = await exactly_published(installation)
 
+    _is_whole(found)
     assert sum(one.topic == Topic.COMMAND_RESULTS for one in found) == len(_STORY) + 1
     bindings = [one.event["sequence"] for one in found if one.topic == Topic.BINDINGS]
     assert bindings == [f"{number + 1:020d}" for number in range(len(bindings))]
@@ -57,7 +64,7 @@ async def test_relay_killed_in_the_middle_of_a_transaction(quiet_installation: I
     assert await published(installation) == []
 
     await _successor(installation, Role.RELAY)
-    await exactly_published(installation)
+    _is_whole(await exactly_published(installation))
 
 
 async def test_relay_that_wakes_after_its_successor_took_over_publishes_nothing(
@@ -79,7 +86,7 @@ async def test_relay_that_wakes_after_its_successor_took_over_publishes_nothing(
 
     sleeper.process.send_signal(signal.SIGUSR1)
     await sleeper.logged("relay_interrupted")
-    await exactly_published(installation)
+    _is_whole(await exactly_published(installation))
 
 
 async def test_relay_that_does_not_learn_of_its_commit_reads_how_far_it_came(quiet_installation: Installation) -> None:
@@ -88,7 +95,7 @@ async def test_relay_that_does_not_learn_of_its_commit_reads_how_far_it_came(qui
     await installation.start(*_CONSUMERS)
     await send(installation, [profile("acme"), project("acme", "web"), *_STORY])
     await relay.logged("loses the answer")
-    await exactly_published(installation)
+    _is_whole(await exactly_published(installation))
 
 
 async def test_two_relays_at_once(quiet_installation: Installation) -> None:
@@ -100,4 +107,4 @@ async def test_two_relays_at_once(quiet_installation: Installation) -> None:
     await exactly_published(installation)
     await first.kill()
     await send(installation, [project("acme", f"later-{number}") for number in range(20)])
-    await exactly_published(installation)
+    assert told_unpaid(await exactly_published(installation)) == {"web", *(f"later-{number}" for number in range(20))}

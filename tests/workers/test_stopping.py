@@ -6,7 +6,7 @@ import time
 from sqlalchemy import make_url
 
 from tests.installations import Installation, Worker
-from tests.kafka import dead_letters, exactly_published, published, send
+from tests.kafka import dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
 from tests.proxy import proxied
 from tests.waiting import until
@@ -38,7 +38,10 @@ async def test_under_load(quiet_installation: Installation) -> None:
         await _published_more(installation)
         await _stops_in_time(worker)
     await installation.start()
-    assert dead_letters(await exactly_published(installation)) == []
+    found = await exactly_published(installation)
+    assert dead_letters(found) == []
+    assert told_unpaid(found) == {f"p{number}" for number in range(1500)}
+    assert results(found).keys() >= {f"c{number}" for number in range(1500)}
 
 
 async def test_while_the_database_is_away(quiet_installation: Installation) -> None:
@@ -53,7 +56,7 @@ async def test_while_the_database_is_away(quiet_installation: Installation) -> N
         await worker.logged("batch_retried")
         await _stops_in_time(worker)
     await installation.start()
-    await exactly_published(installation)
+    assert told_unpaid(await exactly_published(installation)) == {"web"}
 
 
 async def test_while_the_database_does_not_answer(quiet_installation: Installation) -> None:
@@ -66,10 +69,12 @@ async def test_while_the_database_does_not_answer(quiet_installation: Installati
         await send(installation, [project("acme", "web")])
         await exactly_published(installation)
         proxy.hold()
-        await send(installation, [profile("acme"), project("acme", "web", 2), account("acme", "main")])
+        await send(installation, [profile("acme"), project("acme", "api"), account("acme", "main")])
         await _stops_in_time(worker)
     await installation.start()
-    await exactly_published(installation)
+    found = await exactly_published(installation)
+    assert told_unpaid(found) == {"web", "api"}
+    assert results(found)["create-main"]["outcome"] == "Applied"
 
 
 async def test_before_it_has_started(quiet_installation: Installation) -> None:
