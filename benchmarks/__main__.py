@@ -1,6 +1,7 @@
 """`python -m benchmarks [WORKLOAD]`: measure a workload; `rebinding` when none is named."""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,8 @@ def measure_rebinding(
 
 
 if __name__ == "__main__":
+    # Told to end, it ends its processes first, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = sys.argv[1:]
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = [_DEFAULT, *arguments]

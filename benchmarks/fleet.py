@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -65,10 +64,9 @@ class Fleet:
 
 
 async def establish(fleet: Fleet, settings: Settings) -> None:
-    """Report profiles and projects, create accounts, bind every project to its first account. Raises BenchmarkFailed."""
+    """Report profiles and projects, create accounts, bind every project to the first. Raises BenchmarkFailed."""
     consumers = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
-    with ExitStack() as stack:
-        programs = stack.enter_context(whopays(settings, consumers, (Role.RELAY,)))
+    with whopays(settings, consumers, (Role.RELAY,)) as programs:
         connection = await connect(settings.database_url)
         try:
             await _establish(fleet, settings, programs, connection)
@@ -134,7 +132,7 @@ async def _until(
     connection: "asyncpg.Connection[asyncpg.Record]",
     query: str,
     wanted: int,
-    show: Any,
+    show: Callable[[int], None],
     programs: Sequence[Program],
 ) -> None:
     found, changed = -1, time.monotonic()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,13 @@ import psutil  # type: ignore[import-untyped]
 
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import connect
-from benchmarks.processes import Program
+from benchmarks.processes import Program, check_of
 from benchmarks.traffic import Message, Observer, send
 from benchmarks.usage import Usage, metered, server_processes
 from workers.settings import Settings
+
+_QUIET_SECONDS = 0.5
+"""For the servers to finish what the preloading left to do."""
 
 _LONGEST_HOLD_SECONDS = 8.0
 """Less than a consumer's session (10 s): a longer hold would measure how its group takes it in again."""
@@ -21,7 +24,7 @@ _LONGEST_HOLD_SECONDS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round came to. `transactions` are those of PostgreSQL that wrote something."""
+    """What one round came to. `transactions` are those of PostgreSQL that wrote something, `usage` is by process."""
 
     commands: int
     seconds: float
@@ -44,7 +47,7 @@ async def measure(
     await send(settings, topic, messages)
     if time.perf_counter() - held > _LONGEST_HOLD_SECONDS:
         raise BenchmarkFailed("sending all commands took longer than a consumer's session lasts: measure fewer")
-    await _quiet()
+    await asyncio.sleep(_QUIET_SECONDS)
     processes: dict[str, Any] = {program.name: program.process for program in programs}
     processes |= server_processes() | {"benchmark (observer)": psutil.Process()}
     before = await _written(settings)
@@ -52,7 +55,7 @@ async def measure(
         began = time.perf_counter()
         for program in programs:
             program.let_go()
-        ended = await observer.see(len(messages), _check_of(programs))
+        ended = await observer.see(len(messages), check_of(programs))
     after = await _written(settings)
     seconds = ended - began
     return Round(
@@ -63,19 +66,6 @@ async def measure(
         wal_bytes=after[1] - before[1],
         usage=usage,
     )
-
-
-def _check_of(programs: Sequence[Program]) -> Callable[[], None]:
-    def check() -> None:
-        for program in programs:
-            program.check()
-
-    return check
-
-
-async def _quiet() -> None:
-    """Let the servers finish what the preloading left to do."""
-    await asyncio.sleep(0.5)
 
 
 async def _written(settings: Settings) -> tuple[int, int]:

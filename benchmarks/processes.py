@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -90,6 +90,16 @@ def started(name: str, arguments: Sequence[str], environment: Mapping[str, str])
         finally:
             if process.poll() is None:
                 program.stop()
+
+
+def check_of(programs: Sequence[Program]) -> Callable[[], None]:
+    """Give a function that raises BenchmarkFailed when one of the programs has ended."""
+
+    def check() -> None:
+        for program in programs:
+            program.check()
+
+    return check
 
 
 @contextmanager

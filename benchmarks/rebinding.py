@@ -11,7 +11,7 @@ from benchmarks.failures import BenchmarkFailed
 from benchmarks.fleet import ACCOUNTS, Fleet, Project, establish
 from benchmarks.installations import connect, environment_of, extra_topics, installed, servers
 from benchmarks.measuring import Round, measure
-from benchmarks.processes import Program, started, whopays
+from benchmarks.processes import Program, check_of, started, whopays
 from benchmarks.progress import step
 from benchmarks.report import Report, environment_facts
 from benchmarks.traffic import Message, ends, observing, send
@@ -71,23 +71,24 @@ async def _baseline_round(fleet: Fleet, settings: Settings, size: Size) -> Round
         Message(key=organization.encode(), value=fleet.bind((organization, project), account)[1].value)
         for (organization, project), account in islice(cycle(fleet.payers.items()), size.commands)
     ]
-    bindings = settings.topic(baseline.BINDINGS)
+    commands, bindings = settings.topic(baseline.COMMANDS), settings.topic(baseline.BINDINGS)
     with started("baseline", ["-m", "benchmarks.baseline"], environment_of(settings)) as program:
+        await _warm_up(settings, [program], commands, bindings, messages[: size.organizations])
         async with observing(settings, bindings, await ends(settings, bindings)) as observer:
-            return await measure(settings, [program], settings.topic(baseline.COMMANDS), messages, observer)
+            return await measure(settings, [program], commands, messages, observer)
 
 
 async def _round(fleet: Fleet, settings: Settings, size: Size) -> Round:
     roles = (Role.ADMIN_COMMANDS, Role.RELAY)
     with whopays(settings, *([roles] if size.one_process else [(role,) for role in roles])) as programs:
-        await _warm_up(fleet, settings, programs)
+        commands, results = settings.topic(Topic.ADMIN_COMMANDS), settings.topic(Topic.COMMAND_RESULTS)
+        await _warm_up(settings, programs, commands, results, _unchanging(fleet))
         sent = _rebindings(fleet, size.commands)
-        results = settings.topic(Topic.COMMAND_RESULTS)
         results_before = await ends(settings, results)
         bindings = settings.topic(Topic.BINDINGS)
         async with observing(settings, bindings, await ends(settings, bindings)) as observer:
             messages = [rebinding.message for rebinding in sent]
-            measured = await measure(settings, programs, settings.topic(Topic.ADMIN_COMMANDS), messages, observer)
+            measured = await measure(settings, programs, commands, messages, observer)
             await observer.expect_no_more(len(sent))
             _verify_bindings(sent, [record.value for record in observer.records])
         async with observing(settings, results, results_before) as observer:
@@ -97,15 +98,20 @@ async def _round(fleet: Fleet, settings: Settings, size: Size) -> Round:
     return measured
 
 
-async def _warm_up(fleet: Fleet, settings: Settings, programs: Sequence[Program]) -> None:
-    """Have one command of each organization answered: the present payer again, which changes nothing."""
-    results = settings.topic(Topic.COMMAND_RESULTS)
-    firsts = dict(reversed(fleet.projects))
-    again = [fleet.bind(project, fleet.payers[project]) for project in firsts.items()]
+async def _warm_up(
+    settings: Settings, programs: Sequence[Program], commands: str, results: str, messages: Sequence[Message]
+) -> None:
+    """Have commands answered, so that all programs have joined, connected and done everything once."""
     async with observing(settings, results, await ends(settings, results)) as observer:
-        await send(settings, settings.topic(Topic.ADMIN_COMMANDS), [message for _, message in again])
-        await observer.see(len(again), lambda: [program.check() for program in programs] and None)
-        await observer.expect_no_more(len(again))
+        await send(settings, commands, messages)
+        await observer.see(len(messages), check_of(programs))
+        await observer.expect_no_more(len(messages))
+
+
+def _unchanging(fleet: Fleet) -> list[Message]:
+    """Give one command for each organization that names the present payer again."""
+    firsts = dict(reversed(fleet.projects))
+    return [fleet.bind(project, fleet.payers[project])[1] for project in firsts.items()]
 
 
 def _rebindings(fleet: Fleet, commands: int) -> list[Rebinding]:
@@ -145,7 +151,8 @@ async def _verify_end(settings: Settings, size: Size) -> None:
     connection = await connect(settings.database_url)
     try:
         row = await connection.fetchrow(
-            "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL), (SELECT count(*) FROM dead_letters) FROM bindings"
+            "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL), (SELECT count(*) FROM dead_letters) "
+            "FROM bindings"
         )
     finally:
         await connection.close()

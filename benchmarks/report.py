@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -30,7 +30,7 @@ class Report:
     @property
     def ratio(self) -> float:
         """Give the workload's median rate as a part of the baseline's."""
-        return _median(self.rounds[self.workload], _rate) / _median(self.rounds["baseline"], _rate)
+        return _rate(self.rounds[self.workload]) / _rate(self.rounds["baseline"])
 
 
 async def environment_facts(settings: Settings) -> dict[str, Any]:
@@ -70,8 +70,7 @@ def show(report: Report) -> None:
 def write(report: Report, path: Path) -> None:
     """Write everything to a file as JSON; times in seconds, sizes in bytes, the spread as a part of the median."""
     summary = {
-        name: {"median_per_second": _median(rounds, _rate), "spread": _spread(rounds)}
-        for name, rounds in report.rounds.items()
+        name: {"median_per_second": _rate(rounds), "spread": _spread(rounds)} for name, rounds in report.rounds.items()
     }
     document = asdict(report) | {"summary": summary | {"ratio": report.ratio}}
     path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
@@ -80,18 +79,16 @@ def write(report: Report, path: Path) -> None:
 def _rates(report: Report) -> Table:
     table = Table(title="Commands per second", title_justify="left")
     table.add_column("")
-    for number in range(1, 1 + len(report.rounds[report.workload])):
-        table.add_column(f"round {number}", justify="right")
-    for column in ("median", "spread", "per transaction", "WAL per command"):
-        table.add_column(column, justify="right")
+    for column in ("median", "spread", "rounds", "per commit", "WAL each"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, rounds in report.rounds.items():
         table.add_row(
             name,
-            *(f"{_rate(one):,.0f}" for one in rounds),
-            f"[bold]{_median(rounds, _rate):,.0f}[/]",
+            f"[bold]{_rate(rounds):,.0f}[/]",
             f"{_spread(rounds):.0%}",
-            f"{_median(rounds, lambda one: one.commands / max(1, one.transactions)):,.0f}",
-            f"{_median(rounds, lambda one: one.wal_bytes / one.commands):,.0f} B",
+            " ".join(f"{one.per_second:,.0f}" for one in rounds),
+            f"{median(one.commands / max(1, one.transactions) for one in rounds):,.0f}",
+            f"{median(one.wal_bytes / one.commands for one in rounds):,.0f} B",
         )
     return table
 
@@ -102,28 +99,24 @@ def _usage(report: Report) -> Table:
         table.add_column(column, justify="left" if column in ("", "process") else "right")
     for name, rounds in report.rounds.items():
         for process in rounds[0].usage:
-            cpu = _median(rounds, lambda one, process=process: one.usage[process].cpu_seconds)
-            busy = _median(rounds, lambda one, process=process: one.usage[process].cpu_seconds / one.seconds)
-            peak = _median(rounds, lambda one, process=process: one.usage[process].peak_bytes)
+            cpu = median(one.usage[process].cpu_seconds for one in rounds)
+            busy = median(one.usage[process].cpu_seconds / one.seconds for one in rounds)
+            peak = median(one.usage[process].peak_bytes for one in rounds)
             table.add_row(
                 name,
                 process,
                 f"{cpu:.2f} s",
                 f"{cpu / rounds[0].commands * 1e6:,.0f} µs",
                 f"{busy:.0%}",
-                f"{peak / 2**20:,.0f} MiB",
+                f"{peak / 2**20:,.0f} MiB" if peak else "",
             )
     return table
 
 
-def _rate(one: Round) -> float:
-    return one.per_second
-
-
-def _median(rounds: Sequence[Round], of: Callable[[Round], float]) -> float:
-    return median(map(of, rounds))
+def _rate(rounds: Sequence[Round]) -> float:
+    return median(one.per_second for one in rounds)
 
 
 def _spread(rounds: Sequence[Round]) -> float:
-    rates = [_rate(one) for one in rounds]
+    rates = [one.per_second for one in rounds]
     return (max(rates) - min(rates)) / median(rates)

@@ -8,12 +8,14 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+OTHERS = "other programs"
+
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(slots=True)
 class Usage:
-    """CPU time (user and system) of a process with its children, and the most memory seen, shared pages counted once."""
+    """CPU time (user and system) of a process with its children; the most memory seen, what they share counted once."""
 
     cpu_seconds: float = 0.0
     peak_bytes: int = 0
@@ -33,10 +35,12 @@ def server_processes() -> dict[str, Any]:
 async def metered(processes: Mapping[str, Any]) -> AsyncIterator[dict[str, Usage]]:
     """Meter processes by name until the context ends; the children of the present process are not counted as its own.
 
-    The figures are complete once the context has ended.
+    The figures are complete once the context has ended. `OTHERS` is the CPU time of all that is not named: a machine
+    that does something else meanwhile gives no figures worth comparing.
     """
     usages = {name: Usage() for name in processes}
     before = {name: _cpu_seconds(process) for name, process in processes.items()}
+    all_before = _machine_cpu_seconds()
     looking = asyncio.create_task(_look(processes, usages))
     try:
         yield usages
@@ -44,6 +48,8 @@ async def metered(processes: Mapping[str, Any]) -> AsyncIterator[dict[str, Usage
         looking.cancel()
         for name, process in processes.items():
             usages[name].cpu_seconds = _cpu_seconds(process) - before[name]
+        named = sum(usage.cpu_seconds for usage in usages.values())
+        usages[OTHERS] = Usage(max(0.0, _machine_cpu_seconds() - all_before - named))
 
 
 async def _look(processes: Mapping[str, Any], usages: dict[str, Usage]) -> None:
@@ -71,6 +77,11 @@ def _cpu_seconds(process: Any) -> float:
             # Those that have ended since the beginning, such as sessions of PostgreSQL.
             seconds += times.children_user + times.children_system
     return seconds
+
+
+def _machine_cpu_seconds() -> float:
+    times = psutil.cpu_times()._asdict()
+    return float(sum(seconds for name, seconds in times.items() if name not in ("idle", "iowait")))
 
 
 def _memory_bytes(process: Any) -> int:

@@ -19,8 +19,10 @@ _SESSION = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A batch reads by key, at most a few thousand rows: a plan that scans would be a mistake of the statistics.
-    "plan_cache_mode": "force_custom_plan",
+    # A batch reads and writes by key, a few thousand rows of tables that grow for ever: index lookups, and never the
+    # scans that a planner without a guess at the length of an array may prefer.
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
 }
 
 

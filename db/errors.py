@@ -9,16 +9,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 _PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
 _PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 _WRONG_SCHEMA_CLASS = "42"
+# A table was changed under a statement that was prepared before; the next attempt prepares it anew.
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the same work may succeed later: the database is away, busy, full, or chose another's work."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    cause = _cause(error)
+    if isinstance(cause, _OUTDATED):
+        return True
     state = _sqlstate(error)
     if state is not None:
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
-    cause = error.orig if isinstance(error, DBAPIError) else error
     # asyncpg calls a value of the wrong type an interface error too; that one does not pass.
     is_interface = isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError)
     return is_interface or isinstance(cause, OSError | TimeoutError | PoolTimeoutError)
@@ -30,7 +34,12 @@ def is_wrong_schema(error: BaseException) -> bool:
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
 
 
+def _cause(error: BaseException) -> BaseException:
+    """Give asyncpg's own error, which SQLAlchemy keeps behind two of its own."""
+    adapted = error.orig if isinstance(error, DBAPIError) else None
+    return error if adapted is None else adapted.__cause__ or adapted
+
+
 def _sqlstate(error: BaseException) -> str | None:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(cause, "sqlstate", None)
+    state = getattr(_cause(error), "sqlstate", None)
     return state if isinstance(state, str) else None

@@ -11,13 +11,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.engine import driver
 from db.shards import Head
 from schemas.outgoing import Outgoing, render
+from schemas.topics import TOPIC_PLANS
 
 NOTIFY_CHANNEL = "whopays_log"
 PARTITION_POSITIONS = 1_000_000
 """How many positions of each shard one partition of the table holds."""
 
 _PARTITIONS_LOCK_KEY = 0x77686F6C6F67
+_DEFAULT_LARGEST_BYTES = 1024 * 1024
+_LARGEST_BYTES = {
+    plan.topic: int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
+}
+_ATTRIBUTES_BYTES = 16 * 1024
 _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
+
+
+class EventTooLarge(Exception):
+    """An event is larger than its topic takes: once in the log it would hold up all that come after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ async def append(
     """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
 
     `outgoing` pairs each event with its shard; `last_instant` is the latest that was given out. Gives each one's
-    position. The commit wakes the relay.
+    position. The commit wakes the relay. Raises EventTooLarge.
     """
     if not outgoing:
         return []
@@ -61,6 +71,8 @@ async def append(
         head = moved.get(shard) or heads[shard]
         position = head.position + 1
         value = render(event, f"{shard}-{position}", source)
+        if _message_bytes(event, value) > _LARGEST_BYTES[event.topic]:
+            raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {event.topic}")
         moved[shard] = Head(position, row_hash(head.hash, event.topic, event.key, value))
         rows.append((shard, position, event.time, str(event.topic), event.key, value, moved[shard].hash))
     await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
@@ -76,10 +88,16 @@ async def append(
     return [row[1] for row in rows]
 
 
-async def read(connection: AsyncConnection, after: dict[int, int], limit: int) -> list[LogRow]:
-    """Give up to `limit` rows of each shard past the position given for it, in order within the shard."""
+async def read(
+    connection: AsyncConnection, after: dict[int, int], limit: int, byte_limit: int = 1024 * 1024
+) -> list[LogRow]:
+    """Give rows of each shard past the position given for it, in order within the shard.
+
+    Of each shard these are up to `limit` rows, and no more once their values have `byte_limit` bytes.
+    """
     rows = await connection.execute(
-        _READ, {"shards": list(after), "positions": list(after.values()), "row_limit": limit}
+        _READ,
+        {"shards": list(after), "positions": list(after.values()), "row_limit": limit, "byte_limit": byte_limit},
     )
     return [LogRow(row.shard, row.position, row.topic, row.key, row.value, row.hash) for row in rows]
 
@@ -104,6 +122,11 @@ async def ensure_partitions(connection: AsyncConnection) -> None:
             )
 
 
+def _message_bytes(event: Outgoing, value: bytes) -> int:
+    # The key goes out a second time among the headers, which repeat the attributes.
+    return len(value) + 2 * len(event.key or b"") + _ATTRIBUTES_BYTES
+
+
 _MOVE_HEADS = text(
     f"""
     WITH moved AS (
@@ -121,10 +144,14 @@ _READ = text(
     SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
     CROSS JOIN LATERAL (
-        SELECT * FROM log
-        WHERE log.shard = published.shard AND log.position > published.position
-        ORDER BY log.position LIMIT :row_limit
+        SELECT *, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS bytes_before
+        FROM (
+            SELECT * FROM log
+            WHERE log.shard = published.shard AND log.position > published.position
+            ORDER BY log.position LIMIT :row_limit
+        ) AS next
     ) AS log
+    WHERE log.bytes_before < :byte_limit
     ORDER BY log.shard, log.position
     """
 )

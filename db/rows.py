@@ -1,6 +1,7 @@
 """Records as rows, and rows as records: for each table its columns with their types, and the two directions."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -172,7 +173,8 @@ def profile_row(profile: PaymentProfile) -> dict[str, Any]:
 
 def profile_of(row: Row[Any]) -> PaymentProfile:
     """Give a payment profile from its row."""
-    return PaymentProfile(**{**row._mapping, "origin": _origin_of(row.origin)})
+    instants = {"expires_at": _aware(row.expires_at), "due_at": _aware(row.due_at)}
+    return PaymentProfile(**{**row._mapping, **instants, "origin": _origin_of(row.origin)})
 
 
 def pending_row(pending: PendingBinding) -> dict[str, Any]:
@@ -190,7 +192,7 @@ def pending_of(row: Row[Any]) -> PendingBinding:
         project=row.project,
         number=row.number,
         kind=row.kind,
-        due_at=row.due_at,
+        due_at=row.due_at.replace(tzinfo=UTC),
         command=BindProject.model_validate_json(row.command),
         source=row.source,
         type=row.type,
@@ -212,6 +214,11 @@ def fan_out_of(row: Row[Any]) -> FanOut:
     """Give a fan-out from its row."""
     members = {**row._mapping, "kind": NoticeKind(row.kind), "reason": PhaseReason(row.reason)}
     return FanOut(**{**members, "origin": _origin_of(row.origin)})
+
+
+def _aware(instant: datetime | None) -> datetime | None:
+    # asyncpg takes the first and the last instant of the calendar for infinite ones, and gives these without a zone.
+    return None if instant is None else instant.replace(tzinfo=UTC)
 
 
 def _json(value: BaseModel | None) -> str | None:

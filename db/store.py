@@ -118,7 +118,8 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
         str(dead.reason),
         dead.detail,
         None if hidden else record.key,
-        None if hidden else [name for name, _ in record.headers],
+        # As bytes: a header's name may hold a NUL, which no text of PostgreSQL can.
+        None if hidden else [name.encode() for name, _ in record.headers],
         None if hidden else [value for _, value in record.headers],
         None if hidden or dead.is_private else record.value,
         sealed and sealed.key_id,

@@ -336,7 +336,7 @@ dead_letters = Table(
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Column("key", LargeBinary),
-    Column("header_names", ARRAY(Text)),
+    Column("header_names", ARRAY(LargeBinary)),
     Column("header_values", ARRAY(LargeBinary)),
     Column("value", LargeBinary),
     Column("key_id", Text),

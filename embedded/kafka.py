@@ -65,7 +65,8 @@ class Kafka(Server):
         return self._as_program(
             # Runs for half a second: what the optimising compiler would gain is not worth its start.
             ["-XX:TieredStopAtLevel=1"],
-            ["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", "kafka.properties"],
+            # An id may begin with a hyphen, and would be taken for an option by itself.
+            ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", "kafka.properties"],
             name=f"{self.name} (format)",
         )
 

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from schemas.pointers import Path, pointer, quotable
+
 _CANDIDATE = re.compile(r"[\s\u2010-\u2015-]*(?:[0-9][\s\u2010-\u2015-]*){13,19}")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
-_NOT_SEARCHED: frozenset[tuple[str | int, ...]] = frozenset(
+_NOT_SEARCHED: frozenset[Path] = frozenset(
     {
         ("organization",),
         ("project",),
@@ -33,8 +35,11 @@ def is_card_number(text: str) -> bool:
 
 
 def card_number_pointers(data: Any) -> list[str]:
-    """Give a JSON pointer for each string that is taken for a card number; for a member's name, that of its object."""
-    return list(_search(data, ()))
+    """Give a JSON pointer for each string that is taken for a card number; for a member's name, that of its object.
+
+    A pointer that would quote too much, or something personal, ends at an object further out.
+    """
+    return list(dict.fromkeys(pointer(quotable(path)) for path in _search(data, ())))
 
 
 def without_card_numbers(data: Any) -> Any:
@@ -50,25 +55,20 @@ def without_card_numbers(data: Any) -> Any:
             return data
 
 
-def pointer(path: tuple[str | int, ...]) -> str:
-    """Write a path of member names and list indexes as a JSON pointer (RFC 6901)."""
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
-
-
-def _search(value: Any, path: tuple[str | int, ...]) -> Iterator[str]:
+def _search(value: Any, path: Path) -> Iterator[Path]:
     if path in _NOT_SEARCHED:
         return
     match value:
         case str():
             if is_card_number(value):
-                yield pointer(path)
+                yield path
         case list():
             for index, item in enumerate(value):
                 yield from _search(item, (*path, index))
         case dict():
             for name, item in value.items():
                 if is_card_number(name):
-                    yield pointer(path)
+                    yield path
                     yield from _search(item, path)
                 else:
                     yield from _search(item, (*path, name))

@@ -15,6 +15,7 @@ from schemas.scalars import (
     CurrencyCode,
     Identifier,
     Instant,
+    NullIsAbsence,
     Patch,
     PlainDecimal,
     Text,
@@ -36,16 +37,22 @@ class Command(Wire):
     null_has_meaning: ClassVar[frozenset[str]] = frozenset()
 
     organization: Identifier
-    dry_run: bool = False
+    dry_run: Annotated[bool, NullIsAbsence] = False
 
     def fingerprint(self) -> bytes:
         """Give 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
+        # Defaults are left out, so that a member which a later version adds changes no earlier command's meaning.
         meaning = {
             name: _meaning(getattr(self, name))
-            for name in type(self).model_fields
-            if name != "dry_run" and (name not in self.null_has_meaning or name in self.model_fields_set)
+            for name, member in type(self).model_fields.items()
+            if name != "dry_run" and self._says(name, member.default)
         }
         return fingerprint(type(self).__name__, meaning)
+
+    def _says(self, name: str, default: Any) -> bool:
+        if name in self.null_has_meaning:
+            return name in self.model_fields_set
+        return bool(getattr(self, name) != default)
 
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
@@ -59,7 +66,7 @@ def _meaning(value: Any) -> Any:
         case Patch():
             return {name: _meaning(getattr(value, name)) for name in value.model_fields_set}
         case BaseModel():
-            return value.model_dump(mode="json")
+            return value.model_dump(mode="json", exclude_defaults=True)
         case tuple():
             return [_meaning(item) for item in value]
         case Decimal():
@@ -193,7 +200,7 @@ class BindProject(Command):
     account: Identifier
     expected_account: Identifier | None = None
     effective_at: Instant | None = None
-    wait_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+    wait_seconds: Annotated[int, Field(ge=0, le=LONGEST_WAIT_SECONDS), NullIsAbsence] = 0
     reason: Text | None = None
 
     @property

@@ -100,7 +100,7 @@ def _binary_attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[st
             try:
                 attributes[name[3:]] = None if value is None else value.decode("utf-8")
             except UnicodeDecodeError:
-                attributes[name[3:]] = None
+                attributes[name[3:]] = value  # no text: malformed, which is not the same as absent
     return attributes
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
 from schemas.policy import offered_currency
@@ -19,11 +19,14 @@ TEXT_MAX_CODE_POINTS = 500
 DECIMAL_MAX_DIGITS = 18
 DECIMAL_MAX_PLACES = 6
 
+# No code point is composed of more than four: a longer text stays too long, and composing it could take very long.
+_MOST_BEFORE_COMPOSING = 4 * TEXT_MAX_CODE_POINTS
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(\.[0-9]+)?"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 
 
@@ -76,10 +79,6 @@ def parse_instant(text: str) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if instant.year >= 1000 else _early(instant)
-
-
-def _early(instant: datetime) -> str:
     # strftime does not pad years before 1000 on every platform.
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
@@ -116,7 +115,7 @@ def _instant(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    composed = unicodedata.normalize("NFC", value)
+    composed = unicodedata.normalize("NFC", value) if len(value) <= _MOST_BEFORE_COMPOSING else value
     if len(composed) > TEXT_MAX_CODE_POINTS:
         raise PydanticCustomError("text", "must have at most 500 characters")
     if _UNWANTED.search(composed):
@@ -144,6 +143,15 @@ def _country(value: str) -> str:
         raise PydanticCustomError("country", "must be an ISO 3166-1 alpha-2 country code, in capitals")
     return value
 
+
+def _default_for_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticUseDefault
+    return value
+
+
+NullIsAbsence = BeforeValidator(_default_for_null)
+"""Marks an optional member with a default of its own: null is its absence."""
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 Text = Annotated[str, AfterValidator(_text)]

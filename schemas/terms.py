@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.scalars import Patch, PlainDecimal, Wire
+from schemas.scalars import NullIsAbsence, Patch, PlainDecimal, Wire
 
 InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
 NetDays = Annotated[int, Field(ge=1, le=365)]
@@ -36,15 +36,15 @@ class LatePaymentPenalty(Wire):
     """`annual_percent` (0 to 100) charged from `grace_days` after the due day."""
 
     annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent)]
-    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    grace_days: Annotated[int, Field(ge=0, le=2**31 - 1), NullIsAbsence] = 0
 
 
 class PaymentTerms(Wire):
     """Complete terms; what is left out has its default."""
 
-    net_days: NetDays = 30
-    invoice_frequency: InvoiceFrequency = "Monthly"
-    invoice_day_of_month: DayOfMonth = 1
+    net_days: Annotated[NetDays, NullIsAbsence] = 30
+    invoice_frequency: Annotated[InvoiceFrequency, NullIsAbsence] = "Monthly"
+    invoice_day_of_month: Annotated[DayOfMonth, NullIsAbsence] = 1
     early_payment_discount: EarlyPaymentDiscount | None = None
     late_payment_penalty: LatePaymentPenalty | None = None
 

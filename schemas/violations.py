@@ -2,13 +2,9 @@
 
 from pydantic import ValidationError
 
-from schemas.card_numbers import is_card_number, pointer
+from schemas.card_numbers import is_card_number
+from schemas.pointers import LONGEST_QUOTE, PRIVATE, Path, pointer
 from schemas.results import Reason, Violation, violation
-
-LONGEST_QUOTE = 100
-_PRIVATE = "contact"
-
-Path = tuple[str | int, ...]
 
 
 def violations_of(error: ValidationError, below: Path = ()) -> list[Violation]:
@@ -24,6 +20,8 @@ def faults_of(error: ValidationError, below: Path = ()) -> list[tuple[Path, str]
         match item["type"]:
             case "extra_forbidden":
                 found.append(_unknown_member(path))
+            case "model_type":
+                found.append((path, "must be an object"))
             case "missing":
                 found.append((path, "is required"))
             case "literal_error":
@@ -38,6 +36,7 @@ def faults_of(error: ValidationError, below: Path = ()) -> list[tuple[Path, str]
 def _unknown_member(path: Path) -> tuple[Path, str]:
     # An unknown member's name is the sender's own text: personal below `contact`, else quoted only if it is short.
     name = str(path[-1])
-    if path[0] == _PRIVATE or len(name) > LONGEST_QUOTE or is_card_number(name):
+    is_personal = path[0] == PRIVATE and len(path) > 1
+    if is_personal or len(name) > LONGEST_QUOTE or is_card_number(name):
         return path[:-1], "has an unknown member"
     return path, "is an unknown member"

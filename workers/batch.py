@@ -8,13 +8,14 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient, is_wrong_schema
 from db.load import load
-from db.log import PARTITION_POSITIONS, append, ensure_partitions
+from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions
 from db.sealing import KeyEncryption
 from db.shards import lock_shards, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
@@ -74,18 +75,18 @@ class Batches:
         """Return once what is due has been done. Raises as `settle` does."""
         await self._settle(Role.TIMERS, list(dues), time.monotonic())
 
-    async def _settle(self, role: Role, messages: list[Message], began: float) -> None:
+    async def _settle(self, role: Role, messages: list[Message], began: float, *, is_last: bool = False) -> None:
         try:
             folded = await self._persist(messages)
         except Stopping:
             raise
         except Exception as fault:
-            if is_wrong_schema(fault) or _is_given_up(messages):
+            if is_last or is_wrong_schema(fault):
                 raise
             logger.exception("batch_faulty", role=role, records=len(messages), first=_place(messages[0]))
             if len(messages) == 1:
                 if not isinstance(messages[0], Due):
-                    await self._settle(role, [_faulty(messages[0], fault, role)], began)
+                    await self._settle(role, [_faulty(messages[0], fault, role)], began, is_last=True)
                 return
             middle = len(messages) // 2
             await self._settle(role, messages[:middle], began)
@@ -163,13 +164,12 @@ def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
 
 
 def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
-    boundary = _organization(message) or f"{message.record.topic}/{message.record.partition}"
-    is_private = role is Role.ADMIN_COMMANDS
-    return Dead(message.record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
-
-
-def _is_given_up(messages: list[Message]) -> bool:
-    return len(messages) == 1 and isinstance(messages[0], Dead)
+    record, reason = message.record, DeadLetterReason.HANDLER_FAULT
+    if isinstance(fault, EventTooLarge):
+        # What would be told of it is too much to tell: only key and headers are repeated whole.
+        record, reason = replace(record, key=None, headers=()), DeadLetterReason.TOO_LARGE
+    boundary = _organization(message) or f"{record.topic}/{record.partition}"
+    return Dead(record, reason, _brief(fault), role is Role.ADMIN_COMMANDS, boundary)
 
 
 def _is_keyed_otherwise(message: Message) -> bool:

@@ -26,3 +26,5 @@ def set_up_logs(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    # It warns that topics are not made by accident, which is meant, and tells of every batch.
+    logging.getLogger("faststream").setLevel(logging.ERROR)

@@ -36,8 +36,9 @@ from workers.settings import Settings
 _SLOT = 0
 _RETRY_SECONDS = 0.5
 _START_SECONDS = 60
-_STOP_SECONDS = 5
+_STOP_SECONDS = 1
 _BATCH_BYTES = 1024 * 1024
+_TRANSACTION_BYTES = 16 * 1024 * 1024
 _LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
 
@@ -85,8 +86,8 @@ class Relay:
                 await listening
 
     async def _work(self) -> None:
-        self._metrics.alive(Role.RELAY)
         if not await self._take_lease():
+            self._metrics.alive(Role.RELAY)
             return
         try:
             async with self._producer() as producer:
@@ -130,7 +131,11 @@ class Relay:
                     unpublished += head.position - published
             if not behind:
                 return [], 0
-            return await read(connection, behind, max(1, self._settings.relay_batch_rows // len(behind))), unpublished
+            share = max(1, self._settings.relay_batch_rows // len(behind))
+            rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
+        for shard in behind.keys() - {row.shard for row in rows}:
+            raise _hole(shard, behind[shard])
+        return rows, unpublished
 
     async def _transact(self, producer: AIOKafkaProducer, rows: list[LogRow], reached: dict[int, Position]) -> None:
         # Given up earlier than aiokafka would send EndTxn again under the same epoch, which could end the wrong one.
@@ -223,11 +228,15 @@ def _reached(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Po
     for row in rows:
         before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
         if row.position != before.position + 1:
-            raise LogDamaged(f"the log of shard {row.shard} has a hole after position {before.position}")
+            raise _hole(row.shard, before.position)
         if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
             raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
         reached[row.shard] = Position(row.position, row.hash)
     return reached
+
+
+def _hole(shard: int, position: int) -> LogDamaged:
+    return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 def _gone_back(shard: int, position: int, published: int) -> LogDamaged:

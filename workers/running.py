@@ -1,6 +1,9 @@
 """The composition root: the one place that knows settings, engine, broker and clock."""
 
 import asyncio
+import contextlib
+import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
@@ -24,6 +27,8 @@ _SUBSCRIBE = {
     Role.ADMIN_COMMANDS: admin_commands.subscribe,
 }
 _PING_SECONDS = 5.0
+_END_SECONDS = 3.5
+_LAST_SECONDS = 1.0
 
 logger = structlog.get_logger()
 
@@ -36,6 +41,7 @@ class Process:
         self._roles = roles or ALL_ROLES
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
+        self._stopping_since = 0.0
         self._failure: BaseException | None = None
         self._metrics = Metrics()
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
@@ -43,10 +49,12 @@ class Process:
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,
             graceful_timeout=settings.stop_seconds,
-            logger=None,
+            # Its consume loop goes on after errors of Kafka, and tells of them here alone.
+            logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
         )
         self._background: list[asyncio.Task[None]] = []
+        self._ping: asyncio.Task[None] | None = None
         self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
         consumption = Consumption(settings, self._batches, self._fail)
         for role in self._roles:
@@ -60,6 +68,23 @@ class Process:
             on_shutdown=[self._end],
             after_shutdown=[self._close],
         )
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, and not for longer than `stop_seconds` and a little beyond it."""
+        running = asyncio.create_task(self.app.run())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + _END_SECONDS)
+        if late:
+            # Nothing is lost by it: what was not acknowledged is read again, what was not published is published later.
+            logger.warning("stopped_late", installation=self._settings.installation)
+            running.cancel()
+            await asyncio.wait([running], timeout=_LAST_SECONDS)
+            if self._failure is not None:
+                raise self._failure
+        else:
+            running.result()
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
@@ -83,7 +108,7 @@ class Process:
         if Role.TIMERS in self._roles:
             timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
-        self._background.append(asyncio.create_task(self._ping()))
+        self._ping = asyncio.create_task(self._show_life())
         logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
         if self._on_ready is not None:
             self._on_ready()
@@ -95,7 +120,7 @@ class Process:
             logger.exception("role_failed", role=role)
             self._fail(error)
 
-    async def _ping(self) -> None:
+    async def _show_life(self) -> None:
         """Show that the consumers are alive while there is nothing to consume."""
         consumers = [role for role in self._roles if role in _SUBSCRIBE]
         while True:
@@ -105,13 +130,24 @@ class Process:
             await asyncio.sleep(_PING_SECONDS)
 
     async def _end(self) -> None:
+        # The background roles and the batches come to their end at the same time; FastStream waits for the batches.
+        self._stopping_since = time.monotonic()
         self._stopping.set()
-        ping = self._background.pop()
-        ping.cancel()
-        await asyncio.wait(self._background or [ping], timeout=self._settings.stop_seconds)
+        if self._ping is not None:
+            self._ping.cancel()
 
     async def _close(self) -> None:
-        await self._engine.dispose()
+        if self._background:
+            left = self._stopping_since + self._settings.stop_seconds - time.monotonic()
+            _, late = await asyncio.wait(self._background, timeout=max(0.0, left))
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_LAST_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            # Closing a connection waits for a server, which may not answer.
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._engine.dispose()
         logger.info("stopped", installation=self._settings.installation)
         if self._failure is not None:
             raise self._failure
@@ -122,4 +158,4 @@ async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Call
 
     Raises DatabaseRefused, or whatever else makes it impossible to go on.
     """
-    await Process(settings, roles, on_ready).app.run()
+    await Process(settings, roles, on_ready).run()

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         default=False, description="Accept database settings that forget commits in a crash (`fsync = off` …)."
     )
     stop_seconds: float = Field(
-        default=8.0, gt=0, description="How long a stopping process waits for the batches in its hands, in seconds."
+        default=5.0, gt=0, description="How long a stopping process waits for the batches in its hands, in seconds."
     )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port of the metrics and of `whopays health`; 0 for none."

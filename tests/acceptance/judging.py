@@ -65,7 +65,7 @@ def judge(expected: Expected, log: CaseLog, book: Book, generators: Generators) 
         except Mismatch as mismatch:
             came = dead_letters[0] if member == "dead_letter" else result
             within = "" if came is None else f" in {came.abbreviated()}"
-            raise Broken(f"{member}{mismatch}{within}") from mismatch
+            raise Broken(f"{member}: {mismatch}{within}") from mismatch
         except LookupError as missing:
             raise Broken(f"{member}: {missing} is not known") from missing
 

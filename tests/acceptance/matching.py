@@ -29,7 +29,8 @@ class Mismatch(Exception):
     came: Json
 
     def __str__(self) -> str:
-        return f"{self.path or 'value'}: expected {_shown(self.expected)}, came {_shown(self.came)}"
+        where = f"{self.path}: " if self.path else ""
+        return f"{where}expected {_shown(self.expected)}, came {_shown(self.came)}"
 
 
 def match(expected: Json, came: Json, bindings: Bindings, path: str = "") -> None:

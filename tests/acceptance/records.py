@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Literal
 
-from tests.acceptance.json_types import Json
+from tests.acceptance.json_types import Json, to_json
 from tests.acceptance.vocabulary import COMMAND_TOPIC, TOPIC_OF_FACT, short_type
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -143,8 +143,13 @@ class OutputRecord:
         tail = str(self.envelope.get("id", "")).partition("-")[2]
         return int(tail) if tail.isascii() and tail.isdigit() else 0
 
-    def abbreviated(self, characters: int = 400) -> str:
+    def abbreviated(self, characters: int = 600) -> str:
         """One line for a report."""
-        value = "null" if self.value is None else self.value.decode(errors="replace")
+        if self.name:
+            told = ("id", "time", "subject", "sequence", "causationid")
+            attributes = " ".join(f"{name}={self.attributes[name]}" for name in told if name in self.attributes)
+            value = f"{self.name} {attributes} {to_json(self.data)}"
+        else:
+            value = "null" if self.value is None else self.value.decode(errors="replace")
         shown = value if len(value) <= characters else f"{value[:characters]}… ({len(value)} characters)"
         return f"{self.topic} {self.partition}@{self.offset} key={self.key_text} {shown}"

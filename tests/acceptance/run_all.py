@@ -16,7 +16,7 @@ class Runs:
         self._cases = cases
         self._services = services
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[str | None]] = {}
 
     async def __aenter__(self) -> Self:
         for case in self._cases:
@@ -29,10 +29,10 @@ class Runs:
         # What a case found is told by its own item; one that nobody waited for has nobody to tell.
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def outcome(self, case: Case) -> None:
-        """Returns when the case held; raises `CaseFailure` when it did not."""
-        await self._tasks[case.id]
+    async def outcome(self, case: Case) -> str | None:
+        """`None` when the case held, else a report for a reader."""
+        return await self._tasks[case.id]
 
-    async def _run(self, case: Case) -> None:
+    async def _run(self, case: Case) -> str | None:
         async with self._places:
-            await run_case(case, self._services)
+            return await run_case(case, self._services)

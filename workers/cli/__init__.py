@@ -1,13 +1,15 @@
 """The command line."""
 
+import logging
+
 import typer
 
 from workers.cli import questions, serving
+from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
 from workers.cli.send import send
 from workers.cli.tail import tail
-from workers.demo import demo
 
 _FORMS = {"help_option_names": ["-h", "--help"]}
 
@@ -45,4 +47,6 @@ app = _program()
 
 def main() -> None:
     """Run the command line of this process."""
+    # Logs are for what runs and sets them up; a command that asks or sends says itself, once, what went wrong.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     app()

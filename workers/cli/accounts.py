@@ -15,19 +15,19 @@ def show_account(console: Console, account: dict[str, Any], history: Sequence[di
     """Print an account: its state, the conditions that explain its phase, its holds and the phases it entered."""
     title = f"{account['organization']}/{account['account']}"
     console.print(Panel(_state(account), title=Text(title, style="bold"), title_align="left"))
-    conditions = _table("Conditions", "type", "status", "reason", "message", "since")
+    conditions = _table("Conditions", "since", "type", "status", "reason", "message")
     for condition in account["conditions"]:
         conditions.add_row(
+            condition["lastTransitionTime"],
             Text(condition["type"]),
             coloured(condition["status"]),
             Text(condition["reason"]),
-            Text(condition["message"]),
-            condition["lastTransitionTime"],
+            Text("" if condition["status"] == "True" else condition["message"]),
         )
     console.print(conditions)
     if account["holds"]:
         console.print(_holds(account["holds"]))
-    phases = _table("History", "at", "phase", "reason", "by", "caused by")
+    phases = _table("History", "since", "phase", "reason", "by", "caused by")
     for entry in history:
         change = Text.assemble(f"{entry['from'] or 'new'} → ", coloured(entry["to"]))
         phases.add_row(entry["at"], change, Text(entry["reason"]), Text(entry["by"]), Text(entry["causedBy"]))
@@ -56,14 +56,14 @@ def _state(account: dict[str, Any]) -> Table:
 
 
 def _holds(holds: Sequence[dict[str, Any]]) -> Table:
-    table = _table("Holds", "reason", "message", "by", "placed at", "reactivation")
+    table = _table("Holds", "since", "reason", "message", "by", "reactivation")
     for hold in holds:
         requested = hold.get("reactivation")
         table.add_row(
+            hold["placedAt"],
             Text(hold["reason"], style="red"),
             Text(hold["message"] or ""),
             Text(hold["by"]),
-            hold["placedAt"],
             Text(f"requested by {requested['by']}: {requested['resolution']}" if requested else "not requested"),
         )
     return table
@@ -72,5 +72,5 @@ def _holds(holds: Sequence[dict[str, Any]]) -> Table:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, header_style="dim", overflow="fold")
+        table.add_column(column, header_style="dim", overflow="fold", no_wrap=column in {"since", "phase", "reason"})
     return table

@@ -13,7 +13,7 @@ from db import queries
 from db.engine import create_engine
 from schemas.scalars import format_instant, parse_instant
 from workers.cli.accounts import show_account
-from workers.cli.answers import show_result
+from workers.cli.answers import result_panel
 from workers.cli.drawing import draw_timeline
 from workers.cli.failures import CommandFailed, reaching
 from workers.cli.installation import load_settings
@@ -109,7 +109,7 @@ def result(
         print_json(events)
     else:
         for event in events:
-            show_result(console(), event)
+            console().print(result_panel(event))
 
 
 def _instant(text: str | None) -> datetime | None:

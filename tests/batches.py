@@ -1,0 +1,26 @@
+"""Batches for tests that settle them without a broker in between."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.records import Record
+from tests.messages import Said
+from workers.batch import Batches
+from workers.metrics import Metrics
+from workers.settings import Settings
+
+
+def records(*said: Said, offset: int = 0) -> list[Record]:
+    """Give records as Kafka would."""
+    begin = datetime(2026, 7, 1, tzinfo=UTC)
+    return [
+        Record(one.topic, 0, offset + number, begin + timedelta(seconds=number), one.key, one.headers, one.value)
+        for number, one in enumerate(said)
+    ]
+
+
+def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None) -> Batches:
+    """Give what settles batches in the database of the test."""
+    return Batches(engine, Settings(), Metrics(), stopping or asyncio.Event())

@@ -1,0 +1,1 @@
+"""The store on a real PostgreSQL, a database of its own for each test."""

@@ -1,0 +1,1 @@
+"""Tests of what is said: reading strictly, writing once."""

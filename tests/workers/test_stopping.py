@@ -1,0 +1,96 @@
+"""SIGTERM: the process ends by itself within 10 seconds, with status 0, whatever is away, and nothing is lost."""
+
+import asyncio
+import time
+
+from sqlalchemy import make_url
+
+from tests.installations import Installation, Worker
+from tests.kafka import dead_letters, exactly_published, published, results, send, told_unpaid
+from tests.messages import account, bind, profile, project
+from tests.proxy import proxied
+from tests.waiting import until
+
+_SECONDS = 10
+
+
+async def _stops_in_time(worker: Worker) -> None:
+    began = time.monotonic()
+    status = await asyncio.wait_for(worker.stop(), 3 * _SECONDS)
+    assert status == 0, "\n".join(worker.lines[-20:])
+    assert time.monotonic() - began < _SECONDS
+
+
+async def test_under_load(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    await send(
+        installation,
+        [
+            profile("acme"),
+            *(project("acme", f"p{number}") for number in range(1500)),
+            account("acme", "main"),
+            *(bind("acme", f"p{number}", "main", f"c{number}") for number in range(1500)),
+        ],
+    )
+    small = {"WHOPAYS_BATCH_MAX_RECORDS": "20", "WHOPAYS_RELAY_BATCH_ROWS": "20"}
+    for _ in range(2):
+        worker = await installation.start(**small)
+        await _published_more(installation)
+        await _stops_in_time(worker)
+    await installation.start()
+    found = await exactly_published(installation)
+    assert dead_letters(found) == []
+    assert told_unpaid(found) == {f"p{number}" for number in range(1500)}
+    assert results(found).keys() >= {f"c{number}" for number in range(1500)}
+
+
+async def test_while_the_database_is_away(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    url = make_url(installation.settings.database_url)
+    assert url.host is not None
+    async with proxied(url.host, url.port or 5432) as proxy:
+        way = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        worker = await installation.start(WHOPAYS_DATABASE_URL=way)
+        await proxy.cut()
+        await send(installation, [project("acme", "web")])
+        await worker.logged("batch_retried")
+        await _stops_in_time(worker)
+    await installation.start()
+    assert told_unpaid(await exactly_published(installation)) == {"web"}
+
+
+async def test_while_the_database_does_not_answer(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    url = make_url(installation.settings.database_url)
+    assert url.host is not None
+    async with proxied(url.host, url.port or 5432) as proxy:
+        way = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        worker = await installation.start(WHOPAYS_DATABASE_URL=way)
+        await send(installation, [project("acme", "web")])
+        await exactly_published(installation)
+        proxy.hold()
+        await send(installation, [profile("acme"), project("acme", "api"), account("acme", "main")])
+        await _stops_in_time(worker)
+    await installation.start()
+    found = await exactly_published(installation)
+    assert told_unpaid(found) == {"web", "api"}
+    assert results(found)["create-main"]["outcome"] == "Applied"
+
+
+async def test_before_it_has_started(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    host, port = installation.kafka_bootstrap_servers.split(",")[0].rsplit(":", 1)
+    async with proxied(host, int(port)) as proxy:
+        proxy.hold()
+        worker = await installation.launch(WHOPAYS_KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{proxy.port}")
+        await asyncio.wait_for(proxy.used.wait(), 30)
+        await _stops_in_time(worker)
+
+
+async def _published_more(installation: Installation) -> None:
+    before = len(await published(installation))
+
+    async def more() -> bool:
+        return len(await published(installation)) > before + 100
+
+    await until(more, "events while the worker runs")
