@@ -4,7 +4,7 @@ import pytest
 
 from schemas.topics import Topic
 from tests.installations import Installation
-from tests.kafka import all_consumed, exactly_published, results, send
+from tests.kafka import all_consumed, exactly_published, results, send, told_unpaid
 from tests.messages import account, bind, command, profile, project
 
 
@@ -46,3 +46,11 @@ async def test_projects_change_payer_and_everyone_is_told(installation: Installa
     assert [data.get("previousPhase", "state") for data in accounts] == [None, "Provisioning", "state"]
     spare = next(one for one in found if one.event["subject"] == "acme/spare")
     assert dict(spare.headers)["ce_correlationid"] == b"trip-1"
+
+
+async def test_records_of_every_compression_are_read(installation: Installation) -> None:
+    codecs = ("gzip", "snappy", "lz4", "zstd")
+    for codec in codecs:
+        await send(installation, [project("acme", f"by-{codec}")], compression_type=codec)
+    await all_consumed(installation)
+    assert told_unpaid(await exactly_published(installation)) == {f"by-{codec}" for codec in codecs}
