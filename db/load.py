@@ -49,7 +49,8 @@ async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -
         Organization(**row._mapping) for row in await _rows(connection, _ORGANIZATIONS, _ones(needs.organizations))
     ]
     book.load(choices)
-    moving = await _load_bound(connection, book, needs, [account.key for account in attached])
+    # More than a decision looks at, because the batch may take projects that it names away before.
+    moving = await _load_bound(connection, book, needs.emptied, MOST_PROJECTS + len(needs.projects))
     named = needs.accounts | {account.key for account in attached} | set(_defaults(choices))
     pending = await _pending(connection, named, needs.projects | moving)
     book.load(pending)
@@ -58,6 +59,8 @@ async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -
     book.load(accounts)
     await _load_profiles(connection, book, needs, accounts)
     projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
+    turning = needs.turning.union(account.key for account in attached) - needs.emptied
+    await _load_bound(connection, book, turning, AT_ONCE + len(projects))
     book.load(Project(**row._mapping) for row in await _rows(connection, _PROJECTS, projects))
     book.load(Binding(**row._mapping) for row in await _rows(connection, _ACTIVE_BINDINGS, projects))
     book.load(RetiredUid(**row._mapping) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
@@ -91,18 +94,13 @@ async def _load_profiles(connection: AsyncConnection, book: Book, needs: Needs, 
     book.load(profile_of(row) for row in rows)
 
 
-async def _load_bound(connection: AsyncConnection, book: Book, needs: Needs, attached: Iterable[Key]) -> set[Key]:
-    """Load how many projects accounts pay for, and as many names as a batch can need; give the projects that move."""
-    margin = len(needs.records) + 1
-    for row in await _rows(
-        connection, _BOUND, needs.turning.union(attached) - needs.emptied, row_limit=AT_ONCE + margin
-    ):
+async def _load_bound(connection: AsyncConnection, book: Book, accounts: set[Key], limit: int) -> set[Key]:
+    """Load how many projects accounts pay for, and the first names of each; give the projects of these names."""
+    named = set()
+    for row in await _rows(connection, _BOUND, accounts, row_limit=limit):
         book.load_bound((row.organization, row.account), _bound(row))
-    moving = set()
-    for row in await _rows(connection, _BOUND, needs.emptied, row_limit=MOST_PROJECTS + margin):
-        book.load_bound((row.organization, row.account), _bound(row))
-        moving |= {(row.organization, project) for project in row.first}
-    return moving
+        named |= {(row.organization, project) for project in row.first}
+    return named
 
 
 def _bound(row: Row[Any]) -> BoundProjects:

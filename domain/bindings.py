@@ -62,7 +62,7 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
         broken += _transferable(command, source, book)
     if broken or source is None or target is None:
         return rejected(broken, account=command.to_account)
-    moving = sorted(command.projects or book.bound_projects(source).first)
+    moving = sorted(command.projects or book.bound_projects(source).lowest(MOST_PROJECTS))
     if not moving:
         return Decision(Outcome.UNCHANGED, account=command.to_account, project_count=0)
     instant = context.clock.next()

@@ -41,7 +41,7 @@ class BoundProjects:
         """Count one more; it stands among the first if its name does."""
         is_complete = len(self.first) == self.count
         self.count += 1
-        if is_complete or binding.project < self.first[-1]:
+        if is_complete or (self.first and binding.project < self.first[-1]):
             insort(self.first, binding.project)
 
     def end(self, binding: Binding) -> None:
@@ -51,6 +51,16 @@ class BoundProjects:
         place = bisect_left(self.first, binding.project)
         if place < len(self.first) and self.first[place] == binding.project:
             del self.first[place]
+
+    def lowest(self, most: int) -> list[str]:
+        """Give the first projects by name, at most so many.
+
+        Raises LookupError when too few were loaded, since others of a batch took them away: alone a message has enough.
+        """
+        wanted = min(most, self.count)
+        if len(self.first) < wanted:
+            raise LookupError(f"{wanted} bound projects are needed and {len(self.first)} are loaded")
+        return self.first[:wanted]
 
 
 @dataclass(slots=True)
@@ -137,7 +147,7 @@ class Book:
 
     def bound_projects(self, account: Account) -> BoundProjects:
         """Give the projects that an account pays for now."""
-        return self._bound[account.key]
+        return self._bound.get(account.key, BoundProjects())
 
     def accounts_attached_to(self, profile: PaymentProfile) -> list[Account]:
         """Give the accounts that a payment profile is attached to, by name."""

@@ -89,7 +89,7 @@ def _blockers(account: Account, book: Book) -> list[Violation]:
     broken = []
     if bound.count:
         message = f"the account pays for {bound.count} projects: bind them to another account"
-        blockers = {"count": bound.count, "projects": bound.first[:LISTED_PROJECTS]}
+        blockers = {"count": bound.count, "projects": bound.lowest(LISTED_PROJECTS)}
         broken.append(violation(Reason.ACTIVE_BINDINGS_EXIST, message, field="/account", blockers=blockers))
     balance = account.balance
     is_settled = (

@@ -84,6 +84,20 @@ def _followed(profile: PaymentProfile, book: Book, context: Context, policy: Ope
     return Learned(tuple(changes), tuple(events))
 
 
+def is_known_by_place(fact: ProjectChanged, book: Book, *, is_stale: bool) -> bool:
+    """Tell whether a report, delivered again after another `uid` took the name over, could mean something else.
+
+    To be asked before what it says is applied. Such a record is remembered by its place; all others are told by their
+    version and their `uid`.
+    """
+    known = book.project(fact.organization, fact.project)
+    if known is None or fact.uid == known.uid:
+        return False
+    if fact.uid is None:
+        return True
+    return is_stale and not book.is_retired(fact.organization, fact.project, fact.uid)
+
+
 def _is_stale(version: int, known: int, *, is_same: bool) -> bool:
     if version == known and not is_same:
         raise Unanswerable(

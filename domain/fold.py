@@ -10,7 +10,7 @@ from domain.book import Book
 from domain.commands import decide
 from domain.dead_letters import Dead, dead_letter
 from domain.decision import Clock, Context, Decision, rejected
-from domain.facts import Learned, payment_profile_changed, payment_profile_expired, project_changed
+from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import context_of, is_worth_waiting, superseded
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
@@ -67,7 +67,7 @@ class Claim:
 
 @dataclass(slots=True)
 class Folded:
-    """What a batch comes to. `unclaimed` are the records that were answered without claiming an id."""
+    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again."""
 
     outgoing: list[Outgoing] = field(default_factory=list)
     claims: dict[Identity, Claim] = field(default_factory=dict)
@@ -142,6 +142,9 @@ class _Batch:
             organization = message.fact.organization
             self.bury(Dead(message.record, refusal.reason, refusal.detail, is_private=False, boundary=organization))
             return
+        fact = message.fact
+        if isinstance(fact, ProjectChanged) and is_known_by_place(fact, self._book, is_stale=learned is None):
+            self.folded.unclaimed.append(message.record)
         if learned is None:
             self.folded.stale_facts += 1
             return

@@ -45,8 +45,8 @@ def tell(turn: Turn | None, book: Book, context: Context) -> Told:
     )
     # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
     if bound.count <= AT_ONCE and not unfinished:
-        return Told(events=_notices(fan_out, bound.first, context))
-    first = _notices(fan_out, bound.first[:LISTED], context)
+        return Told(events=_notices(fan_out, bound.lowest(AT_ONCE), context))
+    first = _notices(fan_out, bound.lowest(LISTED), context)
     return Told((fan_out,), deferred=first, deferred_count=bound.count)
 
 

@@ -1,11 +1,13 @@
 """Batches for tests that settle them without a broker in between."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
+from tests.installations import KEYS
 from tests.messages import Said
 from workers.batch import Batches
 from workers.metrics import Metrics
@@ -23,4 +25,5 @@ def records(*said: Said, offset: int = 0) -> list[Record]:
 
 def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None) -> Batches:
     """Give what settles batches in the database of the test."""
-    return Batches(engine, Settings(), Metrics(), stopping or asyncio.Event())
+    settings = Settings(encryption_keys=json.loads(KEYS))
+    return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())

@@ -19,9 +19,9 @@ _BINDING = (
     "previous_ended_at) VALUES ('acme', 'web', {}, 'main', {}, {}, {}, {})"
 )
 _ACCOUNT = (
-    "INSERT INTO accounts (organization, account, version, phases, sequence, last_instant, phase, conditions, holds, "
+    "INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds, "
     "currency_code, payment_terms, payment_profile, activated_at) "
-    "VALUES ('acme', 'main', 1, 1, 1, now(), '{}', '[]', '{}', {}, {}, {}, {})"
+    "VALUES ('acme', 'main', 1, 1, 1, '{}', '[]', '{}', {}, {}, {}, {})"
 )
 _CHANGE_FIRST = "UPDATE bindings SET {} WHERE number = 1"
 _HISTORY = "INSERT INTO account_phases VALUES {}"
@@ -56,7 +56,7 @@ async def shared(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
 @pytest_asyncio.fixture
 async def engine(shared: AsyncEngine) -> AsyncEngine:
     """That database, emptied."""
-    await _commit(shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log")
+    await _commit(shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log, pending_bindings")
     return shared
 
 
@@ -184,9 +184,24 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
         ("projects_version", "INSERT INTO projects VALUES ('acme', 'web', 'Active', 0, NULL, NULL, 0, 0)"),
         (
             "payment_profiles_state_known",
-            "INSERT INTO payment_profiles VALUES ('acme', 'card', 'CreditCard', 'Old', 1)",
+            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
+            "VALUES ('acme', 'card', 'CreditCard', 'Old', 1, '{}')",
         ),
-        ("payment_profiles_version", "INSERT INTO payment_profiles VALUES ('acme', 'card', 'CreditCard', 'Valid', 0)"),
+        (
+            "payment_profiles_version",
+            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
+            "VALUES ('acme', 'card', 'CreditCard', 'Valid', 0, '{}')",
+        ),
+        (
+            "pending_bindings_kind_known",
+            "INSERT INTO pending_bindings VALUES ('acme', 'web', 1, 'Later', now(), 'main', '{}', '/s', 't', '{}')",
+        ),
+        (
+            "dead_letters_open_or_sealed",
+            "INSERT INTO dead_letters "
+            "(topic, partition, \"offset\", timestamp, reason, detail, value, sealed, recorded_at) "
+            "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now())",
+        ),
         ("installation_pkey", "INSERT INTO installation VALUES ('second', 48)"),
         ("installation_is_one", "UPDATE installation SET is_only = false"),
         ("installation_has_shards", "UPDATE installation SET shards = 0"),
@@ -195,6 +210,15 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
 async def test_refused_others(engine: AsyncEngine, constraint: str, statement: str) -> None:
     with pytest.raises(DBAPIError, match=f'"{constraint}"'):
         await _commit(engine, statement)
+
+
+async def test_a_project_has_one_scheduled_binding_and_any_number_that_wait(engine: AsyncEngine) -> None:
+    pending = "INSERT INTO pending_bindings VALUES ('acme', 'web', {}, '{}', now(), 'main', '{{}}', '/s', 't', '{{}}')"
+    await _commit(engine, *(pending.format(number, "Waiting") for number in (1, 2)), pending.format(3, "Scheduled"))
+    with pytest.raises(DBAPIError, match='"pending_bindings_one_scheduled"'):
+        await _commit(engine, pending.format(4, "Scheduled"))
+    with pytest.raises(DBAPIError, match='"pending_bindings_pkey"'):
+        await _commit(engine, pending.format(2, "Waiting"))
 
 
 async def test_a_command_id_is_claimed_once(engine: AsyncEngine) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db import load, log, queries, store
+from db import contacts, load, log, queries, store, timers
 from db.engine import create_engine
 from embedded import Addresses
 from tests.installations import database
@@ -18,7 +19,7 @@ _PROJECTS = 4000
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _FILL = (
     """
-    INSERT INTO projects SELECT 'org-' || n % 20, 'project-' || n, 'Active', 1, NULL, NULL, 1, 1, now(), NULL
+    INSERT INTO projects SELECT 'org-' || n % 20, 'project-' || n, 'Active', 1, NULL, NULL, 1, 1, NULL
     FROM generate_series(1, :projects) AS n
     """,
     """
@@ -27,14 +28,33 @@ _FILL = (
     FROM generate_series(1, :projects) AS n
     """,
     """
-    INSERT INTO accounts (organization, account, version, phases, sequence, last_instant, phase, conditions, holds,
+    INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds,
         payment_profile)
-    SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, now(), 'Provisioning', '[]', '[]', 'profile-' || n
+    SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, 'Provisioning', '[]', '[]', 'profile-' || n
     FROM generate_series(1, :projects) AS n
     """,
     """
-    INSERT INTO payment_profiles (organization, payment_profile, kind, state, version)
-    SELECT 'org-' || n % 20, 'profile-' || n, 'CreditCard', 'Valid', 1 FROM generate_series(1, :projects) AS n
+    INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin, due_at)
+    SELECT 'org-' || n % 20, 'profile-' || n, 'CreditCard', 'Valid', 1, '{}', now() + n * interval '1 hour'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO pending_bindings
+    SELECT 'org-' || n % 20, 'project-' || n, 1, CASE WHEN n % 2 = 0 THEN 'Waiting' ELSE 'Scheduled' END,
+        now() + n * interval '1 hour', 'account-' || n, '{}', '/source', 'type', '{}'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO fan_outs
+    SELECT 'org-' || n, 'account-' || n, 1, 'AccountReady', 'RequirementsMet', '', now(), '', '{}'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO organizations SELECT 'org-' || n, NULL FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO account_contacts SELECT 'org-' || n % 20, 'account-' || n, 'key', 'wrapped', 'sealed'
+    FROM generate_series(1, :projects) AS n
     """,
     """
     INSERT INTO retired_uids SELECT 'org-' || n % 20, 'project-' || n, 'uid' FROM generate_series(1, :projects) AS n
@@ -63,6 +83,10 @@ _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
 _PLACES = {"topics": ["t"], "partitions": [1], "offsets": [1], "timestamps": [None]}
 _ENDING = {"organization": ["org-1"], "project": ["project-1"], "number": [1], "ended_at": [None], "released": [True]}
+_FAN_OUT: dict[str, Any] = {
+    **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
+}  # fmt: skip
+_FINAL = {"organization": ["org-1"], "source": ["/source"], "command_id": ["id-1"], "shard": [1], "position": [9]}
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -110,7 +134,16 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._PROFILES, _PROFILES, id="profiles"),
         pytest.param(load._PROJECTS, _NAMED, id="projects"),
         pytest.param(load._ACTIVE_BINDINGS, _NAMED, id="active bindings"),
-        pytest.param(load._BOUND_PROJECTS, _ACCOUNTS, id="bound projects"),
+        pytest.param(load._BOUND, {**_ACCOUNTS, "row_limit": 500}, id="bound projects"),
+        pytest.param(load._PAGE, _FAN_OUT, id="page of a fan-out"),
+        pytest.param(load._PENDING_PROJECTS, _ACCOUNTS, id="projects that wait for accounts"),
+        pytest.param(load._PENDING, _NAMED, id="pending bindings"),
+        pytest.param(load._FAN_OUTS, {"a": ["org-1"]}, id="fan-outs"),
+        pytest.param(load._ORGANIZATIONS, {"a": ["org-1"]}, id="organizations"),
+        pytest.param(store._DELETE_PENDING, {**_NAMED, "number": [1, 1]}, id="delete pending bindings"),
+        pytest.param(store._DELETE_FAN_OUTS, {**_ACCOUNTS, "number": [1, 1]}, id="delete fan-outs"),
+        pytest.param(store._MOVE_CLAIMS, _FINAL, id="move claims"),
+        pytest.param(contacts._FIND, _ACCOUNT, id="contact"),
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
@@ -141,3 +174,13 @@ async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEn
         values = {"organization": "org-1", "command_id": "id-1", "source": None}
         plan = await _plan(connection, queries._RESULTS, values)
     assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("index", ("pending_bindings_due", "payment_profiles_due"))
+async def test_what_is_due_is_found_by_its_instant(filled: AsyncEngine, index: str) -> None:
+    """Of what is still to come, however much it is, nothing is read; only fan-outs are due whenever there are any."""
+    async with filled.connect() as connection:
+        plans = [await _plan(connection, timers._DUE, {"row_limit": 500}), await _generic_plan(connection, timers._DUE)]
+    for plan in plans:
+        assert f"using {index}" in plan, plan
+        assert set(re.findall(r"Seq Scan on (\w+)", plan)) <= {"fan_outs"}, plan

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.queries import account, account_history, payer, projects_of_account, results, timeline
 from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.policy import OperatorPolicy
 from schemas.reading import read_command, read_fact
 from tests.batches import batches, records
 from tests.messages import account as account_command
@@ -42,7 +43,8 @@ async def story(engine: AsyncEngine) -> AsyncEngine:
         bind("acme", "none", "main", "c5"),
         bind("acme", "api", "main", "c2", ce_source="/other"),
     ]  # fmt: skip
-    await settling.settle(Role.ADMIN_COMMANDS, records(*said), partial(read_command, max_value_bytes=_LIMIT))
+    read_said = partial(read_command, max_value_bytes=_LIMIT, policy=OperatorPolicy())
+    await settling.settle(Role.ADMIN_COMMANDS, records(*said), read_said)
     await settling.settle(Role.PROJECTS, records(project("acme", "web", 2, state="Deleted"), offset=9), read_project)
     return engine
 

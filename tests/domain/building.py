@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from domain.book import Book
-from domain.decision import Policy
+from domain.decision import Clock
 from domain.fold import Folded, Identity, Message, fold
 from schemas.events import (
     AccountChanged,
@@ -19,6 +19,7 @@ from schemas.events import (
 )
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
+from schemas.policy import OperatorPolicy
 from schemas.results import CommandCompleted, Outcome
 from tests.schemas.building import command, fact, structured
 
@@ -102,23 +103,30 @@ class Said:
 
 
 class Desk:
-    """Keeps a book; every message is folded on its own, at `now`, under an id of its own unless one is given."""
+    """Keeps a book; every message is folded on its own, at `now`, under an id of its own unless one is given.
 
-    def __init__(self, policy: Policy | None = None, now: datetime = NOON) -> None:
+    As a shard does, it gives no instant twice: where `now` has stepped back, or stands still, it goes on from its last.
+    """
+
+    def __init__(self, policy: OperatorPolicy | None = None, now: datetime = NOON) -> None:
         self.book = Book()
         self.claimed: dict[Identity, bytes] = {}
-        self.policy = policy or Policy()
+        self.policy = policy or OperatorPolicy()
         self.now = now
+        self.last = now - MICROSECOND
         self._ids = (f"m-{number}" for number in itertools.count(1))
 
     def hear(self, *messages: Message) -> Said:
         """Fold messages as one batch."""
-        return Said(fold(messages, self.book, self.claimed, self.policy, self.now))
+        clock = Clock(max(self.now, self.last + MICROSECOND))
+        folded = fold(messages, self.book, self.claimed, self.policy, clock)
+        self.last = clock.last
+        return Said(folded)
 
     def command(self, name: str, envelope: dict[str, Any] | None = None, **members: Any) -> Said:
         """Send a command of acme, by alice unless its envelope says otherwise."""
         record = structured(name, {"organization": "acme"} | members, **{"id": next(self._ids)} | (envelope or {}))
-        return self.hear(command(record))
+        return self.hear(command(record, self.policy))
 
     def bind(self, project: str = "p1", account: str = "a", **members: Any) -> Said:
         """Send a BindProject."""

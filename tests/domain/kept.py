@@ -1,80 +1,192 @@
 """What a database would keep between batches, and hand to the next one: only what its messages name."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from domain.book import Book
-from domain.decision import Policy
-from domain.fold import Folded, Identity, Message, fold
+from domain import bindings, notices
+from domain.book import Book, BoundProjects
+from domain.decision import Clock
+from domain.fold import Due, DueKind, Folded, Identity, Message, fold
 from domain.needs import Needs, needs_of
-from domain.state import Account, Binding, Key, PaymentProfile, PhaseEntered, Project, RetiredUid
+from domain.state import (
+    Account,
+    AccountContact,
+    Binding,
+    FanOut,
+    Key,
+    Organization,
+    PaymentProfile,
+    PendingBinding,
+    PhaseEntered,
+    Project,
+    RetiredUid,
+)
+from schemas.contact import Contact
 from schemas.outgoing import Outgoing, render
+from schemas.policy import OperatorPolicy
 from schemas.records import Record
+
+PAGE = 1
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+Numbered = tuple[str, str, int]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass
 class Kept:
     """Tables by their keys, and the log. A key that is written twice where a table would refuse it fails the test."""
 
+    organizations: dict[str, Organization] = field(default_factory=dict)
     accounts: dict[Key, Account] = field(default_factory=dict)
+    contacts: dict[Key, Contact] = field(default_factory=dict)
     projects: dict[Key, Project] = field(default_factory=dict)
     profiles: dict[Key, PaymentProfile] = field(default_factory=dict)
-    bindings: dict[tuple[str, str, int], Binding] = field(default_factory=dict)
+    bindings: dict[Numbered, Binding] = field(default_factory=dict)
+    pending: dict[Numbered, PendingBinding] = field(default_factory=dict)
+    fan_outs: dict[Numbered, FanOut] = field(default_factory=dict)
     retired: set[RetiredUid] = field(default_factory=set)
-    history: dict[tuple[str, str, int], PhaseEntered] = field(default_factory=dict)
+    history: dict[Numbered, PhaseEntered] = field(default_factory=dict)
     inbox: dict[Identity, tuple[bytes, bytes]] = field(default_factory=dict)
     handled: list[Record] = field(default_factory=list)
     log: list[bytes] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    last: datetime = BEGINNING
 
-    def batch(self, messages: list[Message], now: datetime, policy: Policy) -> list[Outgoing]:
-        """Load what the messages need, fold them, keep what changed; give what went out."""
+    def batch(self, messages: list[Message], now: datetime, policy: OperatorPolicy) -> list[Outgoing]:
+        """Load what the messages need, fold them, keep what changed; give what went out.
+
+        All batches of one `now` are decided as if the clock had been read once: what differs is the batching alone.
+        """
         needs = needs_of(messages)
         book = self._book(needs)
         fingerprints = {identity: self.inbox[identity][0] for identity in needs.identities & self.inbox.keys()}
-        folded = fold(messages, book, fingerprints, policy, now)
+        clock = Clock(now)
+        clock.last = max(clock.last, self.last)
+        folded = fold(messages, book, fingerprints, policy, clock)
+        self.last = clock.last
         self._keep(book)
         self._keep_answers(folded)
         return folded.outgoing
+
+    @property
+    def after_last(self) -> datetime:
+        """The first instant that a shard could still give."""
+        return self.last + timedelta(microseconds=1)
 
     def active(self) -> list[Binding]:
         """The bindings that pay now."""
         return [binding for binding in self.bindings.values() if binding.ended_at is None]
 
+    def due(self, now: datetime) -> list[Due]:
+        """What is due, as the timers find it: the longest due first, and of a queue only the first."""
+        waiting = [one for one in self.pending.values() if one.kind == "Waiting"]
+        heads = {(one.organization, one.project): one.number for one in sorted(waiting, key=lambda one: -one.number)}
+        pending = [
+            (one.due_at, Due(DueKind(f"{one.kind}Binding"), one.organization, one.project))
+            for one in self.pending.values()
+            if one.kind == "Scheduled" or heads[one.organization, one.project] == one.number
+        ]
+        profiles = [
+            (one.due_at, Due(DueKind.PAYMENT_PROFILE, one.organization, one.payment_profile))
+            for one in self.profiles.values()
+            if one.due_at is not None
+        ]
+        fan_outs = {
+            (one.organization, one.account): (one.instant, Due(DueKind.FAN_OUT, one.organization, one.account))
+            for one in sorted(self.fan_outs.values(), key=lambda one: -one.number)
+        }
+        found = [*pending, *profiles]
+        timed = sorted((at, due.kind, due.organization, due.name, due) for at, due in found if at <= now)
+        return [due for *_, due in timed] + [due for _, due in sorted(fan_outs.values(), key=lambda one: one[0])]
+
     def _book(self, needs: Needs) -> Book:
-        accounts = {key: self.accounts[key] for key in needs.accounts & self.accounts.keys()}
-        reported = {
-            key: account
+        book = Book()
+        attached = {
+            key
             for key, account in self.accounts.items()
             if (account.organization, account.payment_profile) in needs.reported_profiles
         }
-        loaded = accounts | reported
-        attached = {(account.organization, account.payment_profile or "") for account in loaded.values()}
-        book = Book()
-        book.load(loaded.values())
-        book.load(self.profiles[key] for key in (needs.payment_profiles | attached) & self.profiles.keys())
-        book.load(self.projects[key] for key in needs.projects & self.projects.keys())
-        book.load(one for one in self.active() if (one.organization, one.project) in needs.projects)
+        choices = [self.organizations[name] for name in needs.organizations & self.organizations.keys()]
+        book.load(choices)
+        moving = self._load_bound(book, needs.emptied, bindings.MOST_PROJECTS + len(needs.projects))
+        defaults = {(one.organization, one.default_account) for one in choices if one.default_account}
+        named = needs.accounts | attached | defaults
+        pending = self._pending(named, needs.projects | moving)
+        book.load(pending)
+        named |= {(one.organization, one.command.account) for one in pending}
+        accounts = [self.accounts[key] for key in named & self.accounts.keys()]
+        book.load(accounts)
+        profiles = needs.payment_profiles | {(one.organization, one.payment_profile or "") for one in accounts}
+        book.load(self.profiles[key] for key in profiles & self.profiles.keys())
+        projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
+        book.load(self.projects[key] for key in projects & self.projects.keys())
+        book.load(one for one in self.active() if (one.organization, one.project) in projects)
         book.load(one for one in self.retired if (one.organization, one.project, one.uid) in needs.uids)
-        for binding in self.active():
-            account = (binding.organization, binding.account)
-            if account in needs.turning | reported.keys():
-                book.load_bound(account, binding.project)
+        self._load_bound(book, (needs.turning | attached) - needs.emptied, notices.AT_ONCE + len(projects))
+        book.load(one for one in self.fan_outs.values() if one.organization in needs.boundaries)
+        for account in needs.fan_outs:
+            self._load_page(book, account)
+        for key in needs.contacts:
+            contact = self.contacts.get(key)
+            book.load([AccountContact(organization=key[0], account=key[1], contact=contact)])
         return book
 
+    def _pending(self, accounts: set[Key], projects: set[Key]) -> list[PendingBinding]:
+        to_them = {
+            (one.organization, one.project)
+            for one in self.pending.values()
+            if (one.organization, one.command.account) in accounts
+        }
+        return [one for one in self.pending.values() if (one.organization, one.project) in projects | to_them]
+
+    def _load_bound(self, book: Book, accounts: Iterable[Key], limit: int) -> set[Key]:
+        named = set()
+        for organization, account in accounts:
+            its = [b for b in self.bindings.values() if (b.organization, b.account) == (organization, account)]
+            bound = sorted(one.project for one in its if one.ended_at is None)
+            ended = max((one.ended_at for one in its if one.ended_at is not None), default=None)
+            book.load_bound((organization, account), BoundProjects(len(bound), bound[:limit], ended))
+            named |= {(organization, project) for project in bound[:limit]}
+        return named
+
+    def _load_page(self, book: Book, account: Key) -> None:
+        for fan_out in book.fan_outs(account)[:1]:
+            bound = sorted(
+                one.project
+                for one in self.active()
+                if (one.organization, one.account) == account
+                and one.project > fan_out.told
+                and one.established_at <= fan_out.instant
+            )
+            book.load_page(fan_out, bound[:PAGE], is_last=len(bound) <= PAGE)
+
     def _keep(self, book: Book) -> None:
-        self.accounts |= book.accounts_changed
-        self.projects |= book.projects_changed
-        self.profiles |= book.payment_profiles_changed
-        for key, binding in book.bindings_changed.items():
-            assert (key in book.bindings_known) == (key in self.bindings), "a binding is ended once, and begun once"
-            self.bindings[key] = binding
+        changed = book.changed
+        self.organizations |= changed.organizations
+        self.accounts |= changed.accounts
+        self.projects |= changed.projects
+        self.profiles |= changed.payment_profiles
+        for key, contact in changed.contacts.items():
+            _replace(self.contacts, key, contact.contact)
+        for number, binding in changed.bindings.items():
+            assert (number in book.known_bindings) == (number in self.bindings), "a binding ends once, and begins once"
+            self.bindings[number] = binding
         payers = [(binding.organization, binding.project) for binding in self.active()]
         assert len(payers) == len(set(payers)), "a project has one payer at most"
-        for retired in book.uids_retired:
+        for number, pending in changed.pending.items():
+            _replace(self.pending, number, pending)
+        scheduled = [(one.organization, one.project) for one in self.pending.values() if one.kind == "Scheduled"]
+        assert len(scheduled) == len(set(scheduled)), "a project has one scheduled binding at most"
+        for number, fan_out in changed.fan_outs.items():
+            _replace(self.fan_outs, number, fan_out)
+        for retired in changed.retired_uids:
             assert retired not in self.retired
             self.retired.add(retired)
-        for entered in book.phases_entered:
+        for entered in changed.phases:
             line = (entered.organization, entered.account, entered.number)
             assert line not in self.history
             self.history[line] = entered
@@ -82,11 +194,20 @@ class Kept:
     def _keep_answers(self, folded: Folded) -> None:
         rendered = [render(outgoing, "0-0", "/whopays/tests") for outgoing in folded.outgoing]
         self.log += rendered
-        for claim in folded.claims:
-            identity = (claim.organization, claim.source, claim.command_id)
-            assert identity not in self.inbox, "an id is claimed once"
-            self.inbox[identity] = (claim.fingerprint, rendered[claim.result_index])
+        for identity, claim in folded.claims.items():
+            assert identity == (claim.organization, claim.source, claim.command_id)
+            assert claim.is_new is (identity not in self.inbox), "an id is claimed once"
+            meaning = claim.fingerprint if claim.is_new else self.inbox[identity][0]
+            self.inbox[identity] = (meaning, rendered[claim.result_index])
+        assert not {record.place for record in folded.unclaimed} & {record.place for record in self.handled}
         self.handled += folded.unclaimed
         counted = {"stale": folded.stale_facts, "repeated": folded.repeated_commands, "dead": len(folded.dead)}
         for name, count in [*counted.items(), *folded.outcomes.items()]:
             self.counts[str(name)] = self.counts.get(str(name), 0) + count
+
+
+def _replace(table: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = value

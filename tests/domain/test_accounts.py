@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.decision import Policy
 from domain.state import PhaseEntered
 from schemas.events import AccountChanged, AccountPhaseChanged, Phase
+from schemas.policy import OperatorPolicy
 from tests.domain.building import MICROSECOND, NOON, READY, Desk, bound_desk, ready_desk
 
 
 def _history(desk: Desk, account: str = "a") -> list[PhaseEntered]:
-    return [entered for entered in desk.book.phases_entered if entered.account == account]
+    return [entered for entered in desk.book.changed.phases if entered.account == account]
 
 
 def _archived() -> Desk:
@@ -110,7 +110,7 @@ def test_a_known_profile_that_is_not_allowed_is_refused_and_an_unknown_one_is_no
 
 
 def test_the_operator_allows_more() -> None:
-    desk = Desk(Policy(payment_profile_kinds=frozenset({"DirectDebit"})))
+    desk = Desk(OperatorPolicy(payment_profile_kinds=frozenset({"DirectDebit"})))
     desk.profile(payment_profile="debit-1", kind="DirectDebit")
     assert desk.create(**READY | {"paymentProfile": "debit-1"}).phases == ["Provisioning", "Ready"]
 

@@ -87,7 +87,7 @@ def _desk(account: str, project: str, payer: str | None) -> Desk:
         )
         reported = desk.book.project("acme", "p1")
         assert reported is not None
-        desk.book.load([binding, replace(reported, bindings=1, sequence=1, last_instant=NOON)])
+        desk.book.load([binding, replace(reported, bindings=1, sequence=1)])
     return desk
 
 

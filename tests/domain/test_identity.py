@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.results import CommandCompleted
-from tests.domain.building import NOON, Desk, Said, bound_desk, ready_desk
+from tests.domain.building import Desk, Said, bound_desk, ready_desk
 from tests.schemas.building import binary, command, record, structured
 
 BIND: dict[str, Any] = {"project": "p1", "account": "a"}
@@ -32,9 +32,10 @@ def test_the_stage_of_identity(
 ) -> None:
     desk = ready_desk()
     desk.command("SuspendAccount", {"id": "taken"}, account="b", reason="Administrative")
+    desk.now += timedelta(hours=1)
     before = desk.memory()
     (authid, no_sender), (name, unknown), (seconds, expired) = SENDERS[sender], TYPES[type_], EXPIRIES[expiry]
-    expires = None if seconds is None else (NOON + timedelta(seconds=seconds)).isoformat()
+    expires = None if seconds is None else (desk.now + timedelta(seconds=seconds)).isoformat()
     envelope = {"id": "taken" if identity == "reused" else "fresh", "authid": authid, "expirytime": expires}
     said = desk.command(name, envelope, **BIND, **SHAPES[shape], **{"dryRun": True} if is_dry_run else {})
 
@@ -45,7 +46,7 @@ def test_the_stage_of_identity(
     assert said.result.command_id == envelope["id"]
 
     claims = not is_dry_run and identity == "fresh" and not no_sender
-    assert [claim.command_id for claim in said.folded.claims] == (["fresh"] if claims else [])
+    assert [claim.command_id for claim in said.folded.claims.values()] == (["fresh"] if claims else [])
     assert len(said.folded.unclaimed) == (0 if claims else 1)
     if said.reasons or is_dry_run:
         assert {k: v for k, v in desk.memory().items() if k != "claimed"} == {
@@ -55,7 +56,7 @@ def test_the_stage_of_identity(
 
 
 def _is_repeat(said: Said) -> bool:
-    return said.outgoing == [] and said.folded.repeated_commands == 1 and not said.folded.claims + said.folded.unclaimed
+    return said.outgoing == [] and said.folded.repeated_commands == 1 and not said.folded.claims and not said.folded.unclaimed
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,20 @@ from typing import Any
 
 import pytest
 
-from domain.decision import Context, Policy
+from domain.decision import Clock, Context
 from domain.phase import settle, standing
-from domain.state import Account, PaymentProfile
-from schemas.commands import PaymentTerms
+from domain.state import Account, Origin, PaymentProfile
 from schemas.events import Hold, Phase
+from schemas.policy import OperatorPolicy
+from schemas.terms import PaymentTerms
 from tests.domain.building import NOON
 
 HOUR = timedelta(hours=1)
+ORIGIN = Origin(caused_by="c-1", sender="alice")
 
 
 def _profile(**changed: Any) -> PaymentProfile:
-    usual: dict[str, Any] = {"kind": "CreditCard", "state": "Valid"} | changed
+    usual: dict[str, Any] = {"kind": "CreditCard", "state": "Valid", "origin": ORIGIN} | changed
     return PaymentProfile(organization="acme", payment_profile="card-1", version=1, **usual)
 
 
@@ -50,6 +52,10 @@ def _hold(reason: Any) -> Hold:
     return Hold(reason=reason, message=None, by="bob", placed_at=NOON)
 
 
+def _context() -> Context:
+    return Context(Clock(NOON), ORIGIN, is_command=True)
+
+
 def _expected(configuration: str | None, payment: str | None, holds: tuple[str, ...]) -> tuple[str, str]:
     if holds:
         return "Suspended", holds[0]
@@ -58,9 +64,6 @@ def _expected(configuration: str | None, payment: str | None, holds: tuple[str, 
     if payment:
         return "Incomplete", payment
     return "Ready", "RequirementsMet"
-
-
-CONTEXT = Context(NOON, "c-1", "alice", is_command=True)
 
 
 @pytest.mark.parametrize("holds", HOLDS, ids=lambda holds: "+".join(holds) or "no holds")
@@ -74,10 +77,10 @@ def test_phase_and_conditions(configuration: str, payment: str, holds: tuple[str
     )
     expected = _expected(configuration_fault, payment_fault, holds)
 
-    found = standing(account, profile, Policy(), NOON)
+    found = standing(account, profile, OperatorPolicy(), NOON)
     assert (found.phase, found.reason) == expected
 
-    transition = settle(None, account, profile, Policy(), CONTEXT)
+    transition = settle(None, account, profile, OperatorPolicy(), _context())
     assert transition is not None
     settled = transition.changes[0]
     assert isinstance(settled, Account)
@@ -108,7 +111,7 @@ def test_archived_is_for_good(configuration: str, payment: str, holds: tuple[str
         holds=tuple(map(_hold, holds)),
         **CONFIGURATIONS[configuration][0],
     )
-    found = standing(account, profile, Policy(), NOON)
+    found = standing(account, profile, OperatorPolicy(), NOON)
     assert (found.phase, found.reason) == ("Archived", "Closed")
 
 
@@ -116,7 +119,7 @@ def test_archived_is_for_good(configuration: str, payment: str, holds: tuple[str
 def test_the_operator_says_which_kinds_count(kind: Any) -> None:
     account = Account(organization="acme", account="a", payment_profile="card-1", **CONFIGURATIONS["both"][0])
     for allowed in (frozenset[str](), frozenset({kind}), frozenset({"CreditCard", "Invoice"})):
-        found = standing(account, _profile(kind=kind), Policy(payment_profile_kinds=allowed), NOON)
+        found = standing(account, _profile(kind=kind), OperatorPolicy(payment_profile_kinds=allowed), NOON)
         assert (found.phase is Phase.READY) is (kind in allowed)
 
 
@@ -124,4 +127,4 @@ def test_the_operator_says_which_kinds_count(kind: Any) -> None:
 def test_the_first_hold_speaks(message: str | None, told: str) -> None:
     first = _hold("PaymentFailure").model_copy(update={"message": message})
     account = Account(organization="acme", account="a", holds=(first, _hold("Administrative")))
-    assert standing(account, None, Policy(), NOON).message == told
+    assert standing(account, None, OperatorPolicy(), NOON).message == told

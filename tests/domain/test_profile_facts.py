@@ -1,11 +1,12 @@
 """Versions of payment profiles (docs/contract.md section 3)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from schemas.results import DeadLetter
-from tests.domain.building import Desk, ready_desk
+from tests.domain.building import NOON, Desk, ready_desk
 
 
 def test_a_lower_version_is_stale_and_so_is_the_same_content_again() -> None:
@@ -75,10 +76,12 @@ def test_a_profile_belongs_to_its_organization() -> None:
 
 def test_an_expiry_that_is_past_when_reported() -> None:
     desk = ready_desk()
-    said = desk.profile(version=2, expiresAt="2027-01-31T12:00:00Z")
+    desk.now = NOON + timedelta(hours=1)
+    said = desk.profile(version=2, expiresAt="2027-01-31T13:00:00Z")
     assert said.phases == ["Incomplete", "Incomplete"]
     assert {violation.reason for violation in desk.bind().result.violations} == {"AccountNotReady"}
-    assert desk.profile(version=3, expiresAt="2027-01-31T12:00:00.000001Z").phases == ["Ready", "Ready"]
+    desk.now = NOON + timedelta(hours=2)
+    assert desk.profile(version=3, expiresAt="2027-01-31T14:00:00.000001Z").phases == ["Ready", "Ready"]
 
 
 def test_an_unknown_profile_is_kept_for_later() -> None:

@@ -153,6 +153,49 @@ def test_the_deletion_of_a_stranger_after_a_deletion_is_news() -> None:
     assert desk.project("Active", 99, uid="u-1").is_stale
 
 
+# Redelivery: what another uid could give a new meaning to is remembered by its place, and left out before the fold.
+def _is_told_by_place(said: Said) -> bool:
+    return [record.topic for record in said.folded.unclaimed] == ["billing.admin-commands"]
+
+
+def test_a_report_without_a_uid_means_nothing_else_when_it_comes_again() -> None:
+    desk = Desk()
+    assert not _is_told_by_place(desk.project("Active", 1, uid="u-1"))
+    assert _is_told_by_place(desk.project("Inactive", 3))
+    assert _is_told_by_place(desk.project("Active", 2))  # a stale one too: to a successor it might be news
+    assert not _is_told_by_place(desk.project("Active", 1, uid="u-2"))
+    # These two come again: the first is not decided again, the second is stale by itself.
+    before = desk.memory()
+    assert desk.project("Active", 1, uid="u-2").is_stale
+    assert desk.project("Active", 1, uid="u-1").is_stale
+    assert desk.memory() == before
+
+
+def test_the_stale_deletion_of_a_stranger_means_nothing_else_when_it_comes_again() -> None:
+    desk = Desk()
+    desk.project("Active", 1, uid="u-1")
+    said = desk.project("Deleted", 5, uid="u-2")
+    assert said.is_stale
+    assert _is_told_by_place(said)
+    # Neither is one whose own version or uid tells it.
+    assert not _is_told_by_place(desk.project("Active", 1, uid="u-1"))
+    desk.project("Active", 1, uid="u-3")
+    assert not _is_told_by_place(desk.project("Deleted", 9, uid="u-1"))
+
+
+def test_a_stale_uid_of_a_project_that_is_known_without_one_is_told_by_its_place() -> None:
+    desk = Desk()
+    assert not _is_told_by_place(desk.project("Active", 5))
+    assert not _is_told_by_place(desk.project("Active", 4))
+    assert _is_told_by_place(desk.project("Active", 4, uid="u-9"))
+    assert not _is_told_by_place(desk.project("Active", 6, uid="u-8"))
+
+
+def test_a_conflict_is_remembered_once() -> None:
+    desk = bound_desk()
+    assert len(desk.project("Deleted", 1).folded.unclaimed) == 1
+
+
 # Deleted ends the active binding. A late older version never revives it; a higher version does, as a new project that
 # starts unbound. To commands a deleted project is absent.
 @pytest.mark.parametrize("uid", (None, "u-1"))

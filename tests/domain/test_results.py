@@ -1,14 +1,17 @@
 """What a result says (docs/contract.md section 6)."""
 
+from datetime import timedelta
+
 import pytest
 
 from schemas.results import CommandCompleted
-from tests.domain.building import NOON, READY, Desk, bound_desk, ready_desk
+from tests.domain.building import MICROSECOND, READY, Desk, bound_desk, ready_desk
 
 
 def test_a_result_says_whose_it_is_and_what_it_answers() -> None:
     desk = bound_desk()
     envelope = {"id": "ask", "source": "/portal", "authid": "erin", "correlationid": "order-12", "traceparent": "00-0a"}
+    desk.now += timedelta(hours=1)
     said = desk.command("BindProject", envelope, project="p1", account="b")
     result, one = said.result, said.outgoing[-1]
     assert (result.organization, result.command_id, result.command_source) == ("acme", "ask", "/portal")
@@ -17,7 +20,7 @@ def test_a_result_says_whose_it_is_and_what_it_answers() -> None:
     assert [(event.type, event.subject) for event in result.events] == [
         ("io.milo.billing.BindingChanged.v1", "acme/p1")
     ]
-    assert (one.subject, one.key, one.boundary, one.time) == ("acme", b"acme", "acme", NOON)
+    assert (one.subject, one.key, one.boundary, one.time) == ("acme", b"acme", "acme", desk.now + MICROSECOND)
     assert (one.sequence, one.causation_id, one.sender) == (None, "ask", "erin")
     for outgoing in said.outgoing:
         assert outgoing.passed_on == {"correlationid": "order-12", "traceparent": "00-0a"}
@@ -80,6 +83,6 @@ def test_a_claim_points_at_its_result() -> None:
     desk = Desk()
     desk.profile()
     said = desk.create(**READY)
-    (claim,) = said.folded.claims
+    (claim,) = said.folded.claims.values()
     assert isinstance(said.outgoing[claim.result_index].event, CommandCompleted)
     assert (claim.organization, claim.source, claim.command_id) == ("acme", "/tests", "m-2")

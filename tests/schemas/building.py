@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.facts import Fact
+from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage, FactMessage, read_command, read_fact
 from schemas.records import Record, Unanswerable
 
@@ -46,9 +47,9 @@ def binary(name: str, data: Any, **changed: str | None) -> Record:
     return record(json.dumps(data).encode(), headers)
 
 
-def command(of: Record) -> CommandMessage:
-    """Read a command with the usual bound on its size."""
-    return read_command(of, MAX_VALUE_BYTES)
+def command(of: Record, policy: OperatorPolicy | None = None) -> CommandMessage:
+    """Read a command with the usual bound on its size; the operator narrows nothing unless told."""
+    return read_command(of, MAX_VALUE_BYTES, policy or OperatorPolicy())
 
 
 def fact(of: Record, model: type[Fact]) -> FactMessage:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import EarlyPaymentDiscount, PaymentTerms
 from schemas.events import (
     AccountChanged,
     AccountPhaseChanged,
@@ -33,6 +32,7 @@ from schemas.results import (
     Reason,
     violation,
 )
+from schemas.terms import EarlyPaymentDiscount, PaymentTerms
 from schemas.topics import Topic
 
 NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.commands import AttachPaymentProfile, BindProject, CreateAccount, PaymentTerms, SuspendAccount
+from schemas.commands import AttachPaymentProfile, BindProject, CreateAccount, SuspendAccount
 from schemas.reading import CommandMessage
 from schemas.records import DeadLetterReason
+from schemas.terms import PaymentTerms
 from tests.schemas.building import ATTACH, BIND, CARD, CREATE, SUSPEND, binary, command, record, refusal, structured
 
 COMPLETE: dict[str, dict[str, Any]] = {

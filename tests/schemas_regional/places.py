@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.card_numbers import pointer
+from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 
 

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from db import log
 from db.queries import payer
 from schemas.facts import ProjectChanged
+from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage, FactMessage, read_command, read_fact
 from schemas.records import Record
 from tests.batches import batches, records
@@ -23,7 +24,7 @@ from workers.batch import Stopping
 from workers.roles import Role
 
 _READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
-_READ_COMMAND = partial(read_command, max_value_bytes=1_000_000)
+_READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=OperatorPolicy())
 
 
 @pytest.fixture(autouse=True)
