@@ -62,7 +62,10 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
         broken += _transferable(command, source, book)
     if broken or source is None or target is None:
         return rejected(broken, account=command.to_account)
-    moving = sorted(command.projects or book.bound_projects(source).first)
+    bound = book.bound_projects(source)
+    moving = sorted(command.projects or bound.first)
+    if command.projects is None and len(moving) != bound.count:
+        raise LookupError(f"not all bound projects are loaded: {command.organization}/{command.from_account}")
     if not moving:
         return Decision(Outcome.UNCHANGED, account=command.to_account, project_count=0)
     instant = context.clock.next()

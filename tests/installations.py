@@ -19,6 +19,7 @@ from db.engine import create_engine
 from db.migrate import migrate
 from db.sealing import LocalKeys
 from embedded import Addresses
+from tests.waiting import until
 from workers.roles import ALL_ROLES, Role
 from workers.settings import Settings
 from workers.topics import create_topics
@@ -48,6 +49,14 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         return await self.process.wait()
+
+    async def logged(self, words: str) -> str:
+        """Wait until the process has logged a line with these words, and give it."""
+
+        async def look() -> str | None:
+            return next((line for line in self.lines if words in line), None)
+
+        return await until(look, f'"{words}" in the log of a worker')
 
     async def read(self) -> None:
         """Keep what the process logs, and note when it has started."""
@@ -91,13 +100,27 @@ class Installation:
         }
         return {**os.environ, **settings, "WHOPAYS_ENCRYPTION_KEYS": KEYS, **more}
 
-    async def start(self, *roles: Role, **more: str) -> Worker:
-        """Start a process with these roles, all when none is named, and wait until it has started."""
+    async def start(self, *roles: Role, module: str = "workers.cli", **more: str) -> Worker:
+        """Start a process with these roles, all when none is named, and wait until it has started.
+
+        `module` is what runs instead of the command line, with its arguments; `more` are variables of its environment.
+        """
+        worker = await self.launch(*roles, module=module, **more)
+        reader = self.readers[-1]
+        started = asyncio.create_task(worker.started.wait())
+        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        started.cancel()
+        if not worker.started.is_set():
+            raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
+        return worker
+
+    async def launch(self, *roles: Role, module: str = "workers.cli", **more: str) -> Worker:
+        """Start a process as `start` does, without waiting for anything."""
         arguments = [argument for role in roles or ALL_ROLES for argument in ("--only", str(role))]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "workers.cli",
+            module,
             "run",
             *arguments,
             env=self.environment(**more),
@@ -107,21 +130,15 @@ class Installation:
         )
         worker = Worker(process)
         self.workers.append(worker)
-        reader = asyncio.create_task(worker.read())
-        self.readers.append(reader)
-        started = asyncio.create_task(worker.started.wait())
-        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
-        started.cancel()
-        if not worker.started.is_set():
-            raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
+        self.readers.append(asyncio.create_task(worker.read()))
         return worker
 
 
 async def create_template(addresses: Addresses) -> str:
     """Create a migrated database that others are copied from, and give its name."""
     name = f"whopays_{uuid4().hex[:12]}"
-    await _administer(addresses, f'CREATE DATABASE "{name}"')
-    engine = create_engine(_database_url(addresses, name))
+    await administer(addresses, f'CREATE DATABASE "{name}"')
+    engine = create_engine(database_url(addresses, name))
     await migrate(engine, TEMPLATE_INSTALLATION, Settings().shards)
     await engine.dispose()
     return name
@@ -129,16 +146,16 @@ async def create_template(addresses: Addresses) -> str:
 
 async def drop_database(addresses: Addresses, name: str) -> None:
     """Drop a database, whoever is connected to it."""
-    await _administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @asynccontextmanager
 async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[str, str]]:
     """Give the name of a new installation and the address of its database, made from the template."""
     name = f"t{uuid4().hex[:12]}"
-    await _administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
-        url = _database_url(addresses, name)
+        url = database_url(addresses, name)
         connection = await _connect(url)
         await connection.execute("UPDATE installation SET name = $1", name)
         await connection.close()
@@ -174,11 +191,13 @@ async def installed(
             await installation.engine.dispose()
 
 
-def _database_url(addresses: Addresses, name: str) -> str:
+def database_url(addresses: Addresses, name: str) -> str:
+    """Give the address of a database on the server."""
     return make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
 
 
-async def _administer(addresses: Addresses, statement: str) -> None:
+async def administer(addresses: Addresses, statement: str) -> None:
+    """Run a statement that no transaction may hold, such as CREATE DATABASE."""
     connection = await _connect(addresses.database_url)
     try:
         await connection.execute(statement)

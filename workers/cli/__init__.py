@@ -1,13 +1,15 @@
 """The command line."""
 
+import logging
+
 import typer
 
-from workers.cli import questions, serving
+from workers.cli import dead_letters, personal_data, questions, serving
+from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
 from workers.cli.send import send
 from workers.cli.tail import tail
-from workers.demo import demo
 
 _FORMS = {"help_option_names": ["-h", "--help"]}
 
@@ -37,6 +39,16 @@ def _program() -> typer.Typer:
     topics.command("create")(serving.create)
     topics.command("check")(serving.check)
     program.add_typer(topics, name="topics", rich_help_panel=operate)
+    letters = typer.Typer(
+        no_args_is_help=True, help="What could not be answered: list, show, redrive.", context_settings=_FORMS
+    )
+    letters.command("list")(dead_letters.list_)
+    letters.command("show")(dead_letters.show)
+    letters.command("redrive")(dead_letters.redrive)
+    program.add_typer(letters, name="dead-letters", rich_help_panel=operate)
+    program.command("erase-contact", rich_help_panel=operate)(personal_data.erase_contact)
+    program.command("new-key", rich_help_panel=operate)(personal_data.new_key)
+    program.command("rewrap-keys", rich_help_panel=operate)(personal_data.rewrap_keys)
     return program
 
 
@@ -45,4 +57,6 @@ app = _program()
 
 def main() -> None:
     """Run the command line of this process."""
+    # Logs are for what runs and sets them up; a command that asks or sends says itself, once, what went wrong.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     app()

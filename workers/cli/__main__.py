@@ -1,4 +1,4 @@
-"""`python -m workers.cli`."""
+"""`python -m workers.cli`: the same as `whopays`."""
 
 from workers.cli import main
 

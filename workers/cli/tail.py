@@ -1,7 +1,7 @@
 """`whopays tail`: follows what is published, one readable line per event."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -63,9 +63,9 @@ def tail(
 
 
 async def events(
-    settings: Settings, topics: list[Topic], *, from_beginning: bool, to_end: bool = False
+    settings: Settings, topics: Sequence[Topic], *, from_beginning: bool
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Give the events of topics as they are published, read committed; with `to_end` only what is there already."""
+    """Give the events of topics as they are published, read committed."""
     async with administration(settings) as admin:
         described = await admin.describe_topics([settings.topic(topic) for topic in topics])
     missing = [topic["topic"] for topic in described if topic["error_code"]]
@@ -86,13 +86,17 @@ async def events(
             await consumer.seek_to_beginning()
         else:
             await consumer.seek_to_end()
-        ends = await consumer.end_offsets(partitions) if to_end else {}
         while True:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
-            for records in batches.values():
-                for record in records:
-                    yield orjson.loads(record.value)
-            if to_end and all([await consumer.position(one) >= end for one, end in ends.items()]):
-                return
+            read = [orjson.loads(record.value) for records in batches.values() for record in records]
+            # Partitions know no order among each other; what is read together is told in the order it happened.
+            for event in sorted(read, key=order):
+                yield event
     finally:
         await consumer.stop()
+
+
+def order(event: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Give what events are sorted by: their instant, then their place in the log."""
+    shard, position = event["id"].split("-")
+    return event["time"], int(shard), int(position)

@@ -1,3 +1,1 @@
-"""d"""
-def demo() -> None:
-    """Demo."""
+"""The demonstration: a story of two organizations, played on real servers and told while it happens."""

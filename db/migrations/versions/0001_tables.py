@@ -117,7 +117,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=True),
-        sa.Column("header_names", sa.ARRAY(sa.Text()), nullable=True),
+        sa.Column("header_names", sa.ARRAY(sa.LargeBinary()), nullable=True),
         sa.Column("header_values", sa.ARRAY(sa.LargeBinary()), nullable=True),
         sa.Column("value", sa.LargeBinary(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
