@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import rebinding
+from benchmarks import rebinding, suspension
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.report import show, write
 
@@ -21,12 +21,6 @@ program = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-@program.callback()
-def _several_workloads() -> None:
-    # Without a callback typer would make the only workload the program itself.
-    pass
 
 
 @program.command("rebinding")
@@ -48,6 +42,22 @@ def measure_rebinding(
     show(report)
     if json is not None:
         write(report, json)
+
+
+@program.command("suspension")
+def measure_suspension(
+    projects: Annotated[int, typer.Option(min=1, help="Projects that the account pays for.")] = 100_000,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+) -> None:
+    """Suspension of an account with very many projects: when they are told, and what a neighbour notices of it."""
+    try:
+        figures = asyncio.run(suspension.run(projects))
+    except BenchmarkFailed as failure:
+        typer.echo(f"The benchmark failed: {failure}", err=True)
+        raise typer.Exit(1) from None
+    suspension.show(figures)
+    if json is not None:
+        suspension.write(figures, json)
 
 
 if __name__ == "__main__":

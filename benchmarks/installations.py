@@ -1,5 +1,6 @@
 """The servers that are measured, and an installation of the benchmark's own on them."""
 
+import json
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -9,11 +10,13 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka.admin import NewTopic
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from benchmarks.failures import BenchmarkFailed
 from db.engine import create_engine
 from db.migrate import migrate
+from db.sealing import fresh_key
 from embedded import Addresses, EmbeddedServices
 from schemas.topics import TOPIC_PLANS
 from workers.settings import Settings
@@ -50,6 +53,7 @@ async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
         kafka_bootstrap_servers=addresses.kafka_bootstrap_servers,
         installation=name,
         topic_prefix=f"{name}.",
+        encryption_keys={name: SecretStr(fresh_key())},
     )
     await _administer(addresses, f'CREATE DATABASE "{name}"')
     try:
@@ -86,6 +90,9 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "WHOPAYS_INSTALLATION": settings.installation,
         "WHOPAYS_TOPIC_PREFIX": settings.topic_prefix,
+        "WHOPAYS_ENCRYPTION_KEYS": json.dumps(
+            {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
+        ),
     }
 
 

@@ -39,16 +39,6 @@ async def erase_contact(connection: AsyncConnection, organization: str, account:
     return (await connection.execute(_ERASE, names)).rowcount > 0
 
 
-async def rewrap_contacts(connection: AsyncConnection, keys: KeyEncryption, active: str, limit: int) -> int:
-    """Wrap up to `limit` data keys anew that an older key-encryption key wraps; give how many."""
-    rows = (await connection.execute(_OUTDATED, {"active": active, "row_limit": limit})).all()
-    for row in rows:
-        key_id, wrapped = keys.wrap(keys.unwrap(row.key_id, row.wrapped_key))
-        names = {"organization": row.organization, "account": row.account, "key_id": key_id, "wrapped_key": wrapped}
-        await connection.execute(_REWRAP, names)
-    return len(rows)
-
-
 def _about(organization: str, account: str) -> str:
     return f"contact:{organization}/{account}"
 
@@ -72,17 +62,5 @@ _ERASE = text(
     """
     UPDATE account_contacts SET wrapped_key = NULL
     WHERE organization = :organization AND account = :account AND wrapped_key IS NOT NULL
-    """
-)
-_OUTDATED = text(
-    """
-    SELECT organization, account, key_id, wrapped_key FROM account_contacts
-    WHERE key_id <> :active AND wrapped_key IS NOT NULL LIMIT :row_limit FOR UPDATE
-    """
-)
-_REWRAP = text(
-    """
-    UPDATE account_contacts SET key_id = :key_id, wrapped_key = :wrapped_key
-    WHERE organization = :organization AND account = :account
     """
 )

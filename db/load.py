@@ -25,7 +25,7 @@ from domain.bindings import MOST_PROJECTS
 from domain.book import Book, BoundProjects
 from domain.needs import Needs
 from domain.notices import AT_ONCE
-from domain.state import Account, AccountContact, Binding, Key, Organization, PendingBinding, Project, RetiredUid
+from domain.state import Account, AccountContact, Binding, Key, Organization, Project, RetiredUid
 from schemas.records import Record
 
 FAN_OUT_PAGE = 1000
@@ -49,11 +49,15 @@ async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -
         Organization(**row._mapping) for row in await _rows(connection, _ORGANIZATIONS, _ones(needs.organizations))
     ]
     book.load(choices)
-    # More than a decision looks at, because the batch may take projects that it names away before.
-    moving = await _load_bound(connection, book, needs.emptied, MOST_PROJECTS + len(needs.projects))
-    named = needs.accounts | {account.key for account in attached} | set(_defaults(choices))
-    pending = await _pending(connection, named, needs.projects | moving)
+    # Only what changes an account, or its profile, is of interest to those that wait for it.
+    turning = needs.turning | {account.key for account in attached}
+    waiting = {(row.organization, row.project) for row in await _rows(connection, _WAITED_FOR, turning)}
+    margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied) + 1
+    moving = await _load_bound(connection, book, turning, needs.emptied, margin=margin)
+    keys_of_pending = needs.projects | waiting | moving
+    pending = [pending_of(row) for row in await _rows(connection, _PENDING, keys_of_pending)]
     book.load(pending)
+    named = needs.accounts | turning | set(_defaults(choices))
     named |= {(one.organization, one.command.account) for one in pending}
     accounts = [account_of(row) for row in await _rows(connection, _ACCOUNTS, named)]
     book.load(accounts)
@@ -81,26 +85,33 @@ def _defaults(choices: Iterable[Organization]) -> list[Key]:
     return [(one.organization, one.default_account) for one in choices if one.default_account is not None]
 
 
-async def _pending(connection: AsyncConnection, accounts: set[Key], projects: set[Key]) -> list[PendingBinding]:
-    """Give all pending bindings of the projects, and of each project for which one to an account is pending."""
-    named = await _rows(connection, _PENDING_PROJECTS, accounts)
-    keys = projects | {(row.organization, row.project) for row in named}
-    return [pending_of(row) for row in await _rows(connection, _PENDING, keys)]
-
-
 async def _load_profiles(connection: AsyncConnection, book: Book, needs: Needs, accounts: Iterable[Account]) -> None:
     attached = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
     rows = await _rows(connection, _PROFILES, needs.payment_profiles | attached)
     book.load(profile_of(row) for row in rows)
 
 
-async def _load_bound(connection: AsyncConnection, book: Book, accounts: set[Key], limit: int) -> set[Key]:
-    """Load how many projects accounts pay for, and the first names of each; give the projects of these names."""
-    named = set()
-    for row in await _rows(connection, _BOUND, accounts, row_limit=limit):
+async def _overdue(connection: AsyncConnection, emptied: set[Key]) -> int:
+    """Count the scheduled bindings that may yet take a project from the accounts, whose timers are late."""
+    organizations = {organization for organization, _ in emptied}
+    return sum(row.bindings for row in await _rows(connection, _OVERDUE, _ones(organizations)))
+
+
+async def _load_bound(
+    connection: AsyncConnection, book: Book, turning: set[Key], emptied: set[Key], *, margin: int
+) -> set[Key]:
+    """Load how many projects accounts pay for, and as many names as a batch can need; give the projects that move.
+
+    `margin` is how many projects the batch may take from an account one by one before it asks for the names of the
+    rest. All that move together leave none behind.
+    """
+    for row in await _rows(connection, _BOUND, turning - emptied, row_limit=AT_ONCE + margin):
         book.load_bound((row.organization, row.account), _bound(row))
-        named |= {(row.organization, project) for project in row.first}
-    return named
+    moving = set()
+    for row in await _rows(connection, _BOUND, emptied, row_limit=MOST_PROJECTS + margin):
+        book.load_bound((row.organization, row.account), _bound(row))
+        moving |= {(row.organization, project) for project in row.first}
+    return moving
 
 
 def _bound(row: Row[Any]) -> BoundProjects:
@@ -202,10 +213,18 @@ _BOUND = text(
     ) AS ended
     """
 )
-_PENDING_PROJECTS = text(
+_WAITED_FOR = text(
     f"""
     SELECT DISTINCT organization, project FROM {_NAMED} AS named(organization, account)
     JOIN pending_bindings USING (organization, account)
+    WHERE kind = 'Waiting'
+    """
+)
+_OVERDUE = text(  # with a minute more, for a clock that has stepped back
+    """
+    SELECT count(*) AS bindings FROM unnest(CAST(:a AS text[])) AS named(organization)
+    JOIN pending_bindings USING (organization)
+    WHERE kind = 'Scheduled' AND due_at <= clock_timestamp() + interval '1 minute'
     """
 )
 _PENDING = text(

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
 from db.sealing import KeyEncryption
 from domain.state import Binding
-from schemas.scalars import format_instant
+from schemas.scalars import format_decimal, format_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ async def timeline(connection: AsyncConnection, organization: str, project: str)
 async def account(
     connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption | None = None
 ) -> dict[str, Any] | None:
-    """Give an account with the members of `AccountChanged`, and `projects`, how many it pays for; None when unknown.
+    """Give an account with the members of `AccountChanged`, its latest `balance` (None when nothing was reported), and
+    `projects`, how many it pays for; None when unknown.
 
     With keys its `contact` is opened too: personal data.
     """
@@ -71,6 +72,7 @@ async def account(
         "preferences": row.preferences,
         "paymentProfile": row.payment_profile,
         "activatedAt": row.activated_at and format_instant(row.activated_at),
+        "balance": _balance(row),
         "version": row.version,
         "closure": row.closure,
         "projects": row.projects,
@@ -106,6 +108,16 @@ async def results(
     """Give the results of the commands with an id, of one source or of all: the events as they were published."""
     names = {"organization": organization, "command_id": command_id, "source": source}
     return list((await connection.execute(_RESULTS, names)).scalars())
+
+
+def _balance(row: Row[Any]) -> dict[str, str] | None:
+    if row.outstanding is None:
+        return None
+    return {
+        "outstanding": format_decimal(row.outstanding),
+        "currencyCode": row.outstanding_currency_code,
+        "asOf": format_instant(row.outstanding_as_of),
+    }
 
 
 _PAYER = text(

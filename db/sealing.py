@@ -5,12 +5,16 @@ ones still open what they wrapped.
 """
 
 import os
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+"""Length of a key-encryption key: AES-256."""
 
 _NONCE_BYTES = 12
 
@@ -34,8 +38,13 @@ class KeyEncryption(Protocol):
     One for a cloud's key management service lets the service open its key-encryption keys when the process starts.
     """
 
+    @property
+    def active(self) -> str:
+        """Give the id of the key-encryption key that wraps what is new."""
+        ...
+
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
-        """Give the id of the key-encryption key in use, and the wrapped key."""
+        """Give the id of the active key-encryption key, and the wrapped key."""
         ...
 
     def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
@@ -50,6 +59,11 @@ class LocalKeys:
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._active = active
 
+    @property
+    def active(self) -> str:
+        """Give the id of the key that wraps what is new."""
+        return self._active
+
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
         """Wrap a data key under the active key."""
         return self._active, _encrypt(self._keys[self._active], data_key, self._active.encode())
@@ -59,6 +73,11 @@ class LocalKeys:
         if key_id not in self._keys:
             raise Unopenable(f'the key-encryption key "{key_id}" is not among WHOPAYS_ENCRYPTION_KEYS')
         return _decrypt(self._keys[key_id], wrapped_key, key_id.encode())
+
+
+def fresh_key() -> str:
+    """Give a new key-encryption key: 32 random bytes, in base64."""
+    return b64encode(os.urandom(KEY_BYTES)).decode()
 
 
 def seal(piece: bytes, about: str, keys: KeyEncryption) -> Sealed:
@@ -82,5 +101,5 @@ def _encrypt(cipher: AESGCM, piece: bytes, about: bytes) -> bytes:
 def _decrypt(cipher: AESGCM, piece: bytes, about: bytes) -> bytes:
     try:
         return cipher.decrypt(piece[:_NONCE_BYTES], piece[_NONCE_BYTES:], about)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise Unopenable("the sealed bytes were altered, or belong elsewhere") from error

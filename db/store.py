@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import store_contacts
+from db.dead_letters import about_dead_letter
 from db.engine import driver
 from db.rows import (
     ACCOUNT_TYPES,
@@ -109,7 +110,7 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
     sealed: Sealed | None = None
     if dead.is_private and not hidden and record.value is not None:
-        sealed = seal(record.value, f"dead-letter:{record.place}", keys)
+        sealed = seal(record.value, about_dead_letter(record), keys)
     return (
         record.topic,
         record.partition,

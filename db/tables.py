@@ -210,7 +210,8 @@ bindings = Table(
     "bindings",
     metadata,
     Column("organization", Text, nullable=False),
-    Column("project", Text, nullable=False),
+    # In the order of bytes, as the rules compare names: a fan-out remembers the last name that it told.
+    Column("project", Text(collation="C"), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("account", Text, nullable=False),
     Column("established_at", _instant, nullable=False),
@@ -343,8 +344,10 @@ dead_letters = Table(
     Column("wrapped_key", LargeBinary),
     Column("sealed", LargeBinary),
     Column("recorded_at", _instant, nullable=False),
+    Column("redriven_at", _instant),
     PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
     CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
+    Index("dead_letters_by_number", "number"),
     comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
 )
 

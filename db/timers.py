@@ -1,7 +1,5 @@
 """What is due: scheduled bindings, ends of waits, expiring payment profiles, and fan-outs that go on."""
 
-from datetime import datetime
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,22 +7,23 @@ from domain.fold import Due, DueKind
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Give up to `limit` of each kind of what is due by the database's clock, the longest due first."""
+    """Give up to `limit` of what is due by the database's clock, the longest due first, without the fan-outs."""
     rows = await connection.execute(_DUE, {"row_limit": limit})
     return [Due(DueKind(row.kind), row.organization, row.name) for row in rows]
 
 
-async def next_due(connection: AsyncConnection) -> datetime | None:
-    """Give when something is due next; None when nothing is."""
-    instant: datetime | None = (await connection.execute(_NEXT)).scalar_one()
-    return instant
+async def unfinished_fan_outs(connection: AsyncConnection, limit: int) -> list[Due]:
+    """Give up to `limit` of the accounts that have fan-outs to be gone on with, the oldest first."""
+    rows = await connection.execute(_FAN_OUTS, {"row_limit": limit})
+    return [Due(DueKind.FAN_OUT, row.organization, row.account) for row in rows]
 
 
+# A profile that expires at the instant for which a binding is scheduled is expired by then.
 _DUE = text(
     """
-    (
-        SELECT CASE kind WHEN 'Scheduled' THEN 'ScheduledBinding' ELSE 'WaitingBinding' END AS kind, organization,
-            project AS name
+    SELECT kind, organization, name FROM ((
+        SELECT 2 AS rank, CASE kind WHEN 'Scheduled' THEN 'ScheduledBinding' ELSE 'WaitingBinding' END AS kind,
+            organization, project AS name, due_at
         FROM pending_bindings AS pending
         WHERE due_at <= clock_timestamp() AND (
             kind = 'Scheduled' OR NOT EXISTS (  -- who queues behind another is served after it, however late
@@ -35,19 +34,15 @@ _DUE = text(
         )
         ORDER BY due_at LIMIT :row_limit
     ) UNION ALL (
-        SELECT 'PaymentProfile', organization, payment_profile
+        SELECT 1, 'PaymentProfile', organization, payment_profile, due_at
         FROM payment_profiles WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT :row_limit
-    ) UNION ALL (
-        SELECT 'FanOut', organization, account
-        FROM fan_outs GROUP BY organization, account ORDER BY min(instant) LIMIT :row_limit
-    )
+    )) AS due
+    ORDER BY due_at, rank, organization, name LIMIT :row_limit
     """
 )
-_NEXT = text(
+_FAN_OUTS = text(
     """
-    SELECT least(
-        (SELECT min(due_at) FROM pending_bindings WHERE due_at > clock_timestamp()),
-        (SELECT min(due_at) FROM payment_profiles WHERE due_at > clock_timestamp())
-    )
+    SELECT organization, account FROM fan_outs
+    GROUP BY organization, account ORDER BY min(instant), organization, account LIMIT :row_limit
     """
 )

@@ -39,7 +39,8 @@ class BoundProjects:
 
     def begin(self, binding: Binding) -> None:
         """Count one more; it stands among the first if its name does."""
-        is_complete = len(self.first) == self.count
+        # Of an account that nobody asked about nothing was loaded, and the count may be below zero.
+        is_complete = len(self.first) >= self.count
         self.count += 1
         if is_complete or (self.first and binding.project < self.first[-1]):
             insort(self.first, binding.project)
@@ -83,11 +84,13 @@ class Book:
     """What is known. `load…` fills it with what the database holds, `apply` changes it, the rest reads it.
 
     `changed` is what is to be written after the batch; `known_bindings` are the bindings that need not be inserted.
+    `told_at_once` counts the notices that were given in the transactions of their causes.
     """
 
     def __init__(self) -> None:
         self.changed = Changed()
         self.known_bindings: set[tuple[str, str, int]] = set()
+        self.told_at_once = 0
         self._organizations: dict[str, Organization] = {}
         self._accounts: dict[Key, Account] = {}
         self._contacts: dict[Key, Contact | None] = {}
@@ -98,6 +101,7 @@ class Book:
         self._active: dict[Key, Binding] = {}
         self._bound: defaultdict[Key, BoundProjects] = defaultdict(BoundProjects)
         self._pending: defaultdict[Key, dict[int, PendingBinding]] = defaultdict(dict)
+        self._waiting_for: defaultdict[Key, set[tuple[str, str, int]]] = defaultdict(set)
         self._fan_outs: defaultdict[Key, dict[int, FanOut]] = defaultdict(dict)
         self._pages: dict[tuple[str, str, int], tuple[list[str], bool]] = {}
 
@@ -174,9 +178,16 @@ class Book:
 
     def waited_for(self, account: Key) -> list[Key]:
         """Give the projects whose first waiting binding is to an account, by name."""
-        organization, name = account
-        heads = (self.queue(project)[:1] for project in sorted(self._pending) if project[0] == organization)
-        return [(head.organization, head.project) for queue in heads for head in queue if head.command.account == name]
+        return [
+            (organization, project)
+            for organization, project, number in sorted(self._waiting_for.get(account, ()))
+            if self.queue((organization, project))[0].number == number
+        ]
+
+    def overdue(self, now: datetime) -> list[PendingBinding]:
+        """Give the bindings whose instant, or the end of whose wait, has come: the longest due first."""
+        heads = (one for project in self._pending for one in (self.scheduled(project), *self.queue(project)[:1]))
+        return sorted((one for one in heads if one and one.due_at <= now), key=lambda one: (one.due_at, one.key))
 
     def load_page(self, fan_out: FanOut, page: list[str], *, is_last: bool) -> None:
         """Take in the next projects that a fan-out tells, and whether they are the last."""
@@ -243,11 +254,12 @@ class Book:
             case Binding():
                 self._put_binding(record)
             case PendingBinding():
-                self._pending[record.organization, record.project][record.number] = record
+                self._put_pending(record)
             case FanOut():
                 self._fan_outs[record.organization, record.account][record.number] = record
             case Done(record=PendingBinding() as over):
                 del self._pending[over.organization, over.project][over.number]
+                self._waiting_for[over.organization, over.command.account].discard(over.key)
             case Done(record=FanOut() as over):
                 del self._fan_outs[over.organization, over.account][over.number]
             case Done():
@@ -262,6 +274,14 @@ class Book:
         if account.payment_profile is not None:
             self._attached[account.organization, account.payment_profile].add(account.account)
         self._accounts[account.key] = account
+
+    def _put_pending(self, pending: PendingBinding) -> None:
+        self._pending[pending.organization, pending.project][pending.number] = pending
+        waiting = self._waiting_for[pending.organization, pending.command.account]
+        if pending.kind == "Waiting":
+            waiting.add(pending.key)
+        else:
+            waiting.discard(pending.key)
 
     def _put_binding(self, binding: Binding) -> None:
         project, account = (binding.organization, binding.project), (binding.organization, binding.account)

@@ -86,7 +86,11 @@ def fold(
     `fingerprints` holds the meaning of each command id of the batch that was claimed before; it grows with the batch.
     """
     batch = _Batch(book, fingerprints, policy, clock)
-    for message in messages:
+    listed = list(messages)
+    # The timers bring what is due in its order; nothing else may overtake it, however late they are.
+    if not any(isinstance(message, Due) for message in listed):
+        batch.catch_up()
+    for message in listed:
         match message:
             case CommandMessage():
                 batch.answer(message)
@@ -110,6 +114,12 @@ class _Batch:
         self._policy = policy
         self._clock = clock
         self.folded = Folded()
+
+    def catch_up(self) -> None:
+        """Act on the pending bindings that fell due before the batch was read."""
+        for pending in self._book.overdue(self._clock.now):
+            kind = DueKind.SCHEDULED_BINDING if pending.kind == "Scheduled" else DueKind.WAITING_BINDING
+            self.act(Due(kind, pending.organization, pending.project))
 
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it, and if it is no dry run do what follows."""

@@ -15,6 +15,9 @@ from schemas.results import LISTED
 AT_ONCE = 500
 """How many projects are told in the transaction that changed the phase; more are told in later ones, page by page."""
 
+AT_ONCE_IN_ALL = 10_000
+"""How many are told in one transaction whatever changed in it: what it holds in memory stays bounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -44,8 +47,11 @@ def tell(turn: Turn | None, book: Book, context: Context) -> Told:
         origin=context.origin,
     )
     # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
-    if bound.count <= AT_ONCE and not unfinished:
-        return Told(events=_notices(fan_out, bound.lowest(AT_ONCE), context))
+    # Of an account with a few projects all names are known, unless the batch took many others away before.
+    is_small = len(bound.first) == bound.count <= AT_ONCE and book.told_at_once + bound.count <= AT_ONCE_IN_ALL
+    if is_small and not unfinished:
+        book.told_at_once += bound.count
+        return Told(events=_notices(fan_out, bound.first, context))
     first = _notices(fan_out, bound.lowest(LISTED), context)
     return Told((fan_out,), deferred=first, deferred_count=bound.count)
 

@@ -73,7 +73,9 @@ def settle(
     changed, which is kept apart. Gives None when nothing changed. Each phase entered is history and an
     `AccountPhaseChanged`; one `AccountChanged` follows, last.
     """
-    account = _assessed(changed, profile, policy, context.now)
+    # What an archived account was when it was closed, it remains: only its contact can still go.
+    is_closed = before is not None and before.phase is Phase.ARCHIVED
+    account = changed if is_closed else _assessed(changed, profile, policy, context.now)
     if account == before and not is_touched:
         return None
     history: list[PhaseEntered] = []

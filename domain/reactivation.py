@@ -37,11 +37,12 @@ def approve_reactivation(
 ) -> Decision:
     """Lift holds whose reactivation someone else requested, all that are named or none."""
     account = book.account(command.organization, command.account)
-    broken = existing_account(account) or _hold_rules(account, command.reasons)
+    broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
     chosen = [hold for hold in account.holds if _is_chosen(hold, command)]
-    broken = _approval_rules(chosen, context.sender)
+    broken = _hold_rules(account, command.reasons)
+    broken += _approval_rules(chosen, context.sender) if chosen or not broken else []
     if broken:
         return rejected(broken, account=command.account)
     holds = tuple(hold for hold in account.holds if hold not in chosen)

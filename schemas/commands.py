@@ -4,9 +4,9 @@ import hashlib
 import json
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.contact import Contact
@@ -208,13 +208,13 @@ class BindProject(Command):
         """Tell whether the command says which account (or none) it takes for the current payer."""
         return "expected_account" in self.model_fields_set
 
-    @model_validator(mode="after")
-    def _appointed_or_patient(self) -> Self:
-        if self.effective_at is not None and self.wait_seconds > 0:
-            raise PydanticCustomError(
-                "appointed_or_patient", "must be 0 beside effectiveAt", {"below": ("waitSeconds",)}
-            )
-        return self
+    # Of a field, so that it is named along with whatever else is wrong.
+    @field_validator("wait_seconds")
+    @classmethod
+    def _appointed_or_patient(cls, seconds: int, info: ValidationInfo) -> int:
+        if info.data.get("effective_at") is not None and seconds > 0:
+            raise PydanticCustomError("appointed_or_patient", "must be 0 beside effectiveAt")
+        return seconds
 
 
 class CancelScheduledBinding(Command):
@@ -231,13 +231,13 @@ class TransferProjects(Command):
     projects: ProjectNames | None = None
     reason: Text | None = None
 
-    @model_validator(mode="after")
-    def _another_account(self) -> Self:
-        if self.from_account == self.to_account:
-            raise PydanticCustomError(
-                "another_account", "must be another account than fromAccount", {"below": ("toAccount",)}
-            )
-        return self
+    # Of a field, so that it is named along with whatever else is wrong.
+    @field_validator("to_account")
+    @classmethod
+    def _another_account(cls, to_account: str, info: ValidationInfo) -> str:
+        if info.data.get("from_account") == to_account:
+            raise PydanticCustomError("another_account", "must be another account than fromAccount")
+        return to_account
 
 
 class SetDefaultAccount(Command):

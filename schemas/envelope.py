@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from schemas.card_numbers import may_hold_card_number
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.scalars import parse_instant
 from schemas.strict_json import NotStrictJson, read_object
@@ -42,19 +43,19 @@ class CloudEvent:
 def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str, Any], Any]:
     """Take a record apart into its CloudEvents attributes, unchecked, and its data.
 
-    Raises Unanswerable (Tombstone, TooLarge, Undecodable).
+    Raises Unanswerable (Tombstone, TooLarge, Undecodable, CardNumber).
     """
     if record.value is None:
         raise Unanswerable(DeadLetterReason.TOMBSTONE, "the record has no value; nothing is deleted by it")
     if len(record.value) > max_value_bytes:
         size = len(record.value)
-        raise Unanswerable(
-            DeadLetterReason.TOO_LARGE, f"the value has {size} bytes, at most {max_value_bytes} are read"
+        raise _unreadable(
+            record.value, DeadLetterReason.TOO_LARGE, f"the value has {size} bytes, at most {max_value_bytes} are read"
         )
     try:
         value = read_object(record.value)
     except NotStrictJson as error:
-        raise Unanswerable(DeadLetterReason.UNDECODABLE, str(error)) from None
+        raise _unreadable(record.value, DeadLetterReason.UNDECODABLE, str(error)) from None
     binary = _binary_attributes(record.headers)
     if "specversion" in binary:
         return binary, value
@@ -91,6 +92,15 @@ def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record) -> C
         data=data,
         faults=tuple(faults),
     )
+
+
+def _unreadable(value: bytes, reason: DeadLetterReason, detail: str) -> Unanswerable:
+    if may_hold_card_number(value):
+        return Unanswerable(
+            DeadLetterReason.CARD_NUMBER,
+            "the value cannot be read, and holds what looks like a card number; nothing of it is kept",
+        )
+    return Unanswerable(reason, detail)
 
 
 def _binary_attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Payment terms (docs/contract.md section 5): when an account's invoices are written and due."""
 
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.scalars import NullIsAbsence, Patch, PlainDecimal, Wire
@@ -39,6 +39,14 @@ class LatePaymentPenalty(Wire):
     grace_days: Annotated[int, Field(ge=0, le=2**31 - 1), NullIsAbsence] = 0
 
 
+def _discount_before_due(discount: EarlyPaymentDiscount | None, info: ValidationInfo) -> EarlyPaymentDiscount | None:
+    # Of a field, so that it is named along with whatever else is wrong.
+    net_days = info.data.get("net_days")
+    if discount is not None and net_days is not None and discount.within_days >= net_days:
+        raise PydanticCustomError("discount_before_due", "must be less than netDays", {"below": ("withinDays",)})
+    return discount
+
+
 class PaymentTerms(Wire):
     """Complete terms; what is left out has its default."""
 
@@ -48,10 +56,7 @@ class PaymentTerms(Wire):
     early_payment_discount: EarlyPaymentDiscount | None = None
     late_payment_penalty: LatePaymentPenalty | None = None
 
-    @model_validator(mode="after")
-    def _discount_before_due(self) -> Self:
-        _check_discount(self.early_payment_discount, self.net_days)
-        return self
+    _discount = field_validator("early_payment_discount")(_discount_before_due)
 
 
 class PaymentTermsPatch(Patch):
@@ -63,15 +68,4 @@ class PaymentTermsPatch(Patch):
     early_payment_discount: EarlyPaymentDiscount | None = None
     late_payment_penalty: LatePaymentPenalty | None = None
 
-    @model_validator(mode="after")
-    def _discount_before_due(self) -> Self:
-        if self.net_days is not None:
-            _check_discount(self.early_payment_discount, self.net_days)
-        return self
-
-
-def _check_discount(discount: EarlyPaymentDiscount | None, net_days: int) -> None:
-    if discount is not None and discount.within_days >= net_days:
-        raise PydanticCustomError(
-            "discount_before_due", "must be less than netDays", {"below": ("earlyPaymentDiscount", "withinDays")}
-        )
+    _discount = field_validator("early_payment_discount")(_discount_before_due)

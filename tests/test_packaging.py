@@ -16,11 +16,13 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from workers.cli import app
+from workers.roles import Role
 from workers.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.lock", "requirements-runtime.lock")
-LONG_RUNNING = ("postgres", "kafka", "workers", "relay")
+ROLES = ("workers", "timers", "relay")
+LONG_RUNNING = ("postgres", "kafka", *ROLES)
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
@@ -100,7 +102,7 @@ def test_every_service_is_watched_and_waits_for_what_it_needs() -> None:
         assert services[name]["restart"] == "unless-stopped", name
     # It runs once: the image's own health check would call it unhealthy before it is done.
     assert services["migrate"]["healthcheck"] == {"disable": True}
-    for name in ("workers", "relay"):
+    for name in ROLES:
         assert services[name]["stop_grace_period"] == "15s"
         assert services[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
@@ -124,12 +126,24 @@ def test_settings_named_in_packaging_exist() -> None:
     assert named <= known
 
 
+def test_every_role_runs_in_one_service() -> None:
+    services = compose()["services"]
+    played = [word for name in ROLES for word in services[name]["command"] if word in set(Role)]
+    assert sorted(played) == sorted(Role)
+
+
+def test_nothing_starts_without_a_key_for_personal_data() -> None:
+    for name in (*ROLES, "migrate"):
+        assert compose()["services"][name]["environment"]["WHOPAYS_ENCRYPTION_KEYS"].startswith(
+            "${WHOPAYS_ENCRYPTION_KEYS:?"
+        )
+
+
 def commands_in_packaging() -> Iterator[list[str]]:
     """Give every command line of `whopays` that compose and the image run, without the program's name."""
     services = compose()["services"]
-    yield services["workers"]["command"]
-    yield services["relay"]["command"]
-    for name in ("workers", "relay"):
+    for name in ROLES:
+        yield services[name]["command"]
         yield services[name]["healthcheck"]["test"][2:]
     *shell, script = services["migrate"]["entrypoint"]
     assert shell == ["sh", "-c"]

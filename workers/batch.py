@@ -7,7 +7,7 @@ others go on, and the one becomes a dead letter.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import structlog
@@ -19,10 +19,12 @@ from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions
 from db.sealing import KeyEncryption
 from db.shards import lock_shards, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
+from domain.bindings import MOST_PROJECTS
 from domain.dead_letters import Dead
 from domain.decision import Clock
 from domain.fold import Due, Folded, Message, fold
 from domain.needs import needs_of
+from schemas.commands import TransferProjects
 from schemas.reading import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from workers.metrics import Metrics
@@ -69,13 +71,15 @@ class Batches:
         """
         began = time.monotonic()
         messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
-        await self._settle(role, messages, began)
+        for part in _parts(messages):
+            await self._settle(role, part, began)
 
-    async def settle_due(self, dues: Sequence[Due]) -> None:
-        """Return once what is due has been done. Raises as `settle` does."""
-        await self._settle(Role.TIMERS, list(dues), time.monotonic())
+    async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
+        """Return once what is due has been done; give what could not be, because of a fault. Raises as `settle`."""
+        return await self._settle(Role.TIMERS, list(dues), time.monotonic())
 
-    async def _settle(self, role: Role, messages: list[Message], began: float, *, is_last: bool = False) -> None:
+    async def _settle(self, role: Role, messages: list[Message], began: float, *, is_last: bool = False) -> list[Due]:
+        """Give what is due that has a fault; a record with one has become a dead letter."""
         try:
             folded = await self._persist(messages)
         except Stopping:
@@ -85,14 +89,14 @@ class Batches:
                 raise
             logger.exception("batch_faulty", role=role, records=len(messages), first=_place(messages[0]))
             if len(messages) == 1:
-                if not isinstance(messages[0], Due):
-                    await self._settle(role, [_faulty(messages[0], fault, role)], began, is_last=True)
-                return
+                if isinstance(messages[0], Due):
+                    return [messages[0]]
+                return await self._settle(role, [_faulty(messages[0], fault, role)], began, is_last=True)
             middle = len(messages) // 2
-            await self._settle(role, messages[:middle], began)
-            await self._settle(role, messages[middle:], began)
-            return
+            first = await self._settle(role, messages[:middle], began)
+            return first + await self._settle(role, messages[middle:], began)
         self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
+        return []
 
     async def _persist(self, messages: list[Message]) -> Folded:
         delay = _FIRST_DELAY_SECONDS
@@ -161,6 +165,28 @@ def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
     except Exception as fault:
         logger.exception("record_faulty", place=record.place)
         return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
+
+
+def _parts(messages: list[Message]) -> Iterator[list[Message]]:
+    """Give messages in parts, in order, so that no transaction moves more projects than one transfer may."""
+    part: list[Message] = []
+    moved = 0
+    for message in messages:
+        moves = _moved_projects(message)
+        if moved and moved + moves > MOST_PROJECTS:
+            yield part
+            part, moved = [], 0
+        part.append(message)
+        moved += moves
+    if part:
+        yield part
+
+
+def _moved_projects(message: Message) -> int:
+    """Give how many projects a message may move at most, if it is a transfer."""
+    if isinstance(message, CommandMessage) and isinstance(message.command, TransferProjects):
+        return len(message.command.projects or ()) or MOST_PROJECTS
+    return 0
 
 
 def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:

@@ -2,10 +2,15 @@
 
 import logging
 import sys
+import traceback
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 from workers.settings import Settings
+
+_OURS = ("db", "domain", "embedded", "schemas", "workers")
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -13,7 +18,7 @@ def set_up_logs(settings: Settings) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _format_fault,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -25,6 +30,39 @@ def set_up_logs(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_QuotingNothing("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # It warns that topics are not made by accident, which is meant, and tells of every batch.
     logging.getLogger("faststream").setLevel(logging.ERROR)
+
+
+def described(fault: BaseException) -> str:
+    """Give a fault's traceback, and those of its causes.
+
+    The text of a fault stays away unless its class is one of ours: others quote what they choked on, such as the
+    parameters of a statement, and that may be personal data.
+    """
+    parts: list[str] = []
+    current: BaseException | None = fault
+    while current is not None and len(parts) < 10:
+        kind = type(current)
+        words = f": {current}" if kind.__module__.split(".")[0] in _OURS else ""
+        parts.append(f"{''.join(traceback.format_tb(current.__traceback__))}{kind.__module__}.{kind.__name__}{words}")
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\ncaused by:\n".join(parts)
+
+
+def _format_fault(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the fault that is being handled into the line."""
+    if event.pop("exc_info", None) and (fault := sys.exception()) is not None:
+        event["exception"] = described(fault)
+    return event
+
+
+class _QuotingNothing(logging.Formatter):
+    """What libraries log, with faults as in lines of our own."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name that logging calls)
+        """Give the traceback of a fault."""
+        return described(ei[1]) if ei[1] is not None else ""

@@ -6,10 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from db.sealing import LocalKeys
+from db.sealing import KEY_BYTES, LocalKeys
 from schemas.policy import OperatorPolicy
-
-_KEY_BYTES = 32
 
 Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
@@ -122,8 +120,8 @@ class Settings(BaseSettings):
                 size = len(b64decode(key.get_secret_value(), validate=True))
             except ValueError as error:
                 raise ValueError(f'the key "{key_id}" is not base64') from error
-            if size != _KEY_BYTES:
-                raise ValueError(f'the key "{key_id}" has {size} bytes, not {_KEY_BYTES}')
+            if size != KEY_BYTES:
+                raise ValueError(f'the key "{key_id}" has {size} bytes, not {KEY_BYTES}')
         return value
 
     def policy(self) -> OperatorPolicy:
@@ -137,12 +135,15 @@ class Settings(BaseSettings):
 
     def keys(self) -> LocalKeys:
         """Give the key-encryption keys. Raises MissingKey when there is none to seal with."""
-        active = self.encryption_key_id or max(self.encryption_keys, default=None)
-        if active is None or active not in self.encryption_keys:
+        if not self.encryption_keys:
             raise MissingKey(
-                "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS, for instance to the "
-                "output of: whopays new-key"
+                "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS to the output of:\n"
+                "  whopays new-key\n"
+                "and keep it: without it nobody can read what was encrypted with it."
             )
+        active = self.encryption_key_id or max(self.encryption_keys)
+        if active not in self.encryption_keys:
+            raise MissingKey(f'WHOPAYS_ENCRYPTION_KEY_ID is "{active}", which is not among WHOPAYS_ENCRYPTION_KEYS.')
         return LocalKeys(
             {key_id: b64decode(key.get_secret_value()) for key_id, key in self.encryption_keys.items()}, active
         )
@@ -161,7 +162,7 @@ def settings_table() -> str:
     """Give docs/settings.md's table, made from the fields."""
     lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = field.default
+        default = field.get_default(call_default_factory=True)
         shown = (
             "[" + ", ".join(f'"{kind}"' for kind in sorted(default)) + "]"
             if isinstance(default, frozenset)

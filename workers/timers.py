@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient
-from db.timers import due
-from domain.fold import Due, DueKind
+from db.timers import due, unfinished_fan_outs
+from domain.fold import Due
 from workers.batch import Batches, Stopping
 from workers.metrics import Metrics
 from workers.roles import Role
@@ -37,13 +37,13 @@ class Timers:
         self._metrics = metrics
         self._stopping = stopping
         self._avoided: dict[Due, float] = {}
+        self._last: Due | None = None
 
     async def run(self) -> None:
         """Work until stopped. A database that is away is waited for."""
         while not self._stopping.is_set():
             try:
-                found = await self._due()
-                await self._do(found)
+                is_idle = not await self._work()
             except Stopping:
                 return
             except Exception as error:
@@ -53,34 +53,47 @@ class Timers:
                 await self._wait(_RETRY_SECONDS)
                 continue
             self._metrics.alive(Role.TIMERS)
-            if not found:
+            if is_idle:
                 await self._wait(self._settings.timers_poll_seconds)
 
-    async def _due(self) -> list[Due]:
-        async with self._engine.connect() as connection:
-            found = await due(connection, _AT_ONCE)
+    async def _work(self) -> bool:
+        """Do what is due, then one page of one fan-out; tell whether there was anything to do."""
+        others, fan_outs = await self._due()
+        # One page a transaction, so that other organizations of its shard, and what falls due, get their turn between.
+        page = [_next_in_turn(fan_outs, self._last)] if fan_outs else []
+        self._last = page[0] if page else None
+        for dues in (others, page):
+            if dues:
+                self._avoid(await self._batches.settle_due(dues))
+        return bool(others or page)
+
+    async def _due(self) -> tuple[list[Due], list[Due]]:
         now = asyncio.get_running_loop().time()
         self._avoided = {one: until for one, until in self._avoided.items() if until > now}
-        return [one for one in found if one not in self._avoided]
-
-    async def _do(self, found: Sequence[Due]) -> None:
-        # One transaction for a page of a fan-out, so that other organizations of its shard get their turn in between.
-        fan_outs = [one for one in found if one.kind is DueKind.FAN_OUT]
-        others = [one for one in found if one.kind is not DueKind.FAN_OUT]
-        if others:
-            await self._batches.settle_due(others)
-            await self._avoid_what_is_still_due(others)
-        for fan_out in fan_outs:
-            await self._batches.settle_due([fan_out])
-
-    async def _avoid_what_is_still_due(self, done: Sequence[Due]) -> None:
-        """Leave alone for a while what cannot be done, because of a fault that was logged."""
+        limit = _AT_ONCE + len(self._avoided)
         async with self._engine.connect() as connection:
-            still = set(await due(connection, _AT_ONCE)) & set(done)
-        until = asyncio.get_running_loop().time() + _AVOID_SECONDS
-        self._avoided |= dict.fromkeys(still, until)
+            others = await due(connection, limit)
+            fan_outs = await unfinished_fan_outs(connection, limit)
+        return self._without_avoided(others), self._without_avoided(fan_outs)
+
+    def _avoid(self, faulty: Sequence[Due]) -> None:
+        """Leave alone for a while what cannot be done, because of a fault that was logged."""
+        self._avoided |= dict.fromkeys(faulty, asyncio.get_running_loop().time() + _AVOID_SECONDS)
+
+    def _without_avoided(self, found: Sequence[Due]) -> list[Due]:
+        return [one for one in found if one not in self._avoided]
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+
+def _next_in_turn(fan_outs: Sequence[Due], last: Due | None) -> Due:
+    """Give the account whose turn it is after the last one, by name: a small fan-out need not wait for a large one."""
+    in_order = sorted(fan_outs, key=_name)
+    return next((one for one in in_order if last is None or _name(one) > _name(last)), in_order[0])
+
+
+def _name(due: Due) -> tuple[str, str]:
+    return (due.organization, due.name)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from db.sealing import fresh_key
 from workers.cli.installation import RUNNING, forget, load_settings, remember
+from workers.cli.servers import with_key
 from workers.settings import Settings
 
 DEV: dict[str, Any] = {"database_url": "postgresql://dev/x", "kafka_bootstrap_servers": "dev:1", "topic_prefix": "dev."}
@@ -58,3 +60,22 @@ def test_a_damaged_file_says_nothing(content: str) -> None:
     RUNNING.parent.mkdir()
     RUNNING.write_text(content)
     assert load_settings() == Settings()
+
+
+def test_a_running_dev_lends_its_key() -> None:
+    remember(with_key(Settings(**DEV), Path("data")))
+    assert load_settings().keys().active == "development"
+
+
+def test_a_key_for_development_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    made = with_key(Settings(**DEV), tmp_path / "data").encryption_keys
+    (kept,) = (tmp_path / "data").iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert with_key(Settings(**DEV), tmp_path / "data").encryption_keys == made
+    assert with_key(Settings(**DEV), tmp_path / "other").encryption_keys != made
+
+
+def test_a_key_that_is_given_goes_before_it(tmp_path: Path) -> None:
+    given = Settings(**DEV, encryption_keys={"mine": fresh_key()})
+    assert with_key(given, tmp_path) == given
+    assert list(tmp_path.iterdir()) == []

@@ -38,6 +38,7 @@ async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -
         ),
         ("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "Kafka at 127.0.0.1:1 cannot be used: no broker answers"),
         ("WHOPAYS_INSTALLATION", "other", "belongs to the installation"),
+        ("WHOPAYS_ENCRYPTION_KEYS", "{}", "There is no key to encrypt personal data with"),
     ),
 )
 async def test_run_says_why_it_cannot(
@@ -92,8 +93,10 @@ async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
         "ProjectNotActive",
         "AccountNotReady",
         "PreconditionFailed",
+        "SelfApproval",
+        "acme/main: Suspended → Ready (RequirementsMet)",
         "globex/portal: Released: hq → nobody",
-        "37 events that came out of Kafka",
+        "44 events that came out of Kafka",
         "#7 AccountChanged       acme/main  version 3, Suspended",
         "whopays dev --data-dir .whopays/demo",
     ):

@@ -56,7 +56,9 @@ async def shared(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
 @pytest_asyncio.fixture
 async def engine(shared: AsyncEngine) -> AsyncEngine:
     """That database, emptied."""
-    await _commit(shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log, pending_bindings")
+    await _commit(
+        shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log, pending_bindings"
+    )
     return shared
 
 
@@ -199,7 +201,7 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
         (
             "dead_letters_open_or_sealed",
             "INSERT INTO dead_letters "
-            "(topic, partition, \"offset\", timestamp, reason, detail, value, sealed, recorded_at) "
+            '(topic, partition, "offset", timestamp, reason, detail, value, sealed, recorded_at) '
             "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now())",
         ),
         ("installation_pkey", "INSERT INTO installation VALUES ('second', 48)"),

@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from workers.cli import questions, serving
+from workers.cli import dead_letters, personal_data, questions, serving
 from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
@@ -39,6 +39,16 @@ def _program() -> typer.Typer:
     topics.command("create")(serving.create)
     topics.command("check")(serving.check)
     program.add_typer(topics, name="topics", rich_help_panel=operate)
+    letters = typer.Typer(
+        no_args_is_help=True, help="What could not be answered: list, show, redrive.", context_settings=_FORMS
+    )
+    letters.command("list")(dead_letters.list_)
+    letters.command("show")(dead_letters.show)
+    letters.command("redrive")(dead_letters.redrive)
+    program.add_typer(letters, name="dead-letters", rich_help_panel=operate)
+    program.command("erase-contact", rich_help_panel=operate)(personal_data.erase_contact)
+    program.command("new-key", rich_help_panel=operate)(personal_data.new_key)
+    program.command("rewrap-keys", rich_help_panel=operate)(personal_data.rewrap_keys)
     return program
 
 

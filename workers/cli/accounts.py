@@ -1,6 +1,6 @@
 """An account, shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +27,9 @@ def show_account(console: Console, account: dict[str, Any], history: Sequence[di
     console.print(conditions)
     if account["holds"]:
         console.print(_holds(account["holds"]))
+    for title, member in (("Preferences", "preferences"), ("Contact (personal data)", "contact")):
+        if account.get(member):
+            console.print(_details(title, account[member]))
     phases = _table("History", "since", "phase", "reason", "by", "caused by")
     for entry in history:
         change = Text.assemble(f"{entry['from'] or 'new'} → ", coloured(entry["to"]))
@@ -36,6 +39,7 @@ def show_account(console: Console, account: dict[str, Any], history: Sequence[di
 
 def _state(account: dict[str, Any]) -> Table:
     terms = account["paymentTerms"]
+    balance = account["balance"]
     closure = account["closure"]
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim")
@@ -47,9 +51,11 @@ def _state(account: dict[str, Any]) -> Table:
         ("terms", terms and f"{terms['netDays']} days net, invoiced {terms['invoiceFrequency'].lower()}"),
         ("payment profile", account["paymentProfile"]),
         ("active since", account["activatedAt"]),
-        ("closure", closure and f"requested by {closure['by']} at {closure['requestedAt']}"),
+        ("balance", balance and f"{balance['outstanding']} {balance['currencyCode']} as of {balance['asOf']}"),
+        ("closure", closure and _closure(closure)),
         ("pays for", f"{account['projects']} project{'' if account['projects'] == 1 else 's'}"),
         ("version", str(account["version"])),
+        *((("contact", "none, or erased"),) if "contact" in account and account["contact"] is None else ()),
     ):
         lines.add_row(name, Text(value) if value else Text("none", style="dim"))
     return lines
@@ -67,6 +73,33 @@ def _holds(holds: Sequence[dict[str, Any]]) -> Table:
             Text(f"requested by {requested['by']}: {requested['resolution']}" if requested else "not requested"),
         )
     return table
+
+
+def _closure(closure: dict[str, Any]) -> str:
+    reason = f": {closure['reason']}" if closure["reason"] else ""
+    return f"requested by {closure['by']} at {closure['requestedAt']}{reason}"
+
+
+def _details(title: str, members: dict[str, Any]) -> Table:
+    """List what is said in members within members, each under its path."""
+    table = _table(title, "member", "value")
+    for path, value in _leaves(members):
+        table.add_row(path, Text(str(value)))
+    return table
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _leaves(inner, f"{path}.{name}" if path else name)
+        case list():
+            for index, inner in enumerate(value):
+                yield from _leaves(inner, f"{path}[{index}]")
+        case None:
+            return
+        case _:
+            yield path, value
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from workers.cli.composing import Message
 from workers.cli.describing import COLOURS, coloured, event_line, short_type
-from workers.cli.exchange import Answer
+from workers.cli.exchange import INTERIM, Answer
 
 _DRAWN = {"Applied": "✔", "Unchanged": "=", "Scheduled": "…", "Waiting": "…", "Rejected": "✘"}
 
@@ -78,7 +78,7 @@ def _outcome(data: dict[str, Any], *, is_repeat: bool) -> Text:
         line.append("  (dry run: nothing was changed)", style="yellow")
     if is_repeat:
         line.append("  (answered before, under the same id: nothing changed)", style="yellow")
-    if outcome in {"Scheduled", "Waiting"}:
+    if outcome in INTERIM and not data["dryRun"]:
         line.append("  (a final result follows)", style="yellow")
     return line
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db import log, queries
 from db.engine import create_engine
 from db.shards import all_heads, shard_of
+from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic
 from workers.cli.composing import Message
 from workers.cli.failures import CommandFailed
@@ -23,6 +24,9 @@ from workers.consumer import consumer_group
 from workers.roles import Role
 from workers.settings import Settings
 from workers.topics import administration
+
+INTERIM = frozenset({Outcome.SCHEDULED, Outcome.WAITING})
+"""Outcomes after which a further result follows."""
 
 _PAGE_ROWS = 1000
 _LOOK_AGAIN_SECONDS = 0.05
@@ -43,6 +47,13 @@ class Answer:
     is_repeat: bool = False
     dead_letter: dict[str, Any] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_interim(self) -> bool:
+        """Tell whether a further result follows."""
+        return (
+            self.result is not None and self.result["data"]["outcome"] in INTERIM and not self.result["data"]["dryRun"]
+        )
 
 
 class Exchange:
@@ -85,18 +96,22 @@ class Exchange:
                     return answer
         return Answer(place, is_handled)
 
+    async def final(self, message: Message, answer: Answer) -> Answer:
+        """Wait for the result that follows on an interim one, for as long as it takes."""
+        while answer.is_interim:
+            published = await self._published_result(message)
+            if published is not None:
+                answer = Answer(answer.place, is_handled=True, result=published)
+        return answer
+
     async def _published_result(self, message: Message) -> dict[str, Any] | None:
-        """Look for a moment whether the result of a command was published."""
+        """Look for a moment whether a result of a command was published; give the last one."""
         if not message.is_command:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             return None
         batches = await self._results.getmany(timeout_ms=int(_LOOK_AGAIN_SECONDS * 1000))
-        for records in batches.values():
-            for record in records:
-                event: dict[str, Any] = orjson.loads(record.value)
-                if _answers(event, message):
-                    return event
-        return None
+        published: list[dict[str, Any]] = [orjson.loads(one.value) for records in batches.values() for one in records]
+        return next((event for event in reversed(published) if _answers(event, message)), None)
 
     async def _is_committed(self, topic: Topic, number: int, offset: int) -> bool:
         """Tell whether the service has read past a record of an input topic's partition."""
@@ -117,13 +132,15 @@ class Exchange:
     async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
         """Give the answer to a message that was read, from the log; None for a result that will be published yet."""
         caused = []
-        async for event in self._logged(after):
-            if event["subject"] == place:
-                return Answer(place, is_handled=True, dead_letter=event)
-            if message.is_command and _answers(event, message):
-                return None
-            if event.get("causationid") == message.event.get("id"):
-                caused.append(event)
+        # Closed at once, with its connection, also when it is not read to its end.
+        async with aclosing(self._logged(after)) as logged:
+            async for event in logged:
+                if event["subject"] == place:
+                    return Answer(place, is_handled=True, dead_letter=event)
+                if message.is_command and _answers(event, message):
+                    return None
+                if event.get("causationid") == message.event.get("id"):
+                    caused.append(event)
         if not message.is_command:
             return Answer(place, is_handled=True, events=caused)
         identity = (message.organization or "", message.event["id"], message.event["source"])
@@ -131,7 +148,7 @@ class Exchange:
             earlier = await queries.results(connection, *identity)
         return Answer(place, is_handled=True, result=orjson.loads(earlier[0]), is_repeat=True) if earlier else None
 
-    async def _logged(self, after: dict[int, int]) -> AsyncIterator[dict[str, Any]]:
+    async def _logged(self, after: dict[int, int]) -> AsyncGenerator[dict[str, Any], None]:
         async with self._engine.connect() as connection:
             for shard, position in after.items():
                 rows = await log.read(connection, {shard: position}, _PAGE_ROWS)

@@ -14,7 +14,15 @@ from workers.settings import Settings
 HOME = Path(".whopays")
 RUNNING = HOME / "running.json"
 
-_SHARED = ("database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards", "metrics_port")
+_SHARED = (
+    "database_url",
+    "kafka_bootstrap_servers",
+    "installation",
+    "topic_prefix",
+    "shards",
+    "metrics_port",
+    "encryption_key_id",
+)
 
 
 def load_settings() -> Settings:
@@ -27,9 +35,10 @@ def load_settings() -> Settings:
 def remember(settings: Settings) -> None:
     """Let other commands in this folder find the installation that this process runs."""
     shared = settings.model_dump(mode="json", include=set(_SHARED))
+    shared["encryption_keys"] = {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
     HOME.mkdir(mode=0o700, exist_ok=True)
     RUNNING.unlink(missing_ok=True)
-    # The address holds the password of the database.
+    # The address holds the password of the database, and the keys open personal data.
     RUNNING.touch(mode=0o600)
     RUNNING.write_text(json.dumps({"process": os.getpid(), "settings": shared}, indent=2) + "\n", encoding="utf-8")
 

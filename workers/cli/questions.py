@@ -1,27 +1,23 @@
 """The questions: who pays, who has paid, how an account stands, what became of a command."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import queries
-from db.engine import create_engine
 from schemas.scalars import format_instant, parse_instant
 from workers.cli.accounts import show_account
 from workers.cli.answers import result_panel
+from workers.cli.asking import Account, Organization, ask
 from workers.cli.drawing import draw_timeline
-from workers.cli.failures import CommandFailed, reaching
+from workers.cli.failures import CommandFailed
 from workers.cli.installation import load_settings
 from workers.cli.output import AsJson, console, print_json
 
-Organization = Annotated[str, typer.Argument(help="The organization's name.", metavar="ORG", show_default=False)]
 Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PROJECT", show_default=False)]
-Answered = TypeVar("Answered")
 
 
 def who(
@@ -34,7 +30,7 @@ def who(
 ) -> None:
     """Tell which account pays for a project, now or at an instant of the past."""
     instant = _instant(at)
-    account = _ask(lambda connection: queries.payer(connection, organization, project, instant))
+    account = ask(load_settings(), lambda connection: queries.payer(connection, organization, project, instant))
     if as_json:
         asked = format_instant(instant) if instant else None
         print_json({"organization": organization, "project": project, "at": asked, "account": account})
@@ -47,7 +43,7 @@ def who(
 
 def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
     """Draw who has paid for a project, from its first payer on."""
-    entries = _ask(lambda connection: queries.timeline(connection, organization, project))
+    entries = ask(load_settings(), lambda connection: queries.timeline(connection, organization, project))
     if as_json:
         payers = [
             {
@@ -67,16 +63,24 @@ def timeline(organization: Organization, project: Project, as_json: AsJson = Fal
 
 def account(
     organization: Organization,
-    name: Annotated[str, typer.Argument(help="The account's name.", metavar="ACCOUNT", show_default=False)],
+    name: Account,
+    with_contact: Annotated[
+        bool, typer.Option("--contact", help="Decrypt and show the contact too: personal data.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account: its phase and why, its holds, how many projects it pays for, and its history."""
+    """Show an account: its phase and why, its holds, balance and closure, how many projects it pays for, its history.
+
+    Only --contact needs a key (WHOPAYS_ENCRYPTION_KEYS).
+    """
+    settings = load_settings()
+    keys = settings.keys() if with_contact else None
 
     async def question(connection: AsyncConnection) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-        found = await queries.account(connection, organization, name)
+        found = await queries.account(connection, organization, name, keys)
         return found, await queries.account_history(connection, organization, name)
 
-    found, history = _ask(question)
+    found, history = ask(settings, question)
     if found is None:
         raise CommandFailed(
             f"The organization {organization} has no account {name}.\n"
@@ -96,7 +100,7 @@ def result(
     as_json: AsJson = False,
 ) -> None:
     """Show what became of a command. With --json: a list, one event for each source that sent this id."""
-    values = _ask(lambda connection: queries.results(connection, organization, command_id, source))
+    values = ask(load_settings(), lambda connection: queries.results(connection, organization, command_id, source))
     if not values:
         sender = f" of {source}" if source else ""
         raise CommandFailed(
@@ -117,19 +121,3 @@ def _instant(text: str | None) -> datetime | None:
         return None if text is None else parse_instant(text)
     except ValueError:
         raise CommandFailed(f"--at {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None
-
-
-def _ask(question: Callable[[AsyncConnection], Awaitable[Answered]]) -> Answered:
-    """Put a question to the database that the settings name."""
-    settings = load_settings()
-
-    async def answer() -> Answered:
-        engine = create_engine(settings.database_url, pool_size=1)
-        try:
-            async with engine.connect() as connection:
-                return await question(connection)
-        finally:
-            await engine.dispose()
-
-    with reaching(settings):
-        return asyncio.run(answer())

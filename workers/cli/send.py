@@ -46,6 +46,10 @@ def send(
     source: Annotated[str | None, typer.Option(help="The message's source.", show_default="/cli")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask what would happen, and change nothing.")] = False,
     timeout: Annotated[float, typer.Option(help="How long to wait for the answer, in seconds.")] = 10.0,
+    wait_final: Annotated[
+        bool,
+        typer.Option("--wait-final", help="After Scheduled or Waiting wait on for the final result."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send a command or fact, wait for its answer, and show it.
@@ -67,12 +71,15 @@ def send(
     if message.organization is None:
         raise CommandFailed("Say whose it is: --organization ORG.")
     with reaching(settings):
-        answer = asyncio.run(_exchange(settings, message, timeout))
+        answer = asyncio.run(_exchange(settings, message, timeout, is_patient=wait_final))
     is_answered = answer.result or answer.dead_letter or (answer.is_handled and not message.is_command)
     if as_json:
         print_json(_document(message, answer, is_answered=bool(is_answered)))
     elif is_answered:
         show_answer(console(), message, answer)
+        if answer.is_interim:
+            later = f"whopays result {message.organization} {message.event['id']}"
+            error_console().print(f"The final result follows. Ask later: {later}", markup=False, soft_wrap=True)
     if not is_answered:
         error_console().print(_unanswered(message, answer, settings, timeout), markup=False, soft_wrap=True)
         raise typer.Exit(UNANSWERED)
@@ -80,9 +87,13 @@ def send(
         raise typer.Exit(REFUSED)
 
 
-async def _exchange(settings: Settings, message: Message, timeout_seconds: float) -> Answer:
+async def _exchange(settings: Settings, message: Message, timeout_seconds: float, *, is_patient: bool) -> Answer:
     async with open_exchange(settings) as exchange:
-        return await exchange.send(message, timeout_seconds)
+        answer = await exchange.send(message, timeout_seconds)
+        if not (is_patient and answer.is_interim):
+            return answer
+        error_console().print("Accepted; waiting for the final result (Ctrl-C ends the waiting only) ...", style="dim")
+        return await exchange.final(message, answer)
 
 
 def _content(file: str | None) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """The servers that `whopays dev` and `whopays demo` run on, made ready for the workers."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
+from db.sealing import fresh_key
 from workers.cli.failures import CommandFailed
+from workers.cli.installation import HOME
 from workers.cli.serving import migrate_tables
 from workers.settings import Settings
 from workers.topics import create_topics
@@ -13,6 +18,7 @@ from workers.topics import create_topics
 if TYPE_CHECKING:
     from embedded import Addresses
 
+_KEYS = "encryption-keys.json"
 _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
 
 
@@ -31,11 +37,11 @@ def servers(
                 "--reset empties the folder of the embedded servers, but the environment gives the addresses of others "
                 "(WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS). Nothing was done."
             )
-        yield settings
+        yield with_key(settings, HOME)
         return
     with embedded_servers(data_dir, report, reset=reset) as addresses:
         missing = {name: getattr(addresses, name) for name in _ADDRESSES - given}
-        yield settings.model_copy(update=missing)
+        yield with_key(settings.model_copy(update=missing), data_dir)
 
 
 @contextmanager
@@ -56,6 +62,19 @@ def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bo
     report(f"Starting PostgreSQL and Kafka in {data_dir} ...")
     with EmbeddedServices(data_dir, report=report) as services:
         yield services.start()
+
+
+def with_key(settings: Settings, folder: Path) -> Settings:
+    """Give the settings with a key-encryption key: their own, else one that is kept in the folder, made when absent."""
+    if settings.encryption_keys:
+        return settings
+    kept = folder / _KEYS
+    if not kept.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(json.dumps({"development": fresh_key()}) + "\n", encoding="utf-8")
+    keys = {key_id: SecretStr(key) for key_id, key in json.loads(kept.read_text(encoding="utf-8")).items()}
+    return settings.model_copy(update={"encryption_keys": keys})
 
 
 async def prepare(settings: Settings, report: Callable[[str], None]) -> None:

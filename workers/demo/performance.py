@@ -14,7 +14,7 @@ from db.engine import create_engine
 from workers.cli.composing import Message
 from workers.cli.exchange import Exchange, open_exchange
 from workers.cli.failures import CommandFailed, reaching
-from workers.cli.servers import embedded_servers, prepare
+from workers.cli.servers import embedded_servers, prepare, with_key
 from workers.demo import telling
 from workers.demo.audience import Audience
 from workers.demo.questions import questions_about
@@ -40,12 +40,11 @@ def perform(data_dir: Path, screen: Console) -> None:
     telling.introduce(screen)
     report = telling.reporter(screen)
     with screen.status("Working ...") as status, embedded_servers(data_dir, report, reset=True) as addresses:
-        settings = settings.model_copy(
-            update={
-                "database_url": addresses.database_url,
-                "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
-            }
-        )
+        found = {
+            "database_url": addresses.database_url,
+            "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
+        }
+        settings = with_key(settings.model_copy(update=found), data_dir)
         with reaching(settings):
             asyncio.run(_play(settings, screen, status))
         telling.conclude(screen, data_dir, time.monotonic() - began)

@@ -144,6 +144,27 @@ STORY = (
         ),
     ),
     Chapter(
+        "Two people lift the suspension",
+        (
+            Step(
+                "The invoices are paid. Ada says so,",
+                "ada",
+                "RequestReactivation",
+                "acme",
+                {"account": "main", "resolution": "all three invoices are paid"},
+            ),
+            Step(
+                "but may not approve it herself.",
+                "ada",
+                "ApproveReactivation",
+                "acme",
+                {"account": "main"},
+                is_explained=True,
+            ),
+            Step("Ivy does: the account is Ready again.", "ivy", "ApproveReactivation", "acme", {"account": "main"}),
+        ),
+    ),
+    Chapter(
         "A project is deleted, and its name is used again",
         (
             _project("globex", "portal", "Deleted", 2, "With the project its binding ends."),

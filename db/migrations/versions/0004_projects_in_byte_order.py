@@ -1,0 +1,11 @@
+"""The projects of an account in the order of bytes, whatever the database's own collation is."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    op.alter_column("bindings", "project", type_=sa.Text(collation="C"))

@@ -1,0 +1,78 @@
+"""Taking a new key-encryption key into use: data keys that an older one wraps are wrapped anew.
+
+What they seal is not touched, and an erased piece, whose data key is destroyed, stays erased.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.sealing import KeyEncryption
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """How many sealed pieces are wrapped under another key than the active one."""
+
+    contacts: int
+    dead_letters: int
+
+    @property
+    def total(self) -> int:
+        """Give how many there are in all."""
+        return self.contacts + self.dead_letters
+
+
+async def outdated(connection: AsyncConnection, keys: KeyEncryption) -> Outdated:
+    """Count what `rewrap` has yet to do."""
+    counts = [
+        (await connection.execute(table.count, {"active": keys.active})).scalar_one()
+        for table in (_CONTACTS, _DEAD_LETTERS)
+    ]
+    return Outdated(*counts)
+
+
+async def rewrap(connection: AsyncConnection, keys: KeyEncryption, limit: int) -> int:
+    """Wrap up to `limit` data keys of contacts and of dead letters anew, each table's; give how many were.
+
+    What a worker writes at the same time is left for the next time. Raises Unopenable.
+    """
+    return sum([await _rewrap(connection, table, keys, limit) for table in (_CONTACTS, _DEAD_LETTERS)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    count: TextClause
+    find: TextClause
+    replace: TextClause
+
+
+async def _rewrap(connection: AsyncConnection, table: _Table, keys: KeyEncryption, limit: int) -> int:
+    rows = (await connection.execute(table.find, {"active": keys.active, "row_limit": limit})).all()
+    for row in rows:
+        key_id, wrapped = keys.wrap(keys.unwrap(row.key_id, row.wrapped_key))
+        names = {name: value for name, value in row._mapping.items() if name not in ("key_id", "wrapped_key")}
+        await connection.execute(table.replace, names | {"new_key_id": key_id, "new_wrapped_key": wrapped})
+    return len(rows)
+
+
+def _sealed_table(name: str, key: tuple[str, ...]) -> _Table:
+    is_outdated = "key_id <> :active AND wrapped_key IS NOT NULL"
+    named = ", ".join(f'"{column}"' for column in key)
+    same = " AND ".join(f'"{column}" = :{column}' for column in key)
+    return _Table(
+        count=text(f"SELECT count(*) FROM {name} WHERE {is_outdated}"),
+        # Rows that a worker holds are skipped: to wait for them could end in a deadlock with it.
+        find=text(
+            f"""
+            SELECT {named}, key_id, wrapped_key FROM {name}
+            WHERE {is_outdated} ORDER BY {named} LIMIT :row_limit FOR UPDATE SKIP LOCKED
+            """
+        ),
+        replace=text(f"UPDATE {name} SET key_id = :new_key_id, wrapped_key = :new_wrapped_key WHERE {same}"),
+    )
+
+
+_CONTACTS = _sealed_table("account_contacts", ("organization", "account"))
+_DEAD_LETTERS = _sealed_table("dead_letters", ("topic", "partition", "offset", "timestamp"))

@@ -1,0 +1,55 @@
+"""`whopays run` whose timers stand still at one point of their work, which TAMPERED_AT names."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import load, log
+from domain.fold import Due, DueKind
+from workers import batch, running
+from workers.batch import Batches
+from workers.cli import main
+
+BEFORE_COMMIT = "before commit"
+AFTER_COMMIT = "after commit"
+AFTER_SECOND_PAGE = "after second page"
+STANDS_STILL = "stands still"
+
+_POINT = os.environ.get("TAMPERED_AT", "")
+
+
+async def _stand_still() -> None:
+    print(STANDS_STILL, file=sys.stderr, flush=True)
+    await asyncio.Event().wait()
+
+
+async def _append_and_stand_still(connection: AsyncConnection, *rest: object) -> list[int]:
+    positions = await log.append(connection, *rest)  # type: ignore[arg-type]  # handed on as it came
+    if positions:
+        await _stand_still()
+    return positions
+
+
+class TamperedBatches(Batches):
+    """Stands still once something due was done."""
+
+    pages = 0
+
+    async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
+        """Settle, but do not return."""
+        faulty = await super().settle_due(dues)
+        self.pages += dues[0].kind is DueKind.FAN_OUT
+        if _POINT == AFTER_COMMIT or (_POINT == AFTER_SECOND_PAGE and self.pages == 2):
+            await _stand_still()
+        return faulty
+
+
+if __name__ == "__main__":
+    vars(running)["Batches"] = TamperedBatches
+    vars(load)["FAN_OUT_PAGE"] = 100
+    if _POINT == BEFORE_COMMIT:
+        vars(batch)["append"] = _append_and_stand_still
+    main()
