@@ -63,8 +63,6 @@ async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -
     book.load(accounts)
     await _load_profiles(connection, book, needs, accounts)
     projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
-    turning = needs.turning.union(account.key for account in attached) - needs.emptied
-    await _load_bound(connection, book, turning, AT_ONCE + len(projects))
     book.load(Project(**row._mapping) for row in await _rows(connection, _PROJECTS, projects))
     book.load(Binding(**row._mapping) for row in await _rows(connection, _ACTIVE_BINDINGS, projects))
     book.load(RetiredUid(**row._mapping) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
