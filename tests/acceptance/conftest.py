@@ -10,7 +10,6 @@ from embedded import Addresses
 from tests.acceptance.format import Case, load_cases
 from tests.acceptance.installation import Installation, ServicesOfInstallation
 from tests.acceptance.json_types import FormatError
-from tests.acceptance.not_yet_supported import not_yet_supported, summary
 from tests.acceptance.run_all import Runs
 from tests.installations import installed
 
@@ -47,12 +46,16 @@ async def runs(request: pytest.FixtureRequest, installation: Installation) -> As
     collected = [one["case"] for one in params if isinstance(one.get("case"), Case)]
     async with (
         ServicesOfInstallation(installation) as services,
-        Runs([case for case in collected if not not_yet_supported(case)], services) as running,
+        Runs(collected, services) as running,
     ):
         yield running
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    line = summary(terminalreporter, config, "acceptance/test_cases.py::")
-    if line:
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    def count(*outcomes: str) -> int:
+        reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
+        return len({report.nodeid for report in reports if "acceptance/test_cases.py::" in report.nodeid})
+
+    passed, failed = count("passed"), count("failed", "error")
+    if passed + failed:
+        terminalreporter.write_line(f"acceptance: {passed} passed, {failed} failed")

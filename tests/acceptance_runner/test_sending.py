@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.expand import Generators
-from tests.acceptance.format import Case, Record, Sending
+from tests.acceptance.format import Record
 from tests.acceptance.json_types import NumberAsWritten
-from tests.acceptance.not_yet_supported import NOT_YET_SUPPORTED, not_yet_supported
 from tests.acceptance.records import Sent
 from tests.acceptance.sending import build, build_marker, letters
 
@@ -100,19 +99,3 @@ def test_the_marker_changes_nothing() -> None:
     marker = build_marker(HOME, "marker-q")
     data = json.loads(marker.value or b"")["data"]
     assert (marker.name, data["organization"], data["dryRun"]) == ("WithdrawClosure", HOME, True)
-
-
-def case_of(**members: Any) -> Case:
-    return Case("X", "t", "f", (Sending((Record("step 1", "send", members, {}, 10),)),), ())
-
-
-def test_what_is_not_yet_supported_is_named() -> None:
-    for name in NOT_YET_SUPPORTED:
-        command, _, member = name.removesuffix(" in the future").partition(".")
-        data = {member: "<now+4>"} if member else {}
-        assert name in not_yet_supported(case_of(type=command, data=data))
-        assert name in not_yet_supported(case_of(type=f"io.milo.billing.{command}.v1", data=data))
-    assert not_yet_supported(case_of(type="DeleteAccount", data={})) == []
-    assert not_yet_supported(case_of(type="BindProject", data={"project": "p1"})) == []
-    assert not_yet_supported(case_of(type="UpdateAccount", data={}, topic="projects")) == []
-    assert not_yet_supported(case_of(type="io.milo.billing.UpdateAccount.v2", data={})) == []
