@@ -5,6 +5,7 @@ Any number of timer workers may run. What another has done meanwhile is found do
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -21,6 +22,7 @@ from workers.settings import Settings
 _AT_ONCE = 500
 _RETRY_SECONDS = 1.0
 _AVOID_SECONDS = 30.0
+_LONGEST_PAUSE_SECONDS = 0.5
 
 logger = structlog.get_logger()
 
@@ -62,9 +64,13 @@ class Timers:
         # One page a transaction, so that other organizations of its shard, and what falls due, get their turn between.
         page = [_next_in_turn(fan_outs, self._last)] if fan_outs else []
         self._last = page[0] if page else None
-        for dues in (others, page):
-            if dues:
-                self._avoid(await self._batches.settle_due(dues))
+        if others:
+            self._avoid(await self._batches.settle_due(others))
+        if page:
+            began = time.monotonic()
+            self._avoid(await self._batches.settle_due(page))
+            # As long again for others: in the shard, and in the relay, which would otherwise fall ever further behind.
+            await self._wait(min(time.monotonic() - began, _LONGEST_PAUSE_SECONDS))
         return bool(others or page)
 
     async def _due(self) -> tuple[list[Due], list[Due]]:
