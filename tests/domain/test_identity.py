@@ -56,7 +56,12 @@ def test_the_stage_of_identity(
 
 
 def _is_repeat(said: Said) -> bool:
-    return said.outgoing == [] and said.folded.repeated_commands == 1 and not said.folded.claims and not said.folded.unclaimed
+    return (
+        said.outgoing == []
+        and said.folded.repeated_commands == 1
+        and not said.folded.claims
+        and not said.folded.unclaimed
+    )
 
 
 @pytest.mark.parametrize(
