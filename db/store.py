@@ -27,7 +27,7 @@ from db.rows import (
 from db.sealing import KeyEncryption, Sealed, seal
 from domain.book import Book
 from domain.dead_letters import Dead
-from domain.fold import Claim
+from domain.messages import Claim
 from domain.state import Binding
 from schemas.records import DeadLetterReason, Record
 

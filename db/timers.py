@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.fold import Due, DueKind
+from domain.messages import Due, DueKind
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[Due]:

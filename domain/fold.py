@@ -1,8 +1,7 @@
 """A batch, decided message by message in order: commands, facts, what is due, and what has no answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import assert_never
 
 from domain.bindings import bind, bind_project
@@ -11,8 +10,10 @@ from domain.commands import decide
 from domain.dead_letters import Dead, dead_letter
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
+from domain.messages import Claim, Due, DueKind, Folded, Identity, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import context_of, is_worth_waiting, superseded
+from domain.results import result_of
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
 from schemas.envelope import CloudEvent
 from schemas.events import Phase
@@ -20,62 +21,10 @@ from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage, FactMessage
-from schemas.records import Record, Unanswerable
-from schemas.results import LISTED, Announcement, CommandCompleted, Outcome, Reason, Violation, violation
+from schemas.records import Unanswerable
+from schemas.results import Outcome, Reason, Violation, violation
 
 DEFAULT_ACCOUNT_SENDER = "system:default-account"
-
-Identity = tuple[str, str, str]
-"""A command's: organization, source and id."""
-
-
-class DueKind(StrEnum):
-    """What can be due at an instant."""
-
-    SCHEDULED_BINDING = "ScheduledBinding"
-    WAITING_BINDING = "WaitingBinding"
-    PAYMENT_PROFILE = "PaymentProfile"
-    FAN_OUT = "FanOut"
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Something of an organization whose time has come: of a project, a payment profile or an account, by `name`."""
-
-    kind: DueKind
-    organization: str
-    name: str
-
-
-Message = CommandMessage | FactMessage | Dead | Due
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A command's id and what it means, and where among the batch's outgoing events its latest result stands.
-
-    `is_new` tells an id that is taken by this batch from one whose final result follows an interim one.
-    """
-
-    organization: str
-    source: str
-    command_id: str
-    fingerprint: bytes
-    result_index: int
-    is_new: bool
-
-
-@dataclass(slots=True)
-class Folded:
-    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again."""
-
-    outgoing: list[Outgoing] = field(default_factory=list)
-    claims: dict[Identity, Claim] = field(default_factory=dict)
-    unclaimed: list[Record] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
-    stale_facts: int = 0
-    repeated_commands: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
 
 
 def fold(
@@ -320,38 +269,10 @@ class _Batch:
         self, identity: Identity, type_: str, origin: Origin, decision: Decision, *, dry_run: bool
     ) -> int:
         """Give where among the outgoing events the result stands."""
-        organization, source, command_id = identity
-        listed = (*decision.events, *decision.deferred)[:LISTED]
-        completed = CommandCompleted(
-            organization=organization,
-            command_id=command_id,
-            command_source=source,
-            command_type=type_,
-            dry_run=dry_run,
-            outcome=decision.outcome,
-            violations=decision.violations[:LISTED],
-            violation_count=len(decision.violations),
-            account=decision.account,
-            project=decision.project,
-            # What a dry run would bind gets no id: the binding does not exist.
-            binding_id=None if dry_run and decision.outcome is Outcome.APPLIED else decision.binding_id,
-            project_count=decision.project_count,
-            events=tuple(Announcement(type=event.type, subject=event.subject) for event in listed),
-            event_count=len(decision.events) + decision.deferred_count,
-        )
-        result = Outgoing(
-            event=completed,
-            boundary=organization,
-            subject=organization,
-            key=organization.encode(),
-            time=self._clock.next(),
-            causation_id=command_id,
-            sender=origin.sender or None,
-            passed_on=origin.passed_on,
-        )
-        self.folded.outgoing.append(result)
+        outgoing = self.folded.outgoing
+        outgoing.append(result_of(identity, type_, origin, decision, self._clock.next(), dry_run=dry_run))
         self.folded.outcomes[decision.outcome] = self.folded.outcomes.get(decision.outcome, 0) + 1
-        return len(self.folded.outgoing) - 1
+        return len(outgoing) - 1
 
 
 def _origin_of(event: CloudEvent, sender: str | None) -> Origin:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from domain.dead_letters import Dead
-from domain.fold import Due, DueKind, Message
+from domain.messages import Due, DueKind, Message
 from domain.state import Key
 from schemas import commands
 from schemas.facts import PaymentProfileChanged, ProjectChanged

@@ -22,7 +22,8 @@ from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.bindings import MOST_PROJECTS
 from domain.dead_letters import Dead
 from domain.decision import Clock
-from domain.fold import Due, Folded, Message, fold
+from domain.fold import fold
+from domain.messages import Due, Folded, Message
 from domain.needs import needs_of
 from schemas.commands import TransferProjects
 from schemas.reading import CommandMessage, FactMessage

@@ -4,7 +4,7 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from domain.fold import Folded
+from domain.messages import Folded
 from workers.roles import Role
 
 

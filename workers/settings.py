@@ -1,5 +1,6 @@
 """All settings, from the environment (`WHOPAYS_…`) or a `.env` file; docs/settings.md is their table."""
 
+import json
 from base64 import b64decode
 from typing import Literal
 
@@ -163,10 +164,6 @@ def settings_table() -> str:
     lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        shown = (
-            "[" + ", ".join(f'"{kind}"' for kind in sorted(default)) + "]"
-            if isinstance(default, frozenset)
-            else default
-        )
+        shown = json.dumps(sorted(default)) if isinstance(default, frozenset) else default
         lines.append(f"| `WHOPAYS_{name.upper()}` | `{shown}` | {field.description} |")
     return "\n".join(lines) + "\n"

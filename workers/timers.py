@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient
 from db.timers import due, unfinished_fan_outs
-from domain.fold import Due
+from domain.messages import Due
 from workers.batch import Batches, Stopping
 from workers.metrics import Metrics
 from workers.roles import Role

@@ -7,7 +7,8 @@ from itertools import count
 
 from domain.book import Book
 from domain.decision import Clock
-from domain.fold import Due, DueKind, Message, fold
+from domain.fold import fold
+from domain.messages import Due, DueKind, Message
 from schemas.outgoing import render
 from schemas.policy import OperatorPolicy
 from tests.contract.said import Said

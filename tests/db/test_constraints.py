@@ -186,13 +186,17 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
         ("projects_version", "INSERT INTO projects VALUES ('acme', 'web', 'Active', 0, NULL, NULL, 0, 0)"),
         (
             "payment_profiles_state_known",
-            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
-            "VALUES ('acme', 'card', 'CreditCard', 'Old', 1, '{}')",
+            (
+                "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
+                "VALUES ('acme', 'card', 'CreditCard', 'Old', 1, '{}')"
+            ),
         ),
         (
             "payment_profiles_version",
-            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
-            "VALUES ('acme', 'card', 'CreditCard', 'Valid', 0, '{}')",
+            (
+                "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin) "
+                "VALUES ('acme', 'card', 'CreditCard', 'Valid', 0, '{}')"
+            ),
         ),
         (
             "pending_bindings_kind_known",
@@ -200,9 +204,11 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
         ),
         (
             "dead_letters_open_or_sealed",
-            "INSERT INTO dead_letters "
-            '(topic, partition, "offset", timestamp, reason, detail, value, sealed, recorded_at) '
-            "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now())",
+            (
+                "INSERT INTO dead_letters "
+                '(topic, partition, "offset", timestamp, reason, detail, value, sealed, recorded_at) '
+                "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now())"
+            ),
         ),
         ("installation_pkey", "INSERT INTO installation VALUES ('second', 48)"),
         ("installation_is_one", "UPDATE installation SET is_only = false"),

@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import create_engine
+from db.load import load
 from db.migrate import (
     ForeignInstallation,
     UnknownDatabase,
@@ -21,8 +25,12 @@ from db.migrate import (
     head_revision,
     migrate,
 )
+from db.sealing import LocalKeys
+from db.shards import lock_shards
 from db.tables import metadata
+from domain.needs import Needs
 from embedded import Addresses
+from schemas.scalars import parse_instant
 from tests.installations import administer, database_url, drop_database
 
 _SHARDS = 6
@@ -93,6 +101,65 @@ async def test_the_constraints_are_those_that_the_code_describes(engine: AsyncEn
         )
         found = set(rows.scalars())
     assert found == {str(one.name) for table in metadata.tables.values() for one in table.constraints}
+
+
+async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
+    """From the first tables to the present ones: nothing is lost, and instants go on from the latest."""
+
+    def first_tables(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(files("db") / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with empty.begin() as connection:
+        await connection.run_sync(first_tables)
+    latest = parse_instant("2026-07-01T12:00:00.000002Z")
+    for statement in (
+        "INSERT INTO installation (name, shards) VALUES ('here', 6)",
+        "INSERT INTO shards (shard) SELECT generate_series(0, 5)",
+        (
+            "INSERT INTO accounts (organization, account, version, phases, sequence, last_instant, phase, conditions, "
+            "holds) VALUES ('acme', 'main', 1, 1, 1, '2026-07-01T12:00:00Z', 'Provisioning', '[]', '[]')"
+        ),
+        (
+            "INSERT INTO projects (organization, project, state, version, bindings, sequence, last_instant) "
+            "VALUES ('acme', 'web', 'Active', 1, 0, 0, '2026-07-01T12:00:00.000002Z')"
+        ),
+        (
+            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, expires_at) VALUES "
+            "('acme', 'card', 'CreditCard', 'Valid', 1, '2030-01-01'), "
+            "('acme', 'old', 'CreditCard', 'Invalid', 1, '2030-01-01'), ('acme', 'new', 'CreditCard', 'Valid', 1, NULL)"
+        ),
+    ):
+        await _run(empty, statement.replace(":", "\\:"))
+    assert await migrate(empty, "here", _SHARDS) == ("0001", head_revision())
+    await check(empty, "here", _SHARDS, is_disposable=True)
+    async with empty.connect() as connection:
+        _, instant = await lock_shards(connection, [0])
+        assert instant > latest
+        last = await connection.execute(text("SELECT DISTINCT last_instant FROM shards"))
+        assert list(last.scalars()) == [latest]
+        needs = Needs(accounts={("acme", "main")}, projects={("acme", "web")})
+        needs.payment_profiles |= {("acme", name) for name in ("card", "old", "new")}
+        book = (await load(connection, needs, LocalKeys({"first": b"k" * 32}, "first"))).book
+    known = [book.payment_profile("acme", name) for name in ("card", "old", "new")]
+    assert [one and one.due_at for one in known] == [parse_instant("2030-01-01T00:00:00Z"), None, None]
+    assert book.account("acme", "main") is not None
+    assert book.project("acme", "web") is not None
+
+
+async def test_the_indexes_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
+    """Alembic does not compare what a partial index is of."""
+    statement = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+    async with engine.connect() as connection:
+        found = {row.indexname: row.indexdef for row in await connection.execute(statement)}
+    described = {index.name: index for table in metadata.tables.values() for index in table.indexes}
+    assert described
+    for name, index in described.items():
+        assert name in found
+        assert ("UNIQUE" in found[str(name)]) is bool(index.unique)
+        assert ("WHERE" in found[str(name)]) is (index.dialect_options["postgresql"]["where"] is not None)
 
 
 async def test_unmigrated(empty: AsyncEngine) -> None:

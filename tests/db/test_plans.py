@@ -81,7 +81,7 @@ _ACCOUNTS = {"a": ["org-1", "org-2"], "b": ["account-1", "account-2"]}
 _PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
 _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
-_PLACES = {"topics": ["t"], "partitions": [1], "offsets": [1], "timestamps": [None]}
+_PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [None]}
 _ENDING = {"organization": ["org-1"], "project": ["project-1"], "number": [1], "ended_at": [None], "released": [True]}
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
@@ -140,8 +140,16 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._PENDING, _NAMED, id="pending bindings"),
         pytest.param(load._FAN_OUTS, {"a": ["org-1"]}, id="fan-outs"),
         pytest.param(load._ORGANIZATIONS, {"a": ["org-1"]}, id="organizations"),
-        pytest.param(store._DELETE_PENDING, {**_NAMED, "number": [1, 1]}, id="delete pending bindings"),
-        pytest.param(store._DELETE_FAN_OUTS, {**_ACCOUNTS, "number": [1, 1]}, id="delete fan-outs"),
+        pytest.param(
+            store._DELETE_PENDING,
+            {"organization": ["org-1"], "project": ["project-1"], "number": [1]},
+            id="delete pending bindings",
+        ),
+        pytest.param(
+            store._DELETE_FAN_OUTS,
+            {"organization": ["org-1"], "account": ["account-1"], "number": [1]},
+            id="delete fan-outs",
+        ),
         pytest.param(store._MOVE_CLAIMS, _FINAL, id="move claims"),
         pytest.param(contacts._FIND, _ACCOUNT, id="contact"),
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),

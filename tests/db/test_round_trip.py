@@ -3,32 +3,52 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.load import Loaded, load
+from db.sealing import LocalKeys, Sealed, unseal
 from db.store import store, store_claims, store_dead_letters, store_handled
-from domain.book import Book
+from domain.book import Book, BoundProjects
 from domain.dead_letters import Dead
-from domain.fold import Claim
+from domain.messages import Claim
 from domain.needs import Needs
-from domain.state import Account, Binding, Change, PaymentProfile, PhaseEntered, Project, RetiredUid
-from schemas.commands import EarlyPaymentDiscount, LatePaymentPenalty, PaymentTerms
-from schemas.events import Closure, Condition, Hold, Phase, PhaseReason, Reactivation
+from domain.state import (
+    Account,
+    AccountContact,
+    Balance,
+    Binding,
+    Change,
+    Done,
+    FanOut,
+    Organization,
+    Origin,
+    PaymentProfile,
+    PendingBinding,
+    PhaseEntered,
+    Project,
+    RetiredUid,
+)
+from schemas.commands import BindProject
+from schemas.contact import AccountingContact, Address, Contact
+from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason, Reactivation
+from schemas.preferences import EInvoicing, Preferences, TaxRegistration
 from schemas.records import DeadLetterReason, Record
+from schemas.terms import EarlyPaymentDiscount, LatePaymentPenalty, PaymentTerms
 
 _NOW = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC)
 _LATER = _NOW + timedelta(microseconds=1)
-_BARE = Account(organization="acme", account="bare", version=1, phases=1, sequence=2, last_instant=_NOW)
+_KEYS = LocalKeys({"first": b"k" * 32}, "first")
+_BARE = Account(organization="acme", account="bare", version=1, phases=1, sequence=2)
 _FULL = Account(
     organization="acme",
     account="full",
     version=2**62,
     phases=2**31 - 1,
     sequence=2**63 - 1,
-    last_instant=_NOW,
     phase=Phase.SUSPENDED,
     conditions=(
         Condition(
@@ -61,7 +81,16 @@ _FULL = Account(
     ),
     closure=Closure(by="dave", reason=None, requested_at=_NOW),
     activated_at=_NOW - timedelta(days=400),
+    preferences=Preferences(
+        tax_registrations=(TaxRegistration(country="DE", number="136695976"),),
+        invoice_language="de-CH",
+        invoice_format="PdfWithXml",
+        e_invoicing=EInvoicing(standard="PeppolBis3", address="0204:991-1234512345-06"),
+        data_residency="Eu",
+    ),
+    balance=Balance(outstanding=Decimal("-123456789012.345678"), currency_code="EUR", as_of=_NOW),
 )
+_ORIGIN = Origin(caused_by="f 1", sender="/rm/é", passed_on={"correlationid": 'a "b"', "traceparent": "00-1"})
 _PROJECT = Project(organization="acme", project="web", state="Active", version=1)
 _DELETED = Project(
     organization="acme",
@@ -72,11 +101,12 @@ _DELETED = Project(
     display_name="",
     bindings=3,
     sequence=5,
-    last_instant=_NOW,
     last_ended_at=_NOW,
 )
 _PROFILES = [
-    PaymentProfile(organization="acme", payment_profile="card", kind="CreditCard", state="Valid", version=1),
+    PaymentProfile(
+        organization="acme", payment_profile="card", kind="CreditCard", state="Valid", version=1, origin=_ORIGIN
+    ),
     PaymentProfile(
         organization="acme",
         payment_profile="debit",
@@ -87,10 +117,20 @@ _PROFILES = [
         country="DE",
         expires_at=datetime(2030, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
         reason="bounced",
+        due_at=_LATER,
+        origin=Origin(caused_by="", sender=""),
     ),
 ]
 _BINDING = Binding(
     organization="acme", project="web", number=1, account="full", established_at=_NOW, previous_ended_at=None
+)
+_CONTACT = Contact(
+    name="Zoë",
+    emails=("zoë@example.com", "z@example.org"),
+    phone="+41445550100",
+    address=Address(line1="1", line2="2", postal_code="8000", city="Zürich", country="CH"),
+    accounting_contact=AccountingContact(name="Bea", emails=("b@example.com",)),
+    language="de-CH",
 )
 _RETIRED = RetiredUid(organization="acme", project="web", uid="u-0")
 _NEEDS = Needs(
@@ -99,17 +139,52 @@ _NEEDS = Needs(
     projects={("acme", "web"), ("acme", "old"), ("globex", "web")},
     uids={("acme", "web", "u-0"), ("acme", "web", "u-1")},
     payment_profiles={("acme", "card"), ("acme", "debit")},
+    organizations={"acme", "globex", "none"},
+    contacts={("acme", "full"), ("acme", "bare")},
+    boundaries={"acme"},
+)
+
+
+def _pending(number: int = 1, **members: Any) -> PendingBinding:
+    command = BindProject(organization="acme", project="web", account="full", reason="é", **members)
+    return PendingBinding(
+        organization="acme",
+        project="web",
+        number=number,
+        kind="Scheduled" if "effective_at" in members else "Waiting",
+        due_at=_NOW,
+        command=command,
+        source="/source/é",
+        type="io.milo.billing.BindProject.v1",
+        origin=_ORIGIN,
+    )
+
+
+_FAN_OUT = FanOut(
+    organization="acme",
+    account="full",
+    number=1,
+    kind=NoticeKind.ACCOUNT_NOT_READY,
+    reason=PhaseReason.PAYMENT_PROFILE_EXPIRED,
+    message="é",
+    instant=_NOW,
+    origin=_ORIGIN,
 )
 
 
 async def _kept(engine: AsyncEngine, *changes: Change, needs: Needs = _NEEDS) -> Loaded:
     """Store changes over what is there, commit, and load in a transaction of its own."""
     async with engine.begin() as connection:
-        book = (await load(connection, needs)).book
+        book = (await load(connection, needs, _KEYS)).book
         book.apply(changes)
-        await store(connection, book)
+        await store(connection, book, _KEYS)
     async with engine.begin() as connection:
-        return await load(connection, needs)
+        return await load(connection, needs, _KEYS)
+
+
+async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
+    async with engine.connect() as connection:
+        return list((await connection.execute(text(statement))).all())
 
 
 def _assert_holds(book: Book, *accounts: Account) -> None:
@@ -140,9 +215,140 @@ async def test_every_record(engine: AsyncEngine) -> None:
     for profile in _PROFILES:
         assert book.payment_profile(*profile.key) == profile
     assert book.active_binding("acme", "web") == _BINDING
-    assert book.bound_projects(_FULL) == ["web"]
+    assert book.bound_projects(_FULL) == BoundProjects(1, ["web"], None)
     assert book.is_retired("acme", "web", "u-0")
     assert not book.is_retired("acme", "web", "u-1")
+
+
+async def test_what_is_chosen_for_an_organization(engine: AsyncEngine) -> None:
+    chosen = [Organization(organization="acme", default_account="full"), Organization(organization="globex")]
+    book = (await _kept(engine, _FULL, _BARE, *chosen)).book
+    assert [book.default_account(name) for name in ("acme", "globex", "none")] == ["full", None, None]
+    book = (await _kept(engine, Organization(organization="acme"))).book
+    assert book.default_account("acme") is None
+
+
+async def test_a_default_account_comes_with_its_organization(engine: AsyncEngine) -> None:
+    await _kept(engine, _FULL, *_PROFILES, Organization(organization="acme", default_account="full"))
+    book = (await _kept(engine, needs=Needs(organizations={"acme"}))).book
+    _assert_holds(book, _FULL)
+
+
+async def test_contacts_are_sealed(engine: AsyncEngine) -> None:
+    contact = AccountContact(organization="acme", account="full", contact=_CONTACT)
+    book = (await _kept(engine, _FULL, _BARE, contact)).book
+    assert book.contact(_FULL) == _CONTACT
+    assert book.contact(_BARE) is None
+    sealed = await _rows(engine, "SELECT key_id, wrapped_key, sealed FROM account_contacts")
+    assert [row.key_id for row in sealed] == ["first"]
+    for secret in (b"Zo", b"example", b"8000"):
+        assert secret not in sealed[0].sealed
+    other = replace(contact, contact=_CONTACT.model_copy(update={"phone": None, "name": "Bea"}))
+    assert (await _kept(engine, other)).book.contact(_FULL) == other.contact
+    renewed = await _rows(engine, "SELECT key_id, wrapped_key, sealed FROM account_contacts")
+    assert renewed[0].wrapped_key != sealed[0].wrapped_key
+    assert (await _kept(engine, replace(contact, contact=None))).book.contact(_FULL) is None
+    assert await _rows(engine, "SELECT * FROM account_contacts") == []
+
+
+@pytest.mark.parametrize(
+    "members",
+    (
+        {"effective_at": datetime(2030, 1, 1, 0, 0, 0, 1, tzinfo=UTC)},
+        {"effective_at": _LATER, "expected_account": None},
+        {"wait_seconds": 3600},
+        {"wait_seconds": 1, "expected_account": "bare"},
+    ),
+)
+async def test_pending_bindings(engine: AsyncEngine, members: dict[str, Any]) -> None:
+    pending = _pending(2**62, **members)
+    book = (await _kept(engine, pending)).book
+    found = [*book.queue(("acme", "web")), *filter(None, [book.scheduled(("acme", "web"))])]
+    assert found == [pending]
+    # What was not said was not said, also after it was kept.
+    assert found[0].command.model_fields_set == pending.command.model_fields_set
+    assert found[0].command.fingerprint() == pending.command.fingerprint()
+    book = (await _kept(engine, Done(pending))).book
+    assert (book.queue(("acme", "web")), book.scheduled(("acme", "web"))) == ([], None)
+
+
+async def test_a_scheduled_binding_gives_way_to_another_in_one_batch(engine: AsyncEngine) -> None:
+    first, second = _pending(1, effective_at=_NOW), _pending(2, effective_at=_LATER)
+    await _kept(engine, first)
+    book = (await _kept(engine, Done(first), second)).book
+    assert book.scheduled(("acme", "web")) == second
+    # Its number is free again, and taken again within the batch that frees it.
+    third = _pending(2, wait_seconds=5)
+    book = (await _kept(engine, Done(second), third)).book
+    assert (book.queue(("acme", "web")), book.scheduled(("acme", "web"))) == ([third], None)
+
+
+async def test_what_waits_comes_with_its_account_and_all_that_it_needs(engine: AsyncEngine) -> None:
+    first, behind = _pending(1, wait_seconds=9), _pending(2, wait_seconds=9)
+    behind = replace(behind, command=behind.command.model_copy(update={"account": "bare"}))
+    await _kept(engine, _FULL, _BARE, _PROJECT, _BINDING, *_PROFILES, first, behind)
+    for needs in (
+        Needs(accounts={("acme", "full")}),
+        Needs(accounts={("acme", "bare")}),
+        Needs(projects={("acme", "web")}),
+        Needs(payment_profiles={("acme", "card")}, reported_profiles={("acme", "card")}),
+        Needs(emptied={("acme", "full")}),
+    ):
+        book = (await _kept(engine, needs=needs)).book
+        assert book.queue(("acme", "web")) == [first, behind]
+        _assert_holds(book, _FULL, _BARE)
+        assert book.project("acme", "web") == _PROJECT
+        assert book.active_binding("acme", "web") == _BINDING
+        assert book.payment_profile("acme", "card") == _PROFILES[0]
+
+
+async def test_fan_outs_and_their_pages(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.load.FAN_OUT_PAGE", 2)
+    names = ["a", "b", "c", "d", "later", "z"]
+    projects = [replace(_PROJECT, project=name) for name in names]
+    bindings = [replace(_BINDING, project=name) for name in names]
+    bindings[4] = replace(bindings[4], established_at=_LATER)
+    ended = replace(bindings[2], ended_at=_LATER, released=True)
+    await _kept(engine, _FULL, *projects, *bindings, ended, _FAN_OUT, replace(_FAN_OUT, number=2))
+    needs = Needs(boundaries={"acme"}, fan_outs={_FULL.key})
+    pages = []
+    while fan_outs := (book := (await _kept(engine, needs=needs)).book).fan_outs(_FULL.key):
+        page, is_last = book.page(fan_outs[0])
+        pages.append((fan_outs[0].number, page, is_last))
+        await _kept(engine, Done(fan_outs[0]) if is_last else replace(fan_outs[0], told=page[-1]), needs=needs)
+    assert pages == [(1, ["a", "b"], False), (1, ["d", "z"], True), (2, ["a", "b"], False), (2, ["d", "z"], True)]
+
+
+async def test_enough_bound_projects_are_known_by_name(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a decision looks at, though the batch takes those away that it names; and how many there are."""
+    monkeypatch.setattr("db.load.AT_ONCE", 2)
+    monkeypatch.setattr("db.load.MOST_PROJECTS", 3)
+    names = [f"p{number}" for number in range(9)]
+    await _kept(
+        engine,
+        _FULL,
+        *(replace(_PROJECT, project=name) for name in names),
+        *(replace(_BINDING, project=name) for name in names),
+    )
+    taken = {("acme", name) for name in names[:4]}
+    for needs, known in (
+        (Needs(turning={_FULL.key}), 2),
+        (Needs(turning={_FULL.key}, projects=taken), 6),
+        (Needs(emptied={_FULL.key}), 3),
+        (Needs(emptied={_FULL.key}, turning={_FULL.key}, projects=taken), 7),
+    ):
+        bound = (await _kept(engine, needs=needs)).book.bound_projects(_FULL)
+        assert (bound.count, bound.first) == (9, names[:known])
+
+
+async def test_a_final_result_takes_the_place_of_the_interim_one(engine: AsyncEngine) -> None:
+    claim = Claim("acme", "/source", "id", b"print", 0, is_new=True)
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await store_claims(connection, [(claim, 5, 7), (replace(claim, command_id="other"), 5, 8)])
+        await store_claims(connection, [(replace(claim, fingerprint=b"", is_new=False), 6, 9)])
+    rows = await _rows(engine, "SELECT command_id, fingerprint, shard, position FROM inbox ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("id", b"print", 6, 9), ("other", b"print", 5, 8)]
 
 
 @pytest.mark.parametrize("edge", (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
@@ -171,7 +377,7 @@ async def test_payers_of_one_batch_and_of_the_next(engine: AsyncEngine) -> None:
     assert book.active_binding("acme", "web") == third
     book = (await _kept(engine, replace(third, ended_at=ended + timedelta(hours=1), released=True))).book
     assert book.active_binding("acme", "web") is None
-    assert book.bound_projects(_FULL) == []
+    assert book.bound_projects(_FULL) == BoundProjects(0, [], ended + timedelta(hours=1))
 
 
 async def test_accounts_are_found_by_a_reported_profile(engine: AsyncEngine) -> None:
@@ -179,7 +385,7 @@ async def test_accounts_are_found_by_a_reported_profile(engine: AsyncEngine) -> 
     needs = Needs(payment_profiles={("acme", "card")}, reported_profiles={("acme", "card")})
     book = (await _kept(engine, needs=needs)).book
     assert book.accounts_attached_to(_PROFILES[0]) == [_FULL]
-    assert book.bound_projects(_FULL) == ["web"]
+    assert book.bound_projects(_FULL) == BoundProjects(1, ["web"], None)
 
 
 async def test_the_attached_profile_comes_with_its_account(engine: AsyncEngine) -> None:
@@ -194,18 +400,18 @@ async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
     other = replace(record, offset=1)
     async with engine.begin() as connection:
         await connection.execute(text("SELECT 1"))
-        await store_claims(connection, [(Claim("acme", "/source/é", "id 1", b"\x00\xff", 0), 5, 7)])
+        await store_claims(connection, [(Claim("acme", "/source/é", "id 1", b"\x00\xff", 0, is_new=True), 5, 7)])
         await store_handled(connection, [record])
     needs = Needs(
         identities={("acme", "/source/é", "id 1"), ("acme", "/source/é", "id 2"), ("globex", "/source/é", "id 1")}
     )
     needs.records += [recreated, other]
     async with engine.begin() as connection:
-        known = await load(connection, needs)
+        known = await load(connection, needs, _KEYS)
         assert known.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
         assert known.handled == set()
         needs.records.append(record)
-        assert (await load(connection, needs)).handled == {record.place}
+        assert (await load(connection, needs, _KEYS)).handled == {record.place}
 
 
 async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: AsyncEngine) -> None:
@@ -220,10 +426,11 @@ async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: Asyn
     ]
     async with engine.begin() as connection:
         await connection.execute(text("SELECT 1"))
-        await store_dead_letters(connection, dead, _LATER)
+        await store_dead_letters(connection, dead, _LATER, _KEYS)
         rows = await connection.execute(
             text('SELECT key, header_names, header_values, value FROM dead_letters ORDER BY "offset"')
         )
+        sealed = (await connection.execute(text("SELECT * FROM dead_letters WHERE sealed IS NOT NULL"))).all()
         names, values = [b"a\0", "é".encode()], [b"\x00", None]
         assert [tuple(row) for row in rows] == [
             (b"\xff\x00", names, values, b"\xfe"),
@@ -231,3 +438,8 @@ async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: Asyn
             (b"\xff\x00", names, values, None),
             (None, [], [], None),
         ]
+    # What may be personal is kept, but for who has the key.
+    (letter,) = sealed
+    assert (letter.offset, letter.key_id) == (2, "first")
+    about = f"dead-letter:{dead[2].record.place}"
+    assert unseal(Sealed(letter.key_id, letter.wrapped_key, letter.sealed), about, _KEYS) == b"\xfe"

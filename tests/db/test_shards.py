@@ -1,7 +1,7 @@
 """The one lock: shards are locked in rising order, the second writer waits, and its instant comes after."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 from aiokafka.partitioner import DefaultPartitioner
@@ -49,6 +49,19 @@ async def test_the_second_writer_waits_and_reads_its_instant_afterwards(engine: 
         heads, instant = await waiting
     assert heads == {5: Head(9, b"later"), 7: Head(0, b"")}
     assert instant > last
+
+
+async def test_no_instant_is_given_out_twice_though_the_clock_steps_back(engine: AsyncEngine) -> None:
+    ahead = datetime(2999, 1, 1, tzinfo=UTC)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE shards SET last_instant = :ahead WHERE shard = 5"), {"ahead": ahead})
+    async with engine.connect() as connection:
+        now = await _clock(connection)
+        _, alone = await lock_shards(connection, [3])
+        assert now <= alone < ahead
+        # Of several shards the latest counts: what one batch decides has one clock.
+        _, together = await lock_shards(connection, [3, 5])
+    assert together == ahead + timedelta(microseconds=1)
 
 
 async def test_other_shards_are_free(engine: AsyncEngine) -> None:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from domain.book import Book
 from domain.decision import Clock
-from domain.fold import Folded, Identity, Message, fold
+from domain.fold import fold
+from domain.messages import Folded, Identity, Message
 from schemas.events import (
     AccountChanged,
     AccountPhaseChanged,

@@ -8,7 +8,8 @@ from typing import TypeVar
 from domain import bindings, notices
 from domain.book import Book, BoundProjects
 from domain.decision import Clock
-from domain.fold import Due, DueKind, Folded, Identity, Message, fold
+from domain.fold import fold
+from domain.messages import Due, DueKind, Folded, Identity, Message
 from domain.needs import Needs, needs_of
 from domain.state import (
     Account,

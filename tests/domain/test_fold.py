@@ -4,7 +4,7 @@ docs/contract.md sections 5, 7 and 8. A story goes on in time, and what is due b
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from domain import bindings, closure, notices
 from domain.dead_letters import Dead
-from domain.fold import Due, DueKind, Message
+from domain.messages import Due, DueKind, Message
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
@@ -311,9 +311,9 @@ def _chapters(story: list[Said]) -> list[tuple[datetime, list[Message]]]:
     return [*chapters, (now + timedelta(hours=2), [])]
 
 
-def _cut(messages: list[Message], cuts: set[int]) -> Iterator[list[Message]]:
+def _cut(messages: Sequence[Message], cuts: set[int]) -> Iterator[list[Message]]:
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(messages)), len(messages)]
-    return (messages[begin:end] for begin, end in itertools.pairwise(edges) if begin < end)
+    return (list(messages[begin:end]) for begin, end in itertools.pairwise(edges) if begin < end)
 
 
 def _each(messages: Iterable[Message]) -> list[list[Message]]:
@@ -413,7 +413,7 @@ def test_what_comes_again_changes_nothing(story: list[Said], cuts: set[int]) -> 
 @example(story=CLOSED, steps=[0] * 36)
 @example(story=SERVED, steps=[0] * 36)
 def test_what_goes_out_keeps_the_promises(story: list[Said], steps: list[int]) -> None:
-    """The clock of this story steps forth and back, and goes on with the shard's last instant where it would not rise."""
+    """The clock steps forth and back; where it would not rise, the shard goes on from its last instant."""
     kept = Kept()
     out: list[Outgoing] = []
     behind = itertools.chain(steps, itertools.repeat(0))

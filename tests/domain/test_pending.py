@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.fold import Due, DueKind
+from domain.messages import Due, DueKind
 from schemas.results import CommandCompleted
 from tests.domain.building import NOON, Desk, Said, ready_desk
 
@@ -97,11 +97,12 @@ def test_who_waits_is_served_in_order_by_the_last_that_was_missing() -> None:
 
 def test_patience_ends() -> None:
     desk = ready_desk()
+    desk.now = LATER
     for identity, seconds in (("short", 5), ("long", 60)):
         desk.command("BindProject", {"id": identity}, project="p9", account="a", waitSeconds=seconds)
     desk.now += timedelta(seconds=5)
     assert _answers(_due(desk, DueKind.WAITING_BINDING, "p9")) == [("short", "Rejected", ["ProjectNotFound"])]
     desk.now += timedelta(seconds=54)
     assert _due(desk, DueKind.WAITING_BINDING, "p9").outgoing == []
-    desk.now += timedelta(seconds=1)
+    desk.now += timedelta(seconds=1.5)
     assert _answers(_due(desk, DueKind.WAITING_BINDING, "p9")) == [("long", "Rejected", ["ProjectNotFound"])]

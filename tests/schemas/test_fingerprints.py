@@ -18,6 +18,25 @@ def _terms(**terms: Any) -> dict[str, Any]:
     return CREATE | {"paymentTerms": terms}
 
 
+def _preferences(**preferences: Any) -> dict[str, Any]:
+    return CREATE | {"preferences": preferences}
+
+
+def _contact(**changed: Any) -> dict[str, Any]:
+    return CREATE | {"contact": {"name": "Ada", "emails": ["ada@example.com"], **changed}}
+
+
+BALANCE = CREATE | {"outstanding": "12.5", "currencyCode": "USD", "asOf": "2027-01-31T12:00:00Z"}
+RESOLVED = CREATE | {"resolution": "paid"}
+MOVE = {"organization": "acme", "fromAccount": "a", "toAccount": "b"}
+# In an update a member that is said has a meaning, also at its default: it replaces what was chosen before.
+TERMS: dict[str, Any] = {
+    "netDays": 30,
+    "invoiceFrequency": "Monthly",
+    "invoiceDayOfMonth": 1,
+    "earlyPaymentDiscount": {"percent": "2", "withinDays": 10},
+    "latePaymentPenalty": {"annualPercent": "8"},
+}
 DISCOUNT = {"percent": "2.5", "withinDays": 10}
 
 SAME: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
@@ -44,6 +63,25 @@ SAME: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         _terms(latePaymentPenalty={"annualPercent": "0"}),
         _terms(latePaymentPenalty={"annualPercent": "-0.00", "graceDays": 0}),
     ),
+    ("waitSeconds written out", "BindProject", BIND, BIND | {"waitSeconds": 0}),
+    ("waitSeconds as null", "BindProject", BIND, BIND | {"waitSeconds": None}),
+    (
+        "an instant in another zone",
+        "BindProject",
+        BIND | {"effectiveAt": "2027-01-31T12:00:00Z"},
+        BIND | {"effectiveAt": "2027-01-31T13:00:00.000+01:00"},
+    ),
+    ("a longer amount", "ReportBalance", BALANCE, BALANCE | {"outstanding": "12.500"}),
+    ("all reasons as null", "ApproveReactivation", CREATE, CREATE | {"reasons": None}),
+    ("an expected version as null", "UpdateAccount", CREATE, CREATE | {"expectedVersion": None}),
+    (
+        "a longer decimal in a patch",
+        "UpdateAccount",
+        _terms(earlyPaymentDiscount=DISCOUNT),
+        _terms(earlyPaymentDiscount=DISCOUNT | {"percent": "2.50"}),
+    ),
+    ("no optional part of a contact", "CreateAccount", _contact(), _contact(phone=None, language=None)),
+    ("an address in capitals", "CreateAccount", _contact(), _contact(emails=["ada@EXAMPLE.com"])),
     ("decomposed text", "CreateAccount", CREATE | {"displayName": "caf\u00e9"}, CREATE | {"displayName": "cafe\u0301"}),
 ]
 
@@ -56,6 +94,56 @@ OTHER: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         "BindProject",
         BIND | {"project": "a", "account": "b"},
         BIND | {"project": "b", "account": "a"},
+    ),
+    *(
+        (f"{member} cleared and unsaid", "UpdateAccount", CREATE, CREATE | {member: None})
+        for member in ("displayName", "currencyCode", "paymentTerms", "preferences", "contact")
+    ),
+    *(
+        (f"{member} cleared and unsaid in a patch of terms", "UpdateAccount", _terms(), _terms(**{member: None}))
+        for member in TERMS
+    ),
+    *(
+        (
+            f"{member} said and cleared in a patch of terms",
+            "UpdateAccount",
+            _terms(**{member: value}),
+            _terms(**{member: None}),
+        )
+        for member, value in TERMS.items()
+    ),
+    *(
+        (
+            f"{member} at its default and unsaid in a patch of terms",
+            "UpdateAccount",
+            _terms(),
+            _terms(**{member: value}),
+        )
+        for member, value in TERMS.items()
+    ),
+    *(
+        (
+            f"{member} cleared and unsaid in a patch of preferences",
+            "UpdateAccount",
+            _preferences(),
+            _preferences(**{member: None}),
+        )
+        for member in ("taxRegistrations", "invoiceLanguage", "invoiceFormat", "eInvoicing", "dataResidency")
+    ),
+    ("empty terms and terms cleared", "UpdateAccount", _terms(), CREATE | {"paymentTerms": None}),
+    ("no account and another as default", "SetDefaultAccount", CREATE, CREATE | {"account": None}),
+    ("some reasons and all", "RequestReactivation", RESOLVED, RESOLVED | {"reasons": ["PaymentFailure"]}),
+    ("another instant", "ReportBalance", BALANCE, BALANCE | {"asOf": "2027-01-31T12:00:00.000001Z"}),
+    ("an instant", "BindProject", BIND, BIND | {"effectiveAt": "2027-01-31T12:00:00Z"}),
+    ("patience", "BindProject", BIND, BIND | {"waitSeconds": 1}),
+    ("an expected version", "UpdateAccount", CREATE, CREATE | {"expectedVersion": 1}),
+    ("another contact", "CreateAccount", _contact(), _contact(name="Bea")),
+    ("some projects and all", "TransferProjects", MOVE, MOVE | {"projects": ["p1"]}),
+    (
+        "projects in another order",
+        "TransferProjects",
+        MOVE | {"projects": ["p1", "p2"]},
+        MOVE | {"projects": ["p2", "p1"]},
     ),
     ("a reason", "BindProject", BIND, BIND | {"reason": "x"}),
     ("an empty reason", "BindProject", BIND, BIND | {"reason": ""}),

@@ -4,8 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_snake
 
-from schemas.commands import AttachPaymentProfile, BindProject, CreateAccount, SuspendAccount
+from schemas.commands import COMMANDS, AttachPaymentProfile, BindProject, CreateAccount, SuspendAccount
+from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage
 from schemas.records import DeadLetterReason
 from schemas.terms import PaymentTerms
@@ -13,10 +15,27 @@ from tests.schemas.building import ATTACH, BIND, CARD, CREATE, SUSPEND, binary, 
 
 COMPLETE: dict[str, dict[str, Any]] = {
     "CreateAccount": CREATE,
+    "UpdateAccount": CREATE,
     "AttachPaymentProfile": ATTACH,
+    "DetachPaymentProfile": CREATE,
     "SuspendAccount": SUSPEND,
+    "RequestReactivation": CREATE | {"resolution": "paid"},
+    "ApproveReactivation": CREATE,
+    "ReportBalance": CREATE | {"outstanding": "0", "currencyCode": "USD", "asOf": "2027-01-31T12:00:00Z"},
+    "RequestClosure": CREATE,
+    "ApproveClosure": CREATE,
+    "WithdrawClosure": CREATE,
     "BindProject": BIND,
+    "CancelScheduledBinding": {"organization": "acme", "project": "p1"},
+    "TransferProjects": {"organization": "acme", "fromAccount": "a", "toAccount": "b"},
+    "SetDefaultAccount": CREATE,
 }
+# Null is nobody for a default, and a resolution is any text.
+ALLOWED: dict[tuple[str, str], list[Any]] = {
+    ("SetDefaultAccount", "account"): [None],
+    ("RequestReactivation", "resolution"): ["", "A"],
+}
+CONTACT: dict[str, Any] = {"name": "Ada", "emails": ["ada@example.com"]}
 
 
 def _broken(name: str, data: Any) -> list[tuple[str, str | None]]:
@@ -80,21 +99,98 @@ def test_every_required_member(name: str) -> None:
             ("Invalid", f"/{member}")
         ]
         wrong: list[Any] = [None, "", "A", 7, True, [], {}, "x\n"]
-        for value in wrong:
+        for value in [one for one in wrong if one not in ALLOWED.get((name, member), [])]:
             assert _broken(name, complete | {member: value}) == [("Invalid", f"/{member}")]
 
 
 @pytest.mark.parametrize(
     ("name", "optional"),
     (
-        ("CreateAccount", ["displayName", "currencyCode", "paymentTerms", "paymentProfile", "dryRun"]),
+        (
+            "CreateAccount",
+            ["displayName", "currencyCode", "paymentTerms", "paymentProfile", "preferences", "contact", "dryRun"],
+        ),
+        ("UpdateAccount", ["expectedVersion", "dryRun"]),
         ("AttachPaymentProfile", ["dryRun"]),
+        ("DetachPaymentProfile", ["dryRun"]),
         ("SuspendAccount", ["message", "dryRun"]),
-        ("BindProject", ["reason", "dryRun"]),
+        ("RequestReactivation", ["reasons", "dryRun"]),
+        ("ApproveReactivation", ["reasons", "dryRun"]),
+        ("ReportBalance", ["dryRun"]),
+        ("RequestClosure", ["reason", "dryRun"]),
+        ("ApproveClosure", ["dryRun"]),
+        ("WithdrawClosure", ["dryRun"]),
+        ("BindProject", ["effectiveAt", "waitSeconds", "reason", "dryRun"]),
+        ("CancelScheduledBinding", ["dryRun"]),
+        ("TransferProjects", ["projects", "reason", "dryRun"]),
+        ("SetDefaultAccount", ["dryRun"]),
     ),
 )
 def test_null_is_absence_of_an_optional_member(name: str, optional: list[str]) -> None:
     assert _read(name, COMPLETE[name] | dict.fromkeys(optional)) == _read(name, COMPLETE[name])
+
+
+def test_every_command_is_among_these() -> None:
+    assert COMPLETE.keys() == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("member", ("displayName", "currencyCode", "paymentTerms", "preferences", "contact"))
+def test_null_is_said_of_what_an_update_clears(member: str) -> None:
+    cleared = _read("UpdateAccount", CREATE | {member: None})
+    assert cleared.gives(to_snake(member))
+    assert not _read("UpdateAccount", CREATE).gives(to_snake(member))
+    assert cleared.only_erases_contact is (member == "contact")
+    assert not _read("UpdateAccount", CREATE | {"contact": None, "expectedVersion": 1}).only_erases_contact
+    assert not _read("UpdateAccount", CREATE | {"contact": CONTACT}).only_erases_contact
+    # dryRun changes nothing about what is said.
+    said = _read("UpdateAccount", CREATE | {"contact": None, "dryRun": True, "expectedVersion": None})
+    assert said.contact is None
+
+
+@pytest.mark.parametrize("seconds", (0, 1, 3600))
+def test_patience(seconds: int) -> None:
+    assert _read("BindProject", BIND | {"waitSeconds": seconds}).wait_seconds == seconds
+    assert _read("BindProject", BIND | {"waitSeconds": None}).wait_seconds == 0
+
+
+@pytest.mark.parametrize("value", (-1, 3601, 1.0, "5", True, [], {}, 10**30))
+def test_patience_refused(value: object) -> None:
+    assert _broken("BindProject", BIND | {"waitSeconds": value}) == [("Invalid", "/waitSeconds")]
+
+
+@pytest.mark.parametrize("instant", ("2027-01-31T12:00:00Z", "2001-01-01T00:00:00+01:00"))
+def test_patience_beside_an_instant_is_refused_whatever_the_instant(instant: str) -> None:
+    assert _broken("BindProject", BIND | {"waitSeconds": 1, "effectiveAt": instant}) == [("Invalid", "/waitSeconds")]
+    for seconds in (0, None):
+        assert _read("BindProject", BIND | {"waitSeconds": seconds, "effectiveAt": instant}).effective_at is not None
+    assert _broken("BindProject", BIND | {"effectiveAt": "tomorrow"}) == [("Invalid", "/effectiveAt")]
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "one", "other"),
+    (
+        ("RequestReactivation", "reasons", "PaymentFailure", "Administrative"),
+        ("ApproveReactivation", "reasons", "PaymentFailure", "Administrative"),
+        ("TransferProjects", "projects", "p1", "p2"),
+    ),
+)
+def test_lists_of_what_is_named_once(name: str, member: str, one: str, other: str) -> None:
+    assert getattr(_read(name, COMPLETE[name] | {member: [one, other]}), member) == (one, other)
+    refused: list[Any] = [[], [one, one], [one, other, one], one, {}, 7]
+    for value in refused:
+        assert _broken(name, COMPLETE[name] | {member: value}) == [("Invalid", f"/{member}")]
+    assert _broken(name, COMPLETE[name] | {member: [one, "BAD"]}) == [("Invalid", f"/{member}/1")]
+
+
+def test_a_transfer_is_between_two_accounts() -> None:
+    assert _broken("TransferProjects", COMPLETE["TransferProjects"] | {"toAccount": "a"}) == [("Invalid", "/toAccount")]
+
+
+def test_what_the_operator_does_not_offer_is_malformed_and_means_the_same() -> None:
+    said = structured("CreateAccount", CREATE | {"currencyCode": "CHF"})
+    narrowed = command(said, OperatorPolicy(currencies=frozenset({"USD"})))
+    assert [(v.reason, v.field) for v in narrowed.violations] == [("Invalid", "/currencyCode")]
+    assert (narrowed.command, narrowed.fingerprint) == (None, command(said).fingerprint)
 
 
 def test_null_is_absence_of_an_optional_member_of_terms() -> None:
@@ -267,3 +363,25 @@ def test_a_name_is_quoted_to_a_hundred_characters_only() -> None:
 def test_below_contact_nothing_is_quoted() -> None:
     contact = {"Ottokar": "Quendel", "name": 7, "address": {"Amselgasse": 9}}
     assert _broken("BindProject", BIND | {"contact": contact}) == [("Invalid", "/contact")]
+
+
+@pytest.mark.parametrize("name", ("CreateAccount", "UpdateAccount"))
+def test_an_unknown_member_below_contact_is_not_quoted(name: str) -> None:
+    """Its name is the sender's own text, and may be a person's."""
+    contact: dict[str, Any] = {
+        **CONTACT,
+        "Ottokar": "Quendel",
+        "address": {"line1": "x", "city": "y", "country": "CH", "Amselgasse": 9},
+        "accountingContact": {**CONTACT, "Wolkenstein": None},
+    }
+    message = command(structured(name, CREATE | {"contact": contact}))
+    assert sorted((v.field, v.message) for v in message.violations) == [
+        ("/contact", "has an unknown member"),
+        ("/contact/accountingContact", "has an unknown member"),
+        ("/contact/address", "has an unknown member"),
+    ]
+    for secret in ("Ottokar", "Quendel", "Amselgasse", "Wolkenstein"):
+        assert secret not in _said(message)
+    # A name of the contract's own is.
+    assert _broken(name, CREATE | {"contact": CONTACT | {"phone": "Quendel"}}) == [("Invalid", "/contact/phone")]
+    assert _broken(name, CREATE | {"contact": CONTACT | {"emails": ["Quendel"]}}) == [("Invalid", "/contact/emails/0")]

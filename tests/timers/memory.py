@@ -7,7 +7,8 @@ from unittest.mock import patch
 from domain import notices
 from domain.book import Book
 from domain.decision import Clock
-from domain.fold import Due, DueKind, Identity, fold
+from domain.fold import fold
+from domain.messages import Due, DueKind, Identity
 from domain.state import FanOut
 from schemas.events import BindingChanged, ProjectBillingNotice
 from schemas.outgoing import Outgoing

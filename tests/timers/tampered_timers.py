@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import load, log
-from domain.fold import Due, DueKind
+from domain.messages import Due, DueKind
 from workers import batch, running
 from workers.batch import Batches
 from workers.cli import main

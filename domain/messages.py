@@ -1,0 +1,62 @@
+"""What a batch is made of, and what it comes to."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from domain.dead_letters import Dead
+from schemas.outgoing import Outgoing
+from schemas.reading import CommandMessage, FactMessage
+from schemas.records import Record
+from schemas.results import Outcome
+
+Identity = tuple[str, str, str]
+"""A command's: organization, source and id."""
+
+
+class DueKind(StrEnum):
+    """What can be due at an instant."""
+
+    SCHEDULED_BINDING = "ScheduledBinding"
+    WAITING_BINDING = "WaitingBinding"
+    PAYMENT_PROFILE = "PaymentProfile"
+    FAN_OUT = "FanOut"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Something of an organization whose time has come: of a project, a payment profile or an account, by `name`."""
+
+    kind: DueKind
+    organization: str
+    name: str
+
+
+Message = CommandMessage | FactMessage | Dead | Due
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A command's id and what it means, and where among the batch's outgoing events its latest result stands.
+
+    `is_new` tells an id that is taken by this batch from one whose final result follows an interim one.
+    """
+
+    organization: str
+    source: str
+    command_id: str
+    fingerprint: bytes
+    result_index: int
+    is_new: bool
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again."""
+
+    outgoing: list[Outgoing] = field(default_factory=list)
+    claims: dict[Identity, Claim] = field(default_factory=dict)
+    unclaimed: list[Record] = field(default_factory=list)
+    dead: list[Dead] = field(default_factory=list)
+    stale_facts: int = 0
+    repeated_commands: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
