@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from db.sealing import fresh_key
 from workers.cli.installation import RUNNING, forget, load_settings, remember
@@ -76,6 +77,6 @@ def test_a_key_for_development_is_made_once_and_only_its_owner_reads_it(tmp_path
 
 
 def test_a_key_that_is_given_goes_before_it(tmp_path: Path) -> None:
-    given = Settings(**DEV, encryption_keys={"mine": fresh_key()})
+    given = Settings(**DEV, encryption_keys={"mine": SecretStr(fresh_key())})
     assert with_key(given, tmp_path) == given
     assert list(tmp_path.iterdir()) == []
