@@ -27,6 +27,7 @@ from domain.needs import Needs
 from domain.notices import AT_ONCE
 from domain.state import Account, AccountContact, Binding, Key, Organization, Project, RetiredUid
 from schemas.records import Record
+from schemas.results import LISTED
 
 FAN_OUT_PAGE = 1000
 """How many projects one transaction of a fan-out tells."""
@@ -52,7 +53,7 @@ async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -
     # Only what changes an account, or its profile, is of interest to those that wait for it.
     turning = needs.turning | {account.key for account in attached}
     waiting = {(row.organization, row.project) for row in await _rows(connection, _WAITED_FOR, turning)}
-    margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied) + 1
+    margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied)
     moving = await _load_bound(connection, book, turning, needs.emptied, margin=margin)
     keys_of_pending = needs.projects | waiting | moving
     pending = [pending_of(row) for row in await _rows(connection, _PENDING, keys_of_pending)]
@@ -103,7 +104,7 @@ async def _load_bound(
     `margin` is how many projects the batch may take from an account one by one before it asks for the names of the
     rest. All that move together leave none behind.
     """
-    for row in await _rows(connection, _BOUND, turning - emptied, row_limit=AT_ONCE + margin):
+    for row in await _rows(connection, _BOUND, turning - emptied, row_limit=max(AT_ONCE, LISTED) + margin):
         book.load_bound((row.organization, row.account), _bound(row))
     moving = set()
     for row in await _rows(connection, _BOUND, emptied, row_limit=MOST_PROJECTS + margin):
@@ -220,9 +221,9 @@ _WAITED_FOR = text(
 )
 _OVERDUE = text(  # with a minute more, for a clock that has stepped back
     """
-    SELECT count(*) AS bindings FROM unnest(CAST(:a AS text[])) AS named(organization)
-    JOIN pending_bindings USING (organization)
-    WHERE kind = 'Scheduled' AND due_at <= clock_timestamp() + interval '1 minute'
+    SELECT count(*) AS bindings FROM pending_bindings
+    WHERE organization = ANY(CAST(:a AS text[])) AND kind = 'Scheduled'
+        AND due_at <= clock_timestamp() + interval '1 minute'
     """
 )
 _PENDING = text(

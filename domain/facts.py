@@ -73,12 +73,14 @@ def _followed(profile: PaymentProfile, book: Book, context: Context, policy: Ope
     """Keep a profile, and settle the accounts that it is attached to."""
     changes: list[Change] = [profile]
     events: list[Outgoing] = []
+    notices = 0
     for account in book.accounts_attached_to(profile):
         if account.phase is Phase.ARCHIVED:
             continue
         transition = settle(account, account, profile, policy, context)
         if transition is not None:
-            told = tell(transition.turn, book, context)
+            told = tell(transition.turn, book, context, before=notices)
+            notices += len(told.events)
             changes += [*transition.changes, *told.changes]
             events += [*transition.events, *told.events]
     return Learned(tuple(changes), tuple(events))

@@ -16,7 +16,7 @@ from domain.pending import context_of, is_worth_waiting, superseded
 from domain.results import result_of
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
 from schemas.envelope import CloudEvent
-from schemas.events import Phase
+from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
@@ -210,12 +210,13 @@ class _Batch:
             self._publish_final(pending, superseded(pending))
 
     def _apply(self, changes: Iterable[Change], events: Iterable[Outgoing]) -> None:
-        listed = tuple(changes)
+        listed, published = tuple(changes), tuple(events)
         for change in listed:
             if isinstance(change, Binding) and change.ended_at is not None:
                 self.folded.outgoing.extend(tell_before_leaving(change, self._book, self._clock))
         self._book.apply(listed)
-        self.folded.outgoing.extend(events)
+        self._book.told_at_once += sum(isinstance(one.event, ProjectBillingNotice) for one in published)
+        self.folded.outgoing.extend(published)
 
     def _end_schedule(self, key: Key) -> None:
         scheduled = self._book.scheduled(key)

@@ -29,8 +29,11 @@ class Told:
     deferred_count: int = 0
 
 
-def tell(turn: Turn | None, book: Book, context: Context) -> Told:
-    """Tell each project that is bound now, once, that its payer was suspended, stopped being Ready, or became Ready."""
+def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) -> Told:
+    """Tell each project that is bound now, once, that its payer was suspended, stopped being Ready, or became Ready.
+
+    `before` counts the notices that the same decision has given already.
+    """
     if turn is None:
         return Told()
     account = turn.account
@@ -48,9 +51,9 @@ def tell(turn: Turn | None, book: Book, context: Context) -> Told:
     )
     # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
     # Of an account with a few projects all names are known, unless the batch took many others away before.
-    is_small = len(bound.first) == bound.count <= AT_ONCE and book.told_at_once + bound.count <= AT_ONCE_IN_ALL
+    in_all = book.told_at_once + before + bound.count
+    is_small = len(bound.first) == bound.count <= AT_ONCE and in_all <= AT_ONCE_IN_ALL
     if is_small and not unfinished:
-        book.told_at_once += bound.count
         return Told(events=_notices(fan_out, bound.first, context))
     first = _notices(fan_out, bound.lowest(LISTED), context)
     return Told((fan_out,), deferred=first, deferred_count=bound.count)

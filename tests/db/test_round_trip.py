@@ -288,8 +288,8 @@ async def test_what_waits_comes_with_its_account_and_all_that_it_needs(engine: A
     behind = replace(behind, command=behind.command.model_copy(update={"account": "bare"}))
     await _kept(engine, _FULL, _BARE, _PROJECT, _BINDING, *_PROFILES, first, behind)
     for needs in (
-        Needs(accounts={("acme", "full")}),
-        Needs(accounts={("acme", "bare")}),
+        Needs(turning={("acme", "full")}),
+        Needs(turning={("acme", "bare")}),
         Needs(projects={("acme", "web")}),
         Needs(payment_profiles={("acme", "card")}, reported_profiles={("acme", "card")}),
         Needs(emptied={("acme", "full")}),
@@ -322,6 +322,7 @@ async def test_fan_outs_and_their_pages(engine: AsyncEngine, monkeypatch: pytest
 async def test_enough_bound_projects_are_known_by_name(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as a decision looks at, though the batch takes those away that it names; and how many there are."""
     monkeypatch.setattr("db.load.AT_ONCE", 2)
+    monkeypatch.setattr("db.load.LISTED", 2)
     monkeypatch.setattr("db.load.MOST_PROJECTS", 3)
     names = [f"p{number}" for number in range(9)]
     await _kept(
