@@ -1,5 +1,7 @@
 """How the story looks."""
 
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,12 +36,22 @@ _UNSAID = frozenset({"organization", "kind"})
 _NAME_CELLS = 16
 
 
+_NEXT = (
+    "timeline acme rocket",
+    "account acme main",
+    "send BindProject --organization acme project=rocket account=main",
+    "send ProjectChanged organization=acme project=website state=Active version=3",
+    "send BindProject --organization acme project=website account=research",
+    "tail --from-beginning --organization globex",
+)
+
+
 def introduce(screen: Console) -> None:
     """Say what is going to be seen."""
     text = Text.assemble(
         ("Who pays for this project?\n", "bold"),
-        "Two organizations, Acme and Globex, tell whopays about accounts, cards and projects on three Kafka\n"
-        "topics. It decides, keeps that in PostgreSQL, and publishes every change: exactly once, in order.\n"
+        "Two organizations, Acme and Globex, tell whopays about accounts, cards and projects on three Kafka "
+        "topics. It decides, keeps that in PostgreSQL, and publishes every change: exactly once, in order. "
         "Nothing here is simulated: a real PostgreSQL and a real Kafka are started for it.",
     )
     screen.print(Panel(text, border_style="cyan"))
@@ -119,22 +131,22 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
-    """Say what to try next."""
+    """Say what to try next, in commands as this one was typed."""
+    whopays = "whopays" if shutil.which("whopays") else str(_from_here(Path(sys.argv[0])))
     text = Text.assemble(
         (f"That was a whole installation, from nothing, in {seconds:.0f} seconds.\n\n", "bold"),
         "Now try it yourself. Start it again on the data of this story, in one terminal:\n",
-        (f"  whopays dev --data-dir {data_dir}\n", "cyan"),
+        (f"  {whopays} dev --data-dir {data_dir}\n", "cyan"),
         "and in another one, in the same folder, ask and change things:\n",
-        ("  whopays timeline acme rocket\n", "cyan"),
-        ("  whopays account acme main\n", "cyan"),
-        ("  whopays send BindProject --organization acme project=rocket account=main\n", "cyan"),
-        ("  whopays send ProjectChanged --organization acme project=website state=Active version=3\n", "cyan"),
-        ("  whopays send BindProject --organization acme project=website account=research\n", "cyan"),
-        ("  whopays tail --from-beginning --organization globex\n", "cyan"),
+        *((f"  {whopays} {words}\n", "cyan") for words in _NEXT),
         "The README says how to run it on servers of your own; docs/contract.md what it promises.",
     )
     screen.print()
     screen.print(Panel(text, title="What next", title_align="left", border_style="green"))
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _begin_part(screen: Console, title: str) -> None:
