@@ -132,7 +132,7 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
 
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
     """Say what to try next, in commands as this one was typed."""
-    whopays = "whopays" if shutil.which("whopays") else str(_from_here(Path(sys.argv[0])))
+    whopays = _program()
     text = Text.assemble(
         (f"That was a whole installation, from nothing, in {seconds:.0f} seconds.\n\n", "bold"),
         "Now try it yourself. Start it again on the data of this story, in one terminal:\n",
@@ -145,8 +145,12 @@ def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
     screen.print(Panel(text, title="What next", title_align="left", border_style="green"))
 
 
-def _from_here(path: Path) -> Path:
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _program() -> str:
+    """Give how `whopays` is called here: `make` leaves it in .venv, where a shell does not look."""
+    called = Path(sys.argv[0])
+    if called.name != "whopays" or shutil.which("whopays"):
+        return "whopays"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
 def _begin_part(screen: Console, title: str) -> None:
