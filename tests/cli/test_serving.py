@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from aiokafka.admin import NewTopic
+from aiokafka.errors import UnknownTopicOrPartitionError
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from sqlalchemy import text
 
@@ -14,8 +16,9 @@ from db.engine import create_engine
 from embedded import Addresses
 from tests.cli.conftest import Whopays
 from tests.installations import administer, database_url, drop_database
+from tests.waiting import until
 from workers.settings import Settings
-from workers.topics import administration, create_topics
+from workers.topics import administration, check_topics, create_topics
 
 
 @pytest_asyncio.fixture
@@ -75,9 +78,17 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
 
     async with administration(settings) as client:
         await client.delete_topics([f"{prefix}bindings"])
-    while "created" not in (await whopays("topics", "create", **environment)).expect(0).out.lower():
-        pass  # a deletion takes its time
+    await until(partial(_is_missing, settings, f"{prefix}bindings"), "the deletion, which takes its time")
+    assert "created" in (await whopays("topics", "create", **environment)).expect(0).out.lower()
     assert "as they should be" in (await whopays("topics", "check", **environment)).expect(0).out
+
+
+async def _is_missing(settings: Settings, topic: str) -> bool:
+    try:
+        differences = await check_topics(settings)
+    except UnknownTopicOrPartitionError:
+        return False  # it went between two questions
+    return any((one.topic, one.found) == (topic, "missing") for one in differences)
 
 
 async def test_health_is_each_roles_sign_of_life(whopays: Whopays) -> None:
