@@ -63,6 +63,44 @@ class Fleet:
         return identity, Message(key=data["organization"].encode(), value=orjson.dumps(event))
 
 
+def reports(fleet: Fleet) -> dict[Topic, list[Message]]:
+    """Give, by topic, the facts and commands that bring about all profiles, projects and accounts."""
+    profiles = [
+        fleet.message(
+            "PaymentProfileChanged",
+            {
+                "organization": organization,
+                "paymentProfile": _PROFILE,
+                "kind": "CreditCard",
+                "state": "Valid",
+                "version": 1,
+            },
+        )[1]
+        for organization in fleet.organizations
+    ]
+    reported = [
+        fleet.message(
+            "ProjectChanged", {"organization": organization, "project": project, "state": "Active", "version": 1}
+        )[1]
+        for organization, project in fleet.projects
+    ]
+    created = [
+        fleet.message(
+            "CreateAccount",
+            {
+                "organization": organization,
+                "account": account,
+                "currencyCode": "EUR",
+                "paymentTerms": {"netDays": 30},
+                "paymentProfile": _PROFILE,
+            },
+        )[1]
+        for organization in fleet.organizations
+        for account in ACCOUNTS
+    ]
+    return {Topic.PAYMENT_PROFILES: profiles, Topic.PROJECTS: reported, Topic.ADMIN_COMMANDS: created}
+
+
 async def establish(fleet: Fleet, settings: Settings) -> None:
     """Report profiles and projects, create accounts, bind every project to the first. Raises BenchmarkFailed."""
     consumers = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
@@ -81,51 +119,15 @@ async def _establish(
         with step(title, wanted) as show:
             await _until(connection, query, wanted, show, programs)
 
-    profiles = [
-        fleet.message(
-            "PaymentProfileChanged",
-            {
-                "organization": organization,
-                "paymentProfile": _PROFILE,
-                "kind": "CreditCard",
-                "state": "Valid",
-                "version": 1,
-            },
-        )
-        for organization in fleet.organizations
-    ]
-    reported = [
-        fleet.message(
-            "ProjectChanged", {"organization": organization, "project": project, "state": "Active", "version": 1}
-        )
-        for organization, project in fleet.projects
-    ]
-    created = [
-        fleet.message(
-            "CreateAccount",
-            {
-                "organization": organization,
-                "account": account,
-                "currencyCode": "EUR",
-                "paymentTerms": {"netDays": 30},
-                "paymentProfile": _PROFILE,
-            },
-        )
-        for organization in fleet.organizations
-        for account in ACCOUNTS
-    ]
-    await _send(settings, Topic.PAYMENT_PROFILES, profiles)
-    await _send(settings, Topic.PROJECTS, reported)
-    await _send(settings, Topic.ADMIN_COMMANDS, created)
-    await until("Projects reported", "SELECT count(*) FROM projects", len(reported))
-    await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", len(created))
-    bound = [fleet.bind(project, account) for project, account in fleet.payers.items()]
-    await _send(settings, Topic.ADMIN_COMMANDS, bound)
+    reported = reports(fleet)
+    for topic, messages in reported.items():
+        await send(settings, settings.topic(topic), messages)
+    accounts = len(reported[Topic.ADMIN_COMMANDS])
+    await until("Projects reported", "SELECT count(*) FROM projects", len(fleet.projects))
+    await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", accounts)
+    bound = [fleet.bind(project, account)[1] for project, account in fleet.payers.items()]
+    await send(settings, settings.topic(Topic.ADMIN_COMMANDS), bound)
     await until("Projects bound", "SELECT count(*) FROM bindings WHERE ended_at IS NULL", len(bound))
-
-
-async def _send(settings: Settings, topic: Topic, messages: Sequence[tuple[str, Message]]) -> None:
-    await send(settings, settings.topic(topic), [message for _, message in messages])
 
 
 async def _until(

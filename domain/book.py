@@ -206,6 +206,11 @@ class Book:
         """Remember that a change is to be written."""
         changed = self.changed
         match change:
+            # The most frequent first.
+            case Project():
+                changed.projects[change.key] = change
+            case Binding():
+                changed.bindings[change.organization, change.project, change.number] = change
             case Organization():
                 changed.organizations[change.organization] = change
             case Account():
@@ -214,14 +219,10 @@ class Book:
                 changed.contacts[change.key] = change
             case PhaseEntered():
                 changed.phases.append(change)
-            case Project():
-                changed.projects[change.key] = change
             case RetiredUid():
                 changed.retired_uids.append(change)
             case PaymentProfile():
                 changed.payment_profiles[change.key] = change
-            case Binding():
-                changed.bindings[change.organization, change.project, change.number] = change
             case PendingBinding():
                 changed.pending[change.key] = change
             case FanOut():

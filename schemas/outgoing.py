@@ -64,7 +64,7 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
     if outgoing.sender is not None:
         attributes["authid"] = outgoing.sender
     attributes.update(outgoing.passed_on)
-    attributes["data"] = outgoing.event.model_dump(mode="json")
+    attributes["data"] = orjson.Fragment(outgoing.event.model_dump_json())
     return orjson.dumps(attributes)
 
 
