@@ -1,6 +1,6 @@
 """What is known of an organization: immutable records, each by its name within the organization."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -12,6 +12,7 @@ from schemas.commands import BindProject
 from schemas.contact import Contact
 from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
 from schemas.facts import PaymentProfileKind, PaymentProfileState, ProjectState
+from schemas.immutable import dataclass
 from schemas.preferences import Preferences
 from schemas.terms import PaymentTerms
 
@@ -113,6 +114,19 @@ class Project:
     sequence: int = 0
     last_ended_at: datetime | None = None
 
+    def bound(self, number: int) -> "Project":
+        """Give the project with one binding event more, by which its binding of this number began."""
+        return Project(
+            organization=self.organization,
+            project=self.project,
+            state=self.state,
+            version=self.version,
+            uid=self.uid,
+            display_name=self.display_name,
+            bindings=number,
+            sequence=self.sequence + 1,
+        )
+
     @property
     def key(self) -> Key:
         """Give the organization and the project's name."""
@@ -178,6 +192,19 @@ class Binding:
     previous_ended_at: datetime | None
     ended_at: datetime | None = None
     released: bool = False
+
+    def ended(self, instant: datetime, *, released: bool = False) -> "Binding":
+        """Give the binding with its end."""
+        return Binding(
+            organization=self.organization,
+            project=self.project,
+            number=self.number,
+            account=self.account,
+            established_at=self.established_at,
+            previous_ended_at=self.previous_ended_at,
+            ended_at=instant,
+            released=released,
+        )
 
     @property
     def binding_id(self) -> str:

@@ -1,7 +1,6 @@
 """From a record to what it says: a command, a fact, or a reason why it cannot be answered."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from schemas.card_numbers import card_number_pointers, holds_no_card_number, wit
 from schemas.commands import COMMANDS, Command, fingerprint
 from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.immutable import dataclass
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
@@ -18,7 +18,7 @@ from schemas.scalars import is_identifier
 from schemas.violations import faults_of, violations_of
 
 _COMMANDS_BY_TYPE = {type_of(name): command for name, command in COMMANDS.items()}
-_FACT_TYPES = {
+_FACT_TYPES: dict[type[Fact], re.Pattern[str]] = {
     fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
     for fact in (ProjectChanged, PaymentProfileChanged)
 }
