@@ -23,7 +23,7 @@ def records(*said: Said, offset: int = 0) -> list[Record]:
     ]
 
 
-def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None) -> Batches:
+def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None, *, remembered_records: int = 1000) -> Batches:
     """Give what settles batches in the database of the test."""
-    settings = Settings(encryption_keys=json.loads(KEYS))
+    settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
     return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())

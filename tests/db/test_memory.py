@@ -1,0 +1,85 @@
+"""What is remembered of a shard counts only while nobody else wrote there."""
+
+from datetime import UTC, datetime, timedelta
+
+from db.memory import Memory, Whole
+from db.shards import Head
+from domain.book import Book
+from domain.state import Project
+
+_NOW = datetime(2026, 7, 1, tzinfo=UTC)
+_LEFT = {1: Head(7, b"left", _NOW)}
+
+
+def project(name: str) -> Project:
+    """A project of acme, whose shard is 1."""
+    return Project(organization="acme", project=name, state="Active", version=1)
+
+
+def left(memory: Memory, *names: str, heads: dict[int, Head] | None = None) -> None:
+    """Have a transaction commit that knew all of the projects."""
+    book = Book()
+    book.load(map(project, names))
+    memory.leave(heads or _LEFT, Whole(projects={("acme", name) for name in names}), book)
+
+
+def knows(memory: Memory, name: str) -> bool:
+    """Tell whether the project need not be loaded."""
+    records, unknown = memory.projects.recall([("acme", name)])
+    assert records in ([], [project(name)])
+    assert bool(records) is not bool(unknown)
+    return not unknown
+
+
+def test_what_was_left_is_known_when_the_head_is_still_the_same() -> None:
+    memory = Memory(9, lambda _: 1)
+    left(memory, "web")
+    memory.enter(_LEFT)
+    assert knows(memory, "web")
+    assert not knows(memory, "other")
+
+
+def test_nothing_is_known_once_another_has_written() -> None:
+    for head in (
+        Head(8, b"left", _NOW), Head(7, b"other", _NOW), Head(7, b"left", _NOW + timedelta(microseconds=1))
+    ):  # fmt: skip
+        memory = Memory(9, lambda _: 1)
+        left(memory, "web")
+        memory.enter({1: head})
+        assert not knows(memory, "web")
+
+
+def test_another_shard_that_was_written_to_is_no_matter() -> None:
+    memory = Memory(9, lambda organization: 1 if organization == "acme" else 2)
+    left(memory, "web", heads={**_LEFT, 2: Head(1, b"", _NOW)})
+    memory.enter({2: Head(2, b"", _NOW)})
+    assert knows(memory, "web")
+
+
+def test_a_transaction_that_failed_leaves_nothing_to_rely_on() -> None:
+    memory = Memory(9, lambda _: 1)
+    left(memory, "web")
+    memory.enter(_LEFT)
+    memory.enter(_LEFT)
+    assert not knows(memory, "web")
+
+
+def test_the_least_recently_used_is_forgotten() -> None:
+    memory = Memory(2, lambda _: 1)
+    for name in ("a", "b", "a", "c"):
+        memory.enter(_LEFT)
+        left(memory, name)
+    assert [knows(memory, name) for name in "abc"] == [True, False, True]
+    remembering_nothing = Memory(0, lambda _: 1)
+    left(remembering_nothing, "a")
+    assert not knows(remembering_nothing, "a")
+
+
+def test_what_was_changed_without_all_of_it_being_known_is_forgotten() -> None:
+    memory = Memory(9, lambda _: 1)
+    left(memory, "web")
+    memory.enter(_LEFT)
+    book = Book()
+    book.apply([project("web")])
+    memory.leave(_LEFT, Whole(), book)
+    assert not knows(memory, "web")
