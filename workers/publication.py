@@ -8,13 +8,17 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from db.log import LogRow
+from db.log import LogRow, row_hash
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
-from workers.positions import Position, render_position
+from workers.positions import BEGINNING, Position, render_position
 from workers.settings import Settings
 
 _Place = tuple[str, int]
+
+
+class LogDamaged(Exception):
+    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,24 @@ async def prepare(
     for shard, position in reached.items():
         writer.add(cursor, *render_position(shard, position), [])
     return Publication(writer.batches, reached, len(rows), left)
+
+
+def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
+    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
+    reached: dict[int, Position] = {}
+    for row in rows:
+        before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
+        if row.position != before.position + 1:
+            raise hole(row.shard, before.position)
+        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
+            raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
+        reached[row.shard] = Position(row.position, row.hash)
+    return reached
+
+
+def hole(shard: int, position: int) -> LogDamaged:
+    """Give the error for a position that should be there and is not."""
+    return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 class _Writer:

@@ -24,12 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.engine import listening_connection
 from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
-from db.log import LogRow, read, row_at, row_hash
+from db.log import read, row_at
 from db.shards import NOTIFY_CHANNEL, all_heads
 from schemas.topics import Topic
 from workers.metrics import Metrics
 from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions
-from workers.publication import Publication, prepare
+from workers.publication import LogDamaged, Publication, hole, prepare, reached_by
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -43,10 +43,6 @@ _RENEW_PRODUCER_SECONDS = 20 * 3600
 _SETTLE_SECONDS = 0.004
 
 logger = structlog.get_logger()
-
-
-class LogDamaged(Exception):
-    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
 
 
 class LeaseLost(Exception):
@@ -150,8 +146,8 @@ class Relay:
         share = max(1, self._settings.relay_batch_rows // len(behind))
         rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
         for shard in behind.keys() - {row.shard for row in rows}:
-            raise _hole(shard, behind[shard])
-        reached = _reached(rows, positions)
+            raise hole(shard, behind[shard])
+        reached = reached_by(rows, positions)
         async with asyncio.timeout(self._settings.relay_transaction_seconds):
             return await prepare(producer, self._settings, rows, reached, unpublished - len(rows))
 
@@ -237,23 +233,6 @@ class Relay:
         await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiters:
             waiter.cancel()
-
-
-def _reached(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
-    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
-    reached: dict[int, Position] = {}
-    for row in rows:
-        before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
-        if row.position != before.position + 1:
-            raise _hole(row.shard, before.position)
-        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
-            raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
-        reached[row.shard] = Position(row.position, row.hash)
-    return reached
-
-
-def _hole(shard: int, position: int) -> LogDamaged:
-    return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 def _gone_back(shard: int, position: int, published: int) -> LogDamaged:
