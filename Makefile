@@ -6,12 +6,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench bench-debezium lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.13  chooses the interpreter (3.11 or later) that .venv is made with"
 
@@ -33,6 +33,9 @@ format: $(READY) ## Put the code into its one format and mend what can be mended
 
 bench: $(READY) ## Measure throughput and latency; ARGS goes to the benchmark
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-debezium: $(READY) ## Measure the relay alone beside Debezium; ARGS goes to the benchmark
+	$(BIN)/python -m benchmarks.relaying --debezium $(ARGS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(ARGS)

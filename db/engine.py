@@ -55,9 +55,12 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
 
 
 async def driver(connection: AsyncConnection) -> Any:
-    """Give the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY and `fetch`."""
+    """Give the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
+
+    A connection with the isolation level `AUTOCOMMIT` has no transaction.
+    """
     raw = (await connection.get_raw_connection()).driver_connection
-    if raw is not None and not raw.is_in_transaction():
+    if raw is not None and not raw.is_in_transaction() and not _commits_by_itself(connection):
         # SQLAlchemy begins its transaction with its first statement.
         await connection.execute(_NOTHING)
     return raw
@@ -68,6 +71,11 @@ async def fetch(connection: AsyncConnection, statement: TextClause, /, **values:
     query, names = _numbered(statement)
     rows: list[Mapping[str, Any]] = await (await driver(connection)).fetch(query, *(values[name] for name in names))
     return rows
+
+
+def _commits_by_itself(connection: AsyncConnection) -> bool:
+    options = connection.sync_connection.get_execution_options() if connection.sync_connection else {}
+    return options.get("isolation_level") == "AUTOCOMMIT"
 
 
 @cache

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,8 +29,7 @@ class EventTooLarge(Exception):
     """An event is larger than its topic takes: once in the log it would hold up all that come after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """A published or publishable event: finished bytes, under its place in the log."""
 
     shard: int
@@ -94,7 +92,7 @@ async def read(
         row_limit=limit,
         byte_limit=byte_limit,
     )
-    return [LogRow(*row.values()) for row in rows]
+    return list(map(LogRow._make, rows))
 
 
 async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogRow | None:

@@ -19,17 +19,17 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.engine import listening_connection
 from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
-from db.log import LogRow, read, row_at, row_hash
+from db.log import read, row_at
 from db.shards import NOTIFY_CHANNEL, all_heads
-from schemas.outgoing import headers_of
 from schemas.topics import Topic
 from workers.metrics import Metrics
-from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions, render_position
+from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions
+from workers.publication import LogDamaged, Publication, hole, prepare, reached_by
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -39,14 +39,10 @@ _START_SECONDS = 60
 _STOP_SECONDS = 1
 _BATCH_BYTES = 1024 * 1024
 _TRANSACTION_BYTES = 16 * 1024 * 1024
-_LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
+_SETTLE_SECONDS = 0.004
 
 logger = structlog.get_logger()
-
-
-class LogDamaged(Exception):
-    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
 
 
 class LeaseLost(Exception):
@@ -62,6 +58,7 @@ class Relay:
         self._metrics = metrics
         self._stopping = stopping
         self._woken = asyncio.Event()
+        self._committed = 0.0
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
     async def run(self) -> None:
@@ -94,68 +91,85 @@ class Relay:
                 positions = await read_positions(self._settings, self._settings.topic(Topic.RELAY_POSITIONS))
                 await self._check_not_gone_back(positions)
                 logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
-                await self._publish(producer, positions)
+                async with self._engine.connect() as connection:
+                    # One connection for all reading, and no transaction around each.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await self._publish(connection, producer, positions)
         finally:
             with contextlib.suppress(Exception):  # the lease runs out by itself
                 await self._give_up_lease()
 
-    async def _publish(self, producer: AIOKafkaProducer, positions: dict[int, Position]) -> None:
+    async def _publish(
+        self, connection: AsyncConnection, producer: AIOKafkaProducer, positions: dict[int, Position]
+    ) -> None:
         renewed = began = time.monotonic()
+        ahead: Publication | None = None
         while not self._stopping.is_set() and time.monotonic() - began < _RENEW_PRODUCER_SECONDS:
             if time.monotonic() - renewed > self._settings.relay_lease_seconds / 3:
                 if not await self._take_lease():
                     raise LeaseLost
                 renewed = time.monotonic()
-            self._woken.clear()
-            rows, unpublished = await self._next_rows(positions)
-            if rows:
-                reached = _reached(rows, positions)
-                await self._transact(producer, rows, reached)
-                positions.update(reached)
-            self._metrics.published(len(rows), unpublished - len(rows))
+            if ahead is None:
+                await self._settled()
+                ahead = await self._read(connection, producer, positions)
+            publication, ahead = ahead, None
+            if publication.rows:
+                sending = asyncio.create_task(self._transact(producer, publication))
+                try:
+                    positions = {**positions, **publication.reached}
+                    if publication.left:
+                        # What is known to follow is made ready while Kafka is at work.
+                        ahead = await self._read(connection, producer, positions)
+                finally:
+                    await sending
+            self._metrics.published(publication.rows, publication.left)
             self._metrics.alive(Role.RELAY)
-            if unpublished == len(rows):
+            if not publication.left:
                 await self._pause(self._settings.relay_poll_seconds, wakeable=True)
 
-    async def _next_rows(self, positions: dict[int, Position]) -> tuple[list[LogRow], int]:
-        """Give rows to publish next, and how many there are in all."""
-        async with self._engine.connect() as connection:
-            behind = {}
-            unpublished = 0
-            for shard, head in (await all_heads(connection)).items():
-                published = positions.get(shard, BEGINNING).position
-                if head.position < published:
-                    raise _gone_back(shard, head.position, published)
-                if head.position > published:
-                    behind[shard] = published
-                    unpublished += head.position - published
-            if not behind:
-                return [], 0
-            share = max(1, self._settings.relay_batch_rows // len(behind))
-            rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
+    async def _read(
+        self, connection: AsyncConnection, producer: AIOKafkaProducer, positions: dict[int, Position]
+    ) -> Publication:
+        """Give what to publish next, after these positions."""
+        self._woken.clear()
+        behind = {}
+        unpublished = 0
+        for shard, head in (await all_heads(connection)).items():
+            published = positions.get(shard, BEGINNING).position
+            if head.position < published:
+                raise _gone_back(shard, head.position, published)
+            if head.position > published:
+                behind[shard] = published
+                unpublished += head.position - published
+        if not behind:
+            return Publication([], {}, 0, 0)
+        share = max(1, self._settings.relay_batch_rows // len(behind))
+        rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
         for shard in behind.keys() - {row.shard for row in rows}:
-            raise _hole(shard, behind[shard])
-        return rows, unpublished
+            raise hole(shard, behind[shard])
+        reached = reached_by(rows, positions)
+        async with asyncio.timeout(self._settings.relay_transaction_seconds):
+            return await prepare(producer, self._settings, rows, reached, unpublished - len(rows))
 
-    async def _transact(self, producer: AIOKafkaProducer, rows: list[LogRow], reached: dict[int, Position]) -> None:
+    async def _settled(self) -> None:
+        """Wait until the broker has written what ends the last transaction.
+
+        It refuses to begin another before, and aiokafka waits much longer than that takes before it asks again.
+        """
+        await asyncio.sleep(self._committed + _SETTLE_SECONDS - time.monotonic())
+
+    async def _transact(self, producer: AIOKafkaProducer, publication: Publication) -> None:
+        await self._settled()
         # Given up earlier than aiokafka would send EndTxn again under the same epoch, which could end the wrong one.
         async with asyncio.timeout(self._settings.relay_transaction_seconds):
             await producer.begin_transaction()
             sent = [
-                await producer.send(
-                    self._settings.topic(row.topic), key=row.key, value=row.value, headers=headers_of(row.value)
-                )
-                for row in rows
+                await producer.send_batch(batch, topic, partition=partition)
+                for (topic, partition), batch in publication.batches
             ]
-            for shard, position in reached.items():
-                key, value = render_position(shard, position)
-                sent.append(
-                    await producer.send(self._settings.topic(Topic.RELAY_POSITIONS), key=key, value=value, partition=0)
-                )
-            await producer.flush()
-            for delivery in sent:
-                delivery.result()
+            await asyncio.gather(*sent)
             await asyncio.shield(producer.commit_transaction())
+        self._committed = time.monotonic()
 
     async def _check_not_gone_back(self, positions: dict[int, Position]) -> None:
         async with self._engine.connect() as connection:
@@ -175,7 +189,6 @@ class Relay:
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
             transactional_id=f"whopays-relay-{self._settings.topic_prefix}{self._settings.installation}-{_SLOT}",
             max_batch_size=_BATCH_BYTES,
-            max_request_size=_LARGEST_EVENT_BYTES,
         )
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -220,23 +233,6 @@ class Relay:
         await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiters:
             waiter.cancel()
-
-
-def _reached(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
-    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
-    reached: dict[int, Position] = {}
-    for row in rows:
-        before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
-        if row.position != before.position + 1:
-            raise _hole(row.shard, before.position)
-        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
-            raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
-        reached[row.shard] = Position(row.position, row.hash)
-    return reached
-
-
-def _hole(shard: int, position: int) -> LogDamaged:
-    return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 def _gone_back(shard: int, position: int, published: int) -> LogDamaged:

@@ -1,0 +1,1 @@
+"""The relay alone, from rows that are committed to records that are seen, and Debezium beside it."""
