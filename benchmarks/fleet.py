@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
-from typing import Any
+from itertools import count, cycle, islice
+from typing import Any, Self
 
 import asyncpg
 import orjson
@@ -22,17 +23,30 @@ from workers.roles import Role
 from workers.settings import Settings
 
 ACCOUNTS = ("account-0", "account-1")
+SPARE_ACCOUNT = "account-2"
+"""Pays for nothing, so that what happens to it changes no outcome of others; its profile is its own."""
+SPARE_PROFILE = "spare-card"
 SOURCE = "/benchmarks"
 SENDER = "user:benchmark"
-_PROFILE = "card"
+_PROFILES = {ACCOUNTS[0]: "card", ACCOUNTS[1]: "card", SPARE_ACCOUNT: SPARE_PROFILE}
 _SECONDS_WITHOUT_PROGRESS = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.2
 
 Project = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Rebinding:
+    """A command that makes another account pay for a project; `message` is its record."""
+
+    identity: str
+    project: Project
+    account: str
+    message: Message
+
+
 class Fleet:
-    """`projects` over `organizations` with two Ready accounts each; knows who pays for what, and commands changes."""
+    """`projects` over `organizations` with Ready accounts each; knows who pays for what, and commands changes."""
 
     def __init__(self, organizations: int, projects: int) -> None:
         self.organizations = [f"organization-{number:05}" for number in range(organizations)]
@@ -40,13 +54,45 @@ class Fleet:
             (self.organizations[number % organizations], f"project-{number:07}") for number in range(projects)
         ]
         self.payers: dict[Project, str] = dict.fromkeys(self.projects, ACCOUNTS[0])
+        self.rebound = 0
         self._ids = count(1)
+
+    def copy(self) -> Self:
+        """Give a fleet of the same that is changed on its own, by commands whose ids are taken by no other."""
+        copied = type(self)(0, 0)
+        copied.organizations, copied.projects = list(self.organizations), list(self.projects)
+        copied.payers, copied.rebound, copied._ids = dict(self.payers), self.rebound, self._ids
+        return copied
+
+    def add(self, organization: str, projects: int) -> list[Project]:
+        """Add an organization with projects, before the fleet is established."""
+        added = [(organization, f"project-{len(self.projects) + number:07}") for number in range(projects)]
+        self.organizations.append(organization)
+        self.projects += added
+        self.payers |= dict.fromkeys(added, ACCOUNTS[0])
+        return added
 
     def bind(self, project: Project, account: str) -> tuple[str, Message]:
         """Give the id and the record of a command that makes the account pay, which is taken for done."""
         organization, name = project
         self.payers[project] = account
         return self.message("BindProject", {"organization": organization, "project": name, "account": account})
+
+    def rebind(self, project: Project) -> Rebinding:
+        """Give a command that makes the other account pay, which is taken for done."""
+        account = ACCOUNTS[1 - ACCOUNTS.index(self.payers[project])]
+        identity, message = self.bind(project, account)
+        self.rebound += 1
+        return Rebinding(identity, project, account, message)
+
+    def rebindings(self, commands: int, projects: Iterable[Project] | None = None) -> list[Rebinding]:
+        """Give commands that each make the other account pay, for all projects (or those given) in turn."""
+        return [self.rebind(project) for project in islice(cycle(projects or self.projects), commands)]
+
+    def unchanging(self) -> list[Message]:
+        """Give one command for each organization that names the present payer again."""
+        firsts = dict(reversed(self.projects))
+        return [self.bind(project, self.payers[project])[1] for project in firsts.items()]
 
     def message(self, name: str, data: Mapping[str, Any]) -> tuple[str, Message]:
         """Give the id and the record of a command or fact, in structured mode."""
@@ -61,6 +107,45 @@ class Fleet:
             "data": data,
         }
         return identity, Message(key=data["organization"].encode(), value=orjson.dumps(event))
+
+
+def reports(fleet: Fleet) -> dict[Topic, list[Message]]:
+    """Give, by topic, the facts and commands that bring about all profiles, projects and accounts."""
+    profiles = [
+        fleet.message(
+            "PaymentProfileChanged",
+            {
+                "organization": organization,
+                "paymentProfile": profile,
+                "kind": "CreditCard",
+                "state": "Valid",
+                "version": 1,
+            },
+        )[1]
+        for organization in fleet.organizations
+        for profile in dict.fromkeys(_PROFILES.values())
+    ]
+    reported = [
+        fleet.message(
+            "ProjectChanged", {"organization": organization, "project": project, "state": "Active", "version": 1}
+        )[1]
+        for organization, project in fleet.projects
+    ]
+    created = [
+        fleet.message(
+            "CreateAccount",
+            {
+                "organization": organization,
+                "account": account,
+                "currencyCode": "EUR",
+                "paymentTerms": {"netDays": 30},
+                "paymentProfile": profile,
+            },
+        )[1]
+        for organization in fleet.organizations
+        for account, profile in _PROFILES.items()
+    ]
+    return {Topic.PAYMENT_PROFILES: profiles, Topic.PROJECTS: reported, Topic.ADMIN_COMMANDS: created}
 
 
 async def establish(fleet: Fleet, settings: Settings) -> None:
@@ -81,51 +166,15 @@ async def _establish(
         with step(title, wanted) as show:
             await _until(connection, query, wanted, show, programs)
 
-    profiles = [
-        fleet.message(
-            "PaymentProfileChanged",
-            {
-                "organization": organization,
-                "paymentProfile": _PROFILE,
-                "kind": "CreditCard",
-                "state": "Valid",
-                "version": 1,
-            },
-        )
-        for organization in fleet.organizations
-    ]
-    reported = [
-        fleet.message(
-            "ProjectChanged", {"organization": organization, "project": project, "state": "Active", "version": 1}
-        )
-        for organization, project in fleet.projects
-    ]
-    created = [
-        fleet.message(
-            "CreateAccount",
-            {
-                "organization": organization,
-                "account": account,
-                "currencyCode": "EUR",
-                "paymentTerms": {"netDays": 30},
-                "paymentProfile": _PROFILE,
-            },
-        )
-        for organization in fleet.organizations
-        for account in ACCOUNTS
-    ]
-    await _send(settings, Topic.PAYMENT_PROFILES, profiles)
-    await _send(settings, Topic.PROJECTS, reported)
-    await _send(settings, Topic.ADMIN_COMMANDS, created)
-    await until("Projects reported", "SELECT count(*) FROM projects", len(reported))
-    await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", len(created))
-    bound = [fleet.bind(project, account) for project, account in fleet.payers.items()]
-    await _send(settings, Topic.ADMIN_COMMANDS, bound)
+    reported = reports(fleet)
+    for topic, messages in reported.items():
+        await send(settings, settings.topic(topic), messages)
+    accounts = len(reported[Topic.ADMIN_COMMANDS])
+    await until("Projects reported", "SELECT count(*) FROM projects", len(fleet.projects))
+    await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", accounts)
+    bound = [fleet.bind(project, account)[1] for project, account in fleet.payers.items()]
+    await send(settings, settings.topic(Topic.ADMIN_COMMANDS), bound)
     await until("Projects bound", "SELECT count(*) FROM bindings WHERE ended_at IS NULL", len(bound))
-
-
-async def _send(settings: Settings, topic: Topic, messages: Sequence[tuple[str, Message]]) -> None:
-    await send(settings, settings.topic(topic), [message for _, message in messages])
 
 
 async def _until(

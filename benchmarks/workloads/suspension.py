@@ -2,124 +2,66 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
-from pathlib import Path
-from statistics import median
-from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.fleet import ACCOUNTS, Fleet, Project, establish
-from benchmarks.installations import connect, installed, servers
-from benchmarks.processes import Program, whopays
+from benchmarks.installations import Servers, connect, installed
+from benchmarks.pacing import latency_of
+from benchmarks.processes import Program, check_of, whopays
 from benchmarks.progress import step
-from benchmarks.report import environment_facts
-from benchmarks.traffic import Observer, ends, observing, send
+from benchmarks.report import Report
+from benchmarks.traffic import Observer, ends, observing, producing, send
 from db.shards import shard_of
 from schemas.topics import Topic
 from workers.roles import Role
 from workers.settings import Settings
 
+MEASURED = (
+    "from the broker's acknowledgement of the suspension until a read_committed consumer has got what follows, and of a "
+    "rebinding of another organization of the same shard, before and meanwhile"
+)
 _PROBES_BEFORE = 100
 _WARM_UP_PROBES = 10
 _PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Seconds from the broker's acknowledgement of a command until a `read_committed` reader has its event."""
+class Size:
+    """How much is measured: the projects that the account pays for."""
 
-    commands: int
-    median: float
-    longest: float
+    projects: int = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """What a suspension came to; times in seconds since its command was acknowledged by the broker."""
-
-    projects: int
-    prepared: float
-    phase_event: float
-    result: float
-    last_notice: float
-    neighbour_before: Latency
-    neighbour_meanwhile: Latency
-    environment: Mapping[str, Any]
-
-
-async def run(projects: int) -> Suspension:
+async def run(servers: Servers, size: Size) -> Report:
     """Bind the projects through the service, suspend their account, and see all notices. Raises BenchmarkFailed."""
-    with servers() as addresses:
-        async with installed(addresses) as settings:
-            fleet = Fleet(1, projects)
-            neighbour = _with_neighbour(fleet, settings)
-            began = time.perf_counter()
-            await establish(fleet, settings)
-            prepared = time.perf_counter() - began
-            with whopays(settings, (Role.ADMIN_COMMANDS,), (Role.TIMERS,), (Role.RELAY,)) as programs:
-                async with _probing(fleet, neighbour, settings) as probe:
-                    await _probes(probe, _WARM_UP_PROBES)
-                    before = await _probes(probe, _PROBES_BEFORE)
-                    measured = await _suspend(fleet, settings, programs, probe)
-            phase_event, result, last_notice, meanwhile = measured
-            await _verify_end(settings, projects)
-            return Suspension(
-                projects,
-                prepared,
-                phase_event,
-                result,
-                last_notice,
-                _latency(before),
-                _latency(meanwhile),
-                await environment_facts(settings),
-            )
+    async with installed(servers) as settings:
+        fleet = Fleet(1, size.projects)
+        neighbour = _add_neighbour(fleet, settings)
+        await establish(fleet, settings)
+        with whopays(settings, (Role.ADMIN_COMMANDS,), (Role.TIMERS,), (Role.RELAY,)) as programs:
+            async with _probing(fleet, neighbour, settings) as probe:
+                await _probes(probe, _WARM_UP_PROBES)
+                before = await _probes(probe, _PROBES_BEFORE)
+                seconds, meanwhile = await _suspend(fleet, settings, programs, probe)
+        await _verify_end(settings, size.projects)
+    latencies = {name: latency_of([one]) for name, one in seconds.items()}
+    latencies |= {"neighbour, before": latency_of(before), "neighbour, meanwhile": latency_of(meanwhile)}
+    return Report("suspension", MEASURED, asdict(size), latencies=latencies)
 
 
-def show(figures: Suspension) -> None:
-    """Print the figures."""
-    console = Console()
-    console.print(f"[bold]suspension[/] of an account that pays for {figures.projects:,} projects")
-    console.print(f"Binding them through the service took {figures.prepared:.1f} s.\n")
-    table = Table("from the command's acknowledgement until it is seen")
-    table.add_column("seconds", justify="right")
-    for name, seconds in (
-        ("AccountPhaseChanged", figures.phase_event),
-        ("CommandCompleted", figures.result),
-        ("last ProjectBillingNotice", figures.last_notice),
-    ):
-        table.add_row(name, f"{seconds:.3f}")
-    console.print(table)
-    table = Table("another organization of the same shard")
-    for column in ("commands", "median", "longest"):
-        table.add_column(column, justify="right")
-    for name, latency in (("before", figures.neighbour_before), ("meanwhile", figures.neighbour_meanwhile)):
-        table.add_row(name, str(latency.commands), f"{latency.median * 1e3:.0f} ms", f"{latency.longest * 1e3:.0f} ms")
-    console.print(table)
-
-
-def write(figures: Suspension, path: Path) -> None:
-    """Write everything to a file as JSON; times in seconds."""
-    path.write_bytes(orjson.dumps(asdict(figures), option=orjson.OPT_INDENT_2))
-
-
-def _with_neighbour(fleet: Fleet, settings: Settings) -> Project:
+def _add_neighbour(fleet: Fleet, settings: Settings) -> Project:
     """Add an organization of the same shard with one project to the fleet."""
     shard = shard_of(fleet.organizations[0], settings.shards)
     names = (f"neighbour-{number}" for number in count())
     name = next(name for name in names if shard_of(name, settings.shards) == shard)
-    project = (name, "project")
-    fleet.organizations.append(name)
-    fleet.projects.append(project)
-    fleet.payers[project] = ACCOUNTS[0]
-    return project
+    return fleet.add(name, projects=1)[0]
 
 
 class _Probe:
@@ -136,9 +78,8 @@ class _Probe:
 
     async def seconds(self) -> float:
         """Give the time from the acknowledgement of one command until its event is seen."""
-        account = ACCOUNTS[1 - ACCOUNTS.index(self._fleet.payers[self._project])]
-        _, message = self._fleet.bind(self._project, account)
-        seen = len(self._observer.records)
+        message = self._fleet.rebind(self._project).message
+        seen = self._observer.seen
         await self._producer.send_and_wait(self._topic, key=message.key, value=message.value)
         began = time.perf_counter()
         return await self._observer.see(seen + 1) - began
@@ -146,15 +87,13 @@ class _Probe:
 
 @asynccontextmanager
 async def _probing(fleet: Fleet, project: Project, settings: Settings) -> AsyncIterator[_Probe]:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, acks="all")
-    await producer.start()
-    try:
-        bindings = settings.topic(Topic.BINDINGS)
-        await _published(settings)
-        async with observing(settings, bindings, await ends(settings, bindings)) as observer:
-            yield _Probe(fleet, project, settings, producer, observer)
-    finally:
-        await producer.stop()
+    bindings = settings.topic(Topic.BINDINGS)
+    await _published(settings)
+    async with (
+        producing(settings) as producer,
+        observing(settings, bindings, await ends(settings, bindings), keep=False) as observer,
+    ):
+        yield _Probe(fleet, project, settings, producer, observer)
 
 
 async def _published(settings: Settings) -> None:
@@ -176,13 +115,9 @@ async def _probes(probe: _Probe, number: int) -> list[float]:
 
 async def _suspend(
     fleet: Fleet, settings: Settings, programs: Sequence[Program], probe: _Probe
-) -> tuple[float, float, float, list[float]]:
+) -> tuple[dict[str, float], list[float]]:
     """Give when the phase event, the result and the last notice were seen, and the neighbour's times meanwhile."""
-
-    def check() -> None:
-        for program in programs:
-            program.check()
-
+    check = check_of(programs)
     organization = fleet.organizations[0]
     projects = len(fleet.projects) - 1
     _, message = fleet.message(
@@ -203,15 +138,12 @@ async def _suspend(
             while not last.done():
                 meanwhile.append(await probe.seconds())
                 await asyncio.sleep(_PAUSE_SECONDS)
-                shown(len(notices.records))
-        phase_event, result, last_notice = [await one - began for one in (*seeing, last)]
+                shown(notices.seen)
+        names = ("AccountPhaseChanged", "CommandCompleted", "last ProjectBillingNotice")
+        seconds = {name: await one - began for name, one in zip(names, (*seeing, last), strict=True)}
         await notices.expect_no_more(projects)
         _verify_notices([record.value for record in notices.records], projects)
-    return phase_event, result, last_notice, meanwhile
-
-
-def _latency(times: Sequence[float]) -> Latency:
-    return Latency(len(times), median(times), max(times))
+    return seconds, meanwhile
 
 
 def _verify_notices(values: Sequence[bytes], projects: int) -> None:

@@ -1,0 +1,100 @@
+"""What latency of whopays is compared with: producing in Kafka transactions, and seeing what was committed.
+
+The same paced stream as whopays gets is handed over within this process: each item is two events, with the bytes of real
+ones. A loop takes whatever has been handed over, publishes it in one transaction, and begins anew, without a pause while
+there is something. Timed is from handing over until a `read_committed` consumer has the event. No broker, database or
+other process lies before the transaction, so that nothing which publishes in transactions can be quicker.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.failures import BenchmarkFailed
+from benchmarks.installations import connect
+from benchmarks.pacing import arrivals_of, keep_pace, seeing, undisturbed
+from benchmarks.traffic import ends, observing
+from schemas.outgoing import headers_of
+from schemas.topics import Topic
+from workers.settings import Settings
+
+BINDINGS, RESULTS = "bare-bindings", "bare-results"
+_KEY_BYTES = 34
+_BATCH_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    topic: str
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+async def bare_times(settings: Settings, items: int, per_second: float) -> list[float]:
+    """Give the seconds that each item took, in their order. Raises BenchmarkFailed."""
+    bindings = settings.topic(BINDINGS)
+    loop = _Loop(await _events(settings))
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        transactional_id=f"{settings.installation}-bare",
+        max_batch_size=_BATCH_BYTES,
+    )
+    await producer.start()
+    try:
+        async with observing(settings, bindings, await ends(settings, bindings)) as observer:
+            publishing = asyncio.create_task(loop.publish(producer, items))
+            with undisturbed():
+                async with seeing(observer, items):
+                    await keep_pace(items, per_second, loop.hand_over)
+                    await publishing
+            await observer.expect_no_more(items)
+            seen = {int(record.key): at for record, at in arrivals_of(observer)}
+    finally:
+        await producer.stop()
+    if len(seen) != items:
+        raise BenchmarkFailed(f"{len(seen)} of {items} items came out of the bare loop")
+    return [seen[number] - loop.handed_over[number] for number in range(items)]
+
+
+class _Loop:
+    """Publishes what was handed over, one transaction after the other."""
+
+    def __init__(self, events: Sequence[_Event]) -> None:
+        self._events = events
+        self._more = asyncio.Event()
+        self.handed_over: list[float] = []
+
+    async def hand_over(self, since: int, until: int) -> None:
+        """Take the items of these numbers."""
+        self.handed_over += [time.perf_counter()] * (until - since)
+        self._more.set()
+
+    async def publish(self, producer: AIOKafkaProducer, items: int) -> None:
+        """Publish until all items are out."""
+        published = 0
+        while published < items:
+            await self._more.wait()
+            self._more.clear()
+            there = len(self.handed_over)
+            async with producer.transaction():
+                for number in range(published, there):
+                    key = b"%0*d" % (_KEY_BYTES, number)
+                    for event in self._events:
+                        await producer.send(event.topic, key=key, value=event.value, headers=event.headers)
+            published = there
+
+
+async def _events(settings: Settings) -> list[_Event]:
+    """Give the events that follow from a command, with the bytes of the last ones."""
+    database: Any = await connect(settings.database_url)
+    last = "SELECT value FROM log WHERE topic = $1 ORDER BY recorded_at DESC LIMIT 1"
+    values = {
+        BINDINGS: await database.fetchval(last, Topic.BINDINGS),
+        RESULTS: await database.fetchval(last, Topic.COMMAND_RESULTS),
+    }
+    await database.close()
+    return [_Event(settings.topic(name), value, headers_of(value)) for name, value in values.items()]
