@@ -1,0 +1,1 @@
+from benchmarks.straightforward.tables import prepare

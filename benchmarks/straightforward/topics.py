@@ -1,0 +1,3 @@
+"""The topics of the straightforward worker, without the installation's prefix."""
+
+COMMANDS, BINDINGS, RESULTS = "straightforward-commands", "straightforward-bindings", "straightforward-results"
