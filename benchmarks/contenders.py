@@ -84,7 +84,7 @@ def straightforward_contender(fleet: Fleet, commands: int) -> Contender:
     """Give the straightforward worker, which keeps tables of its own."""
     name = "straightforward"
     processes = {" ".join((name, *arguments[2:])): arguments for arguments in straightforward.PROCESSES}
-    topics = Topics(f"{name}-commands", f"{name}-bindings", f"{name}-results")
+    topics = Topics(straightforward.COMMANDS, straightforward.BINDINGS, straightforward.RESULTS)
     return Contender(name, topics, fleet.copy(), commands, partial(_programs, processes))
 
 

@@ -1,18 +1,18 @@
 """The floor: the same bytes moved by the same clients to the same servers, with nothing decided.
 
 A process that reads a topic in batches of as many records as whopays. It COPYs, per record, the rows that a rebinding
-adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into tables with the same columns, checks,
-keys and indexes, filled beforehand like their models; and it publishes one event on each of two topics, with the bytes
-and headers of real ones, in Kafka transactions of as many events as the relay's. Then it commits its offsets.
+adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into tables with the same columns,
+checks, keys and indexes, filled beforehand like their models; and it publishes one event on each of two topics, with
+the bytes and headers of real ones, in Kafka transactions of as many events as the relay's. Then it commits its offsets.
 
 It is given its best: records are not parsed, values are those of one sample (only what keys need is new: rows are
-distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one batch
-is published, the next one is copied and the one after it is fetched. An event becomes visible only when its rows are
-committed.
+distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one
+batch is published, the next one is copied and the one after it is fetched. An event becomes visible only when its rows
+are committed.
 
 What it does not do: validate, lock, load or decide anything; end the binding before and count at the project (updates,
-not rows added); render or hash; read the log again in order to publish it; hold deferred foreign keys; write the relay's
-position. Its `log` is not partitioned.
+not rows added); render or hash; read the log again in order to publish it; hold deferred foreign keys; write the
+relay's position. Its `log` is not partitioned.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class _Rows:
     @classmethod
     async def sampled(cls, settings: Settings) -> "_Rows":
         """Connect, and take the rows that were added last as samples."""
-        database = await connect(settings.database_url)
+        database = await connect(settings.database_url, NAME)
         samples = {}
         for table in _TABLES:
             columns = await columns_of(database, table)
@@ -130,7 +130,7 @@ class _Rows:
             assert row is not None
             samples[table] = {column: row[column] for column in columns}
         # Positions rise beyond those of the models, and go on where an earlier process of the floor ended.
-        first = await database.fetchval(f"SELECT max(position) FROM {NAME}.log")
+        first = await database.fetchval(f"SELECT max(position) FROM {NAME}.log")  # noqa: S608
         return cls(database, samples, int(first) // 2 + 1)
 
     async def copy(self, records: int) -> None:

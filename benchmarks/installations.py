@@ -112,10 +112,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """Connect to a database, whatever driver its address names."""
+async def connect(database_url: str, name: str = HARNESS) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect to a database, whatever driver its address names, as an application of that name."""
     url = make_url(database_url).set(drivername="postgresql")
-    return await asyncpg.connect(url.render_as_string(False), server_settings={"application_name": HARNESS})
+    return await asyncpg.connect(url.render_as_string(False), server_settings={"application_name": name})
 
 
 async def columns_of(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> list[str]:

@@ -52,7 +52,9 @@ async def verify_results(wanted: Mapping[str, str], records: AsyncIterable[Consu
         data = orjson.loads(record.value)["data"]
         outcome = missing.pop(data["commandId"], None)
         if data["outcome"] != outcome:
-            raise BenchmarkFailed(f"the command {data['commandId']} has the result {data['outcome']}, wanted: {outcome}")
+            raise BenchmarkFailed(
+                f"the command {data['commandId']} has the result {data['outcome']}, wanted: {outcome}"
+            )
     if missing:
         raise BenchmarkFailed(f"{len(missing)} commands have no result, {next(iter(missing))} among them")
 

@@ -63,9 +63,7 @@ def undisturbed() -> Iterator[None]:
         gc.enable()
 
 
-async def keep_pace(
-    amount: int, per_second: float, act: Callable[[int, int], Awaitable[None]]
-) -> None:
+async def keep_pace(amount: int, per_second: float, act: Callable[[int, int], Awaitable[None]]) -> None:
     """Call `act(since, until)` with the next numbers below the amount when they are due.
 
     Raises BenchmarkFailed when the present process, and not the contender, is too slow.

@@ -117,7 +117,7 @@ def whopays(
                     started(
                         f"{name} {same + 1}" if same else name,
                         ["-m", "workers.cli", "run", *(part for role in roles for part in ("--only", str(role)))],
-                        environment_of(settings) | (changed or {}),
+                        environment_of(settings) | dict(changed or {}),
                     )
                 )
             )

@@ -60,8 +60,8 @@ async def ends(settings: Settings, *topics: str) -> Offsets:
 class Observer:
     """A `read_committed` reader of given partitions, from given offsets on.
 
-    `seen` counts the records; `records` has them, and `arrivals` when (`time.perf_counter`) how many had come, where the
-    observer keeps them. One that only counts takes less of the cores that are measured.
+    `seen` counts the records; `records` has them, and `arrivals` when (`time.perf_counter`) how many had come, where
+    the observer keeps them. One that only counts takes less of the cores that are measured.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer, topic: str, *, keep: bool) -> None:

@@ -1,6 +1,7 @@
 """What processes use while something is measured: CPU time and memory."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ def server_processes() -> dict[str, Any]:
     found: dict[str, Any] = {}
     names = {"postgres": "PostgreSQL", "java": "Apache Kafka"}
     for process in psutil.Process().children(recursive=True):
-        if process.name() in names:
-            found.setdefault(names[process.name()], process)
+        # A session of PostgreSQL may have ended meanwhile.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() in names:
+                found.setdefault(names[process.name()], process)
     return found
 
 

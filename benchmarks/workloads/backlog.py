@@ -16,8 +16,8 @@ from workers.roles import Role
 from workers.settings import Settings
 
 MEASURED = (
-    "from when relay and worker, started after all commands were sent, say that they have started (they join and warm up "
-    "within the time that is measured) until a read_committed consumer has got the last BindingChanged"
+    "from when relay and worker, started after all commands were sent, say that they have started (they join and warm "
+    "up within the time that is measured) until a read_committed consumer has got the last BindingChanged"
 )
 _PIECE = 20_000
 

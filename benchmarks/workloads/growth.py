@@ -1,9 +1,9 @@
 """The workload: rebinding commands for the same projects, in a database with more and more other, bound projects.
 
 The smallest number of projects is brought about through the service. The others are copies, made by statements of the
-database, of what the service made for one of these: a row of `projects`, of `bindings` and of `inbox` each, spread over the
-same organizations, under names of their own and under all constraints. Their part of the log, which is published and
-which nobody reads again, is left out. Then the tables are analyzed.
+database, of what the service made for one of these: a row of `projects`, of `bindings` and of `inbox` each, spread over
+the same organizations, under names of their own and under all constraints. Their part of the log, which is published
+and which nobody reads again, is left out. Then the tables are analyzed.
 """
 
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ class Size:
 
     commands: int = 20_000
     organizations: int = 200
-    projects: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    projects: tuple[int, int, int] = (10_000, 100_000, 1_000_000)
     rounds: int = 3
 
 

@@ -118,7 +118,10 @@ async def _measure(
     """
     commands, bindings = settings.topic(Topic.ADMIN_COMMANDS), settings.topic(Topic.BINDINGS)
     events = len(backlog) + len(small)
-    async with observing(settings, bindings, await ends(settings, bindings)) as observer, producing(settings) as producer:
+    async with (
+        observing(settings, bindings, await ends(settings, bindings)) as observer,
+        producing(settings) as producer,
+    ):
         await hold(settings, programs, {commands: [rebinding.message for rebinding in backlog]})
         acknowledged = Acknowledged(producer, commands, small)
         async with metered(processes_of(programs)) as usage:

@@ -1,8 +1,8 @@
 """The workload: commands and facts of many kinds over the three input topics, mixed by a seed.
 
-Of all records 3 % update accounts, 2 % change payment profiles (and with them phases), 10 % report projects, known ones
-and new ones, 5 % are commands that are refused, 2 % repeat an earlier command; the rest rebinds projects. What comes of a
-record does not depend on the order between topics: the accounts that change pay for nothing.
+Of all records 3 % update accounts, 2 % change payment profiles (and with them phases), 10 % report projects, known
+ones and new ones, 5 % are commands that are refused, 2 % repeat an earlier command; the rest rebinds projects. What
+comes of a record does not depend on the order between topics: the accounts that change pay for nothing.
 """
 
 import random
@@ -25,8 +25,8 @@ from workers.roles import Role
 from workers.settings import Settings
 
 MEASURED = (
-    "from SIGCONT to one process for the three consumers and one for the relay, which have joined and warmed up and are "
-    "then held while all records are preloaded, until a read_committed consumer has got the last event or result of all"
+    "from SIGCONT to one process for the three consumers and one for the relay, which have joined and warmed up and "
+    "are then held while all records are preloaded, until a read_committed consumer has got the last event or result"
 )
 _PARTS = {"update": 0.03, "profile": 0.02, "report": 0.10, "refused": 0.05, "repeated": 0.02}
 _OUTPUT_TOPICS = (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS)
@@ -95,7 +95,9 @@ async def _measure(
         published[record.topic].append(record)
     for topic, wanted in mix.events.items():
         if len(published[settings.topic(topic)]) != wanted:
-            raise BenchmarkFailed(f"{len(published[settings.topic(topic)])} records came to {topic} instead of {wanted}")
+            raise BenchmarkFailed(
+                f"{len(published[settings.topic(topic)])} records came to {topic} instead of {wanted}"
+            )
     await verify_bindings(wanted_of(mix.rebindings), each(published[settings.topic(Topic.BINDINGS)]))
     await verify_results(mix.outcomes, each(published[results]))
     return measured

@@ -1,6 +1,7 @@
 """The workload: rebinding commands at a pace, at a small and at half of the load that whopays can bear.
 
-Beside each, in the same run and at the same pace, the bare loop: what producing in Kafka transactions and consuming takes.
+Beside each, in the same run and at the same pace, the bare loop: what producing in Kafka transactions and consuming
+takes.
 """
 
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from workers.settings import Settings
 
 MEASURED = (
     "from the broker's acknowledgement of a command until a read_committed consumer in the same process has got its "
-    "BindingChanged, and in the bare loop from handing over to the transactional producer; the first seconds do not count"
+    "BindingChanged; in the bare loop from handing over to the transactional producer; the first seconds do not count"
 )
 _WARM_UP_SECONDS = 2.0
 
@@ -35,7 +36,7 @@ class Size:
     """
 
     seconds: float = 20.0
-    loads: tuple[float, ...] = (0.1, 0.5)
+    loads: tuple[float, float] = (0.1, 0.5)
     reached: float | None = None
     commands: int = 20_000
     organizations: int = 200

@@ -24,8 +24,8 @@ from workers.roles import Role
 from workers.settings import Settings
 
 MEASURED = (
-    "from the broker's acknowledgement of the suspension until a read_committed consumer has got what follows, and of a "
-    "rebinding of another organization of the same shard, before and meanwhile"
+    "from the broker's acknowledgement of the suspension until a read_committed consumer has got what follows, and of "
+    "a rebinding of another organization of the same shard, before and meanwhile"
 )
 _PROBES_BEFORE = 100
 _WARM_UP_PROBES = 10
