@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, cycle, islice
@@ -19,6 +19,7 @@ from benchmarks.traffic import Message, send
 from schemas.envelope import SPECVERSION, type_of
 from schemas.scalars import format_instant
 from schemas.topics import Topic
+from workers.positions import read_positions
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -149,12 +150,18 @@ def reports(fleet: Fleet) -> dict[Topic, list[Message]]:
 
 
 async def establish(fleet: Fleet, settings: Settings) -> None:
-    """Report profiles and projects, create accounts, bind every project to the first. Raises BenchmarkFailed."""
+    """Report profiles and projects, create accounts, bind every project to the first, and have all of it published.
+
+    Raises BenchmarkFailed.
+    """
     consumers = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
     with whopays(settings, consumers, (Role.RELAY,)) as programs:
         connection = await connect(settings.database_url)
         try:
             await _establish(fleet, settings, programs, connection)
+            logged = int(await connection.fetchval("SELECT sum(position) FROM shards"))
+            with step("Events published", logged) as show:
+                await _until(lambda: _published(settings), logged, show, programs)
         finally:
             await connection.close()
 
@@ -163,8 +170,11 @@ async def _establish(
     fleet: Fleet, settings: Settings, programs: Sequence[Program], connection: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async def until(title: str, query: str, wanted: int) -> None:
+        async def found() -> int:
+            return int(await connection.fetchval(query))
+
         with step(title, wanted) as show:
-            await _until(connection, query, wanted, show, programs)
+            await _until(found, wanted, show, programs)
 
     reported = reports(fleet)
     for topic, messages in reported.items():
@@ -177,22 +187,24 @@ async def _establish(
     await until("Projects bound", "SELECT count(*) FROM bindings WHERE ended_at IS NULL", len(bound))
 
 
+async def _published(settings: Settings) -> int:
+    """Give how many events of the log are published."""
+    positions = await read_positions(settings, settings.topic(Topic.RELAY_POSITIONS))
+    return sum(at.position for at in positions.values())
+
+
 async def _until(
-    connection: "asyncpg.Connection[asyncpg.Record]",
-    query: str,
-    wanted: int,
-    show: Callable[[int], None],
-    programs: Sequence[Program],
+    look: Callable[[], Awaitable[int]], wanted: int, show: Callable[[int], None], programs: Sequence[Program]
 ) -> None:
     found, changed = -1, time.monotonic()
     while found != wanted:
         for program in programs:
             program.check()
-        now = int(await connection.fetchval(query))
+        now = await look()
         if now != found:
             found, changed = now, time.monotonic()
             show(found)
         elif time.monotonic() - changed > _SECONDS_WITHOUT_PROGRESS:
             words = "\n".join(program.last_words() for program in programs)
-            raise BenchmarkFailed(f"the preparation stands still: {query} gives {found}, not {wanted}\n{words}")
+            raise BenchmarkFailed(f"the preparation stands still at {found} of {wanted}\n{words}")
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

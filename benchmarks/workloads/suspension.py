@@ -88,21 +88,11 @@ class _Probe:
 @asynccontextmanager
 async def _probing(fleet: Fleet, project: Project, settings: Settings) -> AsyncIterator[_Probe]:
     bindings = settings.topic(Topic.BINDINGS)
-    await _published(settings)
     async with (
         producing(settings) as producer,
         observing(settings, bindings, await ends(settings, bindings), keep=False) as observer,
     ):
         yield _Probe(fleet, project, settings, producer, observer)
-
-
-async def _published(settings: Settings) -> None:
-    """Wait until the relay has published all that the preparation left in the log."""
-    before: object = None
-    topic = settings.topic(Topic.NOTICES)
-    while (now := (await ends(settings, topic), await ends(settings, settings.topic(Topic.BINDINGS)))) != before:
-        before = now
-        await asyncio.sleep(2)
 
 
 async def _probes(probe: _Probe, number: int) -> list[float]:
