@@ -3,7 +3,7 @@
 Rows are handed over in the order in which they were added, and sent in that order: a worker sends before it waits.
 
 Tried: 2 to 16 workers, 50 to 500 rows fetched, 50 and 200 deleted at a time, polling every 10 to 200 ms, lingering for
-0 to 20 ms. With 16 workers deletions are small, which costs half as much again; two can just keep up. While rows come
+0 to 20 ms. With 16 workers deletions are small, which costs both sides; from two on they keep up. While rows come
 in, the library looks for more whenever a worker takes one, so that the other numbers hardly matter.
 """
 
