@@ -1,40 +1,37 @@
-"""`python -m benchmarks.straightforward worker|relay`."""
+"""`python -m benchmarks.straightforward [worker|relay]`: run that one, or both in one process when none is named."""
 
 import asyncio
-import signal
 import sys
 
+from faststream import FastStream
+
+from benchmarks.straightforward import relay, worker
 from benchmarks.straightforward.answering import Answering
-from benchmarks.straightforward.relay import producer_of, relay
-from benchmarks.straightforward.worker import CONSUMERS, worker
+from benchmarks.straightforward.tables import engine_of
 from workers.settings import Settings
 
 
-async def main(roles):
+async def main(roles: frozenset[str]) -> None:
+    """Run until SIGTERM or SIGINT."""
     settings = Settings()
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for s in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(s, stopping.set)
-    brokers = []
+    app = FastStream(logger=None, after_startup=[_say_started])
     if "relay" in roles:
-        producer = producer_of(settings)
-        await producer.start()
-        brokers.append(relay(settings, producer))
+        engine = engine_of(settings, relay.CONNECTIONS)
+        producer = relay.producer_of(settings)
+        app.add_broker(relay.relay(settings, engine, producer))
+        app.on_startup(producer.start)
+        app.after_shutdown(producer.stop)
+        app.after_shutdown(engine.dispose)
     if "worker" in roles:
-        answering = Answering(settings, CONSUMERS)
-        brokers.append(worker(settings, answering))
-    for b in brokers:
-        await b.start()
+        answering = Answering(settings, worker.CONSUMERS)
+        app.add_broker(worker.worker(settings, answering))
+        app.after_shutdown(answering.close)
+    await app.run()
+
+
+def _say_started() -> None:
     print('"started"', file=sys.stderr, flush=True)
-    await stopping.wait()
-    for b in brokers:
-        await b.stop()
 
 
-import os
-if os.environ.get("S_UVLOOP"):
-    import uvloop
-    uvloop.run(main(sys.argv[1:] or ["worker", "relay"]))
-else:
-    asyncio.run(main(sys.argv[1:] or ["worker", "relay"]))
+if __name__ == "__main__":
+    asyncio.run(main(frozenset(sys.argv[1:]) or frozenset({"worker", "relay"})))

@@ -1,16 +1,14 @@
 """The mapped classes: what BindProject needs to know, with the inbox and the library's outbox table."""
 
 from datetime import datetime
-from typing import Any
 
 from faststream_outbox import make_outbox_table
 from faststream_outbox.autovacuum import outbox_autovacuum_ddl
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, LargeBinary, MetaData, Text, text
+from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, MetaData, Text, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateSchema
-from sqlalchemy.types import TypeDecorator
 
 import domain.state as known
 from domain.messages import Claim as NewClaim
@@ -20,6 +18,8 @@ from schemas.terms import PaymentTerms
 from workers.settings import Settings
 
 SCHEMA = "straightforward"
+
+_CONDITIONS = TypeAdapter(tuple[Condition, ...])
 
 _COPIES = (
     """
@@ -42,23 +42,6 @@ _COPIES = (
 )
 
 
-class _Model(TypeDecorator[Any]):
-    """What pydantic reads and writes, kept as JSON text."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, type_: Any) -> None:
-        super().__init__()
-        self.adapter: TypeAdapter[Any] = TypeAdapter(type_)
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else self.adapter.dump_json(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else self.adapter.validate_json(value)
-
-
 class Base(DeclarativeBase):
     """All tables of the straightforward worker."""
 
@@ -72,28 +55,29 @@ class Base(DeclarativeBase):
 
 
 class Account(Base):
-    """An account, as far as a binding depends on it."""
+    """An account, as far as a binding depends on it; what has members is kept as JSON."""
 
     __tablename__ = "accounts"
 
     organization: Mapped[str] = mapped_column(primary_key=True)
     account: Mapped[str] = mapped_column(primary_key=True)
     phase: Mapped[str]
-    conditions: Mapped[tuple[Condition, ...]] = mapped_column(_Model(tuple[Condition, ...]))
+    conditions: Mapped[str]
     currency_code: Mapped[str | None]
-    payment_terms: Mapped[PaymentTerms | None] = mapped_column(_Model(PaymentTerms))
-    closure: Mapped[Closure | None] = mapped_column(_Model(Closure))
+    payment_terms: Mapped[str | None]
+    closure: Mapped[str | None]
 
     def record(self) -> known.Account:
         """Give what the rules know."""
+        terms, closure = self.payment_terms, self.closure
         return known.Account(
             organization=self.organization,
             account=self.account,
             phase=Phase(self.phase),
-            conditions=self.conditions,
+            conditions=_CONDITIONS.validate_json(self.conditions),
             currency_code=self.currency_code,
-            payment_terms=self.payment_terms,
-            closure=self.closure,
+            payment_terms=None if terms is None else PaymentTerms.model_validate_json(terms),
+            closure=None if closure is None else Closure.model_validate_json(closure),
         )
 
 
@@ -208,5 +192,5 @@ async def prepare(settings: Settings) -> None:
 
 def engine_of(settings: Settings, connections: int) -> AsyncEngine:
     """Give an engine with a pool of so many connections; they are not checked before each use, which costs a query."""
-    url = settings.database_url.replace("postgresql://", "postgresql+asyncpg://", 1)
+    url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
     return create_async_engine(url, pool_size=connections, max_overflow=0)

@@ -1,3 +1,4 @@
-"""The topics of the straightforward worker, without the installation's prefix."""
+"""Names: of the topics, without the installation's prefix, and of the outbox's queue."""
 
 COMMANDS, BINDINGS, RESULTS = "straightforward-commands", "straightforward-bindings", "straightforward-results"
+OUTBOX_QUEUE = "events"

@@ -1,27 +1,36 @@
-"""The worker: a subscriber with a consumer for every partition, and offsets committed once a second."""
+"""The worker: commands are handed over one by one, in the order of their partition."""
 
 import asyncio
-import os
+import logging
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from weakref import WeakKeyDictionary
 
+from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import ConsumerProtocol
 
 from benchmarks.straightforward.answering import Answering
 from benchmarks.straightforward.topics import COMMANDS
 from schemas.records import Record
 from workers.settings import Settings
 
-_SECONDS_BETWEEN_COMMITS = float(os.environ.get("S_COMMIT", "1"))
-CONSUMERS = int(os.environ.get("S_CONSUMERS", "12"))
+CONSUMERS = 6
+"""Each has a share of the partitions, and a connection to the database at a time."""
+
+_SECONDS_BETWEEN_COMMITS = 1.0
+_SECONDS_BEFORE_RETRY = 0.1
+_logger = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def worker(settings: Settings, answering: Answering) -> KafkaBroker:
-    """Give the broker that has each command answered."""
+    """Give the broker that has commands answered.
+
+    A command that fails is read again until it is through. Nothing behind it is acknowledged meanwhile: a consumer has
+    one command in hand, and what it commits is all that came before.
+    """
     broker = KafkaBroker(
         settings.kafka_bootstrap_servers.split(","),
         allow_auto_create_topics=False,
@@ -29,7 +38,7 @@ def worker(settings: Settings, answering: Answering) -> KafkaBroker:
         logger=None,
         decoder=_whole,
     )
-    committed: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+    committed_at: WeakKeyDictionary[ConsumerProtocol, float] = WeakKeyDictionary()
 
     @broker.subscriber(
         settings.topic(COMMANDS),
@@ -41,25 +50,28 @@ def worker(settings: Settings, answering: Answering) -> KafkaBroker:
         no_reply=True,
     )
     async def handle(message: KafkaMessage) -> None:
+        assert isinstance(message.raw_message, ConsumerRecord)
         try:
             await answering.answer(_record(message.raw_message))
-        except Exception:
-            await asyncio.sleep(0.1)
+        except Exception as error:
+            _logger.error("a command is read again after %s", type(error).__name__)
+            await asyncio.sleep(_SECONDS_BEFORE_RETRY)
             await message.nack()
             raise
         now = time.monotonic()
-        if now - committed.get(message.consumer, 0) >= _SECONDS_BETWEEN_COMMITS:
-            committed[message.consumer] = now
+        if now - committed_at.get(message.consumer, 0.0) >= _SECONDS_BETWEEN_COMMITS:
+            committed_at[message.consumer] = now
             await message.ack()
 
     return broker
 
 
-async def _whole(message: KafkaMessage) -> Any:
+async def _whole(message: KafkaMessage) -> KafkaMessage:
+    """Hand over the message itself: its value is read by the rules of whopays."""
     return message
 
 
-def _record(raw: Any) -> Record:
+def _record(raw: ConsumerRecord) -> Record:
     return Record(
         topic=raw.topic,
         partition=raw.partition,
