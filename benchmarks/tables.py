@@ -30,7 +30,8 @@ def show(report: Report) -> None:
         console.print(_rates(report))
     if report.latencies:
         console.print(_latencies(report))
-    console.print(_usage(report))
+    if report.rounds or report.usage:
+        console.print(_usage(report))
     for name, ratio in report.ratios.items():
         console.print(f"{name}: [bold]{ratio:.2f}[/]")
 

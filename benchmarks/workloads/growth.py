@@ -90,20 +90,20 @@ async def _copy(
 ) -> str:
     """Give the statement that copies the model's row of a table under the names of projects $1 to $2."""
     columns = await columns_of(connection, table)
-    names = _NAMES[table] | {"organization": f"'organization-' || lpad((number % {organizations})::text, 5, '0')"}
+    names = _NAMES[table] | {"organization": f"'organization-' || lpad((place % {organizations})::text, 5, '0')"}
     copied = ", ".join(names.get(column, f'model."{column}"') for column in columns)
     which = f"organization = '{model[0]}'" + (f" AND project = '{model[1]}'" if "project" in columns else "")
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} "  # noqa: S608 (names of our own)
-        f"FROM generate_series($1::integer, $2::integer) AS number, "
+        f"FROM generate_series($1::integer, $2::integer) AS place, "
         f"(SELECT * FROM {table} WHERE {which} LIMIT 1) AS model"
     )
 
 
-_PROJECT = {"project": "'project-' || lpad(number::text, 7, '0')"}
+_PROJECT = {"project": "'project-' || lpad(place::text, 7, '0')"}
 _NAMES = {
     "projects": _PROJECT,
     "bindings": _PROJECT,
-    "inbox": {"command_id": "'Copied-' || lpad(number::text, 13, '0')"},
+    "inbox": {"command_id": "'Copied-' || lpad(place::text, 13, '0')"},
 }
 """The columns besides the organization that tell a copy from its model, by table."""
