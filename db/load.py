@@ -1,13 +1,15 @@
 """Loading what a batch names, in a handful of statements whatever its size."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
+from db.engine import fetch
+from db.memory import Memory, Whole
 from db.rows import (
     ACCOUNT_TYPES,
     FAN_OUT_TYPES,
@@ -19,13 +21,14 @@ from db.rows import (
     fan_out_of,
     pending_of,
     profile_of,
+    project_and_binding_of,
 )
 from db.sealing import KeyEncryption
 from domain.bindings import MOST_PROJECTS
 from domain.book import Book, BoundProjects
 from domain.needs import Needs
 from domain.notices import AT_ONCE
-from domain.state import Account, AccountContact, Binding, Key, Organization, Project, RetiredUid
+from domain.state import Account, AccountContact, Key, Organization, PendingBinding, RetiredUid
 from schemas.records import Record
 from schemas.results import LISTED
 
@@ -35,65 +38,88 @@ FAN_OUT_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows of a batch: the state, the meaning of claimed ids, and the places of handled records."""
+    """What the database knows of a batch: the state, the meaning of claimed ids, and the places of handled records.
+
+    `whole` names what is known with all that a later batch could ask of it, too.
+    """
 
     book: Book
+    whole: Whole
     fingerprints: dict[tuple[str, str, str], bytes]
     handled: set[str]
 
 
-async def load(connection: AsyncConnection, needs: Needs, keys: KeyEncryption) -> Loaded:
-    """Load what a batch needs; the shards of its organizations must be locked."""
-    book = Book()
+async def load(
+    connection: AsyncConnection, needs: Needs, keys: KeyEncryption, memory: Memory, *, ask_for_claims: bool = True
+) -> Loaded:
+    """Load what a batch needs and is not remembered; the shards of its organizations must be locked.
+
+    Without `ask_for_claims` all ids are taken for unclaimed: if one is not, `store_claims` will fail.
+    """
+    book, whole = Book(), Whole()
+    await _load_organizations(connection, book, needs, whole, memory)
     attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
-    choices = [
-        Organization(**row._mapping) for row in await _rows(connection, _ORGANIZATIONS, _ones(needs.organizations))
-    ]
-    book.load(choices)
     # Only what changes an account, or its profile, is of interest to those that wait for it.
     turning = needs.turning | {account.key for account in attached}
-    waiting = {(row.organization, row.project) for row in await _rows(connection, _WAITED_FOR, turning)}
+    waiting = {(row["organization"], row["project"]) for row in await _rows(connection, _WAITED_FOR, turning)}
     margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied)
     moving = await _load_bound(connection, book, turning, needs.emptied, margin=margin)
-    keys_of_pending = needs.projects | waiting | moving
-    pending = [pending_of(row) for row in await _rows(connection, _PENDING, keys_of_pending)]
-    book.load(pending)
-    named = needs.accounts | turning | set(_defaults(choices))
-    named |= {(one.organization, one.command.account) for one in pending}
-    accounts = [account_of(row) for row in await _rows(connection, _ACCOUNTS, named)]
-    book.load(accounts)
-    await _load_profiles(connection, book, needs, accounts)
-    projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
-    book.load(Project(**row._mapping) for row in await _rows(connection, _PROJECTS, projects))
-    book.load(Binding(**row._mapping) for row in await _rows(connection, _ACTIVE_BINDINGS, projects))
-    book.load(RetiredUid(**row._mapping) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
-    await _load_fan_outs(connection, book, needs)
+    whole.projects |= needs.projects | waiting | moving
+    pending = await _load_projects(connection, book, whole.projects, memory)
+    defaults = {(one, account) for one in needs.organizations if (account := book.default_account(one)) is not None}
+    whole.accounts |= needs.accounts | turning | defaults | {(one.organization, one.command.account) for one in pending}
+    accounts = await _load_accounts(connection, book, whole.accounts, memory)
+    profiles = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
+    whole.payment_profiles |= needs.payment_profiles | profiles
+    known, unknown = memory.payment_profiles.recall(whole.payment_profiles)
+    book.load([*known, *map(profile_of, await _rows(connection, _PROFILES, unknown))])
+    book.load(RetiredUid(**row) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
+    await _load_pages(connection, book, needs)
     for organization, account in needs.contacts:
         contact = await load_contact(connection, organization, account, keys)
         book.load([AccountContact(organization=organization, account=account, contact=contact)])
-    claimed = await _rows(connection, _CLAIMED, needs.identities)
-    fingerprints = {(row.organization, row.source, row.command_id): row.fingerprint for row in claimed}
-    return Loaded(book, fingerprints, await _handled(connection, needs.records))
+    claimed = await _rows(connection, _CLAIMED, needs.identities) if ask_for_claims else []
+    fingerprints = {(row["organization"], row["source"], row["command_id"]): row["fingerprint"] for row in claimed}
+    return Loaded(book, whole, fingerprints, await _handled(connection, needs.records))
 
 
-def _ones(names: Iterable[str]) -> list[tuple[str]]:
-    return [(name,) for name in names]
+async def _load_organizations(
+    connection: AsyncConnection, book: Book, needs: Needs, whole: Whole, memory: Memory
+) -> None:
+    whole.organizations |= needs.boundaries | needs.organizations
+    known, unknown = memory.organizations.recall(whole.organizations)
+    names = [(name,) for name in unknown]
+    book.load(known)
+    book.load(Organization(**row) for row in await _rows(connection, _ORGANIZATIONS, names))
+    book.load(map(fan_out_of, await _rows(connection, _FAN_OUTS, names)))
 
 
-def _defaults(choices: Iterable[Organization]) -> list[Key]:
-    return [(one.organization, one.default_account) for one in choices if one.default_account is not None]
+async def _load_projects(
+    connection: AsyncConnection, book: Book, projects: set[Key], memory: Memory
+) -> list[PendingBinding]:
+    """Load projects with their bindings; give those that are pending."""
+    known, unknown = memory.projects.recall(projects)
+    pending = [one for one in known if isinstance(one, PendingBinding)]
+    book.load(known)
+    for row in await _rows(connection, _PROJECTS, unknown):
+        book.load(project_and_binding_of(row))
+    found = [pending_of(row) for row in await _rows(connection, _PENDING, unknown)]
+    book.load(found)
+    return pending + found
 
 
-async def _load_profiles(connection: AsyncConnection, book: Book, needs: Needs, accounts: Iterable[Account]) -> None:
-    attached = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
-    rows = await _rows(connection, _PROFILES, needs.payment_profiles | attached)
-    book.load(profile_of(row) for row in rows)
+async def _load_accounts(connection: AsyncConnection, book: Book, accounts: set[Key], memory: Memory) -> list[Account]:
+    known, unknown = memory.accounts.recall(accounts)
+    found = [one for one in known if isinstance(one, Account)]
+    found += [account_of(row) for row in await _rows(connection, _ACCOUNTS, unknown)]
+    book.load(found)
+    return found
 
 
 async def _overdue(connection: AsyncConnection, emptied: set[Key]) -> int:
     """Count the scheduled bindings that may yet take a project from the accounts, whose timers are late."""
-    organizations = {organization for organization, _ in emptied}
-    return sum(row.bindings for row in await _rows(connection, _OVERDUE, _ones(organizations)))
+    organizations = {(organization,) for organization, _ in emptied}
+    return sum(row["bindings"] for row in await _rows(connection, _OVERDUE, organizations))
 
 
 async def _load_bound(
@@ -105,42 +131,47 @@ async def _load_bound(
     rest. All that move together leave none behind.
     """
     for row in await _rows(connection, _BOUND, turning - emptied, row_limit=max(AT_ONCE, LISTED) + margin):
-        book.load_bound((row.organization, row.account), _bound(row))
+        book.load_bound((row["organization"], row["account"]), _bound(row))
     moving = set()
     for row in await _rows(connection, _BOUND, emptied, row_limit=MOST_PROJECTS + margin):
-        book.load_bound((row.organization, row.account), _bound(row))
-        moving |= {(row.organization, project) for project in row.first}
+        book.load_bound((row["organization"], row["account"]), _bound(row))
+        moving |= {(row["organization"], project) for project in row["first"]}
     return moving
 
 
-def _bound(row: Row[Any]) -> BoundProjects:
-    return BoundProjects(row.projects, list(row.first), row.last_ended_at)
+def _bound(row: Mapping[str, Any]) -> BoundProjects:
+    return BoundProjects(row["projects"], row["first"], row["last_ended_at"])
 
 
-async def _load_fan_outs(connection: AsyncConnection, book: Book, needs: Needs) -> None:
-    fan_outs = [fan_out_of(row) for row in await _rows(connection, _FAN_OUTS, _ones(needs.boundaries))]
-    book.load(fan_outs)
+async def _load_pages(connection: AsyncConnection, book: Book, needs: Needs) -> None:
     for organization, account in needs.fan_outs:
         for fan_out in book.fan_outs((organization, account))[:1]:
-            names = {"organization": organization, "account": account, "told": fan_out.told, "instant": fan_out.instant}
-            rows = await connection.execute(_PAGE, names | {"row_limit": FAN_OUT_PAGE + 1})
-            page = list(rows.scalars())
+            place = {"organization": organization, "account": account, "told": fan_out.told, "instant": fan_out.instant}
+            page = [row["project"] for row in await fetch(connection, _PAGE, **place, row_limit=FAN_OUT_PAGE + 1)]
             book.load_page(fan_out, page[:FAN_OUT_PAGE], is_last=len(page) <= FAN_OUT_PAGE)
 
 
 async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> set[str]:
-    places = [(record.topic, record.partition, record.offset, record.timestamp) for record in records]
-    return {f"{row.topic}/{row.partition}/{row.offset}" for row in await _rows(connection, _HANDLED, places)}
+    """Give the places of the records that were answered without claiming an id: of few, if any, among very many."""
+    spans: dict[tuple[str, int], tuple[int, int]] = {}
+    for record in records:
+        first, last = spans.get((record.topic, record.partition), (record.offset, record.offset))
+        spans[record.topic, record.partition] = (min(first, record.offset), max(last, record.offset))
+    rows = await _rows(connection, _HANDLED, [(*partition, *span) for partition, span in spans.items()])
+    if not rows:
+        return set()
+    handled = {(row["topic"], row["partition"], row["offset"], row["timestamp"]) for row in rows}
+    return {one.place for one in records if (one.topic, one.partition, one.offset, one.timestamp) in handled}
 
 
 async def _rows(
     connection: AsyncConnection, statement: TextClause, keys: Collection[tuple[Any, ...]], **more: Any
-) -> Sequence[Row[Any]]:
+) -> Sequence[Mapping[str, Any]]:
     """Run a statement over keys that are given as one array per column: `:a`, `:b`, `:c`, `:d`."""
     if not keys:
         return []
     arrays = dict(zip("abcd", map(list, zip(*keys, strict=True)), strict=False))
-    return (await connection.execute(statement, arrays | more)).all()
+    return await fetch(connection, statement, **arrays, **more)
 
 
 _NAMED = "unnest(CAST(:a AS text[]), CAST(:b AS text[]))"
@@ -169,17 +200,14 @@ _PROFILES = text(
     JOIN payment_profiles USING (organization, payment_profile)
     """
 )
-_PROJECTS = text(
+_PROJECTS = text(  # the active binding, if there is one, is the last that began
     f"""
-    SELECT {columns(PROJECT_TYPES)} FROM {_NAMED} AS named(organization, project)
+    SELECT {", ".join(f"projects.{name}" for name in PROJECT_TYPES)},
+        active.number, active.account, active.established_at, active.previous_ended_at
+    FROM {_NAMED} AS named(organization, project)
     JOIN projects USING (organization, project)
-    """
-)
-_ACTIVE_BINDINGS = text(
-    f"""
-    SELECT organization, project, number, account, established_at, ended_at, released, previous_ended_at
-    FROM {_NAMED} AS named(organization, project) JOIN bindings USING (organization, project)
-    WHERE ended_at IS NULL
+    LEFT JOIN bindings AS active ON (active.organization, active.project, active.number)
+        = (projects.organization, projects.project, projects.bindings) AND active.ended_at IS NULL
     """
 )
 _RETIRED_UIDS = text(
@@ -255,10 +283,10 @@ _CLAIMED = text(
 )
 _HANDLED = text(
     """
-    SELECT topic, partition, "offset"
-    FROM unnest(
-        CAST(:a AS text[]), CAST(:b AS integer[]), CAST(:c AS bigint[]), CAST(:d AS timestamptz[])
-    ) AS named(topic, partition, "offset", "timestamp")
-    JOIN handled_records USING (topic, partition, "offset", "timestamp")
+    SELECT topic, partition, "offset", "timestamp"
+    FROM unnest(CAST(:a AS text[]), CAST(:b AS integer[]), CAST(:c AS bigint[]), CAST(:d AS bigint[]))
+        AS span(topic, partition, first, last)
+    JOIN handled_records USING (topic, partition)
+    WHERE handled_records."offset" BETWEEN span.first AND span.last
     """
 )

@@ -1,19 +1,19 @@
 """The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended and never changed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import driver
+from db.engine import driver, fetch
 from db.shards import Head
 from schemas.outgoing import Outgoing, render
 from schemas.topics import TOPIC_PLANS
 
-NOTIFY_CHANNEL = "whopays_log"
 PARTITION_POSITIONS = 1_000_000
 """How many positions of each shard one partition of the table holds."""
 
@@ -51,41 +51,32 @@ def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> by
     return digest.digest()
 
 
-async def append(
-    connection: AsyncConnection,
-    heads: dict[int, Head],
-    outgoing: Sequence[tuple[int, Outgoing]],
-    source: str,
-    last_instant: datetime,
-) -> list[int]:
-    """Append events to the logs of their shards, which the transaction holds locked, and move the heads.
+def extended(
+    heads: Mapping[int, Head], outgoing: Sequence[tuple[int, Outgoing]], source: str, last_instant: datetime
+) -> tuple[list[tuple[Any, ...]], dict[int, Head]]:
+    """Give the rows that append events, each paired with its shard, to logs that end at the heads; and the heads then.
 
-    `outgoing` pairs each event with its shard; `last_instant` is the latest that was given out. Gives each one's
-    position. The commit wakes the relay. Raises EventTooLarge.
+    A row begins with its shard and position. `last_instant` is the latest that was given out. Raises EventTooLarge.
     """
-    if not outgoing:
-        return []
     rows = []
-    moved: dict[int, Head] = {}
+    ends = {shard: (head.position, head.hash) for shard, head in heads.items()}
     for shard, event in outgoing:
-        head = moved.get(shard) or heads[shard]
-        position = head.position + 1
+        position, previous = ends[shard]
+        position += 1
+        topic = str(event.topic)
         value = render(event, f"{shard}-{position}", source)
         if _message_bytes(event, value) > _LARGEST_BYTES[event.topic]:
             raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {event.topic}")
-        moved[shard] = Head(position, row_hash(head.hash, event.topic, event.key, value))
-        rows.append((shard, position, event.time, str(event.topic), event.key, value, moved[shard].hash))
-    await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
-    await connection.execute(
-        _MOVE_HEADS,
-        {
-            "shards": list(moved),
-            "positions": [head.position for head in moved.values()],
-            "hashes": [head.hash for head in moved.values()],
-            "last_instant": last_instant,
-        },
-    )
-    return [row[1] for row in rows]
+        hash_ = row_hash(previous, topic, event.key, value)
+        ends[shard] = (position, hash_)
+        rows.append((shard, position, event.time, topic, event.key, value, hash_))
+    return rows, {shard: Head(position, hash_, last_instant) for shard, (position, hash_) in ends.items()}
+
+
+async def append(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Append rows to the logs of their shards, which the transaction holds locked and whose heads it moves."""
+    if rows:
+        await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
 
 
 async def read(
@@ -95,11 +86,15 @@ async def read(
 
     Of each shard these are up to `limit` rows, and no more once their values have `byte_limit` bytes.
     """
-    rows = await connection.execute(
+    rows = await fetch(
+        connection,
         _READ,
-        {"shards": list(after), "positions": list(after.values()), "row_limit": limit, "byte_limit": byte_limit},
+        shards=list(after),
+        positions=list(after.values()),
+        row_limit=limit,
+        byte_limit=byte_limit,
     )
-    return [LogRow(row.shard, row.position, row.topic, row.key, row.value, row.hash) for row in rows]
+    return [LogRow(*row.values()) for row in rows]
 
 
 async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogRow | None:
@@ -127,18 +122,6 @@ def _message_bytes(event: Outgoing, value: bytes) -> int:
     return len(value) + 2 * len(event.key or b"") + _ATTRIBUTES_BYTES
 
 
-_MOVE_HEADS = text(
-    f"""
-    WITH moved AS (
-        SELECT * FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:hashes AS bytea[]))
-            AS head(shard, position, hash)
-    ), updated AS (
-        UPDATE shards SET position = moved.position, hash = moved.hash, last_instant = :last_instant
-        FROM moved WHERE shards.shard = moved.shard
-    )
-    SELECT pg_notify('{NOTIFY_CHANNEL}', '')
-    """
-)
 _READ = text(
     """
     SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash

@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import Row
 
 from domain.state import (
     Account,
     Balance,
+    Binding,
     FanOut,
     Organization,
     Origin,
@@ -131,31 +131,31 @@ def account_row(account: Account) -> dict[str, Any]:
     }
 
 
-def account_of(row: Row[Any]) -> Account:
+def account_of(row: Mapping[str, Any]) -> Account:
     """Give an account from its row."""
     balance = None
-    if row.outstanding is not None:
+    if row["outstanding"] is not None:
         balance = Balance(
-            outstanding=row.outstanding,
-            currency_code=row.outstanding_currency_code,
-            as_of=row.outstanding_as_of,
+            outstanding=row["outstanding"],
+            currency_code=row["outstanding_currency_code"],
+            as_of=row["outstanding_as_of"],
         )
     return Account(
-        organization=row.organization,
-        account=row.account,
-        version=row.version,
-        phases=row.phases,
-        sequence=row.sequence,
-        phase=Phase(row.phase),
-        conditions=_CONDITIONS.validate_json(row.conditions),
-        display_name=row.display_name,
-        currency_code=row.currency_code,
-        payment_terms=row.payment_terms and PaymentTerms.model_validate_json(row.payment_terms),
-        preferences=row.preferences and Preferences.model_validate_json(row.preferences),
-        payment_profile=row.payment_profile,
-        holds=_HOLDS.validate_json(row.holds),
-        closure=row.closure and Closure.model_validate_json(row.closure),
-        activated_at=row.activated_at,
+        organization=row["organization"],
+        account=row["account"],
+        version=row["version"],
+        phases=row["phases"],
+        sequence=row["sequence"],
+        phase=Phase(row["phase"]),
+        conditions=_CONDITIONS.validate_json(row["conditions"]),
+        display_name=row["display_name"],
+        currency_code=row["currency_code"],
+        payment_terms=row["payment_terms"] and PaymentTerms.model_validate_json(row["payment_terms"]),
+        preferences=row["preferences"] and Preferences.model_validate_json(row["preferences"]),
+        payment_profile=row["payment_profile"],
+        holds=_HOLDS.validate_json(row["holds"]),
+        closure=row["closure"] and Closure.model_validate_json(row["closure"]),
+        activated_at=row["activated_at"],
         balance=balance,
     )
 
@@ -165,16 +165,43 @@ def project_row(project: Project) -> dict[str, Any]:
     return {name: getattr(project, name) for name in PROJECT_TYPES}
 
 
+def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:
+    """Give a project, and the binding that pays for it, if any, from a row that holds both."""
+    organization, project = row["organization"], row["project"]
+    known = Project(
+        organization=organization,
+        project=project,
+        state=row["state"],
+        version=row["version"],
+        uid=row["uid"],
+        display_name=row["display_name"],
+        bindings=row["bindings"],
+        sequence=row["sequence"],
+        last_ended_at=row["last_ended_at"],
+    )
+    if row["number"] is None:
+        return [known]
+    active = Binding(
+        organization=organization,
+        project=project,
+        number=row["number"],
+        account=row["account"],
+        established_at=row["established_at"],
+        previous_ended_at=row["previous_ended_at"],
+    )
+    return [known, active]
+
+
 def profile_row(profile: PaymentProfile) -> dict[str, Any]:
     """Give a payment profile as a row."""
     row = {name: getattr(profile, name) for name in PROFILE_TYPES}
     return row | {"origin": _origin_json(profile.origin)}
 
 
-def profile_of(row: Row[Any]) -> PaymentProfile:
+def profile_of(row: Mapping[str, Any]) -> PaymentProfile:
     """Give a payment profile from its row."""
-    instants = {"expires_at": _aware(row.expires_at), "due_at": _aware(row.due_at)}
-    return PaymentProfile(**{**row._mapping, **instants, "origin": _origin_of(row.origin)})
+    instants = {"expires_at": _aware(row["expires_at"]), "due_at": _aware(row["due_at"])}
+    return PaymentProfile(**{**row, **instants, "origin": _origin_of(row["origin"])})
 
 
 def pending_row(pending: PendingBinding) -> dict[str, Any]:
@@ -185,18 +212,18 @@ def pending_row(pending: PendingBinding) -> dict[str, Any]:
     return row | {"account": pending.command.account, "command": command, "origin": _origin_json(pending.origin)}
 
 
-def pending_of(row: Row[Any]) -> PendingBinding:
+def pending_of(row: Mapping[str, Any]) -> PendingBinding:
     """Give a pending binding from its row."""
     return PendingBinding(
-        organization=row.organization,
-        project=row.project,
-        number=row.number,
-        kind=row.kind,
-        due_at=row.due_at.replace(tzinfo=UTC),
-        command=BindProject.model_validate_json(row.command),
-        source=row.source,
-        type=row.type,
-        origin=_origin_of(row.origin),
+        organization=row["organization"],
+        project=row["project"],
+        number=row["number"],
+        kind=row["kind"],
+        due_at=row["due_at"].replace(tzinfo=UTC),
+        command=BindProject.model_validate_json(row["command"]),
+        source=row["source"],
+        type=row["type"],
+        origin=_origin_of(row["origin"]),
     )
 
 
@@ -210,10 +237,10 @@ def fan_out_row(fan_out: FanOut) -> dict[str, Any]:
     }
 
 
-def fan_out_of(row: Row[Any]) -> FanOut:
+def fan_out_of(row: Mapping[str, Any]) -> FanOut:
     """Give a fan-out from its row."""
-    members = {**row._mapping, "kind": NoticeKind(row.kind), "reason": PhaseReason(row.reason)}
-    return FanOut(**{**members, "origin": _origin_of(row.origin)})
+    members = {**row, "kind": NoticeKind(row["kind"]), "reason": PhaseReason(row["reason"])}
+    return FanOut(**{**members, "origin": _origin_of(row["origin"])})
 
 
 def _aware(instant: datetime | None) -> datetime | None:

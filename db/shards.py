@@ -1,21 +1,30 @@
 """Shards: the organization decides, one writer at a time (docs/architecture.md)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from aiokafka.partitioner import murmur2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.engine import fetch
+
+NOTIFY_CHANNEL = "whopays_log"
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a shard's log: its last position (0 when empty) and that row's hash."""
+    """The end of a shard's log: its last position (0 when empty) and that row's hash; and the last instant given out.
+
+    Every transaction that writes anything of a shard's organizations moves its head, at least that instant.
+    """
 
     position: int
     hash: bytes
+    last_instant: datetime
 
 
 @lru_cache(maxsize=65_536)
@@ -30,23 +39,53 @@ async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tup
     The instant is read after each lock was got, not at the start of the transaction or the statement, and is later than
     any that was given out in these shards before, even when the server's clock has stepped back.
     """
-    rows = await connection.execute(_LOCK, {"shards": sorted(shards)})
-    locked = rows.all()
-    return {row.shard: Head(row.position, row.hash) for row in locked}, max(row.instant for row in locked)
+    locked = await fetch(connection, _LOCK, shards=sorted(shards))
+    return {row["shard"]: _head(row) for row in locked}, max(row["instant"] for row in locked)
+
+
+async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head]) -> None:
+    """Move the heads of shards that the transaction holds locked. The commit wakes the relay."""
+    await fetch(
+        connection,
+        _MOVE,
+        shards=list(heads),
+        positions=[head.position for head in heads.values()],
+        hashes=[head.hash for head in heads.values()],
+        instants=[head.last_instant for head in heads.values()],
+    )
 
 
 async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
     """Give the head of every shard's log, as committed."""
-    rows = await connection.execute(text("SELECT shard, position, hash FROM shards"))
-    return {row.shard: Head(row.position, row.hash) for row in rows}
+    rows = await fetch(connection, _ALL)
+    return {row["shard"]: _head(row) for row in rows}
 
 
+def _head(row: Mapping[str, Any]) -> Head:
+    return Head(row["position"], row["hash"], row["last_instant"])
+
+
+_ALL = text("SELECT shard, position, hash, last_instant FROM shards")
 _LOCK = text(
     """
-    SELECT shard, position, hash, greatest(clock_timestamp(), last_instant + interval '1 microsecond') AS instant
+    SELECT shard, position, hash, last_instant,
+        greatest(clock_timestamp(), last_instant + interval '1 microsecond') AS instant
     FROM (
         SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
         ORDER BY shard FOR UPDATE
     ) AS locked
+    """
+)
+_MOVE = text(
+    f"""
+    WITH moved AS (
+        UPDATE shards SET position = head.position, hash = head.hash, last_instant = head.last_instant
+        FROM unnest(
+            CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:hashes AS bytea[]),
+            CAST(:instants AS timestamptz[])
+        ) AS head(shard, position, hash, last_instant)
+        WHERE shards.shard = head.shard
+    )
+    SELECT pg_notify('{NOTIFY_CHANNEL}', '')
     """
 )

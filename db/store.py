@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import store_contacts
 from db.dead_letters import about_dead_letter
-from db.engine import driver
+from db.engine import driver, fetch
 from db.rows import (
     ACCOUNT_TYPES,
     FAN_OUT_TYPES,
@@ -37,7 +37,7 @@ async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) ->
     changed = book.changed
     await _over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
     await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
-    await _over(connection, _UPSERT_PROJECTS, map(project_row, changed.projects.values()))
+    await _store_projects(connection, book)
     await _over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
     await _store_bindings(connection, book)
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
@@ -87,6 +87,13 @@ async def store_dead_letters(
 ) -> None:
     """Keep dead records whole: what may be personal sealed, and of card numbers nothing."""
     await _copy(connection, "dead_letters", _DEAD_COLUMNS, [_dead_row(letter, now, keys) for letter in dead])
+
+
+async def _store_projects(connection: AsyncConnection, book: Book) -> None:
+    known = [one for key, one in book.changed.projects.items() if key in book.known_projects]
+    new = [one for key, one in book.changed.projects.items() if key not in book.known_projects]
+    await _over(connection, _UPDATE_PROJECTS, map(project_row, known))
+    await _copy(connection, "projects", tuple(PROJECT_TYPES), [tuple(project_row(one).values()) for one in new])
 
 
 async def _store_bindings(connection: AsyncConnection, book: Book) -> None:
@@ -141,7 +148,7 @@ async def _over(connection: AsyncConnection, statement: TextClause, rows: Iterab
     """Run a statement over rows given as one array per column, each named as the column."""
     listed = list(rows)
     if listed:
-        await connection.execute(statement, {name: [row[name] for row in listed] for name in listed[0]})
+        await fetch(connection, statement, **{name: [row[name] for row in listed] for name in listed[0]})
 
 
 def _arrays(types: Mapping[str, str]) -> str:
@@ -154,6 +161,18 @@ def _upsert(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextCla
         f"""
         INSERT INTO {table} ({", ".join(types)}) SELECT * FROM unnest({_arrays(types)})
         ON CONFLICT ({", ".join(key)}) DO UPDATE SET {replaced}
+        """
+    )
+
+
+def _update(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextClause:
+    replaced = ", ".join(f"{name} = changed.{name}" for name in types if name not in key)
+    same = " AND ".join(f"{table}.{name} = changed.{name}" for name in key)
+    return text(
+        f"""
+        UPDATE {table} SET {replaced}
+        FROM unnest({_arrays(types)}) AS changed({", ".join(types)})
+        WHERE {same}
         """
     )
 
@@ -191,24 +210,11 @@ _RESULT_TYPES = {
 }
 _UPSERT_ORGANIZATIONS = _upsert("organizations", ("organization",), ORGANIZATION_TYPES)
 _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPES)
-_UPSERT_PROJECTS = _upsert("projects", ("organization", "project"), PROJECT_TYPES)
+_UPDATE_PROJECTS = _update("projects", ("organization", "project"), PROJECT_TYPES)
 _UPSERT_PROFILES = _upsert("payment_profiles", ("organization", "payment_profile"), PROFILE_TYPES)
 _UPSERT_PENDING = _upsert("pending_bindings", ("organization", "project", "number"), PENDING_TYPES)
 _UPSERT_FAN_OUTS = _upsert("fan_outs", ("organization", "account", "number"), FAN_OUT_TYPES)
 _DELETE_PENDING = _delete("pending_bindings", {"organization": "text", "project": "text", "number": "bigint"})
 _DELETE_FAN_OUTS = _delete("fan_outs", {"organization": "text", "account": "text", "number": "integer"})
-_MOVE_CLAIMS = text(
-    f"""
-    UPDATE inbox SET shard = final.shard, position = final.position
-    FROM unnest({_arrays(_RESULT_TYPES)}) AS final({", ".join(_RESULT_TYPES)})
-    WHERE (inbox.organization, inbox.source, inbox.command_id) = (final.organization, final.source, final.command_id)
-    """
-)
-_END_BINDINGS = text(
-    f"""
-    UPDATE bindings SET ended_at = ending.ended_at, released = ending.released
-    FROM unnest({_arrays(_ENDING_TYPES)}) AS ending({", ".join(_ENDING_TYPES)})
-    WHERE (bindings.organization, bindings.project, bindings.number)
-        = (ending.organization, ending.project, ending.number)
-    """
-)
+_MOVE_CLAIMS = _update("inbox", ("organization", "source", "command_id"), _RESULT_TYPES)
+_END_BINDINGS = _update("bindings", ("organization", "project", "number"), _ENDING_TYPES)

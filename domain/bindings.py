@@ -1,6 +1,6 @@
 """Who pays for a project (docs/contract.md section 5, binding rules): binding, superseding, releasing, transferring."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from domain.book import Book
@@ -9,6 +9,7 @@ from domain.rules import existing_account, paying_account
 from domain.state import Account, Binding, Change, Organization, Project
 from schemas.commands import BindProject, SetDefaultAccount, TransferProjects
 from schemas.events import BindingChanged, CurrentBinding, Phase, PreviousBinding
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
 
@@ -117,8 +118,8 @@ def bind(
         currency_code=account.currency_code,
         payment_terms=account.payment_terms,
     )
-    ended = replace(active, ended_at=instant) if active else None
-    changed = replace(project, bindings=number, sequence=project.sequence + 1, last_ended_at=None)
+    ended = active.ended(instant) if active else None
+    changed = project.bound(number)
     event = BindingChanged(
         organization=project.organization,
         project=project.project,
@@ -134,7 +135,7 @@ def bind(
 def release(project: Project, active: Binding, context: Context, reason: str) -> Rebinding:
     """End the active binding without a successor, because the project is gone."""
     instant = context.clock.next()
-    ended = replace(active, ended_at=instant, released=True)
+    ended = active.ended(instant, released=True)
     changed = replace(project, sequence=project.sequence + 1, last_ended_at=instant)
     event = BindingChanged(
         organization=project.organization,

@@ -83,13 +83,14 @@ class Changed:
 class Book:
     """What is known. `load…` fills it with what the database holds, `apply` changes it, the rest reads it.
 
-    `changed` is what is to be written after the batch; `known_bindings` are the bindings that need not be inserted.
+    `changed` is what is to be written after the batch; `known_bindings` and `known_projects` need not be inserted.
     `told_at_once` counts the notices that were given in the transactions of their causes.
     """
 
     def __init__(self) -> None:
         self.changed = Changed()
         self.known_bindings: set[tuple[str, str, int]] = set()
+        self.known_projects: set[Key] = set()
         self.told_at_once = 0
         self._organizations: dict[str, Organization] = {}
         self._accounts: dict[Key, Account] = {}
@@ -111,8 +112,10 @@ class Book:
             if isinstance(record, Binding):
                 self._active[record.organization, record.project] = record
                 self.known_bindings.add((record.organization, record.project, record.number))
-            else:
-                self._put(record)
+                continue
+            if isinstance(record, Project):
+                self.known_projects.add(record.key)
+            self._put(record)
 
     def load_bound(self, account: Key, bound: BoundProjects) -> None:
         """Take in which projects an account pays for."""
@@ -202,10 +205,36 @@ class Book:
         pending = self._fan_outs.get(account, {})
         return [pending[number] for number in sorted(pending)]
 
+    def about_project(self, project: Key) -> tuple[Kept, ...]:
+        """Give all records of a project: itself, its active binding, its pending ones."""
+        known = self._projects.get(project), self._active.get(project)
+        return (*(one for one in known if one is not None), *self._pending.get(project, {}).values())
+
+    def about_account(self, account: Key) -> tuple[Kept, ...]:
+        """Give an account's record, if it exists."""
+        known = self._accounts.get(account)
+        return () if known is None else (known,)
+
+    def about_payment_profile(self, payment_profile: Key) -> tuple[Kept, ...]:
+        """Give a payment profile's record, if it exists."""
+        known = self._profiles.get(payment_profile)
+        return () if known is None else (known,)
+
+    def about_organization(self, organization: str) -> tuple[Kept, ...]:
+        """Give what concerns an organization as a whole: its choices and its fan-outs."""
+        chosen = self._organizations.get(organization)
+        fan_outs = [one for key, of in self._fan_outs.items() if key[0] == organization for one in of.values()]
+        return (*fan_outs,) if chosen is None else (chosen, *fan_outs)
+
     def _note(self, change: Change) -> None:
         """Remember that a change is to be written."""
         changed = self.changed
         match change:
+            # The most frequent first.
+            case Project():
+                changed.projects[change.key] = change
+            case Binding():
+                changed.bindings[change.organization, change.project, change.number] = change
             case Organization():
                 changed.organizations[change.organization] = change
             case Account():
@@ -214,14 +243,10 @@ class Book:
                 changed.contacts[change.key] = change
             case PhaseEntered():
                 changed.phases.append(change)
-            case Project():
-                changed.projects[change.key] = change
             case RetiredUid():
                 changed.retired_uids.append(change)
             case PaymentProfile():
                 changed.payment_profiles[change.key] = change
-            case Binding():
-                changed.bindings[change.organization, change.project, change.number] = change
             case PendingBinding():
                 changed.pending[change.key] = change
             case FanOut():

@@ -2,9 +2,9 @@
 
 import hashlib
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import datetime
 
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.records import DeadLetterReason, Record
 from schemas.results import DeadLetter, HeaderCopy

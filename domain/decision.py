@@ -1,11 +1,11 @@
 """What a decision is made of: who asks and when, and what comes of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from domain.state import Change, Key, Origin
 from schemas.events import Cause, Event
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.results import REASON_ORDER, Outcome, Violation
 

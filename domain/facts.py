@@ -1,6 +1,6 @@
 """The facts that others report (docs/contract.md section 3): versions, and what follows for accounts and payers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from domain.bindings import release
 from domain.book import Book
@@ -10,6 +10,7 @@ from domain.phase import settle
 from domain.state import Change, PaymentProfile, Project, RetiredUid
 from schemas.events import Phase
 from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Unanswerable

@@ -188,20 +188,18 @@ class _Batch:
 
     def _carry_out(self, decision: Decision) -> list[PendingBinding]:
         """Do what was decided; give the scheduled bindings that it ends."""
-        begun = [change for change in decision.changes if isinstance(change, Binding) and change.ended_at is None]
-        scheduling = [
-            change for change in decision.changes if isinstance(change, PendingBinding) and change.kind == "Scheduled"
-        ]
-        projects = [(change.organization, change.project) for change in begun]
-        projects += [(change.organization, change.project) for change in scheduling]
-        ended = map(self._book.scheduled, dict.fromkeys(projects))
-        called_off = [
-            change.record
-            for change in decision.changes
-            if isinstance(change, Done) and isinstance(change.record, PendingBinding)
-        ]
-        over = [pending for pending in ended if pending is not None]
-        self._book.apply(Done(pending) for pending in over)
+        projects: list[Key] = []
+        called_off: list[PendingBinding] = []
+        for change in decision.changes:
+            match change:
+                case Binding(ended_at=None) | PendingBinding(kind="Scheduled"):
+                    projects.append((change.organization, change.project))
+                case Done(record=PendingBinding() as pending):
+                    called_off.append(pending)
+                case _:
+                    pass
+        over = [pending for pending in map(self._book.scheduled, dict.fromkeys(projects)) if pending is not None]
+        self._book.apply(map(Done, over))
         self._apply(decision.changes, decision.events)
         return [*over, *called_off]
 

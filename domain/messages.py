@@ -1,9 +1,10 @@
 """What a batch is made of, and what it comes to."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from domain.dead_letters import Dead
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.reading import CommandMessage, FactMessage
 from schemas.records import Record
@@ -49,7 +50,7 @@ class Claim:
     is_new: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class Folded:
     """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again."""
 

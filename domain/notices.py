@@ -1,7 +1,7 @@
 """What projects are told (docs/contract.md sections 3 and 4): at once, or fanned out where they are many."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from domain.book import Book
@@ -9,6 +9,7 @@ from domain.decision import Clock, Context
 from domain.phase import Turn
 from domain.state import Binding, Change, Done, FanOut, Project
 from schemas.events import NoticeKind, ProjectBillingNotice
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.results import LISTED
 

@@ -1,12 +1,13 @@
 """The account's phase (docs/contract.md section 4): computed from what is known, never set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from domain.decision import Context
 from domain.state import Account, Change, PaymentProfile, PhaseEntered
 from schemas.events import AccountChanged, AccountPhaseChanged, Condition, ConditionType, NoticeKind, Phase, PhaseReason
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
@@ -30,6 +31,8 @@ LONGEST_WAIT_SECONDS = 3600
 
 HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
 
+_IN_ORDER = json.JSONEncoder(sort_keys=True)
+
 
 class Command(Wire):
     """What every command carries. `null_has_meaning` names the members for which null is not absence."""
@@ -42,27 +45,29 @@ class Command(Wire):
     def fingerprint(self) -> bytes:
         """Give 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
         # Defaults are left out, so that a member which a later version adds changes no earlier command's meaning.
-        meaning = {
-            name: _meaning(getattr(self, name))
-            for name, member in type(self).model_fields.items()
-            if name != "dry_run" and self._says(name, member.default)
-        }
+        meaning = {}
+        for name, default in _members(type(self)):
+            value = getattr(self, name)
+            if name in self.model_fields_set if name in self.null_has_meaning else value != default:
+                meaning[name] = _meaning(value)
         return fingerprint(type(self).__name__, meaning)
 
-    def _says(self, name: str, default: Any) -> bool:
-        if name in self.null_has_meaning:
-            return name in self.model_fields_set
-        return bool(getattr(self, name) != default)
+
+@cache
+def _members(command: type[Command]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, field.default) for name, field in command.model_fields.items() if name != "dry_run")
 
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
     """Give the SHA-256 of a kind of message and what it says, whatever the order of members."""
     # The standard library's writer, because a malformed command may hold integers beyond 64 bits.
-    return hashlib.sha256(json.dumps([kind, meaning], sort_keys=True).encode()).digest()
+    return hashlib.sha256(_IN_ORDER.encode([kind, meaning]).encode()).digest()
 
 
 def _meaning(value: Any) -> Any:
     match value:
+        case str():
+            return value
         case Patch():
             return {name: _meaning(getattr(value, name)) for name in value.model_fields_set}
         case BaseModel():

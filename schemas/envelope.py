@@ -1,11 +1,11 @@
 """CloudEvents 1.0 in its Kafka binding, as it is read (docs/contract.md section 2): structured and binary mode."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from schemas.card_numbers import may_hold_card_number
+from schemas.immutable import dataclass
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.scalars import parse_instant
 from schemas.strict_json import NotStrictJson, read_object

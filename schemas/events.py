@@ -1,11 +1,19 @@
-"""The events that are published (docs/contract.md section 7). What the contract marks `?` is left out when absent."""
+"""The events that are published (docs/contract.md section 7). What the contract marks `?` is left out when absent.
 
+They are dataclasses, which pydantic writes but does not validate: only this service makes them, and the type checker
+holds what they are made of.
+"""
+
+from collections.abc import Callable
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
 
 from schemas.commands import HoldReason
+from schemas.immutable import dataclass
 from schemas.preferences import Preferences
 from schemas.scalars import Instant, Wire
 from schemas.terms import PaymentTerms
@@ -56,7 +64,15 @@ class NoticeKind(StrEnum):
     PAYER_MISSING = "PayerMissing"
 
 
-class Cause(Wire):
+class Said:
+    """Base of what events are made of: camelCase on the wire and snake_case in the code."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar = ConfigDict(alias_generator=to_camel, serialize_by_alias=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause(Said):
     """What made it happen: a command or a fact, `by` whom, and the reason they gave."""
 
     command_id: OptionalText = None
@@ -104,9 +120,10 @@ class Condition(Wire):
     last_transition_time: Instant
 
 
-class Event(Wire):
-    """What every event has: the topic it is published on and its `type` in full."""
+class Event(Said):
+    """What every event has: the topic it is published on, its name, and its data as JSON."""
 
+    __slots__ = ()
     topic: ClassVar[Topic]
 
     @classmethod
@@ -114,8 +131,16 @@ class Event(Wire):
         """Give the event's name, the middle of its `type`."""
         return cls.__name__
 
+    def data(self) -> bytes:
+        """Give the event's `data` attribute, as JSON."""
+        return _writer(type(self)).dump_json(self)
 
-class CurrentBinding(Wire):
+
+_writer: Callable[[type], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentBinding(Said):
     """The binding that pays from now on."""
 
     binding_id: str
@@ -125,7 +150,8 @@ class CurrentBinding(Wire):
     payment_terms: PaymentTerms | None
 
 
-class PreviousBinding(Wire):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousBinding(Said):
     """The binding that paid until now: `[established_at, ended_at)`."""
 
     binding_id: str
@@ -134,6 +160,7 @@ class PreviousBinding(Wire):
     ended_at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BindingChanged(Event):
     """A project has another payer, its first one, or none any more."""
 
@@ -147,6 +174,7 @@ class BindingChanged(Event):
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPhaseChanged(Event):
     """An account entered a phase."""
 
@@ -162,6 +190,7 @@ class AccountPhaseChanged(Event):
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Event):
     """The account's state after a command or fact changed it: exactly one, last; its contact is never part of it."""
 
@@ -183,6 +212,7 @@ class AccountChanged(Event):
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectBillingNotice(Event):
     """Tells one project that its payer's phase changed, or that it has none."""
 

@@ -1,6 +1,6 @@
 """An event as it goes out (docs/contract.md section 2): rendered once, to the bytes that a replay repeats."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import orjson
 
 from schemas.envelope import SPECVERSION, type_of
 from schemas.events import Event
+from schemas.immutable import dataclass
 from schemas.scalars import format_instant
 from schemas.topics import Topic
 
@@ -64,7 +65,7 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
     if outgoing.sender is not None:
         attributes["authid"] = outgoing.sender
     attributes.update(outgoing.passed_on)
-    attributes["data"] = outgoing.event.model_dump(mode="json")
+    attributes["data"] = orjson.Fragment(outgoing.event.data())
     return orjson.dumps(attributes)
 
 

@@ -1,10 +1,12 @@
 """What an operator offers (docs/contract.md sections 5 and 9): fewer currencies, regions and kinds of profiles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from schemas.immutable import dataclass
 
 
 @dataclass(frozen=True, slots=True)

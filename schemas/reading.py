@@ -1,15 +1,15 @@
 """From a record to what it says: a command, a fact, or a reason why it cannot be answered."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.card_numbers import card_number_pointers, without_card_numbers
+from schemas.card_numbers import card_number_pointers, holds_no_card_number, without_card_numbers
 from schemas.commands import COMMANDS, Command, fingerprint
-from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event
+from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.immutable import dataclass
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
@@ -17,7 +17,11 @@ from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
 from schemas.violations import faults_of, violations_of
 
-_FACTS: tuple[type[Fact], ...] = (ProjectChanged, PaymentProfileChanged)
+_COMMANDS_BY_TYPE = {type_of(name): command for name, command in COMMANDS.items()}
+_FACT_TYPES: dict[type[Fact], re.Pattern[str]] = {
+    fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
+    for fact in (ProjectChanged, PaymentProfileChanged)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +58,19 @@ class FactMessage:
 def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -> CommandMessage:
     """Read a record of the command topic. Raises Unanswerable for what only a dead letter can answer."""
     attributes, data = attributes_and_data(record, max_value_bytes)
-    cards = card_number_pointers(data)
+    cards = _card_numbers(record, data)
     try:
         event = read_cloud_event(attributes, data, record)
         organization = data.get("organization") if isinstance(data, dict) else None
         if not isinstance(organization, str) or not is_identifier(organization):
             raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "data.organization must be an organization's name")
-        if any(_version_of(event.type, fact) is not None for fact in _FACTS):
+        model = _COMMANDS_BY_TYPE.get(event.type)
+        if model is None and any(type_.fullmatch(event.type) for type_ in _FACT_TYPES.values()):
             raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, "facts have topics of their own")
     except Unanswerable:
         if cards:
             raise _card_number() from None
         raise
-    name = event.type.removeprefix(TYPE_PREFIX).removesuffix(".v1")
-    model = COMMANDS.get(name) if event.type == f"{TYPE_PREFIX}{name}.v1" else None
     violations = [violation(Reason.INVALID, fault) for fault in event.faults]
     command = None
     if model is not None:
@@ -92,13 +95,13 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
 def read_fact(record: Record, model: type[Fact], max_value_bytes: int) -> FactMessage:
     """Read a record of a fact topic, which holds `model` only. Raises Unanswerable."""
     attributes, data = attributes_and_data(record, max_value_bytes)
-    if card_number_pointers(data):
+    if _card_numbers(record, data):
         raise _card_number()
     event = read_cloud_event(attributes, data, record)
-    version = _version_of(event.type, model)
+    version = _FACT_TYPES[model].fullmatch(event.type)
     if version is None:
         raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, f"this topic holds {model.__name__} only")
-    if version != "1":
+    if version.group(1) != "1":
         raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"{model.__name__} is read in version 1 only")
     if event.faults:
         raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "; ".join(event.faults))
@@ -109,15 +112,14 @@ def read_fact(record: Record, model: type[Fact], max_value_bytes: int) -> FactMe
         raise Unanswerable(DeadLetterReason.INVALID_FACT, detail) from None
 
 
+def _card_numbers(record: Record, data: Any) -> list[str]:
+    return [] if record.value is None or holds_no_card_number(record.value) else card_number_pointers(data)
+
+
 def _card_number() -> Unanswerable:
     return Unanswerable(
         DeadLetterReason.CARD_NUMBER, "the data holds what looks like a card number; nothing of it is kept"
     )
-
-
-def _version_of(type_: str, model: type[Fact]) -> str | None:
-    match = re.fullmatch(rf"{re.escape(TYPE_PREFIX)}{model.__name__}\.v([0-9]+)", type_)
-    return match.group(1) if match else None
 
 
 def _meaning(well_formed: Command | None, data: Any, event: CloudEvent) -> bytes:
@@ -131,11 +133,10 @@ def _validated(model: type[Command], data: Any, policy: OperatorPolicy) -> tuple
     A command that only the operator's policy refuses is given all the same: what it means does not hang on the policy.
     """
     try:
-        command = model.model_validate(data, by_alias=True, by_name=False)
+        return model.model_validate(data, by_alias=True, by_name=False, context={"policy": policy}), []
+    except ValidationError as error:
+        refused = violations_of(error)
+    try:
+        return model.model_validate(data, by_alias=True, by_name=False), refused
     except ValidationError as error:
         return None, violations_of(error)
-    try:
-        model.model_validate(data, by_alias=True, by_name=False, context={"policy": policy})
-    except ValidationError as error:
-        return command, violations_of(error)
-    return command, []

@@ -1,8 +1,9 @@
 """What a topic hands over, and what is made of it when it can be answered by a dead letter only."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from schemas.immutable import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from schemas.immutable import dataclass
 
 
 @dataclass(frozen=True, slots=True)

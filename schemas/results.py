@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from schemas.events import Event, OptionalText
+from schemas.events import Event, OptionalText, Said
+from schemas.immutable import dataclass
 from schemas.scalars import Instant, Wire
 from schemas.topics import Topic
 
@@ -91,13 +92,15 @@ def violation(
     return Violation(reason=reason, message=message, field=field, blockers=blockers, retryable=reason in RETRYABLE)
 
 
-class Announcement(Wire):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement(Said):
     """An event of a command, as its result lists it: `type` in full, and subject."""
 
     type: str
     subject: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandCompleted(Event):
     """The result of a command: of every command one, after an interim one where it was scheduled or waits."""
 
@@ -119,13 +122,15 @@ class CommandCompleted(Event):
     event_count: int
 
 
-class HeaderCopy(Wire):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderCopy(Said):
     """A header of a dead record; `value` in base64."""
 
     name: str
     value: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter(Event):
     """A record without an answer. `key` and `value` (its first 64 KiB) in base64, `sha256` of the whole in hex."""
 

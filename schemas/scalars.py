@@ -4,6 +4,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -77,10 +78,11 @@ def parse_instant(text: str) -> datetime:
         raise ValueError("outside the years 1 to 9999") from error
 
 
+@lru_cache(maxsize=1024)
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
     # strftime does not pad years before 1000 on every platform.
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def format_decimal(value: Decimal) -> str:

@@ -1,7 +1,9 @@
 """The topics (docs/contract.md section 1): names without the configured prefix, direction, and broker settings."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from schemas.immutable import dataclass
 
 _DAY_MS = 86_400_000
 _LARGEST_EVENT_BYTES = 8 * 1024 * 1024

@@ -13,11 +13,12 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient, is_wrong_schema
+from db.errors import is_claimed_before, is_transient, is_wrong_schema
 from db.load import load
-from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions
+from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions, extended
+from db.memory import Memory
 from db.sealing import KeyEncryption
-from db.shards import lock_shards, shard_of
+from db.shards import lock_shards, move_heads, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.bindings import MOST_PROJECTS
 from domain.dead_letters import Dead
@@ -34,6 +35,10 @@ from workers.settings import Settings
 
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
+_WARY_BATCHES = 50
+"""How many batches in a row ask for claimed ids, before and after one had them; others find out when they claim."""
+_LANES = 2
+_LANE_RECORDS = 500
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
 
@@ -61,6 +66,10 @@ class Batches:
         self._metrics = metrics
         self._stopping = stopping
         self._policy = settings.policy()
+        self._memory = Memory(settings.remembered_records, self._shard)
+        # Records may have been read before: by a process that was killed, or before a rebalance.
+        self._wary_batches = _WARY_BATCHES
+        self._free_lanes = asyncio.Semaphore(_LANES)
         self._partition_in_use = 0
         self._partition_ensured = -1
 
@@ -71,9 +80,16 @@ class Batches:
         this version: in both cases nothing may be acknowledged.
         """
         began = time.monotonic()
-        messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
-        for part in _parts(messages):
-            await self._settle(role, part, began)
+        lanes = [self._settle_lane(role, lane, reader, began) for lane in _lanes(records)]
+        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
+    async def _settle_lane(self, role: Role, records: Sequence[Record], reader: Reader, began: float) -> None:
+        async with self._free_lanes:
+            messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
+            for part in _parts(messages):
+                await self._settle(role, part, began)
 
     async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return once what is due has been done; give what could not be, because of a fault. Raises as `settle`."""
@@ -107,6 +123,9 @@ class Batches:
             try:
                 return await self._transaction(messages)
             except Exception as error:
+                if is_claimed_before(error):
+                    self._wary_batches = _WARY_BATCHES
+                    continue
                 if not is_transient(error):
                     raise
                 logger.warning("batch_retried", records=len(messages), error=_brief(error), delay_seconds=delay)
@@ -117,25 +136,28 @@ class Batches:
     async def _transaction(self, messages: list[Message]) -> Folded:
         needs = needs_of(messages)
         await self._ensure_partition()
+        wary = self._wary_batches > 0
         async with self._engine.begin() as connection:
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
-            known = await load(connection, needs, self._keys)
+            self._memory.enter(heads)
+            known = await load(connection, needs, self._keys, self._memory, ask_for_claims=wary)
+            were_claimed = bool(known.fingerprints)
             fresh = [message for message in messages if _place(message) not in known.handled]
             clock = Clock(now)
             folded = fold(fresh, known.book, known.fingerprints, self._policy, clock)
-            await store(connection, known.book, self._keys)
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
-            positions = await append(connection, heads, outgoing, self._settings.source, clock.last)
-            await store_claims(
-                connection,
-                [
-                    (claim, outgoing[claim.result_index][0], positions[claim.result_index])
-                    for claim in folded.claims.values()
-                ],
-            )
+            rows, moved = extended(heads, outgoing, self._settings.source, max(clock.last, now))
+            claims = [(claim, *rows[claim.result_index][:2]) for claim in folded.claims.values()]
+            await store_claims(connection, claims)
+            await store(connection, known.book, self._keys)
+            await append(connection, rows)
             await store_handled(connection, folded.unclaimed)
             await store_dead_letters(connection, folded.dead, now, self._keys)
-        highest = max(head.position for head in heads.values())
+            await move_heads(connection, moved)
+        self._memory.leave(moved, known.whole, known.book)
+        if wary:
+            self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1
+        highest = max(head.position for head in moved.values())
         self._partition_in_use = max(self._partition_in_use, highest // PARTITION_POSITIONS)
         return folded
 
@@ -155,6 +177,18 @@ class Batches:
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+def _lanes(records: Sequence[Record]) -> list[list[Record]]:
+    """Part records by their partitions, each in its order: what one lane decides is stored while another decides.
+
+    An organization has one partition, so lanes meet in a shard only where records are keyed otherwise, and then wait.
+    """
+    wanted = max(1, len(records) // _LANE_RECORDS)
+    lanes: list[list[Record]] = [[] for _ in range(wanted)]
+    for record in records:
+        lanes[record.partition % wanted].append(record)
+    return [lane for lane in lanes if lane]
 
 
 def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:

@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.engine import listening_connection
 from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
-from db.log import NOTIFY_CHANNEL, LogRow, read, row_at, row_hash
-from db.shards import all_heads
+from db.log import LogRow, read, row_at, row_hash
+from db.shards import NOTIFY_CHANNEL, all_heads
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
 from workers.metrics import Metrics

@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
     )
     batch_max_records: int = Field(default=2000, ge=1, description="Most records that one transaction decides.")
+    remembered_records: int = Field(
+        default=25_000,
+        ge=0,
+        description="Most projects, and accounts, payment profiles and organizations, that a worker remembers.",
+    )
     timers_poll_seconds: float = Field(
         default=0.25, gt=0, le=1, description="How often the timers look for what is due, in seconds."
     )

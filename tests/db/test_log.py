@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import log
 from db.engine import listening_connection
-from db.log import NOTIFY_CHANNEL, append, ensure_partitions, read, row_at
-from db.shards import Head, lock_shards
+from db.log import append, ensure_partitions, extended, read, row_at
+from db.shards import NOTIFY_CHANNEL, Head, all_heads, lock_shards, move_heads
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
 
@@ -34,15 +34,21 @@ def notice(number: int, *, key: bytes | None = b"acme/web", length: int = 0) -> 
 
 async def _appended(engine: AsyncEngine, *outgoing: tuple[int, Outgoing]) -> list[int]:
     async with engine.begin() as connection:
-        heads, now = await lock_shards(connection, {shard for shard, _ in outgoing})
-        return await append(connection, heads, outgoing, "/whopays/test", now)
+        return await _append(connection, *outgoing)
+
+
+async def _append(connection: AsyncConnection, *outgoing: tuple[int, Outgoing]) -> list[int]:
+    heads, now = await lock_shards(connection, {shard for shard, _ in outgoing})
+    rows, moved = extended(heads, outgoing, "/whopays/test", now)
+    await append(connection, rows)
+    await move_heads(connection, moved)
+    return [position for _, position, *_ in rows]
 
 
 async def test_positions_are_gapless_and_each_hash_covers_the_row_before(engine: AsyncEngine) -> None:
     assert await _appended(engine, (4, notice(1)), (2, notice(2)), (4, notice(3, key=None))) == [1, 1, 2]
     async with engine.connect() as connection:
-        heads, now = await lock_shards(connection, [4])
-        await append(connection, heads, [(4, notice(4))], "/whopays/test", now)
+        await _append(connection, (4, notice(4)))
         await connection.rollback()
     assert await _appended(engine, (4, notice(5))) == [3]
     async with engine.connect() as connection:
@@ -64,9 +70,15 @@ async def test_an_absent_key_is_not_an_empty_one() -> None:
     assert log.row_hash(b"", "t", None, b"v") != log.row_hash(b"", "t", b"", b"v")
 
 
-async def test_nothing_to_append(engine: AsyncEngine) -> None:
+async def test_a_head_moves_by_its_instant_even_when_nothing_is_appended(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        assert await append(connection, {1: Head(0, b"")}, [], "/whopays/test", _NOW) == []
+        heads, now = await lock_shards(connection, [1])
+        rows, moved = extended(heads, [], "/whopays/test", now)
+        assert (rows, moved) == ([], {1: Head(0, b"", now)})
+        await append(connection, rows)
+        await move_heads(connection, moved)
+    async with engine.connect() as connection:
+        assert (await all_heads(connection))[1] == Head(0, b"", now)
 
 
 async def test_the_commit_is_announced(engine: AsyncEngine) -> None:
@@ -75,8 +87,7 @@ async def test_the_commit_is_announced(engine: AsyncEngine) -> None:
     async with listening_connection(url) as listening:
         await listening.add_listener(NOTIFY_CHANNEL, lambda *_: announced.set())
         async with engine.begin() as connection:
-            heads, now = await lock_shards(connection, [1])
-            await append(connection, heads, [(1, notice(1))], "/whopays/test", now)
+            await _append(connection, (1, notice(1)))
             await listening.execute("SELECT 1")
             assert not announced.is_set()
         await asyncio.wait_for(announced.wait(), 10)
@@ -116,8 +127,7 @@ async def test_partitions_are_made_before_they_are_needed(engine: AsyncEngine, m
             await ensure_partitions(connection)
 
     async with engine.begin() as writing:
-        heads, now = await lock_shards(writing, [2])
-        await append(writing, heads, [(2, notice(1))], "/whopays/test", now)
+        await _append(writing, (2, notice(1)))
         await asyncio.wait_for(asyncio.gather(ensure(), ensure()), 10)
     async with engine.connect() as connection:
         partitions = await connection.execute(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, load, log, queries, store, timers
 from db.engine import create_engine
+from db.rows import PROJECT_TYPES
 from embedded import Addresses
 from tests.installations import database
 
@@ -81,7 +82,10 @@ _ACCOUNTS = {"a": ["org-1", "org-2"], "b": ["account-1", "account-2"]}
 _PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
 _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
-_PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [None]}
+_PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
+_CHANGED_PROJECT: dict[str, Any] = {name: [None] for name in PROJECT_TYPES} | {
+    "organization": ["org-1"], "project": ["project-1"],
+}  # fmt: skip
 _ENDING = {"organization": ["org-1"], "project": ["project-1"], "number": [1], "ended_at": [None], "released": [True]}
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
@@ -133,7 +137,6 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._ATTACHED_ACCOUNTS, _PROFILES, id="attached accounts"),
         pytest.param(load._PROFILES, _PROFILES, id="profiles"),
         pytest.param(load._PROJECTS, _NAMED, id="projects"),
-        pytest.param(load._ACTIVE_BINDINGS, _NAMED, id="active bindings"),
         pytest.param(load._BOUND, {**_ACCOUNTS, "row_limit": 500}, id="bound projects"),
         pytest.param(load._PAGE, _FAN_OUT, id="page of a fan-out"),
         pytest.param(load._WAITED_FOR, _ACCOUNTS, id="projects that wait for accounts"),
@@ -157,6 +160,7 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
         pytest.param(store._END_BINDINGS, _ENDING, id="end bindings"),
+        pytest.param(store._UPDATE_PROJECTS, _CHANGED_PROJECT, id="update projects"),
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
         ),

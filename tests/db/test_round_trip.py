@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.load import Loaded, load
+from db.memory import Memory
 from db.sealing import LocalKeys, Sealed, unseal
 from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.book import Book, BoundProjects
@@ -91,7 +92,7 @@ _FULL = Account(
     balance=Balance(outstanding=Decimal("-123456789012.345678"), currency_code="EUR", as_of=_NOW),
 )
 _ORIGIN = Origin(caused_by="f 1", sender="/rm/é", passed_on={"correlationid": 'a "b"', "traceparent": "00-1"})
-_PROJECT = Project(organization="acme", project="web", state="Active", version=1)
+_PROJECT = Project(organization="acme", project="web", state="Active", version=1, bindings=1)
 _DELETED = Project(
     organization="acme",
     project="old",
@@ -175,11 +176,11 @@ _FAN_OUT = FanOut(
 async def _kept(engine: AsyncEngine, *changes: Change, needs: Needs = _NEEDS) -> Loaded:
     """Store changes over what is there, commit, and load in a transaction of its own."""
     async with engine.begin() as connection:
-        book = (await load(connection, needs, _KEYS)).book
+        book = (await load(connection, needs, _KEYS, Memory(0, len))).book
         book.apply(changes)
         await store(connection, book, _KEYS)
     async with engine.begin() as connection:
-        return await load(connection, needs, _KEYS)
+        return await load(connection, needs, _KEYS, Memory(0, len))
 
 
 async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
@@ -371,10 +372,12 @@ async def test_members_are_replaced_also_by_nothing(engine: AsyncEngine) -> None
 
 async def test_payers_of_one_batch_and_of_the_next(engine: AsyncEngine) -> None:
     second = replace(_BINDING, number=2, account="bare", established_at=_LATER, previous_ended_at=_LATER)
-    await _kept(engine, _BARE, _FULL, replace(_BINDING, ended_at=_LATER), second)
+    twice, thrice = replace(_PROJECT, bindings=2), replace(_PROJECT, bindings=3)
+    book = (await _kept(engine, _BARE, _FULL, replace(_BINDING, ended_at=_LATER), second, twice)).book
+    assert book.active_binding("acme", "web") == second
     ended = _LATER + timedelta(hours=1)
     third = replace(_BINDING, number=3, established_at=ended, previous_ended_at=ended)
-    book = (await _kept(engine, replace(second, ended_at=ended), third)).book
+    book = (await _kept(engine, replace(second, ended_at=ended), third, thrice)).book
     assert book.active_binding("acme", "web") == third
     book = (await _kept(engine, replace(third, ended_at=ended + timedelta(hours=1), released=True))).book
     assert book.active_binding("acme", "web") is None
@@ -408,11 +411,11 @@ async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
     )
     needs.records += [recreated, other]
     async with engine.begin() as connection:
-        known = await load(connection, needs, _KEYS)
+        known = await load(connection, needs, _KEYS, Memory(0, len))
         assert known.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
         assert known.handled == set()
         needs.records.append(record)
-        assert (await load(connection, needs, _KEYS)).handled == {record.place}
+        assert (await load(connection, needs, _KEYS, Memory(0, len))).handled == {record.place}
 
 
 async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: AsyncEngine) -> None:

@@ -78,9 +78,8 @@ def test_a_hundred_moves_touch_and_rise_whatever_the_clock_does() -> None:
     for earlier, later in zip(_events(outgoing), _events(outgoing)[1:], strict=False):
         assert earlier.current is not None
         assert later.previous is not None
-        assert later.previous.model_dump(exclude={"ended_at"}) == earlier.current.model_dump(
-            include={"binding_id", "account", "established_at"}
-        )
+        for member in ("binding_id", "account", "established_at"):
+            assert getattr(later.previous, member) == getattr(earlier.current, member)
 
 
 def test_a_clock_that_stands_still_moves_by_a_microsecond() -> None:

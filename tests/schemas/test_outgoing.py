@@ -1,6 +1,7 @@
 """Events as they go out: rendered once, byte for byte (docs/contract.md sections 2, 6 and 7)."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -116,7 +117,7 @@ def test_a_key_that_is_no_text_is_no_attribute() -> None:
 
 
 def test_what_the_contract_marks_optional_is_left_out_and_all_else_is_null() -> None:
-    released = BOUND.model_copy(update={"current": None, "cause": Cause(fact_id="f-1", by="/rm")})
+    released = replace(BOUND, current=None, cause=Cause(fact_id="f-1", by="/rm"))
     data = _said(_outgoing(released))["data"]
     assert data["current"] is None
     assert data["cause"] == {"factId": "f-1", "by": "/rm"}

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,11 +27,10 @@ async def _stand_still() -> None:
     await asyncio.Event().wait()
 
 
-async def _append_and_stand_still(connection: AsyncConnection, *rest: object) -> list[int]:
-    positions = await log.append(connection, *rest)  # type: ignore[arg-type]  # handed on as it came
-    if positions:
+async def _append_and_stand_still(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    await log.append(connection, rows)
+    if rows:
         await _stand_still()
-    return positions
 
 
 class TamperedBatches(Batches):

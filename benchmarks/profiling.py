@@ -1,0 +1,161 @@
+"""Where a command's time goes: the batch transaction taken apart, in one process on a real PostgreSQL, without Kafka.
+
+`python -m benchmarks.profiling` prints the CPU time of this process and the time that passed for each step; with
+`--functions` also the functions that the interpreter spends its time in.
+"""
+
+import asyncio
+import cProfile
+import pstats
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial, wraps
+from typing import Annotated, Any
+from unittest.mock import patch
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.fleet import ACCOUNTS, Fleet, reports
+from benchmarks.installations import installed, servers
+from benchmarks.traffic import Message
+from db import log
+from db.engine import create_engine
+from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.reading import read_command, read_fact
+from schemas.records import Record
+from schemas.topics import Topic
+from workers import batch
+from workers.batch import Batches, Reader
+from workers.metrics import Metrics
+from workers.roles import Role
+from workers.running import tune_garbage_collection
+from workers.settings import Settings
+
+_STEPS = {
+    "read": (batch, "_message"),
+    "needs": (batch, "needs_of"),
+    "lock": (batch, "lock_shards"),
+    "load": (batch, "load"),
+    "decide": (batch, "fold"),
+    "store": (batch, "store"),
+    "render": (log, "render"),
+    "append": (batch, "append"),
+    "claims": (batch, "store_claims"),
+}
+
+
+class Steps:
+    """CPU and elapsed seconds by step; steps within others are counted in both."""
+
+    def __init__(self) -> None:
+        self.cpu: defaultdict[str, float] = defaultdict(float)
+        self.elapsed: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add what passes in the context."""
+        cpu, elapsed = time.process_time(), time.perf_counter()
+        try:
+            yield
+        finally:
+            self.cpu[name] += time.process_time() - cpu
+            self.elapsed[name] += time.perf_counter() - elapsed
+
+    def wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Give a function that is timed under a name."""
+        if asyncio.iscoroutinefunction(function):
+
+            @wraps(function)
+            async def awaited(*arguments: Any, **named: Any) -> Any:
+                with self.timed(name):
+                    return await function(*arguments, **named)
+
+            return awaited
+
+        @wraps(function)
+        def called(*arguments: Any, **named: Any) -> Any:
+            with self.timed(name):
+                return function(*arguments, **named)
+
+        return called
+
+
+async def _run(batches: int, size: int, *, functions: bool) -> None:
+    with servers() as addresses:
+        async with installed(addresses) as settings:
+            await _profile(settings, batches, size, functions=functions)
+
+
+async def _profile(settings: Settings, batches: int, size: int, *, functions: bool) -> None:
+    engine = create_engine(settings.database_url)
+    deciding = Batches(engine, settings, settings.keys(), Metrics(), asyncio.Event())
+    fleet = Fleet(200, 20_000)
+    commands = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
+    settle = partial(_settle, deciding, settings, size)
+    facts = reports(fleet)
+    await settle(
+        Topic.PAYMENT_PROFILES,
+        facts[Topic.PAYMENT_PROFILES],
+        partial(read_fact, model=PaymentProfileChanged, max_value_bytes=2**18),
+    )
+    await settle(Topic.PROJECTS, facts[Topic.PROJECTS], partial(read_fact, model=ProjectChanged, max_value_bytes=2**18))
+    await settle(Topic.ADMIN_COMMANDS, facts[Topic.ADMIN_COMMANDS], commands)
+    await settle(Topic.ADMIN_COMMANDS, [fleet.bind(project, ACCOUNTS[0])[1] for project in fleet.projects], commands)
+    tune_garbage_collection()
+    rebound = [
+        fleet.bind(fleet.projects[number % len(fleet.projects)], ACCOUNTS[(number // len(fleet.projects) + 1) % 2])[1]
+        for number in range(batches * size)
+    ]
+    steps = Steps()
+    with ExitStack() as stack:
+        if not functions:
+            for name, (module, function) in _STEPS.items():
+                stack.enter_context(patch.object(module, function, steps.wrapped(name, getattr(module, function))))
+        profile = cProfile.Profile()
+        if functions:
+            profile.enable()
+        with steps.timed("all"):
+            await settle(Topic.ADMIN_COMMANDS, rebound, commands)
+        profile.disable()
+    await engine.dispose()
+    if functions:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(60)
+    _show(steps, len(rebound))
+
+
+async def _settle(
+    deciding: Batches, settings: Settings, size: int, topic: Topic, messages: Sequence[Message], reader: Reader
+) -> None:
+    for begin in range(0, len(messages), size):
+        records = [
+            Record(settings.topic(topic), 0, begin + number, datetime.now(UTC), message.key, (), message.value)
+            for number, message in enumerate(messages[begin : begin + size])
+        ]
+        await deciding.settle(Role.ADMIN_COMMANDS, records, reader)
+
+
+def _show(steps: Steps, commands: int) -> None:
+    table = Table(title="Microseconds per command", title_justify="left")
+    for column in ("step", "CPU of the worker", "elapsed"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for name in steps.cpu:
+        table.add_row(name, *(f"{part[name] / commands * 1e6:,.1f}" for part in (steps.cpu, steps.elapsed)))
+    Console().print(table)
+
+
+def main(
+    batches: Annotated[int, typer.Option(min=1, help="Batches of commands.")] = 20,
+    size: Annotated[int, typer.Option(min=1, help="Commands of a batch.")] = 2000,
+    functions: Annotated[bool, typer.Option("--functions", help="Name the functions that take the time.")] = False,
+) -> None:
+    """Take the batch transaction apart."""
+    asyncio.run(_run(batches, size, functions=functions))
+
+
+if __name__ == "__main__":
+    typer.run(main)

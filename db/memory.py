@@ -1,0 +1,109 @@
+"""What this process left in the database: exact for as long as nobody else has written there since.
+
+A shard has one writer at a time, and every transaction that writes moves the heads of its shards (db/shards.py). So if
+a head that is locked is the one that this process left, what it remembers of that shard is what the database holds, and
+need not be loaded; otherwise all of that shard is forgotten.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from db.shards import Head
+from domain.book import Book
+from domain.state import Kept, Key
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Whole:
+    """Of what everything is known that a decision can ask: keys of projects, accounts and payment profiles, and names.
+
+    A project with its active and pending bindings, an organization with its choices and fan-outs.
+    """
+
+    projects: set[Key] = field(default_factory=set)
+    accounts: set[Key] = field(default_factory=set)
+    payment_profiles: set[Key] = field(default_factory=set)
+    organizations: set[str] = field(default_factory=set)
+
+
+class Remembered(Generic[K]):
+    """Records by key, at most `limit` keys: beyond that the least recently used is forgotten."""
+
+    def __init__(self, limit: int, epoch_of: Callable[[K], int]) -> None:
+        self._limit = limit
+        self._epoch_of = epoch_of
+        self._entries: OrderedDict[K, tuple[int, tuple[Kept, ...]]] = OrderedDict()
+
+    def recall(self, keys: Collection[K]) -> tuple[list[Kept], list[K]]:
+        """Give the records of the keys that are known, and the keys that are not; of a known key there may be none."""
+        records: list[Kept] = []
+        unknown: list[K] = []
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == self._epoch_of(key):
+                records += entry[1]
+            else:
+                unknown.append(key)
+        return records, unknown
+
+    def keep(self, keys: Iterable[K], records_of: Callable[[K], tuple[Kept, ...]]) -> None:
+        """Remember all that is known of the keys."""
+        entries = self._entries
+        for key in keys:
+            entries[key] = (self._epoch_of(key), records_of(key))
+            entries.move_to_end(key)
+        while len(entries) > self._limit:
+            entries.popitem(last=False)
+
+    def forget(self, keys: Iterable[K]) -> None:
+        """Know nothing of the keys any more."""
+        for key in keys:
+            self._entries.pop(key, None)
+
+
+class Memory:
+    """What a process remembers of projects, accounts, payment profiles and organizations: `limit` of each at most."""
+
+    def __init__(self, limit: int, shard_of: Callable[[str], int]) -> None:
+        self._heads: dict[int, Head] = {}
+        self._epochs: defaultdict[int, int] = defaultdict(int)
+
+        def epoch(organization: str) -> int:
+            return self._epochs[shard_of(organization)]
+
+        def epoch_of_key(key: Key) -> int:
+            return self._epochs[shard_of(key[0])]
+
+        self.projects = Remembered[Key](limit, epoch_of_key)
+        self.accounts = Remembered[Key](limit, epoch_of_key)
+        self.payment_profiles = Remembered[Key](limit, epoch_of_key)
+        self.organizations = Remembered[str](limit, epoch)
+
+    def enter(self, heads: Mapping[int, Head]) -> None:
+        """Forget the shards, of those that were just locked, where another has written.
+
+        Until a transaction that has them locked comes to `leave`, they are as if another had.
+        """
+        for shard, head in heads.items():
+            if self._heads.pop(shard, None) != head:
+                self._epochs[shard] += 1
+
+    def leave(self, heads: Mapping[int, Head], whole: Whole, book: Book) -> None:
+        """Remember what a transaction has left that committed: its shards with these heads."""
+        self._heads.update(heads)
+        changed = book.changed
+        self.projects.forget(
+            {*changed.projects, *(key[:2] for key in changed.bindings), *(key[:2] for key in changed.pending)}
+            - whole.projects
+        )
+        self.accounts.forget(changed.accounts.keys() - whole.accounts)
+        self.payment_profiles.forget(changed.payment_profiles.keys() - whole.payment_profiles)
+        self.organizations.forget({*changed.organizations, *(key[0] for key in changed.fan_outs)} - whole.organizations)
+        self.projects.keep(whole.projects, book.about_project)
+        self.accounts.keep(whole.accounts, book.about_account)
+        self.payment_profiles.keep(whole.payment_profiles, book.about_payment_profile)
+        self.organizations.keep(whole.organizations, book.about_organization)
