@@ -45,6 +45,9 @@ _STEPS = {
     "store": (batch, "store"),
     "render": (log, "render"),
     "append": (batch, "append"),
+    "move heads": (batch, "move_heads"),
+    "place": (batch, "extended"),
+    "handled": (batch, "store_handled"),
     "claims": (batch, "store_claims"),
 }
 

@@ -63,7 +63,7 @@ async def driver(connection: AsyncConnection) -> Any:
     return raw
 
 
-async def fetch(connection: AsyncConnection, statement: TextClause, **values: Any) -> list[Mapping[str, Any]]:
+async def fetch(connection: AsyncConnection, statement: TextClause, /, **values: Any) -> list[Mapping[str, Any]]:
     """Run a statement of the hot path by asyncpg itself, whose rows take a fraction of the time, and give its rows."""
     query, names = _numbered(statement)
     rows: list[Mapping[str, Any]] = await (await driver(connection)).fetch(query, *(values[name] for name in names))

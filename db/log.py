@@ -20,7 +20,7 @@ PARTITION_POSITIONS = 1_000_000
 _PARTITIONS_LOCK_KEY = 0x77686F6C6F67
 _DEFAULT_LARGEST_BYTES = 1024 * 1024
 _LARGEST_BYTES = {
-    plan.topic: int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
+    str(plan.topic): int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
 }
 _ATTRIBUTES_BYTES = 16 * 1024
 _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
@@ -65,8 +65,8 @@ def extended(
         position += 1
         topic = str(event.topic)
         value = render(event, f"{shard}-{position}", source)
-        if _message_bytes(event, value) > _LARGEST_BYTES[event.topic]:
-            raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {event.topic}")
+        if _message_bytes(event, value) > _LARGEST_BYTES[topic]:
+            raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {topic}")
         hash_ = row_hash(previous, topic, event.key, value)
         ends[shard] = (position, hash_)
         rows.append((shard, position, event.time, topic, event.key, value, hash_))

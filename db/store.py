@@ -28,7 +28,6 @@ from db.sealing import KeyEncryption, Sealed, seal
 from domain.book import Book
 from domain.dead_letters import Dead
 from domain.messages import Claim
-from domain.state import Binding
 from schemas.records import DeadLetterReason, Record
 
 
@@ -99,13 +98,10 @@ async def _store_projects(connection: AsyncConnection, book: Book) -> None:
 async def _store_bindings(connection: AsyncConnection, book: Book) -> None:
     ended = [one for key, one in book.changed.bindings.items() if key in book.known_bindings]
     begun = [one for key, one in book.changed.bindings.items() if key not in book.known_bindings]
-    # The old payer ends before the new one begins: at no moment are there two.
-    await _over(connection, _END_BINDINGS, ({name: getattr(one, name) for name in _ENDING_TYPES} for one in ended))
-    await _copy(connection, "bindings", _BINDING_COLUMNS, [_binding_row(one) for one in begun])
-
-
-def _binding_row(binding: Binding) -> tuple[Any, ...]:
-    return tuple(getattr(binding, column) for column in _BINDING_COLUMNS)
+    if ended or begun:
+        ending = {f"ended_{name}": [getattr(one, name) for one in ended] for name in _ENDING_TYPES}
+        beginning = {name: [getattr(one, name) for one in begun] for name in _BINDING_TYPES}
+        await fetch(connection, _STORE_BINDINGS, **ending, **beginning)
 
 
 def _done(changed: Mapping[tuple[str, str, int], object], name: str) -> list[dict[str, Any]]:
@@ -151,8 +147,8 @@ async def _over(connection: AsyncConnection, statement: TextClause, rows: Iterab
         await fetch(connection, statement, **{name: [row[name] for row in listed] for name in listed[0]})
 
 
-def _arrays(types: Mapping[str, str]) -> str:
-    return ", ".join(f"CAST(:{name} AS {type_}[])" for name, type_ in types.items())
+def _arrays(types: Mapping[str, str], prefix: str = "") -> str:
+    return ", ".join(f"CAST(:{prefix}{name} AS {type_}[])" for name, type_ in types.items())
 
 
 def _upsert(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextClause:
@@ -187,13 +183,20 @@ _PHASE_COLUMNS = (
     "organization", "account", "number", "previous_phase", "phase", "reason", "message", "by", "caused_by",
     "entered_at",
 )  # fmt: skip
-_BINDING_COLUMNS = (
-    "organization", "project", "number", "account", "established_at", "ended_at", "released", "previous_ended_at",
-)  # fmt: skip
 _DEAD_COLUMNS = (
     "topic", "partition", "offset", "timestamp", "reason", "detail", "key", "header_names", "header_values", "value",
     "key_id", "wrapped_key", "sealed", "recorded_at",
 )  # fmt: skip
+_BINDING_TYPES = {
+    "organization": "text",
+    "project": "text",
+    "number": "bigint",
+    "account": "text",
+    "established_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "released": "boolean",
+    "previous_ended_at": "timestamptz",
+}
 _ENDING_TYPES = {
     "organization": "text",
     "project": "text",
@@ -217,4 +220,16 @@ _UPSERT_FAN_OUTS = _upsert("fan_outs", ("organization", "account", "number"), FA
 _DELETE_PENDING = _delete("pending_bindings", {"organization": "text", "project": "text", "number": "bigint"})
 _DELETE_FAN_OUTS = _delete("fan_outs", {"organization": "text", "account": "text", "number": "integer"})
 _MOVE_CLAIMS = _update("inbox", ("organization", "source", "command_id"), _RESULT_TYPES)
-_END_BINDINGS = _update("bindings", ("organization", "project", "number"), _ENDING_TYPES)
+_STORE_BINDINGS = text(  # one statement, after which payers must touch; the old payer ends before the new one begins
+    f"""
+    WITH ended AS (
+        UPDATE bindings SET ended_at = ending.ended_at, released = ending.released
+        FROM unnest({_arrays(_ENDING_TYPES, "ended_")}) AS ending({", ".join(_ENDING_TYPES)})
+        WHERE (bindings.organization, bindings.project, bindings.number)
+            = (ending.organization, ending.project, ending.number)
+        RETURNING bindings.number
+    )
+    INSERT INTO bindings ({", ".join(_BINDING_TYPES)})
+    SELECT * FROM unnest({_arrays(_BINDING_TYPES)}) WHERE (SELECT count(*) FROM ended) >= 0
+    """
+)

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Computed,
     DateTime,
     ForeignKeyConstraint,
     Identity,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    UniqueConstraint,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -218,35 +216,13 @@ bindings = Table(
     Column("ended_at", _instant),
     Column("released", Boolean, nullable=False, server_default=text("false")),
     Column("previous_ended_at", _instant),
-    Column("previous_number", BigInteger, Computed("CASE WHEN number > 1 THEN number - 1 END", persisted=True)),
-    Column(
-        "successor_number",
-        BigInteger,
-        Computed("CASE WHEN ended_at IS NOT NULL AND NOT released THEN number + 1 END", persisted=True),
-    ),
     PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
-    UniqueConstraint("organization", "project", "number", "ended_at", name="bindings_end"),
-    UniqueConstraint("organization", "project", "number", "established_at", name="bindings_beginning"),
     CheckConstraint("ended_at > established_at", name="bindings_interval_not_empty"),
     CheckConstraint("NOT released OR ended_at IS NOT NULL", name="bindings_released_is_ended"),
     CheckConstraint("(number = 1) = (previous_ended_at IS NULL)", name="bindings_first_has_no_previous"),
     CheckConstraint("previous_ended_at <= established_at", name="bindings_follow_the_previous"),
-    # Each binding refers to the end of the one before it, and a superseded one to its successor: no overlap and no gap
-    # can be committed. Deferred, because one transaction ends the one and begins the other.
-    ForeignKeyConstraint(
-        ["organization", "project", "previous_number", "previous_ended_at"],
-        ["bindings.organization", "bindings.project", "bindings.number", "bindings.ended_at"],
-        name="bindings_touch_the_previous",
-        deferrable=True,
-        initially="DEFERRED",
-    ),
-    ForeignKeyConstraint(
-        ["organization", "project", "successor_number", "ended_at"],
-        ["bindings.organization", "bindings.project", "bindings.number", "bindings.established_at"],
-        name="bindings_superseded_have_a_successor",
-        deferrable=True,
-        initially="DEFERRED",
-    ),
+    # What holds between rows, triggers hold (migration 0005): each binding begins from the end of the one before it,
+    # and a superseded one has a successor from its end: no overlap and no gap outlasts a statement.
     Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index(
         "bindings_ended_by_account",

@@ -133,10 +133,10 @@ class Event(Said):
 
     def data(self) -> bytes:
         """Give the event's `data` attribute, as JSON."""
-        return _writer(type(self)).dump_json(self)
+        return _writer(type(self))(self)
 
 
-_writer: Callable[[type], TypeAdapter[Any]] = cache(TypeAdapter)
+_writer: Callable[[type], Callable[[Any], bytes]] = cache(lambda event: TypeAdapter(event).serializer.to_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

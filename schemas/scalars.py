@@ -82,7 +82,7 @@ def parse_instant(text: str) -> datetime:
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
     # strftime does not pad years before 1000 on every platform.
-    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat(timespec="microseconds")[:-6] + "Z"
+    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat("T", "microseconds")[:-6] + "Z"
 
 
 def format_decimal(value: Decimal) -> str:

@@ -20,6 +20,7 @@ from workers.settings import Settings
 
 # A record's timestamp is its producer's word: none (-1), or beyond what a date can hold.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PARTITION_FETCH_BYTES = 128 * 1024
 _LATEST_MS = 253_402_300_799_999
 
 logger = structlog.get_logger()
@@ -58,6 +59,8 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
         settings.topic(topic),
         batch=True,
         max_records=settings.batch_max_records,
+        # A little of each partition, so that a backlog comes in batches of many shards (workers/batch.py, lanes).
+        max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
         batch_timeout_ms=10,
         group_id=consumer_group(settings, role),
         auto_offset_reset="earliest",

@@ -68,6 +68,12 @@ async def _commit(engine: AsyncEngine, *statements: str) -> None:
             await connection.execute(text(statement.replace(":", "\\:")))
 
 
+def _together(bindings: list[str]) -> str:
+    """Write rows of bindings as one statement, after which they must touch."""
+    head, first = bindings[0].split("VALUES ")
+    return f"{head} VALUES {', '.join([first, *(one.split('VALUES ')[1] for one in bindings[1:])])}"
+
+
 @pytest.mark.parametrize(
     "statements",
     (
@@ -79,7 +85,7 @@ async def _commit(engine: AsyncEngine, *statements: str) -> None:
     ids=["one", "touching", "released, later another", "released, at once another"],
 )
 async def test_allowed_bindings(engine: AsyncEngine, statements: list[str]) -> None:
-    await _commit(engine, *statements)
+    await _commit(engine, _together(statements))
 
 
 @pytest.mark.parametrize(
@@ -107,21 +113,31 @@ async def test_allowed_bindings(engine: AsyncEngine, statements: list[str]) -> N
 )  # fmt: skip
 async def test_refused_bindings(engine: AsyncEngine, constraint: str, statements: list[str]) -> None:
     with pytest.raises(DBAPIError, match=f'"{constraint}"'):
-        await _commit(engine, *statements)
+        await _commit(engine, _together(statements))
 
 
 async def test_an_ended_binding_cannot_be_moved_away_from_its_successor(engine: AsyncEngine) -> None:
-    await _commit(engine, binding(1, 0, 2, None), binding(2, 2, None, 2))
-    for change in (f"ended_at = {at(1)}", "ended_at = NULL", "number = 7"):
-        with pytest.raises(DBAPIError, match='"bindings_'):
+    await _commit(engine, _together([binding(1, 0, 2, None), binding(2, 2, None, 2)]))
+    for change in (f"ended_at = {at(1)}", "ended_at = NULL"):
+        with pytest.raises(DBAPIError, match=r'"bindings_touch_the_previous"|"bindings_one_payer"'):
             await _commit(engine, _CHANGE_FIRST.format(change))
-    with pytest.raises(DBAPIError, match='"bindings_touch_the_previous"'):
-        await _commit(engine, "DELETE FROM bindings WHERE number = 1")
 
 
-async def test_superseding_in_one_transaction(engine: AsyncEngine) -> None:
+async def test_of_a_binding_nothing_but_its_end_is_set(engine: AsyncEngine) -> None:
+    await _commit(engine, binding(1, 0, 2, None, released=True))
+    changes = ("number = 7", f"established_at = {at(1)}", "project = 'other'", "account = 'other'")
+    for statement in (*map(_CHANGE_FIRST.format, changes), "DELETE FROM bindings WHERE number = 1"):
+        with pytest.raises(DBAPIError, match='"bindings_only_end"'):
+            await _commit(engine, statement)
+
+
+async def test_superseding_takes_one_statement(engine: AsyncEngine) -> None:
     await _commit(engine, binding(1, 0, None, None))
-    await _commit(engine, _CHANGE_FIRST.format(f"ended_at = {at(2)}"), binding(2, 2, None, 2))
+    ending, beginning = _CHANGE_FIRST.format(f"ended_at = {at(2)}"), binding(2, 2, None, 2)
+    with pytest.raises(DBAPIError, match='"bindings_superseded_have_a_successor"'):
+        await _commit(engine, ending, beginning)
+    begun = beginning.replace("VALUES (", "SELECT ").rstrip(")")
+    await _commit(engine, f"WITH ended AS ({ending} RETURNING 1) {begun} WHERE EXISTS (SELECT FROM ended)")
 
 
 @pytest.mark.parametrize(

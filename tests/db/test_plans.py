@@ -86,7 +86,9 @@ _PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
 _CHANGED_PROJECT: dict[str, Any] = {name: [None] for name in PROJECT_TYPES} | {
     "organization": ["org-1"], "project": ["project-1"],
 }  # fmt: skip
-_ENDING = {"organization": ["org-1"], "project": ["project-1"], "number": [1], "ended_at": [None], "released": [True]}
+_ENDING: dict[str, Any] = {f"ended_{name}": [None] for name in store._ENDING_TYPES} | {
+    name: [None] for name in store._BINDING_TYPES
+}
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
 }  # fmt: skip
@@ -159,7 +161,7 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
-        pytest.param(store._END_BINDINGS, _ENDING, id="end bindings"),
+        pytest.param(store._STORE_BINDINGS, _ENDING, id="end and begin bindings"),
         pytest.param(store._UPDATE_PROJECTS, _CHANGED_PROJECT, id="update projects"),
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
