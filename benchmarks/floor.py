@@ -3,7 +3,8 @@
 A process that reads a topic in batches of as many records as whopays. It COPYs, per record, the rows that a rebinding
 adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into tables with the same columns,
 checks, keys and indexes, filled beforehand like their models; and it publishes one event on each of two topics, with
-the bytes and headers of real ones, in Kafka transactions of as many events as the relay's. Then it commits its offsets.
+the bytes and headers of real ones, one Kafka transaction a batch, which is as many events as the relay takes into one
+by default. Then it commits its offsets.
 
 It is given its best: records are not parsed, values are those of one sample (only what keys need is new: rows are
 distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one

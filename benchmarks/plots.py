@@ -89,7 +89,7 @@ def _latency(workload: Workload, percentiles: Sequence[float]) -> Figure:
     axes.set_ylabel("percent of commands")
     axes.set_ylim(0, 101)
     _round_ticks(axes, [seconds * 1e3 for one in workload["latencies"].values() for seconds in one["curve"]])
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -124,7 +124,7 @@ def _processes(workload: Workload, _: Sequence[float]) -> Figure:
 
 
 def _huge(workload: Workload, _: Sequence[float]) -> Figure:
-    figure, axes = _figure("Milliseconds of small organizations beside a huge one (logarithmic)", height=3)
+    figure, axes = _figure("Small organizations, milliseconds until seen (logarithmic)", height=3)
     latencies = workload["latencies"]
     for place, name in enumerate(reversed(latencies)):
         latency = latencies[name]
