@@ -216,21 +216,22 @@ def _run_one(run: Callable[[Servers, Any], Awaitable[Report]], size: object, jso
 
 
 def _run(measure: Callable[[Servers, Callable[[Report], None]], Awaitable[None]], json: Path | None) -> None:
-    """Measure on servers, show each report when it is done, and write all."""
-    reports: list[Report] = []
-
-    def done(report: Report) -> None:
-        reports.append(report)
-        show(report)
+    """Measure on servers; show and write each report as soon as it is done."""
 
     async def run() -> None:
+        reports: list[Report] = []
+
+        def done(report: Report) -> None:
+            reports.append(report)
+            show(report)
+            if json is not None:
+                write(json, environment, reports)
+
         with servers() as found:
             settings = Settings(database_url=found.database_url, kafka_bootstrap_servers=found.kafka_bootstrap_servers)
             environment = await environment_facts(settings)
             show_environment(environment)
             await measure(found, done)
-            if json is not None:
-                write(json, environment, reports)
 
     try:
         asyncio.run(run())
