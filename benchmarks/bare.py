@@ -9,35 +9,25 @@ database and no other process lies before the transaction: nothing that publishe
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.failures import BenchmarkFailed
-from benchmarks.installations import connect
 from benchmarks.pacing import arrivals_of, keep_pace, seeing, undisturbed
+from benchmarks.samples import Sample, samples_of_a_rebinding
 from benchmarks.traffic import ends, observing
-from schemas.outgoing import headers_of
-from schemas.topics import Topic
 from workers.settings import Settings
 
 BINDINGS, RESULTS = "bare-bindings", "bare-results"
 _KEY_BYTES = 34
+"""As long as `organization-00000/project-0000000`."""
 _BATCH_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    topic: str
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 async def bare_times(settings: Settings, items: int, per_second: float) -> list[float]:
     """Give the seconds that each item took, in their order. Raises BenchmarkFailed."""
     bindings = settings.topic(BINDINGS)
-    loop = _Loop(await _events(settings))
+    loop = _Loop(await samples_of_a_rebinding(settings, BINDINGS, RESULTS))
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         transactional_id=f"{settings.installation}-bare",
@@ -63,7 +53,7 @@ async def bare_times(settings: Settings, items: int, per_second: float) -> list[
 class _Loop:
     """Publishes what was handed over, one transaction after the other."""
 
-    def __init__(self, events: Sequence[_Event]) -> None:
+    def __init__(self, events: Sequence[Sample]) -> None:
         self._events = events
         self._more = asyncio.Event()
         self.handed_over: list[float] = []
@@ -86,15 +76,3 @@ class _Loop:
                     for event in self._events:
                         await producer.send(event.topic, key=key, value=event.value, headers=event.headers)
             published = there
-
-
-async def _events(settings: Settings) -> list[_Event]:
-    """Give the events that follow from a command, with the bytes of the last ones."""
-    database: Any = await connect(settings.database_url)
-    last = "SELECT value FROM log WHERE topic = $1 ORDER BY recorded_at DESC LIMIT 1"
-    values = {
-        BINDINGS: await database.fetchval(last, Topic.BINDINGS),
-        RESULTS: await database.fetchval(last, Topic.COMMAND_RESULTS),
-    }
-    await database.close()
-    return [_Event(settings.topic(name), value, headers_of(value)) for name, value in values.items()]

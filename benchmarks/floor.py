@@ -19,16 +19,15 @@ relay's position. Its `log` is not partitioned.
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import columns_of, connect
+from benchmarks.samples import Sample, samples_of_a_rebinding
 from benchmarks.traffic import partitions_of
-from schemas.outgoing import headers_of
-from schemas.topics import Topic
 from workers.settings import Settings
 
 NAME = "floor"
@@ -36,16 +35,6 @@ COMMANDS, BINDINGS, RESULTS = f"{NAME}-commands", f"{NAME}-bindings", f"{NAME}-r
 _MEBIBYTE = 1024 * 1024
 _LONGEST_FETCH_MILLISECONDS = 500
 _TABLES = ("log", "bindings", "inbox")
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """What is sent for each record: its key is the record's with an end of its own."""
-
-    topic: str
-    key_end: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]]
 
 
 async def prepare(settings: Settings) -> None:
@@ -58,6 +47,19 @@ async def prepare(settings: Settings) -> None:
         await connection.execute(f"INSERT INTO {NAME}.{table} ({columns}) SELECT {columns} FROM {table}")  # noqa: S608
         await connection.execute(f"ANALYZE {NAME}.{table}")
     await connection.close()
+
+
+async def verify(settings: Settings, records: int) -> None:
+    """Make sure that the rows of so many records were added. Raises BenchmarkFailed."""
+    connection = await connect(settings.database_url)
+    try:
+        found = await connection.fetchval(
+            f"SELECT count(*) FROM {NAME}.inbox WHERE command_id LIKE '{NAME}-%'"  # noqa: S608
+        )
+    finally:
+        await connection.close()
+    if found != records:
+        raise BenchmarkFailed(f"the floor copied the rows of {found} records, not of {records}")
 
 
 async def main() -> None:
@@ -74,7 +76,7 @@ async def main() -> None:
         isolation_level="read_committed",
         enable_auto_commit=False,
     )
-    events = await _sampled_events(settings)
+    events = await samples_of_a_rebinding(settings, BINDINGS, RESULTS)
     await producer.start()
     await consumer.start()
     partitions = partitions_of(settings, settings.topic(COMMANDS))
@@ -157,23 +159,8 @@ class _Rows:
         return values[:place], values[place + 1 :]
 
 
-async def _sampled_events(settings: Settings) -> list[_Event]:
-    """Give the events that follow from a command."""
-    database = await connect(settings.database_url)
-    events = []
-    for name, topic in ((BINDINGS, Topic.BINDINGS), (RESULTS, Topic.COMMAND_RESULTS)):
-        key, value = await database.fetchrow(
-            "SELECT key, value FROM log WHERE topic = $1 ORDER BY recorded_at DESC LIMIT 1", topic
-        )
-        # The key is the organization, as the command's own, or begins with it.
-        _, slash, project = key.partition(b"/")
-        events.append(_Event(settings.topic(name), slash + project, value, headers_of(value)))
-    await database.close()
-    return events
-
-
 async def _send(
-    producer: AIOKafkaProducer, events: Sequence[_Event], batches: dict[TopicPartition, list[ConsumerRecord]]
+    producer: AIOKafkaProducer, events: Sequence[Sample], batches: dict[TopicPartition, list[ConsumerRecord]]
 ) -> None:
     """Send the events of each record to the partition of the same number as the record's."""
     for source, records in batches.items():

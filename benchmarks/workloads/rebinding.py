@@ -67,6 +67,8 @@ async def run(servers: Servers, size: Size) -> Report:
                     assert counted.statements is not None
                     statements[contender.name] = counted.statements / counted.commands
         await verify_state(settings, fleet)
+        floor_rounds = len(rounds[floor.NAME]) + (floor.NAME in statements)
+        await floor.verify(settings, floor_rounds * (size.commands + size.organizations))
     reached = rate(rounds["whopays"])
     ratios = {f"whopays / {name}": reached / rate(rounds[name]) for name in rounds if name != "whopays"}
     return Report("rebinding", MEASURED, asdict(size), rounds, statements=statements, ratios=ratios)
