@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-debezium lock clean
+.PHONY: help demo test lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -31,11 +31,14 @@ format: $(READY) ## Put the code into its one format and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure throughput and latency; ARGS goes to the benchmark
+bench: $(READY) ## Measure every workload, half an hour; ARGS=--quick only shows that it runs, ARGS=--help lists more
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-debezium: $(READY) ## Measure the relay alone beside Debezium; ARGS goes to the benchmark
 	$(BIN)/python -m benchmarks.relaying --debezium $(ARGS)
+
+plots: $(READY) ## Draw what ARGS='--json docs/performance/results.json' made bench write
+	$(BIN)/python -m benchmarks plot docs/performance/results.json docs/performance
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(ARGS)

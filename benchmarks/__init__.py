@@ -1,1 +1,1 @@
-"""Benchmarks on real servers: one module per workload, the rest is what workloads share."""
+"""Benchmarks on real servers: `workloads` has one module for each, the rest is what they share."""

@@ -1,18 +1,32 @@
-"""`python -m benchmarks [WORKLOAD]`: measure a workload; `rebinding` when none is named."""
+"""`python -m benchmarks [WORKLOAD]`: measure a workload; `all` when none is named."""
 
 import asyncio
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from benchmarks import rebinding, suspension
 from benchmarks.failures import BenchmarkFailed
-from benchmarks.report import show, write
+from benchmarks.installations import Servers, servers
+from benchmarks.report import Report, environment_facts, rate, write
+from benchmarks.tables import show, show_environment
+from benchmarks.workloads import (
+    backlog,
+    growth,
+    huge,
+    mixed,
+    paced,
+    rebinding,
+    suspension,
+    worker_processes,
+)
+from workers.settings import Settings
 
-_DEFAULT = "rebinding"
+_DEFAULT = "all"
 
 program = typer.Typer(
     name="benchmarks",
@@ -21,43 +35,209 @@ program = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_REBINDING, _MIXED, _BACKLOG, _PACED = rebinding.Size(), mixed.Size(), backlog.Size(), paced.Size()
+_GROWTH, _HUGE, _PROCESSES, _SUSPENSION = growth.Size(), huge.Size(), worker_processes.Size(), suspension.Size()
+
+_Commands = Annotated[int, typer.Option(min=1, help="Commands of one round.")]
+_Organizations = Annotated[int, typer.Option(min=1, help="Organizations that the commands are spread over.")]
+_Projects = Annotated[int, typer.Option(min=1, help="Projects in all, each bound before.")]
+_Rounds = Annotated[int, typer.Option(min=1, help="Rounds, of which the medians count.")]
+_Json = Annotated[Path | None, typer.Option(help="Write all figures to this file.")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """How much `all` measures."""
+
+    rebinding: rebinding.Size
+    mixed: mixed.Size
+    backlog: backlog.Size
+    paced: paced.Size
+    growth: growth.Size
+    huge: huge.Size
+    processes: worker_processes.Size
+
+
+_FULL = _Sizes(_REBINDING, _MIXED, _BACKLOG, _PACED, _GROWTH, _HUGE, _PROCESSES)
+_QUICK = _Sizes(
+    rebinding.Size(commands=1_000, few_commands=50, organizations=20, projects=500, rounds=1),
+    mixed.Size(records=1_000, organizations=20, projects=500, rounds=1),
+    backlog.Size(commands=2_000, organizations=20, projects=500),
+    paced.Size(seconds=1.0, organizations=20, projects=500),
+    growth.Size(commands=500, organizations=20, projects=(500, 1_000, 2_000), rounds=1),
+    huge.Size(commands=2_000, projects=200, small=2, seconds=1.0, rounds=1),
+    worker_processes.Size(commands=500, organizations=20, projects=500, rounds=1),
+)
+"""Only shows that everything runs: such figures say nothing."""
+
+
+@program.command("all")
+def measure_all(
+    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes, which only show that it runs.")] = False,
+    json: _Json = None,
+) -> None:
+    """Every workload of the following but `suspension`, in one run on the same servers."""
+    sizes = _QUICK if quick else _FULL
+
+    async def measure(found: Servers, done: Callable[[Report], None]) -> None:
+        rebound = await rebinding.run(found, sizes.rebinding)
+        done(rebound)
+        done(await mixed.run(found, sizes.mixed))
+        done(await backlog.run(found, sizes.backlog))
+        done(await paced.run(found, replace(sizes.paced, reached=rate(rebound.rounds["whopays"]))))
+        done(await growth.run(found, sizes.growth))
+        done(await huge.run(found, sizes.huge))
+        done(await worker_processes.run(found, sizes.processes))
+
+    _run(measure, json)
 
 
 @program.command("rebinding")
 def measure_rebinding(
-    commands: Annotated[int, typer.Option(min=1, help="Rebinding commands of one round.")] = 20_000,
-    organizations: Annotated[int, typer.Option(min=1, help="Organizations that the commands are spread over.")] = 200,
-    projects: Annotated[int, typer.Option(min=1, help="Projects in all, each bound before.")] = 20_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds of baseline and workload in turn.")] = 3,
-    one_process: Annotated[bool, typer.Option("--one-process", help="One process for worker and relay.")] = False,
-    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+    commands: _Commands = _REBINDING.commands,
+    few_commands: Annotated[
+        int, typer.Option(min=1, help="Commands of one round of what takes them one by one.")
+    ] = _REBINDING.few_commands,
+    organizations: _Organizations = _REBINDING.organizations,
+    projects: _Projects = _REBINDING.projects,
+    rounds: _Rounds = _REBINDING.rounds,
+    json: _Json = None,
 ) -> None:
-    """Rebinding commands per second, end to end."""
-    size = rebinding.Size(commands, organizations, max(projects, organizations), rounds, one_process)
-    try:
-        report = asyncio.run(rebinding.run(size))
-    except BenchmarkFailed as failure:
-        typer.echo(f"The benchmark failed: {failure}", err=True)
-        raise typer.Exit(1) from None
-    show(report)
-    if json is not None:
-        write(report, json)
+    """Rebinding commands per second, end to end, beside all that whopays is compared with."""
+    _run_one(rebinding.run, rebinding.Size(commands, few_commands, organizations, projects, rounds), json)
+
+
+@program.command("mixed")
+def measure_mixed(
+    records: Annotated[int, typer.Option(min=1, help="Records of one round.")] = _MIXED.records,
+    organizations: _Organizations = _MIXED.organizations,
+    projects: _Projects = _MIXED.projects,
+    rounds: _Rounds = _MIXED.rounds,
+    seed: Annotated[int, typer.Option(help="What the mix follows from.")] = _MIXED.seed,
+    json: _Json = None,
+) -> None:
+    """Commands and facts of many kinds over all input topics."""
+    _run_one(mixed.run, mixed.Size(records, organizations, projects, rounds, seed), json)
+
+
+@program.command("backlog")
+def measure_backlog(
+    commands: _Commands = _BACKLOG.commands,
+    organizations: _Organizations = _BACKLOG.organizations,
+    projects: _Projects = _BACKLOG.projects,
+    json: _Json = None,
+) -> None:
+    """A long backlog, read by processes that start after it."""
+    _run_one(backlog.run, backlog.Size(commands, organizations, projects), json)
+
+
+@program.command("paced")
+def measure_paced(
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each load lasts.")] = _PACED.seconds,
+    load: Annotated[tuple[float, float], typer.Option(help="Two loads as parts of what is reached.")] = _PACED.loads,
+    reached: Annotated[
+        float | None, typer.Option(help="Commands per second that whopays bears; measured first when not given.")
+    ] = None,
+    organizations: _Organizations = _PACED.organizations,
+    projects: _Projects = _PACED.projects,
+    json: _Json = None,
+) -> None:
+    """Latency at a pace, beside that of a bare transactional produce and consume."""
+    _run_one(paced.run, paced.Size(seconds, load, reached, _PACED.commands, organizations, projects), json)
+
+
+@program.command("growth")
+def measure_growth(
+    commands: _Commands = _GROWTH.commands,
+    organizations: _Organizations = _GROWTH.organizations,
+    projects: Annotated[
+        tuple[int, int, int], typer.Option(help="Three numbers of projects in the database.")
+    ] = _GROWTH.projects,
+    rounds: _Rounds = _GROWTH.rounds,
+    json: _Json = None,
+) -> None:
+    """The same commands in a larger and larger database."""
+    _run_one(growth.run, growth.Size(commands, organizations, projects, rounds), json)
+
+
+@program.command("huge")
+def measure_huge(
+    commands: Annotated[int, typer.Option(min=1, help="Backlog of the huge organization.")] = _HUGE.commands,
+    projects: Annotated[int, typer.Option(min=1, help="Its projects.")] = _HUGE.projects,
+    small: Annotated[int, typer.Option(min=1, help="Small ones in each of three groups.")] = _HUGE.small,
+    per_second: Annotated[float, typer.Option(min=1, help="Commands of all small ones.")] = _HUGE.per_second,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long they send in a round.")] = _HUGE.seconds,
+    rounds: _Rounds = _HUGE.rounds,
+    json: _Json = None,
+) -> None:
+    """What small organizations notice of a huge one."""
+    _run_one(huge.run, huge.Size(commands, projects, small, per_second, seconds, rounds), json)
+
+
+@program.command("processes")
+def measure_processes(
+    commands: _Commands = _PROCESSES.commands,
+    organizations: _Organizations = _PROCESSES.organizations,
+    projects: _Projects = _PROCESSES.projects,
+    rounds: _Rounds = _PROCESSES.rounds,
+    json: _Json = None,
+) -> None:
+    """Rebinding commands per second with one, two and four worker processes."""
+    _run_one(worker_processes.run, worker_processes.Size(commands, organizations, projects, rounds), json)
 
 
 @program.command("suspension")
 def measure_suspension(
-    projects: Annotated[int, typer.Option(min=1, help="Projects that the account pays for.")] = 100_000,
-    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+    projects: Annotated[int, typer.Option(min=1, help="Projects that the account pays for.")] = _SUSPENSION.projects,
+    json: _Json = None,
 ) -> None:
     """Suspension of an account with very many projects: when they are told, and what a neighbour notices of it."""
+    _run_one(suspension.run, suspension.Size(projects), json)
+
+
+@program.command("plot")
+def plot(
+    results: Annotated[Path, typer.Argument(help="What `all --json` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Where the plots go.")],
+) -> None:
+    """Draw the results as SVG."""
+    # Drawing needs matplotlib, which takes a second to load; measuring does not.
+    from benchmarks.plots import draw  # noqa: PLC0415
+
+    for path in draw(results, folder):
+        typer.echo(path)
+
+
+def _run_one(run: Callable[[Servers, Any], Awaitable[Report]], size: object, json: Path | None) -> None:
+    async def measure(found: Servers, done: Callable[[Report], None]) -> None:
+        done(await run(found, size))
+
+    _run(measure, json)
+
+
+def _run(measure: Callable[[Servers, Callable[[Report], None]], Awaitable[None]], json: Path | None) -> None:
+    """Measure on servers; show and write each report as soon as it is done."""
+
+    async def run() -> None:
+        reports: list[Report] = []
+
+        def done(report: Report) -> None:
+            reports.append(report)
+            show(report)
+            if json is not None:
+                write(json, environment, reports)
+
+        with servers() as found:
+            settings = Settings(database_url=found.database_url, kafka_bootstrap_servers=found.kafka_bootstrap_servers)
+            environment = await environment_facts(settings)
+            show_environment(environment)
+            await measure(found, done)
+
     try:
-        figures = asyncio.run(suspension.run(projects))
+        asyncio.run(run())
     except BenchmarkFailed as failure:
         typer.echo(f"The benchmark failed: {failure}", err=True)
         raise typer.Exit(1) from None
-    suspension.show(figures)
-    if json is not None:
-        suspension.write(figures, json)
 
 
 if __name__ == "__main__":

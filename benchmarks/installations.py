@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,22 +23,37 @@ from schemas.topics import TOPIC_PLANS
 from workers.settings import Settings
 from workers.topics import administration, create_topics
 
+HARNESS = "benchmark"
+"""The application name of the benchmark's own connections, whose statements are not a contender's."""
+
+_STATEMENT_PREFIX = "%q%a@%d "
+"""Begins each line of PostgreSQL's log that a session writes: application name and database."""
+
+
+@dataclass(frozen=True)
+class Servers(Addresses):
+    """Where the servers are reached, and the log that PostgreSQL writes where it is embedded."""
+
+    postgresql_log: Path | None = None
+
 
 @contextmanager
-def servers() -> Iterator[Addresses]:
+def servers() -> Iterator[Servers]:
     """Give the servers that the environment names, or else fresh embedded ones that wait for the disk (fsync)."""
     database_url = os.environ.get("WHOPAYS_DATABASE_URL")
     kafka = os.environ.get("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS")
     if database_url and kafka:
-        yield Addresses(database_url, kafka)
+        yield Servers(database_url, kafka)
         return
     if database_url or kafka:
         raise BenchmarkFailed("set both WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS, or none of them")
     with (
         tempfile.TemporaryDirectory(prefix="whopays-bench-", ignore_cleanup_errors=True) as folder,
-        EmbeddedServices(Path(folder)) as embedded,
+        EmbeddedServices(Path(folder), postgresql_settings={"log_line_prefix": _STATEMENT_PREFIX}) as embedded,
     ):
-        yield embedded.start()
+        addresses = embedded.start()
+        log = Path(folder) / "logs" / "postgresql.log"
+        yield Servers(addresses.database_url, addresses.kafka_bootstrap_servers, log)
 
 
 @asynccontextmanager
@@ -96,9 +112,20 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-async def connect(database_url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """Connect to a database, whatever driver its address names."""
-    return await asyncpg.connect(make_url(database_url).set(drivername="postgresql").render_as_string(False))
+async def connect(database_url: str, name: str = HARNESS) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect to a database, whatever driver its address names, as an application of that name."""
+    url = make_url(database_url).set(drivername="postgresql")
+    return await asyncpg.connect(url.render_as_string(False), server_settings={"application_name": name})
+
+
+async def columns_of(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> list[str]:
+    """Give the columns of a table that are not computed."""
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped "
+        "AND attgenerated = '' ORDER BY attnum",
+        table,
+    )
+    return [row["attname"] for row in rows]
 
 
 async def _administer(addresses: Addresses, statement: str) -> None:

@@ -103,16 +103,22 @@ def check_of(programs: Sequence[Program]) -> Callable[[], None]:
 
 
 @contextmanager
-def whopays(settings: Settings, *processes: Sequence[Role]) -> Iterator[list[Program]]:
-    """Run `whopays run`, one process for each group of roles."""
+def whopays(
+    settings: Settings, *processes: Sequence[Role], changed: Mapping[str, str] | None = None
+) -> Iterator[list[Program]]:
+    """Run `whopays run`, one process for each group of roles; `changed` is what its environment has otherwise."""
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                started(
-                    " and ".join(roles),
-                    ["-m", "workers.cli", "run", *(part for role in roles for part in ("--only", str(role)))],
-                    environment_of(settings),
+        programs: list[Program] = []
+        for roles in processes:
+            name = " and ".join(roles)
+            same = sum(program.name.startswith(name) for program in programs)
+            programs.append(
+                stack.enter_context(
+                    started(
+                        f"{name} {same + 1}" if same else name,
+                        ["-m", "workers.cli", "run", *(part for role in roles for part in ("--only", str(role)))],
+                        environment_of(settings) | dict(changed or {}),
+                    )
                 )
             )
-            for roles in processes
-        ]
+        yield programs

@@ -16,6 +16,8 @@ def step(title: str, total: int) -> Iterator[Callable[[int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=Console(stderr=True),
+        # Drawn seldom: it is drawn on the cores that are measured.
+        refresh_per_second=2,
     ) as progress:
         task = progress.add_task(title, total=total)
         yield lambda done: progress.update(task, completed=done)

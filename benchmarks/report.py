@@ -1,36 +1,54 @@
-"""The figures of a workload, as a table for people and as JSON."""
+"""What workloads came to, for machines: the figures of each, and what they depend on, as JSON."""
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import orjson
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.installations import connect
 from benchmarks.measuring import Round
+from benchmarks.pacing import PERCENTILES, Latency
+from benchmarks.usage import Usage
 from workers.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was measured and how, of the baseline and of the workload itself (named last), in rounds."""
+    """What was measured and how, each part by the name of what was measured.
+
+    `rounds` have rates, `latencies` times; `statements` are those per command, `usage` is that of what has no rounds;
+    `ratios` are what the workload is about.
+    """
 
     workload: str
     measured: str
     size: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    rounds: Mapping[str, Sequence[Round]]
+    rounds: Mapping[str, Sequence[Round]] = field(default_factory=dict)
+    latencies: Mapping[str, Latency] = field(default_factory=dict)
+    statements: Mapping[str, float] = field(default_factory=dict)
+    usage: Mapping[str, Mapping[str, Usage]] = field(default_factory=dict)
+    ratios: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def ratio(self) -> float:
-        """Give the workload's median rate as a part of the baseline's."""
-        return _rate(self.rounds[self.workload]) / _rate(self.rounds["baseline"])
+
+def rate(rounds: Sequence[Round]) -> float:
+    """Give the median of the commands per second."""
+    return median(one.per_second for one in rounds)
+
+
+def spread(rounds: Sequence[Round]) -> float:
+    """Give the difference between the best and the worst round as a part of the median."""
+    rates = [one.per_second for one in rounds]
+    return (max(rates) - min(rates)) / median(rates)
+
+
+def peak_bytes(rounds: Sequence[Round], process: str) -> int:
+    """Give the most memory that a process had in any round."""
+    return max(one.usage[process].peak_bytes for one in rounds)
 
 
 async def environment_facts(settings: Settings) -> dict[str, Any]:
@@ -51,72 +69,18 @@ async def environment_facts(settings: Settings) -> dict[str, Any]:
     }
 
 
-def show(report: Report) -> None:
-    """Print the figures."""
-    console = Console()
-    size = ", ".join(f"{name} {value}" for name, value in report.size.items())
-    database = report.environment["postgresql"]
-    console.print(f"[bold]{report.workload}[/]: {size}")
-    console.print(
-        f"Python {report.environment['python']}, {report.environment['cores']} cores, PostgreSQL "
-        f"{database['server_version']}, fsync {database['fsync']}, synchronous_commit {database['synchronous_commit']}"
-    )
-    console.print(f"Measured {report.measured}.\n")
-    console.print(_rates(report))
-    console.print(_usage(report))
-    console.print(f"{report.workload} reaches [bold]{report.ratio:.0%}[/] of the baseline, which decides nothing.")
-
-
-def write(report: Report, path: Path) -> None:
+def write(path: Path, environment: Mapping[str, Any], reports: Sequence[Report]) -> None:
     """Write everything to a file as JSON; times in seconds, sizes in bytes, the spread as a part of the median."""
-    summary = {
-        name: {"median_per_second": _rate(rounds), "spread": _spread(rounds)} for name, rounds in report.rounds.items()
+    workloads = {
+        report.workload: asdict(report)
+        | {
+            "summary": {
+                name: {"median_per_second": rate(rounds), "spread": spread(rounds)}
+                for name, rounds in report.rounds.items()
+            }
+        }
+        for report in reports
     }
-    document = asdict(report) | {"summary": summary | {"ratio": report.ratio}}
-    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-
-
-def _rates(report: Report) -> Table:
-    table = Table(title="Commands per second", title_justify="left")
-    table.add_column("")
-    for column in ("median", "spread", "rounds", "per commit", "WAL each"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, rounds in report.rounds.items():
-        table.add_row(
-            name,
-            f"[bold]{_rate(rounds):,.0f}[/]",
-            f"{_spread(rounds):.0%}",
-            " ".join(f"{one.per_second:,.0f}" for one in rounds),
-            f"{median(one.commands / max(1, one.transactions) for one in rounds):,.0f}",
-            f"{median(one.wal_bytes / one.commands for one in rounds):,.0f} B",
-        )
-    return table
-
-
-def _usage(report: Report) -> Table:
-    table = Table(title="What it took (medians)", title_justify="left")
-    for column in ("", "process", "CPU", "per command", "busy", "peak memory"):
-        table.add_column(column, justify="left" if column in ("", "process") else "right")
-    for name, rounds in report.rounds.items():
-        for process in rounds[0].usage:
-            cpu = median(one.usage[process].cpu_seconds for one in rounds)
-            busy = median(one.usage[process].cpu_seconds / one.seconds for one in rounds)
-            peak = median(one.usage[process].peak_bytes for one in rounds)
-            table.add_row(
-                name,
-                process,
-                f"{cpu:.2f} s",
-                f"{cpu / rounds[0].commands * 1e6:,.0f} µs",
-                f"{busy:.0%}",
-                f"{peak / 2**20:,.0f} MiB" if peak else "",
-            )
-    return table
-
-
-def _rate(rounds: Sequence[Round]) -> float:
-    return median(one.per_second for one in rounds)
-
-
-def _spread(rounds: Sequence[Round]) -> float:
-    rates = [one.per_second for one in rounds]
-    return (max(rates) - min(rates)) / median(rates)
+    document = {"environment": environment, "percentiles": PERCENTILES, "workloads": workloads}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

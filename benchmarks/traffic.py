@@ -25,71 +25,108 @@ class Message:
     value: bytes
 
 
-async def send(settings: Settings, topic: str, messages: Sequence[Message]) -> None:
-    """Send records and wait until the broker has acknowledged all; `topic` with its prefix."""
+@asynccontextmanager
+async def producing(settings: Settings, linger_milliseconds: int = 0) -> AsyncIterator[AIOKafkaProducer]:
+    """Give a producer that waits for all replicas."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, acks="all", linger_ms=5, max_batch_size=256 * 1024
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        linger_ms=linger_milliseconds,
+        max_batch_size=256 * 1024,
     )
     await producer.start()
     try:
-        sent = [await producer.send(topic, key=message.key, value=message.value) for message in messages]
-        await producer.flush()
-        await asyncio.gather(*sent)
+        yield producer
     finally:
         await producer.stop()
 
 
-async def ends(settings: Settings, topic: str) -> Offsets:
-    """Give where each partition of a topic ends now."""
+async def send(settings: Settings, topic: str, messages: Sequence[Message]) -> None:
+    """Send records and wait until the broker has acknowledged all; `topic` with its prefix."""
+    async with producing(settings, linger_milliseconds=5) as producer:
+        sent = [await producer.send(topic, key=message.key, value=message.value) for message in messages]
+        await producer.flush()
+        await asyncio.gather(*sent)
+
+
+async def ends(settings: Settings, *topics: str) -> Offsets:
+    """Give where each partition of the topics ends now, for readers of committed records."""
     async with _consumer(settings) as consumer:
-        offsets: Offsets = await consumer.end_offsets(partitions_of(settings, topic))
+        partitions = [partition for topic in topics for partition in partitions_of(settings, topic)]
+        offsets: Offsets = await consumer.end_offsets(partitions)
         return offsets
 
 
 class Observer:
-    """A `read_committed` reader of one topic, from given offsets on."""
+    """A `read_committed` reader of given partitions, from given offsets on.
 
-    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+    `seen` counts the records; `records` has them, and `arrivals` when (`time.perf_counter`) how many had come, where
+    the observer keeps them. One that only counts takes less of the cores that are measured.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str, *, keep: bool) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._keep = keep
+        self.seen = 0
         self.records: list[ConsumerRecord] = []
+        self.arrivals: list[tuple[float, int]] = []
 
-    async def see(self, count: int, check: Callable[[], None] = lambda: None) -> float:
+    async def see(
+        self, count: int, check: Callable[[], None] = lambda: None, show: Callable[[int], None] = lambda _: None
+    ) -> float:
         """Read until `count` records are seen in all, and give when (`time.perf_counter`) the last one was.
 
-        `check` is called while nothing comes. Raises BenchmarkFailed when nothing comes for a minute.
+        `check` is called while nothing comes, `show` with how many have come. Raises BenchmarkFailed when nothing comes
+        for a minute.
         """
         last = time.perf_counter()
-        while len(self.records) < count:
-            batches = await self._consumer.getmany(timeout_ms=1000)
-            if batches:
+        while self.seen < count:
+            if await self._poll(1000):
                 last = time.perf_counter()
-                for records in batches.values():
-                    self.records.extend(records)
+                show(self.seen)
                 continue
             check()
             if time.perf_counter() - last > _SECONDS_WITHOUT_PROGRESS:
-                seen = len(self.records)
-                raise BenchmarkFailed(f"only {seen} of {count} records came to {self._topic}, and then none any more")
+                raise BenchmarkFailed(
+                    f"only {self.seen} of {count} records came to {self._topic}, and then none any more"
+                )
         return last
 
     async def expect_no_more(self, count: int) -> None:
         """Make sure that there are `count` records and no more come. Raises BenchmarkFailed."""
-        for records in (await self._consumer.getmany(timeout_ms=_QUIET_MILLISECONDS)).values():
-            self.records.extend(records)
-        if len(self.records) != count:
-            raise BenchmarkFailed(f"{len(self.records)} records came to {self._topic} instead of {count}")
+        await self._poll(_QUIET_MILLISECONDS)
+        if self.seen != count:
+            raise BenchmarkFailed(f"{self.seen} records came to {self._topic} instead of {count}")
+
+    async def _poll(self, milliseconds: int) -> bool:
+        batches = await self._consumer.getmany(timeout_ms=milliseconds)
+        for records in batches.values():
+            self.seen += len(records)
+            if self._keep:
+                self.records.extend(records)
+        if batches and self._keep:
+            self.arrivals.append((time.perf_counter(), self.seen))
+        return bool(batches)
 
 
 @asynccontextmanager
-async def observing(settings: Settings, topic: str, since: Offsets) -> AsyncIterator[Observer]:
-    """Give an observer of a topic that is connected and stands at the offsets."""
-    async with _consumer(settings) as consumer:
-        consumer.assign(list(since))
-        for partition, offset in since.items():
-            consumer.seek(partition, offset)
+async def observing(settings: Settings, topic: str, since: Offsets, *, keep: bool = True) -> AsyncIterator[Observer]:
+    """Give an observer that is connected and stands at the offsets; `topic` says in failures what is observed."""
+    async with _consumer(settings, since) as consumer:
         await consumer.getmany(timeout_ms=1)
-        yield Observer(consumer, topic)
+        yield Observer(consumer, topic, keep=keep)
+
+
+async def records_since(settings: Settings, since: Offsets) -> AsyncIterator[ConsumerRecord]:
+    """Give the committed records of partitions from the offsets to where they end now."""
+    async with _consumer(settings, since) as consumer:
+        until = await consumer.end_offsets(list(since))
+        # Transactions leave markers that are no records, so what counts is where the reader stands, not what it got.
+        while any([await consumer.position(partition) < until[partition] for partition in since]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for record in records:
+                    yield record
 
 
 def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
@@ -98,14 +135,16 @@ def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
 
 
 @asynccontextmanager
-async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(settings: Settings, since: Offsets | None = None) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
+        bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
     )
     await consumer.start()
     try:
+        if since is not None:
+            consumer.assign(list(since))
+            for partition, offset in since.items():
+                consumer.seek(partition, offset)
         yield consumer
     finally:
         await consumer.stop()

@@ -1,0 +1,196 @@
+"""The mapped classes: what BindProject needs to know, with the inbox and the library's outbox table."""
+
+from datetime import datetime
+
+from faststream_outbox import make_outbox_table
+from faststream_outbox.autovacuum import outbox_autovacuum_ddl
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, MetaData, Text, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateSchema
+
+import domain.state as known
+from domain.messages import Claim as NewClaim
+from schemas.events import Closure, Condition, Phase
+from schemas.facts import ProjectState
+from schemas.terms import PaymentTerms
+from workers.settings import Settings
+
+SCHEMA = "straightforward"
+
+_CONDITIONS = TypeAdapter(tuple[Condition, ...])
+
+_COPIES = (
+    """
+    INSERT INTO straightforward.accounts
+    SELECT organization, account, phase, CAST(conditions AS text), currency_code, CAST(payment_terms AS text),
+        CAST(closure AS text)
+    FROM public.accounts
+    """,
+    """
+    INSERT INTO straightforward.projects
+    SELECT organization, project, state, version, bindings, sequence, last_ended_at
+    FROM public.projects
+    """,
+    """
+    INSERT INTO straightforward.bindings
+    SELECT organization, project, number, account, established_at, previous_ended_at, ended_at
+    FROM public.bindings WHERE ended_at IS NULL
+    """,
+    "ANALYZE straightforward.accounts, straightforward.projects, straightforward.bindings",
+)
+
+
+class Base(DeclarativeBase):
+    """All tables of the straightforward worker."""
+
+    metadata = MetaData(schema=SCHEMA)
+    type_annotation_map = {  # noqa: RUF012 (read by SQLAlchemy, written by nobody)
+        str: Text,
+        int: BigInteger,
+        bytes: LargeBinary,
+        datetime: DateTime(timezone=True),
+    }
+
+
+class Account(Base):
+    """An account, as far as a binding depends on it; what has members is kept as JSON."""
+
+    __tablename__ = "accounts"
+
+    organization: Mapped[str] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(primary_key=True)
+    phase: Mapped[str]
+    conditions: Mapped[str]
+    currency_code: Mapped[str | None]
+    payment_terms: Mapped[str | None]
+    closure: Mapped[str | None]
+
+    def record(self) -> known.Account:
+        """Give what the rules know."""
+        terms, closure = self.payment_terms, self.closure
+        return known.Account(
+            organization=self.organization,
+            account=self.account,
+            phase=Phase(self.phase),
+            conditions=_CONDITIONS.validate_json(self.conditions),
+            currency_code=self.currency_code,
+            payment_terms=None if terms is None else PaymentTerms.model_validate_json(terms),
+            closure=None if closure is None else Closure.model_validate_json(closure),
+        )
+
+
+class Project(Base):
+    """A project."""
+
+    __tablename__ = "projects"
+
+    organization: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[ProjectState] = mapped_column(Text)
+    version: Mapped[int]
+    bindings: Mapped[int]
+    sequence: Mapped[int]
+    last_ended_at: Mapped[datetime | None]
+
+    def record(self) -> known.Project:
+        """Give what the rules know."""
+        return known.Project(
+            organization=self.organization,
+            project=self.project,
+            state=self.state,
+            version=self.version,
+            bindings=self.bindings,
+            sequence=self.sequence,
+            last_ended_at=self.last_ended_at,
+        )
+
+    def take(self, record: known.Project) -> None:
+        """Take over what a binding changes of it."""
+        self.bindings = record.bindings
+        self.sequence = record.sequence
+        self.last_ended_at = record.last_ended_at
+
+
+class Binding(Base):
+    """Who pays for a project, now or once."""
+
+    __tablename__ = "bindings"
+    __table_args__ = (
+        Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
+    )
+
+    organization: Mapped[str] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[str]
+    established_at: Mapped[datetime]
+    previous_ended_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    @classmethod
+    def of(cls, record: known.Binding) -> "Binding":
+        """Give the row of a binding that has begun."""
+        return cls(
+            organization=record.organization,
+            project=record.project,
+            number=record.number,
+            account=record.account,
+            established_at=record.established_at,
+            previous_ended_at=record.previous_ended_at,
+        )
+
+    def record(self) -> known.Binding:
+        """Give what the rules know."""
+        return known.Binding(
+            organization=self.organization,
+            project=self.project,
+            number=self.number,
+            account=self.account,
+            established_at=self.established_at,
+            previous_ended_at=self.previous_ended_at,
+            ended_at=self.ended_at,
+        )
+
+
+class Claim(Base):
+    """The inbox: a command's id, and what it meant."""
+
+    __tablename__ = "inbox"
+
+    organization: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(primary_key=True)
+    command_id: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes]
+
+    @classmethod
+    def of(cls, claim: NewClaim) -> "Claim":
+        """Give the row of a claim."""
+        return cls(
+            organization=claim.organization,
+            source=claim.source,
+            command_id=claim.command_id,
+            fingerprint=claim.fingerprint,
+        )
+
+
+outbox = make_outbox_table(Base.metadata)
+
+
+async def prepare(settings: Settings) -> None:
+    """Make the tables and fill them from the installation's own: its accounts, projects and active bindings."""
+    engine = engine_of(settings, 1)
+    async with engine.begin() as connection:
+        await connection.execute(CreateSchema(SCHEMA))
+        await connection.run_sync(Base.metadata.create_all)
+        await connection.exec_driver_sql(outbox_autovacuum_ddl(outbox.name, schema=SCHEMA))
+        for statement in _COPIES:
+            await connection.exec_driver_sql(statement)
+    await engine.dispose()
+
+
+def engine_of(settings: Settings, connections: int) -> AsyncEngine:
+    """Give an engine with a pool of so many connections; they are not checked before each use, which costs a query."""
+    url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
+    return create_async_engine(url, pool_size=connections, max_overflow=0)
