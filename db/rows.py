@@ -160,9 +160,33 @@ def account_of(row: Mapping[str, Any]) -> Account:
     )
 
 
-def project_row(project: Project) -> dict[str, Any]:
-    """Give a project as a row."""
-    return {name: getattr(project, name) for name in PROJECT_TYPES}
+def project_row(project: Project) -> tuple[Any, ...]:
+    """Give a project as a whole row, in the order of the table's columns."""
+    return (
+        project.organization,
+        project.project,
+        project.state,
+        project.version,
+        project.uid,
+        project.display_name,
+        project.bindings,
+        project.sequence,
+        project.last_ended_at,
+    )
+
+
+def binding_row(binding: Binding) -> tuple[Any, ...]:
+    """Give a binding as a whole row, in the order of the table's columns."""
+    return (
+        binding.organization,
+        binding.project,
+        binding.number,
+        binding.account,
+        binding.established_at,
+        binding.ended_at,
+        binding.released,
+        binding.previous_ended_at,
+    )
 
 
 def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:

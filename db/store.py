@@ -18,6 +18,7 @@ from db.rows import (
     PROFILE_TYPES,
     PROJECT_TYPES,
     account_row,
+    binding_row,
     fan_out_row,
     organization_row,
     pending_row,
@@ -89,19 +90,18 @@ async def store_dead_letters(
 
 
 async def _store_projects(connection: AsyncConnection, book: Book) -> None:
-    known = [one for key, one in book.changed.projects.items() if key in book.known_projects]
-    new = [one for key, one in book.changed.projects.items() if key not in book.known_projects]
-    await _over(connection, _UPDATE_PROJECTS, map(project_row, known))
-    await _copy(connection, "projects", tuple(PROJECT_TYPES), [tuple(project_row(one).values()) for one in new])
+    known = [project_row(one) for key, one in book.changed.projects.items() if key in book.known_projects]
+    new = [project_row(one) for key, one in book.changed.projects.items() if key not in book.known_projects]
+    if known:
+        await fetch(connection, _UPDATE_PROJECTS, changed=known)
+    await _copy(connection, "projects", tuple(PROJECT_TYPES), new)
 
 
 async def _store_bindings(connection: AsyncConnection, book: Book) -> None:
-    ended = [one for key, one in book.changed.bindings.items() if key in book.known_bindings]
-    begun = [one for key, one in book.changed.bindings.items() if key not in book.known_bindings]
+    ended = [binding_row(one) for key, one in book.changed.bindings.items() if key in book.known_bindings]
+    begun = [binding_row(one) for key, one in book.changed.bindings.items() if key not in book.known_bindings]
     if ended or begun:
-        ending = {f"ended_{name}": [getattr(one, name) for one in ended] for name in _ENDING_TYPES}
-        beginning = {name: [getattr(one, name) for one in begun] for name in _BINDING_TYPES}
-        await fetch(connection, _STORE_BINDINGS, **ending, **beginning)
+        await fetch(connection, _STORE_BINDINGS, ended=ended, begun=begun)
 
 
 def _done(changed: Mapping[tuple[str, str, int], object], name: str) -> list[dict[str, Any]]:
@@ -147,8 +147,8 @@ async def _over(connection: AsyncConnection, statement: TextClause, rows: Iterab
         await fetch(connection, statement, **{name: [row[name] for row in listed] for name in listed[0]})
 
 
-def _arrays(types: Mapping[str, str], prefix: str = "") -> str:
-    return ", ".join(f"CAST(:{prefix}{name} AS {type_}[])" for name, type_ in types.items())
+def _arrays(types: Mapping[str, str]) -> str:
+    return ", ".join(f"CAST(:{name} AS {type_}[])" for name, type_ in types.items())
 
 
 def _upsert(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextClause:
@@ -157,18 +157,6 @@ def _upsert(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextCla
         f"""
         INSERT INTO {table} ({", ".join(types)}) SELECT * FROM unnest({_arrays(types)})
         ON CONFLICT ({", ".join(key)}) DO UPDATE SET {replaced}
-        """
-    )
-
-
-def _update(table: str, key: Sequence[str], types: Mapping[str, str]) -> TextClause:
-    replaced = ", ".join(f"{name} = changed.{name}" for name in types if name not in key)
-    same = " AND ".join(f"{table}.{name} = changed.{name}" for name in key)
-    return text(
-        f"""
-        UPDATE {table} SET {replaced}
-        FROM unnest({_arrays(types)}) AS changed({", ".join(types)})
-        WHERE {same}
         """
     )
 
@@ -187,23 +175,6 @@ _DEAD_COLUMNS = (
     "topic", "partition", "offset", "timestamp", "reason", "detail", "key", "header_names", "header_values", "value",
     "key_id", "wrapped_key", "sealed", "recorded_at",
 )  # fmt: skip
-_BINDING_TYPES = {
-    "organization": "text",
-    "project": "text",
-    "number": "bigint",
-    "account": "text",
-    "established_at": "timestamptz",
-    "ended_at": "timestamptz",
-    "released": "boolean",
-    "previous_ended_at": "timestamptz",
-}
-_ENDING_TYPES = {
-    "organization": "text",
-    "project": "text",
-    "number": "bigint",
-    "ended_at": "timestamptz",
-    "released": "boolean",
-}
 _RESULT_TYPES = {
     "organization": "text",
     "source": "text",
@@ -213,23 +184,36 @@ _RESULT_TYPES = {
 }
 _UPSERT_ORGANIZATIONS = _upsert("organizations", ("organization",), ORGANIZATION_TYPES)
 _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPES)
-_UPDATE_PROJECTS = _update("projects", ("organization", "project"), PROJECT_TYPES)
 _UPSERT_PROFILES = _upsert("payment_profiles", ("organization", "payment_profile"), PROFILE_TYPES)
 _UPSERT_PENDING = _upsert("pending_bindings", ("organization", "project", "number"), PENDING_TYPES)
 _UPSERT_FAN_OUTS = _upsert("fan_outs", ("organization", "account", "number"), FAN_OUT_TYPES)
 _DELETE_PENDING = _delete("pending_bindings", {"organization": "text", "project": "text", "number": "bigint"})
 _DELETE_FAN_OUTS = _delete("fan_outs", {"organization": "text", "account": "text", "number": "integer"})
-_MOVE_CLAIMS = _update("inbox", ("organization", "source", "command_id"), _RESULT_TYPES)
-_STORE_BINDINGS = text(  # one statement, after which payers must touch; the old payer ends before the new one begins
+_MOVE_CLAIMS = text(
     f"""
+    UPDATE inbox SET shard = final.shard, position = final.position
+    FROM unnest({_arrays(_RESULT_TYPES)}) AS final({", ".join(_RESULT_TYPES)})
+    WHERE (inbox.organization, inbox.source, inbox.command_id) = (final.organization, final.source, final.command_id)
+    """
+)
+# Whole rows in one array each: asyncpg looks at every element of an array, and a row is one.
+_UPDATE_PROJECTS = text(
+    f"""
+    UPDATE projects SET {", ".join(f"{name} = changed.{name}" for name in list(PROJECT_TYPES)[2:])}
+    FROM unnest(CAST(:changed AS projects[])) AS changed
+    WHERE projects.organization = changed.organization AND projects.project = changed.project
+    """
+)
+_STORE_BINDINGS = text(  # one statement, after which payers must touch; the old payer ends before the new one begins
+    """
     WITH ended AS (
         UPDATE bindings SET ended_at = ending.ended_at, released = ending.released
-        FROM unnest({_arrays(_ENDING_TYPES, "ended_")}) AS ending({", ".join(_ENDING_TYPES)})
+        FROM unnest(CAST(:ended AS bindings[])) AS ending
         WHERE (bindings.organization, bindings.project, bindings.number)
             = (ending.organization, ending.project, ending.number)
         RETURNING bindings.number
     )
-    INSERT INTO bindings ({", ".join(_BINDING_TYPES)})
-    SELECT * FROM unnest({_arrays(_BINDING_TYPES)}) WHERE (SELECT count(*) FROM ended) >= 0
+    INSERT INTO bindings
+    SELECT * FROM unnest(CAST(:begun AS bindings[])) WHERE (SELECT count(*) FROM ended) >= 0
     """
 )

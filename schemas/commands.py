@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -30,8 +31,6 @@ from schemas.terms import PaymentTerms, PaymentTermsPatch
 LONGEST_WAIT_SECONDS = 3600
 
 HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
-
-_IN_ORDER = json.JSONEncoder(sort_keys=True)
 
 
 class Command(Wire):
@@ -60,8 +59,12 @@ def _members(command: type[Command]) -> tuple[tuple[str, Any], ...]:
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
     """Give the SHA-256 of a kind of message and what it says, whatever the order of members."""
-    # The standard library's writer, because a malformed command may hold integers beyond 64 bits.
-    return hashlib.sha256(_IN_ORDER.encode([kind, meaning]).encode()).digest()
+    try:
+        written = orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # A malformed command may hold integers beyond 64 bits, which the standard library alone writes.
+        written = json.dumps([kind, meaning], sort_keys=True).encode()
+    return hashlib.sha256(written).digest()
 
 
 def _meaning(value: Any) -> Any:

@@ -81,8 +81,10 @@ def parse_instant(text: str) -> datetime:
 @lru_cache(maxsize=1024)
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
-    # strftime does not pad years before 1000 on every platform.
-    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat("T", "microseconds")[:-6] + "Z"
+    at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    # strftime does not pad years before 1000 on every platform, and isoformat takes twice as long.
+    parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % parts  # noqa: UP031 (twice as fast as format specifiers)
 
 
 def format_decimal(value: Decimal) -> str:

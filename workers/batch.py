@@ -37,8 +37,8 @@ _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
 _WARY_BATCHES = 50
 """How many batches in a row ask for claimed ids, before and after one had them; others find out when they claim."""
-_LANES = 2
-_LANE_RECORDS = 500
+_LANES = int(__import__("os").environ.get("LANES", "2"))
+_LANE_RECORDS = int(__import__("os").environ.get("LREC", "500"))
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, load, log, queries, store, timers
 from db.engine import create_engine
-from db.rows import PROJECT_TYPES
 from embedded import Addresses
 from tests.installations import database
 
@@ -83,12 +82,8 @@ _PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
 _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
 _PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
-_CHANGED_PROJECT: dict[str, Any] = {name: [None] for name in PROJECT_TYPES} | {
-    "organization": ["org-1"], "project": ["project-1"],
-}  # fmt: skip
-_ENDING: dict[str, Any] = {f"ended_{name}": [None] for name in store._ENDING_TYPES} | {
-    name: [None] for name in store._BINDING_TYPES
-}
+_CHANGED = {"changed": [("org-1", "project-1", "Active", 1, None, None, 1, 1, None)]}
+_REBOUND: dict[str, Any] = {"ended": [("org-1", "project-1", 1, "a", None, None, False, None)], "begun": []}
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
 }  # fmt: skip
@@ -161,8 +156,8 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
-        pytest.param(store._STORE_BINDINGS, _ENDING, id="end and begin bindings"),
-        pytest.param(store._UPDATE_PROJECTS, _CHANGED_PROJECT, id="update projects"),
+        pytest.param(store._STORE_BINDINGS, _REBOUND, id="end and begin bindings"),
+        pytest.param(store._UPDATE_PROJECTS, _CHANGED, id="update projects"),
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
         ),
