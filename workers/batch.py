@@ -35,10 +35,10 @@ from workers.settings import Settings
 
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
-_WARY_BATCHES = 50
+_WARY_BATCHES = 12
 """How many batches in a row ask for claimed ids, before and after one had them; others find out when they claim."""
-_LANES = int(__import__("os").environ.get("LANES", "2"))
-_LANE_RECORDS = int(__import__("os").environ.get("LREC", "500"))
+_LANES = 4
+_LANE_RECORDS = 500
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
 
@@ -145,6 +145,7 @@ class Batches:
             fresh = [message for message in messages if _place(message) not in known.handled]
             clock = Clock(now)
             folded = fold(fresh, known.book, known.fingerprints, self._policy, clock)
+            await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
             rows, moved = extended(heads, outgoing, self._settings.source, max(clock.last, now))
             claims = [(claim, *rows[claim.result_index][:2]) for claim in folded.claims.values()]

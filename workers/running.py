@@ -159,7 +159,7 @@ def tune_garbage_collection() -> None:
     """Have the collector of cycles look seldom: a batch makes tens of thousands of objects, and hardly any cycle."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 1000)
+    gc.set_threshold(100_000, 50, 1000)
 
 
 async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:

@@ -73,7 +73,11 @@ class Settings(BaseSettings):
     max_value_bytes: int = Field(
         default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
     )
-    batch_max_records: int = Field(default=2000, ge=1, description="Most records that one transaction decides.")
+    batch_max_records: int = Field(
+        default=6000,
+        ge=1,
+        description="Most records that a consumer takes at once; they are decided in several transactions.",
+    )
     remembered_records: int = Field(
         default=25_000,
         ge=0,
@@ -94,7 +98,7 @@ class Settings(BaseSettings):
     relay_lease_seconds: float = Field(
         default=10.0, ge=2, description="How long after its last sign of life another relay takes over, in seconds."
     )
-    database_pool_size: int = Field(default=5, ge=2, description="Connections to PostgreSQL per process.")
+    database_pool_size: int = Field(default=8, ge=2, description="Connections to PostgreSQL per process.")
     database_is_disposable: bool = Field(
         default=False, description="Accept database settings that forget commits in a crash (`fsync = off` …)."
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.load import Loaded, load
 from db.memory import Memory
+from db.rows import binding_row, project_row
 from db.sealing import LocalKeys, Sealed, unseal
 from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.book import Book, BoundProjects
@@ -447,3 +448,18 @@ async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: Asyn
     assert (letter.offset, letter.key_id) == (2, "first")
     about = f"dead-letter:{dead[2].record.place}"
     assert unseal(Sealed(letter.key_id, letter.wrapped_key, letter.sealed), about, _KEYS) == b"\xfe"
+
+
+async def test_whole_rows_are_in_the_order_of_the_columns(engine: AsyncEngine) -> None:
+    for table, row in (("projects", project_row(_FULL_PROJECT)), ("bindings", binding_row(_ENDED_BINDING))):
+        rows = await _rows(
+            engine,
+            f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass "
+            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        )
+        record = _FULL_PROJECT if table == "projects" else _ENDED_BINDING
+        assert row == tuple(getattr(record, one.attname) for one in rows)
+
+
+_FULL_PROJECT = replace(_PROJECT, uid="u", display_name="d", bindings=7, sequence=8, version=9, last_ended_at=_NOW)
+_ENDED_BINDING = replace(_BINDING, number=5, ended_at=_LATER, released=True, previous_ended_at=_NOW)
