@@ -450,16 +450,18 @@ async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: Asyn
     assert unseal(Sealed(letter.key_id, letter.wrapped_key, letter.sealed), about, _KEYS) == b"\xfe"
 
 
+_TABLES = text(
+    "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 AND NOT attisdropped "
+    "ORDER BY attnum"
+)
+
+
 async def test_whole_rows_are_in_the_order_of_the_columns(engine: AsyncEngine) -> None:
-    for table, row in (("projects", project_row(_FULL_PROJECT)), ("bindings", binding_row(_ENDED_BINDING))):
-        rows = await _rows(
-            engine,
-            f"SELECT attname FROM pg_attribute WHERE attrelid = '{table}'::regclass "
-            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-        )
-        record = _FULL_PROJECT if table == "projects" else _ENDED_BINDING
-        assert row == tuple(getattr(record, one.attname) for one in rows)
-
-
-_FULL_PROJECT = replace(_PROJECT, uid="u", display_name="d", bindings=7, sequence=8, version=9, last_ended_at=_NOW)
-_ENDED_BINDING = replace(_BINDING, number=5, ended_at=_LATER, released=True, previous_ended_at=_NOW)
+    project = replace(_PROJECT, uid="u", display_name="d", bindings=7, sequence=8, version=9, last_ended_at=_NOW)
+    binding = replace(_BINDING, number=5, ended_at=_LATER, released=True, previous_ended_at=_NOW)
+    async with engine.connect() as connection:
+        for table, record, row in (
+            ("projects", project, project_row(project)), ("bindings", binding, binding_row(binding))
+        ):  # fmt: skip
+            names = (await connection.execute(_TABLES, {"name": table})).scalars()
+            assert row == tuple(getattr(record, name) for name in names)
