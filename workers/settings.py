@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
     )
     batch_max_records: int = Field(
-        default=6000,
+        default=4000,
         ge=1,
         description="Most records that a consumer takes at once; they are decided in several transactions.",
     )
