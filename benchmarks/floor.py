@@ -1,10 +1,10 @@
 """The floor: the same bytes moved by the same clients to the same servers, with nothing decided.
 
-A process that reads a topic in batches of as many records as a transaction of whopays decides there. It COPYs, per record, the rows that a rebinding
-adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into tables with the same columns,
-checks, keys and indexes, filled beforehand like their models; and it publishes one event on each of two topics, with
-the bytes and headers of real ones, one Kafka transaction a batch, which is more than the relay takes into one there.
-Then it commits its offsets.
+A process that reads a topic in batches of as many records as whopays decides in one transaction there. It COPYs, per
+record, the rows that a rebinding adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into
+tables with the same columns, checks, keys and indexes, filled beforehand like their models; and it publishes one event
+on each of two topics, with the bytes and headers of real ones, one Kafka transaction a batch, which is more than the
+relay takes into one there. Then it commits its offsets.
 
 It is given its best: records are not parsed, values are those of one sample (only what keys need is new: rows are
 distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one
@@ -12,8 +12,8 @@ batch is published, the next one is copied and the one after it is fetched. An e
 are committed.
 
 What it does not do: validate, lock, load or decide anything; end the binding before and count at the project (updates,
-not rows added); render or hash; read the log again in order to publish it; hold what is promised between rows; write the
-relay's position. Its `log` is not partitioned.
+not rows added); render or hash; read the log again in order to publish it; hold what is promised between rows; write
+the relay's position. Its `log` is not partitioned.
 """
 
 import asyncio
