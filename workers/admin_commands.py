@@ -7,11 +7,12 @@ from faststream.kafka import KafkaBroker
 from schemas.reading import read_command
 from schemas.topics import Topic
 from workers.consumer import Consumption, consume
+from workers.lanes import Lanes
 from workers.roles import Role
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> None:
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> Lanes:
     """Take in commands."""
     settings = consumption.settings
     reader = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
-    consume(broker, consumption, Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, reader)
+    return consume(broker, consumption, Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, reader)

@@ -37,8 +37,6 @@ _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
 _WARY_BATCHES = 12
 """How many batches in a row ask for claimed ids, before and after one had them; others find out when they claim."""
-_LANES = 4
-_LANE_RECORDS = 500
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
 
@@ -69,7 +67,6 @@ class Batches:
         self._memory = Memory(settings.remembered_records, self._shard)
         # Records may have been read before: by a process that was killed, or before a rebalance.
         self._wary_batches = _WARY_BATCHES
-        self._free_lanes = asyncio.Semaphore(_LANES)
         self._partition_in_use = 0
         self._partition_ensured = -1
 
@@ -80,16 +77,9 @@ class Batches:
         this version: in both cases nothing may be acknowledged.
         """
         began = time.monotonic()
-        lanes = [self._settle_lane(role, lane, reader, began) for lane in _lanes(records)]
-        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
-            if outcome is not None:
-                raise outcome
-
-    async def _settle_lane(self, role: Role, records: Sequence[Record], reader: Reader, began: float) -> None:
-        async with self._free_lanes:
-            messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
-            for part in _parts(messages):
-                await self._settle(role, part, began)
+        messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
+        for part in _parts(messages):
+            await self._settle(role, part, began)
 
     async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return once what is due has been done; give what could not be, because of a fault. Raises as `settle`."""
@@ -178,18 +168,6 @@ class Batches:
                 await self._stopping.wait()
         except TimeoutError:
             pass
-
-
-def _lanes(records: Sequence[Record]) -> list[list[Record]]:
-    """Part records by their partitions, each in its order: what one lane decides is stored while another decides.
-
-    An organization has one partition, so lanes meet in a shard only where records are keyed otherwise, and then wait.
-    """
-    wanted = max(1, len(records) // _LANE_RECORDS)
-    lanes: list[list[Record]] = [[] for _ in range(wanted)]
-    for record in records:
-        lanes[record.partition % wanted].append(record)
-    return [lane for lane in lanes if lane]
 
 
 def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:

@@ -1,12 +1,12 @@
 """What the three consumers share: how they subscribe, and when they acknowledge."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy, Context
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -15,12 +15,14 @@ from faststream.kafka.message import KafkaAckableMessage
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batch import Batches, Reader, Stopping
+from workers.lanes import Lanes
 from workers.roles import Role
 from workers.settings import Settings
 
 # A record's timestamp is its producer's word: none (-1), or beyond what a date can hold.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARTITION_FETCH_BYTES = 128 * 1024
+_HAND_OVER_SECONDS = 2.0
 _LATEST_MS = 253_402_300_799_999
 
 logger = structlog.get_logger()
@@ -40,11 +42,10 @@ def consumer_group(settings: Settings, role: Role) -> str:
     return f"whopays-{settings.installation}-{role}"
 
 
-def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader) -> None:
-    """Subscribe to a topic; each batch is acknowledged once all that follows from it is committed, and never before.
+def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader) -> Lanes:
+    """Subscribe to a topic; a record is acknowledged once all that follows from it is committed, and never before.
 
-    The handler returns without acknowledging only when the process is to stop, from when on no batch is acknowledged:
-    otherwise the next batch's acknowledgement would cover this one.
+    The lanes that are given must be ended before the broker is stopped.
     """
     settings = consumption.settings
 
@@ -55,11 +56,23 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
     async def decode(_: KafkaMessage) -> None:
         return None
 
+    async def settle(records: list[Record]) -> bool:
+        try:
+            await consumption.batches.settle(role, records, reader)
+        except Stopping:
+            return False
+        except Exception as error:
+            logger.exception("consumer_failed", role=role)
+            consumption.fail(error)
+            return False
+        return True
+
+    lanes = Lanes(settle, _Source(lambda: subscriber.consumer, role), settings.batch_max_records)
     subscriber = broker.subscriber(
         settings.topic(topic),
         batch=True,
         max_records=settings.batch_max_records,
-        # A little of each partition, so that a backlog comes in batches of many shards (workers/batch.py, lanes).
+        # A little of each partition, so that a backlog fills all lanes.
         max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
         batch_timeout_ms=10,
         group_id=consumer_group(settings, role),
@@ -69,24 +82,59 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
         no_reply=True,
         parser=parse,
         decoder=decode,
+        listener=_Rebalancing(lanes),
         max_poll_interval_ms=15 * 60 * 1000,
     )
 
     @subscriber
     async def handle(message: Annotated[Any, Context("message")]) -> None:
-        try:
-            await consumption.batches.settle(role, [_record(raw) for raw in message.raw_message], reader)
-        except Stopping:
+        await lanes.take([_record(raw) for raw in message.raw_message])
+
+    return lanes
+
+
+class _Source:
+    """The partitions that the consumer is given; what concerns others is left to those who have them now."""
+
+    def __init__(self, consumer: Callable[[], AIOKafkaConsumer | None], role: Role) -> None:
+        self._consumer = consumer
+        self._role = role
+
+    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        consumer = self._consumer()
+        if consumer is None:
             return
-        except Exception as error:
-            logger.exception("consumer_failed", role=role)
-            consumption.fail(error)
-            return
+        assigned = consumer.assignment()
         try:
-            await message.ack()
+            if mine := {partition: offset for partition, offset in offsets.items() if partition in assigned}:
+                await consumer.commit(mine)
         except KafkaError as error:
             # The group was rebalanced or the broker is away. The records will be read again, and change nothing.
-            logger.warning("offsets_not_committed", role=role, error=type(error).__name__)
+            logger.warning("offsets_not_committed", role=self._role, error=type(error).__name__)
+
+    def pause(self, partition: TopicPartition) -> None:
+        consumer = self._consumer()
+        if consumer is not None and partition in consumer.assignment():
+            consumer.pause(partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        consumer = self._consumer()
+        if consumer is not None and partition in consumer.assignment():
+            consumer.resume(partition)
+
+
+class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Hands over partitions with as little as possible that is read again."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        if revoked:
+            await self._lanes.let_go(_HAND_OVER_SECONDS)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        pass
 
 
 def _record(raw: ConsumerRecord) -> Record:

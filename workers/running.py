@@ -58,9 +58,7 @@ class Process:
         self._ping: asyncio.Task[None] | None = None
         self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
         consumption = Consumption(settings, self._batches, self._fail)
-        for role in self._roles:
-            if role in _SUBSCRIBE:
-                _SUBSCRIBE[role](self._broker, consumption)
+        self._lanes = [_SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE]
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -132,11 +130,12 @@ class Process:
             await asyncio.sleep(_PING_SECONDS)
 
     async def _end(self) -> None:
-        # The background roles and the batches come to their end at the same time; FastStream waits for the batches.
+        # The background roles and the batches come to their end at the same time.
         self._stopping_since = time.monotonic()
         self._stopping.set()
         if self._ping is not None:
             self._ping.cancel()
+        await asyncio.gather(*(lanes.end(self._settings.stop_seconds) for lanes in self._lanes))
 
     async def _close(self) -> None:
         if self._background:

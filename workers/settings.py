@@ -74,9 +74,7 @@ class Settings(BaseSettings):
         default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
     )
     batch_max_records: int = Field(
-        default=4000,
-        ge=1,
-        description="Most records that a consumer takes at once; they are decided in several transactions.",
+        default=500, ge=1, description="Most records that are decided in one transaction, of several at a time."
     )
     remembered_records: int = Field(
         default=25_000,
@@ -98,7 +96,7 @@ class Settings(BaseSettings):
     relay_lease_seconds: float = Field(
         default=10.0, ge=2, description="How long after its last sign of life another relay takes over, in seconds."
     )
-    database_pool_size: int = Field(default=8, ge=2, description="Connections to PostgreSQL per process.")
+    database_pool_size: int = Field(default=16, ge=2, description="Connections to PostgreSQL per process.")
     database_is_disposable: bool = Field(
         default=False, description="Accept database settings that forget commits in a crash (`fsync = off` …)."
     )

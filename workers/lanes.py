@@ -1,0 +1,149 @@
+"""Lanes: several batches of one consumer in work at the same time, each partition's records in their order.
+
+While one batch is stored, another, of other partitions, is decided; and a partition with a long backlog keeps nobody
+waiting but those behind it. Offsets are acknowledged partition by partition, as far as all before them is durable.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+
+from aiokafka import TopicPartition
+
+from schemas.records import Record
+
+_LANES = 4
+_BESIDE = 0.25
+"""How full every lane must be for another to begin: what is small is soon done, and what waits grows meanwhile."""
+_OF_A_PARTITION, _IN_ALL = 4, 6
+"""How many batches may wait. Beyond it a partition is paused (what was fetched of it is fetched again), or all wait."""
+_ACKNOWLEDGE_SECONDS = 0.05
+
+Settle = Callable[[list[Record]], Awaitable[bool]]
+"""Makes durable all that follows from a batch; False when that cannot be done, and the process is to end."""
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Note from where to go on after a crash."""
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Give no more records of a partition for the time being."""
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Give records of a partition again."""
+
+
+class Lanes:
+    """Has batches of at most `batch_records` settled and acknowledged, until one cannot be settled."""
+
+    def __init__(self, settle: Settle, source: Source, batch_records: int) -> None:
+        self._settle = settle
+        self._source = source
+        self._batch_records = batch_records
+        self._waiting: dict[TopicPartition, deque[Record]] = {}
+        self._waiting_records = 0
+        self._paused: set[TopicPartition] = set()
+        self._busy: set[TopicPartition] = set()
+        self._lanes: dict[asyncio.Task[None], int] = {}
+        self._durable: dict[TopicPartition, int] = {}
+        self._acknowledging: asyncio.Task[None] | None = None
+        self._is_ending = False
+        self._is_over = False
+        self._has_changed = asyncio.Event()
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Take records over; return when more are welcome, or when all is over."""
+        for record in records:
+            partition = TopicPartition(record.topic, record.partition)
+            if partition not in self._waiting:
+                self._waiting[partition] = deque()
+            self._waiting[partition].append(record)
+        self._waiting_records += len(records)
+        self._fill()
+        for partition, waiting in self._waiting.items():
+            # Others go on being read.
+            if len(waiting) >= _OF_A_PARTITION * self._batch_records and partition not in self._paused:
+                self._paused.add(partition)
+                self._source.pause(partition)
+        while not self._is_over and not (
+            self._has_free_lane() and self._waiting_records < _IN_ALL * self._batch_records
+        ):
+            self._has_changed.clear()
+            await self._has_changed.wait()
+
+    async def let_go(self, seconds: float) -> None:
+        """Forget what waits, as it will be read again; finish and acknowledge what is in work, if `seconds` suffice."""
+        self._waiting.clear()
+        self._waiting_records = 0
+        self._paused.clear()
+        self._has_changed.set()
+        if self._lanes:
+            await asyncio.wait(self._lanes, timeout=seconds)
+        if self._acknowledging is not None:
+            await self._acknowledging
+
+    async def end(self, seconds: float) -> None:
+        """Begin nothing any more, and let go."""
+        self._is_ending = True
+        await self.let_go(seconds)
+        for lane in self._lanes:
+            lane.cancel()
+        self._is_over = True
+        self._has_changed.set()
+
+    def _fill(self) -> None:
+        """Begin as many batches as there are lanes and records for them."""
+        while self._has_free_lane() and (batch := self._next()):
+            lane = asyncio.create_task(self._run(batch))
+            self._lanes[lane] = sum(map(len, batch.values()))
+            lane.add_done_callback(self._free)
+
+    def _has_free_lane(self) -> bool:
+        enough = self._batch_records * _BESIDE
+        return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
+
+    def _next(self) -> dict[TopicPartition, list[Record]]:
+        """Take a batch of what waits in partitions that are in no lane, from those first that have waited longest."""
+        batch: dict[TopicPartition, list[Record]] = {}
+        room = self._batch_records
+        for partition in [one for one in self._waiting if one not in self._busy]:
+            waiting = self._waiting.pop(partition)
+            batch[partition] = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+            if waiting:
+                self._waiting[partition] = waiting
+            if partition in self._paused and len(waiting) < self._batch_records:
+                self._paused.discard(partition)
+                self._source.resume(partition)
+            room -= len(batch[partition])
+            if room == 0:
+                break
+        self._waiting_records -= self._batch_records - room
+        self._busy |= batch.keys()
+        return batch
+
+    async def _run(self, batch: dict[TopicPartition, list[Record]]) -> None:
+        if await self._settle([record for records in batch.values() for record in records]):
+            self._durable |= {partition: records[-1].offset + 1 for partition, records in batch.items()}
+            self._busy -= batch.keys()
+            if self._acknowledging is None:
+                self._acknowledging = asyncio.create_task(self._acknowledge_durable())
+        else:
+            # Its partitions stay busy: nothing behind it is begun, and so nothing behind it is acknowledged.
+            self._is_ending = True
+
+    def _free(self, lane: asyncio.Task[None]) -> None:
+        del self._lanes[lane]
+        self._fill()
+        self._has_changed.set()
+
+    async def _acknowledge_durable(self) -> None:
+        """Acknowledge, not after each batch but a few times a second, until there is nothing to acknowledge."""
+        while self._durable:
+            await asyncio.sleep(0 if self._is_ending else _ACKNOWLEDGE_SECONDS)
+            offsets, self._durable = self._durable, {}
+            await self._source.acknowledge(offsets)
+        self._acknowledging = None
