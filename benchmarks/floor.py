@@ -1,10 +1,10 @@
 """The floor: the same bytes moved by the same clients to the same servers, with nothing decided.
 
-A process that reads a topic in batches of as many records as whopays decides in one transaction there. It COPYs, per
-record, the rows that a rebinding adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into
-tables with the same columns, checks, keys and indexes, filled beforehand like their models; and it publishes one event
-on each of two topics, with the bytes and headers of real ones, one Kafka transaction a batch, which is more than the
-relay takes into one there. Then it commits its offsets.
+A process that reads a topic in batches, somewhat larger than the transactions of whopays there. It COPYs, per record,
+the rows that a rebinding adds (two of `log`, one of `bindings`, one of `inbox`), one transaction a batch, into tables
+with the same columns, checks, keys and indexes, filled beforehand like their models; and it publishes one event on each
+of two topics, with the bytes and headers of real ones, one Kafka transaction a batch, which is more than the relay
+takes into one there. Then it commits its offsets.
 
 It is given its best: records are not parsed, values are those of one sample (only what keys need is new: rows are
 distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one
@@ -35,7 +35,7 @@ COMMANDS, BINDINGS, RESULTS = f"{NAME}-commands", f"{NAME}-bindings", f"{NAME}-r
 _MEBIBYTE = 1024 * 1024
 _LONGEST_FETCH_MILLISECONDS = 500
 _TRANSACTION_RECORDS = 750
-"""What the table of the benchmark says of whopays under "per commit", about."""
+"""A generous reading of what the table of the benchmark says of whopays under "per commit"."""
 _TABLES = ("log", "bindings", "inbox")
 
 

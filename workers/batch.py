@@ -1,4 +1,4 @@
-"""One batch, one transaction: read the records, lock, load, decide, store, append, commit; then acknowledge.
+"""One batch, one transaction: read the records, lock, load, decide, store, append, commit.
 
 A transient failure is tried again for as long as it lasts. A fault of one record is found by halving the batch: the
 others go on, and the one becomes a dead letter.

@@ -142,8 +142,10 @@ class Lanes:
 
     async def _acknowledge_durable(self) -> None:
         """Acknowledge, not after each batch but a few times a second, until there is nothing to acknowledge."""
-        while self._durable:
-            await asyncio.sleep(0 if self._is_ending else _ACKNOWLEDGE_SECONDS)
-            offsets, self._durable = self._durable, {}
-            await self._source.acknowledge(offsets)
-        self._acknowledging = None
+        try:
+            while self._durable:
+                await asyncio.sleep(0 if self._is_ending else _ACKNOWLEDGE_SECONDS)
+                offsets, self._durable = self._durable, {}
+                await self._source.acknowledge(offsets)
+        finally:
+            self._acknowledging = None
