@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -189,6 +190,13 @@ async def installed(
                 await worker.kill()
             await asyncio.gather(*installation.readers)
             await installation.engine.dispose()
+
+
+def free_port() -> int:
+    """Give a port of this host on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def database_url(addresses: Addresses, name: str) -> str:

@@ -1,6 +1,5 @@
 """Personal data and card numbers are found nowhere: not in what is published, logged, measured or kept."""
 
-import socket
 from base64 import b64decode, b64encode
 
 import pytest
@@ -10,7 +9,7 @@ from db.dead_letters import list_dead_letters, value_of
 from db.rewrapping import rewrap
 from db.sealing import LocalKeys, Sealed, Unopenable, unseal
 from schemas.contact import Contact
-from tests.installations import Installation
+from tests.installations import Installation, free_port
 from tests.kafka import dead_letters, exactly_published, results, send
 from tests.messages import command
 from tests.personal_data.planted import (
@@ -34,7 +33,7 @@ FAULTY_WORKER = "tests.personal_data.faulty_worker"
 
 async def test_what_was_planted_is_found_nowhere(quiet_installation: Installation) -> None:
     installation = quiet_installation
-    port = _free_port()
+    port = free_port()
     await installation.start(module=FAULTY_WORKER, WHOPAYS_LOG_LEVEL="DEBUG", WHOPAYS_METRICS_PORT=str(port))
     kept, refused, unanswerable = contacts_that_are_kept(), refused_commands(), unanswerable_commands()
     cards = list(card_numbers())
@@ -149,8 +148,3 @@ def _contact() -> Contact:
 
 def _keys(installation: Installation) -> dict[str, bytes]:
     return {key_id: b64decode(key.get_secret_value()) for key_id, key in installation.settings.encryption_keys.items()}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -10,6 +10,7 @@ from workers.cli.dev import dev
 from workers.cli.failures import Program
 from workers.cli.send import send
 from workers.cli.tail import tail
+from workers.cli.verify import export, verify
 
 _FORMS = {"help_option_names": ["-h", "--help"]}
 
@@ -34,6 +35,8 @@ def _program() -> typer.Typer:
     program.command("tail", rich_help_panel=ask)(tail)
     program.command("run", rich_help_panel=operate)(serving.run)
     program.command("migrate", rich_help_panel=operate)(serving.migrate)
+    program.command("verify", rich_help_panel=operate)(verify)
+    program.command("export-log", rich_help_panel=operate)(export)
     program.command("health", rich_help_panel=operate)(serving.health)
     topics = typer.Typer(no_args_is_help=True, help="Create the topics, or check them.", context_settings=_FORMS)
     topics.command("create")(serving.create)
