@@ -194,15 +194,17 @@ def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str
 
 
 def _claiming_results(found: Sequence[Published]) -> Counter[tuple[str, ...]]:
-    """Count the results by command, without those that claim no id."""
+    """Count the results by command: final ones, or the interim one of what still waits; not those that claim no id."""
     claiming_none = {"Unauthenticated", "CommandIdReused"}
-    return Counter(
-        (one.data["organization"], one.data["commandSource"], one.data["commandId"])
+    results = [
+        ((one.data["organization"], one.data["commandSource"], one.data["commandId"]), one.data["outcome"])
         for one in found
         if one.topic == Topic.COMMAND_RESULTS
         and not one.data["dryRun"]
         and not claiming_none & {violation["reason"] for violation in one.data["violations"]}
-    )
+    ]
+    final = Counter(command for command, outcome in results if outcome not in ("Scheduled", "Waiting"))
+    return final + Counter({command for command, _ in results} - final.keys())
 
 
 @asynccontextmanager

@@ -1,0 +1,146 @@
+"""Failpoints: every place where a worker awaits something, before and after, made by rewriting its modules on import.
+
+Production runs the plain modules, in which there is no failpoint at all. Here each `await` of the modules that commit
+and publish, and each end of an `async with`, becomes a named place where the process can be killed, stopped, or have an
+error raised. So a new step has its failpoints the moment it is written, and the kill matrix, which enumerates them by
+the same walk through the source, covers it.
+"""
+
+import ast
+import importlib.util
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable
+from importlib.machinery import ModuleSpec
+from inspect import iscoroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+MODULES = ("workers.batch", "workers.lanes", "workers.consumer", "workers.relay", "workers.timers", "workers.positions")
+"""In the order in which they import each other."""
+
+KILL, STOP, ERROR, FAULT = "kill", "stop", "error", "fault"
+"""SIGKILL, SIGSTOP, a transient error as of a server that goes away, and an error as of a bug."""
+
+T = TypeVar("T")
+
+
+class Injected(ConnectionError):
+    """A transient error."""
+
+
+class Bug(Exception):
+    """An error that no retry lifts."""
+
+
+class _Instrument(ast.NodeTransformer):
+    """Puts failpoints around what is awaited, and before and after the end of what is entered."""
+
+    def __init__(self, module: str) -> None:
+        self._scope = [module.rpartition(".")[2]]
+        self._counts: dict[str, int] = {}
+        self.points: list[str] = []
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        return self._scoped(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        return self._scoped(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
+        return self._scoped(node)
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        name = self._name(node.value)
+        self.generic_visit(node)
+        self.points += [f"{name} before", f"{name} after"]
+        around = ast.Call(ast.Name("__around__", ast.Load()), [ast.Constant(name), node.value], [])
+        return ast.copy_location(ast.Await(around), node)
+
+    def visit_AsyncWith(self, node: ast.AsyncWith) -> Any:
+        name = self._name(node.items[0].context_expr)
+        self.generic_visit(node)
+        self.points += [f"{name} leaving", f"{name} left"]
+        node.body.append(_hit(f"{name} leaving", node.body[-1]))
+        return [node, _hit(f"{name} left", node)]
+
+    def _scoped(self, node: Any) -> Any:
+        self._scope.append(node.name)
+        self.generic_visit(node)
+        self._scope.pop()
+        return node
+
+    def _name(self, node: ast.expr) -> str:
+        called = ast.unparse(node.func if isinstance(node, ast.Call) else node).removeprefix("self.")
+        name = f"{'.'.join(self._scope)}: {called}"
+        self._counts[name] = self._counts.get(name, 0) + 1
+        return name if self._counts[name] == 1 else f"{name} ({self._counts[name]})"
+
+
+def points() -> list[str]:
+    """Give the names of all failpoints."""
+    return [point for module in MODULES for point in _rewritten(module)[1]]
+
+
+def install() -> None:
+    """Import the modules with their failpoints; the environment says which one does what."""
+    for name in MODULES:
+        tree, _ = _rewritten(name)
+        spec = _spec(name)
+        module = importlib.util.module_from_spec(spec)
+        vars(module).update(__around__=_around, __hit__=_hit_now)
+        sys.modules[name] = module
+        exec(compile(tree, str(spec.origin), "exec"), vars(module))  # noqa: S102 (the project's own source)
+        parent, _, child = name.rpartition(".")
+        setattr(sys.modules[parent], child, module)
+
+
+def environment(point: str, action: str, before: tuple[str, str] | None = None) -> dict[str, str]:
+    """Give the variables with which a process does something at a failpoint, once, and at another one before."""
+    return {"FAILPOINTS": json.dumps([*([before] if before else []), (point, action)])}
+
+
+def _spec(name: str) -> ModuleSpec:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    return spec
+
+
+def _rewritten(name: str) -> tuple[ast.Module, list[str]]:
+    tree = ast.parse(Path(str(_spec(name).origin)).read_text(encoding="utf-8"))
+    instrument = _Instrument(name)
+    tree = ast.fix_missing_locations(instrument.visit(tree))
+    return tree, instrument.points
+
+
+def _hit(point: str, near: ast.AST) -> ast.stmt:
+    call = ast.Call(ast.Name("__hit__", ast.Load()), [ast.Constant(point)], [])
+    return ast.copy_location(ast.Expr(call), near)
+
+
+async def _around(name: str, awaited: Awaitable[T]) -> T:
+    try:
+        _hit_now(f"{name} before")
+    except (Injected, Bug):
+        if iscoroutine(awaited):
+            awaited.close()
+        raise
+    result = await awaited
+    _hit_now(f"{name} after")
+    return result
+
+
+_planned: list[list[str]] = json.loads(os.environ.get("FAILPOINTS", "[]"))
+
+
+def _hit_now(point: str) -> None:
+    if not _planned or _planned[0][0] != point:
+        return
+    _, action = _planned.pop(0)
+    print(f"failpoint: {point}", file=sys.stderr, flush=True)
+    if action in (KILL, STOP):
+        os.kill(os.getpid(), signal.SIGKILL if action == KILL else signal.SIGSTOP)
+    else:
+        raise Injected(point) if action == ERROR else Bug(point)
