@@ -1,16 +1,12 @@
 """The kill matrix: at every failpoint a worker is killed while records flow, and the next one goes on."""
 
 import asyncio
-from dataclasses import dataclass, field
-from itertools import count
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from tests.faults import failpoints
 from tests.installations import Installation
-from tests.kafka import send
-from tests.messages import Said, account, bind, command, profile, project
 from workers.consumer import consumer_group
 from workers.roles import Role
 
@@ -31,36 +27,6 @@ _PRELUDE = {
     "relay.Relay._producer: producer.client.close": ("relay.Relay._producer: producer.stop before", failpoints.ERROR),
     "timers.Timers.run: _wait": ("timers.Timers._due: due before", failpoints.ERROR),
 }
-
-
-@dataclass
-class Load:
-    """Records of every kind, without end: facts, bindings, what is due at once, and a fan-out."""
-
-    installation: Installation
-    sent: list[Said] = field(default_factory=list)
-
-    async def begin(self) -> None:
-        """Send what all the rest builds upon."""
-        await self._send(profile("acme"), profile("globex"), *(project("acme", f"p{n}") for n in range(20)))
-
-    async def go_on(self) -> None:
-        """Send more and more, until cancelled."""
-        await self._send(*(account(name, one) for name in ("acme", "globex") for one in ("a", "b")))
-        for turn in count():
-            await self._send(
-                *(bind("acme", f"p{n}", "ab"[turn % 2], f"bind-{turn}-{n}") for n in range(20)),
-                bind("acme", f"p{turn % 20}", "none", f"refused-{turn}"),
-                bind("globex", f"late-{turn}", "a", f"waits-{turn}", waitSeconds=1),
-                command("SuspendAccount", f"suspend-{turn}", "globex", account="b", reason="Administrative"),
-                project("globex", f"g{turn}"),
-                profile("acme", version=turn + 2),
-            )
-            await asyncio.sleep(0.2)
-
-    async def _send(self, *said: Said) -> None:
-        self.sent += said
-        await send(self.installation, said)
 
 
 async def bury(installation: Installation) -> None:

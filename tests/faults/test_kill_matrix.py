@@ -1,23 +1,15 @@
 """A worker is killed at every place where it awaits anything; the workers after it put everything right."""
 
-import asyncio
-
 from tests.faults import failpoints
-from tests.faults.matrix import Load, killed_at
+from tests.faults.checking import all_is_well
+from tests.faults.load import loaded
+from tests.faults.matrix import killed_at
 from tests.installations import Installation
-from tests.kafka import exactly_published, results
-from tests.verification.auditing import findings_of
 
 
 async def test_killed_at_every_point(quiet_installation: Installation) -> None:
-    installation = quiet_installation
-    load = Load(installation)
-    await load.begin()
-    loading = asyncio.create_task(load.go_on())
-    missed = [point for point in failpoints.points() if not await killed_at(installation, point)]
-    loading.cancel()
-    await installation.start()
-    found = await exactly_published(installation)
-    assert await findings_of(installation) == []
+    async with loaded(quiet_installation) as load:
+        missed = [point for point in failpoints.points() if not await killed_at(quiet_installation, point)]
+    await quiet_installation.start()
+    await all_is_well(load)
     assert missed == []
-    assert results(found)
