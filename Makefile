@@ -1,12 +1,13 @@
 # Everything runs in .venv, which is made from requirements.lock on first use and again only when that changes.
 PYTHON ?= python3
 ARGS ?=
+SEED ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-debezium plots lock clean
+.PHONY: help demo test chaos lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -20,6 +21,9 @@ demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a
 
 test: $(READY) ## Run the tests; ARGS='-k binding -x' goes to pytest
 	$(BIN)/pytest $(ARGS)
+
+chaos: $(READY) ## Break everything, half an hour, and see that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
+	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
