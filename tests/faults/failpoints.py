@@ -12,17 +12,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from importlib.machinery import ModuleSpec
 from inspect import iscoroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-MODULES = ("workers.batch", "workers.lanes", "workers.consumer", "workers.relay", "workers.timers", "workers.positions")
+MODULES = (
+    "workers.batch",
+    "workers.lanes",
+    "workers.consumer",
+    "workers.positions",
+    "workers.publication",
+    "workers.relay",
+    "workers.timers",
+)
 """In the order in which they import each other."""
 
-KILL, STOP, ERROR, FAULT = "kill", "stop", "error", "fault"
-"""SIGKILL, SIGSTOP, a transient error as of a server that goes away, and an error as of a bug."""
+KILL, STOP, ERROR, ERRORS, FAULT, TELL = "kill", "stop", "error", "errors", "fault", "tell"
+"""SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug; nothing."""
 
 T = TypeVar("T")
 
@@ -62,9 +70,19 @@ class _Instrument(ast.NodeTransformer):
     def visit_AsyncWith(self, node: ast.AsyncWith) -> Any:
         name = self._name(node.items[0].context_expr)
         self.generic_visit(node)
-        self.points += [f"{name} leaving", f"{name} left"]
-        node.body.append(_hit(f"{name} leaving", node.body[-1]))
-        return [node, _hit(f"{name} left", node)]
+        leaving = f"{name} leaving"
+        self.points.append(leaving)
+        match node.body[-1]:
+            case ast.Return(value=ast.expr() as value) as last:
+                # What is given is made ready first; what comes afterwards is the caller's next point.
+                given = ast.copy_location(ast.Assign([ast.Name("__given__", ast.Store())], value), last)
+                back = ast.copy_location(ast.Return(ast.Name("__given__", ast.Load())), last)
+                node.body[-1:] = [given, _hit(leaving, last), back]
+                return node
+            case last:
+                self.points.append(f"{name} left")
+                node.body.append(_hit(leaving, last))
+                return [node, _hit(f"{name} left", node)]
 
     def _scoped(self, node: Any) -> Any:
         self._scope.append(node.name)
@@ -97,9 +115,14 @@ def install() -> None:
         setattr(sys.modules[parent], child, module)
 
 
-def environment(point: str, action: str, before: tuple[str, str] | None = None) -> dict[str, str]:
-    """Give the variables with which a process does something at a failpoint, once, and at another one before."""
-    return {"FAILPOINTS": json.dumps([*([before] if before else []), (point, action)])}
+def environment(plan: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables with which a process does, at each of some failpoints, what is planned there, once."""
+    return {"FAILPOINTS": json.dumps(dict(plan))}
+
+
+def reached(point: str) -> str:
+    """Give the line that a process writes when something happens at a failpoint."""
+    return f"failpoint: {point}"
 
 
 def _spec(name: str) -> ModuleSpec:
@@ -132,15 +155,22 @@ async def _around(name: str, awaited: Awaitable[T]) -> T:
     return result
 
 
-_planned: list[list[str]] = json.loads(os.environ.get("FAILPOINTS", "[]"))
+_planned: dict[str, str] = json.loads(os.environ.get("FAILPOINTS", "{}"))
 
 
 def _hit_now(point: str) -> None:
-    if not _planned or _planned[0][0] != point:
+    action = _planned.get(point)
+    if action is None:
         return
-    _, action = _planned.pop(0)
-    print(f"failpoint: {point}", file=sys.stderr, flush=True)
-    if action in (KILL, STOP):
-        os.kill(os.getpid(), signal.SIGKILL if action == KILL else signal.SIGSTOP)
-    else:
-        raise Injected(point) if action == ERROR else Bug(point)
+    if action != ERRORS:
+        del _planned[point]
+    print(reached(point), file=sys.stderr, flush=True)
+    match action:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "error" | "errors":
+            raise Injected(point)
+        case "fault":
+            raise Bug(point)

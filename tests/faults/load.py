@@ -15,7 +15,7 @@ _PAUSE_SECONDS = 0.2
 
 @dataclass
 class Load:
-    """Facts, bindings, refusals, waits that end, and fan-outs, over two organizations; `sent` is what was acknowledged."""
+    """Facts, bindings, refusals and waits that end, of two organizations; `sent` is what was acknowledged."""
 
     installation: Installation
     sent: list[Said] = field(default_factory=list)

@@ -1,40 +1,65 @@
-"""The kill matrix: at every failpoint a worker is killed while records flow, and the next one goes on."""
+"""The matrix: a process is broken at a failpoint while records flow, and others go on."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from itertools import count
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
+from sqlalchemy import text
 
 from tests.faults import failpoints
-from tests.installations import Installation
+from tests.faults.points import CONSUMERS, RELAY, Event, Row
+from tests.installations import Installation, Worker
+from tests.kafka import send
+from tests.messages import account, bind, profile, project
 from workers.consumer import consumer_group
 from workers.roles import Role
 
 FAILING_WORKER = "tests.faults.failing_worker"
-_REACHED_SECONDS = 6.0
-_STOP_SECONDS = 15.0
 
-_PRELUDE = {
-    # What is only awaited after something went wrong: that goes wrong first.
-    "batch.Batches._persist: _wait": ("batch.Batches._transaction: store before", failpoints.ERROR),
-    "batch.Batches._wait": ("batch.Batches._transaction: store before", failpoints.ERROR),
-    "batch.Batches._settle: _settle": ("batch.Batches._transaction: load before", failpoints.FAULT),
-    "relay.Relay.run: _pause": ("relay.Relay._transact: producer.begin_transaction before", failpoints.ERROR),
-    "relay.Relay._listen: asyncio.sleep": (
-        "relay.Relay._be_woken_by: connection.add_listener before",
-        failpoints.ERROR,
-    ),
-    "relay.Relay._producer: producer.client.close": ("relay.Relay._producer: producer.stop before", failpoints.ERROR),
-    "timers.Timers.run: _wait": ("timers.Timers._due: due before", failpoints.ERROR),
-}
+_REACHED_SECONDS = 20.0
+_TRIES = 3
+_TOLD = 510
+"""How many projects are told that their account is not ready: more than are told at once."""
+_BETWEEN_SECONDS = 1.0
+OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "20", "WHOPAYS_RELAY_LEASE_SECONDS": "2", "WHOPAYS_RELAY_POLL_SECONDS": "0.1"}
+"""So that leases are renewed, and transactions leave something for the next, all the time."""
 
 
-async def bury(installation: Installation) -> None:
-    """Take dead members out of the consumer groups, which would otherwise wait ten seconds for each."""
+async def broken(installation: Installation, row: Row, action: str) -> Worker | None:
+    """Start a process and wait until it is broken at its failpoint; None when it does not come there."""
+    for _ in range(_TRIES):
+        plan = {row.after: failpoints.TELL, **row.circumstance.plan, row.point: action}
+        settings = {**OFTEN, **row.circumstance.settings, **failpoints.environment(plan)}
+        worker = await installation.launch(*row.roles, module=FAILING_WORKER, **settings)
+        other = await _befall(installation, worker, row)
+        if await _comes(worker.logged(failpoints.reached(row.point))):
+            if action == failpoints.KILL:
+                await worker.process.wait()
+            return worker
+        for process in (worker, *([other] if other else [])):
+            await process.kill()
+        await give_up_for_dead(installation, row.roles)
+    return None
+
+
+async def give_up_for_dead(installation: Installation, roles: tuple[Role, ...]) -> None:
+    """Let others take over from dead or stopped processes at once, as would happen by itself in ten seconds.
+
+    All members leave the consumer groups, and the relay's lease ends: neither is what keeps things exact.
+    """
+    if roles == RELAY:
+        async with installation.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM relay_leases"))
+    if roles != CONSUMERS:
+        return
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
     await admin.start()
     try:
-        for role in (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS):
+        for role in roles:
             group = consumer_group(installation.settings, role)
             node = await admin.find_coordinator(group)
             for described in (await admin.describe_consumer_groups([group], node))[0].to_object()["groups"]:
@@ -44,17 +69,52 @@ async def bury(installation: Installation) -> None:
         await admin.close()
 
 
-async def killed_at(installation: Installation, point: str, action: str = failpoints.KILL) -> bool:
-    """Run a worker that is killed at a failpoint; tell whether it came there, running or ending."""
-    before = next((prelude for name, prelude in _PRELUDE.items() if point.startswith(name)), None)
-    worker = await installation.launch(module=FAILING_WORKER, **failpoints.environment(point, action, before))
+@asynccontextmanager
+async def fanning_out(installation: Installation) -> AsyncIterator[None]:
+    """Have an account with many projects become ready and not ready, again and again, for the length of a block."""
+    names = [f"told-{number}" for number in range(_TOLD)]
+    await send(
+        installation, [profile("initech"), account("initech", "a"), *(project("initech", name) for name in names)]
+    )
+    await send(installation, [bind("initech", name, "a", f"bind-{name}", waitSeconds=60) for name in names])
+
+    async def change() -> None:
+        for version in count(2):
+            await send(installation, [profile("initech", version=version, state=("Valid", "Invalid")[version % 2])])
+            await asyncio.sleep(_BETWEEN_SECONDS)
+
+    changing = asyncio.create_task(change())
     try:
-        await asyncio.wait_for(worker.process.wait(), _REACHED_SECONDS)
-    except TimeoutError:
-        worker.process.terminate()
-        try:
-            await asyncio.wait_for(worker.process.wait(), _STOP_SECONDS)
-        except TimeoutError:
-            await worker.kill()
-    await bury(installation)
-    return any(line == f"failpoint: {point}" for line in worker.lines)
+        yield
+    finally:
+        changing.cancel()
+        await asyncio.gather(changing, return_exceptions=True)
+
+
+async def _befall(installation: Installation, worker: Worker, row: Row) -> Worker | None:
+    """Have happen to a process what makes it come to its failpoint; give another process that it took."""
+    if row.circumstance.event is Event.NOTHING or not await _comes(worker.logged(failpoints.reached(row.after))):
+        return None
+    match row.circumstance.event:
+        case Event.TERMINATION:
+            with contextlib.suppress(ProcessLookupError):
+                worker.process.terminate()
+        case Event.UNHEARD:
+            async with installation.engine.begin() as connection:
+                await connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+                    )
+                )
+        case Event.REBALANCE:
+            return await installation.launch(*row.roles)
+    return None
+
+
+async def _comes(line: Awaitable[str]) -> bool:
+    try:
+        await asyncio.wait_for(line, _REACHED_SECONDS)
+    except (TimeoutError, AssertionError):
+        return False
+    return True

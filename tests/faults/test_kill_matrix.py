@@ -1,15 +1,30 @@
-"""A worker is killed at every place where it awaits anything; the workers after it put everything right."""
+"""A process is killed at every place where it awaits anything; those after it put everything right."""
+
+import pytest
 
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
-from tests.faults.matrix import killed_at
+from tests.faults.matrix import broken, fanning_out, give_up_for_dead
+from tests.faults.points import CONSUMERS, RELAY, TIMERS, rows
 from tests.installations import Installation
+from workers.roles import ALL_ROLES, Role
 
 
-async def test_killed_at_every_point(quiet_installation: Installation) -> None:
-    async with loaded(quiet_installation) as load:
-        missed = [point for point in failpoints.points() if not await killed_at(quiet_installation, point)]
-    await quiet_installation.start()
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("roles", (CONSUMERS, TIMERS, RELAY), ids=("consumers", "timers", "relay"))
+async def test_killed_at_every_point(quiet_installation: Installation, roles: tuple[Role, ...]) -> None:
+    installation = quiet_installation
+    await installation.start(*(role for role in ALL_ROLES if role not in roles))
+    missed = []
+    async with loaded(installation) as load, fanning_out(installation):
+        for row in rows():
+            if row.roles == roles:
+                print(row, flush=True)
+                if not await broken(installation, row, failpoints.KILL):
+                    missed.append(str(row))
+                await give_up_for_dead(installation, roles)
+    await installation.start(*roles)
     await all_is_well(load)
     assert missed == []

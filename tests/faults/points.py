@@ -1,0 +1,134 @@
+"""Every failpoint with the roles that come to it, and what must happen for them to come there."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from tests.faults import failpoints
+from tests.faults.failpoints import ERROR, ERRORS, FAULT
+from workers.roles import Role
+
+CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
+TIMERS = (Role.TIMERS,)
+RELAY = (Role.RELAY,)
+
+AT_WORK = {
+    CONSUMERS: "lanes.Lanes._run: _settle before",
+    TIMERS: "timers.Timers._wait: _stopping.wait before",
+    RELAY: "relay.Relay._publish: _read after",
+}
+"""Where a process comes once it does its work."""
+
+
+class Event(Enum):
+    """What befalls a process from outside."""
+
+    NOTHING = auto()
+    TERMINATION = auto()
+    """It is told to stop while it works."""
+    REBALANCE = auto()
+    """Another process joins its consumer groups."""
+    UNHEARD = auto()
+    """The database ends the connection that listens."""
+
+
+@dataclass(frozen=True)
+class Circumstance:
+    """What makes a process come to a place."""
+
+    event: Event = Event.NOTHING
+    plan: Mapping[str, str] = field(default_factory=dict)
+    """What goes wrong at other failpoints before."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    after: str | None = None
+    """The failpoint which the process has come to when the event happens; otherwise it does its work."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the matrix."""
+
+    roles: tuple[Role, ...]
+    point: str
+    circumstance: Circumstance
+
+    @property
+    def after(self) -> str:
+        """Give the failpoint that the process comes to before anything befalls it."""
+        return self.circumstance.after or AT_WORK[self.roles]
+
+    def __str__(self) -> str:
+        return f"{'consumers' if self.roles == CONSUMERS else self.roles[0]}: {self.point}"
+
+
+def rows() -> Iterator[Row]:
+    """Give all rows: the batch's places come twice, in consumers and in timers."""
+    for point in failpoints.points():
+        if point in _NEVER:
+            continue
+        for roles in _roles(point):
+            yield Row(
+                roles,
+                point,
+                next((one for begins, one in _OUT_OF_THE_WAY.items() if point.startswith(begins)), Circumstance()),
+            )
+
+
+def _roles(point: str) -> Iterator[tuple[Role, ...]]:
+    match point.partition(".")[0]:
+        case "relay" | "positions" | "publication":
+            yield RELAY
+        case "timers":
+            yield TIMERS
+        case "batch":
+            if not point.startswith("batch.Batches.settle_due:"):
+                yield CONSUMERS
+            if not point.startswith(("batch.Batches.settle:", "batch.Batches._settle: _settle ")) or "(" in point:
+                yield TIMERS
+        case _:
+            yield CONSUMERS
+
+
+_STORING = "batch.Batches._transaction: store before"
+_LOADING = "batch.Batches._transaction: load before"
+
+_WAITING = "batch.Batches._wait: _stopping.wait"
+
+_NEVER = {
+    "relay.Relay.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
+}
+
+_OUT_OF_THE_WAY = {
+    "batch.Batches._settle: _settle (": Circumstance(plan={_LOADING: FAULT}),
+    "batch.Batches._settle: _settle ": Circumstance(
+        plan={_LOADING: FAULT}, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"}
+    ),
+    "batch.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),
+    f"{_WAITING} before": Circumstance(plan={_STORING: ERROR}),
+    "batch.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
+    "lanes.Lanes.let_go": Circumstance(Event.TERMINATION),
+    "lanes.Lanes.end": Circumstance(Event.TERMINATION),
+    "consumer._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),
+    "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
+    "relay.Relay.run: _pause": Circumstance(plan={"relay.Relay._transact: producer.begin_transaction before": ERROR}),
+    "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _publish after": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _engine.connect": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _producer": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _give_up_lease": Circumstance(Event.TERMINATION),
+    "relay.Relay._give_up_lease": Circumstance(Event.TERMINATION),
+    "relay.Relay._producer: producer.client.close": Circumstance(
+        Event.TERMINATION, {"relay.Relay._producer: producer.stop before": ERROR}
+    ),
+    "relay.Relay._producer: producer.stop": Circumstance(Event.TERMINATION),
+    "relay.Relay._producer: asyncio.timeout (2)": Circumstance(Event.TERMINATION),
+    "relay.Relay._listen: _be_woken_by after": Circumstance(Event.UNHEARD),
+    "relay.Relay._listen: listening_connection": Circumstance(Event.UNHEARD),
+    "relay.Relay._listen: asyncio.sleep": Circumstance(Event.UNHEARD),
+    "relay.Relay._be_woken_by: closed.wait after": Circumstance(Event.UNHEARD),
+    "timers.Timers.run: _wait (2)": Circumstance(),
+    "timers.Timers.run: _wait": Circumstance(plan={"timers.Timers._due: due before": ERROR}),
+    "timers.Timers._wait: _stopping.wait before": Circumstance(),
+    "timers.Timers._wait": Circumstance(Event.TERMINATION),
+}
+"""By what their names begin with, the first that fits."""

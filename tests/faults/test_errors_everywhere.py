@@ -1,0 +1,43 @@
+"""At every place where something is awaited an error is raised, as of a server that goes away; all goes on."""
+
+import contextlib
+
+import pytest
+
+from tests.faults import failpoints
+from tests.faults.checking import all_is_well
+from tests.faults.load import loaded
+from tests.faults.matrix import FAILING_WORKER, OFTEN, fanning_out
+from tests.faults.points import Circumstance, rows
+from tests.installations import Installation
+from tests.waiting import until
+
+_ALL_SECONDS = 600
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1200)
+async def test_an_error_at_every_point(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    left = {row.point for row in rows() if row.circumstance == Circumstance()}
+    async with loaded(installation) as load, fanning_out(installation):
+
+        async def reached_all() -> bool:
+            worker = installation.workers[-1] if installation.workers else None
+            if worker is not None:
+                left.difference_update(
+                    line.removeprefix(failpoints.reached("")) for line in worker.lines if failpoints.reached("") in line
+                )
+            if left and (worker is None or worker.process.returncode is not None):
+                plan = dict.fromkeys(left, failpoints.ERROR)
+                await installation.launch(module=FAILING_WORKER, **OFTEN, **failpoints.environment(plan))
+            return not left
+
+        with contextlib.suppress(AssertionError):
+            await until(reached_all, "all failpoints", _ALL_SECONDS)
+    import json
+    json.dump([w.lines for w in installation.workers], open("/tmp/err_lines.json","w"))
+    assert left == set()
+    if installation.workers[-1].process.returncode is not None:
+        await installation.start()
+    await all_is_well(load)
