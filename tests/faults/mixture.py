@@ -58,7 +58,7 @@ class Mixture:
             for name in ACCOUNTS:
                 yield replace_id(account(organization.name, name), self._id("create"))
             for name in PROJECTS[:6]:
-                yield self._bind(organization, name, self._one(ACCOUNTS), waitSeconds=60)
+                yield self._bind(organization, name, self._one(ACCOUNTS), waitSeconds=5)
         if self._huge_projects:
             yield from self._huge_beginning()
 
@@ -101,7 +101,7 @@ class Mixture:
         for number in range(self._huge_projects):
             yield project(HUGE, f"h{number:04}", ce_id=self._id("fact"))
         for number in range(self._huge_projects):
-            payer = {"account": "payer", "project": f"h{number:04}", "waitSeconds": 600}
+            payer = {"account": "payer", "project": f"h{number:04}", "waitSeconds": 60}
             yield command("BindProject", self._id("bind"), HUGE, **payer)
 
     def _binding(self, organization: Organization) -> list[Said]:
