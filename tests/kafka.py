@@ -185,11 +185,13 @@ def dead_letters(found: Sequence[Published]) -> list[dict[str, Any]]:
     return [one.data for one in found if one.topic == Topic.DEAD_LETTERS]
 
 
-def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str, bytes], list[str]]:
+def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str, bytes, str], list[str]]:
+    # Dead letters of one key may be of several shards, which have no order among them: the record's organization's,
+    # where it could be read, and its partition's.
     ids = defaultdict(list)
     for topic, key, event_id in events:
         if key is not None:
-            ids[topic, key].append(event_id)
+            ids[topic, key, event_id.partition("-")[0]].append(event_id)
     return dict(ids)
 
 

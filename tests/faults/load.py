@@ -1,56 +1,190 @@
-"""Records of every kind, sent without end while something is broken."""
+"""Records of every kind, sent without end while something is broken, at a steady rate, by a producer that does not give up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import islice
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+from tests.faults.mixture import Mixture
 from tests.installations import Installation
-from tests.kafka import send
-from tests.messages import Said, account, bind, command, profile, project
+from tests.messages import Headers, Said
 
-_PAUSE_SECONDS = 0.2
+DEFAULT_RATE = 100.0
+_AT_ONCE = 500
+_DELIVERY_SECONDS = 30.0
+_STOP_SECONDS = 60.0
+_CLOSE_SECONDS = 3.0
+_TICK_SECONDS = 0.1
+_AGAIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A record that was sent, and where the broker said that it lies; without a place it may be there or not."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    partition: int | None
+    offset: int | None
 
 
 @dataclass
 class Load:
-    """Facts, bindings, refusals and waits that end, of two organizations; `sent` is what was acknowledged."""
+    """Facts, commands and poison over many organizations, drawn from a seed.
+
+    `sent` is what was acknowledged; `doubtful` are copies whose delivery failed or was given up: such a record may lie
+    in its topic any number of times, besides the one that was acknowledged later. `deleted_below` is for a test that
+    deletes records: the first offset left by topic and partition; `made_faulty` for one that makes the handling of records fail: their
+    places, as `topic/partition/offset` without prefix.
+    """
 
     installation: Installation
-    sent: list[Said] = field(default_factory=list)
+    seed: int = 0
+    rate: float = DEFAULT_RATE
+    organizations: int = 12
+    huge_projects: int = 0
+    sent: list[Sent] = field(default_factory=list)
+    doubtful: list[Sent] = field(default_factory=list)
+    deleted_below: dict[tuple[str, int], int] = field(default_factory=dict)
+    made_faulty: set[str] = field(default_factory=set)
+    mixture: Mixture = field(init=False)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _producer: AIOKafkaProducer | None = None
+
+    def __post_init__(self) -> None:
+        self.mixture = Mixture(self.seed, self.organizations, self.huge_projects)
 
     async def begin(self) -> None:
         """Send what all the rest builds upon."""
-        await self._send(profile("acme"), profile("globex"), *(project("acme", f"p{n}") for n in range(20)))
-        await self._send(*(account(name, f"{one}") for name in ("acme", "globex") for one in ("a", "b")))
+        beginning = self.mixture.beginning()
+        while records := list(islice(beginning, _AT_ONCE)):
+            await self._deliver(records)
 
     async def go_on(self) -> None:
-        """Send more and more, until cancelled."""
-        for turn in count():
-            await self._send(
-                *(bind("acme", f"p{n}", "ab"[turn % 2], f"bind-{turn}-{n}") for n in range(20)),
-                bind("acme", f"p{turn % 20}", "none", f"refused-{turn}"),
-                bind("globex", f"late-{turn}", "a", f"waits-{turn}", waitSeconds=1),
-                command("SuspendAccount", f"suspend-{turn}", "globex", account="b", reason="Administrative"),
-                project("globex", f"g{turn}"),
-                profile("acme", version=turn + 2),
-            )
-            await asyncio.sleep(_PAUSE_SECONDS)
+        """Send more and more at the rate, until stopped: between two lots of records."""
+        scenes = self.mixture.scenes()
+        began, owed = time.monotonic(), 0
+        while not self._stopping.is_set():
+            due = (time.monotonic() - began) * self.rate
+            records: list[Said] = []
+            while owed + len(records) < due and len(records) < _AT_ONCE:
+                records += next(scenes)
+            if records:
+                owed += len(records)
+                await self._deliver(records)
+                # What an outage held up is not made up for.
+                owed = max(owed, int((time.monotonic() - began - 1) * self.rate))
+            await self._pause(_TICK_SECONDS)
 
-    async def _send(self, *said: Said) -> None:
-        await send(self.installation, said)
-        self.sent += said
+    def stop(self) -> None:
+        """Ask for the end; what is on its way is still waited for."""
+        self._stopping.set()
+
+    async def close(self) -> None:
+        """Let go of the producer."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await producer.stop()
+            except Exception:  # noqa: BLE001 (whatever it is, this producer is not used again)
+                await producer.client.close()
+
+    async def _deliver(self, records: Sequence[Said]) -> None:
+        """Send records until each is acknowledged, or the load was stopped and its patience is over."""
+        left, deadline = list(records), None
+        while left:
+            left = await self._tried(left)
+            if not left:
+                return
+            await self.close()
+            if self._stopping.is_set():
+                deadline = deadline or time.monotonic() + _STOP_SECONDS
+                if time.monotonic() > deadline:
+                    return
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _tried(self, records: Sequence[Said]) -> list[Said]:
+        """Send records once; note what became of each, and give those that failed."""
+        deliveries: list[Any] = []
+        try:
+            async with asyncio.timeout(_DELIVERY_SECONDS):
+                producer = await self._connected()
+                for one in records:
+                    topic = f"{self.installation.prefix}{one.topic}"
+                    deliveries.append(await producer.send(topic, one.value, one.key, headers=list(one.headers)))
+                await asyncio.wait(deliveries)
+        except Exception:  # noqa: BLE001 (whatever the broker's absence is called: what was not delivered is sent again)
+            if not deliveries:
+                return list(records)
+        return [one for place, one in enumerate(records) if not self._noted(one, deliveries[place : place + 1])]
+
+    def _noted(self, one: Said, delivery: Sequence[Any]) -> bool:
+        """Note where a record came to lie, if it was delivered, and tell that it was."""
+        is_delivered = bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
+        place = delivery[0].result() if is_delivered else None
+        if place is not None:
+            self.sent.append(_sent(one, place.partition, place.offset))
+        else:
+            self.doubtful.append(_sent(one, None, None))
+        return place is not None
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self.installation.kafka_bootstrap_servers,
+                enable_idempotence=True,
+                # Shorter than the patience with a lot: what was not delivered fails before it is sent again.
+                request_timeout_ms=int(_DELIVERY_SECONDS * 800),
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await producer.client.close()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 @asynccontextmanager
-async def loaded(installation: Installation) -> AsyncIterator[Load]:
-    """Have records flow for the length of a block."""
-    load = Load(installation)
-    await load.begin()
-    flowing = asyncio.create_task(load.go_on())
+async def loaded(
+    installation: Installation,
+    *,
+    seed: int = 0,
+    rate: float = DEFAULT_RATE,
+    organizations: int = 12,
+    huge_projects: int = 0,
+) -> AsyncIterator[Load]:
+    """Have records flow for the length of a block; `rate` is in records a second.
+
+    With `huge_projects` one organization has an account that pays for so many, which is suspended now and then.
+    """
+    load = Load(installation, seed, rate, organizations, huge_projects)
+    flowing = None
     try:
+        await load.begin()
+        flowing = asyncio.create_task(load.go_on())
         yield load
     finally:
-        flowing.cancel()
-        await asyncio.gather(flowing, return_exceptions=True)
+        load.stop()
+        if flowing is not None:
+            await flowing
+        await load.close()
+
+
+def _sent(said: Said, partition: int | None, offset: int | None) -> Sent:
+    return Sent(str(said.topic), said.key, said.value, said.headers, partition, offset)

@@ -36,6 +36,15 @@ async def _publish(installation: Installation, topic: Topic, partition: int, **r
         await producer.send_and_wait(f"{installation.prefix}{topic}", partition=partition, **record)
 
 
+async def test_dead_letters_of_an_organization_are_sound(installation: Installation) -> None:
+    # What could be read belongs to its organization's shard, what could not to that of its partition.
+    conflicts = [project(name, "web", state="Inactive") for name in ("acme", "globex", "initech")]
+    await send(installation, [project(name, "web") for name in ("acme", "globex", "initech")])
+    await send(installation, [*conflicts, project("acme", "web", state="Flying")])
+    await exactly_published(installation)
+    assert await findings_of(installation) == []
+
+
 async def test_what_is_on_the_topics_and_should_not_be(installation: Installation) -> None:
     await _told(installation)
     assert await findings_of(installation) == []

@@ -1,0 +1,189 @@
+"""Reading the evidence: topics by a consumer, tables by plain SQL in one snapshot."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.faults.judge.evidence import (
+    Claimed,
+    Evidence,
+    Heard,
+    KnownAccount,
+    KnownProfile,
+    KnownProject,
+    Paid,
+    PaidAt,
+    Phase,
+    Place,
+    Published,
+    Row,
+)
+from tests.faults.load import Load
+
+INPUTS = ("projects", "payment-profiles", "admin-commands")
+OUTPUTS = ("bindings", "accounts", "notices", "command-results", "dead-letters")
+INSTANTS = 20
+"""At how many instants the database is asked who pays for what."""
+_LARGEST_FETCH_BYTES = 16 * 1024 * 1024
+_AT_ONCE = 5_000
+
+_PAYERS_AT = """
+SELECT organization, project, account FROM bindings
+WHERE established_at <= $1 AND (ended_at IS NULL OR ended_at > $1)
+"""
+
+
+async def collected(load: Load) -> Evidence:
+    """Read all evidence of an installation that has come to rest."""
+    acknowledged = [
+        Heard(one.topic, one.partition, one.offset, one.key, one.value, one.headers)
+        for one in load.sent
+        if one.partition is not None and one.offset is not None
+    ]
+    sent = {one.place: one for one in acknowledged}
+    heard, published = [], []
+    async for topic, record in _records(load, INPUTS):
+        found = Heard(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
+        known = sent.get(found.place)
+        # One object for what is the same: an hour's records are many.
+        heard.append(known if known == found else found)
+    async for topic, record in _records(load, OUTPUTS):
+        headers = dict(record.headers)
+        identity = headers.get("ce_id", b"").decode(errors="replace")
+        if "ce_replayid" not in headers:
+            published.append(
+                Published(topic, record.partition, record.offset, record.key, record.value or b"", identity)
+            )
+    deleted = {
+        one.place for one in acknowledged if one.offset < load.deleted_below.get((one.topic, one.partition), 0)
+    } - {one.place for one in heard}
+    heard += [sent[place] for place in deleted]
+    values = {one.value: one.value for one in published}
+    async with _connected(load) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        log = []
+        statement = "SELECT shard, position, topic, key, value, hash FROM log ORDER BY shard, position"
+        async for row in connection.cursor(statement, prefetch=_AT_ONCE):
+            shard, position, topic, key, value, hash_ = row
+            log.append(Row(shard, position, topic, key, values.get(value, value), hash_))
+        bindings = await _rows(
+            connection, Paid, "SELECT organization, project, number, account, established_at, ended_at FROM bindings"
+        )
+        heads = await connection.fetch("SELECT shard, position, hash FROM shards")
+        return Evidence(
+            acknowledged=acknowledged,
+            heard=sorted(heard, key=lambda one: one.place),
+            published=published,
+            log=log,
+            heads={shard: (position, hash_) for shard, position, hash_ in heads},
+            bindings=bindings,
+            paid_at=[await _paid_at(connection, instant) for instant in _instants(load.seed, bindings)],
+            projects=await _rows(
+                connection,
+                KnownProject,
+                "SELECT organization, project, state, version, uid, display_name, sequence FROM projects",
+            ),
+            profiles=await _rows(
+                connection, KnownProfile, "SELECT organization, payment_profile, state, version FROM payment_profiles"
+            ),
+            accounts=await _rows(
+                connection, KnownAccount, "SELECT organization, account, phase, version, sequence FROM accounts"
+            ),
+            phases=await _rows(
+                connection, Phase, "SELECT organization, account, number, previous_phase, phase FROM account_phases"
+            ),
+            inbox=await _rows(
+                connection, Claimed, "SELECT organization, source, command_id, shard, position FROM inbox"
+            ),
+            dead_letters=[
+                (topic.removeprefix(load.installation.prefix), partition, offset)
+                for topic, partition, offset in await connection.fetch(
+                    'SELECT topic, partition, "offset" FROM dead_letters'
+                )
+            ],
+            unfinished=await _unfinished(connection),
+            made_faulty=set(map(_place, load.made_faulty)),
+            deleted=deleted,
+        )
+
+
+async def unfinished(load: Load) -> list[str]:
+    """Give what is still to come by itself: bindings that wait or are scheduled, notices, profiles that run out."""
+    async with _connected(load) as connection:
+        return await _unfinished(connection)
+
+
+async def _unfinished(connection: Any) -> list[str]:
+    rows = await connection.fetch(
+        """
+        SELECT kind || ' binding of ' || organization || '/' || project FROM pending_bindings
+        UNION ALL SELECT 'notices of ' || organization || '/' || account FROM fan_outs
+        UNION ALL SELECT 'expiry of ' || organization || '/' || payment_profile FROM payment_profiles
+        WHERE due_at IS NOT NULL
+        """
+    )
+    return [row[0] for row in rows]
+
+
+async def _records(load: Load, topics: tuple[str, ...]) -> AsyncIterator[tuple[str, Any]]:
+    """Give the records of topics, committed ones only, up to where they end now; by partition in order."""
+    installation = load.installation
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=installation.kafka_bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=_LARGEST_FETCH_BYTES,
+        check_crcs=True,
+    )
+    await consumer.start()
+    try:
+        for topic in topics:
+            name = f"{installation.prefix}{topic}"
+            partitions = [TopicPartition(name, number) for number in range(installation.settings.topic_partitions)]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        yield topic, record
+    finally:
+        await consumer.stop()
+
+
+async def _rows(connection: Any, kind: Any, statement: str) -> list[Any]:
+    return [kind(*row) for row in await connection.fetch(statement)]
+
+
+async def _paid_at(connection: Any, instant: datetime) -> PaidAt:
+    rows = await connection.fetch(_PAYERS_AT, instant)
+    return PaidAt(instant, {(organization, project): account for organization, project, account in rows})
+
+
+def _instants(seed: int, bindings: list[Paid]) -> list[datetime]:
+    """Draw instants of the time in which anything was bound, some of them exactly where bindings begin."""
+    random = Random(seed)
+    begun = sorted(one.established for one in bindings) or [datetime.now(UTC)]
+    first, last = begun[0], begun[-1]
+    drawn = [first + (last - first) * random.random() for _ in range(INSTANTS // 2)]
+    return [*drawn, *random.choices(begun, k=INSTANTS // 2)]
+
+
+@asynccontextmanager
+async def _connected(load: Load) -> AsyncIterator[Any]:
+    address = urlsplit(load.installation.settings.database_url)
+    connection = await asyncpg.connect(address._replace(scheme="postgresql").geturl())
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _place(text: str) -> Place:
+    topic, partition, offset = text.rsplit("/", 2)
+    return (topic, int(partition), int(offset))

@@ -1,0 +1,145 @@
+"""What is judged: what was sent, what the topics hold, and what the database holds, as plain values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Headers = tuple[tuple[str, bytes | None], ...]
+Place = tuple[str, int, int]
+"""Topic without prefix, partition, offset."""
+
+
+class Heard(NamedTuple):
+    """A record of an input topic, as the broker holds it; or as it was acknowledged, before a test deleted it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def place(self) -> Place:
+        """Give where it lies."""
+        return (self.topic, self.partition, self.offset)
+
+
+class Published(NamedTuple):
+    """A record of an output topic, as readers of committed records get it; `id` is that of its headers."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    id: str
+
+
+class Row(NamedTuple):
+    """A row of the log."""
+
+    shard: int
+    position: int
+    topic: str
+    key: bytes | None
+    value: bytes
+    hash: bytes
+
+
+class Paid(NamedTuple):
+    """A row of the bindings: who pays for a project in [established, ended)."""
+
+    organization: str
+    project: str
+    number: int
+    account: str
+    established: datetime
+    ended: datetime | None
+
+
+class Claimed(NamedTuple):
+    """A row of the inbox: an id that was used, and where its latest result stands."""
+
+    organization: str
+    source: str
+    command_id: str
+    shard: int
+    position: int
+
+
+class KnownProject(NamedTuple):
+    """A row of the projects."""
+
+    organization: str
+    project: str
+    state: str
+    version: int
+    uid: str | None
+    display_name: str | None
+    sequence: int
+
+
+class KnownProfile(NamedTuple):
+    """A row of the payment profiles."""
+
+    organization: str
+    profile: str
+    state: str
+    version: int
+
+
+class KnownAccount(NamedTuple):
+    """A row of the accounts."""
+
+    organization: str
+    account: str
+    phase: str
+    version: int
+    sequence: int
+
+
+class Phase(NamedTuple):
+    """A row of the history of an account's phases."""
+
+    organization: str
+    account: str
+    number: int
+    previous: str | None
+    phase: str
+
+
+class PaidAt(NamedTuple):
+    """What the database answers to *who pays for what at this instant?*: account by organization and project."""
+
+    instant: datetime
+    payers: dict[tuple[str, str], str]
+
+
+@dataclass
+class Evidence:
+    """Everything the judge knows. `acknowledged` are records that the broker promised to keep.
+
+    `heard` is in order within each partition; `made_faulty` are the places of records whose handling a test made fail;
+    `deleted` those of records that a test deleted: `heard` has them, but whether they were read nobody knows.
+    """
+
+    acknowledged: list[Heard]
+    heard: list[Heard]
+    published: list[Published]
+    log: list[Row]
+    heads: dict[int, tuple[int, bytes]]
+    bindings: list[Paid]
+    paid_at: list[PaidAt]
+    projects: list[KnownProject]
+    profiles: list[KnownProfile]
+    accounts: list[KnownAccount]
+    phases: list[Phase]
+    inbox: list[Claimed]
+    dead_letters: list[Place]
+    unfinished: list[str]
+    made_faulty: set[Place]
+    deleted: set[Place]
+
+
+Json = dict[str, Any]

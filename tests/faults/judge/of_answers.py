@@ -1,0 +1,138 @@
+"""Rules of answers: everything that was said is answered, once, and the answer tells what was published."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tests.faults.judge.evidence import Evidence
+from tests.faults.judge.facts import conflicts
+from tests.faults.judge.reading import Asked
+from tests.faults.judge.stories import EVENTS, Cut, Event, Story, finals, kind_of
+
+Identity = tuple[str, str]
+
+
+def commands_are_answered_once(story: Story) -> Iterator[str]:
+    """One final result for each id; none for repeats; one more for each record that claims no id."""
+    expected, doubtful = _expected(story)
+    found: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
+    for result in story.results:
+        found[result.data["commandSource"], result.data["commandId"]][kind_of(result)] += 1
+    for identity in sorted(expected.keys() | found.keys()):
+        came, due = found[identity], expected.get(identity)
+        if due is None:
+            yield f"{identity[1]} was answered, and never sent"
+            continue
+        for kind in ("final", "reused", "unauthenticated", "dry"):
+            if came[kind] > due[kind] or (came[kind] < due[kind] and identity not in doubtful):
+                yield f"{identity[1]} has {came[kind]} {kind} results, {due[kind]} are due"
+        if came["interim"] > 1:
+            yield f"{identity[1]} has {came['interim']} interim results"
+
+
+def interim_results_come_first_and_only_to_bindings(story: Story) -> Iterator[str]:
+    """Only a `BindProject` is put off, and its final result comes later."""
+    settled = set()
+    for result in story.results:
+        identity = (result.data["commandSource"], result.data["commandId"])
+        if kind_of(result) == "final":
+            settled.add(identity)
+        if kind_of(result) == "interim":
+            if not result.data["commandType"].endswith(".BindProject.v1"):
+                yield f"{identity[1]} is put off, and is no binding"
+            if identity in settled:
+                yield f"{identity[1]} has an interim result after its final one"
+
+
+def claimed_ids_are_the_answered_ones(story: Story) -> Iterator[str]:
+    """The inbox holds the ids that have a result, and where the last of it stands."""
+    last = {}
+    for result in story.results:
+        if kind_of(result) in ("final", "interim"):
+            last[result.data["commandSource"], result.data["commandId"]] = result.at
+    held = {(one.source, one.command_id): (one.shard, one.position) for one in story.inbox}
+    for identity in sorted(last.keys() | held.keys()):
+        if last.get(identity) != held.get(identity):
+            yield f"{identity[1]}: its result is {last.get(identity)}, the inbox names {held.get(identity)}"
+
+
+def results_name_the_events_published(story: Story) -> Iterator[str]:
+    """`events` and `eventCount` are what was published for the command, and nothing is for one without effect."""
+    own: defaultdict[str, list[Event]] = defaultdict(list)
+    for event in story.events:
+        if event.name in EVENTS and ("commandId" in event.data.get("cause", {}) or event.name == "ProjectBillingNotice"):
+            own[event.cause].append(event)
+    for result in story.results:
+        if result.data["outcome"] != "Applied" and result.data["eventCount"]:
+            yield f"{result.cause} is {result.data['outcome']} and has events"
+    applied = {result.cause: result for result in finals(story.results) if result.data["outcome"] == "Applied"}
+    asked = {one.id for one in story.asked}
+    for command in sorted((own.keys() & asked) - applied.keys()):
+        yield f"{command} has events, and was not applied"
+    for command, result in applied.items():
+        yield from (f"{command} {wrong}" for wrong in _misnamed(result, own[command]))
+
+
+def dead_letters_are_of_exactly_the_poison(evidence: Evidence, cut: Cut) -> Iterator[str]:
+    """One dead letter for each record that cannot be answered, with the right reason; it is kept in the database, too."""
+    expected = {one.place: one.reason for one in cut.poison}
+    for story in cut.stories.values():
+        expected |= dict.fromkeys(conflicts(story), "VersionConflict")
+    expected |= dict.fromkeys(evidence.made_faulty, "HandlerFault")
+    told = Counter(letter.place for letter in cut.letters)
+    for place, times in told.items():
+        if times > 1:
+            yield f"{_at(place)} has {times} dead letters"
+    reasons = {letter.place: letter.reason for letter in cut.letters}
+    for place in sorted(expected.keys() | reasons.keys()):
+        if expected.get(place) != reasons.get(place) and not (place in evidence.deleted and place not in reasons):
+            yield f"{_at(place)}: the dead letter says {reasons.get(place)}, {expected.get(place)} is due"
+    if Counter(evidence.dead_letters) != Counter(reasons.keys()):
+        different = set(evidence.dead_letters) ^ reasons.keys()
+        yield f"other dead letters are kept than published: {sorted(map(_at, different))[:5]}"
+
+
+def nothing_is_published_about_nobody(_: Evidence, cut: Cut) -> Iterator[str]:
+    """Every event has a key, and belongs to an organization of which something was said."""
+    yield from (f"{event_id} has no key" for event_id in cut.strays)
+    for name, story in cut.stories.items():
+        if not (story.asked or story.projects or story.profiles):
+            yield f"nothing was ever said about {name}"
+
+
+def _expected(story: Story) -> tuple[dict[Identity, Counter[str]], set[Identity]]:
+    """Give how many results of each kind are due for each id, and the ids of which that is not certain."""
+    due: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
+    claimed: dict[Identity, str] = {}
+    doubtful = set()
+    for asked in story.asked:
+        if asked.place in story.uncertain:
+            doubtful.add(asked.identity)
+        due[asked.identity][_due(asked, claimed)] += 1
+    return due, doubtful
+
+
+def _due(asked: Asked, claimed: dict[Identity, str]) -> str:
+    if asked.is_dry:
+        return "dry"
+    meaning = asked.meaning()
+    if asked.identity in claimed:
+        return "none" if claimed[asked.identity] == meaning else "reused"
+    if not asked.has_known_sender:
+        return "unauthenticated"
+    claimed[asked.identity] = meaning
+    return "final"
+
+
+def _misnamed(result: Event, own: list[Event]) -> Iterator[str]:
+    said, published = result.data["events"], [(f"io.milo.billing.{one.name}.v1", one.subject) for one in own]
+    named = [(one["type"], one["subject"]) for one in said]
+    if result.data["eventCount"] != len(own):
+        yield f"counts {result.data['eventCount']} events, {len(own)} were published"
+    elif len(named) != min(len(own), 100):
+        yield f"names {len(named)} of {len(own)} events"
+    elif Counter(named) - Counter(published):
+        yield f"names events that were never published: {list(Counter(named) - Counter(published))[:3]}"
+
+
+def _at(place: tuple[str, int, int]) -> str:
+    return "/".join(map(str, place))

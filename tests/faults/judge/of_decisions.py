@@ -1,0 +1,184 @@
+"""The model: decisions replayed in the order in which they came back, and each outcome follows from what was known.
+
+What nobody outside can know is the moment at which a fact was read, so project states are not judged here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.faults.judge.evidence import Json
+from tests.faults.judge.reading import Asked
+from tests.faults.judge.stories import INTERIM, Event, Story, kind_of
+
+_IDENTITY = {"Expired", "UnknownCommand"}
+_SHAPE = {"Invalid", "CardNumber"}
+_OF_THE_PAYER = {"AccountNotFound", "AccountArchived", "AccountNotReady", "AccountClosing"}
+_ON_ACCOUNTS = {
+    "UpdateAccount",
+    "AttachPaymentProfile",
+    "DetachPaymentProfile",
+    "SuspendAccount",
+    "RequestReactivation",
+    "ApproveReactivation",
+    "ReportBalance",
+    "RequestClosure",
+    "ApproveClosure",
+    "WithdrawClosure",
+}
+
+
+@dataclass
+class Known:
+    """What is known of an organization at some place of the log: accounts as they last said, and who pays."""
+
+    accounts: dict[str, Json] = field(default_factory=dict)
+    payers: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, event: Event) -> None:
+        """Take in an event."""
+        if event.name == "AccountChanged":
+            self.accounts[event.data["account"]] = event.data
+        elif event.name == "BindingChanged":
+            self.payers.pop(event.data["project"], None)
+            if event.data["current"]:
+                self.payers[event.data["project"]] = event.data["current"]["account"]
+
+    def paid_by(self, account: str) -> set[str]:
+        """Give the projects that an account pays for."""
+        return {project for project, payer in self.payers.items() if payer == account}
+
+    def broken_of_payer(self, name: str) -> set[str]:
+        """Give what keeps an account from new bindings."""
+        account = self.accounts.get(name)
+        if account is None:
+            return {"AccountNotFound"}
+        if account["phase"] == "Archived":
+            return {"AccountArchived"}
+        not_ready = set() if account["phase"] == "Ready" else {"AccountNotReady"}
+        return not_ready | ({"AccountClosing"} if account["closure"] else set())
+
+
+def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
+    """Each outcome and each broken rule is what the accounts and payers of that moment come to."""
+    asked: dict[tuple[str, str], Asked] = {}
+    for one in story.asked:
+        if not one.is_dry and one.has_known_sender:
+            asked.setdefault(one.identity, one)
+    known, own = Known(), []
+    for event in story.events:
+        if event.name != "CommandCompleted":
+            own.append(event)
+            continue
+        command = asked.get((event.data["commandSource"], event.data["commandId"]))
+        # A command's own events come right before its result; what comes before them was known when it was judged.
+        mine = [one for one in own if command and one.cause == command.id]
+        for one in own:
+            if one not in mine:
+                known.learn(one)
+        if command is not None and kind_of(event) in ("final", "interim"):
+            yield from (f"{command.id} ({command.kind}) {wrong}" for wrong in _judged(command, event.data, known))
+        for one in mine:
+            known.learn(one)
+        own = []
+
+
+def _judged(asked: Asked, result: Json, known: Known) -> Iterator[str]:
+    outcome, data = result["outcome"], asked.data
+    broken = {violation["reason"] for violation in result["violations"]}
+    if (outcome == "Rejected") != bool(broken):
+        yield f"is {outcome} and breaks {sorted(broken)}"
+    if broken & (_IDENTITY | _SHAPE | {"Superseded"}):
+        return
+    match asked.kind:
+        case "BindProject":
+            yield from _binding(data, outcome, broken, known)
+        case "TransferProjects":
+            yield from _transfer(data, result, broken, known)
+        case "CreateAccount":
+            if ("AccountExists" in broken) != (data["account"] in known.accounts):
+                yield f"breaks {sorted(broken)}, the account was there: {data['account'] in known.accounts}"
+        case kind if kind in _ON_ACCOUNTS:
+            yield from _on_account(asked, outcome, broken, known)
+        case _:
+            pass
+
+
+def _binding(data: Json, outcome: str, broken: set[str], known: Known) -> Iterator[str]:
+    payer = known.payers.get(data["project"])
+    due = known.broken_of_payer(data["account"])
+    is_queued = outcome == "Waiting"
+    if not is_queued and broken & _OF_THE_PAYER != due:
+        yield f"is {outcome} and breaks {sorted(broken & _OF_THE_PAYER)}, of its account it should be {sorted(due)}"
+    if outcome == "Unchanged" and payer != data["account"]:
+        yield f"is Unchanged, and {payer} was paying"
+    if outcome == "Applied" and payer == data["account"]:
+        yield "is Applied, and its account was paying already"
+    is_unexpected = "expectedAccount" in data and data["expectedAccount"] != payer
+    if "PreconditionFailed" in broken and not is_unexpected:
+        yield f"fails its precondition, and {payer} was paying"
+    if outcome in ("Applied", "Unchanged", "Scheduled") and is_unexpected:
+        yield f"is {outcome}, and {payer} was paying, not {data['expectedAccount']}"
+    if outcome == "Scheduled" and not data.get("effectiveAt"):
+        yield "is Scheduled, and has no instant"
+    if outcome not in INTERIM and not broken and outcome not in ("Applied", "Unchanged"):
+        yield f"ends as {outcome}"
+
+
+def _transfer(data: Json, result: Json, broken: set[str], known: Known) -> Iterator[str]:
+    source, target = data["fromAccount"], data["toAccount"]
+    due = known.broken_of_payer(target)
+    due |= known.broken_of_payer(source) & {"AccountNotFound", "AccountArchived"}
+    if broken & _OF_THE_PAYER != due:
+        yield f"breaks {sorted(broken & _OF_THE_PAYER)}, of its accounts it should be {sorted(due)}"
+    paid = known.paid_by(source)
+    listed = set(data.get("projects") or paid)
+    judges_source = not due & {"AccountArchived"} or source in known.accounts
+    if source in known.accounts and judges_source and ("PreconditionFailed" in broken) != bool(listed - paid):
+        yield f"breaks {sorted(broken)}, and of the listed {sorted(listed - paid)} were not its own"
+    if not broken and result["projectCount"] != len(listed):
+        yield f"moves {result['projectCount']} projects, {len(listed)} were to move"
+    if not broken and (result["outcome"] == "Unchanged") != (not listed):
+        yield f"is {result['outcome']}, and {len(listed)} projects were to move"
+
+
+def _on_account(asked: Asked, outcome: str, broken: set[str], known: Known) -> Iterator[str]:
+    name, data = asked.data["account"], asked.data
+    account = known.accounts.get(name)
+    if account is None or account["phase"] == "Archived":
+        due = "AccountNotFound" if account is None else "AccountArchived"
+        erases = asked.kind == "UpdateAccount" and data.get("contact", "") is None
+        if due not in broken and not erases:
+            yield f"is {outcome}, and {due} should be"
+        return
+    if broken & {"AccountNotFound", "AccountArchived"}:
+        yield f"breaks {sorted(broken)}, and the account was there"
+    held = {hold["reason"]: hold for hold in account["holds"]}
+    asked_for = {reason for reason, hold in held.items() if hold["reactivation"]}
+    match asked.kind:
+        case "SuspendAccount":
+            due = "Unchanged" if data["reason"] in held and data["reason"] not in asked_for else "Applied"
+        case "RequestReactivation":
+            due = "Rejected" if not held else "Applied" if held.keys() - asked_for else "Unchanged"
+        case "ApproveReactivation":
+            by_self = {held[reason]["reactivation"]["by"] for reason in asked_for} & {asked.sender}
+            due = "Rejected" if not asked_for or by_self else "Applied"
+        case "RequestClosure":
+            due = _closure(account, broken, known)
+        case "ApproveClosure" if account["closure"] is None or account["closure"]["by"] == asked.sender:
+            due = "Rejected"
+        case "ApproveClosure":
+            due = "Rejected" if known.paid_by(name) else outcome
+        case "WithdrawClosure":
+            due = "Applied" if account["closure"] else "Unchanged"
+        case _:
+            due = outcome
+    if outcome != due:
+        yield f"is {outcome}, {due} should be"
+
+
+def _closure(account: Json, broken: set[str], known: Known) -> str:
+    if account["closure"]:
+        return "Unchanged"
+    if known.paid_by(account["account"]):
+        return "Rejected" if "ActiveBindingsExist" in broken else "Rejected for its bindings"
+    return "Rejected" if broken == {"ChargesOutstanding"} else "Applied"

@@ -1,0 +1,160 @@
+"""The judge's own reading of what was sent (docs/contract.md sections 2, 3 and 6), as far as the load goes."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from tests.faults.judge.evidence import Heard, Json, Place
+
+COMMANDS = frozenset(
+    "CreateAccount UpdateAccount AttachPaymentProfile DetachPaymentProfile SuspendAccount RequestReactivation "
+    "ApproveReactivation ReportBalance RequestClosure ApproveClosure WithdrawClosure BindProject "
+    "CancelScheduledBinding TransferProjects SetDefaultAccount".split()
+)
+_FACTS = {"projects": "ProjectChanged", "payment-profiles": "PaymentProfileChanged"}
+_STATES = {"projects": ("Active", "Inactive", "Deleted"), "payment-profiles": ("Valid", "Invalid", "Removed")}
+_KINDS = ("CreditCard", "DirectDebit", "BankTransfer", "Invoice")
+_TYPE = re.compile(r"io\.milo\.billing\.([A-Za-z]+)\.v([0-9]+)")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LARGEST_BYTES = 256 * 1024
+
+
+class Asked(NamedTuple):
+    """A command that must be answered. `kind` is its name, or its whole type where no command is called so."""
+
+    place: Place
+    organization: str
+    source: str
+    id: str
+    kind: str
+    data: Json
+    sender: str | None
+    expires: datetime | None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Give what names it within its organization."""
+        return (self.source, self.id)
+
+    @property
+    def is_dry(self) -> bool:
+        """Tell whether it only asks what would happen."""
+        return self.data.get("dryRun") is True
+
+    @property
+    def has_known_sender(self) -> bool:
+        """Tell whether somebody says who asks."""
+        return bool(self.sender) and not str(self.sender).startswith("system:")
+
+    def meaning(self) -> str:
+        """Give what it means, whatever the spelling, the order of members, the mode and the sender."""
+        null_says_something = ("expectedAccount", "displayName", "contact", "account")
+        said = {name: on for name, on in self.data.items() if on is not None or name in null_says_something}
+        defaults = (("dryRun", False), ("waitSeconds", 0))
+        said = {name: on for name, on in said.items() if (name, on) not in defaults}
+        return json.dumps([self.kind, said], sort_keys=True)
+
+
+class Reported(NamedTuple):
+    """A fact. `name` is the project's or the payment profile's."""
+
+    place: Place
+    organization: str
+    id: str
+    name: str
+    data: Json
+    by: str
+
+
+class Poison(NamedTuple):
+    """What only a dead letter can answer."""
+
+    place: Place
+    reason: str
+
+
+def read(heard: Heard) -> Asked | Reported | Poison:
+    """Give what a record says."""
+    if heard.value is None:
+        return Poison(heard.place, "Tombstone")
+    if len(heard.value) > _LARGEST_BYTES:
+        return Poison(heard.place, "TooLarge")
+    try:
+        value = json.loads(heard.value)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        return Poison(heard.place, "Undecodable")
+    binary = {name[3:]: (text or b"").decode() for name, text in heard.headers if name.startswith("ce_")}
+    event, data = (binary, value) if "specversion" in binary else (value, value.get("data"))
+    fault = _fault(heard.topic, event, data)
+    if fault and (fault == "CardNumber" or _holds_card_number(data)):
+        return Poison(heard.place, "CardNumber")
+    if fault:
+        return Poison(heard.place, fault)
+    if heard.topic in _FACTS:
+        name = data["project" if heard.topic == "projects" else "paymentProfile"]
+        by = event.get("authid") or event["source"]
+        return Reported(heard.place, data["organization"], event["id"], name, data, by)
+    named = _TYPE.fullmatch(event["type"])
+    kind = named[1] if named and named[2] == "1" and named[1] in COMMANDS else event["type"]
+    expires = datetime.fromisoformat(event["expirytime"]) if event.get("expirytime") else None
+    who = event.get("authid")
+    return Asked(heard.place, data["organization"], event["source"], event["id"], kind, data, who, expires)
+
+
+def _fault(topic: str, event: Json, data: Any) -> str | None:
+    if topic in _FACTS and _holds_card_number(data):
+        return "CardNumber"
+    if not isinstance(event.get("specversion"), str):
+        return "MissingAttribute"
+    if event["specversion"] != "1.0":
+        return "UnsupportedVersion"
+    if not all(isinstance(event.get(name), str) and event[name] for name in ("id", "source", "type")):
+        return "MissingAttribute"
+    named = _TYPE.fullmatch(event["type"])
+    organization = data.get("organization") if isinstance(data, dict) else None
+    is_named = isinstance(organization, str) and _NAME.fullmatch(organization) is not None
+    if topic not in _FACTS:
+        if not is_named:
+            return "MissingAttribute"
+        return "UnknownType" if named and named[1] in _FACTS.values() else None
+    if named is None or named[1] != _FACTS[topic]:
+        return "UnknownType"
+    if named[2] != "1":
+        return "UnsupportedVersion"
+    return None if is_named and _is_valid_fact(topic, data) else "InvalidFact"
+
+
+def _is_valid_fact(topic: str, data: Json) -> bool:
+    name = data.get("project" if topic == "projects" else "paymentProfile")
+    is_named = isinstance(name, str) and _NAME.fullmatch(name) is not None
+    is_versioned = type(data.get("version")) is int and data["version"] >= 1
+    is_of_a_kind = topic == "projects" or data.get("kind") in _KINDS
+    return is_named and is_versioned and is_of_a_kind and data.get("state") in _STATES[topic]
+
+
+def _holds_card_number(data: Any) -> bool:
+    return any(_is_card_number(re.sub("[ -]", "", text)) for text in _texts(data))
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            yield name
+            yield from _texts(value)
+    elif isinstance(data, list):
+        for one in data:
+            yield from _texts(one)
+
+
+def _is_card_number(text: str) -> bool:
+    if not (text.isascii() and text.isdecimal() and 13 <= len(text) <= 19):
+        return False
+    digits = [int(digit) for digit in reversed(text)]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0

@@ -1,0 +1,185 @@
+"""The evidence cut into organizations, since nothing reaches from one into another."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from tests.faults.judge.evidence import (
+    Claimed,
+    Evidence,
+    Json,
+    KnownAccount,
+    KnownProfile,
+    KnownProject,
+    Paid,
+    Phase,
+    Place,
+    Published,
+)
+from tests.faults.judge.reading import Asked, Poison, Reported, read
+
+EVENTS = ("BindingChanged", "AccountPhaseChanged", "AccountChanged", "ProjectBillingNotice")
+INTERIM = ("Scheduled", "Waiting")
+
+
+class Event(NamedTuple):
+    """Something published about an organization. `at` is its shard and position, which give the order of decisions."""
+
+    at: tuple[int, int]
+    name: str
+    subject: str
+    sequence: int | None
+    time: datetime
+    cause: str
+    sender: str | None
+    data: Json
+
+
+@dataclass
+class Story:
+    """One organization: what was said, what came out in the order of decisions, and what is kept of it."""
+
+    organization: str
+    asked: list[Asked] = field(default_factory=list)
+    projects: list[Reported] = field(default_factory=list)
+    profiles: list[Reported] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+    known_projects: list[KnownProject] = field(default_factory=list)
+    known_profiles: list[KnownProfile] = field(default_factory=list)
+    known_accounts: list[KnownAccount] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    bindings: list[Paid] = field(default_factory=list)
+    inbox: list[Claimed] = field(default_factory=list)
+    uncertain: set[Place] = field(default_factory=set)
+    """Records of which nobody knows whether they were read, or that were made to fail."""
+    fact_letters: dict[Place, str] = field(default_factory=dict)
+    """Dead letters of readable facts, by place: why."""
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """Give all that came out, in the order in which it was decided."""
+        return sorted((_event(one) for one in self.published), key=lambda event: event.at)
+
+    @property
+    def results(self) -> list[Event]:
+        """Give the results."""
+        return [event for event in self.events if event.name == "CommandCompleted"]
+
+    def of(self, *names: str) -> dict[str, list[Event]]:
+        """Give the events of these names by subject, in order."""
+        found: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in self.events:
+            if event.name in names:
+                found[event.subject].append(event)
+        return found
+
+
+class Letter(NamedTuple):
+    """A dead letter: of which record, and why."""
+
+    place: Place
+    reason: str
+
+
+@dataclass
+class Cut:
+    """The evidence, organization by organization, and the poison."""
+
+    stories: dict[str, Story]
+    poison: list[Poison]
+    letters: list[Letter]
+    strays: list[str]
+    """What was published about nobody."""
+
+
+def cut(evidence: Evidence) -> Cut:
+    """Read what was sent and give each organization its own."""
+    stories: defaultdict[str, Story] = defaultdict(lambda: Story(""))
+    poison, letters, strays = [], [], []
+    uncertain = evidence.deleted | evidence.made_faulty
+    for heard in evidence.heard:
+        said = read(heard)
+        if isinstance(said, Poison):
+            poison.append(said)
+            continue
+        story = stories[said.organization]
+        if heard.place in uncertain:
+            story.uncertain.add(heard.place)
+        if isinstance(said, Asked):
+            story.asked.append(said)
+        else:
+            (story.projects if heard.topic == "projects" else story.profiles).append(said)
+    for one in evidence.published:
+        if one.topic == "dead-letters":
+            letters.append(_letter(one))
+        elif one.key is None:
+            strays.append(one.id)
+        else:
+            stories[one.key.decode().partition("/")[0]].published.append(one)
+    tables: tuple[tuple[list[Any], str], ...] = (
+        (evidence.projects, "known_projects"),
+        (evidence.profiles, "known_profiles"),
+        (evidence.accounts, "known_accounts"),
+        (evidence.phases, "phases"),
+        (evidence.bindings, "bindings"),
+        (evidence.inbox, "inbox"),
+    )
+    for rows, name in tables:
+        for row in rows:
+            getattr(stories[row.organization], name).append(row)
+    places = {fact.place: story for story in stories.values() for fact in (*story.projects, *story.profiles)}
+    for letter in letters:
+        if letter.place in places:
+            places[letter.place].fact_letters[letter.place] = letter.reason
+    for organization, story in stories.items():
+        story.organization = organization
+    return Cut(dict(stories), poison, letters, strays)
+
+
+def finals(results: list[Event]) -> Iterator[Event]:
+    """Give the results that claim an id and are no interim ones."""
+    for result in results:
+        if kind_of(result) == "final":
+            yield result
+
+
+def kind_of(result: Event) -> str:
+    """Tell what kind of result it is: `dry`, `reused`, `unauthenticated`, `interim` or `final`."""
+    reasons = {violation["reason"] for violation in result.data["violations"]}
+    if result.data["dryRun"]:
+        return "dry"
+    if "CommandIdReused" in reasons:
+        return "reused"
+    if "Unauthenticated" in reasons:
+        return "unauthenticated"
+    return "interim" if result.data["outcome"] in INTERIM else "final"
+
+
+def moment(text: str) -> datetime:
+    """Read an instant."""
+    return datetime.fromisoformat(text)
+
+
+def _event(one: Published) -> Event:
+    event = json.loads(one.value)
+    shard, _, position = event["id"].partition("-")
+    sequence = event.get("sequence")
+    return Event(
+        (int(shard), int(position)),
+        event["type"].removeprefix("io.milo.billing.").removesuffix(".v1"),
+        event["subject"],
+        None if sequence is None else int(sequence),
+        moment(event["time"]),
+        event.get("causationid", ""),
+        event.get("authid"),
+        event["data"],
+    )
+
+
+def _letter(one: Published) -> Letter:
+    data = json.loads(one.value)["data"]
+    return Letter((data["topic"].rpartition(".")[2], data["partition"], data["offset"]), data["reason"])
