@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 from tests.installations import Installation
 from tests.kafka import all_consumed, dead_letters, exactly_published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
-from tests.proxy import Proxy, proxied
+from tests.proxies.network import Proxy, proxied
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 from tests.installations import Installation, Worker
 from tests.kafka import dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
-from tests.proxy import proxied
+from tests.proxies.network import proxied
 from tests.waiting import until
 
 _SECONDS = 10

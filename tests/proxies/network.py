@@ -1,0 +1,221 @@
+"""A connection to a server that a test can break as networks do, whatever is spoken over it."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Self
+
+_CHUNK_BYTES = 65_536
+_NOTHING_LINGERS = struct.pack("ii", 1, 0)
+
+
+class Towards(Enum):
+    """A direction."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+    @property
+    def back(self) -> "Towards":
+        """Give the other direction."""
+        return Towards.CLIENT if self is Towards.SERVER else Towards.SERVER
+
+
+class Link:
+    """One client's connection, and the one to the server that belongs to it."""
+
+    def __init__(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self._readers = {Towards.SERVER: client[0], Towards.CLIENT: server[0]}
+        self._writers = {Towards.SERVER: server[1], Towards.CLIENT: client[1]}
+        self._closed: set[Towards] = set()
+
+    def source(self, towards: Towards) -> asyncio.StreamReader:
+        """Give what is to go in a direction."""
+        return self._readers[towards]
+
+    async def send(self, towards: Towards, data: bytes) -> None:
+        """Send data in a direction; it is lost when that one is closed already."""
+        writer = self._writers[towards]
+        if towards not in self._closed and not writer.is_closing():
+            writer.write(data)
+            await writer.drain()
+
+    def half_close(self, towards: Towards) -> None:
+        """Tell one side that nothing more will come; it may itself go on sending."""
+        writer = self._writers[towards]
+        if towards not in self._closed and not writer.is_closing():
+            writer.write_eof()
+        self._closed.add(towards)
+
+    def reset(self, *sides: Towards) -> None:
+        """Reset the connections to these sides, to both when none is named."""
+        for towards in sides or Towards:
+            connection = self._writers[towards].get_extra_info("socket")
+            if connection.fileno() >= 0:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_LINGERS)
+            self._writers[towards].transport.abort()
+
+    def end(self) -> None:
+        """Close what is still open."""
+        for writer in self._writers.values():
+            writer.transport.abort()
+
+
+class Proxy:
+    """Hands bytes on to a server, as long as a test lets it; `used` is set once someone has connected.
+
+    What was done is counted, so that a test can tell that its fault happened: `delayed` chunks, and `kept_waiting`,
+    which is set as soon as something does not come through a network that is held.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._passing = asyncio.Event()
+        self._delay_seconds = 0.0
+        self._bytes_per_second = 0.0
+        self._links: dict[asyncio.Task[None], Link | None] = {}
+        self._failures: list[BaseException] = []
+        self.used = asyncio.Event()
+        self.kept_waiting = asyncio.Event()
+        self.delayed = 0
+
+    @property
+    def port(self) -> int:
+        """Give the port on the loopback address that stands for the server's."""
+        return self._port
+
+    @property
+    def links(self) -> list[Link]:
+        """Give the connections that are open."""
+        return [link for link in self._links.values() if link is not None]
+
+    async def mend(self) -> None:
+        """Let everything through at full speed, on the same port as ever."""
+        self._delay_seconds = self._bytes_per_second = 0.0
+        self._passing.set()
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    def hold(self) -> None:
+        """Let nothing through, as a network that swallows packets: nobody is told. Once mended, what was sent comes."""
+        self.kept_waiting.clear()
+        self._passing.clear()
+
+    def slow_down(self, *, delay_seconds: float = 0.0, bytes_per_second: float = 0.0) -> None:
+        """Have all that goes through come later, and, unless it is 0, at no more than a rate for each connection."""
+        self._delay_seconds, self._bytes_per_second = delay_seconds, bytes_per_second
+
+    def half_close(self, towards: Towards) -> int:
+        """Close all connections in one direction, and give how many there were."""
+        links = self.links
+        for link in links:
+            link.half_close(towards)
+        return len(links)
+
+    async def sever(self) -> int:
+        """End all connections, and give how many there were; new ones are let through."""
+        tasks, severed = list(self._links), len(self.links)
+        for link in self.links:
+            link.reset()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return severed
+
+    async def cut(self) -> int:
+        """End all connections, give how many there were, and refuse new ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        return await self.sever()
+
+    async def close(self) -> None:
+        """End all connections. Raises what went wrong in the proxy itself, which is no fault that a test asked for."""
+        await self.cut()
+        for failure in self._failures:
+            raise failure
+
+    def joined(self, link: Link) -> None:
+        """Be told of a new connection."""
+
+    def left(self, link: Link) -> None:
+        """Be told that a connection has ended."""
+
+    async def read(self, link: Link, towards: Towards) -> bytes:
+        """Give the next piece of what goes in a direction; nothing at its end."""
+        return await link.source(towards).read(_CHUNK_BYTES)
+
+    async def passing(self, link: Link, towards: Towards, data: bytes) -> bytes:
+        """Give what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
+        return data
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.used.set()
+        task = asyncio.create_task(self._connected(reader, writer))
+        self._links[task] = None
+        task.add_done_callback(self._links.pop)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        try:
+            far = await asyncio.open_connection(*self._target)
+            link = self._links[task] = Link((reader, writer), far)
+            self.joined(link)
+            try:
+                async with asyncio.TaskGroup() as pumps:
+                    for towards in Towards:
+                        pumps.create_task(self._pump(link, towards))
+            finally:
+                link.end()
+                self.left(link)
+        except OSError:
+            pass  # the server is away, as its client learns now
+        except Exception as failure:  # noqa: BLE001 (raised when the proxy is closed)
+            self._failures.append(failure)
+        finally:
+            writer.transport.abort()
+
+    async def _pump(self, link: Link, towards: Towards) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            while data := await self.read(link, towards):
+                if passed := await self.passing(link, towards, data):
+                    await self._travel(len(passed))
+                    await link.send(towards, passed)
+            link.half_close(towards)
+            return
+        link.reset()
+
+    async def _travel(self, size: int) -> None:
+        if not self._passing.is_set():
+            self.kept_waiting.set()
+            await self._passing.wait()
+        seconds = self._delay_seconds + (size / self._bytes_per_second if self._bytes_per_second else 0.0)
+        if seconds:
+            await asyncio.sleep(seconds)
+            self.delayed += 1
+
+    async def __aenter__(self) -> Self:
+        await self.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+@asynccontextmanager
+async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
+    """Give a proxy in front of a server, mended."""
+    async with Proxy(host, port) as proxy:
+        yield proxy
