@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
+from aiokafka.errors import KafkaError
+
 from tests.installations import Installation
 from tests.kafka import send
 from tests.messages import Said, account, bind, command, profile, project
@@ -39,7 +41,14 @@ class Load:
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _send(self, *said: Said) -> None:
-        await send(self.installation, said)
+        while True:
+            try:
+                await send(self.installation, said)
+            except KafkaError:
+                # Whatever of it arrived arrives again: commands go by their id, facts by their version.
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                break
         self.sent += said
 
 
