@@ -13,6 +13,7 @@ from tests.kafka import send
 from tests.messages import Said, account, bind, command, profile, project
 
 _PAUSE_SECONDS = 0.2
+_GIVE_UP_MS = 8_000
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Load:
     async def _send(self, *said: Said) -> None:
         while True:
             try:
-                await send(self.installation, said)
+                await send(self.installation, said, request_timeout_ms=_GIVE_UP_MS)
             except KafkaError:
                 # Whatever of it arrived arrives again: commands go by their id, facts by their version.
                 await asyncio.sleep(_PAUSE_SECONDS)

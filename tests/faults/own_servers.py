@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -36,10 +36,15 @@ class Breakable(Generic[AnyServer]):
         self._known: set[psutil.Process] = set()
 
     async def start(self) -> None:
-        """Make the data and start the server for the first time."""
-        await asyncio.to_thread(self._prepare)
+        """Start the server in a folder that nobody uses, for the first time."""
+        await asyncio.to_thread(self.folder.acquire)
+        await self.prepare()
         await self.launch()
         await self.wait_until_ready()
+
+    async def prepare(self) -> None:
+        """Make the data, in an acquired folder."""
+        await asyncio.to_thread(self._prepare)
 
     async def launch(self) -> None:
         """Start the server without waiting for it."""
@@ -109,7 +114,6 @@ class Breakable(Generic[AnyServer]):
         self.folder.release()
 
     def _prepare(self) -> None:
-        self.folder.acquire()
         if isinstance(self.server, Kafka):
             self.server.fetch_libraries()
         program = self.server.preparation()
@@ -134,7 +138,12 @@ class OwnServers:
     @property
     def addresses(self) -> Addresses:
         """Give where they are reached."""
-        return Addresses(self.postgresql.server.database_url, self.kafka.server.bootstrap_servers)
+        return Addresses(self.postgresql.server.database_url, self.kafka_address)
+
+    @property
+    def kafka_address(self) -> str:
+        """Give where the broker is reached."""
+        return self.kafka.server.bootstrap_servers
 
     @property
     def servers(self) -> tuple[Breakable[PostgreSQL], Breakable[Kafka]]:
@@ -142,10 +151,14 @@ class OwnServers:
         return self.postgresql, self.kafka
 
     @asynccontextmanager
-    async def installation(self) -> AsyncIterator[Installation]:
-        """Give a whopays on them of which no process runs yet; in the end the servers are mended, whatever happened."""
+    async def installation(self, bootstrap_servers: str | None = None) -> AsyncIterator[Installation]:
+        """Give a whopays on them, or with other brokers, of which no process runs yet.
+
+        In the end the servers are mended, whatever happened.
+        """
         self.template = self.template or await create_template(self.addresses)
-        async with installed(self.addresses, self.template, roles=()) as made:
+        addresses = replace(self.addresses, kafka_bootstrap_servers=bootstrap_servers or self.kafka_address)
+        async with installed(addresses, self.template, roles=()) as made:
             try:
                 yield made
             finally:
