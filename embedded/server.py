@@ -23,6 +23,16 @@ class Server(ABC):
         self._process: Process | None = None
         self.ports: dict[str, int] = {}
 
+    @property
+    def supervisor_id(self) -> int:
+        """The process id of the launched server's supervisor."""
+        return self._launched().supervisor_id
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the launched server has ended, whatever the reason."""
+        return self._launched().exit_code() is not None
+
     @abstractmethod
     def preparation(self) -> Program | None:
         """Give the program that has to run once before the server's first start, or nothing when it has run."""
