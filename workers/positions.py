@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from workers.settings import Settings
 
 _READ_SECONDS = 60
+_STOP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ async def read_positions(settings: Settings, topic: str) -> dict[int, Position]:
     except TimeoutError:
         raise PositionsUnreadable(f"{topic} could not be read to its end in {_READ_SECONDS} s") from None
     finally:
-        await consumer.stop()
+        # Stopped just after its start it cancels whoever waits for it.
+        await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
 
 
 async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[int, Position]:

@@ -34,6 +34,10 @@ _LAST_SECONDS = 1.0
 logger = structlog.get_logger()
 
 
+class RoleCancelled(Exception):
+    """A role was cancelled, though the process is not stopping."""
+
+
 class Process:
     """One process of whopays, as a FastStream application."""
 
@@ -119,6 +123,12 @@ class Process:
         except Exception as error:
             logger.exception("role_failed", role=role)
             self._fail(error)
+        except asyncio.CancelledError:
+            if self._stopping.is_set():
+                raise
+            # Not by this process, but by a library's mistake: the role would be gone, and nobody would know.
+            logger.exception("role_failed", role=role)
+            self._fail(RoleCancelled(role))
 
     async def _show_life(self) -> None:
         """Show that the consumers are alive while there is nothing to consume."""
