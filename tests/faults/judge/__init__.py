@@ -60,13 +60,25 @@ async def judged(load: Load) -> list[str]:
 
 def findings(evidence: Evidence) -> list[str]:
     """Give what is wrong with the evidence: each finding begins with the rule that it breaks."""
-    found = [f"{_name(rule)}: {wrong}" for rule in OF_THE_LOG for wrong in rule(evidence)]
+    found = [wrong for rule in OF_THE_LOG for wrong in _found(rule(evidence), _name(rule))]
     parts = cut(evidence)
-    found += [f"{_name(of_all)}: {wrong}" for of_all in OF_ALL for wrong in of_all(evidence, parts)]
+    found += [wrong for of_all in OF_ALL for wrong in _found(of_all(evidence, parts), _name(of_all))]
     for organization in sorted(parts.stories):
         # Taken out, so that only one organization's events are unpacked at a time.
         story = parts.stories.pop(organization)
-        found += [f"{_name(of_one)}: {organization}: {wrong}" for of_one in OF_ONE_ORGANIZATION for wrong in of_one(story)]
+        for of_one in OF_ONE_ORGANIZATION:
+            found += _found(of_one(story), f"{_name(of_one)}: {organization}")
+    return found
+
+
+def _found(wrong: Iterator[str], where: str) -> list[str]:
+    """Give what a rule finds; evidence that it cannot even understand is a finding, too."""
+    found = []
+    try:
+        for one in wrong:
+            found.append(f"{where}: {one}")  # noqa: PERF401 (what was found before something broke is kept)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        found.append(f"{where}: the evidence makes no sense ({type(error).__name__}: {error})")
     return found
 
 
