@@ -205,11 +205,11 @@ def _of_nobody(evidence: Evidence) -> Published:
 
 def _again(evidence: Evidence) -> None:
     """Have a command sent once more with another meaning, unanswered."""
-    heard = next(one for one in evidence.heard if b"BindProject" in (one.value or b"") and b'"p1"' in (one.value or b""))
-    last = max(one.offset for one in evidence.heard)
-    evidence.heard.append(
-        heard._replace(offset=last + 1, value=(heard.value or b"").replace(b'"p1"', b'"p2"'))
+    heard = next(
+        one for one in evidence.heard if b"BindProject" in (one.value or b"") and b'"p1"' in (one.value or b"")
     )
+    last = max(one.offset for one in evidence.heard)
+    evidence.heard.append(heard._replace(offset=last + 1, value=(heard.value or b"").replace(b'"p1"', b'"p2"')))
 
 
 def _row_of_nothing(evidence: Evidence) -> Row:
@@ -271,9 +271,13 @@ LIES = {
         row_altered("published", lambda one: one._replace(key=None), lambda one: one.topic == "notices"),
     ),
     "a result is lost": Lie("commands are answered once", dropped(RESULT, _final_bind)),
-    "a result of a dry run is lost": Lie("commands are answered once", dropped(RESULT, lambda one: one["data"]["dryRun"])),
+    "a result of a dry run is lost": Lie(
+        "commands are answered once", dropped(RESULT, lambda one: one["data"]["dryRun"])
+    ),
     "a command is answered twice": Lie("commands are answered once", doubled(RESULT, _final_bind, event_id="1-999999")),
-    "what nobody sent is answered": Lie("commands are answered once", forged(RESULT, _set("data/commandId", "nobody's"))),
+    "what nobody sent is answered": Lie(
+        "commands are answered once", forged(RESULT, _set("data/commandId", "nobody's"))
+    ),
     "an id used again is not refused": Lie(
         "commands are answered once", dropped(RESULT, _is("BindProject", "Rejected", "CommandIdReused"))
     ),
@@ -301,7 +305,8 @@ LIES = {
         forged(RESULT, lambda event: event["data"]["events"][0].update(subject="org-1/p99"), _final_bind),
     ),
     "a refusal has events": Lie(
-        "results name the events published", forged(RESULT, _refused("PreconditionFailed"), _is("SuspendAccount", "Applied"))
+        "results name the events published",
+        forged(RESULT, _refused("PreconditionFailed"), _is("SuspendAccount", "Applied")),
     ),
     "a sequence has a hole": Lie(
         "binding sequences have no hole", forged(BINDING, _set("sequence", lambda text: f"{int(text) + 1:020}"))
@@ -354,7 +359,8 @@ LIES = {
     "a project without a payer is not told": Lie(
         "new projects get a payer or are told",
         dropped(
-            NOTICE, lambda event: event["data"]["kind"] == "PayerMissing" and event["data"]["project"].startswith("fresh")
+            NOTICE,
+            lambda event: event["data"]["kind"] == "PayerMissing" and event["data"]["project"].startswith("fresh"),
         ),
     ),
     "a project without a payer is told twice": Lie(
@@ -415,7 +421,8 @@ LIES = {
         "outcomes follow from what was known", forged(RESULT, _refused("AccountNotReady"), _final_bind)
     ),
     "a binding is applied to an account that is not ready": Lie(
-        "outcomes follow from what was known", forged(RESULT, _applied, _is("BindProject", "Rejected", "AccountNotReady"))
+        "outcomes follow from what was known",
+        forged(RESULT, _applied, _is("BindProject", "Rejected", "AccountNotReady")),
     ),
     "a binding fails an expectation that holds": Lie(
         "outcomes follow from what was known", forged(RESULT, _refused("PreconditionFailed"), _final_bind)
@@ -424,10 +431,12 @@ LIES = {
         "outcomes follow from what was known", forged(RESULT, _set("data/outcome", "Unchanged"), _final_bind)
     ),
     "a transfer is refused for nothing": Lie(
-        "outcomes follow from what was known", forged(RESULT, _refused("AccountClosing"), _is("TransferProjects", "Applied"))
+        "outcomes follow from what was known",
+        forged(RESULT, _refused("AccountClosing"), _is("TransferProjects", "Applied")),
     ),
     "an account is created twice": Lie(
-        "outcomes follow from what was known", forged(RESULT, _applied, _is("CreateAccount", "Rejected", "AccountExists"))
+        "outcomes follow from what was known",
+        forged(RESULT, _applied, _is("CreateAccount", "Rejected", "AccountExists")),
     ),
     "a hold is placed twice": Lie(
         "outcomes follow from what was known",
@@ -442,8 +451,10 @@ LIES = {
         forged(
             RESULT,
             _applied,
-            lambda event: event["data"]["commandType"].endswith(".RequestClosure.v1")
-            and "ActiveBindingsExist" in str(event["data"]["violations"]),
+            lambda event: (
+                event["data"]["commandType"].endswith(".RequestClosure.v1")
+                and "ActiveBindingsExist" in str(event["data"]["violations"])
+            ),
         ),
     ),
     "an archived account is said to be missing": Lie(

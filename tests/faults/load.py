@@ -129,7 +129,9 @@ class Load:
 
     def _noted(self, one: Said, delivery: Sequence[Any]) -> bool:
         """Note where a record came to lie, if it was delivered, and tell that it was."""
-        is_delivered = bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
+        is_delivered = (
+            bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
+        )
         place = delivery[0].result() if is_delivered else None
         if place is not None:
             self.sent.append(_sent(one, place.partition, place.offset))

@@ -20,6 +20,7 @@ HOLDS = ("PaymentFailure", "ComplianceViolation", "Administrative")
 HUGE = "huge"
 """The organization one of whose accounts pays for so many projects that its notices are fanned out."""
 _REMEMBERED = 50
+_SCENES_PER_FAN_OUT = 200
 _CARD_NUMBER = "4111 1111 1111 1111"
 
 
@@ -85,11 +86,11 @@ class Mixture:
             (60, self._poison),
             (20, self._attached),
             (10, self._keyless),
-            (3 if self._huge_projects else 0, self._fanned_out),
         ]
         scenes, weights = [plot for _, plot in plots], [weight for weight, _ in plots]
-        while True:
-            scene = self._random.choices(scenes, weights)[0]
+        for number in count(1):
+            is_huge = self._huge_projects > 0 and number % _SCENES_PER_FAN_OUT == 0
+            scene = self._fanned_out if is_huge else self._random.choices(scenes, weights)[0]
             organization = self._one(self._organizations)
             name = scene.__name__.removeprefix("_")
             self.kinds[name] = self.kinds.get(name, 0) + 1

@@ -59,7 +59,9 @@ def results_name_the_events_published(story: Story) -> Iterator[str]:
     """`events` and `eventCount` are what was published for the command, and nothing is for one without effect."""
     own: defaultdict[str, list[Event]] = defaultdict(list)
     for event in story.events:
-        if event.name in EVENTS and ("commandId" in event.data.get("cause", {}) or event.name == "ProjectBillingNotice"):
+        if event.name in EVENTS and (
+            "commandId" in event.data.get("cause", {}) or event.name == "ProjectBillingNotice"
+        ):
             own[event.cause].append(event)
     for result in story.results:
         if result.data["outcome"] != "Applied" and result.data["eventCount"]:

@@ -71,9 +71,9 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
             continue
         command = asked.get((event.data["commandSource"], event.data["commandId"]))
         # A command's own events come right before its result; what comes before them was known when it was judged.
-        mine = [one for one in own if command and one.cause == command.id]
+        mine = [one for one in own if command is not None and one.cause == command.id]
         for one in own:
-            if one not in mine:
+            if command is None or one.cause != command.id:
                 known.learn(one)
         if command is not None and kind_of(event) in ("final", "interim"):
             yield from (f"{command.id} ({command.kind}) {wrong}" for wrong in _judged(command, event.data, known))
