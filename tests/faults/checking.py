@@ -1,4 +1,4 @@
-"""What must hold once a fault is over: everything sent is answered and published, once, and nothing is wrong anywhere."""
+"""What must hold once a fault is over: everything sent is answered and published, once, and nothing is wrong."""
 
 from tests.faults.judge import is_published, judged, unfinished
 from tests.faults.load import Load

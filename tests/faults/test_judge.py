@@ -10,22 +10,47 @@ import pytest_asyncio
 from embedded import Addresses
 from tests.faults.checking import all_is_well, come_to_rest
 from tests.faults.judge import RULES, Evidence, collected, findings
-from tests.faults.lies import LIES, Lie, told
+from tests.faults.lies import LIES
 from tests.faults.load import Load, loaded
+from tests.faults.lying import Lie, told
 from tests.installations import Installation, installed
 from tests.waiting import until
 
 _RATE = 300.0
 _FAN_OUT_PROJECTS = 505
 _OUTCOMES = {"Applied", "Unchanged", "Scheduled", "Waiting", "Rejected"}
-_REASONS = set(
-    "Unauthenticated CommandIdReused Expired UnknownCommand Invalid CardNumber AccountNotFound AccountExists "
-    "AccountArchived ProjectNotFound ProjectNotActive AccountNotReady AccountClosing PreconditionFailed "
-    "CurrencyImmutable InvalidTransition SelfApproval ActiveBindingsExist ChargesOutstanding Superseded".split()
-)
-_LETTERS = set(
-    "Undecodable Tombstone MissingAttribute UnsupportedVersion UnknownType InvalidFact VersionConflict CardNumber".split()
-)
+_REASONS = {
+    "Unauthenticated",
+    "CommandIdReused",
+    "Expired",
+    "UnknownCommand",
+    "Invalid",
+    "CardNumber",
+    "AccountNotFound",
+    "AccountExists",
+    "AccountArchived",
+    "ProjectNotFound",
+    "ProjectNotActive",
+    "AccountNotReady",
+    "AccountClosing",
+    "PreconditionFailed",
+    "CurrencyImmutable",
+    "InvalidTransition",
+    "SelfApproval",
+    "ActiveBindingsExist",
+    "ChargesOutstanding",
+    "Superseded",
+}
+_LETTERS = {
+    "Undecodable",
+    "Tombstone",
+    "MissingAttribute",
+    "UnsupportedVersion",
+    "UnknownType",
+    "InvalidFact",
+    "VersionConflict",
+    "CardNumber",
+}
 _NOTICES = {"AccountSuspended", "AccountNotReady", "AccountReady", "PayerMissing"}
 _CHANGES = {"Bound", "Superseded", "Released"}
 _PHASES = {"Provisioning", "Incomplete", "Ready", "Suspended", "Archived"}

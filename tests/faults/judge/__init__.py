@@ -55,7 +55,7 @@ def _name(rule: Callable[..., Iterator[str]]) -> str:
     return rule.__name__.replace("_", " ")
 
 
-RULES = frozenset(_name(rule) for rule in (*OF_THE_LOG, *OF_ALL, *OF_ONE_ORGANIZATION))
+RULES = frozenset((*map(_name, OF_THE_LOG), *map(_name, OF_ALL), *map(_name, OF_ONE_ORGANIZATION)))
 """What the judge looks for, in words."""
 
 __all__ = ["RULES", "Evidence", "collected", "findings", "is_published", "judged", "unfinished"]

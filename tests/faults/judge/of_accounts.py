@@ -8,7 +8,7 @@ from tests.faults.judge.stories import Event, Story, moment
 
 
 def account_sequences_have_no_hole(story: Story) -> Iterator[str]:
-    """Both kinds of account events are numbered 1, 2, 3 … together, at rising instants, up to what the database knows."""
+    """Both kinds of account events are numbered 1, 2, 3 … together, at rising instants, as the database knows."""
     held = {one.account: one for one in story.known_accounts}
     told = _of_accounts(story)
     for name in sorted(told.keys() | held.keys()):

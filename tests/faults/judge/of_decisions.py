@@ -61,10 +61,11 @@ class Known:
 def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
     """Each outcome and each broken rule is what the accounts and payers of that moment come to."""
     asked: dict[tuple[str, str], Asked] = {}
-    for one in story.asked:
-        if not one.is_dry and one.has_known_sender:
-            asked.setdefault(one.identity, one)
-    known, own = Known(), []
+    for said in story.asked:
+        if not said.is_dry and said.has_known_sender:
+            asked.setdefault(said.identity, said)
+    known = Known()
+    own: list[Event] = []
     for event in story.events:
         if event.name != "CommandCompleted":
             own.append(event)
