@@ -1,4 +1,4 @@
-"""Records of every kind, sent without end while something is broken, at a steady rate, by a producer that does not give up."""
+"""Records of every kind, sent without end while something is broken, by a producer that does not give up."""
 
 import asyncio
 import contextlib
@@ -42,8 +42,8 @@ class Load:
 
     `sent` is what was acknowledged; `doubtful` are copies whose delivery failed or was given up: such a record may lie
     in its topic any number of times, besides the one that was acknowledged later. `deleted_below` is for a test that
-    deletes records: the first offset left by topic and partition; `made_faulty` for one that makes the handling of records fail: their
-    places, as `topic/partition/offset` without prefix.
+    deletes records: the first offset left, by topic (without prefix) and partition; `made_faulty` for one that makes
+    the handling of records fail: their places, as `topic/partition/offset` without prefix.
     """
 
     installation: Installation
@@ -129,7 +129,9 @@ class Load:
 
     def _noted(self, one: Said, delivery: Sequence[Any]) -> bool:
         """Note where a record came to lie, if it was delivered, and tell that it was."""
-        is_delivered = bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
+        is_delivered = (
+            bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
+        )
         place = delivery[0].result() if is_delivered else None
         if place is not None:
             self.sent.append(_sent(one, place.partition, place.offset))

@@ -11,8 +11,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from schemas.topics import Topic
-from tests.messages import Said, account, command, profile, project
+from schemas.topics import INPUT_TOPICS
+from tests.faults.poison import poison, refusals
+from tests.messages import Said, account, bind, command, profile, project
 
 ACCOUNTS = ("a", "b", "c", "d")
 PROJECTS = tuple(f"p{number}" for number in range(8))
@@ -20,7 +21,7 @@ HOLDS = ("PaymentFailure", "ComplianceViolation", "Administrative")
 HUGE = "huge"
 """The organization one of whose accounts pays for so many projects that its notices are fanned out."""
 _REMEMBERED = 50
-_CARD_NUMBER = "4111 1111 1111 1111"
+_SCENES_PER_FAN_OUT = 200
 
 
 @dataclass
@@ -85,11 +86,11 @@ class Mixture:
             (60, self._poison),
             (20, self._attached),
             (10, self._keyless),
-            (3 if self._huge_projects else 0, self._fanned_out),
         ]
         scenes, weights = [plot for _, plot in plots], [weight for weight, _ in plots]
-        while True:
-            scene = self._random.choices(scenes, weights)[0]
+        for number in count(1):
+            is_huge = self._huge_projects > 0 and number % _SCENES_PER_FAN_OUT == 0
+            scene = self._fanned_out if is_huge else self._random.choices(scenes, weights)[0]
             organization = self._one(self._organizations)
             name = scene.__name__.removeprefix("_")
             self.kinds[name] = self.kinds.get(name, 0) + 1
@@ -101,8 +102,7 @@ class Mixture:
         for number in range(self._huge_projects):
             yield project(HUGE, f"h{number:04}", ce_id=self._id("fact"))
         for number in range(self._huge_projects):
-            payer = {"account": "payer", "project": f"h{number:04}", "waitSeconds": 60}
-            yield command("BindProject", self._id("bind"), HUGE, **payer)
+            yield bind(HUGE, f"h{number:04}", "payer", self._id("bind"), waitSeconds=60)
 
     def _binding(self, organization: Organization) -> list[Said]:
         members: dict[str, Any] = {}
@@ -126,8 +126,7 @@ class Mixture:
         if not organization.said:
             return self._binding(organization)
         earlier = json.loads(self._one(organization.said).value or b"")
-        members = {"project": "p0", "account": "a", "reason": self._id("another meaning")}
-        return [command("BindProject", earlier["id"], organization.name, **members)]
+        return [bind(organization.name, "p0", "a", earlier["id"], reason=self._id("another meaning"))]
 
     def _dry_run(self, organization: Organization) -> list[Said]:
         tried = self._one(
@@ -180,8 +179,9 @@ class Mixture:
         told = []
         for state in states:
             if state == "uid":
-                organization.uids[name], state = self._id("uid"), "Active"
-            told.append(self._project_fact(organization, name, state, displayName=self._one(("Lab", "Studio"))))
+                organization.uids[name] = self._id("uid")
+            reported = "Active" if state == "uid" else state
+            told.append(self._project_fact(organization, name, reported, displayName=self._one(("Lab", "Studio"))))
         if states[-1] == "Active":
             told.append(self._bind(organization, name, self._one(ACCOUNTS), waitSeconds=2))
         return told
@@ -190,14 +190,14 @@ class Mixture:
         """An older version, the same again, or the same version with other content, which is the producer's fault."""
         name = self._one(PROJECTS)
         now = organization.versions[name]
-        same = {"uid": organization.uids.get(name)}
-        uid = {member: text for member, text in same.items() if text}
-        again = project(
-            organization.name, name, now, state="Inactive", ce_id=self._id("fact"), displayName="conflict", **uid
-        )
-        old = project(organization.name, name, max(1, now - 1), state="Active", ce_id=self._id("fact"), **uid)
+        members: dict[str, Any] = {"ce_id": self._id("fact"), "displayName": "conflict"}
+        if name in organization.uids:
+            members["uid"] = organization.uids[name]
+        again = project(organization.name, name, now, state="Inactive", **members)
+        old = project(organization.name, name, max(1, now - 1), **members)
         report = self._project_fact(organization, name, "Active", displayName="twice")
-        return self._one(([old], [report, report], [again], [report, old, report]))
+        told: list[Said] = self._one(([old], [report, report], [again], [report, old, report]))
+        return told
 
     def _profile_reported(self, organization: Organization) -> list[Said]:
         """Mostly a loss that is made good at once, so that accounts are Ready most of the time."""
@@ -259,48 +259,11 @@ class Mixture:
 
     def _refused(self, organization: Organization) -> list[Said]:
         members = {"project": self._one(PROJECTS), "account": self._one(ACCOUNTS)}
-        return [
-            self._one(
-                (
-                    self._bind(organization, "nowhere", "missing"),
-                    self._command(organization, "BindProject", **members, colour="red"),
-                    self._command(organization, "BindProject", **members, ce_authid=None),
-                    self._command(organization, "BindProject", **members, ce_authid="system:cron"),
-                    self._command(organization, "FlyProject", project="p0"),
-                    self._command(organization, "SuspendAccount", account="missing", reason="Administrative"),
-                    self._command(organization, "UpdateAccount", account="a", displayName=_CARD_NUMBER),
-                    replace_id(account(organization.name, self._one(ACCOUNTS)), self._id("create")),
-                )
-            )
-        ]
+        name, said = self._one(refusals(members))
+        return [self._command(organization, name, **said)]
 
     def _poison(self, organization: Organization) -> list[Said]:
-        """What cannot be answered, of each kind and on each topic."""
-        name, key = organization.name, organization.name.encode()
-        topic = self._one((Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS))
-        bad = self._id("bad")
-        fact_version = {"version": 1, "ce_type": "io.milo.billing.ProjectChanged.v7", "ce_id": bad}
-        return [
-            self._one(
-                (
-                    Said(topic, key, b"{ this is no JSON"),
-                    Said(topic, key, b"\xff\xfe"),
-                    Said(topic, key, None),
-                    Said(topic, key, b"[1, 2]"),
-                    Said(topic, None, b"{}"),
-                    command("BindProject", bad, name, ce_source=None, project="p0", account="a"),
-                    command("BindProject", bad, name, ce_specversion="2.0", project="p0", account="a"),
-                    command("BindProject", bad, "No Name", project="p0", account="a"),
-                    replace(project(name, "p0", ce_id=bad), topic=Topic.ADMIN_COMMANDS),
-                    replace(project(name, "p0", ce_id=bad), topic=Topic.PAYMENT_PROFILES),
-                    project(name, "p0", state="Flying", ce_id=bad),
-                    project(name, "p0", 0, ce_id=bad),
-                    project(name, "p0", **fact_version),
-                    profile(name, "card", kind="Cash", ce_id=bad),
-                    profile(name, "card", 999, reference=_CARD_NUMBER, ce_id=bad),
-                )
-            )
-        ]
+        return [self._one(poison(organization.name, self._id("bad"), self._one(INPUT_TOPICS)))]
 
     def _attached(self, organization: Organization) -> list[Said]:
         name = self._one(ACCOUNTS)
@@ -313,8 +276,7 @@ class Mixture:
 
     def _keyless(self, organization: Organization) -> list[Said]:
         """Correctness never rests on the key, only the order of what is said."""
-        members = {"project": self._one(PROJECTS), "account": self._one(ACCOUNTS)}
-        asked = command("BindProject", self._id("keyless"), organization.name, **members)
+        asked = bind(organization.name, self._one(PROJECTS), self._one(ACCOUNTS), self._id("keyless"))
         return [replace(asked, key=self._one((None, b"another")))]
 
     def _fanned_out(self, _: Organization) -> list[Said]:

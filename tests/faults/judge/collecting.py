@@ -1,5 +1,6 @@
 """Reading the evidence: topics by a consumer, tables by plain SQL in one snapshot."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -118,6 +119,17 @@ async def unfinished(load: Load) -> list[str]:
         return await _unfinished(connection)
 
 
+async def is_published(load: Load) -> bool:
+    """Tell whether the relay says that it has published all of the log."""
+    positions: dict[int, int] = {}
+    async for _, record in _records(load, ("relay-positions",), partitions=1):
+        told = json.loads(record.value)
+        positions[told["shard"]] = told["position"]
+    async with _connected(load) as connection:
+        heads = await connection.fetch("SELECT shard, position FROM shards WHERE position > 0")
+    return positions == dict(map(tuple, heads))
+
+
 async def _unfinished(connection: Any) -> list[str]:
     rows = await connection.fetch(
         """
@@ -130,7 +142,9 @@ async def _unfinished(connection: Any) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def _records(load: Load, topics: tuple[str, ...]) -> AsyncIterator[tuple[str, Any]]:
+async def _records(
+    load: Load, topics: tuple[str, ...], partitions: int | None = None
+) -> AsyncIterator[tuple[str, Any]]:
     """Give the records of topics, committed ones only, up to where they end now; by partition in order."""
     installation = load.installation
     consumer = AIOKafkaConsumer(
@@ -145,10 +159,11 @@ async def _records(load: Load, topics: tuple[str, ...]) -> AsyncIterator[tuple[s
     try:
         for topic in topics:
             name = f"{installation.prefix}{topic}"
-            partitions = [TopicPartition(name, number) for number in range(installation.settings.topic_partitions)]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            numbers = range(partitions or installation.settings.topic_partitions)
+            assigned = [TopicPartition(name, number) for number in numbers]
+            consumer.assign(assigned)
+            ends = await consumer.end_offsets(assigned)
+            while any([await consumer.position(partition) < ends[partition] for partition in assigned]):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     for record in records:
                         yield topic, record

@@ -1,6 +1,6 @@
-"""Facts (docs/contract.md section 3) taken in as simply as possible: what is known of projects and profiles in the end."""
+"""Facts (docs/contract.md section 3) taken in as simply as possible: what projects and profiles come to in the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.faults.judge.evidence import Json, Place
@@ -97,7 +97,7 @@ def _learn_project(fact: Reported, learned: Learned, retired: set[tuple[str, str
     learned.known[fact.name] = {**content, "uid": uid or (known["uid"] if known else None)}
 
 
-def _differences(kind: str, due: dict[str, tuple[object, ...]], held: dict[str, tuple[object, ...]]) -> Iterator[str]:
+def _differences(kind: str, due: Mapping[str, object], held: Mapping[str, object]) -> Iterator[str]:
     for name in sorted(due.keys() | held.keys()):
         if due.get(name) != held.get(name):
             yield f"{kind} {name} was reported as {due.get(name)}, and is known as {held.get(name)}"

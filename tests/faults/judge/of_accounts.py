@@ -2,15 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 
-from tests.faults.judge.of_payers import intervals
 from tests.faults.judge.stories import Event, Story, moment
 
 
 def account_sequences_have_no_hole(story: Story) -> Iterator[str]:
-    """Both kinds of account events are numbered 1, 2, 3 … together, at rising instants, up to what the database knows."""
+    """Both kinds of account events are numbered 1, 2, 3 … together, at rising instants, as the database knows."""
     held = {one.account: one for one in story.known_accounts}
     told = _of_accounts(story)
     for name in sorted(told.keys() | held.keys()):
@@ -71,7 +69,11 @@ def phases_follow_from_what_is_known(story: Story) -> Iterator[str]:
         ready, activated, currency = None, None, None
         for event in events:
             data = event.data
-            if data["phase"] != "Archived" and (data["phase"] == "Suspended") != bool(data["holds"]) and not _created(event):
+            if (
+                data["phase"] != "Archived"
+                and (data["phase"] == "Suspended") != bool(data["holds"])
+                and not _created(event)
+            ):
                 yield f"{name}: event {event.sequence} says {data['phase']} with {len(data['holds'])} holds"
             if event.name == "AccountPhaseChanged":
                 ready = ready or (event.time if data["phase"] == "Ready" else None)
@@ -89,18 +91,21 @@ def phases_follow_from_what_is_known(story: Story) -> Iterator[str]:
 
 def bound_projects_are_told_of_phases(story: Story) -> Iterator[str]:
     """Each project bound when an account is suspended, gets or stops being Ready has one notice of it; no other has."""
-    paid: defaultdict[str, list[tuple[str, datetime, datetime | None]]] = defaultdict(list)
-    for project, all_of_it in intervals(story).items():
-        for account, since, until in all_of_it:
-            paid[account].append((project, since, until))
+    paid: defaultdict[str, set[str]] = defaultdict(set)
+    payers: dict[str, str] = {}
     due: Counter[tuple[str, str, str, str]] = Counter()
-    for name, events in _of_accounts(story).items():
-        for event in events:
-            kind = _notice(event)
-            if kind:
-                for project, since, until in paid[name]:
-                    if since <= event.time and (until is None or event.time < until):
-                        due[project, name, kind, event.cause] += 1
+    for event in story.events:
+        if event.name == "BindingChanged":
+            project, current = event.data["project"], event.data["current"]
+            if project in payers:
+                paid[payers.pop(project)].discard(project)
+            if current:
+                payers[project] = current["account"]
+                paid[payers[project]].add(project)
+        kind = _notice(event)
+        if kind:
+            name = event.data["account"]
+            due.update((project, name, kind, event.cause) for project in paid[name])
     told = Counter(
         (event.data["project"], event.data["account"], event.data["kind"], event.cause)
         for event in story.events
@@ -126,7 +131,9 @@ def causes_were_really_sent(story: Story) -> Iterator[str]:
         if cause is None:
             continue
         told = cause.get("commandId") or cause.get("factId")
-        by = commands.get(event.cause) if "commandId" in cause else {reported.get(event.cause), "system:default-account"}
+        by = (
+            commands.get(event.cause) if "commandId" in cause else {reported.get(event.cause), "system:default-account"}
+        )
         if told != event.cause or cause["by"] not in (by or ()):
             yield f"{event.name} of {event.subject} says {cause}, it was {event.cause} by {by}"
 

@@ -59,7 +59,9 @@ def results_name_the_events_published(story: Story) -> Iterator[str]:
     """`events` and `eventCount` are what was published for the command, and nothing is for one without effect."""
     own: defaultdict[str, list[Event]] = defaultdict(list)
     for event in story.events:
-        if event.name in EVENTS and ("commandId" in event.data.get("cause", {}) or event.name == "ProjectBillingNotice"):
+        if event.name in EVENTS and (
+            "commandId" in event.data.get("cause", {}) or event.name == "ProjectBillingNotice"
+        ):
             own[event.cause].append(event)
     for result in story.results:
         if result.data["outcome"] != "Applied" and result.data["eventCount"]:
@@ -73,7 +75,7 @@ def results_name_the_events_published(story: Story) -> Iterator[str]:
 
 
 def dead_letters_are_of_exactly_the_poison(evidence: Evidence, cut: Cut) -> Iterator[str]:
-    """One dead letter for each record that cannot be answered, with the right reason; it is kept in the database, too."""
+    """One dead letter for each record that cannot be answered, with the right reason; the database keeps it, too."""
     expected = {one.place: one.reason for one in cut.poison}
     for story in cut.stories.values():
         expected |= dict.fromkeys(conflicts(story), "VersionConflict")

@@ -61,19 +61,20 @@ class Known:
 def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
     """Each outcome and each broken rule is what the accounts and payers of that moment come to."""
     asked: dict[tuple[str, str], Asked] = {}
-    for one in story.asked:
-        if not one.is_dry and one.has_known_sender:
-            asked.setdefault(one.identity, one)
-    known, own = Known(), []
+    for said in story.asked:
+        if not said.is_dry and said.has_known_sender:
+            asked.setdefault(said.identity, said)
+    known = Known()
+    own: list[Event] = []
     for event in story.events:
         if event.name != "CommandCompleted":
             own.append(event)
             continue
         command = asked.get((event.data["commandSource"], event.data["commandId"]))
         # A command's own events come right before its result; what comes before them was known when it was judged.
-        mine = [one for one in own if command and one.cause == command.id]
+        mine = [one for one in own if command is not None and one.cause == command.id]
         for one in own:
-            if one not in mine:
+            if command is None or one.cause != command.id:
                 known.learn(one)
         if command is not None and kind_of(event) in ("final", "interim"):
             yield from (f"{command.id} ({command.kind}) {wrong}" for wrong in _judged(command, event.data, known))

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from tests.faults.judge import facts
-from tests.faults.judge.evidence import Paid
+from tests.faults.judge.evidence import Json, Paid
 from tests.faults.judge.stories import Event, Story, finals, kind_of, moment
 
 Interval = tuple[str, datetime, datetime | None]
@@ -41,7 +41,8 @@ def binding_instants_rise(story: Story) -> Iterator[str]:
 def payers_follow_each_other_without_gap(story: Story) -> Iterator[str]:
     """What a change ends is what the one before it began, and it ends where the next one begins."""
     for subject, changes in story.of("BindingChanged").items():
-        ids, payer = set(), None
+        ids: set[str] = set()
+        payer: Json | None = None
         for change in changes:
             current, previous = change.data["current"], change.data["previous"]
             kept = previous and {name: previous[name] for name in ("bindingId", "account", "establishedAt")}
@@ -80,7 +81,7 @@ def intervals_are_the_rows(story: Story) -> Iterator[str]:
     for project in sorted(due.keys() | held.keys()):
         rows = [(row.account, row.established, row.ended) for row in held[project]]
         if due.get(project, []) != rows:
-            yield f"{project}: the changes come to {len(due.get(project, []))} intervals that are not the {len(rows)} rows"
+            yield f"{project}: the changes come to {due.get(project, [])[-2:]} and the rows to {rows[-2:]}"
         if [row.number for row in held[project]] != list(range(1, len(rows) + 1)):
             yield f"{project}: its bindings are not numbered 1, 2, 3"
         for (_, _, until), (_, since, _) in pairwise(rows):

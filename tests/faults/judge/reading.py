@@ -9,9 +9,23 @@ from typing import Any, NamedTuple
 from tests.faults.judge.evidence import Heard, Json, Place
 
 COMMANDS = frozenset(
-    "CreateAccount UpdateAccount AttachPaymentProfile DetachPaymentProfile SuspendAccount RequestReactivation "
-    "ApproveReactivation ReportBalance RequestClosure ApproveClosure WithdrawClosure BindProject "
-    "CancelScheduledBinding TransferProjects SetDefaultAccount".split()
+    (
+        "CreateAccount",
+        "UpdateAccount",
+        "AttachPaymentProfile",
+        "DetachPaymentProfile",
+        "SuspendAccount",
+        "RequestReactivation",
+        "ApproveReactivation",
+        "ReportBalance",
+        "RequestClosure",
+        "ApproveClosure",
+        "WithdrawClosure",
+        "BindProject",
+        "CancelScheduledBinding",
+        "TransferProjects",
+        "SetDefaultAccount",
+    )
 )
 _FACTS = {"projects": "ProjectChanged", "payment-profiles": "PaymentProfileChanged"}
 _STATES = {"projects": ("Active", "Inactive", "Deleted"), "payment-profiles": ("Valid", "Invalid", "Removed")}
@@ -88,6 +102,8 @@ def read(heard: Heard) -> Asked | Reported | Poison:
     if not isinstance(value, dict):
         return Poison(heard.place, "Undecodable")
     binary = {name[3:]: (text or b"").decode() for name, text in heard.headers if name.startswith("ce_")}
+    event: Json
+    data: Any
     event, data = (binary, value) if "specversion" in binary else (value, value.get("data"))
     fault = _fault(heard.topic, event, data)
     if fault and (fault == "CardNumber" or _holds_card_number(data)):
