@@ -59,8 +59,8 @@ async def send(installation: Installation, said: Iterable[Said], **options: Any)
         max_request_size=_LARGEST_REQUEST_BYTES,
         **options,
     )
-    await producer.start()
     try:
+        await producer.start()
         deliveries = [
             await producer.send(
                 f"{installation.prefix}{one.topic}", key=one.key, value=one.value, headers=list(one.headers)
@@ -104,8 +104,8 @@ async def all_consumed(installation: Installation, *roles: Role) -> None:
 async def acknowledged_offsets(installation: Installation, role: Role) -> dict[TopicPartition, int]:
     """Give the offsets that a role's consumer group has committed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
-    await admin.start()
     try:
+        await admin.start()
         offsets = await admin.list_consumer_group_offsets(consumer_group(installation.settings, role))
     finally:
         await admin.close()
@@ -219,8 +219,8 @@ async def _reader(
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=_LARGEST_REQUEST_BYTES,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = [
             TopicPartition(f"{installation.prefix}{topic}", number)
             for topic in topics
