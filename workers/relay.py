@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,6 +28,7 @@ from db.shards import NOTIFY_CHANNEL, all_heads
 from schemas.topics import Topic
 from workers.metrics import Metrics
 from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions
+from workers.producer import TransactionalProducer
 from workers.publication import LogDamaged, Publication, hole, prepare, reached_by
 from workers.roles import Role
 from workers.settings import Settings
@@ -103,7 +103,7 @@ class Relay:
                 await self._give_up_lease()
 
     async def _publish(
-        self, connection: AsyncConnection, producer: AIOKafkaProducer, positions: dict[int, Position]
+        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
     ) -> None:
         renewed = began = time.monotonic()
         ahead: Publication | None = None
@@ -133,7 +133,7 @@ class Relay:
                 await self._pause(self._settings.relay_poll_seconds, wakeable=True)
 
     async def _read(
-        self, connection: AsyncConnection, producer: AIOKafkaProducer, positions: dict[int, Position]
+        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
     ) -> Publication:
         """Give what to publish next, after these positions."""
         self._woken.clear()
@@ -159,7 +159,7 @@ class Relay:
     async def _wait_until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
-    async def _transact(self, producer: AIOKafkaProducer, publication: Publication) -> None:
+    async def _transact(self, producer: TransactionalProducer, publication: Publication) -> None:
         # The broker refuses to begin another until it has written what ends the last one, and aiokafka waits much
         # longer than that takes before it asks again.
         await self._wait_until(self._committed + _SETTLE_SECONDS)
@@ -186,9 +186,9 @@ class Relay:
                     raise _gone_back(shard, head.position, published.position)
 
     @asynccontextmanager
-    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+    async def _producer(self) -> AsyncIterator[TransactionalProducer]:
         """Give a producer that has fenced its predecessors and settled what they left open."""
-        producer = AIOKafkaProducer(
+        producer = TransactionalProducer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
             transactional_id=f"whopays-relay-{self._settings.topic_prefix}{self._settings.installation}-{_SLOT}",
             max_batch_size=_BATCH_BYTES,

@@ -64,14 +64,17 @@ class KafkaProxy(Proxy):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        self._holds: dict[int, deque[HeldRequest]] = defaultdict(deque)
+        self._holds: dict[int, deque[HeldRequest | None]] = defaultdict(deque)
         self._swallows: dict[int, deque[asyncio.Future[set[int]]]] = defaultdict(deque)
         self._unanswered: dict[Link, dict[int, tuple[int, int, HeldRequest | None]]] = {}
 
-    def hold_back(self, key: ApiKey) -> HeldRequest:
-        """Hold back the next request of a kind, and what its client sends after it on the same connection."""
+    def hold_back(self, key: ApiKey, *, after: int = 0) -> HeldRequest:
+        """Hold back the next request of a kind, and what its client sends after it on the same connection.
+
+        So many that come `after` those held back already are let through before.
+        """
         held = HeldRequest()
-        self._holds[key].append(held)
+        self._holds[key].extend([*[None] * after, held])
         return held
 
     def swallow_answer(self, key: ApiKey) -> asyncio.Future[set[int]]:

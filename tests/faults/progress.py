@@ -1,0 +1,20 @@
+"""Signs that an installation goes on while something is, or was, broken."""
+
+from tests.installations import Installation
+from tests.kafka import published
+from tests.waiting import until
+
+_EVENTS = 20
+
+SMALL = {"WHOPAYS_BATCH_MAX_RECORDS": "10", "WHOPAYS_RELAY_BATCH_ROWS": "20"}
+"""Many small transactions, so that a fault finds one open."""
+
+
+async def goes_on(installation: Installation) -> None:
+    """Wait until more has been published than when it was called."""
+    before = len(await published(installation))
+
+    async def more() -> bool:
+        return len(await published(installation)) >= before + _EVENTS
+
+    await until(more, "more events", seconds=120)
