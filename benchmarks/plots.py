@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from workers.roles import Role
 
 _BLUE, _ORANGE, _PURPLE, _GREY = "#2f81f7", "#d9722b", "#9a6bdf", "#7d8590"
-_STYLE = {
+STYLE = {
     "svg.hashsalt": "whopays",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
@@ -47,7 +47,7 @@ def draw(results: Path, folder: Path) -> list[Path]:
     document = orjson.loads(results.read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    with style.context(_STYLE):
+    with style.context(STYLE):
         for (workload, name), drawing in _DRAWINGS.items():
             if workload in document["workloads"]:
                 figure = drawing(document["workloads"][workload], document["percentiles"])

@@ -43,7 +43,7 @@ async def recovers(load: Load, fault: str) -> AsyncIterator[None]:
     """
     yield
     ended = time.monotonic()
-    await _nothing_waits(load.installation, fault)
+    await nothing_waits(load.installation, fault)
     _note(fault, time.monotonic() - ended)
 
 
@@ -57,7 +57,9 @@ async def flows(load: Load, records: int = 60) -> None:
     await until(look, f"{records} records more", RECOVERY_SECONDS)
 
 
-async def _nothing_waits(installation: Installation, fault: str) -> None:
+async def nothing_waits(installation: Installation, fault: str) -> None:
+    """Wait until all that has been sent by now is decided and published."""
+
     async def sent() -> dict[TopicPartition, int] | None:
         return await _if_there(_ends(installation))
 

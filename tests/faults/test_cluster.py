@@ -111,4 +111,3 @@ async def test_a_broker_that_stands_still_is_replaced(
                 await broker.stand_still(chance.uniform(1, 2 * _LONGEST_SECONDS))
             await three_brokers.whole()
     await all_is_well(load)
-

@@ -39,7 +39,10 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
         for table in chance.sample(_TABLES[:6], 2):
             await flows(load)
             refused = _count(worker.lines, _RETRIED)
-            async with recovers(load, f"lock on the table {table} beyond the lock timeout"), _locked(installation, table):
+            async with (
+                recovers(load, f"lock on the table {table} beyond the lock timeout"),
+                _locked(installation, table),
+            ):
 
                 async def is_refused(before: int = refused) -> bool:
                     return _count(worker.lines, _RETRIED) >= before + 2

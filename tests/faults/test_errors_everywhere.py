@@ -7,12 +7,13 @@ import pytest
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
-from tests.faults.matrix import FAILING_WORKER, OFTEN, fanning_out
+from tests.faults.matrix import FAILING_WORKER, OFTEN, TOLD
 from tests.faults.points import Circumstance, rows
 from tests.installations import Installation
 from tests.waiting import until
 
 _ALL_SECONDS = 600
+_RATE = 40
 
 
 @pytest.mark.chaos
@@ -20,7 +21,7 @@ _ALL_SECONDS = 600
 async def test_an_error_at_every_point(quiet_installation: Installation) -> None:
     installation = quiet_installation
     left = {row.point for row in rows() if row.circumstance == Circumstance()}
-    async with loaded(installation) as load, fanning_out(installation):
+    async with loaded(installation, rate=_RATE, huge_projects=TOLD) as load:
 
         async def reached_all() -> bool:
             worker = installation.workers[-1] if installation.workers else None
@@ -35,8 +36,6 @@ async def test_an_error_at_every_point(quiet_installation: Installation) -> None
 
         with contextlib.suppress(AssertionError):
             await until(reached_all, "all failpoints", _ALL_SECONDS)
-    import json
-    json.dump([w.lines for w in installation.workers], open("/tmp/err_lines.json","w"))
     assert left == set()
     if installation.workers[-1].process.returncode is not None:
         await installation.start()

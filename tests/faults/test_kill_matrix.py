@@ -5,10 +5,12 @@ import pytest
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
-from tests.faults.matrix import broken, fanning_out, give_up_for_dead
+from tests.faults.matrix import TOLD, broken, give_up_for_dead, note_faulty
 from tests.faults.points import CONSUMERS, RELAY, TIMERS, rows
 from tests.installations import Installation
 from workers.roles import ALL_ROLES, Role
+
+_RATE = 40
 
 
 @pytest.mark.chaos
@@ -18,7 +20,7 @@ async def test_killed_at_every_point(quiet_installation: Installation, roles: tu
     installation = quiet_installation
     await installation.start(*(role for role in ALL_ROLES if role not in roles))
     missed = []
-    async with loaded(installation) as load, fanning_out(installation):
+    async with loaded(installation, rate=_RATE, huge_projects=TOLD) as load:
         for row in rows():
             if row.roles == roles:
                 print(row, flush=True)
@@ -26,5 +28,6 @@ async def test_killed_at_every_point(quiet_installation: Installation, roles: tu
                     missed.append(str(row))
                 await give_up_for_dead(installation, roles)
     await installation.start(*roles)
+    await note_faulty(load)
     await all_is_well(load)
     assert missed == []

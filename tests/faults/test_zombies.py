@@ -10,7 +10,7 @@ from schemas.topics import Topic
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
-from tests.faults.matrix import OFTEN, broken, fanning_out, give_up_for_dead
+from tests.faults.matrix import OFTEN, TOLD, broken, give_up_for_dead
 from tests.faults.points import CONSUMERS, RELAY, TIMERS, Event, Row, rows
 from tests.installations import Installation
 from tests.kafka import send
@@ -19,6 +19,7 @@ from tests.waiting import until
 from workers.positions import BEGINNING, read_positions
 from workers.roles import ALL_ROLES, Role
 
+_RATE = 40
 _DANGEROUS = (
     "batch.Batches._transaction",
     "batch.Batches._persist",
@@ -44,7 +45,7 @@ async def test_zombies(quiet_installation: Installation, roles: tuple[Role, ...]
 async def _haunted(installation: Installation, roles: tuple[Role, ...], chosen: list[Row]) -> None:
     await installation.start(*(role for role in ALL_ROLES if role not in roles))
     missed = []
-    async with loaded(installation) as load, fanning_out(installation):
+    async with loaded(installation, rate=_RATE, huge_projects=TOLD) as load:
         for row in chosen:
             print(row, flush=True)
             zombie = await broken(installation, row, failpoints.STOP)

@@ -162,4 +162,3 @@ MISHAPS: tuple[Mishap, ...] = (
     request_delivered_late,
     *map(_of_servers, server_faults.FAULTS),
 )
-

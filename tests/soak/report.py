@@ -37,7 +37,9 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(summary(outcome))
     for wrong in outcome.wrong:
         console.print(f"[red]{wrong}[/]", highlight=False)
-    console.print("[green]Nothing was lost and nothing doubled.[/]" if not outcome.wrong else "[red]Something is wrong.[/]")
+    console.print(
+        "[green]Nothing was lost and nothing doubled.[/]" if not outcome.wrong else "[red]Something is wrong.[/]"
+    )
 
 
 def summary(outcome: Outcome) -> str:
@@ -77,7 +79,9 @@ def drawing(outcome: Outcome) -> Figure:
     memory.set_title("Memory of the largest process, MB")
     memory.legend(loc="lower right", ncols=2)
     known = [(at, sample.connections) for at, sample in zip(minutes, outcome.samples, strict=True)]
-    connections.plot([at for at, _ in known], [count if count is not None else float("nan") for _, count in known], linewidth=1)
+    connections.plot(
+        [at for at, _ in known], [count if count is not None else float("nan") for _, count in known], linewidth=1
+    )
     connections.set_title("Sessions of whopays at PostgreSQL")
     records.plot(minutes, [sample.acknowledged / 1000 for sample in outcome.samples], color=_COLOURS[1], linewidth=1)
     records.set_title("Records acknowledged, thousands")

@@ -93,9 +93,7 @@ async def soak(seconds: float, seed: int, rate: float, tell: Progress) -> Outcom
     return outcome
 
 
-async def _break(
-    outcome: Outcome, scene: Scene, load: Load, began: float, seconds: float, tell: Progress
-) -> None:
+async def _break(outcome: Outcome, scene: Scene, load: Load, began: float, seconds: float, tell: Progress) -> None:
     audited = began
     waiting: list[Mishap] = []
     await nothing_waits(load.installation, "the start")
@@ -147,5 +145,3 @@ async def _connections(installation: Installation) -> int | None:
                 connection.terminate()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return None
-
-
