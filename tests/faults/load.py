@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from tests.faults.mixture import Mixture
 from tests.installations import Installation
@@ -96,7 +97,7 @@ class Load:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await producer.stop()
             except Exception:  # noqa: BLE001 (whatever it is, this producer is not used again)
-                await producer.client.close()
+                await _drop(producer)
 
     async def _deliver(self, records: Sequence[Said]) -> None:
         """Send records until each is acknowledged, or the load was stopped and its patience is over."""
@@ -105,6 +106,7 @@ class Load:
             left = await self._tried(left)
             if not left:
                 return
+            # A producer of which one delivery failed is not trusted with another.
             await self.close()
             if self._stopping.is_set():
                 deadline = deadline or time.monotonic() + _STOP_SECONDS
@@ -123,6 +125,7 @@ class Load:
                     deliveries.append(await producer.send(topic, one.value, one.key, headers=list(one.headers)))
                 await asyncio.wait(deliveries)
         except Exception:  # noqa: BLE001 (whatever the broker's absence is called: what was not delivered is sent again)
+            await self.close()
             if not deliveries:
                 return list(records)
         return [one for place, one in enumerate(records) if not self._noted(one, deliveries[place : place + 1])]
@@ -186,6 +189,15 @@ async def loaded(
         if flowing is not None:
             await flowing
         await load.close()
+
+
+async def _drop(producer: AIOKafkaProducer) -> None:
+    """Let go of a producer that cannot flush: what it still holds fails, and none of its tasks is left behind."""
+    producer._message_accumulator.fail_all(KafkaConnectionError("the load gave the producer up"))
+    await producer.client.close()
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await producer._sender.close()
 
 
 def _sent(said: Said, partition: int | None, offset: int | None) -> Sent:
