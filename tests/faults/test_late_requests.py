@@ -34,9 +34,7 @@ async def test_of_a_relay_that_gave_up(quiet_installation: Installation, key: Ap
     """It comes in the middle of a transaction of the relay's next producer, and is refused."""
     async with ways_of(quiet_installation) as ways:
         async with loaded(quiet_installation) as load:
-            worker = await quiet_installation.start(
-                **ways.environment, **SMALL, WHOPAYS_RELAY_TRANSACTION_SECONDS="2"
-            )
+            worker = await quiet_installation.start(**ways.environment, **SMALL, WHOPAYS_RELAY_TRANSACTION_SECONDS="5")
             await goes_on(quiet_installation)
             late = ways.kafka.hold_back(key)
             await _caught(late)
