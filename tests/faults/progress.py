@@ -6,7 +6,7 @@ from tests.waiting import until
 
 _EVENTS = 20
 
-SMALL = {"WHOPAYS_BATCH_MAX_RECORDS": "10", "WHOPAYS_RELAY_BATCH_ROWS": "20"}
+SMALL = {"WHOPAYS_BATCH_MAX_RECORDS": "50", "WHOPAYS_RELAY_BATCH_ROWS": "100"}
 """Many small transactions, so that a fault finds one open."""
 
 

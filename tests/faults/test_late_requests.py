@@ -19,6 +19,7 @@ from workers.roles import ALL_ROLES, Role
 _INVALID_PRODUCER_EPOCH, _PRODUCER_FENCED = 47, 90
 _ILLEGAL_GENERATION, _UNKNOWN_MEMBER = 22, 25
 _OF_TRANSACTIONS = (ApiKey.END_TXN, ApiKey.PRODUCE, ApiKey.ADD_PARTITIONS_TO_TXN)
+_NAMES = [key.name for key in _OF_TRANSACTIONS]
 _LARGE_ROWS, _LARGE_BYTES = 16, 70_000
 """A transaction whose batches do not go out in one request: a dead letter repeats what it is of."""
 
@@ -28,13 +29,15 @@ async def _caught(held: HeldRequest) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", (ApiKey.END_TXN, *(pytest.param(key, marks=pytest.mark.chaos) for key in _OF_TRANSACTIONS[1:]))
+    "key",
+    (ApiKey.END_TXN, *(pytest.param(key, marks=pytest.mark.chaos) for key in _OF_TRANSACTIONS[1:])),
+    ids=_NAMES,
 )
 async def test_of_a_relay_that_gave_up(quiet_installation: Installation, key: ApiKey) -> None:
     """It comes in the middle of a transaction of the relay's next producer, and is refused."""
     async with ways_of(quiet_installation) as ways:
         async with loaded(quiet_installation) as load:
-            worker = await quiet_installation.start(**ways.environment, **SMALL, WHOPAYS_RELAY_TRANSACTION_SECONDS="2")
+            worker = await quiet_installation.start(**ways.environment, **SMALL, WHOPAYS_RELAY_TRANSACTION_SECONDS="5")
             await goes_on(quiet_installation)
             late = ways.kafka.hold_back(key)
             await _caught(late)
@@ -46,9 +49,8 @@ async def test_of_a_relay_that_gave_up(quiet_installation: Installation, key: Ap
         await all_is_well(load)
 
 
-@pytest.mark.parametrize(
-    "key", (ApiKey.END_TXN, *(pytest.param(key, marks=pytest.mark.chaos) for key in _OF_TRANSACTIONS[1:]))
-)
+@pytest.mark.chaos
+@pytest.mark.parametrize("key", _OF_TRANSACTIONS, ids=_NAMES)
 async def test_of_a_relay_that_asked_again(quiet_installation: Installation, key: ApiKey) -> None:
     """It comes in the middle of the transaction after the one that it was meant for."""
     async with ways_of(quiet_installation) as ways:

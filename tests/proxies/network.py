@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Self
 
 _CHUNK_BYTES = 65_536
+_ON_THE_WAY = 1_000
+"""How many pieces a slow network holds."""
 _NOTHING_LINGERS = struct.pack("ii", 1, 0)
 
 
@@ -188,20 +191,38 @@ class Proxy:
             writer.transport.abort()
 
     async def _pump(self, link: Link, towards: Towards) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            while data := await self.read(link, towards):
-                if passed := await self.passing(link, towards, data):
-                    await self._travel(len(passed))
-                    await link.send(towards, passed)
-            link.half_close(towards)
-            return
-        link.reset()
+        arrived: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_ON_THE_WAY)
+        delivering = asyncio.create_task(self._deliver(link, towards, arrived))
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                while data := await self.read(link, towards):
+                    if passed := await self.passing(link, towards, data):
+                        await arrived.put((time.monotonic(), passed))
+                await arrived.put((time.monotonic(), b""))
+                await delivering
+                return
+            link.reset()
+        finally:
+            delivering.cancel()
 
-    async def _travel(self, size: int) -> None:
+    async def _deliver(self, link: Link, towards: Towards, arrived: asyncio.Queue[tuple[float, bytes]]) -> None:
+        while True:
+            arrival, data = await arrived.get()
+            await self._travel(arrival, len(data))
+            # A connection that was lost here ends by itself: nothing more comes from it.
+            with contextlib.suppress(OSError):
+                if data:
+                    await link.send(towards, data)
+                else:
+                    link.half_close(towards)
+                    return
+
+    async def _travel(self, arrival: float, size: int) -> None:
         if not self._passing.is_set():
             self.kept_waiting.set()
             await self._passing.wait()
-        seconds = self._delay_seconds + (size / self._bytes_per_second if self._bytes_per_second else 0.0)
+        late = arrival + self._delay_seconds - time.monotonic() if self._delay_seconds else 0.0
+        seconds = max(late, 0.0) + (size / self._bytes_per_second if self._bytes_per_second else 0.0)
         if seconds:
             await asyncio.sleep(seconds)
             self.delayed += 1
