@@ -1,14 +1,15 @@
 """A small explicit-state model checker: every state that a model can reach, breadth first.
 
-A model is a first state and the steps from each state: what any of its actors, or a fault, may do next. Since the search
-is breadth first, the story that ends in a violation is as short as one can be. States that differ in nothing that
-matters must be equal, so that there are finitely many of them: that is up to the model.
+A model is a first state and the steps from each state: what any of its actors, or a fault, may do next. Since the
+search is breadth first, the story that ends in a violation is as short as one can be. States that differ in nothing
+that matters must be equal, so that there are finitely many of them: that is up to the model.
 """
 
 import time
 from array import array
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 S = TypeVar("S", bound=Hashable)
@@ -61,7 +62,7 @@ class Exploration:
     counterexample: Counterexample | None
 
 
-def explore(model: Model[S], *, most_states: int = 5_000_000) -> Exploration:
+def explore(model: Model[S], *, most_states: int = 2_000_000) -> Exploration:
     """Visit every state that can be reached, until one breaks a promise; then see that none leads to a dead end.
 
     Raises TooManyStates beyond `most_states`.
@@ -131,10 +132,8 @@ class _Search(Generic[S]):
         while self._parents[path[-1]] >= 0:
             path.append(self._parents[path[-1]])
         path.reverse()
-        story = tuple(
-            self._told(self._states[one], self._states[next_]) for one, next_ in zip(path, path[1:], strict=False)
-        )
-        return Counterexample(violation.split(":")[0], violation, story)
+        story = tuple(self._told(self._states[one], self._states[next_]) for one, next_ in pairwise(path))
+        return Counterexample(violation.partition(":")[0], violation, story)
 
     def _told(self, state: S, wanted: S) -> str:
         return next(sentence for sentence, after in self._model.steps(state) if after == wanted)

@@ -93,7 +93,9 @@ class Consumption:
         for partition, offset in enumerate(world.acknowledged):
             if not set(range(offset)) <= world.settled[partition]:
                 return f"lost: partition {partition} is acknowledged up to {offset}, but not all before it is settled"
-        return "order: a record was settled before one that stands before it in its partition" if world.overtaken else None
+        return (
+            "order: a record was settled before one that stands before it in its partition" if world.overtaken else None
+        )
 
     def is_done(self, world: World) -> bool:
         """All is settled and acknowledged."""
@@ -114,7 +116,7 @@ class Consumption:
             waiting = _set(worker.waiting, partition, worker.waiting[partition] + offsets)
             taken = self._filled(taken._replace(waiting=waiting))
             yield f"takes {_named(partition, offsets)}", self._begun_early(_with(world, number, taken), number, taken)
-        elif not worker.is_ending and len(worker.lanes) < self.lanes or sum(map(len, worker.waiting)) < self.batch:
+        elif (not worker.is_ending and len(worker.lanes) < self.lanes) or sum(map(len, worker.waiting)) < self.batch:
             for partition in range(self.partitions):
                 first = worker.positions[partition]
                 offsets = tuple(range(first, min(first + self.batch, self.records[partition])))

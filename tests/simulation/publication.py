@@ -1,18 +1,29 @@
 """The relay as a model: workers/relay.py, workers/positions.py and workers/publication.py, and Kafka's coordinator.
 
-The lease is left out: any relay may begin at any time, so nothing rests on it. A zombie is a relay that does nothing for as
-long as it likes. Epochs are kept as what they mean: whether a producer's is the present one. What Kafka would refuse
-for its epoch is taken from the network at once, and aborted records from the topics, where nobody can see them.
+The lease is left out: any relay may begin at any time, so nothing rests on it. A zombie is a relay that does nothing
+for as long as it likes. Epochs are kept as what they mean: whether a producer's is the present one. What Kafka would
+refuse for its epoch is taken from the network at once, and aborted records from the topics, where nobody sees them.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
-Row = tuple[int, ...]
-"""A row of the log with its hash: what all rows up to it say. Its position is its length; the empty one is BEGINNING."""
-_ABORTED = -1
+from tests.simulation.publication_states import (
+    ABORTED,
+    Phase,
+    Relay,
+    Request,
+    Row,
+    Transaction,
+    World,
+    Written,
+    compacted,
+    ending,
+    marked,
+    with_relay,
+    without_aborted,
+)
 
 
 class Safeguard(StrEnum):
@@ -28,67 +39,6 @@ class Safeguard(StrEnum):
     LOCKED_POSITION = "rows are read by a position that was given out under the lock, not by an id"
     NOT_GONE_BACK = "a log that ends before what is published is refused"
     HASHES = "a log that says something else than what is published is refused"
-
-
-class Phase(StrEnum):
-    """What a relay does next."""
-
-    OFF = "is not running"
-    STARTING = "asks for its producer id, which fences others"
-    FENCED = "reads the positions"
-    CHECKING = "compares them with the log"
-    READY = "reads the log"
-    SENDING = "sends rows and positions"
-    ENDING = "sends EndTxn"
-    ENDED = "hears that the transaction is committed"
-    NOTING = "writes the positions outside of the transaction"
-
-
-class Relay(NamedTuple):
-    """A relay: how far it believes the log to be published, and the rows of its transaction, some of it sent."""
-
-    phase: Phase = Phase.OFF
-    position: Row | None = None
-    rows: tuple[Row, ...] = ()
-    sent: frozenset[str] = frozenset()
-    is_current: bool = False
-
-
-class Transaction(NamedTuple):
-    """What the coordinator knows of a transactional id: whether one is open or being ended, and where it wrote."""
-
-    state: str = "none"
-    touched: frozenset[str] = frozenset()
-
-
-class Written(NamedTuple):
-    """A row, or a position, in a topic; of the open transaction of an id unless that is None."""
-
-    row: Row
-    open: int | None
-
-
-class Request(NamedTuple):
-    """A request on the way, of a producer whose epoch is the present one of the id."""
-
-    kind: str
-    id: int
-    rows: tuple[Row, ...] = ()
-
-
-class World(NamedTuple):
-    """The log of a shard, the relays, and Kafka."""
-
-    log: Row = ()
-    missing: frozenset[int] = frozenset()
-    """Rows that have an id and are not yet committed."""
-    restored: int = 0
-    relays: tuple[Relay, ...] = ()
-    transactions: tuple[Transaction, ...] = ()
-    events: tuple[Written, ...] = ()
-    positions: tuple[Written, ...] = ()
-    network: tuple[Request, ...] = ()
-    has_refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,18 +113,21 @@ class Publication:
     def _goes_on(self, world: World, number: int, relay: Relay) -> Iterator[tuple[str, World]]:
         is_fenced = relay.phase in (Phase.SENDING, Phase.ENDING) and not relay.is_current
         if is_fenced:
-            yield "is told that it was fenced", _with(world, number, Relay())
+            yield "is told that it was fenced", with_relay(world, number, Relay())
             return
         match relay.phase:
             case Phase.OFF:
                 if self._holds(Safeguard.FENCING) or world.transactions[number].state == "none":
                     at = None if self._holds(Safeguard.FENCE_FIRST) else self._read_positions(world)
-                    yield "begins", _with(world, number, Relay(Phase.STARTING, at))
+                    yield "begins", with_relay(world, number, Relay(Phase.STARTING, at))
             case Phase.STARTING:
                 yield from self._fences(world, number, relay)
             case Phase.FENCED:
                 at = self._read_positions(world) if relay.position is None else relay.position
-                yield "knows the positions", _with(world, number, relay._replace(phase=Phase.CHECKING, position=at))
+                yield (
+                    "knows the positions",
+                    with_relay(world, number, relay._replace(phase=Phase.CHECKING, position=at)),
+                )
             case Phase.CHECKING:
                 yield self._checks(world, number, relay)
             case Phase.READY:
@@ -185,29 +138,29 @@ class Publication:
                 asked = Request("EndTxn", self._id(number))
                 heard = relay._replace(phase=Phase.ENDED)
                 if (after := self._delivered(world, asked)) is not None:
-                    yield "has its EndTxn carried out", _with(after, number, heard)
+                    yield "has its EndTxn carried out", with_relay(after, number, heard)
             case Phase.ENDED:
                 outside = not self._holds(Safeguard.SAME_TRANSACTION)
                 next_ = relay._replace(
                     phase=Phase.NOTING if outside else Phase.READY, position=relay.rows[-1], rows=(), sent=frozenset()
                 )
-                yield "hears that it is committed", _with(world, number, next_)
+                yield "hears that it is committed", with_relay(world, number, next_)
             case Phase.NOTING:
                 assert relay.position is not None
-                noted = _compacted((*world.positions, Written(relay.position, None)))
+                noted = compacted((*world.positions, Written(relay.position, None)))
                 ready = relay._replace(phase=Phase.READY)
-                yield "writes the positions", _with(world._replace(positions=noted), number, ready)
+                yield "writes the positions", with_relay(world._replace(positions=noted), number, ready)
 
     def _fences(self, world: World, number: int, relay: Relay) -> Iterator[tuple[str, World]]:
         """InitProducerId (`Relay._producer`): a new epoch, but not before what was left open is settled."""
         id_ = self._id(number)
-        match world.transactions[id_].state:
-            case "none":
-                fenced = _with(self._with_new_epoch(world, id_), number, relay._replace(phase=Phase.FENCED))
-                current = fenced.relays[number]._replace(is_current=True)
-                yield "gets a new epoch", _with(fenced, number, current)
-            case "open":
-                yield "has what is open aborted", self._with_new_epoch(_ending(world, id_, "aborting"), id_)
+        state = world.transactions[id_].state
+        if state == "none":
+            fenced = with_relay(self._with_new_epoch(world, id_), number, relay._replace(phase=Phase.FENCED))
+            current = fenced.relays[number]._replace(is_current=True)
+            yield "gets a new epoch", with_relay(fenced, number, current)
+        elif state == "open":
+            yield "has what is open aborted", self._with_new_epoch(ending(world, id_, "aborting"), id_)
 
     def _with_new_epoch(self, world: World, id_: int) -> World:
         relays = tuple(
@@ -220,11 +173,9 @@ class Publication:
         """`read_positions`: the last committed one before whatever is open."""
         at: Row = ()
         for row, owner in world.positions:
-            if not self._holds(Safeguard.READ_COMMITTED):
+            if owner is None or not self._holds(Safeguard.READ_COMMITTED):
                 at = row
-            elif owner is None:
-                at = row
-            elif owner != _ABORTED:
+            elif owner != ABORTED:
                 break
         return at
 
@@ -235,7 +186,7 @@ class Publication:
             return "refuses the log: it ends before what is published", world._replace(has_refused=True)
         if len(world.log) >= len(at) and world.log[: len(at)] != at and self._holds(Safeguard.HASHES):
             return "refuses the log: it is another", world._replace(has_refused=True)
-        return "finds the log as it was", _with(world, number, relay._replace(phase=Phase.READY, position=at))
+        return "finds the log as it was", with_relay(world, number, relay._replace(phase=Phase.READY, position=at))
 
     def _reads(self, world: World, number: int, relay: Relay) -> Iterator[tuple[str, World]]:
         """`Relay._read` and `reached_by`."""
@@ -251,7 +202,7 @@ class Publication:
             yield "refuses the log: it does not continue what is published", world._replace(has_refused=True)
             return
         numbers = " and ".join(str(len(row)) for row in rows)
-        yield f"reads row {numbers}", _with(world, number, relay._replace(phase=Phase.SENDING, rows=rows))
+        yield f"reads row {numbers}", with_relay(world, number, relay._replace(phase=Phase.SENDING, rows=rows))
 
     def _to_send(self, number: int, relay: Relay) -> Iterator[tuple[str, Request]]:
         id_ = self._id(number)
@@ -267,7 +218,7 @@ class Publication:
             if (after := self._delivered(world, request)) is not None:
                 phase = Phase.ENDING if len(left) == 1 else Phase.SENDING
                 sent = relay._replace(phase=phase, sent=relay.sent | {topic})
-                yield f"sends {topic}", _with(after, number, sent)
+                yield f"sends {topic}", with_relay(after, number, sent)
 
     def _gives_up(self, world: World, number: int, relay: Relay) -> Iterator[tuple[str, World]]:
         """Killed, or out of patience; whatever was sent last may be on the way still."""
@@ -283,11 +234,11 @@ class Publication:
             sent = world._replace(network=tuple(sorted({*world.network, *requests})))
             names = " and ".join(request.kind for request in requests)
             told = f" with {names} on the way" if names else ""
-            yield f"is killed, or gives up{told}", _with(sent, number, Relay())
+            yield f"is killed, or gives up{told}", with_relay(sent, number, Relay())
             if relay.phase in (Phase.SENDING, Phase.ENDING, Phase.ENDED) and not self._holds(Safeguard.READ_AGAIN):
-                yield f"gives up{told}", _with(sent, number, Relay(Phase.STARTING, relay.position))
+                yield f"gives up{told}", with_relay(sent, number, Relay(Phase.STARTING, relay.position))
             if relay.phase in (Phase.ENDING, Phase.ENDED) and not self._holds(Safeguard.READ_AGAIN_THEN):
-                yield f"gives up{told}", _with(sent, number, Relay(Phase.STARTING, relay.rows[-1]))
+                yield f"gives up{told}", with_relay(sent, number, Relay(Phase.STARTING, relay.rows[-1]))
             if relay.phase is Phase.ENDING and requests and not self._holds(Safeguard.GIVE_UP_FIRST):
                 yield "waits for the answer to EndTxn in vain, and will send it again", sent
 
@@ -301,7 +252,7 @@ class Publication:
                 if transaction.state in ("committing", "aborting"):
                     yield f"the transaction ends in {topic}: {transaction.state}", self._marked(world, id_, topic)
             if transaction.state == "open":
-                aborted = self._with_new_epoch(_ending(world, id_, "aborting"), id_)
+                aborted = self._with_new_epoch(ending(world, id_, "aborting"), id_)
                 yield "the coordinator aborts what has been open for too long", aborted
 
     def _delivered(self, world: World, request: Request) -> World | None:
@@ -309,7 +260,7 @@ class Publication:
         transaction = world.transactions[request.id]
         if request.kind == "EndTxn":
             if transaction.state == "open":
-                return _ending(world, request.id, "committing")
+                return ending(world, request.id, "committing")
             return world  # it is committed already, or there is nothing to commit
         if transaction.state not in ("none", "open"):
             return None
@@ -326,37 +277,10 @@ class Publication:
         touched = transaction.touched - {topic}
         rest = Transaction(transaction.state, touched) if touched else Transaction()
         after = world._replace(transactions=(*world.transactions[:id_], rest, *world.transactions[id_ + 1 :]))
-        outcome = None if transaction.state == "committing" else _ABORTED
+        outcome = None if transaction.state == "committing" else ABORTED
         if topic == "events":
-            return after._replace(events=_without_aborted(_marked(world.events, id_, outcome)))
-        positions = _marked(world.positions, id_, outcome)
+            return after._replace(events=without_aborted(marked(world.events, id_, outcome)))
+        positions = marked(world.positions, id_, outcome)
         if self._holds(Safeguard.READ_COMMITTED):
-            positions = _without_aborted(positions)
-        return after._replace(positions=_compacted(positions))
-
-
-def _with(world: World, number: int, relay: Relay) -> World:
-    return world._replace(relays=(*world.relays[:number], relay, *world.relays[number + 1 :]))
-
-
-def _ending(world: World, id_: int, state: str) -> World:
-    ending = world.transactions[id_]._replace(state=state)
-    return world._replace(transactions=(*world.transactions[:id_], ending, *world.transactions[id_ + 1 :]))
-
-
-def _marked(topic: tuple[Written, ...], id_: int, outcome: int | None) -> tuple[Written, ...]:
-    return tuple(Written(one.row, outcome) if one.open == id_ else one for one in topic)
-
-
-def _without_aborted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
-    return tuple(one for one in topic if one.open != _ABORTED)
-
-
-def _compacted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
-    """Keep what a reader can still come to see as the last: one of each kind in a row is as good as many."""
-    kept: list[Written] = []
-    for one in topic:
-        if kept and kept[-1].open == one.open:
-            kept.pop()
-        kept.append(one)
-    return tuple(kept)
+            positions = without_aborted(positions)
+        return after._replace(positions=compacted(positions))

@@ -1,19 +1,30 @@
 """The batch transaction as a model: workers/batch.py with db/shards.py, db/memory.py, db/load.py and db/store.py.
 
 All records concern one shard, the worst case. What the consumer promises (tests/simulation/consumption.py) is assumed:
-a partition's records are first settled in order; but any process may have any of them in work again at any time, several
-processes at once, since offsets may lag and a zombie does not know that it is one.
+a partition's records are first settled in order; but any process may have any of them in work again at any time,
+several processes at once, since offsets may lag and a zombie does not know that it is one.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
-from tests.simulation.database import FAULT, UNBOUND, Database, Record, Row, decided, is_answered, log_violation
-
-TIMER = -1
-"""The lane of a process that does what is due, where others have a partition."""
+from tests.simulation.database import FAULT, UNBOUND, Bind, Database, Record, Row, decided, is_answered, log_violation
+from tests.simulation.transaction_states import (
+    TIMER,
+    Head,
+    Lane,
+    Memory,
+    Phase,
+    World,
+    add,
+    holds_lock,
+    kept,
+    name_of,
+    order,
+    remember,
+    written,
+)
 
 
 class Safeguard(StrEnum):
@@ -28,63 +39,6 @@ class Safeguard(StrEnum):
     ONE_TRANSACTION = "superseding ends one binding and begins the next in the same transaction"
     STILL_DUE = "what is due is judged again under the lock"
     SYNCHRONOUS = "a commit is on disk before it is confirmed (`synchronous_commit`)"
-
-
-class Head(StrEnum):
-    """How the head of the shard stands to one that was seen earlier."""
-
-    SAME = "the same"
-    SAME_POSITION = "moved, and no row was appended"
-    OTHER = "rows were appended"
-
-
-class Phase(StrEnum):
-    """How far a transaction has come."""
-
-    BEGUN = "not yet locked"
-    LOCKED = "the heads are locked, nothing is read"
-    LOADED = "all is read and decided"
-    HALF = "the first of two transactions is committed"
-    COMMITTED = "committed, and not yet confirmed"
-
-
-class Lane(NamedTuple):
-    """A batch in work: records `first` up to `end` of a partition, in the lane of a process.
-
-    `known` is what was loaded; once it is committed, what is left to remember, `head` being how it stands to the present
-    one. `asks` says that claimed ids will be asked for; `is_overtaken` that another lane of the process has locked since.
-    """
-
-    process: int
-    partition: int
-    first: int
-    end: int
-    phase: Phase = Phase.BEGUN
-    known: Database | None = None
-    head: Head = Head.SAME
-    asks: bool = False
-    is_overtaken: bool = False
-
-
-class Memory(NamedTuple):
-    """What a process remembers of the shard, and how the head that it left stands to the present one."""
-
-    known: Database | None = None
-    head: Head | None = None
-
-
-class World(NamedTuple):
-    """The database; what of it is surely on disk; lanes; memories; how many records are confirmed to be durable.
-
-    `orphan` is a transaction whose client is gone, with its COMMIT on the way: what it would leave.
-    """
-
-    database: Database
-    flushed: Database | None
-    lanes: tuple[Lane, ...]
-    memories: tuple[Memory, ...]
-    durable: tuple[int, ...]
-    orphan: Database | None = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +63,11 @@ class Transactions:
         for process, partition in self.lanes:
             if not any((lane.process, lane.partition) == (process, partition) for lane in world.lanes):
                 for lane in self._batches(world, process, partition):
-                    yield f"{_name(lane)} begins", _order(world._replace(lanes=(*world.lanes, lane)))
+                    yield f"{name_of(lane)} begins", order(world._replace(lanes=(*world.lanes, lane)))
         for lane in world.lanes:
             others = tuple(one for one in world.lanes if one is not lane)
             for told, after in self._goes_on(world._replace(lanes=others), lane):
-                yield f"{_name(lane)} {told}", _order(after)
+                yield f"{name_of(lane)} {told}", order(after)
         if world.orphan is not None:
             committed = self._committed(world._replace(orphan=None), world.orphan)
             yield "the COMMIT of the process that is gone arrives late, and succeeds", committed
@@ -153,14 +107,16 @@ class Transactions:
         records = self.partitions[partition]
         for first in range(world.durable[partition] + 1):
             for end in range(first + 1, min(first + self.batch, len(records)) + 1):
-                for asks in (False, True):
-                    yield Lane(process, partition, first, end, asks=asks)
+                yield Lane(process, partition, first, end)
+                if any(isinstance(record, Bind) for record in records[first:end]):
+                    # Which batches ask is a matter of speed (`_WARY_BATCHES`), so any may.
+                    yield Lane(process, partition, first, end, asks=True)
 
     def _goes_on(self, world: World, lane: Lane) -> Iterator[tuple[str, World]]:
         """`Batches._transaction`, step by step; the lane is not among those of this world."""
         match lane.phase:
             case Phase.BEGUN:
-                is_free = world.orphan is None and not any(_holds_lock(one) for one in world.lanes)
+                is_free = world.orphan is None and not any(holds_lock(one) for one in world.lanes)
                 if is_free or not self._holds(Safeguard.LOCK):
                     yield "locks the heads", self._entered(world, lane)
             case Phase.LOCKED:
@@ -169,32 +125,34 @@ class Transactions:
                 known = (remembered or world.database)._replace(log=world.database.log)
                 claims = world.database
                 seen = known._replace(inbox=claims.inbox, handled=claims.handled)
-                yield "loads", _add(world, lane._replace(phase=Phase.LOADED, known=seen))
+                yield "loads", add(world, lane._replace(phase=Phase.LOADED, known=seen))
             case Phase.LOADED:
                 yield from self._commits(world, lane)
             case Phase.HALF:
                 half = world.database._replace(payer=lane.known.payer if lane.known else UNBOUND)
                 committed = world._replace(database=half)
-                yield "commits the second half", _add(committed, lane._replace(phase=Phase.COMMITTED, head=Head.SAME))
+                yield "commits the second half", add(committed, lane._replace(phase=Phase.COMMITTED, head=Head.SAME))
             case Phase.COMMITTED:
                 yield "is told so, and all of it is durable", self._left(world, lane)
                 again = lane._replace(phase=Phase.BEGUN, known=None, head=Head.SAME, is_overtaken=False)
-                yield "is not told so, and tries again", _add(world, again)
+                yield "is not told so, and tries again", add(world, again)
 
     def _entered(self, world: World, lane: Lane) -> World:
         """`Memory.enter`: forget the shard if another has written there."""
         memory = world.memories[lane.process]
-        trusted = {Head.SAME, Head.OTHER, Head.SAME_POSITION} if not self._holds(Safeguard.FENCED_MEMORY) else {Head.SAME}
-        known = memory.known if memory.head in trusted else None
+        is_exact = memory.head is Head.SAME
+        if not self._holds(Safeguard.FENCED_MEMORY):
+            is_exact = memory.head is not None
+        known = memory.known if is_exact else None
         lanes = tuple(one._replace(is_overtaken=True) if one.process == lane.process else one for one in world.lanes)
-        entered = _remember(world._replace(lanes=lanes), lane.process, Memory(known))
-        return _add(entered, lane._replace(phase=Phase.LOCKED, is_overtaken=False))
+        entered = remember(world._replace(lanes=lanes), lane.process, Memory(known))
+        return add(entered, lane._replace(phase=Phase.LOCKED, is_overtaken=False))
 
     def _commits(self, world: World, lane: Lane) -> Iterator[tuple[str, World]]:
         seen = lane.known
         assert seen is not None
         again = lane._replace(phase=Phase.BEGUN, known=None)
-        yield "loses its connection, is rolled back and tries again", _add(world, again)
+        yield "loses its connection, is rolled back and tries again", add(world, again)
         if len(seen.log) != len(world.database.log):
             # Of two that did not wait for each other one finds its position taken (`log_pkey`): a fault, not a delay.
             records = self._records(lane)
@@ -202,19 +160,20 @@ class Transactions:
             dead = world.database._replace(log=world.database.log + faults)
             yield "finds its place in the log taken, and dead-letters its records", self._committed(world, dead)
             return
-        after = _written(world.database, seen, self._after(seen, lane))
+        after = written(world.database, seen, self._after(seen, lane))
         if not lane.asks and self._holds(Safeguard.INBOX) and self._claimed_before(world.database, lane):
-            yield "finds an id taken, and will ask for such from now on", _add(world, again._replace(asks=True))
+            yield "finds an id taken, and will ask for such from now on", add(world, again._replace(asks=True))
             return
         if not self._holds(Safeguard.ONE_TRANSACTION) and seen.payer not in (UNBOUND, after.payer):
             half = self._committed(world, after._replace(payer=UNBOUND))
-            yield "commits the first half", _add(half, lane._replace(phase=Phase.HALF, known=after))
+            yield "commits the first half", add(half, lane._replace(phase=Phase.HALF, known=after))
             return
         committed = lane._replace(phase=Phase.COMMITTED, known=after, head=Head.SAME)
-        yield "commits", _add(self._committed(world, after), committed)
+        yield "commits", add(self._committed(world, after), committed)
         if world.orphan is None:
-            yield "loses its connection with COMMIT on the way, and tries again", _add(
-                world._replace(orphan=after), again
+            yield (
+                "loses its connection with COMMIT on the way, and tries again",
+                add(world._replace(orphan=after), again),
             )
 
     def _after(self, seen: Database, lane: Lane) -> Database:
@@ -263,52 +222,17 @@ class Transactions:
         if lane.is_overtaken and self._holds(Safeguard.OVERTAKEN):
             return world
         assert lane.known is not None
-        return _remember(world, lane.process, Memory(_kept(lane.known), lane.head))
+        return remember(world, lane.process, Memory(kept(lane.known), lane.head))
 
     def _killed(self, world: World, process: int) -> Iterator[tuple[str, World]]:
         gone = [lane for lane in world.lanes if lane.process == process]
         rest = tuple(lane for lane in world.lanes if lane.process != process)
-        after = _remember(world._replace(lanes=rest), process, Memory())
+        after = remember(world._replace(lanes=rest), process, Memory())
         if gone or world.memories[process] != Memory():
             yield "", after
         for lane in gone:
             if lane.phase is Phase.LOADED and world.orphan is None and lane.known is not None:
-                left = _written(world.database, lane.known, self._after(lane.known, lane))
+                left = written(world.database, lane.known, self._after(lane.known, lane))
                 is_refused = not lane.asks and self._claimed_before(world.database, lane)
                 if not is_refused and len(lane.known.log) == len(world.database.log):
                     yield " with a COMMIT on the way", after._replace(orphan=left)
-
-
-def _written(database: Database, seen: Database, after: Database) -> Database:
-    """`store`: what a transaction has changed, and nothing else, is written to what is there."""
-    changed = {name: new for name, new in after._asdict().items() if new != getattr(seen, name)}
-    written = database._replace(**changed)
-    return written._replace(newest=max(written.version, database.newest))
-
-
-def _kept(database: Database) -> Database:
-    """What a process remembers: not the log, nor what is asked for anew in each batch."""
-    return database._replace(log=(), inbox=frozenset(), handled=frozenset())
-
-
-def _holds_lock(lane: Lane) -> bool:
-    return lane.phase in (Phase.LOCKED, Phase.LOADED)
-
-
-def _add(world: World, lane: Lane) -> World:
-    return world._replace(lanes=(*world.lanes, lane))
-
-
-def _order(world: World) -> World:
-    return world._replace(lanes=tuple(sorted(world.lanes, key=lambda lane: lane[:2])))
-
-
-def _remember(world: World, process: int, memory: Memory) -> World:
-    return world._replace(memories=(*world.memories[:process], memory, *world.memories[process + 1 :]))
-
-
-def _name(lane: Lane) -> str:
-    if lane.partition == TIMER:
-        return f"the timer of process {lane.process + 1}"
-    offsets = f"{lane.partition}/{lane.first}" + (f" to {lane.end - 1}" if lane.end - lane.first > 1 else "")
-    return f"process {lane.process + 1}, with {offsets},"
