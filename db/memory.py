@@ -83,17 +83,24 @@ class Memory:
         self.payment_profiles = Remembered[Key](limit, epoch_of_key)
         self.organizations = Remembered[str](limit, epoch)
 
-    def enter(self, heads: Mapping[int, Head]) -> None:
-        """Forget the shards, of those that were just locked, where another has written.
+    def enter(self, heads: Mapping[int, Head]) -> dict[int, int]:
+        """Forget the shards, of those that were just locked, where another has written. Give what `leave` is to get.
 
         Until a transaction that has them locked comes to `leave`, they are as if another had.
         """
         for shard, head in heads.items():
             if self._heads.pop(shard, None) != head:
                 self._epochs[shard] += 1
+        return {shard: self._epochs[shard] for shard in heads}
 
-    def leave(self, heads: Mapping[int, Head], whole: Whole, book: Book) -> None:
-        """Remember what a transaction has left that committed: its shards with these heads."""
+    def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: Whole, book: Book) -> None:
+        """Remember what a transaction has left that committed: its shards with these heads.
+
+        If it is told of its commit so late that another lane has entered since, it leaves nothing: another process may
+        have written between the two, and what it left would count as what that lane found.
+        """
+        if any(self._epochs[shard] != epoch for shard, epoch in entered.items()):
+            return
         self._heads.update(heads)
         changed = book.changed
         self.projects.forget(

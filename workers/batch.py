@@ -129,7 +129,7 @@ class Batches:
         wary = self._wary_batches > 0
         async with self._engine.begin() as connection:
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
-            self._memory.enter(heads)
+            entered = self._memory.enter(heads)
             known = await load(connection, needs, self._keys, self._memory, ask_for_claims=wary)
             were_claimed = bool(known.fingerprints)
             fresh = [message for message in messages if _place(message) not in known.handled]
@@ -145,7 +145,7 @@ class Batches:
             await store_handled(connection, folded.unclaimed)
             await store_dead_letters(connection, folded.dead, now, self._keys)
             await move_heads(connection, moved)
-        self._memory.leave(moved, known.whole, known.book)
+        self._memory.leave(entered, moved, known.whole, known.book)
         if wary:
             self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1
         highest = max(head.position for head in moved.values())

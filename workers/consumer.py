@@ -23,6 +23,7 @@ from workers.settings import Settings
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARTITION_FETCH_BYTES = 128 * 1024
 _HAND_OVER_SECONDS = 2.0
+_GENERATION = "generation"
 _LATEST_MS = 253_402_300_799_999
 
 logger = structlog.get_logger()
@@ -51,7 +52,9 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
 
     async def parse(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         # The default parser decodes headers and fails on a null or foreign one, which would lose the batch.
-        return KafkaAckableMessage(body=b"", raw_message=records, consumer=subscriber.consumer)
+        # It is called as soon as records are fetched. The handler is called later, when they may have been let go.
+        fetched_in = {_GENERATION: lanes.generation}
+        return KafkaAckableMessage(body=b"", raw_message=records, consumer=subscriber.consumer, path=fetched_in)
 
     async def decode(_: KafkaMessage) -> None:
         return None
@@ -88,7 +91,7 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
 
     @subscriber
     async def handle(message: Annotated[Any, Context("message")]) -> None:
-        await lanes.take([_record(raw) for raw in message.raw_message])
+        await lanes.take([_record(raw) for raw in message.raw_message], message.path[_GENERATION])
 
     return lanes
 

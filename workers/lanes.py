@@ -54,9 +54,17 @@ class Lanes:
         self._is_ending = False
         self._is_over = False
         self._has_changed = asyncio.Event()
+        self.generation = 0
+        """How often all was let go."""
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """Take records over; return when more are welcome, or when all is over."""
+    async def take(self, records: Sequence[Record], generation: int | None = None) -> None:
+        """Take records over; return when more are welcome, or when all is over.
+
+        What was fetched in a `generation` before the present one is dropped. What stands before it was let go, so that
+        it would be settled, and acknowledged, first; and it will be read again as well.
+        """
+        if generation not in (None, self.generation):
+            return
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             if partition not in self._waiting:
@@ -77,6 +85,7 @@ class Lanes:
 
     async def let_go(self, seconds: float) -> None:
         """Forget what waits, as it will be read again; finish and acknowledge what is in work, if `seconds` suffice."""
+        self.generation += 1
         self._waiting.clear()
         self._waiting_records = 0
         self._paused.clear()

@@ -20,7 +20,8 @@ def left(memory: Memory, *names: str, heads: dict[int, Head] | None = None) -> N
     """Have a transaction commit that knew all of the projects."""
     book = Book()
     book.load(map(project, names))
-    memory.leave(heads or _LEFT, Whole(projects={("acme", name) for name in names}), book)
+    heads = heads or _LEFT
+    memory.leave(memory.enter(heads), heads, Whole(projects={("acme", name) for name in names}), book)
 
 
 def knows(memory: Memory, name: str) -> bool:
@@ -64,10 +65,20 @@ def test_a_transaction_that_failed_leaves_nothing_to_rely_on() -> None:
     assert not knows(memory, "web")
 
 
+def test_a_transaction_that_another_lane_has_overtaken_leaves_nothing() -> None:
+    """It has committed, another process has written, and the other lane has the lock; only then it hears of its end."""
+    memory = Memory(9, lambda _: 1)
+    entered = memory.enter({1: Head(6, b"before", _NOW)})
+    memory.enter({1: Head(8, b"by another process", _NOW)})
+    book = Book()
+    book.load([project("web")])
+    memory.leave(entered, _LEFT, Whole(projects={("acme", "web")}), book)
+    assert not knows(memory, "web")
+
+
 def test_the_least_recently_used_is_forgotten() -> None:
     memory = Memory(2, lambda _: 1)
     for name in ("a", "b", "a", "c"):
-        memory.enter(_LEFT)
         left(memory, name)
     assert [knows(memory, name) for name in "abc"] == [True, False, True]
     remembering_nothing = Memory(0, lambda _: 1)
@@ -78,8 +89,8 @@ def test_the_least_recently_used_is_forgotten() -> None:
 def test_what_was_changed_without_all_of_it_being_known_is_forgotten() -> None:
     memory = Memory(9, lambda _: 1)
     left(memory, "web")
-    memory.enter(_LEFT)
+    entered = memory.enter(_LEFT)
     book = Book()
     book.apply([project("web")])
-    memory.leave(_LEFT, Whole(), book)
+    memory.leave(entered, _LEFT, Whole(), book)
     assert not knows(memory, "web")

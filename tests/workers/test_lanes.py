@@ -156,6 +156,21 @@ async def test_letting_go_finishes_what_is_in_work_and_forgets_what_waits() -> N
     await scene.lanes.end(0)
 
 
+async def test_what_was_fetched_before_all_was_let_go_is_not_taken_after_it() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 8), *_records(0, 8, 8))
+    await scene.has_begun(1)
+    fetched_in = scene.lanes.generation
+    scene.settled[0].set_result(True)
+    await scene.lanes.let_go(0)
+    # The records before these were let go, too, and are read again only by the next fetch.
+    await asyncio.wait_for(scene.lanes.take(_records(0, 16, 8), fetched_in), 10)
+    scene.taking(*_records(0, 8, 4))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, offset) for offset in range(8, 12)]
+    await scene.lanes.end(0)
+
+
 async def test_an_end_does_not_wait_for_ever() -> None:
     scene = Scene()
     taken = scene.taking(*_records(0, 0, 20))
