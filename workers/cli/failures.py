@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from typer.core import TyperGroup
 
-from db.migrate import DatabaseRefused
+from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
 from embedded import EmbeddedError
 from workers.cli.output import error_console
