@@ -14,6 +14,7 @@ from faststream.kafka import KafkaBroker
 from db.engine import create_engine
 from db.migrate import check
 from workers import admin_commands, payment_profiles, projects
+from workers.admission import admit
 from workers.batch import Batches
 from workers.consumer import Consumption
 from workers.metrics import Metrics
@@ -97,6 +98,7 @@ class Process:
             self._settings.shards,
             is_disposable=self._settings.database_is_disposable,
         )
+        await admit(self._engine, self._settings)
 
     async def _begin(self) -> None:
         if self._settings.metrics_port:
@@ -164,6 +166,6 @@ def tune_garbage_collection() -> None:
 async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
     """Run roles (all when none is named) in this process until SIGTERM or SIGINT.
 
-    Raises DatabaseRefused, or whatever else makes it impossible to go on.
+    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to go on.
     """
     await Process(settings, roles, on_ready).run()

@@ -38,9 +38,12 @@ def _program() -> typer.Typer:
     program.command("verify", rich_help_panel=operate)(verify)
     program.command("export-log", rich_help_panel=operate)(export)
     program.command("health", rich_help_panel=operate)(serving.health)
-    topics = typer.Typer(no_args_is_help=True, help="Create the topics, or check them.", context_settings=_FORMS)
+    topics = typer.Typer(
+        no_args_is_help=True, help="Create the topics, check them, or adopt others.", context_settings=_FORMS
+    )
     topics.command("create")(serving.create)
     topics.command("check")(serving.check)
+    topics.command("adopt")(serving.adopt)
     program.add_typer(topics, name="topics", rich_help_panel=operate)
     letters = typer.Typer(
         no_args_is_help=True, help="What could not be answered: list, show, redrive.", context_settings=_FORMS

@@ -12,7 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from db.engine import create_engine
+from db.migrate import check as check_database
 from db.migrate import migrate as migrate_database
+from db.published import forget_published
+from workers.admission import adopt as adopt_topics
 from workers.cli.failures import FAILED, CommandFailed, reaching
 from workers.cli.installation import load_settings
 from workers.cli.output import AsJson, console, print_json
@@ -87,6 +90,40 @@ def check(as_json: AsJson = False) -> None:
         console().print("All topics are as they should be.")
     if differences:
         raise typer.Exit(FAILED)
+
+
+def adopt(
+    publish_again: Annotated[
+        bool, typer.Option("--publish-again", help="Also publish the whole log again, where relay-positions is empty.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Work with the topics as they are now, on another cluster or with other partitions; stop the workers before."""
+    settings = load_settings()
+
+    async def work() -> list[str]:
+        engine = create_engine(settings.database_url, pool_size=1)
+        try:
+            await check_database(engine, settings.installation, settings.shards, is_disposable=True)
+            changes = await adopt_topics(engine, settings)
+            if publish_again:
+                async with engine.begin() as connection:
+                    await forget_published(connection)
+            return changes
+        finally:
+            await engine.dispose()
+
+    with reaching(settings):
+        changes = asyncio.run(work())
+    if as_json:
+        print_json({"changes": changes, "publishAgain": publish_again})
+        return
+    for change in changes or ["The topics are those that they have always been."]:
+        console().print(change, markup=False, soft_wrap=True)
+    if publish_again:
+        console().print(
+            "The relay publishes from where relay-positions says, and from the beginning where it is empty."
+        )
 
 
 def health(as_json: AsJson = False) -> None:
