@@ -94,6 +94,7 @@ class Relay:
             at_least = await bounds(self._engine)
             async with self._producer() as producer:
                 positions = await take_up(self._engine, self._settings, at_least)
+                self._bound.reach(positions)
                 logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
                 async with self._engine.connect() as connection:
                     # One connection for all reading, and no transaction around each.
@@ -184,7 +185,7 @@ class Relay:
         """Give a producer that has fenced its predecessors and settled what they left open."""
         producer = AIOKafkaProducer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            transactional_id=f"whopays-relay-{self._settings.topic_prefix}{self._settings.installation}-{_SLOT}",
+            transactional_id=transactional_id(self._settings),
             max_batch_size=_BATCH_BYTES,
         )
         try:
@@ -230,6 +231,11 @@ class Relay:
         await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiters:
             waiter.cancel()
+
+
+def transactional_id(settings: Settings) -> str:
+    """Give the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
+    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
 
 
 def _may_pass(error: Exception) -> bool:
