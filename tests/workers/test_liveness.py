@@ -1,0 +1,64 @@
+"""Whether a consumer is told to be alive: by its own progress, whatever the broker answers."""
+
+from collections.abc import Callable
+
+import pytest
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+
+from workers.liveness import Liveness
+
+
+def _raising(error: Exception | None) -> Callable[[], object]:
+    async def fetch() -> tuple[()]:
+        if error is not None:
+            raise error
+        return ()
+
+    return fetch
+
+
+async def _fetch(liveness: Liveness, error: Exception | None = None) -> None:
+    fetch = liveness.watched(_raising(error))  # type: ignore[arg-type]
+    if error is None:
+        await fetch()
+    else:
+        with pytest.raises(type(error)):
+            await fetch()
+
+
+async def test_it_is_alive_as_long_as_it_comes_round() -> None:
+    liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
+    assert not liveness.gets_on(), "it has not begun"
+    await _fetch(liveness)
+    assert liveness.gets_on()
+    assert not liveness.gets_on(), "nothing since"
+
+
+async def test_waiting_for_batches_in_work_is_getting_on() -> None:
+    liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
+    with liveness.handing_over():
+        assert liveness.gets_on()
+        assert liveness.gets_on()
+    assert not liveness.gets_on()
+
+
+async def test_going_round_in_errors_is_not() -> None:
+    """Other partitions may go on while one stands still."""
+    liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
+    await _fetch(liveness)
+    await _fetch(liveness, CorruptRecordException())
+    await _fetch(liveness)
+    assert not liveness.gets_on()
+    await _fetch(liveness)
+    assert liveness.gets_on()
+
+
+async def test_what_is_no_error_of_kafka_ends_the_process() -> None:
+    failed: list[BaseException] = []
+    liveness = Liveness(failed.append)
+    await _fetch(liveness, ConsumerStoppedError())
+    assert failed == []
+    fault = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    await _fetch(liveness, fault)
+    assert failed == [fault]
+    assert not liveness.gets_on()
