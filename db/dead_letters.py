@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.sealing import KeyEncryption, Sealed, unseal
-from schemas.records import DeadLetterReason, Record, header_name
+from schemas.records import DeadLetterReason, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def about_dead_letter(record: Record) -> str:
 
 
 def _kept(row: Row[Any]) -> KeptDeadLetter:
-    names = [header_name(name) for name in row.header_names or ()]
+    names = [name.decode() for name in row.header_names or ()]
     return KeptDeadLetter(
         number=row.number,
         record=Record(

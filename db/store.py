@@ -29,7 +29,7 @@ from db.sealing import KeyEncryption, Sealed, seal
 from domain.book import Book
 from domain.dead_letters import Dead
 from domain.messages import Claim
-from schemas.records import DeadLetterReason, Record, header_name_bytes
+from schemas.records import DeadLetterReason, Record
 
 
 async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) -> None:
@@ -123,7 +123,7 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
         dead.detail,
         None if hidden else record.key,
         # As bytes: a header's name may hold a NUL, which no text of PostgreSQL can.
-        None if hidden else [header_name_bytes(name) for name, _ in record.headers],
+        None if hidden else [name.encode() for name, _ in record.headers],
         None if hidden else [value for _, value in record.headers],
         None if hidden or dead.is_private else record.value,
         sealed and sealed.key_id,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.records import DeadLetterReason, Record, shown_header_name
+from schemas.records import DeadLetterReason, Record
 from schemas.results import DeadLetter, HeaderCopy
 
 SHOWN_BYTES = 64 * 1024
@@ -36,7 +36,7 @@ def dead_letter(dead: Dead, now: datetime) -> Outgoing:
         reason=dead.reason,
         detail=dead.detail,
         key=None if hidden else _base64(record.key),
-        headers=None if hidden else tuple(_copy(name, value) for name, value in record.headers),
+        headers=None if hidden else tuple(HeaderCopy(name=name, value=_base64(text)) for name, text in record.headers),
         value=None if hidden or dead.is_private or record.value is None else _base64(value[:SHOWN_BYTES]),
         size=len(value),
         sha256=None if hidden or record.value is None else hashlib.sha256(value).hexdigest(),
@@ -44,10 +44,6 @@ def dead_letter(dead: Dead, now: datetime) -> Outgoing:
     return Outgoing(
         event=event, boundary=dead.boundary, subject=record.place, key=None if hidden else record.key, time=now
     )
-
-
-def _copy(name: str, value: bytes | None) -> HeaderCopy:
-    return HeaderCopy(name=shown_header_name(name), value=_base64(value))
 
 
 def _base64(raw: bytes | None) -> str | None:

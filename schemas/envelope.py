@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.card_numbers import may_hold_card_number
 from schemas.immutable import dataclass
-from schemas.records import DeadLetterReason, Record, Unanswerable, has_foreign_header_name
+from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.scalars import parse_instant
 from schemas.strict_json import NotStrictJson, read_object
 
@@ -56,8 +56,6 @@ def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str,
         value = read_object(record.value)
     except NotStrictJson as error:
         raise _unreadable(record.value, DeadLetterReason.UNDECODABLE, str(error)) from None
-    if has_foreign_header_name(record):
-        raise _unreadable(record.value, DeadLetterReason.UNDECODABLE, "the name of a header is not UTF-8")
     binary = _binary_attributes(record.headers)
     if "specversion" in binary:
         return binary, value

@@ -8,10 +8,7 @@ from schemas.immutable import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record as it was read: `topic` with its prefix, `timestamp` in UTC, everything else raw.
-
-    The names of `headers` keep bytes that are not UTF-8: see `header_name`.
-    """
+    """One Kafka record as it was read: `topic` with its prefix, `timestamp` in UTC, everything else raw."""
 
     topic: str
     partition: int
@@ -25,26 +22,6 @@ class Record:
     def place(self) -> str:
         """Give `topic/partition/offset`."""
         return f"{self.topic}/{self.partition}/{self.offset}"
-
-
-def header_name(raw: bytes) -> str:
-    """Give the name of a header, whatever its bytes are; those that are not UTF-8 become lone surrogates."""
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def header_name_bytes(name: str) -> bytes:
-    """Give the bytes that a header's name was read from."""
-    return name.encode("utf-8", "surrogateescape")
-
-
-def shown_header_name(name: str) -> str:
-    """Give a header's name as text; bytes that are not UTF-8 are shown as escapes such as `\\xff`."""
-    return header_name_bytes(name).decode("utf-8", "backslashreplace")
-
-
-def has_foreign_header_name(record: Record) -> bool:
-    """Tell whether the name of a header is not UTF-8."""
-    return any(shown_header_name(name) != name for name, _ in record.headers if not name.isascii())
 
 
 class DeadLetterReason(StrEnum):

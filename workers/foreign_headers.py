@@ -2,8 +2,8 @@
 
 Kafka's protocol calls a header's name a string, and no broker checks it. aiokafka's parser fails on such a name, each
 time that the batch is fetched: one record of anybody would make a partition stand still for ever. Here such a batch is
-parsed once more, by aiokafka's own slower parser, with names that keep their bytes (`schemas.records.header_name`); the
-record then becomes a dead letter like any other that cannot be read.
+parsed once more, by aiokafka's own slower parser, and bytes of a name that are no text become escapes (`\\xff`). No
+attribute is called so: the record is answered as if the header were not there.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,6 @@ from typing import Any
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
-
-from schemas.records import header_name
 
 _MAGIC_OFFSET = 16
 _HEADERS_SINCE_MAGIC = 2
@@ -61,7 +59,7 @@ class _LenientBytes(bytearray):
         return _LenientBytes(found) if isinstance(index, slice) else found
 
     def decode(self, *_: Any, **__: Any) -> str:
-        return header_name(bytes(self))
+        return super().decode("utf-8", "backslashreplace")
 
 
 class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]

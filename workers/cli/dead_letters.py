@@ -19,7 +19,7 @@ from db.dead_letters import (
     waiting_dead_letters,
 )
 from db.engine import create_engine
-from schemas.records import DeadLetterReason, has_foreign_header_name, shown_header_name
+from schemas.records import DeadLetterReason
 from schemas.scalars import format_instant
 from schemas.topics import INPUT_TOPICS
 from workers.cli.asking import ask
@@ -153,11 +153,6 @@ def _insist_on_redrivable(kept: KeptDeadLetter, settings: Settings) -> None:
             f"Of the dead letter {kept.number} nothing is kept, because it holds a card number: there is nothing to "
             "redrive. Whoever sent it has to send it again, with a token instead."
         )
-    if has_foreign_header_name(kept.record):
-        raise CommandFailed(
-            f"A header of the dead letter {kept.number} has a name that is not UTF-8: read again, it would end the "
-            "same way. Whoever sent it has to send it again, without."
-        )
     if kept.record.topic not in {settings.topic(topic) for topic in INPUT_TOPICS}:
         raise CommandFailed(
             f"The dead letter {kept.number} is of the topic {kept.record.topic}, which this installation does not "
@@ -181,7 +176,7 @@ def _document(kept: KeptDeadLetter) -> dict[str, Any]:
 
 
 def _content(kept: KeptDeadLetter, value: bytes | None) -> dict[str, Any]:
-    headers = [{"name": shown_header_name(name), "value": _text(content)} for name, content in kept.record.headers]
+    headers = [{"name": name, "value": _text(content)} for name, content in kept.record.headers]
     return {"key": _text(kept.record.key), "headers": headers, "value": _text(value)}
 
 
