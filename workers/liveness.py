@@ -13,7 +13,7 @@ class Liveness:
     def __init__(self, fail: Callable[[BaseException], None]) -> None:
         self._fail = fail
         self._is_handing_over = False
-        self._came_round = False
+        self._came_round = True  # it has only just begun
         self._has_failed = False
 
     def gets_on(self) -> bool:
