@@ -40,6 +40,11 @@ class LogRow(NamedTuple):
     hash: bytes
 
 
+def largest_event_bytes(topic: str) -> int:
+    """Give the size of the largest event, with its headers, that is appended for a topic, named without its prefix."""
+    return _LARGEST_BYTES[topic]
+
+
 def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> bytes:
     """Give the SHA-256 over the hash of the row before and this row's topic, key and value, each with its length."""
     digest = hashlib.sha256(previous)
@@ -63,7 +68,7 @@ def extended(
         position += 1
         topic = str(event.topic)
         value = render(event, f"{shard}-{position}", source)
-        if _message_bytes(event, value) > _LARGEST_BYTES[topic]:
+        if _message_bytes(event, value) > largest_event_bytes(topic):
             raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {topic}")
         hash_ = row_hash(previous, topic, event.key, value)
         ends[shard] = (position, hash_)

@@ -1,11 +1,4 @@
-"""Bringing a database to this version's tables, and refusing what must not be touched or worked on.
-
-DatabaseRefused
-├── UnknownDatabase      it holds tables that are not whopays'
-├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
-├── WrongSchema          its tables are older or newer than this version
-└── UnsafeDatabase       its settings would break what is promised
-"""
+"""Bringing a database to this version's tables, and refusing what must not be touched or worked on (db/refusal.py)."""
 
 from importlib.resources import files
 from typing import Any
@@ -18,29 +11,10 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.log import ensure_partitions
+from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
+from db.safety import check_safety, check_takes_writes
 
 _LOCK_KEY = 0x77686F70617973
-_UNSAFE = {"fsync": ("off",), "synchronous_commit": ("off", "local"), "full_page_writes": ("off",)}
-
-
-class DatabaseRefused(Exception):
-    """The database is not one to work on; the message says why, and what to do."""
-
-
-class UnknownDatabase(DatabaseRefused):
-    """The database holds tables of something else."""
-
-
-class ForeignInstallation(DatabaseRefused):
-    """The database belongs to another installation, or was made with another number of shards."""
-
-
-class WrongSchema(DatabaseRefused):
-    """The tables are older or newer than this version of the code."""
-
-
-class UnsafeDatabase(DatabaseRefused):
-    """The database's settings would break what is promised."""
 
 
 async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[str | None, str]:
@@ -49,6 +23,7 @@ async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[
     Raises DatabaseRefused. Two at once wait for each other.
     """
     async with engine.begin() as connection:
+        await check_takes_writes(connection)
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         before = await connection.run_sync(_known_revision)
         if before is not None:
@@ -60,10 +35,13 @@ async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[
     return before, head_revision()
 
 
-async def check(engine: AsyncEngine, installation: str, shards: int, *, is_disposable: bool = False) -> None:
+async def check(
+    engine: AsyncEngine, installation: str, shards: int, *, is_disposable: bool = False, only_reads: bool = False
+) -> None:
     """Make sure that this database can be worked on. Raises DatabaseRefused.
 
-    `is_disposable` accepts settings that lose what was committed when the server crashes.
+    `is_disposable` accepts settings that lose what was committed when the server crashes; who `only_reads` may do so on
+    any server.
     """
     async with engine.connect() as connection:
         revision = await connection.run_sync(_known_revision)
@@ -71,12 +49,12 @@ async def check(engine: AsyncEngine, installation: str, shards: int, *, is_dispo
             raise WrongSchema("The database is empty. Run: whopays migrate")
         if revision != head_revision():
             raise WrongSchema(
-                f"The database's tables are at revision {revision}, this version needs {head_revision()}. "
-                "Run: whopays migrate"
+                f"The database's tables are older than this version of whopays: they are at revision {revision}, and "
+                f"it needs {head_revision()}. Stop what still runs of the version before, and run: whopays migrate"
             )
         await _check_installation(connection, installation, shards)
-        if not is_disposable:
-            await _check_settings(connection)
+        if not only_reads:
+            await check_safety(connection, is_disposable=is_disposable)
 
 
 def head_revision() -> str:
@@ -109,8 +87,9 @@ def _known_revision(connection: Connection) -> str | None:
         return None
     if revision not in {script.revision for script in _scripts().walk_revisions()}:
         raise WrongSchema(
-            f"The database's revision {revision} is not known: it was made by a newer whopays, or by something else. "
-            "Install that version, or give WHOPAYS_DATABASE_URL another database."
+            f"The database's tables are newer than this version of whopays, or something else made them: they are at "
+            f"revision {revision}, and this version knows none after {head_revision()}. Run the version that migrated "
+            "them, since tables are never taken back; or give WHOPAYS_DATABASE_URL another database."
         )
     return revision
 
@@ -138,15 +117,3 @@ async def _check_installation(connection: AsyncConnection, installation: str, sh
         raise ForeignInstallation(
             f"The installation was made with {found.shards} shards, which never changes; WHOPAYS_SHARDS says {shards}."
         )
-
-
-async def _check_settings(connection: AsyncConnection) -> None:
-    for name, unsafe in _UNSAFE.items():
-        value = (await connection.execute(text("SELECT current_setting(:name)"), {"name": name})).scalar_one()
-        if value in unsafe:
-            raise UnsafeDatabase(
-                f"PostgreSQL runs with {name} = {value}: a crash could forget what was published. Set {name} = on, or "
-                "WHOPAYS_DATABASE_IS_DISPOSABLE=true where nothing may be lost that matters."
-            )
-    if (await connection.execute(text("SELECT pg_is_in_recovery()"))).scalar_one():
-        raise UnsafeDatabase("PostgreSQL is a standby (read-only). Give WHOPAYS_DATABASE_URL the primary.")

@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -325,6 +326,28 @@ dead_letters = Table(
     CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
     Index("dead_letters_by_number", "number"),
     comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
+)
+
+known_topics = Table(
+    "known_topics",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cluster", Text),
+    Column("topic_id", Uuid),
+    Column("partitions", Integer, nullable=False),
+    Column("noted_at", _instant, nullable=False, server_default=text("clock_timestamp()")),
+    PrimaryKeyConstraint("topic", name="known_topics_pkey"),
+    comment="The topics as they were when a process first worked with them: what changed is refused at its start.",
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("shard", name="published_pkey"),
+    comment="How far each log is published at least: positions on Kafka that are less have lost records.",
 )
 
 relay_leases = Table(

@@ -8,10 +8,11 @@ from schemas.reading import read_command
 from schemas.topics import Topic
 from workers.consumer import Consumption, consume
 from workers.lanes import Lanes
+from workers.liveness import Liveness
 from workers.roles import Role
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> Lanes:
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> tuple[Lanes, Liveness]:
     """Take in commands."""
     settings = consumption.settings
     reader = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())

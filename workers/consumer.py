@@ -16,6 +16,7 @@ from schemas.records import Record
 from schemas.topics import Topic
 from workers.batch import Batches, Reader, Stopping
 from workers.lanes import Lanes
+from workers.liveness import Liveness
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -43,7 +44,9 @@ def consumer_group(settings: Settings, role: Role) -> str:
     return f"whopays-{settings.installation}-{role}"
 
 
-def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader) -> Lanes:
+def consume(
+    broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader
+) -> tuple[Lanes, Liveness]:
     """Subscribe to a topic; a record is acknowledged once all that follows from it is committed, and never before.
 
     The lanes that are given must be ended before the broker is stopped.
@@ -70,6 +73,7 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
             return False
         return True
 
+    liveness = Liveness(consumption.fail)
     lanes = Lanes(settle, _Source(lambda: subscriber.consumer, role), settings.batch_max_records)
     subscriber = broker.subscriber(
         settings.topic(topic),
@@ -91,9 +95,12 @@ def consume(broker: KafkaBroker, consumption: Consumption, role: Role, topic: To
 
     @subscriber
     async def handle(message: Annotated[Any, Context("message")]) -> None:
-        await lanes.take([_record(raw) for raw in message.raw_message], message.path[_GENERATION])
+        with liveness.handing_over():
+            await lanes.take([_record(raw) for raw in message.raw_message], message.path[_GENERATION])
 
-    return lanes
+    # There is no other place where a loop that stands still, or goes round in errors, could be seen.
+    subscriber.get_msg = liveness.watched(subscriber.get_msg)  # type: ignore[method-assign]
+    return lanes, liveness
 
 
 class _Source:

@@ -40,7 +40,7 @@ class Metrics:
         start_http_server(port, registry=self.registry)
 
     def alive(self, role: Role) -> None:
-        """Note that a role made progress, or found that there was nothing to do."""
+        """Note that a role gets on, or found that there was nothing to do."""
         self._heartbeat.labels(role).set(time.time())
 
     def decided(self, role: Role, folded: Folded, mismatches: int, seconds: float) -> None:
@@ -53,7 +53,6 @@ class Metrics:
         self._stale.inc(folded.stale_facts)
         self._mismatches.inc(mismatches)
         self._batches.labels(role).observe(seconds)
-        self.alive(role)
 
     def retried(self) -> None:
         """Count a batch that is tried again."""

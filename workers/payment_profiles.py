@@ -9,10 +9,11 @@ from schemas.reading import read_fact
 from schemas.topics import Topic
 from workers.consumer import Consumption, consume
 from workers.lanes import Lanes
+from workers.liveness import Liveness
 from workers.roles import Role
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> Lanes:
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> tuple[Lanes, Liveness]:
     """Take in payment profile facts: versions, and what they mean for the accounts that a profile is attached to."""
     reader = partial(read_fact, model=PaymentProfileChanged, max_value_bytes=consumption.settings.max_value_bytes)
     return consume(broker, consumption, Role.PAYMENT_PROFILES, Topic.PAYMENT_PROFILES, reader)

@@ -9,10 +9,11 @@ from schemas.reading import read_fact
 from schemas.topics import Topic
 from workers.consumer import Consumption, consume
 from workers.lanes import Lanes
+from workers.liveness import Liveness
 from workers.roles import Role
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> Lanes:
+def subscribe(broker: KafkaBroker, consumption: Consumption) -> tuple[Lanes, Liveness]:
     """Take in project facts: versions, and what a project's appearance or deletion means for its payer."""
     reader = partial(read_fact, model=ProjectChanged, max_value_bytes=consumption.settings.max_value_bytes)
     return consume(broker, consumption, Role.PROJECTS, Topic.PROJECTS, reader)

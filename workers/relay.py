@@ -23,15 +23,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.engine import listening_connection
 from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
-from db.log import read, row_at
+from db.log import read
 from db.shards import NOTIFY_CHANNEL, all_heads
-from schemas.topics import Topic
 from workers.metrics import Metrics
-from workers.positions import BEGINNING, Position, PositionsUnreadable, read_positions
+from workers.positions import BEGINNING, Position, PositionsUnreadable
 from workers.producer import TransactionalProducer
 from workers.publication import LogDamaged, Publication, hole, prepare, reached_by
 from workers.roles import Role
 from workers.settings import Settings
+from workers.takeover import Bound, bounds, gone_back, take_up
 
 _SLOT = 0
 _RETRY_SECONDS = 0.5
@@ -62,6 +62,7 @@ class Relay:
         self._stopping = stopping
         self._woken = asyncio.Event()
         self._committed = 0.0
+        self._bound = Bound()
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
     async def run(self) -> None:
@@ -90,16 +91,19 @@ class Relay:
             self._metrics.alive(Role.RELAY)
             return
         try:
+            at_least = await bounds(self._engine)
             async with self._producer() as producer:
-                positions = await read_positions(self._settings, self._settings.topic(Topic.RELAY_POSITIONS))
-                await self._check_not_gone_back(positions)
+                positions = await take_up(self._engine, self._settings, at_least)
+                self._bound.reach(positions)
                 logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
                 async with self._engine.connect() as connection:
                     # One connection for all reading, and no transaction around each.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     await self._publish(connection, producer, positions)
         finally:
-            with contextlib.suppress(Exception):  # the lease runs out by itself
+            with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
+                async with self._engine.begin() as connection:
+                    await self._bound.note(connection, at_once=True)
                 await self._give_up_lease()
 
     async def _publish(
@@ -127,6 +131,8 @@ class Relay:
                         ahead = await self._read(connection, producer, positions)
                 finally:
                     await sending
+                self._bound.reach(publication.reached)
+            await self._bound.note(connection)
             self._metrics.published(publication.rows, publication.left)
             self._metrics.alive(Role.RELAY)
             if not publication.left:
@@ -142,7 +148,7 @@ class Relay:
         for shard, head in (await all_heads(connection)).items():
             published = positions.get(shard, BEGINNING).position
             if head.position < published:
-                raise _gone_back(shard, head.position, published)
+                raise gone_back(shard, head.position, published)
             if head.position > published:
                 behind[shard] = published
                 unpublished += head.position - published
@@ -174,23 +180,12 @@ class Relay:
             await asyncio.shield(producer.commit_transaction())
         self._committed = time.monotonic()
 
-    async def _check_not_gone_back(self, positions: dict[int, Position]) -> None:
-        async with self._engine.connect() as connection:
-            heads = await all_heads(connection)
-            for shard, published in positions.items():
-                head = heads.get(shard)
-                if head is None or head.position < published.position:
-                    raise _gone_back(shard, head.position if head else 0, published.position)
-                row = await row_at(connection, shard, published.position)
-                if row is not None and row.hash != published.hash:
-                    raise _gone_back(shard, head.position, published.position)
-
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[TransactionalProducer]:
         """Give a producer that has fenced its predecessors and settled what they left open."""
         producer = TransactionalProducer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            transactional_id=f"whopays-relay-{self._settings.topic_prefix}{self._settings.installation}-{_SLOT}",
+            transactional_id=transactional_id(self._settings),
             max_batch_size=_BATCH_BYTES,
         )
         try:
@@ -238,11 +233,9 @@ class Relay:
             waiter.cancel()
 
 
-def _gone_back(shard: int, position: int, published: int) -> LogDamaged:
-    return LogDamaged(
-        f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
-        "earlier state, or is another one. Nothing is published until someone has looked."
-    )
+def transactional_id(settings: Settings) -> str:
+    """Give the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
+    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
 
 
 def _may_pass(error: Exception) -> bool:

@@ -14,8 +14,10 @@ from faststream.kafka import KafkaBroker
 from db.engine import create_engine
 from db.migrate import check
 from workers import admin_commands, payment_profiles, projects
+from workers.admission import admit
 from workers.batch import Batches
 from workers.consumer import Consumption
+from workers.foreign_headers import read_foreign_headers
 from workers.metrics import Metrics
 from workers.relay import Relay
 from workers.roles import ALL_ROLES, Role
@@ -62,7 +64,10 @@ class Process:
         self._ping: asyncio.Task[None] | None = None
         self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
         consumption = Consumption(settings, self._batches, self._fail)
-        self._lanes = [_SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE]
+        read_foreign_headers()
+        consumers = {role: _SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE}
+        self._lanes = [lanes for lanes, _ in consumers.values()]
+        self._liveness = {role: liveness for role, (_, liveness) in consumers.items()}
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -101,6 +106,7 @@ class Process:
             self._settings.shards,
             is_disposable=self._settings.database_is_disposable,
         )
+        await admit(self._engine, self._settings)
 
     async def _begin(self) -> None:
         if self._settings.metrics_port:
@@ -131,11 +137,11 @@ class Process:
             self._fail(RoleCancelled(role))
 
     async def _show_life(self) -> None:
-        """Show that the consumers are alive while there is nothing to consume."""
-        consumers = [role for role in self._roles if role in _SUBSCRIBE]
+        """Show which consumers get on, also while there is nothing to consume."""
         while True:
-            if await self._broker.ping(timeout=_PING_SECONDS):
-                for role in consumers:
+            answers = await self._broker.ping(timeout=_PING_SECONDS)
+            for role, liveness in self._liveness.items():
+                if liveness.gets_on() and answers:
                     self._metrics.alive(role)
             await asyncio.sleep(_PING_SECONDS)
 
@@ -174,6 +180,6 @@ def tune_garbage_collection() -> None:
 async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
     """Run roles (all when none is named) in this process until SIGTERM or SIGINT.
 
-    Raises DatabaseRefused, or whatever else makes it impossible to go on.
+    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to go on.
     """
     await Process(settings, roles, on_ready).run()

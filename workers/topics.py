@@ -1,37 +1,33 @@
 """Creating the topics, and comparing those that exist with what whopays needs (docs/contract.md section 1)."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from schemas.topics import TOPIC_PLANS, TopicPlan
+from db.log import largest_event_bytes
+from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, TopicPlan
+from workers.cluster import Cluster, FoundTopic, administration, describe
 from workers.settings import Settings
+
+_DAY_MS = 86_400_000
+_SAFE_REPLICAS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is not as it should be with one topic (its name has the prefix), and what to do about it."""
+    """What is not as it should be with one topic (its name has the prefix), and what to do about it.
+
+    `breaks` says what would be lost by it, and is None where that is for the operator to choose.
+    """
 
     topic: str
     what: str
     found: str
     wanted: str
     remedy: str
-
-
-@asynccontextmanager
-async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Give an admin client of the configured brokers. Raises KafkaConnectionError when none answers."""
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
-    try:
-        await client.start()
-        yield client
-    finally:
-        await client.close()
+    breaks: str | None = None
 
 
 async def create_topics(settings: Settings) -> list[str]:
@@ -40,35 +36,97 @@ async def create_topics(settings: Settings) -> list[str]:
     Raises KafkaError when the broker refuses.
     """
     async with administration(settings) as client:
-        existing = await _partition_counts(client, settings)
-        missing = [plan for plan in TOPIC_PLANS if settings.topic(plan.topic) not in existing]
+        existing = await describe(client, topic_names(settings))
+        missing = [plan for plan in TOPIC_PLANS if settings.topic(plan.topic) not in existing.topics]
         return await _create(client, missing, settings) if missing else []
 
 
 async def check_topics(settings: Settings) -> list[Difference]:
     """Compare partitions and settings of all topics with what `create_topics` would make."""
     async with administration(settings) as client:
-        partitions = await _partition_counts(client, settings)
-        configured = await _configured(client, list(partitions))
-    differences = []
+        return differences(await describe(client, topic_names(settings)), settings)
+
+
+def topic_names(settings: Settings) -> list[str]:
+    """Give the names of all topics, with the prefix."""
+    return [settings.topic(plan.topic) for plan in TOPIC_PLANS]
+
+
+def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
+    """Compare what a cluster says of the topics with what `create_topics` would make."""
+    found: list[Difference] = []
     for plan in TOPIC_PLANS:
         name = settings.topic(plan.topic)
-        if name not in partitions:
-            differences.append(Difference(name, "topic", "missing", "present", "run: whopays topics create"))
+        if name in cluster.topics:
+            found += _differing(plan, name, cluster.topics[name], settings)
+        else:
+            missing = "nothing can be read from it or published to it"
+            found.append(Difference(name, "topic", "missing", "present", "run: whopays topics create", missing))
+    return found
+
+
+def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings) -> Iterator[Difference]:
+    wanted = _partitions(plan, settings)
+    if topic.partitions != wanted:
+        breaks = "of several partitions only one would be read" if plan.single_partition else None
+        remedy = _remedy(plan, topic.partitions, wanted)
+        yield Difference(name, "partitions", str(topic.partitions), str(wanted), remedy, breaks)
+    for setting, value, breaks in (*_planned(plan, topic), *_further(plan, topic)):
+        remedy = (
+            f"run: kafka-configs.sh --bootstrap-server {settings.kafka_bootstrap_servers} --alter "
+            f"--entity-type topics --entity-name {name} --add-config {setting}={value}"
+        )
+        yield Difference(name, setting, topic.settings.get(setting, "unknown"), value, remedy, breaks)
+
+
+def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
+    """Give the settings that are not as `create_topics` makes them, what they should be, and what they break."""
+    for setting, value in plan.settings.items():
+        found = topic.settings.get(setting, "unknown")
+        if found == value:
             continue
-        wanted = _partitions(plan, settings)
-        if partitions[name] != wanted:
-            remedy = _remedy(plan, partitions[name], wanted)
-            differences.append(Difference(name, "partitions", str(partitions[name]), str(wanted), remedy))
-        for setting, value in plan.settings.items():
-            found = configured[name].get(setting, "unknown")
-            if found != value:
-                remedy = (
-                    f"run: kafka-configs.sh --bootstrap-server {settings.kafka_bootstrap_servers} --alter "
-                    f"--entity-type topics --entity-name {name} --add-config {setting}={value}"
-                )
-                differences.append(Difference(name, setting, found, value, remedy))
-    return differences
+        match setting:
+            case "cleanup.policy" if value == "compact":
+                yield setting, value, "the last state of what is seldom told would be forgotten"
+            case "cleanup.policy":
+                yield setting, value, "a record would take away those before it that have the same key"
+            case "retention.ms" | "min.compaction.lag.ms" | "max.message.bytes" if _is_less(found, value):
+                yield setting, value, _LESS_BREAKS[setting]
+            case _:
+                yield setting, value, None
+
+
+def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
+    """Give the settings that the broker decides when nobody else does, where they do not suffice."""
+    found = topic.settings
+    if plan.topic in INPUT_TOPICS:
+        if "compact" in found.get("cleanup.policy", ""):
+            yield "cleanup.policy", "delete", "records that nobody has read yet would be taken away by later ones"
+        if _is_less(found.get("retention.ms", "-1"), str(_DAY_MS)):
+            yield "retention.ms", str(7 * _DAY_MS), None
+    elif "max.message.bytes" not in plan.settings:
+        largest = str(largest_event_bytes(plan.topic))
+        if _is_less(found.get("max.message.bytes", largest), largest):
+            yield "max.message.bytes", largest, _LESS_BREAKS["max.message.bytes"]
+    if found.get("unclean.leader.election.enable") == "true" and topic.replicas > 1:
+        yield "unclean.leader.election.enable", "false", "records that were acknowledged could be taken back"
+    in_sync = found.get("min.insync.replicas", "")
+    if in_sync.isdecimal() and int(in_sync) > topic.replicas:
+        yield "min.insync.replicas", str(max(1, topic.replicas - 1)), "no record would ever be acknowledged"
+    elif in_sync == "1" and topic.replicas >= _SAFE_REPLICAS:
+        yield "min.insync.replicas", "2", "an acknowledged record could be lost with a single broker"
+
+
+def _is_less(found: str, wanted: str) -> bool:
+    """Compare numbers as Kafka writes them, where -1 is without end."""
+    return found.isdecimal() and int(found) < int(wanted)
+
+
+_LESS_BREAKS = {
+    "retention.ms": "what was published would be kept for a shorter time than was promised",
+    "min.compaction.lag.ms": "changes would be taken away by later ones before the week that was promised is over",
+    "max.message.bytes": "an event that is too large for it would hold up all that come after it",
+}
 
 
 def _partitions(plan: TopicPlan, settings: Settings) -> int:
@@ -83,33 +141,7 @@ def _remedy(plan: TopicPlan, found: int, wanted: int) -> str:
     return f"set WHOPAYS_TOPIC_PARTITIONS={found}, or stop all producers and workers and add partitions"
 
 
-async def _partition_counts(client: AIOKafkaAdminClient, settings: Settings) -> dict[str, int]:
-    described = await client.describe_topics([settings.topic(plan.topic) for plan in TOPIC_PLANS])
-    counts = {}
-    for topic in described:
-        if topic["error_code"] == UnknownTopicOrPartitionError.errno:
-            continue
-        if topic["error_code"]:
-            raise for_code(topic["error_code"])(f"Topic {topic['topic']} cannot be described")
-        counts[topic["topic"]] = len(topic["partitions"])
-    return counts
-
-
-async def _configured(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, Mapping[str, str]]:
-    if not names:
-        return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    configured: dict[str, Mapping[str, str]] = {}
-    for response in await client.describe_configs(resources):
-        for resource in response.to_object()["resources"]:
-            if resource["error_code"]:
-                raise for_code(resource["error_code"])(resource["error_message"])
-            entries = resource["config_entries"]
-            configured[resource["resource_name"]] = {entry["config_names"]: entry["config_value"] for entry in entries}
-    return configured
-
-
-async def _create(client: AIOKafkaAdminClient, plans: list[TopicPlan], settings: Settings) -> list[str]:
+async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], settings: Settings) -> list[str]:
     replicas = settings.topic_replication_factor
     wanted = [
         NewTopic(

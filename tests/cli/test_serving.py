@@ -17,8 +17,9 @@ from embedded import Addresses
 from tests.cli.conftest import Whopays
 from tests.installations import administer, database_url, drop_database
 from tests.waiting import until
+from workers.cluster import administration
 from workers.settings import Settings
-from workers.topics import administration, check_topics, create_topics
+from workers.topics import check_topics, create_topics
 
 
 @pytest_asyncio.fixture

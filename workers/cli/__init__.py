@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from workers.cli import dead_letters, personal_data, questions, serving
+from workers.cli import dead_letters, personal_data, questions, serving, topics
 from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
@@ -38,10 +38,16 @@ def _program() -> typer.Typer:
     program.command("verify", rich_help_panel=operate)(verify)
     program.command("export-log", rich_help_panel=operate)(export)
     program.command("health", rich_help_panel=operate)(serving.health)
-    topics = typer.Typer(no_args_is_help=True, help="Create the topics, or check them.", context_settings=_FORMS)
-    topics.command("create")(serving.create)
-    topics.command("check")(serving.check)
-    program.add_typer(topics, name="topics", rich_help_panel=operate)
+    topic_commands = typer.Typer(
+        no_args_is_help=True,
+        help="Create or check the topics; adopt others; restore the relay's positions.",
+        context_settings=_FORMS,
+    )
+    topic_commands.command("create")(topics.create)
+    topic_commands.command("check")(topics.check)
+    topic_commands.command("adopt")(topics.adopt)
+    topic_commands.command("restore-positions")(topics.restore_positions)
+    program.add_typer(topic_commands, name="topics", rich_help_panel=operate)
     letters = typer.Typer(
         no_args_is_help=True, help="What could not be answered: list, show, redrive.", context_settings=_FORMS
     )

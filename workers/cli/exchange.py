@@ -20,10 +20,10 @@ from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic
 from workers.cli.composing import Message
 from workers.cli.failures import CommandFailed
+from workers.cluster import administration
 from workers.consumer import consumer_group
 from workers.roles import Role
 from workers.settings import Settings
-from workers.topics import administration
 
 INTERIM = frozenset({Outcome.SCHEDULED, Outcome.WAITING})
 """Outcomes after which a further result follows."""

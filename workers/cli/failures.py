@@ -14,9 +14,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from typer.core import TyperGroup
 
-from db.migrate import DatabaseRefused
+from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
 from embedded import EmbeddedError
+from workers.admission import KafkaRefused
 from workers.cli.output import error_console
 from workers.settings import MissingKey, Settings
 
@@ -34,7 +35,7 @@ class Program(TyperGroup):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (CommandFailed, DatabaseRefused, EmbeddedError, MissingKey, Unopenable) as error:
+        except (CommandFailed, DatabaseRefused, EmbeddedError, KafkaRefused, MissingKey, Unopenable) as error:
             _fail(str(error))
         except ValidationError as error:
             if error.title != Settings.__name__:

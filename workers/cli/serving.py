@@ -1,4 +1,4 @@
-"""`whopays run`, `whopays migrate`, `whopays topics` and `whopays health`: what an operator types."""
+"""`whopays run`, `whopays migrate` and `whopays health`: what an operator types."""
 
 import asyncio
 import time
@@ -8,19 +8,17 @@ from urllib.request import urlopen
 
 import typer
 from prometheus_client.parser import text_string_to_metric_families
-from rich.table import Table
 from rich.text import Text
 
 from db.engine import create_engine
 from db.migrate import migrate as migrate_database
-from workers.cli.failures import FAILED, CommandFailed, reaching
+from workers.cli.failures import CommandFailed, reaching
 from workers.cli.installation import load_settings
 from workers.cli.output import AsJson, console, print_json
 from workers.logs import set_up_logs
 from workers.roles import ALL_ROLES, Role
 from workers.running import run_roles
 from workers.settings import Settings
-from workers.topics import Difference, check_topics, create_topics
 
 _OLDEST_HEARTBEAT_SECONDS = 30.0
 _HEALTH_SECONDS = 3.0
@@ -58,35 +56,6 @@ async def migrate_tables(settings: Settings) -> tuple[str | None, str]:
         return await migrate_database(engine, settings.installation, settings.shards)
     finally:
         await engine.dispose()
-
-
-def create(as_json: AsJson = False) -> None:
-    """Create the topics that are missing; those that exist are left as they are."""
-    settings = load_settings()
-    with reaching(settings):
-        created = asyncio.run(create_topics(settings))
-        differences = asyncio.run(check_topics(settings))
-    if as_json:
-        print_json({"created": created, "differences": _documents(differences)})
-        return
-    console().print(f"Created {', '.join(created)}." if created else "All topics exist already.", markup=False)
-    if differences:
-        console().print(_differing(differences))
-
-
-def check(as_json: AsJson = False) -> None:
-    """Compare the topics with what whopays needs; exit status 1 when something differs."""
-    settings = load_settings()
-    with reaching(settings):
-        differences = asyncio.run(check_topics(settings))
-    if as_json:
-        print_json({"differences": _documents(differences)})
-    elif differences:
-        console().print(_differing(differences))
-    else:
-        console().print("All topics are as they should be.")
-    if differences:
-        raise typer.Exit(FAILED)
 
 
 def health(as_json: AsJson = False) -> None:
@@ -128,19 +97,3 @@ def _heartbeat_ages(port: int) -> dict[str, float]:
         for sample in family.samples
         if sample.name == "whopays_role_heartbeat_seconds"
     }
-
-
-def _documents(differences: list[Difference]) -> list[dict[str, str]]:
-    return [
-        {"topic": one.topic, "what": one.what, "found": one.found, "wanted": one.wanted, "remedy": one.remedy}
-        for one in differences
-    ]
-
-
-def _differing(differences: list[Difference]) -> Table:
-    table = Table(title="What differs", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("topic", "what", "found", "wanted", "what to do"):
-        table.add_column(column, header_style="dim", overflow="fold")
-    for one in differences:
-        table.add_row(one.topic, one.what, Text(one.found, style="red"), Text(one.wanted, style="green"), one.remedy)
-    return table

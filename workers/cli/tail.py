@@ -14,8 +14,8 @@ from workers.cli.describing import event_line
 from workers.cli.failures import CommandFailed, reaching
 from workers.cli.installation import load_settings
 from workers.cli.output import AsJson, console, print_json_line
+from workers.cluster import administration
 from workers.settings import Settings
-from workers.topics import administration
 
 _POLL_MS = 200
 

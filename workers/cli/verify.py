@@ -86,7 +86,7 @@ async def _once(settings: Settings, as_json: bool) -> int:
     found = 0
     engine = create_engine(settings.database_url, pool_size=2)
     try:
-        await check(engine, settings.installation, settings.shards, is_disposable=True)
+        await check(engine, settings.installation, settings.shards, only_reads=True)
         with _shown() as progress:
             async with aclosing(audited(settings, engine, progress)) as findings:
                 async for finding in findings:
@@ -118,7 +118,7 @@ async def _watch(settings: Settings, every: float) -> None:
         start_http_server(settings.metrics_port, registry=registry)
     engine = create_engine(settings.database_url, pool_size=2)
     try:
-        await check(engine, settings.installation, settings.shards, is_disposable=True)
+        await check(engine, settings.installation, settings.shards, only_reads=True)
         while True:
             try:
                 found = await _audit(settings, engine)

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import audit
 from db.log import LogRow
 from schemas.topics import OUTPUT_TOPICS, TOPIC_PLANS, Topic
+from workers.cluster import administration
 from workers.settings import Settings
-from workers.topics import administration
 from workers.verification.findings import Finding, Promise
 
 _POLL_MILLISECONDS = 500

@@ -1,0 +1,50 @@
+"""Whether a consumer gets on: its loop comes round, or waits for batches that are in work."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+
+
+class Liveness:
+    """Watches the fetching of one consumer; an error that is not Kafka's would stop it for good and goes to `fail`."""
+
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        self._fail = fail
+        self._is_handing_over = False
+        self._came_round = True  # it has only just begun
+        self._has_failed = False
+
+    def gets_on(self) -> bool:
+        """Tell whether it got on, and met no error, since this was asked last."""
+        gets_on = (self._came_round or self._is_handing_over) and not self._has_failed
+        self._came_round = self._has_failed = False
+        return gets_on
+
+    @contextmanager
+    def handing_over(self) -> Iterator[None]:
+        """While batches are in work there may be no room for more records, however long that takes."""
+        self._is_handing_over = True
+        try:
+            yield
+        finally:
+            self._is_handing_over = False
+
+    def watched(self, fetch: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """Give a function that fetches records, and is watched."""
+
+        async def watching(*arguments: Any) -> Any:
+            try:
+                records = await fetch(*arguments)
+            except (KafkaError, ConsumerStoppedError):
+                self._has_failed = True
+                raise
+            except Exception as error:
+                self._has_failed = True
+                self._fail(error)
+                raise
+            self._came_round = True
+            return records
+
+        return watching
