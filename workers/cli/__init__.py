@@ -8,6 +8,7 @@ from workers.cli import dead_letters, personal_data, questions, serving
 from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
+from workers.cli.rereading import reread
 from workers.cli.send import send
 from workers.cli.tail import tail
 from workers.cli.verify import export, verify
@@ -38,9 +39,12 @@ def _program() -> typer.Typer:
     program.command("verify", rich_help_panel=operate)(verify)
     program.command("export-log", rich_help_panel=operate)(export)
     program.command("health", rich_help_panel=operate)(serving.health)
-    topics = typer.Typer(no_args_is_help=True, help="Create the topics, or check them.", context_settings=_FORMS)
+    topics = typer.Typer(
+        no_args_is_help=True, help="Create the topics, check them, or have one read again.", context_settings=_FORMS
+    )
     topics.command("create")(serving.create)
     topics.command("check")(serving.check)
+    topics.command("reread")(reread)
     program.add_typer(topics, name="topics", rich_help_panel=operate)
     letters = typer.Typer(
         no_args_is_help=True, help="What could not be answered: list, show, redrive.", context_settings=_FORMS
