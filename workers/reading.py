@@ -21,7 +21,7 @@ from workers.metrics import Metrics
 from workers.roles import Role
 
 _RETRY_SECONDS = 0.5
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 
 logger = structlog.get_logger()
 
@@ -110,9 +110,10 @@ class Reading:
     async def _read(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
         try:
             await self._until_done(lambda: self._admit(consumer, partitions))
+            stood: dict[TopicPartition, int] = {}
             while not self._stopping.is_set():
                 await self._wait(_LOOK_SECONDS)
-                await self._until_done(lambda: self._look(consumer, partitions))
+                await self._until_done(lambda: self._look(consumer, partitions, stood))
         except Exception as error:
             if not self._stopping.is_set():
                 logger.exception("consumer_failed", role=self._role)
@@ -161,8 +162,13 @@ class Reading:
             for partition, offset in zip(partitions, acknowledged, strict=True)
         }
 
-    async def _look(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-        """Look whether what comes next is still there; Kafka alone would go on elsewhere without a word."""
+    async def _look(
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], stood: dict[TopicPartition, int]
+    ) -> None:
+        """Look whether what comes next is still there; Kafka alone would go on elsewhere without a word.
+
+        `stood` is where the consumer stood the last time: what it has fetched it may still take.
+        """
         positions = {partition: await consumer.position(partition) for partition in partitions}
         beginnings = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
@@ -170,10 +176,11 @@ class Reading:
             if position > ends[partition]:
                 raise _went_back(partition, position, ends[partition])
             beginning = beginnings[partition]
-            if position < beginning and await consumer.position(partition) == position:
+            if position < beginning and position == stood.get(partition):
                 read = max(position, self._lanes.reached(partition))
                 self._tell_lost(partition, beginning, beginning - read)
                 consumer.seek(partition, beginning)
+        stood.update(positions)
 
     def _tell(self, partition: TopicPartition, bounds: Bounds, start: Start) -> None:
         self._tell_lost(partition, start.reached, start.lost)

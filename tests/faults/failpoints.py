@@ -18,7 +18,15 @@ from inspect import iscoroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-MODULES = ("workers.batch", "workers.lanes", "workers.consumer", "workers.relay", "workers.timers", "workers.positions")
+MODULES = (
+    "workers.batch",
+    "workers.lanes",
+    "workers.reading",
+    "workers.consumer",
+    "workers.relay",
+    "workers.timers",
+    "workers.positions",
+)
 """In the order in which they import each other."""
 
 KILL, STOP, ERROR, FAULT = "kill", "stop", "error", "fault"

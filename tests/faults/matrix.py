@@ -19,6 +19,7 @@ _PRELUDE = {
     "batch.Batches._persist: _wait": ("batch.Batches._transaction: store before", failpoints.ERROR),
     "batch.Batches._wait": ("batch.Batches._transaction: store before", failpoints.ERROR),
     "batch.Batches._settle: _settle": ("batch.Batches._transaction: load before", failpoints.FAULT),
+    "reading.Reading._until_done: _wait": ("reading.Reading._bounds: reading_positions before", failpoints.ERROR),
     "relay.Relay.run: _pause": ("relay.Relay._transact: producer.begin_transaction before", failpoints.ERROR),
     "relay.Relay._listen: asyncio.sleep": (
         "relay.Relay._be_woken_by: connection.add_listener before",

@@ -1,5 +1,6 @@
 """Moves offsets, records and topics about, as operators and retention do."""
 
+import contextlib
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -9,6 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
 from db.reading import reading_positions
+from schemas.topics import Topic
 from tests.installations import Installation
 from tests.waiting import until
 from workers.consumer import consumer_group
@@ -61,21 +63,21 @@ async def delete_records(installation: Installation, role: Role) -> None:
         await admin.close()
 
 
-async def recreate(installation: Installation, role: Role) -> None:
-    """Delete the topic of a role, and create it anew."""
+async def recreate(installation: Installation, *topics: Topic) -> None:
+    """Delete topics, and create them anew."""
+    left = {installation.settings.topic(topic) for topic in topics}
     admin = await _administer(installation)
     try:
-        await admin.delete_topics([f"{installation.prefix}{role}"])
+        await admin.delete_topics(list(left))
     finally:
         await admin.close()
 
     async def made() -> bool:
-        try:
-            return f"{installation.prefix}{role}" in await create_topics(installation.settings)
-        except KafkaError:
-            return False
+        with contextlib.suppress(KafkaError):  # one is still being deleted
+            left.difference_update(await create_topics(installation.settings))
+        return not left
 
-    await until(made, "the topic, created anew")
+    await until(made, "the topics, created anew")
 
 
 async def noted(installation: Installation, role: Role) -> dict[int, int]:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from embedded import Addresses
+from schemas.topics import OUTPUT_TOPICS, Topic
 from tests.cli.conftest import whopays_of
 from tests.faults.checking import all_is_well
 from tests.faults.load import Load
@@ -151,7 +152,7 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
     load = await _begun(quiet_installation)
     running = await quiet_installation.start() if is_running else None
     await all_consumed(quiet_installation)
-    await recreate(quiet_installation, Role.ADMIN_COMMANDS)
+    await recreate(quiet_installation, Topic.ADMIN_COMMANDS)
     worker = running or await quiet_installation.launch(*ALL_ROLES)
     assert await worker.process.wait() != 0
     assert "was created anew" in await worker.logged("topics reread")
@@ -168,7 +169,7 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
 async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_installation: Installation) -> None:
     load = await _begun(quiet_installation)
     known = await noted(quiet_installation, Role.PAYMENT_PROFILES)
-    await recreate(quiet_installation, Role.ADMIN_COMMANDS)
+    await recreate(quiet_installation, Topic.ADMIN_COMMANDS)
     for number in range(1 + max(known.values())):
         await _say(load, f"anew-{number}")
     # Its group's offsets have vanished with the topic, so that it is read from its beginning.
@@ -177,8 +178,9 @@ async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_ins
     await _said(quiet_installation, "anew-0")
 
 
+@pytest.mark.parametrize("is_gone", (False, True))
 async def test_the_database_is_restored_to_an_earlier_state(
-    quiet_installation: Installation, services: Addresses
+    quiet_installation: Installation, services: Addresses, is_gone: bool
 ) -> None:
     load = await _begun(quiet_installation)
     name, later = quiet_installation.engine.url.database, f"t{uuid4().hex[:12]}"
@@ -207,11 +209,15 @@ async def test_the_database_is_restored_to_an_earlier_state(
         relay = await quiet_installation.launch(Role.RELAY)
         assert await relay.process.wait() != 0
         assert "the database was restored to an earlier state" in await relay.logged("role_failed")
-        # The operator restores the later state after all.
-        await move(f'ALTER DATABASE "{name}" RENAME TO "{backup}"', f'ALTER DATABASE "{later}" RENAME TO "{name}"')
+        if is_gone:
+            await recreate(quiet_installation, *OUTPUT_TOPICS, Topic.RELAY_POSITIONS)
+        else:
+            # The operator restores the later state after all.
+            await move(f'ALTER DATABASE "{name}" RENAME TO "{backup}"', f'ALTER DATABASE "{later}" RENAME TO "{name}"')
         await _say(load, "at last")
         await quiet_installation.start()
         await all_is_well(load)
+        await _said(quiet_installation, "after")
         await _said(quiet_installation, "at last")
     finally:
         for one in (backup, later):
