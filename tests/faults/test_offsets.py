@@ -1,7 +1,7 @@
 """Offsets that are moved, records that are deleted, a topic that is another one, a database that is an earlier one."""
 
 import asyncio
-import signal
+import json
 from uuid import uuid4
 
 import pytest
@@ -26,7 +26,7 @@ from tests.faults.moving import (
 )
 from tests.installations import Installation, Worker, administer
 from tests.kafka import acknowledged_offsets, all_consumed, published, results, send
-from tests.messages import bind, project
+from tests.messages import bind, command, project
 from tests.verification.auditing import findings_of
 from workers.roles import ALL_ROLES, Role
 
@@ -135,16 +135,20 @@ async def test_records_that_were_not_read_are_deleted(quiet_installation: Instal
 
 async def test_records_are_deleted_before_the_running_worker_got_to_them(quiet_installation: Installation) -> None:
     load = await _begun(quiet_installation)
-    worker = await quiet_installation.start()
+    worker = await quiet_installation.start(WHOPAYS_BATCH_MAX_RECORDS="20")
     await all_consumed(quiet_installation)
-    worker.process.send_signal(signal.SIGSTOP)
-    await _say(load, "lost")
-    await delete_records(quiet_installation, Role.ADMIN_COMMANDS)
-    worker.process.send_signal(signal.SIGCONT)
-    assert '"records": 12' in await worker.logged("records_lost")
+    asked = [command("SuspendAccount", f"s{n}", "acme", account="none", reason="Administrative") for n in range(3000)]
+    async with quiet_installation.engine.begin() as holding:
+        # Nothing is decided meanwhile, and so no more is fetched than there is room for.
+        await holding.execute(text("SELECT FROM shards FOR UPDATE"))
+        await send(quiet_installation, asked)
+        await delete_records(quiet_installation, Role.ADMIN_COMMANDS)
+    line = await worker.logged("records_lost")
     await _say(load, "after")
     await all_is_well(load)
     await _said(quiet_installation, "after")
+    answered = results(await published(quiet_installation))
+    assert sum(f"s{n}" in answered for n in range(3000)) + json.loads(line)["records"] == 3000
 
 
 @pytest.mark.parametrize("is_running", (False, True))
@@ -168,10 +172,13 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
 
 async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_installation: Installation) -> None:
     load = await _begun(quiet_installation)
-    known = await noted(quiet_installation, Role.PAYMENT_PROFILES)
+    known = await noted(quiet_installation, Role.ADMIN_COMMANDS)
     await recreate(quiet_installation, Topic.ADMIN_COMMANDS)
-    for number in range(1 + max(known.values())):
+    for number in range(2):
         await _say(load, f"anew-{number}")
+    await send(quiet_installation, [bind("globex", "none", "none", f"more-{number}") for number in range(9)])
+    found = await ends(quiet_installation, Role.ADMIN_COMMANDS)
+    assert all(end > known[partition.partition] for partition, end in found.items() if end)
     # Its group's offsets have vanished with the topic, so that it is read from its beginning.
     await quiet_installation.start()
     await all_is_well(load)
@@ -214,11 +221,11 @@ async def test_the_database_is_restored_to_an_earlier_state(
         else:
             # The operator restores the later state after all.
             await move(f'ALTER DATABASE "{name}" RENAME TO "{backup}"', f'ALTER DATABASE "{later}" RENAME TO "{name}"')
-        await _say(load, "at last")
+        await _say(load, "later")
         await quiet_installation.start()
         await all_is_well(load)
         await _said(quiet_installation, "after")
-        await _said(quiet_installation, "at last")
+        await _said(quiet_installation, "later")
     finally:
         for one in (backup, later):
             await administer(services, f'DROP DATABASE IF EXISTS "{one}" WITH (FORCE)')
