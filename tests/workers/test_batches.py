@@ -80,7 +80,7 @@ async def test_how_far_was_read_is_noted_around_a_fault_and_with_what_was_answer
     assert len(await _all(engine, "SELECT * FROM dead_letters")) == 1
 
 
-async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine) -> None:
+async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, lines: list[Any]) -> None:
     async with engine.begin() as connection:
         await read_at_least(connection, Topic.PROJECTS, {0: 3})
     said = records(project("acme", "web"), project("acme", "api"), offset=4)
@@ -88,6 +88,7 @@ async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine) -
         await batches(engine).settle(Role.PROJECTS, said, _READ_PROJECT, {TopicPartition(Topic.PROJECTS, 0): 4})
     assert await _all(engine, "SELECT * FROM dead_letters") == []
     assert await _all(engine, "SELECT * FROM projects") == []
+    assert lines == []
 
 
 async def test_tables_of_another_version_end_the_worker(engine: AsyncEngine) -> None:
