@@ -1,6 +1,6 @@
 """Shards: the organization decides, one writer at a time (docs/architecture.md)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
+from db.reading import ReadingWentBack, Span
 
 NOTIFY_CHANNEL = "whopays_log"
 
@@ -43,16 +44,25 @@ async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tup
     return {row["shard"]: _head(row) for row in locked}, max(row["instant"] for row in locked)
 
 
-async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head]) -> None:
-    """Move the heads of shards that the transaction holds locked. The commit wakes the relay."""
-    await fetch(
+async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spans: Collection[Span] = ()) -> None:
+    """Move the heads of shards that the transaction holds locked, and how far partitions were read.
+
+    The commit wakes the relay. Raises ReadingWentBack when a partition was not read as far as its span begins.
+    """
+    (moved,) = await fetch(
         connection,
         _MOVE,
         shards=list(heads),
         positions=[head.position for head in heads.values()],
         hashes=[head.hash for head in heads.values()],
         instants=[head.last_instant for head in heads.values()],
+        topics=[span.topic for span in spans],
+        partitions=[span.partition for span in spans],
+        begins=[span.since for span in spans],
+        ends=[span.until for span in spans],
     )
+    if moved["continued"] != len(spans):
+        raise ReadingWentBack(spans)
 
 
 async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
@@ -85,7 +95,22 @@ _MOVE = text(
             CAST(:instants AS timestamptz[])
         ) AS head(shard, position, hash, last_instant)
         WHERE shards.shard = head.shard
+    ), span AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:begins AS bigint[]), CAST(:ends AS bigint[])
+        ) AS span(topic, partition, since, until)
+    ), locked AS MATERIALIZED (
+        SELECT kept.topic, kept.partition, span.since, span.until
+        FROM span JOIN reading_positions AS kept USING (topic, partition)
+        ORDER BY kept.topic, kept.partition FOR UPDATE OF kept
+    ), continued AS (
+        UPDATE reading_positions AS kept SET next_offset = greatest(kept.next_offset, locked.until)
+        FROM locked
+        WHERE (kept.topic, kept.partition) = (locked.topic, locked.partition) AND kept.next_offset >= locked.since
+        RETURNING kept.partition
     )
-    SELECT pg_notify('{NOTIFY_CHANNEL}', '')
+    SELECT pg_notify('{NOTIFY_CHANNEL}', ''), (SELECT count(*) FROM continued) AS continued
     """
 )
+"""One statement, since round trips are what a batch pays for. Whoever waits for a reading position holds all its
+shards, and locks positions in the order of their key: so nobody waits in a circle."""

@@ -303,6 +303,16 @@ handled_records = Table(
     comment="Records that were answered without claiming an id; the timestamp tells a re-created topic's apart.",
 )
 
+reading_positions = Table(
+    "reading_positions",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    PrimaryKeyConstraint("topic", "partition", name="reading_positions_pkey"),
+    comment="How far each partition was read: all before the next offset is decided, in the same transactions.",
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.known_topics import KnownTopic, first_known, know_anew, known
+from db.reading import forget_reading
 from schemas.topics import INPUT_TOPICS, TOPIC_PLANS
 from workers.cluster import Cluster, administration, describe
 from workers.settings import Settings
@@ -67,14 +68,21 @@ async def admit(engine: AsyncEngine, settings: Settings) -> None:
 
 
 async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
-    """Work with the topics as they are from now on, and give what changed. Raises UnsafeTopics when one is missing."""
+    """Work with the topics as they are from now on, and give what changed. Raises UnsafeTopics when one is missing.
+
+    An input topic that is another one is read from its beginning.
+    """
     cluster = await _described(settings)
     now = as_known(cluster, settings)
     if missing := [name for name in topic_names(settings) if name not in cluster.topics]:
         raise UnsafeTopics(f"There is no topic {', '.join(missing)}.\nRun: whopays topics create")
     async with engine.begin() as connection:
-        changes = list(changed(await known(connection), now))
+        before = await known(connection)
+        changes = list(changed(before, now))
         await know_anew(connection, now.values())
+        for topic in INPUT_TOPICS:
+            if topic in before and _is_another(before[topic], now[topic]):
+                await forget_reading(connection, now[topic].name)
     return changes
 
 
@@ -107,6 +115,10 @@ def changed(before: Mapping[str, KnownTopic], now: Mapping[str, KnownTopic]) -> 
                 f"{found.name} has {found.partitions} partitions, and had {known_topic.partitions}: {keys} of one key "
                 "go to another partition than before, and their order is lost"
             )
+
+
+def _is_another(before: KnownTopic, now: KnownTopic) -> bool:
+    return (before.name, before.cluster, before.topic_id) != (now.name, now.cluster, now.topic_id)
 
 
 async def _described(settings: Settings) -> Cluster:

@@ -7,29 +7,30 @@ others go on, and the one becomes a dead letter.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
+from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_claimed_before, is_transient, is_wrong_schema
 from db.load import load
 from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions, extended
 from db.memory import Memory
+from db.reading import ReadingWentBack
 from db.sealing import KeyEncryption
 from db.shards import lock_shards, move_heads, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
-from domain.bindings import MOST_PROJECTS
 from domain.dead_letters import Dead
 from domain.decision import Clock
 from domain.fold import fold
 from domain.messages import Due, Folded, Message
 from domain.needs import needs_of
-from schemas.commands import TransferProjects
 from schemas.reading import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from workers.metrics import Metrics
+from workers.parts import parts_of, spans_of
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -70,48 +71,64 @@ class Batches:
         self._partition_in_use = 0
         self._partition_ensured = -1
 
-    async def settle(self, role: Role, records: Sequence[Record], reader: Reader) -> None:
+    async def settle(
+        self,
+        role: Role,
+        records: Sequence[Record],
+        reader: Reader,
+        since: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
         """Return once all that follows from the records is durable.
 
-        Raises Stopping when the process is to stop first, and the database's error when its tables are not those of
-        this version: in both cases nothing may be acknowledged.
+        `since` is how far their partitions were read before; of others it is not noted. Raises Stopping when the
+        process is to stop first, ReadingWentBack when the database knows of less, and the database's error when its
+        tables are not those of this version: in all cases nothing may be acknowledged.
         """
         began = time.monotonic()
         messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
-        for part in _parts(messages):
-            await self._settle(role, part, began)
+        reached = dict(since or {})
+        for part in parts_of(messages):
+            await self._settle(role, part, began, reached)
 
     async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return once what is due has been done; give what could not be, because of a fault. Raises as `settle`."""
-        return await self._settle(Role.TIMERS, list(dues), time.monotonic())
+        return await self._settle(Role.TIMERS, list(dues), time.monotonic(), {})
 
-    async def _settle(self, role: Role, messages: list[Message], began: float, *, is_last: bool = False) -> list[Due]:
-        """Give what is due that has a fault; a record with one has become a dead letter."""
+    async def _settle(
+        self,
+        role: Role,
+        messages: list[Message],
+        began: float,
+        reached: dict[TopicPartition, int],
+        *,
+        is_last: bool = False,
+    ) -> list[Due]:
+        """Give what is due that has a fault; a record with one has become a dead letter. Moves `reached` on."""
         try:
-            folded = await self._persist(messages)
+            folded = await self._persist(messages, reached)
         except Stopping:
             raise
         except Exception as fault:
-            if is_last or is_wrong_schema(fault):
+            if is_last or is_wrong_schema(fault) or isinstance(fault, ReadingWentBack):
                 raise
             logger.exception("batch_faulty", role=role, records=len(messages), first=_place(messages[0]))
             if len(messages) == 1:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
-                return await self._settle(role, [_faulty(messages[0], fault, role)], began, is_last=True)
+                return await self._settle(role, [_faulty(messages[0], fault, role)], began, reached, is_last=True)
             middle = len(messages) // 2
-            first = await self._settle(role, messages[:middle], began)
-            return first + await self._settle(role, messages[middle:], began)
+            first = await self._settle(role, messages[:middle], began, reached)
+            return first + await self._settle(role, messages[middle:], began, reached)
         self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
         return []
 
-    async def _persist(self, messages: list[Message]) -> Folded:
+    async def _persist(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
         delay = _FIRST_DELAY_SECONDS
         while True:
             if self._stopping.is_set():
                 raise Stopping
             try:
-                return await self._transaction(messages)
+                return await self._transaction(messages, reached)
             except Exception as error:
                 if is_claimed_before(error):
                     self._wary_batches = _WARY_BATCHES
@@ -123,8 +140,9 @@ class Batches:
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
-    async def _transaction(self, messages: list[Message]) -> Folded:
+    async def _transaction(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
         needs = needs_of(messages)
+        spans = spans_of(messages, reached)
         await self._ensure_partition()
         wary = self._wary_batches > 0
         async with self._engine.begin() as connection:
@@ -144,7 +162,10 @@ class Batches:
             await append(connection, rows)
             await store_handled(connection, folded.unclaimed)
             await store_dead_letters(connection, folded.dead, now, self._keys)
-            await move_heads(connection, moved)
+            await move_heads(connection, moved, spans)
+        for span in spans:
+            partition = TopicPartition(span.topic, span.partition)
+            reached[partition] = max(reached[partition], span.until)
         self._memory.leave(entered, moved, known.whole, known.book)
         if wary:
             self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1
@@ -179,28 +200,6 @@ def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
     except Exception as fault:
         logger.exception("record_faulty", place=record.place)
         return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
-
-
-def _parts(messages: list[Message]) -> Iterator[list[Message]]:
-    """Give messages in parts, in order, so that no transaction moves more projects than one transfer may."""
-    part: list[Message] = []
-    moved = 0
-    for message in messages:
-        moves = _moved_projects(message)
-        if moved and moved + moves > MOST_PROJECTS:
-            yield part
-            part, moved = [], 0
-        part.append(message)
-        moved += moves
-    if part:
-        yield part
-
-
-def _moved_projects(message: Message) -> int:
-    """Give how many projects a message may move at most, if it is a transfer."""
-    if isinstance(message, CommandMessage) and isinstance(message.command, TransferProjects):
-        return len(message.command.projects or ()) or MOST_PROJECTS
-    return 0
 
 
 def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:

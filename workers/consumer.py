@@ -1,5 +1,6 @@
 """What the three consumers share: how they subscribe, and when they acknowledge."""
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,15 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy, Context
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batch import Batches, Reader, Stopping
 from workers.lanes import Lanes
 from workers.liveness import Liveness
+from workers.metrics import Metrics
+from workers.reading import Reading
 from workers.roles import Role
 from workers.settings import Settings
 
@@ -35,6 +39,9 @@ class Consumption:
     """What a consumer works with. `fail` ends the process with an error."""
 
     settings: Settings
+    engine: AsyncEngine
+    metrics: Metrics
+    stopping: asyncio.Event
     batches: Batches
     fail: Callable[[BaseException], None]
 
@@ -62,9 +69,9 @@ def consume(
     async def decode(_: KafkaMessage) -> None:
         return None
 
-    async def settle(records: list[Record]) -> bool:
+    async def settle(records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
         try:
-            await consumption.batches.settle(role, records, reader)
+            await consumption.batches.settle(role, records, reader, since)
         except Stopping:
             return False
         except Exception as error:
@@ -74,7 +81,18 @@ def consume(
         return True
 
     liveness = Liveness(consumption.fail)
-    lanes = Lanes(settle, _Source(lambda: subscriber.consumer, role), settings.batch_max_records)
+    source = _Source(lambda: subscriber.consumer, role)
+    lanes = Lanes(settle, source, settings.batch_max_records)
+    reading = Reading(
+        consumption.engine,
+        consumption.metrics,
+        consumption.stopping,
+        role,
+        settings.topic(topic),
+        lanes,
+        source.acknowledge,
+        consumption.fail,
+    )
     subscriber = broker.subscriber(
         settings.topic(topic),
         batch=True,
@@ -83,13 +101,14 @@ def consume(
         max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
         batch_timeout_ms=10,
         group_id=consumer_group(settings, role),
-        auto_offset_reset="earliest",
+        # Where to read is decided in reading.py; what is no longer there is not passed over.
+        auto_offset_reset="none",
         ack_policy=AckPolicy.MANUAL,
         isolation_level="read_committed",
         no_reply=True,
         parser=parse,
         decoder=decode,
-        listener=_Rebalancing(lanes),
+        listener=_Rebalancing(lanes, reading, lambda: subscriber.consumer),
         max_poll_interval_ms=15 * 60 * 1000,
     )
 
@@ -136,15 +155,19 @@ class _Source:
 class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
     """Hands over partitions with as little as possible that is read again."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, reading: Reading, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
         self._lanes = lanes
+        self._reading = reading
+        self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._reading.end()
         if revoked:
             await self._lanes.let_go(_HAND_OVER_SECONDS)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        pass
+        if (consumer := self._consumer()) is not None:
+            self._reading.begin(consumer, assigned)
 
 
 def _record(raw: ConsumerRecord) -> Record:

@@ -20,8 +20,9 @@ _OF_A_PARTITION, _IN_ALL = 4, 6
 """How many batches may wait. Beyond it a partition is paused (what was fetched of it is fetched again), or all wait."""
 _ACKNOWLEDGE_SECONDS = 0.05
 
-Settle = Callable[[list[Record]], Awaitable[bool]]
-"""Makes durable all that follows from a batch; False when that cannot be done, and the process is to end."""
+Settle = Callable[[list[Record], Mapping[TopicPartition, int]], Awaitable[bool]]
+"""Makes durable all that follows from a batch, and how far it reads: what is given is how far was read before. False
+when that cannot be done, and the process is to end."""
 
 
 class Source(Protocol):
@@ -49,6 +50,7 @@ class Lanes:
         self._paused: set[TopicPartition] = set()
         self._busy: set[TopicPartition] = set()
         self._lanes: dict[asyncio.Task[None], int] = {}
+        self._reached: dict[TopicPartition, int] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
         self._is_ending = False
@@ -56,6 +58,14 @@ class Lanes:
         self._has_changed = asyncio.Event()
         self.generation = 0
         """How often all was let go."""
+
+    def admit(self, reached: Mapping[TopicPartition, int]) -> None:
+        """Take records of these partitions from now on; all before the offset of each is decided."""
+        self._reached.update(reached)
+
+    def reached(self, partition: TopicPartition) -> int:
+        """Give up to where the records of an admitted partition are decided or in work; 0 of any other."""
+        return self._reached.get(partition, 0)
 
     async def take(self, records: Sequence[Record], generation: int | None = None) -> None:
         """Take records over; return when more are welcome, or when all is over.
@@ -67,10 +77,12 @@ class Lanes:
             return
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
+            if partition not in self._reached:
+                continue  # fetched before the partition was handed over: whoever has it now reads from before it
             if partition not in self._waiting:
                 self._waiting[partition] = deque()
             self._waiting[partition].append(record)
-        self._waiting_records += len(records)
+            self._waiting_records += 1
         self._fill()
         for partition, waiting in self._waiting.items():
             # Others go on being read.
@@ -88,6 +100,7 @@ class Lanes:
         self.generation += 1
         self._waiting.clear()
         self._waiting_records = 0
+        self._reached.clear()
         self._paused.clear()
         self._has_changed.set()
         if self._lanes:
@@ -107,7 +120,10 @@ class Lanes:
     def _fill(self) -> None:
         """Begin as many batches as there are lanes and records for them."""
         while self._has_free_lane() and (batch := self._next()):
-            lane = asyncio.create_task(self._run(batch))
+            since = {partition: self._reached[partition] for partition in batch}
+            for partition, records in batch.items():
+                self._reached[partition] = max(since[partition], records[-1].offset + 1)
+            lane = asyncio.create_task(self._run(batch, since))
             self._lanes[lane] = sum(map(len, batch.values()))
             lane.add_done_callback(self._free)
 
@@ -134,8 +150,8 @@ class Lanes:
         self._busy |= batch.keys()
         return batch
 
-    async def _run(self, batch: dict[TopicPartition, list[Record]]) -> None:
-        if await self._settle([record for records in batch.values() for record in records]):
+    async def _run(self, batch: dict[TopicPartition, list[Record]], since: Mapping[TopicPartition, int]) -> None:
+        if await self._settle([record for records in batch.values() for record in records], since):
             self._durable |= {partition: records[-1].offset + 1 for partition, records in batch.items()}
             self._busy -= batch.keys()
             if self._acknowledging is None:

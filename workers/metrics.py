@@ -24,6 +24,9 @@ class Metrics:
         self._batches = Histogram(
             "whopays_batch_seconds", "Time from reading a batch to its commit", ["role"], registry=self.registry
         )
+        self._lost = self._counter(
+            "records_lost", "Offsets that were deleted from a topic before they were read", "role"
+        )
         self._published = self._counter("events_published", "Events that the relay published")
         self._unpublished = Gauge(
             "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
@@ -57,6 +60,10 @@ class Metrics:
     def retried(self) -> None:
         """Count a batch that is tried again."""
         self._retries.inc()
+
+    def lost(self, role: Role, records: int) -> None:
+        """Count records that were deleted before they were read."""
+        self._lost.labels(role).inc(records)
 
     def published(self, events: int, unpublished: int) -> None:
         """Count what the relay published, and what is left."""

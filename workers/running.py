@@ -63,7 +63,7 @@ class Process:
         self._background: list[asyncio.Task[None]] = []
         self._ping: asyncio.Task[None] | None = None
         self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
-        consumption = Consumption(settings, self._batches, self._fail)
+        consumption = Consumption(settings, self._engine, self._metrics, self._stopping, self._batches, self._fail)
         read_foreign_headers()
         consumers = {role: _SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE}
         self._lanes = [lanes for lanes, _ in consumers.values()]

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 MODULES = (
     "workers.batch",
     "workers.lanes",
+    "workers.reading",
     "workers.consumer",
     "workers.positions",
     "workers.publication",
@@ -174,3 +175,5 @@ def _hit_now(point: str) -> None:
             raise Injected(point)
         case "fault":
             raise Bug(point)
+        case _:
+            pass

@@ -92,6 +92,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
 _STORING = "batch.Batches._transaction: store before"
 _LOADING = "batch.Batches._transaction: load before"
 
+_LOOKING_UP = "reading.Reading._bounds: reading_positions before"
 _WAITING = "batch.Batches._wait: _stopping.wait"
 
 _NEVER = {
@@ -109,6 +110,9 @@ _OUT_OF_THE_WAY = {
     "lanes.Lanes.let_go": Circumstance(Event.TERMINATION),
     "lanes.Lanes.end": Circumstance(Event.TERMINATION),
     "consumer._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),
+    "reading.Reading._until_done: _wait": Circumstance(
+        plan={"reading.Reading._bounds: reading_positions before": ERROR}
+    ),
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
     "relay.Relay.run: _pause": Circumstance(plan={"relay.Relay._transact: producer.begin_transaction before": ERROR}),
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),

@@ -6,7 +6,9 @@ from random import Random
 
 import psutil
 
-from tests.faults.own_servers import OwnServers, signal_all
+from embedded.kafka import Kafka
+from embedded.postgresql import PostgreSQL
+from tests.faults.own_servers import Breakable, OwnServers, signal_all
 from tests.installations import Worker
 from tests.waiting import until
 
@@ -96,7 +98,9 @@ async def everything_stands_still(own: OwnServers, workers: Sequence[Worker], ch
 async def both_restarted(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """Both servers again and again, in the orderly way."""
     for _ in range(3):
-        for server in chance.sample(own.servers, 2):
+        servers: list[Breakable[PostgreSQL] | Breakable[Kafka]] = [*own.servers]
+        chance.shuffle(servers)
+        for server in servers:
             await asyncio.to_thread(server.server.stop)
             await server.launch()
             await server.wait_until_ready()

@@ -4,10 +4,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from schemas.records import Record
@@ -33,9 +33,15 @@ async def _stand_still() -> None:
 class TamperedBatches(Batches):
     """Stands still between the commit to the database and the acknowledgement to Kafka."""
 
-    async def settle(self, role: Role, records: Sequence[Record], reader: Reader) -> None:
+    async def settle(
+        self,
+        role: Role,
+        records: Sequence[Record],
+        reader: Reader,
+        since: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
         """Settle, but do not return."""
-        await super().settle(role, records, reader)
+        await super().settle(role, records, reader, since)
         if _POINT == BEFORE_ACKNOWLEDGEMENT:
             await _stand_still()
 

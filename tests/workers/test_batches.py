@@ -6,16 +6,19 @@ from functools import partial
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from db import log
 from db.queries import payer
+from db.reading import ReadingWentBack, read_at_least
 from schemas.facts import ProjectChanged
 from schemas.policy import OperatorPolicy
 from schemas.reading import CommandMessage, FactMessage, read_command, read_fact
 from schemas.records import Record
+from schemas.topics import Topic
 from tests.batches import batches, records
 from tests.messages import bind, project
 from tests.waiting import until
@@ -63,6 +66,29 @@ async def test_faults_at_every_place_of_a_batch(engine: AsyncEngine) -> None:
     dead = await _all(engine, 'SELECT "offset" FROM dead_letters ORDER BY 1')
     assert [row.offset for row in dead] == [place * 5 + place for place in range(5)]
     assert len(await _all(engine, "SELECT * FROM projects")) == 20
+
+
+async def test_how_far_was_read_is_noted_around_a_fault_and_with_what_was_answered_before(engine: AsyncEngine) -> None:
+    await _alter(engine, "ALTER TABLE projects ADD CONSTRAINT no_poison CHECK (display_name <> 'poison')")
+    said = [project("acme", f"p{number}", displayName="poison" if number == 2 else "sound") for number in range(5)]
+    place = TopicPartition(Topic.PROJECTS, 0)
+    async with engine.begin() as connection:
+        await read_at_least(connection, Topic.PROJECTS, {0: 3})
+    for _ in range(2):
+        await batches(engine).settle(Role.PROJECTS, records(*said, offset=4), _READ_PROJECT, {place: 3})
+        assert [tuple(row) for row in await _all(engine, "SELECT * FROM reading_positions")] == [("projects", 0, 9)]
+    assert len(await _all(engine, "SELECT * FROM dead_letters")) == 1
+
+
+async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, lines: list[Any]) -> None:
+    async with engine.begin() as connection:
+        await read_at_least(connection, Topic.PROJECTS, {0: 3})
+    said = records(project("acme", "web"), project("acme", "api"), offset=4)
+    with pytest.raises(ReadingWentBack):
+        await batches(engine).settle(Role.PROJECTS, said, _READ_PROJECT, {TopicPartition(Topic.PROJECTS, 0): 4})
+    assert await _all(engine, "SELECT * FROM dead_letters") == []
+    assert await _all(engine, "SELECT * FROM projects") == []
+    assert lines == []
 
 
 async def test_tables_of_another_version_end_the_worker(engine: AsyncEngine) -> None:

@@ -27,13 +27,19 @@ class Scene:
     paused: set[int] = field(default_factory=set)
     begun: list[list[Record]] = field(default_factory=list)
     settled: list[asyncio.Future[bool]] = field(default_factory=list)
+    since: list[dict[int, int]] = field(default_factory=list)
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
         self.lanes = Lanes(self.settle, self, _BATCH)
+        self.admit({0: 0, 1: 0, 2: 0})
 
-    async def settle(self, records: list[Record]) -> bool:
+    def admit(self, reached: Mapping[int, int]) -> None:
+        self.lanes.admit({TopicPartition("topic", partition): offset for partition, offset in reached.items()})
+
+    async def settle(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
         self.begun.append(records)
+        self.since.append({partition.partition: offset for partition, offset in since.items()})
         self.settled.append(asyncio.get_running_loop().create_future())
         return await self.settled[-1]
 
@@ -149,7 +155,9 @@ async def test_letting_go_finishes_what_is_in_work_and_forgets_what_waits() -> N
     scene.settled[0].set_result(True)
     await asyncio.wait_for(letting_go, 10)
     assert scene.acknowledged == {0: 8}
-    # After a rebalance the partition is read again from there.
+    # After a rebalance the partition is read again from there, but not before it is known from where.
+    await scene.lanes.take(_records(0, 16, 4))
+    scene.admit({0: 8})
     scene.taking(*_records(0, 8, 2))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(0, 8), (0, 9)]
@@ -178,3 +186,24 @@ async def test_an_end_does_not_wait_for_ever() -> None:
     await asyncio.wait_for(scene.lanes.end(0.01), 10)
     await asyncio.wait_for(taken, 10)
     assert scene.acknowledged == {}
+
+
+async def test_each_batch_begins_where_the_one_before_ended() -> None:
+    scene = Scene()
+    scene.admit({0: 5})
+    scene.taking(*_records(0, 5, 2), *_records(0, 9, 8))
+    await scene.has_begun(1)
+    scene.settled[0].set_result(True)
+    await scene.has_begun(2)
+    assert scene.since == [{0: 5}, {0: 15}]
+    assert scene.lanes.reached(TopicPartition("topic", 0)) == 17
+    await scene.lanes.end(0)
+
+
+async def test_what_is_read_again_does_not_go_back() -> None:
+    scene = Scene()
+    scene.admit({0: 30})
+    scene.taking(*_records(0, 10, 2))
+    await scene.has_begun(1)
+    assert scene.lanes.reached(TopicPartition("topic", 0)) == 30
+    await scene.lanes.end(0)

@@ -8,6 +8,7 @@ from workers.cli import dead_letters, personal_data, questions, serving, topics
 from workers.cli.demo import demo
 from workers.cli.dev import dev
 from workers.cli.failures import Program
+from workers.cli.rereading import reread
 from workers.cli.send import send
 from workers.cli.tail import tail
 from workers.cli.verify import export, verify
@@ -40,12 +41,13 @@ def _program() -> typer.Typer:
     program.command("health", rich_help_panel=operate)(serving.health)
     topic_commands = typer.Typer(
         no_args_is_help=True,
-        help="Create or check the topics; adopt others; restore the relay's positions.",
+        help="Create or check the topics; adopt others, read one again; restore the relay's positions.",
         context_settings=_FORMS,
     )
     topic_commands.command("create")(topics.create)
     topic_commands.command("check")(topics.check)
     topic_commands.command("adopt")(topics.adopt)
+    topic_commands.command("reread")(reread)
     topic_commands.command("restore-positions")(topics.restore_positions)
     program.add_typer(topic_commands, name="topics", rich_help_panel=operate)
     letters = typer.Typer(

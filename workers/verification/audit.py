@@ -14,6 +14,7 @@ from schemas.topics import Topic
 from workers.positions import Position, read_positions
 from workers.settings import Settings
 from workers.verification.findings import Finding, Promise
+from workers.verification.reading import unread
 from workers.verification.shards import ShardAudit
 from workers.verification.story import Story
 from workers.verification.topics import Missing, TopicsAudit
@@ -33,6 +34,8 @@ async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -
             yield finding
     # Read again: what was seen on the topics must have been noted in the same transaction.
     for finding in _unnoted(topics.reached, await read_positions(settings, name)):
+        yield finding
+    for finding in await unread(settings, engine):
         yield finding
     async for finding in _shards(settings, engine, positions, topics, progress):
         yield finding

@@ -21,7 +21,7 @@ class Promise(StrEnum):
     TOPICS = "topics"
     """Topics that hold the log: every event once, in order, byte for byte."""
     POSITIONS = "positions"
-    """The relay's positions, which lie in the log."""
+    """The relay's positions, which lie in the log, and those of the consumer groups, which lie in what was read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,21 @@
+"""How far each partition of the input topics was read is kept beside what was decided (docs/decisions/0013).
+
+There are no rows yet: a worker that finds none reads from the beginning, which changes nothing that was decided before.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "reading_positions",
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("topic", "partition", name="reading_positions_pkey"),
+        comment="How far each partition was read: all before the next offset is decided, in the same transactions.",
+    )

@@ -1,0 +1,66 @@
+"""How far each partition of the input topics was read: kept beside what was decided (docs/decisions/0013)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a transaction decides of a partition, whose full name `topic` is: all from one offset to before another."""
+
+    topic: str
+    partition: int
+    since: int
+    until: int
+
+
+class ReadingWentBack(Exception):
+    """Records were to be decided whose predecessors the database does not know."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        places = ", ".join(f"{span.topic}/{span.partition} to {span.since}" for span in spans)
+        super().__init__(
+            f"this process had read {places}, but the database knows less: it was restored to an earlier state, or is "
+            "another one. A worker that starts anew goes on from where the database is."
+        )
+
+
+async def reading_positions(connection: AsyncConnection, topic: str) -> dict[int, int]:
+    """Give the next offset of each partition of a topic of which anything is known."""
+    rows = await fetch(connection, _POSITIONS, topic=topic)
+    return {row["partition"]: row["next_offset"] for row in rows}
+
+
+async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mapping[int, int]) -> None:
+    """Note that there is nothing to be read before these offsets; what is known to be read beyond them stays."""
+    partitions = sorted(offsets)
+    await fetch(
+        connection,
+        _AT_LEAST,
+        topic=topic,
+        partitions=partitions,
+        offsets=[offsets[partition] for partition in partitions],
+    )
+
+
+async def forget_reading(connection: AsyncConnection, topic: str) -> int:
+    """Know no longer that anything of a topic was read; give of how many partitions it was known."""
+    return len(await fetch(connection, _FORGET, topic=topic))
+
+
+_POSITIONS = text("SELECT partition, next_offset FROM reading_positions WHERE topic = CAST(:topic AS text)")
+_FORGET = text("DELETE FROM reading_positions WHERE topic = CAST(:topic AS text) RETURNING partition")
+_AT_LEAST = text(
+    """
+    INSERT INTO reading_positions AS kept (topic, partition, next_offset)
+    SELECT CAST(:topic AS text), "partition", "offset"
+    FROM unnest(CAST(:partitions AS integer[]), CAST(:offsets AS bigint[])) AS noted("partition", "offset")
+    ORDER BY "partition"
+    ON CONFLICT (topic, partition) DO UPDATE SET next_offset = greatest(kept.next_offset, excluded.next_offset)
+    """
+)
