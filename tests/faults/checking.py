@@ -1,4 +1,4 @@
-"""What must hold once a fault is over: everything sent is answered and published, once, and nothing is wrong anywhere."""
+"""What must hold once a fault is over: what was sent is answered and published, once, and nothing is wrong."""
 
 from sqlalchemy import text
 

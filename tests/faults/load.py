@@ -18,7 +18,7 @@ _GIVE_UP_MS = 8_000
 
 @dataclass
 class Load:
-    """Facts, bindings, refusals, waits that end, and fan-outs, over two organizations; `sent` is what was acknowledged."""
+    """Facts, bindings, refusals, waits that end, and fan-outs, over two organizations; `sent` was acknowledged."""
 
     installation: Installation
     sent: list[Said] = field(default_factory=list)

@@ -39,7 +39,10 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
         for table in chance.sample(_TABLES[:6], 2):
             await flows(load)
             refused = _count(worker.lines, _RETRIED)
-            async with recovers(load, f"lock on the table {table} beyond the lock timeout"), _locked(installation, table):
+            async with (
+                recovers(load, f"lock on the table {table} beyond the lock timeout"),
+                _locked(installation, table),
+            ):
 
                 async def is_refused(before: int = refused) -> bool:
                     return _count(worker.lines, _RETRIED) >= before + 2
@@ -52,15 +55,14 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
 @pytest.mark.timeout(600)
 async def test_tables_altered_under_load(quiet_installation: Installation, chance: Random) -> None:
     await quiet_installation.start()
-    async with loaded(quiet_installation) as load:
-        async with recovers(load, "tables altered again and again"):
-            for turn in range(20):
-                table = chance.choice(_TABLES[3:6])
-                await flows(load, 20)
-                async with quiet_installation.engine.begin() as connection:
-                    await connection.execute(text(f"ALTER TABLE {table} ADD COLUMN more_{turn} integer"))
-                async with quiet_installation.engine.begin() as connection:
-                    await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN more_{turn}"))
+    async with loaded(quiet_installation) as load, recovers(load, "tables altered again and again"):
+        for turn in range(20):
+            table = chance.choice(_TABLES[3:6])
+            await flows(load, 20)
+            async with quiet_installation.engine.begin() as connection:
+                await connection.execute(text(f"ALTER TABLE {table} ADD COLUMN more_{turn} integer"))
+            async with quiet_installation.engine.begin() as connection:
+                await connection.execute(text(f"ALTER TABLE {table} DROP COLUMN more_{turn}"))
     await all_is_well(load)
 
 
@@ -70,10 +72,9 @@ async def test_no_connection_is_left(breakable: OwnServers, breaking: Installati
     worker = await breaking.start()
     async with loaded(breaking) as load:
         await flows(load)
-        async with recovers(load, "all connections taken by others"):
-            async with _all_connections_taken(breakable):
-                await worker.logged(_RETRIED)
-                await asyncio.sleep(chance.uniform(0, 10))
+        async with recovers(load, "all connections taken by others"), _all_connections_taken(breakable):
+            await worker.logged(_RETRIED)
+            await asyncio.sleep(chance.uniform(0, 10))
     await all_is_well(load)
 
 
