@@ -22,6 +22,8 @@ _TAKE = text(
     VALUES (:slot, :owner, clock_timestamp() + make_interval(secs => :seconds))
     ON CONFLICT (slot) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
         WHERE relay_leases.owner = excluded.owner OR relay_leases.expires_at < clock_timestamp()
+            -- Further ahead than any lease lasts: the clock has gone back since it was taken.
+            OR relay_leases.expires_at > clock_timestamp() + make_interval(secs => 10 * :seconds)
     RETURNING slot
     """
 )

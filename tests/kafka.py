@@ -21,6 +21,7 @@ from workers.consumer import consumer_group
 from workers.roles import Role
 
 _LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
+_CONSUMED_SECONDS = 120
 _TOPIC_OF_ROLE = {
     Role.PROJECTS: Topic.PROJECTS,
     Role.PAYMENT_PROFILES: Topic.PAYMENT_PROFILES,
@@ -98,7 +99,7 @@ async def all_consumed(installation: Installation, *roles: Role) -> None:
             acknowledged |= await acknowledged_offsets(installation, role)
         return all(acknowledged.get(partition, 0) >= end for partition, end in ends.items())
 
-    await until(done, "the consumers")
+    await until(done, "the consumers", _CONSUMED_SECONDS)
 
 
 async def acknowledged_offsets(installation: Installation, role: Role) -> dict[TopicPartition, int]:

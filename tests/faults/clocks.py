@@ -27,8 +27,10 @@ class Clocks:
             for statement in (
                 "CREATE TABLE clock_shift (shift interval NOT NULL)",
                 "INSERT INTO clock_shift VALUES ('0')",
-                "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE"
-                " RETURN pg_catalog.clock_timestamp() + (SELECT shift FROM public.clock_shift)",
+                (
+                    "CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE"
+                    " RETURN pg_catalog.clock_timestamp() + (SELECT shift FROM public.clock_shift)"
+                ),
                 f'ALTER DATABASE "{name}" SET search_path = public, pg_catalog',
             ):
                 await connection.execute(text(statement))

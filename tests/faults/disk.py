@@ -95,10 +95,14 @@ async def slow_disk(
     try:
 
         async def is_slow() -> bool:
-            return log.exists() and _DELAYED in log.read_text(errors="replace")
+            return await asyncio.to_thread(_names_a_delay, log)
 
         await until(is_slow, "a delayed call")
         yield
     finally:
         os.kill(tracer.pid, signal.SIGINT)
         await tracer.wait()
+
+
+def _names_a_delay(log: Path) -> bool:
+    return log.exists() and _DELAYED in log.read_text(errors="replace")

@@ -1,6 +1,6 @@
 """`whopays run` with a clock that jumps by the seconds that a file names, whenever they are written there."""
 
-import datetime
+import datetime as dt
 import os
 import time
 from pathlib import Path
@@ -14,16 +14,16 @@ def _shift() -> float:
     return float(_SHIFT.read_text() or 0)
 
 
-class _JumpingDatetime(datetime.datetime):
+class _JumpingDatetime(dt.datetime):
     @classmethod
     def now(cls, tz: Any = None) -> Any:
-        return datetime.datetime.fromtimestamp(_clock() + _shift(), tz)
+        return dt.datetime.fromtimestamp(_clock() + _shift(), tz)
 
 
 if __name__ == "__main__":
     # Before anything else is imported, so that everybody gets these.
     vars(time).update(time=lambda: _clock() + _shift(), time_ns=lambda: _clock_ns() + int(_shift() * 1e9))
-    vars(datetime)["datetime"] = _JumpingDatetime
+    vars(dt)["datetime"] = _JumpingDatetime
     from workers.cli import main
 
     main()

@@ -95,6 +95,12 @@ class Breakable(Generic[AnyServer]):
         await self.relaunch()
         await self.wait_until_ready()
 
+    async def restart(self) -> None:
+        """Stop the server in the orderly way, and start it."""
+        await asyncio.to_thread(self.server.stop)
+        await self.launch()
+        await self.wait_until_ready()
+
     async def relaunch(self) -> None:
         """Start the ended server again. None of its processes may live: two of them on the same data destroy it."""
         await asyncio.to_thread(self._until_all_have_ended)

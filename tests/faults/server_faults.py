@@ -6,9 +6,7 @@ from random import Random
 
 import psutil
 
-from embedded.kafka import Kafka
-from embedded.postgresql import PostgreSQL
-from tests.faults.own_servers import Breakable, OwnServers, signal_all
+from tests.faults.own_servers import OwnServers, signal_all
 from tests.installations import Worker
 from tests.waiting import until
 
@@ -98,12 +96,10 @@ async def everything_stands_still(own: OwnServers, workers: Sequence[Worker], ch
 async def both_restarted(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """Both servers again and again, in the orderly way."""
     for _ in range(3):
-        servers: list[Breakable[PostgreSQL] | Breakable[Kafka]] = [*own.servers]
-        chance.shuffle(servers)
-        for server in servers:
-            await asyncio.to_thread(server.server.stop)
-            await server.launch()
-            await server.wait_until_ready()
+        restarts = [own.kafka.restart, own.postgresql.restart]
+        chance.shuffle(restarts)
+        for restart in restarts:
+            await restart()
 
 
 async def storm_of_terminations(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:

@@ -32,7 +32,7 @@ async def three_brokers() -> AsyncIterator[Cluster]:
 
 @pytest_asyncio.fixture
 async def replicated(three_brokers: Cluster, breakable: OwnServers) -> AsyncIterator[Installation]:
-    """A running whopays on three brokers: the roles in two processes, and topics as `whopays topics create` makes them."""
+    """A running whopays on three brokers: two processes, topics as `whopays topics create` makes them."""
     async with breakable.installation(three_brokers.bootstrap_servers) as made:
         await three_brokers.whole()
         await made.start(Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)

@@ -56,12 +56,13 @@ async def test_the_disk_of_postgresql_is_full(
 ) -> None:
     async with loaded(cramped) as load:
         await flows(load)
-        async with recovers(load, "full disk of PostgreSQL, which ended"):
+        async with recovers(load, "full disk of PostgreSQL, which crashed"):
             with filled(disks[0]):
                 await _use_up_the_write_ahead_log(on_small_disks)
                 await asyncio.sleep(_FULL_SECONDS)
-            await on_small_disks.postgresql.ended()
-            await on_small_disks.postgresql.start_again()
+            # It ended, or begins anew again and again.
+            await on_small_disks.postgresql.mend()
+            await on_small_disks.accepting()
     await all_is_well(load)
 
 
@@ -94,7 +95,7 @@ async def test_the_disk_of_the_broker_is_full(
 
 @pytest.mark.parametrize(
     ("server", "calls"),
-    [("postgresql", ("fsync", "fdatasync")), ("kafka", ("fsync", "fdatasync", "pwrite64", "writev"))],
+    (("postgresql", ("fsync", "fdatasync")), ("kafka", ("fsync", "fdatasync", "pwrite64", "writev"))),
 )
 async def test_a_slow_disk(
     server: str, calls: tuple[str, ...], breakable: OwnServers, breaking: Installation, tmp_path: Path, chance: Random
@@ -106,26 +107,28 @@ async def test_a_slow_disk(
     slowed = breakable.postgresql if server == "postgresql" else breakable.kafka
     async with loaded(breaking) as load:
         await flows(load)
-        async with recovers(load, f"slow disk of {server}"):
-            async with slow_disk(slowed.processes(), calls, chance.uniform(0.1, _SLOW_SECONDS), tmp_path / "calls"):
-                await flows(load, 200)
+        slow = slow_disk(slowed.processes(), calls, chance.uniform(0.1, _SLOW_SECONDS), tmp_path / "calls")
+        async with recovers(load, f"slow disk of {server}"), slow:
+            await flows(load, 200)
     await all_is_well(load)
 
 
 async def _use_up_the_write_ahead_log(own: OwnServers) -> None:
-    """Have PostgreSQL need more of its log than there is room for, at which it ends."""
+    """Have PostgreSQL need more of its log than there is room for, at which it crashes."""
 
-    async def fails() -> bool:
-        with suppress(asyncpg.InsufficientPrivilegeError):
-            try:
-                connection = await own.connect()
+    async def has_crashed() -> bool:
+        try:
+            connection = await own.connect()
+        except (asyncpg.PostgresError, OSError):
+            pass
+        else:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await connection.execute("CREATE TABLE IF NOT EXISTS used_up (n integer)")
                 for _ in range(100):
                     await connection.execute("INSERT INTO used_up VALUES (1)")
                     await connection.execute("SELECT pg_switch_wal()")
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                own.postgresql.processes()
-                return own.postgresql.server.has_ended
-        return False
+            connection.terminate()
+        own.postgresql.processes()
+        return "PANIC" in await asyncio.to_thread(own.postgresql.folder.log("postgresql").read_text, errors="replace")
 
-    await until(fails, "the end of PostgreSQL", _ENDS_SECONDS)
+    await until(has_crashed, "PostgreSQL's panic", _ENDS_SECONDS)

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from schemas.facts import ProjectChanged
 from schemas.reading import read_fact
@@ -34,10 +35,6 @@ _POISON = {
     "deep": Said(Topic.PROJECTS, b"acme", b"[" * 100_000),
     "null header": Said(Topic.PROJECTS, b"acme", b"{}", (("ce_specversion", None), ("ce_id", None))),
     "foreign header": Said(Topic.PROJECTS, b"acme", b"{}", (("ce_id", b"\xff"), ("", b""), ("content-type", b"\xff"))),
-    "header twice": replace(
-        project("acme", "twice", binary=True),
-        headers=(*project("acme", "twice", binary=True).headers, ("ce_id", b"other")),
-    ),
     "faulty": project("acme", f"{_FAULTY}-NUMBER"),
 }
 
@@ -49,16 +46,17 @@ async def test_poison_at_every_place_of_a_batch(kind: str, engine: AsyncEngine) 
         await connection.execute(text(_REFUSED))
     deciding = batches(engine)
     expected_dead, expected_good = [], set()
-    for turn, places in enumerate(product((True, False), repeat=_PLACES)):
-        batch = _batch(kind, places, turn)
-        await deciding.settle(Role.PROJECTS, batch, _reader)
-        # Read once more, as after a crash: that changes nothing.
-        await deciding.settle(Role.PROJECTS, batch, _reader)
-        for record, is_poison in zip(batch, places, strict=True):
-            if is_poison:
-                expected_dead.append(record.offset)
-            else:
-                expected_good.add(f"p{record.offset}")
+    with capture_logs():
+        for turn, places in enumerate(product((True, False), repeat=_PLACES)):
+            batch = _batch(kind, places, turn)
+            await deciding.settle(Role.PROJECTS, batch, _reader)
+            # Read once more, as after a crash: that changes nothing.
+            await deciding.settle(Role.PROJECTS, batch, _reader)
+            for record, is_poison in zip(batch, places, strict=True):
+                if is_poison:
+                    expected_dead.append(record.offset)
+                else:
+                    expected_good.add(f"p{record.offset}")
     async with engine.connect() as connection:
         dead = (await connection.execute(text('SELECT "offset" FROM dead_letters ORDER BY "offset"'))).scalars().all()
         good = set((await connection.execute(text("SELECT project FROM projects"))).scalars())
