@@ -22,6 +22,7 @@ HUGE = "huge"
 """The organization one of whose accounts pays for so many projects that its notices are fanned out."""
 _REMEMBERED = 50
 _SCENES_PER_FAN_OUT = 200
+_FAR_SECONDS = 60
 
 
 @dataclass
@@ -150,8 +151,12 @@ class Mixture:
 
     def _scheduled(self, organization: Organization) -> list[Said]:
         name = self._one(PROJECTS)
+        if self._chance(30):
+            # Far enough to be scheduled however late it is read, and cancelled so that nobody waits for it.
+            cancelled = self._command(organization, "CancelScheduledBinding", project=name)
+            return [self._appointment(organization, name, _FAR_SECONDS), cancelled]
         told = [self._appointment(organization, name, seconds) for seconds in self._one(((1,), (2,), (3, 2), (-1,)))]
-        if self._chance(25):
+        if self._chance(15):
             told.append(self._command(organization, "CancelScheduledBinding", project=name))
         return told
 
@@ -175,7 +180,9 @@ class Mixture:
 
     def _project_reported(self, organization: Organization) -> list[Said]:
         name = self._one(PROJECTS)
-        states = self._one((("Active",), ("Inactive", "Active"), ("Deleted",), ("Deleted", "Active"), ("uid",)))
+        states = self._one(
+            (("Active",), ("Inactive", "Active"), ("Inactive",), ("Deleted",), ("Deleted", "Active"), ("uid",))
+        )
         told = []
         for state in states:
             if state == "uid":

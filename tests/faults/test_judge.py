@@ -68,7 +68,7 @@ async def truth(services: Addresses, template: str) -> AsyncIterator[Evidence]:
 
 async def test_nothing_is_found_where_nothing_is_wrong(installation: Installation) -> None:
     async with loaded(installation, seed=6, rate=_RATE, huge_projects=_FAN_OUT_PROJECTS) as load:
-        await until(lambda: _has_sent(load, 4500), "the load", seconds=90)
+        await until(lambda: _has_sent(load, 3500), "the load", seconds=90)
     await all_is_well(load)
     _assert_that_everything_occurred(await collected(load), load)
 
