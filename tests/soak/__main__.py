@@ -1,6 +1,7 @@
 """`python -m tests.soak --minutes 60`: break things under load for so long, and report."""
 
 import asyncio
+import logging
 from pathlib import Path
 from random import SystemRandom
 from typing import Annotated
@@ -22,6 +23,9 @@ def main(
     """Break everything under mixed load, at random; exit status 1 when anything was lost, doubled or wrong."""
     drawn = seed if seed is not None else SystemRandom().randrange(1_000_000)
     typer.echo(f"seed {drawn}", err=True)
+    # Clients of the soak itself complain of what the soak does to the servers.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     outcome = asyncio.run(_shown(minutes * 60, drawn, rate))
     show(outcome, Console())
     if report is not None:

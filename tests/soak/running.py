@@ -8,7 +8,8 @@ from random import Random
 
 import asyncpg
 
-from tests.faults.checking import all_is_well
+from tests.faults.checking import come_to_rest
+from tests.faults.judge import judged
 from tests.faults.load import Load, loaded
 from tests.faults.own_servers import own_servers
 from tests.faults.recovering import flows, nothing_waits
@@ -83,14 +84,19 @@ async def soak(seconds: float, seed: int, rate: float, tell: Progress) -> Outcom
                     sampling.cancel()
                     await asyncio.gather(sampling, return_exceptions=True)
             tell("judging")
-            try:
-                await all_is_well(load)
-            except AssertionError as error:
-                outcome.wrong.append(str(error))
+            outcome.wrong += await _verdict(load)
         outcome.minutes = (time.monotonic() - began) / 60
         outcome.records, outcome.doubtful, outcome.restarts = len(load.sent), len(load.doubtful), crew.restarts
         outcome.commands = sum(one.topic == "admin-commands" for one in load.sent)
     return outcome
+
+
+async def _verdict(load: Load) -> list[str]:
+    try:
+        await come_to_rest(load)
+    except AssertionError as error:
+        return [str(error)]
+    return [f"whopays verify: {finding}" for finding in await findings_of(load.installation)] + await judged(load)
 
 
 async def _break(outcome: Outcome, scene: Scene, load: Load, began: float, seconds: float, tell: Progress) -> None:
