@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-debezium plots lock clean
+.PHONY: help demo test simulate lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -20,6 +20,9 @@ demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a
 
 test: $(READY) ## Run the tests; ARGS='-k binding -x' goes to pytest
 	$(BIN)/pytest $(ARGS)
+
+simulate: $(READY) ## Explore the models of the protocols exhaustively; ARGS=--large goes further, ARGS=--stories tells why
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
