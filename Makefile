@@ -2,12 +2,13 @@
 PYTHON ?= python3
 ARGS ?=
 SEED ?=
+MINUTES ?= 10
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos lint format bench bench-debezium plots lock clean
+.PHONY: help demo test chaos soak simulate lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -24,6 +25,12 @@ test: $(READY) ## Run the tests; ARGS='-k binding -x' goes to pytest
 
 chaos: $(READY) ## Break everything, half an hour, and see that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
 	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
+
+soak: $(READY) ## Break things at random under load for MINUTES=60, and report; ARGS='--seed 7 --report docs/reliability'
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+simulate: $(READY) ## Explore the models of the protocols exhaustively; ARGS=--large goes further, ARGS=--stories tells why
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

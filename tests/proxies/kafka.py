@@ -133,7 +133,8 @@ class KafkaProxy(Proxy):
 
     def _rewritten(self, key: int, version: int, frame: bytes) -> bytes:
         """Give an answer in which the broker is where the proxy is."""
-        if key not in (ApiKey.METADATA, ApiKey.FIND_COORDINATOR):
+        # Nobody is led anywhere by a version that whopays spells out itself: it only wants to know of topics.
+        if key not in (ApiKey.METADATA, ApiKey.FIND_COORDINATOR) or (key, version) not in _ANSWERS:
             return frame
         answer = _decoded(key, version, frame)
         if key == ApiKey.METADATA:

@@ -23,7 +23,7 @@ def main() -> int:
 
 def _hold(console: Console, cases: tuple[Case, ...]) -> bool:
     table = Table("model", "bounds", title="With all safeguards")
-    for column in ("states", "transitions", "depth", "seconds"):
+    for column in ("states", "transitions", "depth", "CPU s"):
         table.add_column(column, justify="right")
     table.add_column("verdict")
     found: list[Counterexample] = []

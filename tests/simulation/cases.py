@@ -61,7 +61,7 @@ SMALL = (
 )
 LARGE = (
     Case("consumption", "1 worker, partitions of 2 and 1 records, 2 lanes", Consumption((2, 1))),
-    Case("consumption", "1 worker, 1 partition of 4 records, batches of 2", Consumption((4,), batch=2)),
+    Case("consumption", "1 worker, 1 partition of 5 records, 2 lanes", Consumption((5,))),
     Case("consumption", "2 workers, 1 partition of 2 records", Consumption((2,), workers=2, lanes=1)),
     Case(
         "transactions",

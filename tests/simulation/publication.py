@@ -19,10 +19,10 @@ from tests.simulation.publication_states import (
     World,
     Written,
     compacted,
+    delivered,
     ending,
     marked,
     with_relay,
-    without_aborted,
 )
 
 
@@ -137,7 +137,7 @@ class Publication:
             case Phase.ENDING:
                 asked = Request("EndTxn", self._id(number))
                 heard = relay._replace(phase=Phase.ENDED)
-                if (after := self._delivered(world, asked)) is not None:
+                if (after := delivered(world, asked)) is not None:
                     yield "has its EndTxn carried out", with_relay(after, number, heard)
             case Phase.ENDED:
                 outside = not self._holds(Safeguard.SAME_TRANSACTION)
@@ -215,7 +215,7 @@ class Publication:
         """`Relay._transact`: AddPartitionsToTxn and Produce for each partition, in any order; all before EndTxn."""
         left = dict(self._to_send(number, relay))
         for topic, request in left.items():
-            if (after := self._delivered(world, request)) is not None:
+            if (after := delivered(world, request)) is not None:
                 phase = Phase.ENDING if len(left) == 1 else Phase.SENDING
                 sent = relay._replace(phase=phase, sent=relay.sent | {topic})
                 yield f"sends {topic}", with_relay(after, number, sent)
@@ -245,42 +245,15 @@ class Publication:
     def _kafka_goes_on(self, world: World) -> Iterator[tuple[str, World]]:
         for request in world.network:
             rest = world._replace(network=tuple(one for one in world.network if one != request))
-            if (after := self._delivered(rest, request)) is not None:
+            if (after := delivered(rest, request)) is not None:
                 yield f"{request.kind} arrives late", after
         for id_, transaction in enumerate(world.transactions):
             for topic in sorted(transaction.touched):
                 if transaction.state in ("committing", "aborting"):
-                    yield f"the transaction ends in {topic}: {transaction.state}", self._marked(world, id_, topic)
+                    yield (
+                        f"the transaction ends in {topic}: {transaction.state}",
+                        marked(world, id_, topic, keep_aborted=not self._holds(Safeguard.READ_COMMITTED)),
+                    )
             if transaction.state == "open":
                 aborted = self._with_new_epoch(ending(world, id_, "aborting"), id_)
                 yield "the coordinator aborts what has been open for too long", aborted
-
-    def _delivered(self, world: World, request: Request) -> World | None:
-        """Carry out a request of the present epoch; None if Kafka has it come again later, or refuses it."""
-        transaction = world.transactions[request.id]
-        if request.kind == "EndTxn":
-            if transaction.state == "open":
-                return ending(world, request.id, "committing")
-            return world  # it is committed already, or there is nothing to commit
-        if transaction.state not in ("none", "open"):
-            return None
-        opened = Transaction("open", transaction.touched | {request.kind})
-        transactions = (*world.transactions[: request.id], opened, *world.transactions[request.id + 1 :])
-        written = tuple(Written(row, request.id) for row in request.rows)
-        if request.kind == "events":
-            return world._replace(transactions=transactions, events=world.events + written)
-        return world._replace(transactions=transactions, positions=world.positions + written)
-
-    def _marked(self, world: World, id_: int, topic: str) -> World:
-        """The marker that ends a transaction in one topic; when it is the last one, another may begin."""
-        transaction = world.transactions[id_]
-        touched = transaction.touched - {topic}
-        rest = Transaction(transaction.state, touched) if touched else Transaction()
-        after = world._replace(transactions=(*world.transactions[:id_], rest, *world.transactions[id_ + 1 :]))
-        outcome = None if transaction.state == "committing" else ABORTED
-        if topic == "events":
-            return after._replace(events=without_aborted(marked(world.events, id_, outcome)))
-        positions = marked(world.positions, id_, outcome)
-        if self._holds(Safeguard.READ_COMMITTED):
-            positions = without_aborted(positions)
-        return after._replace(positions=compacted(positions))

@@ -76,16 +76,16 @@ def with_relay(world: World, number: int, relay: Relay) -> World:
 
 def ending(world: World, id_: int, state: str) -> World:
     """Give the world with the transaction of an id being committed or aborted."""
-    ending = world.transactions[id_]._replace(state=state)
-    return world._replace(transactions=(*world.transactions[:id_], ending, *world.transactions[id_ + 1 :]))
+    ended = world.transactions[id_]._replace(state=state)
+    return world._replace(transactions=(*world.transactions[:id_], ended, *world.transactions[id_ + 1 :]))
 
 
-def marked(topic: tuple[Written, ...], id_: int, outcome: int | None) -> tuple[Written, ...]:
+def _with_outcome(topic: tuple[Written, ...], id_: int, outcome: int | None) -> tuple[Written, ...]:
     """Give a topic in which the transaction of an id has ended."""
     return tuple(Written(one.row, outcome) if one.open == id_ else one for one in topic)
 
 
-def without_aborted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
+def _without_aborted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
     """Give a topic without what nobody can see."""
     return tuple(one for one in topic if one.open != ABORTED)
 
@@ -98,3 +98,35 @@ def compacted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
             kept.pop()
         kept.append(one)
     return tuple(kept)
+
+
+def delivered(world: World, request: Request) -> World | None:
+    """Carry out a request of the present epoch; None if Kafka has it come again later, or refuses it."""
+    transaction = world.transactions[request.id]
+    if request.kind == "EndTxn":
+        if transaction.state == "open":
+            return ending(world, request.id, "committing")
+        return world  # it is committed already, or there is nothing to commit
+    if transaction.state not in ("none", "open"):
+        return None
+    opened = Transaction("open", transaction.touched | {request.kind})
+    transactions = (*world.transactions[: request.id], opened, *world.transactions[request.id + 1 :])
+    written = tuple(Written(row, request.id) for row in request.rows)
+    if request.kind == "events":
+        return world._replace(transactions=transactions, events=world.events + written)
+    return world._replace(transactions=transactions, positions=world.positions + written)
+
+
+def marked(world: World, id_: int, topic: str, *, keep_aborted: bool) -> World:
+    """The marker that ends a transaction in one topic; when it is the last one, another may begin."""
+    transaction = world.transactions[id_]
+    touched = transaction.touched - {topic}
+    rest = Transaction(transaction.state, touched) if touched else Transaction()
+    after = world._replace(transactions=(*world.transactions[:id_], rest, *world.transactions[id_ + 1 :]))
+    outcome = None if transaction.state == "committing" else ABORTED
+    if topic == "events":
+        return after._replace(events=_without_aborted(_with_outcome(world.events, id_, outcome)))
+    positions = _with_outcome(world.positions, id_, outcome)
+    if not keep_aborted:
+        positions = _without_aborted(positions)
+    return after._replace(positions=compacted(positions))
