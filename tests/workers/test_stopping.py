@@ -6,7 +6,7 @@ import time
 from sqlalchemy import make_url
 
 from tests.installations import Installation, Worker
-from tests.kafka import dead_letters, exactly_published, published, results, send, told_unpaid
+from tests.kafka import all_consumed, dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
 from tests.proxies.network import proxied
 from tests.waiting import until
@@ -51,12 +51,15 @@ async def test_while_the_database_is_away(quiet_installation: Installation) -> N
     async with proxied(url.host, url.port or 5432) as proxy:
         way = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
         worker = await installation.start(WHOPAYS_DATABASE_URL=way)
+        # It reads by now: without the database it would not even begin to.
+        await send(installation, [project("acme", "api")])
+        await all_consumed(installation)
         await proxy.cut()
         await send(installation, [project("acme", "web")])
         await worker.logged("batch_retried")
         await _stops_in_time(worker)
     await installation.start()
-    assert told_unpaid(await exactly_published(installation)) == {"web"}
+    assert told_unpaid(await exactly_published(installation)) == {"api", "web"}
 
 
 async def test_while_the_database_does_not_answer(quiet_installation: Installation) -> None:
