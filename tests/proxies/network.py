@@ -164,10 +164,20 @@ class Proxy:
         return data
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:
+            # It had been accepted before connections were cut.
+            writer.transport.abort()
+            return
         self.used.set()
         task = asyncio.create_task(self._connected(reader, writer))
         self._links[task] = None
-        task.add_done_callback(self._links.pop)
+
+        def ended(_: object) -> None:
+            # Also when it was cancelled before it began.
+            writer.transport.abort()
+            del self._links[task]
+
+        task.add_done_callback(ended)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -187,8 +197,6 @@ class Proxy:
             pass  # the server is away, as its client learns now
         except Exception as failure:  # noqa: BLE001 (raised when the proxy is closed)
             self._failures.append(failure)
-        finally:
-            writer.transport.abort()
 
     async def _pump(self, link: Link, towards: Towards) -> None:
         arrived: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_ON_THE_WAY)
