@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
+from functools import partial
 from typing import Self
 
 _CHUNK_BYTES = 65_536
@@ -81,7 +82,7 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._server: asyncio.Server | None = None
+        self._listening: asyncio.Task[None] | None = None
         self._port = 0
         self._passing = asyncio.Event()
         self._delay_seconds = 0.0
@@ -106,9 +107,11 @@ class Proxy:
         """Let everything through at full speed, on the same port as ever."""
         self._delay_seconds = self._bytes_per_second = 0.0
         self._passing.set()
-        if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-            self._port = self._server.sockets[0].getsockname()[1]
+        if self._listening is None:
+            listener = socket.create_server(("127.0.0.1", self._port))
+            listener.setblocking(False)
+            self._port = listener.getsockname()[1]
+            self._listening = asyncio.create_task(self._listen(listener))
 
     def hold(self) -> None:
         """Let nothing through, as a network that swallows packets: nobody is told. Once mended, what was sent comes."""
@@ -138,9 +141,10 @@ class Proxy:
 
     async def cut(self) -> int:
         """End all connections, give how many there were, and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait([self._listening])
+            self._listening = None
         return await self.sever()
 
     async def close(self) -> None:
@@ -163,11 +167,21 @@ class Proxy:
         """Give what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
         return data
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.used.set()
-        task = asyncio.create_task(self._connected(reader, writer))
-        self._links[task] = None
-        task.add_done_callback(self._links.pop)
+    async def _listen(self, listener: socket.socket) -> None:
+        # An asyncio.Server that is closed while it accepts forgets to close what it has accepted.
+        with listener:
+            while True:
+                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+                self.used.set()
+                reader, writer = await asyncio.open_connection(sock=accepted)
+                task = asyncio.create_task(self._connected(reader, writer))
+                self._links[task] = None
+                task.add_done_callback(partial(self._ended, writer))
+
+    def _ended(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        # Also when it was cancelled before it began.
+        writer.transport.abort()
+        del self._links[task]
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -187,8 +201,6 @@ class Proxy:
             pass  # the server is away, as its client learns now
         except Exception as failure:  # noqa: BLE001 (raised when the proxy is closed)
             self._failures.append(failure)
-        finally:
-            writer.transport.abort()
 
     async def _pump(self, link: Link, towards: Towards) -> None:
         arrived: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_ON_THE_WAY)
