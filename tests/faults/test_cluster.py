@@ -19,7 +19,7 @@ from workers.topics import check_topics
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 
-_ROUNDS = 2
+_ROUNDS = 1
 _LONGEST_SECONDS = 15
 
 

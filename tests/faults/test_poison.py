@@ -20,8 +20,9 @@ from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.recovering import flows, recovers
 from tests.installations import Installation
-from tests.kafka import dead_letters, exactly_published, results, send, told_unpaid
+from tests.kafka import Published, dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.messages import Said, account, bind, profile, project
+from tests.waiting import until
 from workers.roles import Role
 
 _PLACES = 5
@@ -75,7 +76,7 @@ async def test_a_fault_is_mended_under_load_and_redriven(quiet_installation: Ins
         async with recovers(load, "a record with a fault, mended and redriven"):
             said = [profile("umbrella"), account("umbrella", "main"), project("umbrella", _FAULTY)]
             await send(installation, [*said, bind("umbrella", _FAULTY, "main", "too-early")])
-            found = await exactly_published(installation)
+            found = await until(partial(_told_of_fault, installation), "the dead letter and the refusal")
             assert [letter["reason"] for letter in dead_letters(found)] == ["HandlerFault"]
             assert results(found)["too-early"]["violations"][0]["reason"] == "ProjectNotFound"
             async with installation.engine.begin() as connection:
@@ -91,6 +92,11 @@ async def test_a_fault_is_mended_under_load_and_redriven(quiet_installation: Ins
     assert results(found)["in-time"]["outcome"] == "Applied"
     assert _FAULTY in told_unpaid(found)
     assert len([letter for letter in dead_letters(found) if letter["reason"] == "HandlerFault"]) == 1
+
+
+async def _told_of_fault(installation: Installation) -> list[Published] | None:
+    found = await published(installation)
+    return found if dead_letters(found) and "too-early" in results(found) else None
 
 
 def _batch(kind: str, places: Sequence[bool], turn: int) -> list[Record]:
