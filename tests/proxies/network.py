@@ -172,6 +172,8 @@ class Proxy:
         with listener:
             while True:
                 accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+                # Small messages are not held back, as asyncio sees to with its own sockets.
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.used.set()
                 reader, writer = await asyncio.open_connection(sock=accepted)
                 task = asyncio.create_task(self._connected(reader, writer))

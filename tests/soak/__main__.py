@@ -34,8 +34,11 @@ def main(
 
 
 async def _shown(seconds: float, seed: int, rate: float) -> Outcome:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return await soak(seconds, seed, rate, lambda words: console.log(words))
     columns = TextColumn("{task.description:<36}"), BarColumn(bar_width=30), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=1) as progress:
+    with Progress(*columns, console=console, refresh_per_second=1) as progress:
         task = progress.add_task("starting", total=seconds)
 
         async def move_on() -> None:
