@@ -36,7 +36,7 @@ def main(
 async def _shown(seconds: float, seed: int, rate: float) -> Outcome:
     console = Console(stderr=True)
     if not console.is_terminal:
-        return await soak(seconds, seed, rate, lambda words: console.log(words))
+        return await soak(seconds, seed, rate, console.log)
     columns = TextColumn("{task.description:<36}"), BarColumn(bar_width=30), TimeElapsedColumn()
     with Progress(*columns, console=console, refresh_per_second=1) as progress:
         task = progress.add_task("starting", total=seconds)
