@@ -82,7 +82,7 @@ def consume(
 
     liveness = Liveness(consumption.fail)
     source = _Source(lambda: subscriber.consumer, role)
-    lanes = Lanes(settle, source, settings.batch_max_records)
+    lanes = Lanes(settle, source, settings.batch_max_records, consumption.fail)
     reading = Reading(
         consumption.engine,
         consumption.metrics,

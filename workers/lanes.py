@@ -39,10 +39,16 @@ class Source(Protocol):
 
 
 class Lanes:
-    """Has batches of at most `batch_records` settled and acknowledged, until one cannot be settled."""
+    """Has batches of at most `batch_records` settled and acknowledged, until one cannot be settled.
 
-    def __init__(self, settle: Settle, source: Source, batch_records: int) -> None:
+    What nobody expects to go wrong here goes to `fail`, which ends the process: nothing stands still unseen.
+    """
+
+    def __init__(
+        self, settle: Settle, source: Source, batch_records: int, fail: Callable[[BaseException], None]
+    ) -> None:
         self._settle = settle
+        self._fail = fail
         self._source = source
         self._batch_records = batch_records
         self._waiting: dict[TopicPartition, deque[Record]] = {}
@@ -106,7 +112,7 @@ class Lanes:
         if self._lanes:
             await asyncio.wait(self._lanes, timeout=seconds)
         if self._acknowledging is not None:
-            await self._acknowledging
+            await asyncio.wait([self._acknowledging])
 
     async def end(self, seconds: float) -> None:
         """Begin nothing any more, and let go."""
@@ -156,14 +162,22 @@ class Lanes:
             self._busy -= batch.keys()
             if self._acknowledging is None:
                 self._acknowledging = asyncio.create_task(self._acknowledge_durable())
+                self._acknowledging.add_done_callback(self._watch)
         else:
             # Its partitions stay busy: nothing behind it is begun, and so nothing behind it is acknowledged.
             self._is_ending = True
 
     def _free(self, lane: asyncio.Task[None]) -> None:
         del self._lanes[lane]
+        self._watch(lane)
         self._fill()
         self._has_changed.set()
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._is_ending = True
+            self._fail(error)
 
     async def _acknowledge_durable(self) -> None:
         """Acknowledge, not after each batch but a few times a second, until there is nothing to acknowledge."""

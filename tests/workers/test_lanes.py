@@ -28,10 +28,12 @@ class Scene:
     begun: list[list[Record]] = field(default_factory=list)
     settled: list[asyncio.Future[bool]] = field(default_factory=list)
     since: list[dict[int, int]] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+    unacknowledgeable: Exception | None = None
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lanes = Lanes(self.settle, self, _BATCH)
+        self.lanes = Lanes(self.settle, self, _BATCH, self.failures.append)
         self.admit({0: 0, 1: 0, 2: 0})
 
     def admit(self, reached: Mapping[int, int]) -> None:
@@ -44,6 +46,8 @@ class Scene:
         return await self.settled[-1]
 
     async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self.unacknowledgeable is not None:
+            raise self.unacknowledgeable
         self.acknowledged |= {partition.partition: offset for partition, offset in offsets.items()}
 
     def pause(self, partition: TopicPartition) -> None:
@@ -207,3 +211,24 @@ async def test_what_is_read_again_does_not_go_back() -> None:
     await scene.has_begun(1)
     assert scene.lanes.reached(TopicPartition("topic", 0)) == 30
     await scene.lanes.end(0)
+
+
+async def test_what_nobody_expected_ends_the_process_instead_of_standing_still() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 2))
+    await scene.has_begun(1)
+    scene.settled[0].set_exception(ZeroDivisionError())
+    await _failed(scene, 1)
+    scene = Scene(unacknowledgeable=ZeroDivisionError())
+    scene.taking(*_records(0, 0, 2))
+    await scene.has_begun(1)
+    scene.settled[0].set_result(True)
+    await _failed(scene, 1)
+    await scene.lanes.let_go(1)
+
+
+async def _failed(scene: Scene, failures: int) -> None:
+    async def look() -> bool:
+        return len(scene.failures) == failures
+
+    await until(look, "a failure")
