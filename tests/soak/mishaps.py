@@ -16,7 +16,11 @@ from tests.proxies.network import Towards
 from tests.proxies.ways import Ways
 from tests.soak.crew import Crew
 
-_CAUGHT_SECONDS = 30.0
+_CAUGHT_SECONDS = 60.0
+
+
+class DidNotComeAbout(Exception):
+    """What was to be broken did not come by."""
 
 
 @dataclass(frozen=True)
@@ -117,24 +121,34 @@ async def connections_half_closed(scene: Scene) -> None:
 
 async def answer_to_commit_swallowed(scene: Scene) -> None:
     """A transaction is committed, and its worker does not know."""
-    swallowed = scene.ways.database.swallow_commit("INSERT INTO log")
-    await asyncio.wait_for(swallowed.wait(), _CAUGHT_SECONDS)
+    swallowed = scene.ways.database.swallow_commit("UPDATE shards")
+    await _caught(swallowed.wait())
 
 
 async def answer_of_kafka_swallowed(scene: Scene) -> None:
     """A request to Kafka is done, and who sent it does not know."""
     key = scene.chance.choice((ApiKey.PRODUCE, ApiKey.END_TXN, ApiKey.OFFSET_COMMIT))
-    await asyncio.wait_for(scene.ways.kafka.swallow_answer(key), _CAUGHT_SECONDS)
+    await _caught(scene.ways.kafka.swallow_answer(key))
 
 
 async def request_delivered_late(scene: Scene) -> None:
     """A request arrives when its sender has given up."""
     key = scene.chance.choice((ApiKey.PRODUCE, ApiKey.END_TXN, ApiKey.OFFSET_COMMIT))
     late = scene.ways.kafka.hold_back(key)
-    await asyncio.wait_for(late.caught.wait(), _CAUGHT_SECONDS)
+    await _caught(late.caught.wait())
     late.give_up()
     await asyncio.sleep(scene.chance.uniform(0.5, 3))
-    await asyncio.wait_for(late.deliver(), _CAUGHT_SECONDS)
+    await _caught(late.deliver())
+
+
+async def _caught(waiting: Awaitable[object]) -> None:
+    try:
+        await asyncio.wait_for(waiting, _CAUGHT_SECONDS)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise DidNotComeAbout from error
 
 
 def _of_servers(fault: server_faults.Fault) -> Mishap:

@@ -16,7 +16,7 @@ from tests.faults.recovering import flows, nothing_waits
 from tests.installations import Installation
 from tests.proxies.ways import ways_of
 from tests.soak.crew import Crew, manned
-from tests.soak.mishaps import MISHAPS, Mishap, Scene
+from tests.soak.mishaps import MISHAPS, DidNotComeAbout, Mishap, Scene
 from tests.verification.auditing import findings_of
 
 SAMPLE_SECONDS = 5.0
@@ -57,6 +57,7 @@ class Outcome:
     doubtful: int = 0
     restarts: int = 0
     audits: int = 0
+    missed: int = 0
     broken: list[Broken] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -115,6 +116,9 @@ async def _break(outcome: Outcome, scene: Scene, load: Load, began: float, secon
             await mishap(scene)
             ended = time.monotonic()
             await nothing_waits(load.installation, name)
+        except DidNotComeAbout:
+            outcome.missed += 1
+            continue
         except (AssertionError, TimeoutError) as error:
             outcome.wrong.append(f"{name}: {type(error).__name__} {error}")
             return
