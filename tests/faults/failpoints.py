@@ -25,6 +25,8 @@ MODULES = (
     "workers.consumer",
     "workers.positions",
     "workers.publication",
+    "workers.producer",
+    "workers.takeover",
     "workers.relay",
     "workers.timers",
 )

@@ -76,7 +76,7 @@ def rows() -> Iterator[Row]:
 
 def _roles(point: str) -> Iterator[tuple[Role, ...]]:
     match point.partition(".")[0]:
-        case "relay" | "positions" | "publication":
+        case "relay" | "positions" | "publication" | "producer" | "takeover":
             yield RELAY
         case "timers":
             yield TIMERS
@@ -118,6 +118,8 @@ _OUT_OF_THE_WAY = {
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _publish after": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _engine.connect": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _bound.note": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _engine.begin": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _producer": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _give_up_lease": Circumstance(Event.TERMINATION),
     "relay.Relay._give_up_lease": Circumstance(Event.TERMINATION),
