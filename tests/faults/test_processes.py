@@ -1,0 +1,67 @@
+"""Processes of whopays come, go, and get in each other's way under load."""
+
+import asyncio
+from random import Random
+
+import pytest
+from sqlalchemy import text
+
+from tests.faults.checking import all_is_well
+from tests.faults.load import loaded
+from tests.faults.points import CONSUMERS
+from tests.faults.recovering import flows, recovers
+from tests.installations import Installation
+from workers.roles import Role
+
+_ROUNDS = 8
+_RELAYS = 3
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+async def test_a_storm_of_rebalances(quiet_installation: Installation, chance: Random) -> None:
+    """Consumers join and leave, in order or not, before the group has come to rest."""
+    installation = quiet_installation
+    await installation.start()
+    async with loaded(installation) as load, recovers(load, "a storm of rebalances"):
+        members = []
+        for _ in range(_ROUNDS):
+            members.append(await installation.start(*CONSUMERS, WHOPAYS_BATCH_MAX_RECORDS="20"))
+            await flows(load, chance.randrange(20, 200))
+            if len(members) > 1:
+                leaving = members.pop(chance.randrange(len(members)))
+                await (leaving.kill() if chance.random() < 0.5 else leaving.stop())
+    await all_is_well(load)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+async def test_several_relays_of_one_slot(quiet_installation: Installation, chance: Random) -> None:
+    """The lease is taken from whoever has it, again and again: only fencing keeps all these relays apart."""
+    installation = quiet_installation
+    await installation.start(*CONSUMERS, Role.TIMERS)
+    for _ in range(_RELAYS):
+        await installation.start(Role.RELAY, WHOPAYS_RELAY_LEASE_SECONDS="2", WHOPAYS_RELAY_BATCH_ROWS="20")
+    async with loaded(installation) as load:
+        async with recovers(load, f"{_RELAYS} relays that take the lease from each other"):
+            for _ in range(10 * _ROUNDS):
+                async with installation.engine.begin() as connection:
+                    await connection.execute(text("DELETE FROM relay_leases"))
+                await flows(load, chance.randrange(5, 40))
+    await all_is_well(load)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("is_orderly", (True, False), ids=("stopped", "killed"))
+async def test_all_processes_restart(quiet_installation: Installation, chance: Random, is_orderly: bool) -> None:
+    """Again and again, all at once."""
+    installation = quiet_installation
+    async with loaded(installation) as load:
+        for _ in range(_ROUNDS // 2):
+            crew = [await installation.start(*CONSUMERS), await installation.start(Role.TIMERS, Role.RELAY)]
+            await flows(load, chance.randrange(20, 300))
+            await asyncio.gather(*(worker.stop() if is_orderly else worker.kill() for worker in crew))
+        async with recovers(load, f"all processes {'stopped' if is_orderly else 'killed'}, again and again"):
+            await installation.start()
+    await all_is_well(load)
