@@ -42,12 +42,12 @@ async def test_several_relays_of_one_slot(quiet_installation: Installation, chan
     await installation.start(*CONSUMERS, Role.TIMERS)
     for _ in range(_RELAYS):
         await installation.start(Role.RELAY, WHOPAYS_RELAY_LEASE_SECONDS="2", WHOPAYS_RELAY_BATCH_ROWS="20")
-    async with loaded(installation) as load:
-        async with recovers(load, f"{_RELAYS} relays that take the lease from each other"):
-            for _ in range(10 * _ROUNDS):
-                async with installation.engine.begin() as connection:
-                    await connection.execute(text("DELETE FROM relay_leases"))
-                await flows(load, chance.randrange(5, 40))
+    fault = f"{_RELAYS} relays that take the lease from each other"
+    async with loaded(installation) as load, recovers(load, fault):
+        for _ in range(10 * _ROUNDS):
+            async with installation.engine.begin() as connection:
+                await connection.execute(text("DELETE FROM relay_leases"))
+            await flows(load, chance.randrange(5, 40))
     await all_is_well(load)
 
 
