@@ -7,13 +7,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from schemas.records import Record
 from workers import relay, running
 from workers.batch import Batches, Reader
 from workers.cli import main
+from workers.producer import TransactionalProducer
 from workers.roles import Role
 
 BEFORE_ACKNOWLEDGEMENT = "before acknowledgement"
@@ -46,7 +47,7 @@ class TamperedBatches(Batches):
             await _stand_still()
 
 
-class TamperedProducer(AIOKafkaProducer):  # type: ignore[misc]
+class TamperedProducer(TransactionalProducer):
     """Stands still before a transaction is committed, or does not learn that its first one is."""
 
     is_doubtful = _POINT == AFTER_COMMIT
@@ -64,5 +65,5 @@ class TamperedProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 if __name__ == "__main__":
     vars(running)["Batches"] = TamperedBatches
-    vars(relay)["AIOKafkaProducer"] = TamperedProducer
+    vars(relay)["TransactionalProducer"] = TamperedProducer
     main()
