@@ -1,9 +1,16 @@
-"""`whopays run` with failpoints."""
+"""`whopays run` with failpoints, and as the mutant that MUTANT names, if any."""
+
+import os
 
 from tests.faults import failpoints
+from tests.faults.mutants import MUTANT_VARIABLE, MUTANTS
 
 if __name__ == "__main__":
-    failpoints.install()
+    name = os.environ.get(MUTANT_VARIABLE)
+    if name is None:
+        failpoints.install()
+    else:
+        failpoints.install(MUTANTS[name].mutated)
     from workers.cli import main
 
     main()
