@@ -80,8 +80,11 @@ def _faults(lines: list[str]) -> Iterator[str]:
         if not line.startswith("{"):
             continue
         told = json.loads(line)
-        # Of each fault's traceback the last line, which names it.
-        causes = [part.rsplit("\n", 1)[-1] for part in told.get("exception", "").split("\ncaused by:\n")]
+        # Of each fault what is not its traceback, which is indented.
+        causes = [
+            " ".join(line for line in part.splitlines() if not line.startswith(" "))
+            for part in told.get("exception", "").split("\ncaused by:\n")
+        ]
         if told["event"] in _ENDS:
             yield f"a role has ended: {'; '.join(causes)}"
         elif told["event"] == "batch_faulty" and any("asyncpg" in cause for cause in causes):

@@ -197,8 +197,8 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "domain.fold",
-                "if profile is not None and profile.due_at is not None and profile.due_at <= now:",
-                "if profile is not None:",
+                "if scheduled is not None and scheduled.due_at <= now:",
+                "if scheduled is not None:",
             ),
         ),
     ),
@@ -265,7 +265,7 @@ MUTANTS: dict[str, Mutant] = {
     "end of a transaction sent again": Mutant(
         "A request to end a transaction is sent again, and the producer is used on.",
         "the end of a transaction comes again",
-        "log and topics are the same",
+        "events are published once",
         (Patch("workers.producer", "        if self._is_end_unanswered:\n", "        if not self.client:\n"),),
     ),
     "an altered row published": Mutant(

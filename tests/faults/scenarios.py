@@ -28,6 +28,7 @@ from workers.roles import Role
 _PATIENCE_SECONDS = 30.0
 """A mutant that does not come to rest in this time has other things wrong with it that show."""
 _PROJECTS = 6
+_WAIT_SECONDS = 10
 _OTHERS = (Role.RELAY, Role.TIMERS)
 
 
@@ -187,9 +188,9 @@ async def _timers_come_late(stage: Stage) -> list[str]:
     await all_consumed(stage.installation)
     point = "timers.Timers._work: _batches.settle_due before"
     timers = await stage.start(Role.TIMERS, plan={point: failpoints.STOP})
-    await stage.load.say(profile("acme", "card", 2, expiresAt=_in_seconds(2)))
+    await stage.load.say(bind("acme", "p0", "b", "now-due", effectiveAt=_in_seconds(2)))
     await timers.logged(failpoints.reached(point))
-    await stage.load.say(profile("acme", "card", 3))
+    await stage.load.say(bind("acme", "p0", "c", "not-yet-due", effectiveAt=_in_seconds(12)))
     await all_consumed(stage.installation)
     timers.process.send_signal(signal.SIGCONT)
     return await stage.goes_wrong_after()

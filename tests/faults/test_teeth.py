@@ -1,6 +1,5 @@
 """Each mutant is found out, by what it does wrong; and where there is no mutant, nothing is found."""
 
-
 import pytest
 
 from tests.faults import failpoints
