@@ -135,7 +135,6 @@ MUTANTS: dict[str, Mutant] = {
         "a zombie in its transaction",
         "the database refused it",
         (_NO_LOCK,),
-        is_quick=True,
     ),
     "memory not fenced": Mutant(
         "What is remembered of a shard is trusted although another process has written there since.",

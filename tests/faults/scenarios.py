@@ -15,6 +15,7 @@ from tests.faults.load import Load
 from tests.faults.matrix import FAILING_WORKER, give_up_for_dead, note_faulty
 from tests.faults.moving import ends, move_groups, partitions
 from tests.faults.mutants import MUTANT_VARIABLE
+from tests.faults.own_servers import own_servers
 from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.progress import SMALL
 from tests.installations import Installation, Worker
@@ -29,6 +30,8 @@ _PATIENCE_SECONDS = 30.0
 """A mutant that does not come to rest in this time has other things wrong with it that show."""
 _PROJECTS = 6
 _WAIT_SECONDS = 10
+_KILLS = 3
+_LONG_SECONDS = 120
 _OTHERS = (Role.RELAY, Role.TIMERS)
 
 
@@ -57,10 +60,9 @@ class Stage:
 
     async def bind(self, name: str, payer: str) -> None:
         """Say that an account is to pay for all projects, in commands whose ids begin with a name."""
-        bindings = [
-            bind("acme", f"p{number}", payer, f"{name}-{number}", waitSeconds=60) for number in range(_PROJECTS)
-        ]
-        await self.load.say(*bindings)
+        numbers = range(_PROJECTS)
+        # A project may be heard of later than its payer.
+        await self.load.say(*(bind("acme", f"p{n}", payer, f"{name}-{n}", waitSeconds=_WAIT_SECONDS) for n in numbers))
 
     async def begun(self) -> None:
         """Run a whole whopays over the beginning, no mutant yet, and stop it."""
@@ -245,6 +247,26 @@ async def _end_of_a_transaction_comes_again(stage: Stage) -> list[str]:
         return await stage.goes_wrong_after()
 
 
+async def _postgresql_is_killed(stage: Stage) -> list[str]:
+    """All of PostgreSQL is killed right after something was published, three times; it is one of the scenario's own."""
+    async with (
+        own_servers(postgresql_settings={"wal_writer_delay": "10s"}) as own,
+        own.installation() as installation,
+    ):
+        other = Stage(installation, stage.mutant)
+        worker = await other.start()
+        await other.begin()
+        await all_consumed(installation)
+        for number in range(_KILLS):
+            await until(lambda: _is_published_or_over(other.load, worker), "the relay", _LONG_SECONDS)
+            if worker.process.returncode is not None:
+                break
+            own.postgresql.kill()
+            await own.postgresql.start_again()
+            await other.bind(f"kill-{number}", "bc"[number % 2])
+        return await other.goes_wrong_after()
+
+
 async def _row_of_the_log_altered(stage: Stage) -> list[str]:
     """Here the relay is to end: what was altered must not be published."""
     await stage.start(*CONSUMERS, Role.TIMERS)
@@ -282,6 +304,7 @@ SCENARIOS: dict[str, Scenario] = {
     "the relay killed before its commit": _killed_at(RELAY, "relay.Relay._transact: asyncio.shield before"),
     "a zombie relay": _zombie_relay,
     "the end of a transaction comes again": _end_of_a_transaction_comes_again,
+    "PostgreSQL is killed": _postgresql_is_killed,
     "a row of the log is altered": _row_of_the_log_altered,
 }
 

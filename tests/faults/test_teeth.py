@@ -8,7 +8,7 @@ from tests.faults.scenarios import SCENARIOS, Stage
 from tests.faults.teeth import deaths
 from tests.installations import Installation
 
-_QUICK = [one.scenario for one in MUTANTS.values() if one.is_quick]
+_QUICK_SCENARIOS = ["read again", "killed after the commit"]
 _MARK = {False: [pytest.mark.chaos], True: []}
 
 
@@ -17,6 +17,7 @@ def _named(names: list[str], quick: list[str]) -> list[object]:
 
 
 @pytest.mark.parametrize("name", _named(list(MUTANTS), [name for name, one in MUTANTS.items() if one.is_quick]))
+@pytest.mark.timeout(600)
 async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> None:
     mutant = MUTANTS[name]
     found = await SCENARIOS[mutant.scenario](Stage(quiet_installation, name))
@@ -27,7 +28,8 @@ async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> Non
     print(f"mutant {name!r} died of: {death}")
 
 
-@pytest.mark.parametrize("scenario", _named(list(SCENARIOS), _QUICK))
+@pytest.mark.parametrize("scenario", _named(list(SCENARIOS), _QUICK_SCENARIOS))
+@pytest.mark.timeout(600)
 async def test_whopays_lives(quiet_installation: Installation, scenario: str) -> None:
     assert await SCENARIOS[scenario](Stage(quiet_installation, None)) == []
 
