@@ -75,6 +75,12 @@ MUTANTS: dict[str, Mutant] = {
         "dead_letters_pkey",
         (Patch("workers.batch", "            await store_handled(connection, folded.unclaimed)\n", ""),),
     ),
+    "meaning of an id not compared": Mutant(
+        "A command under an id that is taken counts as a repetition, whatever it says.",
+        "read again",
+        "commands are answered once",
+        (Patch("domain.fold", "        if claimed == message.fingerprint:\n", "        if claimed is not None:\n"),),
+    ),
     "acknowledged first": Mutant(
         "Offsets are acknowledged before the commit, and the reading positions do not make up for it.",
         "killed before the commit",
@@ -192,7 +198,7 @@ MUTANTS: dict[str, Mutant] = {
     "timers do not ask again": Mutant(
         "What was found due is done without looking, under the lock, whether it still is.",
         "timers come late",
-        "phases",
+        "before its instant",
         (
             Patch(
                 "domain.fold",

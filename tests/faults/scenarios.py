@@ -95,7 +95,9 @@ async def _read_again(stage: Stage) -> list[str]:
     worker = await stage.start()
     await stage.begin()
     unclaimed = command("SuspendAccount", "tried", "acme", account="a", reason="Administrative", dryRun=True)
-    await stage.load.say(unclaimed, Said(Topic.PROJECTS, b"acme", b"poison"))
+    await all_consumed(stage.installation)
+    reused = bind("acme", "p0", "b", "first-0")
+    await stage.load.say(unclaimed, reused, Said(Topic.PROJECTS, b"acme", b"poison"))
     await all_consumed(stage.installation)
     assert await worker.stop() == 0
     back = {role: dict.fromkeys(partitions(stage.installation, role), 0) for role in CONSUMERS}
@@ -188,13 +190,14 @@ async def _timers_come_late(stage: Stage) -> list[str]:
     await stage.start(*CONSUMERS, Role.RELAY)
     await stage.begin()
     await all_consumed(stage.installation)
-    point = "timers.Timers._work: _batches.settle_due before"
-    timers = await stage.start(Role.TIMERS, plan={point: failpoints.STOP})
+    before, after = (f"timers.Timers._work: _batches.settle_due {place}" for place in ("before", "after"))
+    timers = await stage.start(Role.TIMERS, plan={before: failpoints.STOP, after: failpoints.TELL})
     await stage.load.say(bind("acme", "p0", "b", "now-due", effectiveAt=_in_seconds(2)))
-    await timers.logged(failpoints.reached(point))
+    await timers.logged(failpoints.reached(before))
     await stage.load.say(bind("acme", "p0", "c", "not-yet-due", effectiveAt=_in_seconds(12)))
     await all_consumed(stage.installation)
     timers.process.send_signal(signal.SIGCONT)
+    await timers.logged(failpoints.reached(after))
     return await stage.goes_wrong_after()
 
 
