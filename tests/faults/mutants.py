@@ -48,6 +48,11 @@ _GROUP_IS_BELIEVED = Patch(
     "offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)",
     "offset = bounds.beginning if bounds.acknowledged is None else bounds.acknowledged",
 )
+_NO_HASHES = Patch(
+    "workers.publication",
+    "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
+    "if not row.hash:",
+)
 _SENDING = """\
             await producer.begin_transaction()
             sent = [
@@ -165,6 +170,24 @@ MUTANTS: dict[str, Mutant] = {
         ),
         is_quick=True,
     ),
+    "log read by a sequence": Mutant(
+        "Positions come from a sequence instead of the locked head, and the relay reads what is beyond the last one.",
+        "a slow transaction",
+        "was never published",
+        (
+            Patch(
+                "db.shards",
+                "SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY",
+                "SELECT shard, 1000 * nextval('ids') AS position, hash, last_instant FROM shards WHERE shard = ANY",
+            ),
+            _NO_LOCK,
+            Patch(
+                "db.shards", "SET position = head.position", "SET position = greatest(shards.position, head.position)"
+            ),
+            Patch("workers.publication", "if row.position != before.position + 1:", "if row.position <= 0:"),
+            _NO_HASHES,
+        ),
+    ),
     "superseded in two transactions": Mutant(
         "The old payer's end is committed before the new payer's beginning.",
         "payers change",
@@ -277,13 +300,7 @@ MUTANTS: dict[str, Mutant] = {
         "The relay does not look whether the log continues what was published.",
         "a row of the log is altered",
         "an altered row was published",
-        (
-            Patch(
-                "workers.publication",
-                "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
-                "if not row.hash:",
-            ),
-        ),
+        (_NO_HASHES,),
     ),
     "synchronous_commit is off": Mutant(
         "A commit is told before it is on disk, and nobody looks at the start whether it is so.",

@@ -33,6 +33,9 @@ _WAIT_SECONDS = 10
 _KILLS = 3
 _LONG_SECONDS = 120
 _OTHERS = (Role.RELAY, Role.TIMERS)
+_IS_WAITING = """
+SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 @dataclass
@@ -46,11 +49,13 @@ class Stage:
     def __post_init__(self) -> None:
         self.load = Load(self.installation)
 
-    async def start(self, *roles: Role, plan: Mapping[str, str] | None = None, **settings: str) -> Worker:
+    async def start(
+        self, *roles: Role, plan: Mapping[str, str] | None = None, settings: Mapping[str, str] | None = None
+    ) -> Worker:
         """Start a process, with something planned at some failpoints."""
         mutant = {} if self.mutant is None else {MUTANT_VARIABLE: self.mutant}
-        settings = {**failpoints.environment(plan or {}), **mutant, **settings}
-        return await self.installation.start(*roles, module=FAILING_WORKER, **settings)
+        variables = {**failpoints.environment(plan or {}), **mutant, **(settings or {})}
+        return await self.installation.start(*roles, module=FAILING_WORKER, **variables)
 
     async def begin(self) -> None:
         """Say what all the rest builds upon: six projects for which the first of three accounts pays."""
@@ -142,7 +147,7 @@ async def _error_in_the_first_batch(stage: Stage) -> list[str]:
     for number in range(8):
         await stage.bind(f"behind-{number}", "abc"[number % 3])
     plan = {"batch.Batches._transaction: store before": failpoints.ERROR}
-    await stage.start(plan=plan, WHOPAYS_BATCH_MAX_RECORDS="4")
+    await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "4"})
     return await stage.goes_wrong_after()
 
 
@@ -176,7 +181,7 @@ async def _error_as_of_a_bug(stage: Stage) -> list[str]:
     """The handling of one record fails, by itself in its batch."""
     await stage.begun()
     plan = {"batch.Batches._transaction: load before": failpoints.FAULT}
-    worker = await stage.start(plan=plan, WHOPAYS_BATCH_MAX_RECORDS="1")
+    worker = await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"})
     await stage.load.say(project("acme", "p0", 2, displayName="Lab"))
     await worker.logged("batch_faulty")
     await stage.load.say(project("acme", "p0", 3, displayName="Studio"))
@@ -201,10 +206,26 @@ async def _timers_come_late(stage: Stage) -> list[str]:
     return await stage.goes_wrong_after()
 
 
+async def _slow_transaction(stage: Stage) -> list[str]:
+    """Timers stand still in their transaction while consumers have others of the same shard."""
+    await stage.begun()
+    async with stage.installation.engine.begin() as connection:
+        await connection.execute(text("CREATE SEQUENCE ids"))  # for the mutant that has one
+    await stage.start(*CONSUMERS, Role.RELAY)
+    point = "batch.Batches._transaction: load after"
+    slow = await stage.start(Role.TIMERS, plan={point: failpoints.STOP})
+    await stage.load.say(bind("acme", "p0", "b", "slow", effectiveAt=_in_seconds(2)))
+    await slow.logged(failpoints.reached(point))
+    await stage.load.say(bind("acme", "p1", "b", "behind"))
+    await until(lambda: _waits_or_is_published(stage), "the consumers")
+    slow.process.send_signal(signal.SIGCONT)
+    return await stage.goes_wrong_after()
+
+
 async def _end_of_a_transaction_unanswered(stage: Stage) -> list[str]:
     async with ways_of(stage.installation) as ways:
         await stage.start(*CONSUMERS, Role.TIMERS)
-        relay = await stage.start(Role.RELAY, **ways.environment, **SMALL)
+        relay = await stage.start(Role.RELAY, settings={**ways.environment, **SMALL})
         await stage.begin()
         await all_consumed(stage.installation)
         await until(lambda: is_published(stage.load), "the relay")
@@ -239,7 +260,7 @@ async def _end_of_a_transaction_comes_again(stage: Stage) -> list[str]:
     await all_consumed(stage.installation)
     async with ways_of(stage.installation) as ways:
         late = ways.kafka.hold_back(ApiKey.END_TXN)
-        await stage.start(Role.RELAY, **ways.environment, WHOPAYS_RELAY_BATCH_ROWS=str(rows))
+        await stage.start(Role.RELAY, settings={**ways.environment, "WHOPAYS_RELAY_BATCH_ROWS": str(rows)})
         await late.caught.wait()
         second_half = ways.kafka.hold_back(ApiKey.PRODUCE, after=1)
         late.give_up()
@@ -297,6 +318,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "killed after the commit": _killed_at(CONSUMERS, "batch.Batches._transaction: _engine.begin left"),
     "stopped in an outage": _stopped_in_an_outage,
+    "a slow transaction": _slow_transaction,
     "an error in the first of many batches": _error_in_the_first_batch,
     "a zombie in its transaction": _zombie_in_its_transaction,
     "others write in between": _others_write_in_between,
@@ -317,12 +339,20 @@ def _in_seconds(seconds: int) -> str:
 
 
 async def _waits_or_has_done(installation: Installation) -> bool:
+    done = "SELECT count(*) > 0 FROM projects WHERE state = 'Deleted'"
+    return await _asked(installation, _IS_WAITING) or await _asked(installation, done)
+
+
+async def _waits_or_is_published(stage: Stage) -> bool:
+    if await _asked(stage.installation, _IS_WAITING):
+        return True
+    done = "SELECT count(*) > 0 FROM inbox WHERE command_id = 'behind'"
+    return await _asked(stage.installation, done) and await is_published(stage.load)
+
+
+async def _asked(installation: Installation, question: str) -> bool:
     async with installation.engine.connect() as connection:
-        waiting = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        done = text("SELECT count(*) FROM projects WHERE state = 'Deleted'")
-        return bool((await connection.execute(waiting)).scalar_one() or (await connection.execute(done)).scalar_one())
+        return bool((await connection.execute(text(question))).scalar_one())
 
 
 async def _payer_is(installation: Installation, name: str, payer: str) -> bool:
