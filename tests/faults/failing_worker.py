@@ -3,7 +3,8 @@
 import os
 
 from tests.faults import failpoints
-from tests.faults.mutants import MUTANT_VARIABLE, MUTANTS
+from tests.faults.mutants import MUTANTS
+from tests.faults.mutating import MUTANT_VARIABLE
 
 if __name__ == "__main__":
     name = os.environ.get(MUTANT_VARIABLE)

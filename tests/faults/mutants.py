@@ -4,43 +4,7 @@ A mutant is a process like any other whose modules are changed while they are im
 knows nothing of it. Its patches follow the code: one whose old text is not there exactly once fails a test.
 """
 
-from dataclasses import dataclass
-
-MUTANT_VARIABLE = "MUTANT"
-"""Names the mutant that a process is."""
-
-
-@dataclass(frozen=True)
-class Patch:
-    """What stands instead of a text that a module has once."""
-
-    module: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A mistake somebody could make: `lacks` says in one sentence what is missing.
-
-    The `scenario` is in scenarios.py. `dies_of` are words of what must be found wrong then. One that is quick is tried
-    in every run of the tests.
-    """
-
-    lacks: str
-    scenario: str
-    dies_of: str
-    patches: tuple[Patch, ...]
-    is_quick: bool = False
-
-    def mutated(self, module: str, source: str) -> str:
-        """Give the changed source of a module."""
-        for patch in self.patches:
-            if patch.module == module:
-                assert source.count(patch.old) == 1, f"{module} has {source.count(patch.old)} times: {patch.old}"
-                source = source.replace(patch.old, patch.new)
-        return source
-
+from tests.faults.mutating import Mutant, Patch
 
 _NO_LOCK = Patch("db.shards", "ORDER BY shard FOR UPDATE\n", "ORDER BY shard\n")
 _GROUP_IS_BELIEVED = Patch(

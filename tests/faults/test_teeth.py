@@ -3,8 +3,10 @@
 import pytest
 
 from tests.faults import failpoints
-from tests.faults.mutants import MUTANTS, Mutant
-from tests.faults.scenarios import SCENARIOS, Stage
+from tests.faults.mutants import MUTANTS
+from tests.faults.mutating import Mutant
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.stage import Stage
 from tests.faults.teeth import deaths
 from tests.installations import Installation
 
