@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.faults.own_servers import OwnServers, own_servers
 from tests.faults.recovering import recoveries
+from tests.faults.teeth import deaths
 from tests.installations import Installation
 
 
@@ -48,3 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("from the end of a fault until nothing waited")
         for fault, seconds in recoveries:
             terminalreporter.write_line(f"{seconds:8.1f} s  {fault}")
+    if deaths:
+        terminalreporter.section("mutants, and what they died of")
+        for mutant, death in deaths:
+            terminalreporter.write_line(f"{mutant}: {death}")

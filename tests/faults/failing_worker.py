@@ -1,9 +1,20 @@
-"""`whopays run` with failpoints."""
+"""`whopays run` with failpoints, and as the mutant that MUTANT names, if any."""
+
+import os
 
 from tests.faults import failpoints
+from tests.faults.mutants import MUTANTS
+from tests.faults.mutating import MUTANT_VARIABLE
 
 if __name__ == "__main__":
-    failpoints.install()
+    name = os.environ.get(MUTANT_VARIABLE)
+    if name is None:
+        failpoints.install()
+    else:
+        failpoints.install(MUTANTS[name].mutated)
+    from workers import logs
     from workers.cli import main
 
+    # Of throw-away data the log may say what the database had against it.
+    vars(logs)["_OURS"] += ("asyncpg",)
     main()

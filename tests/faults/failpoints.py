@@ -12,10 +12,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Mapping
-from importlib.machinery import ModuleSpec
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from inspect import iscoroutine
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 MODULES = (
@@ -30,7 +32,9 @@ MODULES = (
     "workers.relay",
     "workers.timers",
 )
-"""In the order in which they import each other."""
+_CHANGEABLE = frozenset({"db", "domain", "schemas", "workers"})
+
+Change = Callable[[str, str], str]
 
 KILL, STOP, ERROR, ERRORS, FAULT, TELL = "kill", "stop", "error", "errors", "fault", "tell"
 """SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug; nothing."""
@@ -102,20 +106,16 @@ class _Instrument(ast.NodeTransformer):
 
 def points() -> list[str]:
     """Give the names of all failpoints."""
-    return [point for module in MODULES for point in _rewritten(module)[1]]
+    return [point for module in MODULES for point in _rewritten(module, source_of(module))[1]]
 
 
-def install() -> None:
-    """Import the modules with their failpoints; the environment says which one does what."""
-    for name in MODULES:
-        tree, _ = _rewritten(name)
-        spec = _spec(name)
-        module = importlib.util.module_from_spec(spec)
-        vars(module).update(__around__=_around, __hit__=_hit_now)
-        sys.modules[name] = module
-        exec(compile(tree, str(spec.origin), "exec"), vars(module))  # noqa: S102 (the project's own source)
-        parent, _, child = name.rpartition(".")
-        setattr(sys.modules[parent], child, module)
+def install(change: Change = lambda _, source: source) -> None:
+    """Have modules imported from now on with their failpoints; the environment says which one does what.
+
+    The source of any module may be changed before, given its name and text.
+    """
+    assert not sys.modules.keys() & set(MODULES), "too late: these modules are imported already"
+    sys.meta_path.insert(0, _Finder(change))
 
 
 def environment(plan: Mapping[str, str]) -> dict[str, str]:
@@ -128,16 +128,55 @@ def reached(point: str) -> str:
     return f"failpoint: {point}"
 
 
-def _spec(name: str) -> ModuleSpec:
+class _Finder(MetaPathFinder):
+    """Finds the project's own modules before others do."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] not in _CHANGEABLE:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.origin is None:
+            return spec
+        source = Path(spec.origin).read_text(encoding="utf-8")
+        changed = self._change(fullname, source)
+        if fullname in MODULES:
+            spec.loader = _Loader(fullname, spec.origin, _rewritten(fullname, changed)[0])
+        elif changed != source:
+            spec.loader = _Loader(fullname, spec.origin, ast.parse(changed))
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Loads a module from what has been made of its source."""
+
+    def __init__(self, fullname: str, path: str, tree: ast.Module) -> None:
+        super().__init__(fullname, path)
+        self._tree = tree
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = compile(self._tree, self.path, "exec")
+        return code
+
+    def exec_module(self, module: ModuleType) -> None:
+        vars(module).update(__around__=_around, __hit__=_hit_now)
+        super().exec_module(module)
+
+
+def source_of(name: str) -> str:
+    """Give the source text of a module."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
-    return spec
+    return Path(str(spec.origin)).read_text(encoding="utf-8")
 
 
-def _rewritten(name: str) -> tuple[ast.Module, list[str]]:
-    tree = ast.parse(Path(str(_spec(name).origin)).read_text(encoding="utf-8"))
+def _rewritten(name: str, source: str) -> tuple[ast.Module, list[str]]:
     instrument = _Instrument(name)
-    tree = ast.fix_missing_locations(instrument.visit(tree))
+    tree = ast.fix_missing_locations(instrument.visit(ast.parse(source)))
     return tree, instrument.points
 
 

@@ -69,6 +69,10 @@ class Load:
         while records := list(islice(beginning, _AT_ONCE)):
             await self._deliver(records)
 
+    async def say(self, *records: Said) -> None:
+        """Send these records."""
+        await self._deliver(records)
+
     async def go_on(self) -> None:
         """Send more and more at the rate, until stopped: between two lots of records."""
         scenes = self.mixture.scenes()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.judge.evidence import Json
 from tests.faults.judge.reading import Asked
-from tests.faults.judge.stories import INTERIM, Event, Story, kind_of
+from tests.faults.judge.stories import INTERIM, Event, Story, kind_of, moment
 
 _IDENTITY = {"Expired", "UnknownCommand"}
 _SHAPE = {"Invalid", "CardNumber"}
@@ -77,7 +77,8 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
             if command is None or one.cause != command.id:
                 known.learn(one)
         if command is not None and kind_of(event) in ("final", "interim"):
-            yield from (f"{command.id} ({command.kind}) {wrong}" for wrong in _judged(command, event.data, known))
+            wrong = [*_judged(command, event.data, known), *_too_early(command, event)]
+            yield from (f"{command.id} ({command.kind}) {one}" for one in wrong)
         for one in mine:
             known.learn(one)
         own = []
@@ -123,6 +124,12 @@ def _binding(data: Json, outcome: str, broken: set[str], known: Known) -> Iterat
         yield "is Scheduled, and has no instant"
     if outcome not in INTERIM and not broken and outcome not in ("Applied", "Unchanged"):
         yield f"ends as {outcome}"
+
+
+def _too_early(asked: Asked, result: Event) -> Iterator[str]:
+    effective_at = asked.data.get("effectiveAt") if asked.kind == "BindProject" else None
+    if effective_at and result.data["outcome"] in ("Applied", "Unchanged") and result.time < moment(effective_at):
+        yield f"is {result.data['outcome']} at {result.time}, before its instant"
 
 
 def _transfer(data: Json, result: Json, broken: set[str], known: Known) -> Iterator[str]:

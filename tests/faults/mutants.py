@@ -1,0 +1,280 @@
+"""Mutants: whopays with one of its safeguards left out, or done in the wrong order; each must be found out.
+
+A mutant is a process like any other whose modules are changed while they are imported (failpoints.py), so production
+knows nothing of it. Its patches follow the code: one whose old text is not there exactly once fails a test.
+"""
+
+from tests.faults.mutating import Mutant, Patch
+
+_NO_LOCK = Patch("db.shards", "ORDER BY shard FOR UPDATE\n", "ORDER BY shard\n")
+_GROUP_IS_BELIEVED = Patch(
+    "workers.reading",
+    "offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)",
+    "offset = bounds.beginning if bounds.acknowledged is None else bounds.acknowledged",
+)
+_NO_HASHES = Patch(
+    "workers.publication",
+    "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
+    "if not row.hash:",
+)
+_SENDING = """\
+            await producer.begin_transaction()
+            sent = [
+                await producer.send_batch(batch, topic, partition=partition)
+                for (topic, partition), batch in publication.batches
+            ]
+            await asyncio.gather(*sent)
+            await asyncio.shield(producer.commit_transaction())
+"""
+
+MUTANTS: dict[str, Mutant] = {
+    "no inbox": Mutant(
+        "A command's id is neither looked up nor kept.",
+        "read again",
+        "commands are answered once",
+        (
+            Patch("db.load", "await _rows(connection, _CLAIMED, needs.identities) if ask_for_claims else []", "[]"),
+            Patch("workers.batch", "            await store_claims(connection, claims)\n", ""),
+        ),
+        is_quick=True,
+    ),
+    "handled records not kept": Mutant(
+        "What claims no id, such as a dead letter, is not noted as handled.",
+        "read again",
+        "dead_letters_pkey",
+        (Patch("workers.batch", "            await store_handled(connection, folded.unclaimed)\n", ""),),
+    ),
+    "meaning of an id not compared": Mutant(
+        "A command under an id that is taken counts as a repetition, whatever it says.",
+        "read again",
+        "commands are answered once",
+        (Patch("domain.fold", "        if claimed == message.fingerprint:\n", "        if claimed is not None:\n"),),
+    ),
+    "acknowledged first": Mutant(
+        "Offsets are acknowledged before the commit, and the reading positions do not make up for it.",
+        "killed before the commit",
+        "commands are answered once",
+        (
+            Patch(
+                "workers.lanes",
+                "        if await self._settle([record for records",
+                "        offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}\n"
+                "        await self._source.acknowledge(offsets)\n"
+                "        if await self._settle([record for records",
+            ),
+            _GROUP_IS_BELIEVED,
+        ),
+    ),
+    "acknowledged beyond what is durable": Mutant(
+        "A batch that was given up is acknowledged all the same, and the reading positions do not make up for it.",
+        "stopped in an outage",
+        "commands are answered once",
+        (
+            Patch(
+                "workers.lanes",
+                "        if await self._settle([record for records in batch.values() for record in records], since):",
+                "        await self._settle([record for records in batch.values() for record in "
+                "records], since)\n        if batch:",
+            ),
+            _GROUP_IS_BELIEVED,
+        ),
+    ),
+    "offsets of the group believed": Mutant(
+        "Reading begins where the consumer group says, and not where the database does.",
+        "killed before the commit, and offsets moved to the end",
+        "commands are answered once",
+        (_GROUP_IS_BELIEVED,),
+    ),
+    "reading positions noted first": Mutant(
+        "How far was read is committed in a transaction of its own, before what follows from it.",
+        "killed before the commit, and offsets moved to the end",
+        "commands are answered once",
+        (
+            Patch(
+                "workers.batch",
+                "        wary = self._wary_batches > 0\n",
+                "        wary = self._wary_batches > 0\n"
+                "        async with self._engine.begin() as early:\n"
+                "            await move_heads(early, {}, spans)\n",
+            ),
+        ),
+    ),
+    "two lanes of one partition": Mutant(
+        "A partition's next batch is begun before the one before it is durable.",
+        "an error in the first of many batches",
+        "the database knows less",
+        (Patch("workers.lanes", "[one for one in self._waiting if one not in self._busy]", "list(self._waiting)"),),
+    ),
+    "heads not locked": Mutant(
+        "The heads of the shards are read, and not locked.",
+        "a zombie in its transaction",
+        "the database refused it",
+        (_NO_LOCK,),
+    ),
+    "memory not fenced": Mutant(
+        "What is remembered of a shard is trusted although another process has written there since.",
+        "others write in between",
+        "the database refused it",
+        (Patch("db.memory", "if self._heads.pop(shard, None) != head:", "if self._heads.pop(shard, None) is None:"),),
+        is_quick=True,
+    ),
+    "events after the state": Mutant(
+        "Events are appended in a second transaction, after that of the state that they tell of.",
+        "killed after the commit",
+        "has a hole",
+        (
+            Patch("workers.batch", "            await append(connection, rows)\n", ""),
+            Patch(
+                "workers.batch",
+                "        for span in spans:\n",
+                "        async with self._engine.begin() as later:\n"
+                "            await append(later, rows)\n"
+                "        for span in spans:\n",
+            ),
+        ),
+        is_quick=True,
+    ),
+    "log read by a sequence": Mutant(
+        "Positions come from a sequence instead of the locked head, and the relay reads what is beyond the last one.",
+        "a slow transaction",
+        "was never published",
+        (
+            Patch(
+                "db.shards",
+                "SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY",
+                "SELECT shard, 1000 * nextval('ids') AS position, hash, last_instant FROM shards WHERE shard = ANY",
+            ),
+            _NO_LOCK,
+            Patch(
+                "db.shards", "SET position = head.position", "SET position = greatest(shards.position, head.position)"
+            ),
+            Patch("workers.publication", "if row.position != before.position + 1:", "if row.position <= 0:"),
+            _NO_HASHES,
+        ),
+    ),
+    "superseded in two transactions": Mutant(
+        "The old payer's end is committed before the new payer's beginning.",
+        "payers change",
+        "bindings_superseded_have_a_successor",
+        (
+            Patch(
+                "db.store",
+                "    if ended or begun:\n",
+                "    if ended and begun:\n"
+                "        await fetch(connection, _STORE_BINDINGS, ended=ended, begun=[])\n"
+                '        await (await driver(connection)).execute("COMMIT; BEGIN")\n'
+                "        ended = []\n"
+                "    if ended or begun:\n",
+            ),
+        ),
+        is_quick=True,
+    ),
+    "a fault passed over": Mutant(
+        "A record whose handling fails is logged, and left out.",
+        "an error as of a bug",
+        "a role has ended",
+        (
+            Patch(
+                "workers.batch",
+                "                return await self._settle(role, [_faulty(messages[0], fault, role)], began, reached, "
+                "is_last=True)\n",
+                "                return []\n",
+            ),
+        ),
+    ),
+    "timers do not ask again": Mutant(
+        "What was found due is done without looking, under the lock, whether it still is.",
+        "timers come late",
+        "before its instant",
+        (
+            Patch(
+                "domain.fold",
+                "if scheduled is not None and scheduled.due_at <= now:",
+                "if scheduled is not None:",
+            ),
+        ),
+    ),
+    "published positions remembered": Mutant(
+        "After a transaction of unknown outcome the relay goes on from positions that it remembers.",
+        "the end of a transaction is not answered",
+        "events are published once",
+        (
+            Patch(
+                "workers.relay",
+                "                positions = await take_up(self._engine, self._settings, at_least)\n",
+                "                positions = vars(self).get('kept') or await take_up(self._engine, self._settings, "
+                "at_least)\n",
+            ),
+            Patch(
+                "workers.relay",
+                "                self._bound.reach(publication.reached)\n",
+                "                self._bound.reach(publication.reached)\n"
+                "                vars(self)['kept'] = positions\n",
+            ),
+        ),
+        is_quick=True,
+    ),
+    "positions in a transaction of their own": Mutant(
+        "The relay's positions follow in a transaction after that of the events.",
+        "the relay killed after its commit",
+        "events are published once",
+        (
+            Patch(
+                "workers.relay",
+                _SENDING,
+                """\
+            for is_last in (False, True):
+                await producer.begin_transaction()
+                sent = [
+                    await producer.send_batch(batch, topic, partition=partition)
+                    for (topic, partition), batch in publication.batches
+                    if topic.endswith("relay-positions") == is_last
+                ]
+                await asyncio.gather(*sent)
+                await asyncio.shield(producer.commit_transaction())
+""",
+            ),
+        ),
+    ),
+    "positions read uncommitted": Mutant(
+        "The relay believes positions of transactions that were aborted.",
+        "the relay killed before its commit",
+        "log and topics are the same",
+        (Patch("workers.positions", 'isolation_level="read_committed"', 'isolation_level="read_uncommitted"'),),
+    ),
+    "no fencing": Mutant(
+        "Each relay has a transactional id of its own, so that none is fenced by the next.",
+        "a zombie relay",
+        "events are published once",
+        (
+            Patch(
+                "workers.relay",
+                '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"',
+                '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{uuid4()}"',
+            ),
+        ),
+    ),
+    "end of a transaction sent again": Mutant(
+        "A request to end a transaction is sent again, and the producer is used on.",
+        "the end of a transaction comes again",
+        "events are published once",
+        (Patch("workers.producer", "        if self._is_end_unanswered:\n", "        if not self.client:\n"),),
+    ),
+    "an altered row published": Mutant(
+        "The relay does not look whether the log continues what was published.",
+        "a row of the log is altered",
+        "an altered row was published",
+        (_NO_HASHES,),
+    ),
+    "synchronous_commit is off": Mutant(
+        "A commit is told before it is on disk, and nobody looks at the start whether it is so.",
+        "PostgreSQL is killed",
+        "a role has ended",
+        (
+            Patch(
+                "db.engine", '    "timezone": "UTC",\n', '    "timezone": "UTC",\n    "synchronous_commit": "off",\n'
+            ),
+            Patch("db.safety", '"synchronous_commit": ("off", "local")', '"synchronous_commit": ("never",)'),
+        ),
+    ),
+}

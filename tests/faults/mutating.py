@@ -1,0 +1,38 @@
+"""How a mutant is made: patches of source text, applied while modules are imported (failpoints.py)."""
+
+from dataclasses import dataclass
+
+MUTANT_VARIABLE = "MUTANT"
+"""Names the mutant that a process is."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What stands instead of a text that a module has once."""
+
+    module: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A mistake somebody could make: `lacks` says in one sentence what is missing.
+
+    The `scenario` is in scenarios.py. `dies_of` are words of what must be found wrong then. One that is quick is tried
+    in every run of the tests.
+    """
+
+    lacks: str
+    scenario: str
+    dies_of: str
+    patches: tuple[Patch, ...]
+    is_quick: bool = False
+
+    def mutated(self, module: str, source: str) -> str:
+        """Give the changed source of a module."""
+        for patch in self.patches:
+            if patch.module == module:
+                assert source.count(patch.old) == 1, f"{module} has {source.count(patch.old)} times: {patch.old}"
+                source = source.replace(patch.old, patch.new)
+        return source

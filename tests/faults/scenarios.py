@@ -1,0 +1,183 @@
+"""What befalls a whopays, mutant or not, and what is found wrong afterwards: nothing, unless it is a mutant."""
+
+import signal
+
+from sqlalchemy import text
+
+from schemas.topics import Topic
+from tests.faults import failpoints
+from tests.faults.matrix import give_up_for_dead, note_faulty
+from tests.faults.moving import ends, move_groups, partitions
+from tests.faults.points import CONSUMERS, RELAY
+from tests.faults.scenarios_of_publishing import PUBLISHING
+from tests.faults.stage import (
+    Scenario,
+    Stage,
+    in_seconds,
+    is_kept_or_over,
+    payer_is,
+    waits_or_has_done,
+    waits_or_is_published,
+)
+from tests.kafka import all_consumed
+from tests.messages import Said, bind, command, project
+from tests.waiting import until
+from workers.roles import Role
+
+_OTHERS = (Role.RELAY, Role.TIMERS)
+
+
+async def _payers_change(stage: Stage) -> list[str]:
+    """Nothing is broken."""
+    await stage.start()
+    await stage.begin()
+    await all_consumed(stage.installation)
+    return await stage.goes_wrong_after()
+
+
+async def _read_again(stage: Stage) -> list[str]:
+    """Offsets go back to the beginning, as after a kill between commit and acknowledgement, for all that was read."""
+    worker = await stage.start()
+    await stage.begin()
+    unclaimed = command("SuspendAccount", "tried", "acme", account="a", reason="Administrative", dryRun=True)
+    await all_consumed(stage.installation)
+    reused = bind("acme", "p0", "b", "first-0")
+    await stage.load.say(unclaimed, reused, Said(Topic.PROJECTS, b"acme", b"poison"))
+    await all_consumed(stage.installation)
+    assert await worker.stop() == 0
+    back = {role: dict.fromkeys(partitions(stage.installation, role), 0) for role in CONSUMERS}
+    await move_groups(stage.installation, back)
+    await stage.start()
+    return await stage.goes_wrong_after()
+
+
+def _killed_at(roles: tuple[Role, ...], point: str, *, are_offsets_moved: bool = False) -> Scenario:
+    """Give the scenario in which a process is killed at a point, once there is something to lose."""
+
+    async def killed(stage: Stage) -> list[str]:
+        await stage.begun()
+        if roles == RELAY:
+            await stage.start(*CONSUMERS, Role.TIMERS)
+        worker = await stage.start(*roles, plan={point: failpoints.KILL})
+        await stage.bind("behind", "b")
+        await worker.process.wait()
+        await give_up_for_dead(stage.installation, roles)
+        if are_offsets_moved:
+            await move_groups(stage.installation, {role: await ends(stage.installation, role) for role in CONSUMERS})
+        await stage.start()
+        return await stage.goes_wrong_after()
+
+    return killed
+
+
+async def _stopped_in_an_outage(stage: Stage) -> list[str]:
+    """The process is told to stop while the database is away."""
+    await stage.begun()
+    worker = await stage.start(*CONSUMERS, plan={"batch.Batches._transaction: store before": failpoints.ERRORS})
+    await stage.bind("behind", "b")
+    await worker.logged("batch_retried")
+    await worker.stop()
+    await stage.start()
+    return await stage.goes_wrong_after()
+
+
+async def _error_in_the_first_batch(stage: Stage) -> list[str]:
+    """One batch is held up for a moment, others of its partition wait."""
+    await stage.begun()
+    for number in range(8):
+        await stage.bind(f"behind-{number}", "abc"[number % 3])
+    plan = {"batch.Batches._transaction: store before": failpoints.ERROR}
+    await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "4"})
+    return await stage.goes_wrong_after()
+
+
+async def _zombie_in_its_transaction(stage: Stage) -> list[str]:
+    """A worker stands still before it decides; its successor does the same work; then it goes on."""
+    await stage.begun()
+    point = "batch.Batches._transaction: load after"
+    zombie = await stage.start(*CONSUMERS, plan={point: failpoints.STOP})
+    # No command: its id would be claimed already.
+    await stage.load.say(*(project("acme", f"p{number}", 2, state="Deleted") for number in range(3)))
+    await zombie.logged(failpoints.reached(point))
+    await give_up_for_dead(stage.installation, CONSUMERS)
+    await stage.start()
+    await until(lambda: waits_or_has_done(stage.installation), "the successor")
+    zombie.process.send_signal(signal.SIGCONT)
+    return await stage.goes_wrong_after()
+
+
+async def _others_write_in_between(stage: Stage) -> list[str]:
+    """Consumers, and timers in another process, take turns with the same projects."""
+    await stage.start(*CONSUMERS)
+    await stage.start(*_OTHERS)
+    await stage.begin()
+    await all_consumed(stage.installation)
+    await stage.load.say(bind("acme", "p0", "b", "scheduled", effectiveAt=in_seconds(2)))
+    await until(lambda: payer_is(stage.installation, "p0", "b"), "the scheduled payer")
+    return await stage.goes_wrong_after()
+
+
+async def _error_as_of_a_bug(stage: Stage) -> list[str]:
+    """The handling of one record fails, by itself in its batch."""
+    await stage.begun()
+    plan = {"batch.Batches._transaction: load before": failpoints.FAULT}
+    worker = await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"})
+    await stage.load.say(project("acme", "p0", 2, displayName="Lab"))
+    await worker.logged("batch_faulty")
+    await stage.load.say(project("acme", "p0", 3, displayName="Studio"))
+    await until(lambda: is_kept_or_over(stage.installation, worker), "the records")
+    await note_faulty(stage.load)
+    return await stage.goes_wrong_after()
+
+
+async def _timers_come_late(stage: Stage) -> list[str]:
+    """Timers stand still with what they found due, and meanwhile it is due no more."""
+    await stage.start(*CONSUMERS, Role.RELAY)
+    await stage.begin()
+    await all_consumed(stage.installation)
+    before, after = (f"timers.Timers._work: _batches.settle_due {place}" for place in ("before", "after"))
+    timers = await stage.start(Role.TIMERS, plan={before: failpoints.STOP, after: failpoints.TELL})
+    await stage.load.say(bind("acme", "p0", "b", "now-due", effectiveAt=in_seconds(2)))
+    await timers.logged(failpoints.reached(before))
+    await stage.load.say(bind("acme", "p0", "c", "not-yet-due", effectiveAt=in_seconds(12)))
+    await all_consumed(stage.installation)
+    timers.process.send_signal(signal.SIGCONT)
+    await timers.logged(failpoints.reached(after))
+    return await stage.goes_wrong_after()
+
+
+async def _slow_transaction(stage: Stage) -> list[str]:
+    """Timers stand still in their transaction while consumers have others of the same shard."""
+    await stage.begun()
+    async with stage.installation.engine.begin() as connection:
+        await connection.execute(text("CREATE SEQUENCE ids"))  # for the mutant that has one
+    await stage.start(*CONSUMERS, Role.RELAY)
+    point = "batch.Batches._transaction: load after"
+    slow = await stage.start(Role.TIMERS, plan={point: failpoints.STOP})
+    await stage.load.say(bind("acme", "p0", "b", "slow", effectiveAt=in_seconds(2)))
+    await slow.logged(failpoints.reached(point))
+    await stage.load.say(bind("acme", "p1", "b", "behind"))
+    await until(lambda: waits_or_is_published(stage), "the consumers")
+    slow.process.send_signal(signal.SIGCONT)
+    return await stage.goes_wrong_after()
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "payers change": _payers_change,
+    "read again": _read_again,
+    "killed before the commit": _killed_at(CONSUMERS, "batch.Batches._transaction: append after"),
+    "killed before the commit, and offsets moved to the end": _killed_at(
+        CONSUMERS, "batch.Batches._transaction: append after", are_offsets_moved=True
+    ),
+    "killed after the commit": _killed_at(CONSUMERS, "batch.Batches._transaction: _engine.begin left"),
+    "stopped in an outage": _stopped_in_an_outage,
+    "a slow transaction": _slow_transaction,
+    "an error in the first of many batches": _error_in_the_first_batch,
+    "a zombie in its transaction": _zombie_in_its_transaction,
+    "others write in between": _others_write_in_between,
+    "an error as of a bug": _error_as_of_a_bug,
+    "timers come late": _timers_come_late,
+    "the relay killed after its commit": _killed_at(RELAY, "relay.Relay._transact: asyncio.shield after"),
+    "the relay killed before its commit": _killed_at(RELAY, "relay.Relay._transact: asyncio.shield before"),
+    **PUBLISHING,
+}

@@ -1,0 +1,124 @@
+"""What befalls the relay, and the servers, while mutants are tried."""
+
+import signal
+
+from sqlalchemy import text
+
+from schemas.topics import Topic
+from tests.faults import failpoints
+from tests.faults.checking import faults_in
+from tests.faults.judge import is_published
+from tests.faults.matrix import give_up_for_dead
+from tests.faults.own_servers import own_servers
+from tests.faults.points import CONSUMERS, RELAY
+from tests.faults.progress import SMALL
+from tests.faults.stage import (
+    Scenario,
+    Stage,
+    is_published_or_over,
+)
+from tests.kafka import all_consumed
+from tests.messages import Said
+from tests.proxies.kafka import ApiKey
+from tests.proxies.ways import ways_of
+from tests.waiting import until
+from workers.roles import Role
+
+_KILLS = 3
+_LONG_SECONDS = 120
+
+
+async def _end_of_a_transaction_unanswered(stage: Stage) -> list[str]:
+    async with ways_of(stage.installation) as ways:
+        await stage.start(*CONSUMERS, Role.TIMERS)
+        relay = await stage.start(Role.RELAY, settings={**ways.environment, **SMALL})
+        await stage.begin()
+        await all_consumed(stage.installation)
+        await until(lambda: is_published(stage.load), "the relay")
+        swallowed = ways.kafka.swallow_answer(ApiKey.END_TXN)
+        await stage.bind("behind", "b")
+        await swallowed
+        await relay.logged("relay_interrupted")
+        return await stage.goes_wrong_after()
+
+
+async def _zombie_relay(stage: Stage) -> list[str]:
+    """A relay stands still before it commits; its successor publishes the same; then it goes on."""
+    await stage.begun()
+    await stage.start(*CONSUMERS, Role.TIMERS)
+    before, after = (f"relay.Relay._transact: asyncio.shield {place}" for place in ("before", "after"))
+    zombie = await stage.start(*RELAY, plan={before: failpoints.STOP})
+    await stage.bind("behind", "b")
+    await zombie.logged(failpoints.reached(before))
+    await give_up_for_dead(stage.installation, RELAY)
+    successor = await stage.start(*RELAY, plan={after: failpoints.TELL})
+    await successor.logged(failpoints.reached(after))
+    zombie.process.send_signal(signal.SIGCONT)
+    return await stage.goes_wrong_after()
+
+
+async def _end_of_a_transaction_comes_again(stage: Stage) -> list[str]:
+    """The end of one transaction comes a second time while the next is half written."""
+    rows = 16
+    await stage.start(*CONSUMERS, Role.TIMERS)
+    # Large enough for the batches of a transaction not to go out in one request.
+    await stage.load.say(*[Said(Topic.PROJECTS, b"acme", b"x" * 70_000)] * (2 * rows))
+    await all_consumed(stage.installation)
+    async with ways_of(stage.installation) as ways:
+        late = ways.kafka.hold_back(ApiKey.END_TXN)
+        await stage.start(Role.RELAY, settings={**ways.environment, "WHOPAYS_RELAY_BATCH_ROWS": str(rows)})
+        await late.caught.wait()
+        second_half = ways.kafka.hold_back(ApiKey.PRODUCE, after=1)
+        late.give_up()
+        await second_half.caught.wait()
+        await late.deliver()
+        await second_half.deliver()
+        await stage.begin()
+        return await stage.goes_wrong_after()
+
+
+async def _postgresql_is_killed(stage: Stage) -> list[str]:
+    """All of PostgreSQL is killed right after something was published, three times; it is one of the scenario's own."""
+    async with (
+        own_servers(postgresql_settings={"wal_writer_delay": "10s"}) as own,
+        own.installation() as installation,
+    ):
+        other = Stage(installation, stage.mutant)
+        worker = await other.start()
+        await other.begin()
+        await all_consumed(installation)
+        for number in range(_KILLS):
+            await until(lambda: is_published_or_over(other.load, worker), "the relay", _LONG_SECONDS)
+            if worker.process.returncode is not None:
+                break
+            own.postgresql.kill()
+            await own.postgresql.start_again()
+            await other.bind(f"kill-{number}", "bc"[number % 2])
+        return await other.goes_wrong_after()
+
+
+async def _row_of_the_log_altered(stage: Stage) -> list[str]:
+    """Here the relay is to end: what was altered must not be published."""
+    await stage.start(*CONSUMERS, Role.TIMERS)
+    await stage.begin()
+    await all_consumed(stage.installation)
+    async with stage.installation.engine.begin() as connection:
+        await connection.execute(
+            text(
+                "UPDATE log SET value = replace(convert_from(value, 'UTF8'), '\"first-1\"', '\"first-x\"')::bytea"
+                " WHERE topic = 'command-results'"
+            )
+        )
+    relay = await stage.start(*RELAY)
+    await until(lambda: is_published_or_over(stage.load, relay), "the relay")
+    await stage.load.close()
+    return [] if "does not continue" in "".join(faults_in(stage.installation)) else ["an altered row was published"]
+
+
+PUBLISHING: dict[str, Scenario] = {
+    "the end of a transaction is not answered": _end_of_a_transaction_unanswered,
+    "a zombie relay": _zombie_relay,
+    "the end of a transaction comes again": _end_of_a_transaction_comes_again,
+    "PostgreSQL is killed": _postgresql_is_killed,
+    "a row of the log is altered": _row_of_the_log_altered,
+}

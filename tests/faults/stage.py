@@ -1,0 +1,119 @@
+"""Where mutants are tried: a whopays of a test's own, what is said to it, and what may be waited for."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from tests.faults import failpoints
+from tests.faults.checking import verdict
+from tests.faults.judge import is_published
+from tests.faults.load import Load
+from tests.faults.matrix import FAILING_WORKER
+from tests.faults.mutating import MUTANT_VARIABLE
+from tests.installations import Installation, Worker
+from tests.kafka import all_consumed
+from tests.messages import account, bind, profile, project
+from workers.roles import Role
+
+_PATIENCE_SECONDS = 30.0
+"""A mutant that does not come to rest in this time has other things wrong with it that show."""
+_PROJECTS = 6
+_WAIT_SECONDS = 10
+_IS_WAITING = """
+SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+
+
+@dataclass
+class Stage:
+    """An installation of which no process runs yet; what is started on it is the mutant, if there is one."""
+
+    installation: Installation
+    mutant: str | None
+    load: Load = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.load = Load(self.installation)
+
+    async def start(
+        self, *roles: Role, plan: Mapping[str, str] | None = None, settings: Mapping[str, str] | None = None
+    ) -> Worker:
+        """Start a process, with something planned at some failpoints."""
+        mutant = {} if self.mutant is None else {MUTANT_VARIABLE: self.mutant}
+        variables = {**failpoints.environment(plan or {}), **mutant, **(settings or {})}
+        return await self.installation.start(*roles, module=FAILING_WORKER, **variables)
+
+    async def begin(self) -> None:
+        """Say what all the rest builds upon: six projects for which the first of three accounts pays."""
+        await self.load.say(profile("acme"), *(account("acme", name) for name in "abc"))
+        await self.load.say(*(project("acme", f"p{number}") for number in range(_PROJECTS)))
+        await self.bind("first", "a")
+
+    async def bind(self, name: str, payer: str) -> None:
+        """Say that an account is to pay for all projects, in commands whose ids begin with a name."""
+        numbers = range(_PROJECTS)
+        # A project may be heard of later than its payer.
+        await self.load.say(*(bind("acme", f"p{n}", payer, f"{name}-{n}", waitSeconds=_WAIT_SECONDS) for n in numbers))
+
+    async def begun(self) -> None:
+        """Run a whole whopays over the beginning, no mutant yet, and stop it."""
+        worker = await self.installation.start()
+        await self.begin()
+        await all_consumed(self.installation)
+        assert await worker.stop() == 0
+
+    async def goes_wrong_after(self) -> list[str]:
+        """Say more, and give what is wrong in the end; a whole whopays must be running."""
+        await self.bind("after", "c")
+        wrong = await verdict(self.load, _PATIENCE_SECONDS if self.mutant else 120)
+        await self.load.close()
+        return wrong
+
+
+Scenario = Callable[[Stage], Awaitable[list[str]]]
+"""Breaks something, and gives what is wrong afterwards."""
+
+
+def in_seconds(seconds: int) -> str:
+    """Give an instant that is so far away, as commands name it."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+async def waits_or_has_done(installation: Installation) -> bool:
+    """Tell whether somebody waits for a lock, or a project has been deleted."""
+    done = "SELECT count(*) > 0 FROM projects WHERE state = 'Deleted'"
+    return await _asked(installation, _IS_WAITING) or await _asked(installation, done)
+
+
+async def waits_or_is_published(stage: Stage) -> bool:
+    """Tell whether somebody waits for a lock, or the command `behind` is answered and all is published."""
+    if await _asked(stage.installation, _IS_WAITING):
+        return True
+    done = "SELECT count(*) > 0 FROM inbox WHERE command_id = 'behind'"
+    return await _asked(stage.installation, done) and await is_published(stage.load)
+
+
+async def payer_is(installation: Installation, name: str, payer: str) -> bool:
+    """Tell whether an account pays for a project."""
+    async with installation.engine.connect() as connection:
+        paying = text("SELECT account FROM bindings WHERE project = :name AND ended_at IS NULL")
+        return (await connection.execute(paying, {"name": name})).scalar_one_or_none() == payer
+
+
+async def is_kept_or_over(installation: Installation, worker: Worker) -> bool:
+    """Tell whether the third version of `p0` is known, or a process has ended."""
+    async with installation.engine.connect() as connection:
+        version = (await connection.execute(text("SELECT version FROM projects WHERE project = 'p0'"))).scalar_one()
+    return version == 3 or worker.process.returncode is not None
+
+
+async def is_published_or_over(load: Load, worker: Worker) -> bool:
+    """Tell whether all of the log is published, or a process has ended."""
+    return worker.process.returncode is not None or await is_published(load)
+
+
+async def _asked(installation: Installation, question: str) -> bool:
+    async with installation.engine.connect() as connection:
+        return bool((await connection.execute(text(question))).scalar_one())
