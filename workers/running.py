@@ -30,6 +30,7 @@ _SUBSCRIBE = {
     Role.ADMIN_COMMANDS: admin_commands.subscribe,
 }
 _PING_SECONDS = 5.0
+_METADATA_MS = 15_000
 _END_SECONDS = 3.5
 _LAST_SECONDS = 1.0
 
@@ -59,6 +60,8 @@ class Process:
             # Its consume loop goes on after errors of Kafka, and tells of them here alone.
             logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
+            # A topic that is made anew is seen so soon; by default, after five minutes.
+            metadata_max_age_ms=_METADATA_MS,
         )
         self._background: list[asyncio.Task[None]] = []
         self._ping: asyncio.Task[None] | None = None

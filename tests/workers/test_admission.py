@@ -1,6 +1,6 @@
 """On which topics a process does not start, and what it says; each is planted in a real broker."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pytest
@@ -47,6 +47,13 @@ async def _delete(installation: Installation, topic: Topic) -> None:
                 return False  # it went between two questions
 
         await until(is_gone, "the deletion")
+
+
+@pytest.fixture(autouse=True)
+def _no_log() -> Iterator[None]:
+    """Nothing is logged to where another test has left the log."""
+    with capture_logs():
+        yield
 
 
 async def _refused(installation: Installation, kind: type[KafkaRefused]) -> str:
