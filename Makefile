@@ -23,7 +23,7 @@ demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a
 test: $(READY) ## Run the tests; ARGS='-k binding -x' goes to pytest
 	$(BIN)/pytest $(ARGS)
 
-chaos: $(READY) ## Break everything, half an hour, and see that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
+chaos: $(READY) ## Break everything, over an hour, and see that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
 	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
 
 soak: $(READY) ## Break things at random under load for MINUTES=60, and report; ARGS='--seed 7 --report docs/reliability'

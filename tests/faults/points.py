@@ -95,6 +95,9 @@ _LOADING = "batch.Batches._transaction: load before"
 _LOOKING_UP = "reading.Reading._bounds: reading_positions before"
 _WAITING = "batch.Batches._wait: _stopping.wait"
 
+_IDLE = Circumstance(settings={"WHOPAYS_RELAY_BATCH_ROWS": "4000"})
+"""A relay comes to the end of the log."""
+
 _NEVER = {
     "relay.Relay.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
 }
@@ -114,6 +117,8 @@ _OUT_OF_THE_WAY = {
         plan={"reading.Reading._bounds: reading_positions before": ERROR}
     ),
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
+    "relay.Relay._publish: _pause": _IDLE,
+    "relay.Relay._pause: asyncio.wait": _IDLE,
     "relay.Relay.run: _pause": Circumstance(plan={"relay.Relay._transact: producer.begin_transaction before": ERROR}),
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _publish after": Circumstance(Event.TERMINATION),
