@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.faults import failpoints
 from tests.faults.load import Load
 from tests.faults.points import CONSUMERS, RELAY, Event, Row
-from tests.installations import Installation, Worker
+from tests.installations import READY, Installation, Worker
 from workers.consumer import consumer_group
 from workers.roles import Role
 
@@ -83,6 +83,8 @@ async def _befall(installation: Installation, worker: Worker, row: Row) -> Worke
         return None
     match row.circumstance.event:
         case Event.TERMINATION:
+            # Told earlier, it would not yet do what is done in the end.
+            await _comes(worker.logged(f'"{READY}"'))
             with contextlib.suppress(ProcessLookupError):
                 worker.process.terminate()
         case Event.UNHEARD:

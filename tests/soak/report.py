@@ -50,7 +50,11 @@ def summary(outcome: Outcome) -> str:
         f"{outcome.doubtful:,} more nobody knew whether they had arrived), {len(outcome.broken)} mishaps of "
         f"{len(by_kind(outcome.broken))} kinds, {outcome.restarts} restarts of processes, recovery "
         f"{median(seconds):.1f} s median and {max(seconds):.1f} s at most, {outcome.audits + 1} audits: "
-        + ("nothing lost, nothing doubled." if not outcome.wrong else f"{len(outcome.wrong)} findings.")
+        + (
+            "nothing lost, nothing doubled."
+            if not outcome.wrong
+            else f"{len(outcome.wrong)} finding{'' if len(outcome.wrong) == 1 else 's'}."
+        )
     )
 
 
