@@ -269,3 +269,17 @@ def test_a_binding_changes_no_account() -> None:
     before = desk.book.account("acme", "a")
     desk.bind()
     assert desk.book.account("acme", "a") == before
+
+
+def test_whatever_touches_an_account_takes_a_profile_along_that_has_run_out() -> None:
+    """No timer has noticed it yet: the same hold again changes the account all the same."""
+    desk = Desk()
+    desk.profile(expiresAt=(NOON + timedelta(hours=1)).isoformat())
+    desk.create(**READY)
+    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Applied"
+    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Unchanged"
+    desk.now += timedelta(hours=2)
+    said = desk.command("SuspendAccount", account="a", reason="Administrative")
+    assert said.outcome == "Applied"
+    assert "PaymentProfileExpired" in {condition.reason for condition in said.account.conditions}
+    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Unchanged"

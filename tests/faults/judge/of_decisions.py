@@ -27,6 +27,9 @@ _ON_ACCOUNTS = {
 }
 
 
+_EXPIRED = "PaymentProfileExpired"
+
+
 @dataclass
 class Known:
     """What is known of an organization at some place of the log: accounts as they last said, and who pays."""
@@ -77,14 +80,14 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
             if command is None or one.cause != command.id:
                 known.learn(one)
         if command is not None and kind_of(event) in ("final", "interim"):
-            wrong = [*_judged(command, event.data, known), *_too_early(command, event)]
+            wrong = [*_judged(command, event.data, known, mine), *_too_early(command, event)]
             yield from (f"{command.id} ({command.kind}) {one}" for one in wrong)
         for one in mine:
             known.learn(one)
         own = []
 
 
-def _judged(asked: Asked, result: Json, known: Known) -> Iterator[str]:
+def _judged(asked: Asked, result: Json, known: Known, own: list[Event]) -> Iterator[str]:
     outcome, data = result["outcome"], asked.data
     broken = {violation["reason"] for violation in result["violations"]}
     if (outcome == "Rejected") != bool(broken):
@@ -100,9 +103,27 @@ def _judged(asked: Asked, result: Json, known: Known) -> Iterator[str]:
             if ("AccountExists" in broken) != (data["account"] in known.accounts):
                 yield f"breaks {sorted(broken)}, the account was there: {data['account'] in known.accounts}"
         case kind if kind in _ON_ACCOUNTS:
-            yield from _on_account(asked, outcome, broken, known)
+            if not (outcome == "Applied" and _has_run_out(asked.data["account"], known, own)):
+                yield from _on_account(asked, outcome, broken, known)
         case _:
             pass
+
+
+def _has_run_out(account: str, known: Known, own: list[Event]) -> bool:
+    """Tell whether a command's own events tell of a profile that had run out before anybody noticed."""
+    before = known.accounts.get(account)
+    return any(
+        event.name == "AccountChanged"
+        and event.data["account"] == account
+        and before is not None
+        and _EXPIRED in _reasons(event.data)
+        and _EXPIRED not in _reasons(before)
+        for event in own
+    )
+
+
+def _reasons(account: Json) -> set[str]:
+    return {condition["reason"] for condition in account["conditions"]}
 
 
 def _binding(data: Json, outcome: str, broken: set[str], known: Known) -> Iterator[str]:
