@@ -82,7 +82,7 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._listening: asyncio.Task[None] | None = None
+        self._listener: socket.socket | None = None
         self._port = 0
         self._passing = asyncio.Event()
         self._delay_seconds = 0.0
@@ -107,11 +107,11 @@ class Proxy:
         """Let everything through at full speed, on the same port as ever."""
         self._delay_seconds = self._bytes_per_second = 0.0
         self._passing.set()
-        if self._listening is None:
-            listener = socket.create_server(("127.0.0.1", self._port))
-            listener.setblocking(False)
-            self._port = listener.getsockname()[1]
-            self._listening = asyncio.create_task(self._listen(listener))
+        if self._listener is None:
+            self._listener = socket.create_server(("127.0.0.1", self._port))
+            self._listener.setblocking(False)
+            self._port = self._listener.getsockname()[1]
+            asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def hold(self) -> None:
         """Let nothing through, as a network that swallows packets: nobody is told. Once mended, what was sent comes."""
@@ -141,10 +141,10 @@ class Proxy:
 
     async def cut(self) -> int:
         """End all connections, give how many there were, and refuse new ones."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.wait([self._listening])
-            self._listening = None
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         return await self.sever()
 
     async def close(self) -> None:
@@ -167,38 +167,41 @@ class Proxy:
         """Give what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
         return data
 
-    async def _listen(self, listener: socket.socket) -> None:
-        # An asyncio.Server that is closed while it accepts forgets to close what it has accepted.
-        with listener:
-            while True:
-                accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
-                # Small messages are not held back, as asyncio sees to with its own sockets.
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.used.set()
-                reader, writer = await asyncio.open_connection(sock=accepted)
-                task = asyncio.create_task(self._connected(reader, writer))
-                self._links[task] = None
-                task.add_done_callback(partial(self._ended, writer))
+    def _accept(self, listener: socket.socket) -> None:
+        # What asyncio accepts by itself while it is told to stop is closed by nobody.
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            accepted, _ = listener.accept()
+            accepted.setblocking(False)
+            # Small messages are not held back, as asyncio sees to with its own sockets.
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.used.set()
+            task = asyncio.create_task(self._connected(accepted))
+            self._links[task] = None
+            task.add_done_callback(partial(self._ended, accepted))
 
-    def _ended(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+    def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
         # Also when it was cancelled before it began.
-        writer.transport.abort()
+        accepted.close()
         del self._links[task]
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connected(self, accepted: socket.socket) -> None:
         task = asyncio.current_task()
         assert task is not None
         try:
-            far = await asyncio.open_connection(*self._target)
-            link = self._links[task] = Link((reader, writer), far)
-            self.joined(link)
+            near = await asyncio.open_connection(sock=accepted)
             try:
-                async with asyncio.TaskGroup() as pumps:
-                    for towards in Towards:
-                        pumps.create_task(self._pump(link, towards))
+                far = await asyncio.open_connection(*self._target)
+                link = self._links[task] = Link(near, far)
+                self.joined(link)
+                try:
+                    async with asyncio.TaskGroup() as pumps:
+                        for towards in Towards:
+                            pumps.create_task(self._pump(link, towards))
+                finally:
+                    link.end()
+                    self.left(link)
             finally:
-                link.end()
-                self.left(link)
+                near[1].transport.abort()
         except OSError:
             pass  # the server is away, as its client learns now
         except Exception as failure:  # noqa: BLE001 (raised when the proxy is closed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,9 @@ import pytest
 import pytest_asyncio
 
 from tests.proxies.network import Proxy, Towards
+
+_MOMENTS = 12
+"""Between asking for a connection and being through to the server behind."""
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -68,6 +72,21 @@ async def test_cut_refuses_until_it_is_mended(proxy: Proxy) -> None:
     await proxy.mend()
     _, writer = await _connected(proxy)
     writer.close()
+
+
+async def test_cut_while_clients_connect_leaves_nothing_open(proxy: Proxy) -> None:
+    for wait in range(_MOMENTS):
+        await proxy.mend()
+        connecting = asyncio.create_task(asyncio.open_connection("127.0.0.1", proxy.port))
+        for _ in range(wait):
+            await asyncio.sleep(0)
+        await proxy.cut()
+        with contextlib.suppress(ConnectionError):
+            _, writer = await connecting
+            writer.close()
+        assert not proxy.links
+    # A socket that nobody closed complains when it is collected, and that is an error.
+    gc.collect()
 
 
 async def test_held_arrives_once_it_is_mended(proxy: Proxy) -> None:
