@@ -116,6 +116,8 @@ _OUT_OF_THE_WAY = {
     "reading.Reading._until_done: _wait": Circumstance(
         plan={"reading.Reading._bounds: reading_positions before": ERROR}
     ),
+    "reading.Reading._wait: _stopping.wait before": Circumstance(),
+    "reading.Reading._wait": Circumstance(Event.TERMINATION),
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
     "relay.Relay._publish: _pause": _IDLE,
     "relay.Relay._pause: asyncio.wait": _IDLE,
