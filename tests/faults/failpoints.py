@@ -7,6 +7,7 @@ the same walk through the source, covers it.
 """
 
 import ast
+import asyncio
 import importlib.util
 import json
 import os
@@ -36,8 +37,10 @@ _CHANGEABLE = frozenset({"db", "domain", "schemas", "workers"})
 
 Change = Callable[[str, str], str]
 
-KILL, STOP, ERROR, ERRORS, FAULT, TELL = "kill", "stop", "error", "errors", "fault", "tell"
-"""SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug; nothing."""
+KILL, STOP, ERROR, ERRORS, FAULT = "kill", "stop", "error", "errors", "fault"
+"""SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug."""
+CANCEL, TELL = "cancel", "tell"
+"""A cancellation, as by a library that takes the task for one of its own; nothing but a line that says so."""
 
 T = TypeVar("T")
 
@@ -188,7 +191,7 @@ def _hit(point: str, near: ast.AST) -> ast.stmt:
 async def _around(name: str, awaited: Awaitable[T]) -> T:
     try:
         _hit_now(f"{name} before")
-    except (Injected, Bug):
+    except (Injected, Bug, asyncio.CancelledError):
         if iscoroutine(awaited):
             awaited.close()
         raise
@@ -216,5 +219,7 @@ def _hit_now(point: str) -> None:
             raise Injected(point)
         case "fault":
             raise Bug(point)
+        case "cancel":
+            raise asyncio.CancelledError
         case _:
             pass

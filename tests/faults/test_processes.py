@@ -6,14 +6,17 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
+from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
-from tests.faults.points import CONSUMERS
+from tests.faults.matrix import FAILING_WORKER
+from tests.faults.points import AT_WORK, CONSUMERS, RELAY, TIMERS
 from tests.faults.recovering import flows, recovers
 from tests.installations import Installation
 from workers.roles import Role
 
 _ROUNDS = 8
+_END_SECONDS = 60
 _RELAYS = 3
 
 
@@ -65,3 +68,14 @@ async def test_all_processes_restart(quiet_installation: Installation, chance: R
         async with recovers(load, f"all processes {'stopped' if is_orderly else 'killed'}, again and again"):
             await installation.start()
     await all_is_well(load)
+
+
+@pytest.mark.parametrize("roles", (RELAY, TIMERS), ids=("relay", "timers"))
+async def test_a_role_that_a_library_cancels_ends_its_process(
+    quiet_installation: Installation, roles: tuple[Role, ...]
+) -> None:
+    """Otherwise the process would go on without it, and nothing would be published or become due."""
+    plan = failpoints.environment({AT_WORK[roles]: failpoints.CANCEL})
+    worker = await quiet_installation.launch(*roles, module=FAILING_WORKER, **plan)
+    assert await asyncio.wait_for(worker.process.wait(), _END_SECONDS) == 1
+    assert any("role_failed" in line and "CancelledError" in line for line in worker.lines)
