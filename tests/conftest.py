@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.engine import create_engine
 from embedded import Addresses
 from tests.installations import Installation, create_template, database, drop_database, installed
+from tests.proxies.ways import Ways, ways_of
 from tests.services import servers
 
 
@@ -47,4 +48,11 @@ async def installation(services: Addresses, template: str) -> AsyncIterator[Inst
 async def quiet_installation(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """A whopays of the test's own of which no process runs yet."""
     async with installed(services, template, roles=()) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def ways(quiet_installation: Installation) -> AsyncIterator[Ways]:
+    """What can be broken between the servers and those processes of the quiet installation that go this way."""
+    async with ways_of(quiet_installation) as made:
         yield made

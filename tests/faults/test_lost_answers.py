@@ -7,7 +7,7 @@ from tests.faults.load import loaded
 from tests.faults.progress import SMALL
 from tests.installations import Installation
 from tests.proxies.kafka import ApiKey
-from tests.proxies.ways import ways_of
+from tests.proxies.ways import Ways, ways_of
 from workers.roles import ALL_ROLES, Role
 
 _TIMES = 3
@@ -29,14 +29,13 @@ async def test_of_commits(quiet_installation: Installation) -> None:
         await all_is_well(load)
 
 
-async def test_of_kafka(quiet_installation: Installation) -> None:
+async def test_of_kafka(quiet_installation: Installation, ways: Ways) -> None:
     keys = (ApiKey.INIT_PRODUCER_ID, ApiKey.ADD_PARTITIONS_TO_TXN, ApiKey.PRODUCE, ApiKey.END_TXN, ApiKey.OFFSET_COMMIT)
-    async with ways_of(quiet_installation) as ways:
-        first = ways.kafka.swallow_answer(keys[0])
-        async with loaded(quiet_installation) as load:
-            await quiet_installation.start(**ways.environment, **SMALL)
-            await asyncio.wait_for(first, 60)
-            for key in keys[1:]:
-                for _ in range(_TIMES):
-                    await asyncio.wait_for(ways.kafka.swallow_answer(key), 60)
-        await all_is_well(load)
+    first = ways.kafka.swallow_answer(keys[0])
+    async with loaded(quiet_installation) as load:
+        await quiet_installation.start(**ways.environment, **SMALL)
+        await asyncio.wait_for(first, 60)
+        for key in keys[1:]:
+            for _ in range(_TIMES):
+                await asyncio.wait_for(ways.kafka.swallow_answer(key), 60)
+    await all_is_well(load)

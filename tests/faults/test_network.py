@@ -1,17 +1,15 @@
 """The network between a worker and its servers is slow, silent or torn; afterwards nothing is lost or doubled."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.progress import SMALL, goes_on
 from tests.installations import Installation
 from tests.proxies.network import Proxy, Towards
-from tests.proxies.ways import Ways, ways_of
+from tests.proxies.ways import Ways
 from tests.waiting import until
 
 _CUTS = 4
@@ -21,13 +19,6 @@ _SILENCE_SECONDS = 15
 """Longer than a consumer may be silent before it is taken out of its group."""
 
 KAFKA, DATABASE, BOTH = "Kafka", "PostgreSQL", "both"
-
-
-@pytest_asyncio.fixture
-async def ways(quiet_installation: Installation) -> AsyncIterator[Ways]:
-    """The ways of the one worker to its servers."""
-    async with ways_of(quiet_installation) as ways:
-        yield ways
 
 
 def _chosen(ways: Ways, which: str) -> tuple[Proxy, ...]:

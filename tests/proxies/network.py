@@ -5,8 +5,6 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
 from typing import Self
@@ -250,10 +248,3 @@ class Proxy:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-
-@asynccontextmanager
-async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
-    """Give a proxy in front of a server, mended."""
-    async with Proxy(host, port) as proxy:
-        yield proxy

@@ -13,7 +13,7 @@ from schemas.topics import Topic
 from tests.installations import Installation
 from tests.kafka import published
 from tests.proxies.kafka import ApiKey
-from tests.proxies.ways import Ways, ways_of
+from tests.proxies.ways import Ways
 from tests.waiting import until
 
 _INVALID_PRODUCER_EPOCH = 47
@@ -44,8 +44,8 @@ async def _has_one(installation: Installation) -> None:
     assert await until(found, "a committed record") == [b"one"]
 
 
-async def test_all_of_kafka_goes_through_the_proxy(quiet_installation: Installation) -> None:
-    async with ways_of(quiet_installation) as ways, _producer(quiet_installation, ways) as producer:
+async def test_all_of_kafka_goes_through_the_proxy(quiet_installation: Installation, ways: Ways) -> None:
+    async with _producer(quiet_installation, ways) as producer:
         assert {broker.port for broker in producer.client.cluster.brokers()} == {ways.kafka.port}
         async with producer.transaction():
             await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
@@ -53,8 +53,8 @@ async def test_all_of_kafka_goes_through_the_proxy(quiet_installation: Installat
     await _has_one(quiet_installation)
 
 
-async def test_a_held_request_is_answered_when_it_is_delivered(quiet_installation: Installation) -> None:
-    async with ways_of(quiet_installation) as ways, _producer(quiet_installation, ways) as producer:
+async def test_a_held_request_is_answered_when_it_is_delivered(quiet_installation: Installation, ways: Ways) -> None:
+    async with _producer(quiet_installation, ways) as producer:
         held = ways.kafka.hold_back(ApiKey.END_TXN)
         await producer.begin_transaction()
         await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
@@ -66,25 +66,24 @@ async def test_a_held_request_is_answered_when_it_is_delivered(quiet_installatio
     await _has_one(quiet_installation)
 
 
-async def test_a_request_is_delivered_after_its_client_has_gone(quiet_installation: Installation) -> None:
-    async with ways_of(quiet_installation) as ways:
-        async with _producer(quiet_installation, ways) as producer:
-            held = ways.kafka.hold_back(ApiKey.END_TXN)
-            await producer.begin_transaction()
-            await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
-            committing = asyncio.create_task(producer.commit_transaction())
-            await held.caught.wait()
-            held.give_up()
-            # aiokafka asks again by itself.
-            await committing
-        async with _producer(quiet_installation, ways):
-            # A successor has begun: what is delivered now is its predecessor's.
-            assert await held.deliver() == {_INVALID_PRODUCER_EPOCH}
+async def test_a_request_is_delivered_after_its_client_has_gone(quiet_installation: Installation, ways: Ways) -> None:
+    async with _producer(quiet_installation, ways) as producer:
+        held = ways.kafka.hold_back(ApiKey.END_TXN)
+        await producer.begin_transaction()
+        await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
+        committing = asyncio.create_task(producer.commit_transaction())
+        await held.caught.wait()
+        held.give_up()
+        # aiokafka asks again by itself.
+        await committing
+    async with _producer(quiet_installation, ways):
+        # A successor has begun: what is delivered now is its predecessor's.
+        assert await held.deliver() == {_INVALID_PRODUCER_EPOCH}
     await _has_one(quiet_installation)
 
 
-async def test_a_swallowed_answer(quiet_installation: Installation) -> None:
-    async with ways_of(quiet_installation) as ways, _producer(quiet_installation, ways) as producer:
+async def test_a_swallowed_answer(quiet_installation: Installation, ways: Ways) -> None:
+    async with _producer(quiet_installation, ways) as producer:
         swallowed = ways.kafka.swallow_answer(ApiKey.PRODUCE)
         async with producer.transaction():
             await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
@@ -92,20 +91,19 @@ async def test_a_swallowed_answer(quiet_installation: Installation) -> None:
     await _has_one(quiet_installation)
 
 
-async def test_a_swallowed_commit(quiet_installation: Installation) -> None:
-    async with ways_of(quiet_installation) as ways:
-        url = make_url(ways.environment["WHOPAYS_DATABASE_URL"]).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        await connection.execute("CREATE TABLE kept (value text)")
-        swallowed = ways.database.swallow_commit(having="INSERT INTO kept")
+async def test_a_swallowed_commit(quiet_installation: Installation, ways: Ways) -> None:
+    url = make_url(ways.environment["WHOPAYS_DATABASE_URL"]).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    await connection.execute("CREATE TABLE kept (value text)")
+    swallowed = ways.database.swallow_commit(having="INSERT INTO kept")
+    async with connection.transaction():
+        await connection.execute("SELECT 1")
+    assert not swallowed.is_set()
+    with pytest.raises((asyncpg.PostgresConnectionError, OSError)):
         async with connection.transaction():
-            await connection.execute("SELECT 1")
-        assert not swallowed.is_set()
-        with pytest.raises((asyncpg.PostgresConnectionError, OSError)):
-            async with connection.transaction():
-                await connection.execute("INSERT INTO kept VALUES ($1)", "one")
-        assert swallowed.is_set()
-        connection.terminate()
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        assert [row["value"] for row in await connection.fetch("SELECT value FROM kept")] == ["one"]
-        await connection.close()
+            await connection.execute("INSERT INTO kept VALUES ($1)", "one")
+    assert swallowed.is_set()
+    connection.terminate()
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    assert [row["value"] for row in await connection.fetch("SELECT value FROM kept")] == ["one"]
+    await connection.close()

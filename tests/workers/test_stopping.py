@@ -3,12 +3,10 @@
 import asyncio
 import time
 
-from sqlalchemy import make_url
-
 from tests.installations import Installation, Worker
 from tests.kafka import all_consumed, dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.messages import account, bind, profile, project
-from tests.proxies.network import proxied
+from tests.proxies.ways import Ways
 from tests.waiting import until
 
 _SECONDS = 10
@@ -44,50 +42,40 @@ async def test_under_load(quiet_installation: Installation) -> None:
     assert results(found).keys() >= {f"c{number}" for number in range(1500)}
 
 
-async def test_while_the_database_is_away(quiet_installation: Installation) -> None:
+async def test_while_the_database_is_away(quiet_installation: Installation, ways: Ways) -> None:
     installation = quiet_installation
-    url = make_url(installation.settings.database_url)
-    assert url.host is not None
-    async with proxied(url.host, url.port or 5432) as proxy:
-        way = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
-        worker = await installation.start(WHOPAYS_DATABASE_URL=way)
-        # It reads by now: without the database it would not even begin to.
-        await send(installation, [project("acme", "api")])
-        await all_consumed(installation)
-        await proxy.cut()
-        await send(installation, [project("acme", "web")])
-        await worker.logged("batch_retried")
-        await _stops_in_time(worker)
+    worker = await installation.start(**ways.environment)
+    # It reads by now: without the database it would not even begin to.
+    await send(installation, [project("acme", "api")])
+    await all_consumed(installation)
+    await ways.database.cut()
+    await send(installation, [project("acme", "web")])
+    await worker.logged("batch_retried")
+    await _stops_in_time(worker)
     await installation.start()
     assert told_unpaid(await exactly_published(installation)) == {"api", "web"}
 
 
-async def test_while_the_database_does_not_answer(quiet_installation: Installation) -> None:
+async def test_while_the_database_does_not_answer(quiet_installation: Installation, ways: Ways) -> None:
     installation = quiet_installation
-    url = make_url(installation.settings.database_url)
-    assert url.host is not None
-    async with proxied(url.host, url.port or 5432) as proxy:
-        way = url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
-        worker = await installation.start(WHOPAYS_DATABASE_URL=way)
-        await send(installation, [project("acme", "web")])
-        await exactly_published(installation)
-        proxy.hold()
-        await send(installation, [profile("acme"), project("acme", "api"), account("acme", "main")])
-        await _stops_in_time(worker)
+    worker = await installation.start(**ways.environment)
+    await send(installation, [project("acme", "web")])
+    await exactly_published(installation)
+    ways.database.hold()
+    await send(installation, [profile("acme"), project("acme", "api"), account("acme", "main")])
+    await _stops_in_time(worker)
     await installation.start()
     found = await exactly_published(installation)
     assert told_unpaid(found) == {"web", "api"}
     assert results(found)["create-main"]["outcome"] == "Applied"
 
 
-async def test_before_it_has_started(quiet_installation: Installation) -> None:
+async def test_before_it_has_started(quiet_installation: Installation, ways: Ways) -> None:
     installation = quiet_installation
-    host, port = installation.kafka_bootstrap_servers.split(",")[0].rsplit(":", 1)
-    async with proxied(host, int(port)) as proxy:
-        proxy.hold()
-        worker = await installation.launch(WHOPAYS_KAFKA_BOOTSTRAP_SERVERS=f"127.0.0.1:{proxy.port}")
-        await asyncio.wait_for(proxy.used.wait(), 30)
-        await _stops_in_time(worker)
+    ways.kafka.hold()
+    worker = await installation.launch(**ways.environment)
+    await asyncio.wait_for(ways.kafka.used.wait(), 30)
+    await _stops_in_time(worker)
 
 
 async def _published_more(installation: Installation) -> None:

@@ -7,26 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.judge.evidence import Json
-from tests.faults.judge.reading import Asked
+from tests.faults.judge.reading import ON_ACCOUNTS, Asked
 from tests.faults.judge.stories import INTERIM, Event, Story, kind_of, moment
 
 _IDENTITY = {"Expired", "UnknownCommand"}
 _SHAPE = {"Invalid", "CardNumber"}
 _OF_THE_PAYER = {"AccountNotFound", "AccountArchived", "AccountNotReady", "AccountClosing"}
-_ON_ACCOUNTS = {
-    "UpdateAccount",
-    "AttachPaymentProfile",
-    "DetachPaymentProfile",
-    "SuspendAccount",
-    "RequestReactivation",
-    "ApproveReactivation",
-    "ReportBalance",
-    "RequestClosure",
-    "ApproveClosure",
-    "WithdrawClosure",
-}
-
-
 _EXPIRED = "PaymentProfileExpired"
 
 
@@ -102,7 +88,7 @@ def _judged(asked: Asked, result: Json, known: Known, own: list[Event]) -> Itera
         case "CreateAccount":
             if ("AccountExists" in broken) != (data["account"] in known.accounts):
                 yield f"breaks {sorted(broken)}, the account was there: {data['account'] in known.accounts}"
-        case kind if kind in _ON_ACCOUNTS:
+        case kind if kind in ON_ACCOUNTS:
             if not (outcome == "Applied" and _has_run_out(asked.data["account"], known, own)):
                 yield from _on_account(asked, outcome, broken, known)
         case _:

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 
 from tests.faults.judge.evidence import Heard, Json, Place
 
-COMMANDS = frozenset(
+ON_ACCOUNTS = frozenset(
     (
-        "CreateAccount",
         "UpdateAccount",
         "AttachPaymentProfile",
         "DetachPaymentProfile",
@@ -21,12 +20,16 @@ COMMANDS = frozenset(
         "RequestClosure",
         "ApproveClosure",
         "WithdrawClosure",
-        "BindProject",
-        "CancelScheduledBinding",
-        "TransferProjects",
-        "SetDefaultAccount",
     )
 )
+"""Commands to an account that there must be already."""
+COMMANDS = ON_ACCOUNTS | {
+    "CreateAccount",
+    "BindProject",
+    "CancelScheduledBinding",
+    "TransferProjects",
+    "SetDefaultAccount",
+}
 _FACTS = {"projects": "ProjectChanged", "payment-profiles": "PaymentProfileChanged"}
 _STATES = {"projects": ("Active", "Inactive", "Deleted"), "payment-profiles": ("Valid", "Invalid", "Removed")}
 _KINDS = ("CreditCard", "DirectDebit", "BankTransfer", "Invoice")
