@@ -66,7 +66,7 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
             if command is None or one.cause != command.id:
                 known.learn(one)
         if command is not None and kind_of(event) in ("final", "interim"):
-            wrong = [*_judged(command, event.data, known, mine), *_too_early(command, event)]
+            wrong = [*_judged(command, event.data, known, mine), *_too_early(command, event), *_astray(command, mine)]
             yield from (f"{command.id} ({command.kind}) {one}" for one in wrong)
         for one in mine:
             known.learn(one)
@@ -137,6 +137,20 @@ def _too_early(asked: Asked, result: Event) -> Iterator[str]:
     effective_at = asked.data.get("effectiveAt") if asked.kind == "BindProject" else None
     if effective_at and result.data["outcome"] in ("Applied", "Unchanged") and result.time < moment(effective_at):
         yield f"is {result.data['outcome']} at {result.time}, before its instant"
+
+
+def _astray(asked: Asked, own: list[Event]) -> Iterator[str]:
+    data, moves = asked.data, asked.kind == "TransferProjects"
+    for event in own:
+        if event.name != "BindingChanged":
+            continue
+        project, current, previous = (event.data[name] for name in ("project", "current", "previous"))
+        if (current or {}).get("account") != data.get("toAccount" if moves else "account"):
+            yield f"has {current} pay for {project}, and asks for another account"
+        if moves and (previous or {}).get("account") != data["fromAccount"]:
+            yield f"takes {project} from {previous}, and asks to take from another account"
+        if not moves and project != data.get("project"):
+            yield f"binds {project}, and asks for {data.get('project')}"
 
 
 def _transfer(data: Json, result: Json, broken: set[str], known: Known) -> Iterator[str]:
