@@ -1,0 +1,68 @@
+"""Which event a lie is about, and what the event is made to say."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.faults.judge.evidence import Json
+from tests.faults.lying import Where
+
+RESULT, BINDING, PHASE, STATE = "CommandCompleted", "BindingChanged", "AccountPhaseChanged", "AccountChanged"
+NOTICE, LETTER = "ProjectBillingNotice", "DeadLetter"
+SOMEBODY_ELSE = "somebody-else"
+OTHER_ID = "1-999999"
+
+
+def says(member: str, value: str) -> Where:
+    """Choose events whose data have a member of this value."""
+    return lambda event: event["data"][member] == value
+
+
+def has(member: str) -> Where:
+    """Choose events whose data have a member that is neither null nor false."""
+    return lambda event: event["data"][member]
+
+
+def answers(kind: str, outcome: str, reason: str | None = None) -> Where:
+    """Choose final results of a kind of command."""
+
+    def where(event: Json) -> bool:
+        data = event["data"]
+        reasons = [violation["reason"] for violation in data["violations"]]
+        is_kind = data["commandType"].endswith(f".{kind}.v1") and data["outcome"] == outcome and not data["dryRun"]
+        return is_kind and (reason is None or reasons == [reason])
+
+    return where
+
+
+def set_to(path: str, value: Any) -> Callable[[Json], None]:
+    """Give what sets a member of an event: `a/b/c`; a function is given the value that was."""
+
+    def change(event: Json) -> None:
+        *outer, last = path.split("/")
+        for name in outer:
+            event = event[name]
+        event[last] = value(event[last]) if callable(value) else value
+
+    return change
+
+
+def earlier(text: str) -> str:
+    """Give an instant an hour before."""
+    return (datetime.fromisoformat(text) - timedelta(hours=1)).isoformat()
+
+
+def later_in_sequence(text: str) -> str:
+    """Give the next number of a sequence."""
+    return f"{int(text) + 1:020}"
+
+
+def refused(*reasons: str) -> Callable[[Json], None]:
+    """Give what makes a result a refusal for these reasons."""
+    violations = [{"reason": reason, "message": "a lie", "retryable": False} for reason in reasons]
+    return lambda event: event["data"].update(outcome="Rejected", violations=violations, events=[], eventCount=0)
+
+
+def applied(event: Json) -> None:
+    """Make a result say that the command was applied."""
+    event["data"].update(outcome="Applied", violations=[])
