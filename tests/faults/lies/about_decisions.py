@@ -1,7 +1,17 @@
 """Lies about what was decided: who caused it, what was known by then, and the outcome that follows."""
 
 from tests.faults.judge.evidence import Json
-from tests.faults.lies.altering import BINDING, RESULT, SOMEBODY_ELSE, STATE, answers, applied, refused, set_to
+from tests.faults.lies.altering import (
+    BINDING,
+    RESULT,
+    SOMEBODY_ELSE,
+    STATE,
+    answers,
+    applied,
+    caused_by,
+    refused,
+    set_to,
+)
 from tests.faults.lying import Lying, forged, row_altered, row_gone
 
 _bound = answers("BindProject", "Applied")
@@ -33,6 +43,15 @@ LIES: dict[str, dict[str, Lying]] = {
         "a new payer is said to have paid": forged(RESULT, set_to("data/outcome", "Unchanged"), _bound),
         "a transfer is refused for nothing": forged(
             RESULT, refused("AccountClosing"), answers("TransferProjects", "Applied")
+        ),
+        "a project is bound to an account that nobody named": forged(
+            BINDING, set_to("data/current/account", SOMEBODY_ELSE), caused_by("BindProject")
+        ),
+        "a transfer goes to an account that nobody named": forged(
+            BINDING, set_to("data/current/account", SOMEBODY_ELSE), caused_by("TransferProjects")
+        ),
+        "a transfer takes from an account that nobody named": forged(
+            BINDING, set_to("data/previous/account", SOMEBODY_ELSE), caused_by("TransferProjects")
         ),
         "an account is created twice": forged(RESULT, applied, answers("CreateAccount", "Rejected", "AccountExists")),
         "a hold is placed twice": forged(

@@ -10,6 +10,7 @@ from tests.faults.lies.altering import (
     SOMEBODY_ELSE,
     answers,
     applied,
+    caused_by,
     earlier,
     later_in_sequence,
     says,
@@ -53,9 +54,7 @@ LIES: dict[str, dict[str, Lying]] = {
     "applied bindings have their change": {
         "a binding is applied without a change": forged(RESULT, applied, answers("BindProject", "Unchanged")),
         "a change binds another account": forged(
-            BINDING,
-            set_to("data/current/account", SOMEBODY_ELSE),
-            lambda event: "commandId" in event["data"]["cause"],
+            BINDING, set_to("data/current/account", SOMEBODY_ELSE), caused_by("BindProject")
         ),
         "a transfer moves fewer": forged(
             RESULT, set_to("data/projectCount", lambda count: count + 1), answers("TransferProjects", "Applied")

@@ -35,6 +35,11 @@ def answers(kind: str, outcome: str, reason: str | None = None) -> Where:
     return where
 
 
+def caused_by(kind: str) -> Where:
+    """Choose events that a kind of command caused; the load names commands by their kinds."""
+    return lambda event: event["causationid"].startswith(f"{kind.lower()}-")
+
+
 def set_to(path: str, value: Any) -> Callable[[Json], None]:
     """Give what sets a member of an event: `a/b/c`; a function is given the value that was."""
 
