@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.engine import driver, fetch
-from db.log import LogRow
+from db.log import PARTITION_POSITIONS, LogRow
 from db.rows import ACCOUNT_TYPES, PROFILE_TYPES, account_of, profile_of
 from domain.state import Account, PaymentProfile
 
@@ -45,6 +45,12 @@ async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, i
     shards, positions = [shard for shard, _ in places], [position for _, position in places]
     rows = await fetch(connection, _LOG_AT, shards=shards, positions=positions)
     return {(row["shard"], row["position"]): LogRow(*row.values()) for row in rows}
+
+
+async def kept_from(connection: AsyncConnection) -> int:
+    """Give the position from which on rows are kept; partitions of those before may have been archived."""
+    row = (await fetch(connection, _LOWEST_PARTITION))[0]
+    return int(row["number"] or 0) * PARTITION_POSITIONS
 
 
 async def all_bindings(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
@@ -112,6 +118,13 @@ _LOG_AT = text(
     SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS wanted(shard, position)
     JOIN log ON (log.shard, log.position) = (wanted.shard, wanted.position)
+    """
+)
+_LOWEST_PARTITION = text(
+    """
+    SELECT min(CAST(substring(partition.relname FROM '^log_p([0-9]+)$') AS bigint)) AS number
+    FROM pg_inherits JOIN pg_class AS partition ON partition.oid = inhrelid
+    WHERE inhparent = CAST('log' AS regclass)
     """
 )
 _BINDINGS = """

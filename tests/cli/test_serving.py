@@ -134,6 +134,17 @@ async def test_a_broker_that_is_away_is_named(whopays: Whopays, arguments: tuple
     assert "Kafka at 127.0.0.1:1 cannot be used: no broker answers" in ran.err
 
 
+@pytest.mark.parametrize("arguments", (("verify",), ("topics", "check")))
+@pytest.mark.parametrize(
+    ("variable", "value"), (("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"), ("WHOPAYS_SHARDS", "0"))
+)
+async def test_what_could_not_be_checked_is_not_called_wrong(
+    whopays: Whopays, arguments: tuple[str, ...], variable: str, value: str
+) -> None:
+    ran = (await whopays(*arguments, **{variable: value})).expect(2)
+    assert "error: " in ran.err
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     (

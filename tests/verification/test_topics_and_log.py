@@ -124,7 +124,7 @@ async def test_verify_and_an_exported_log(installation: Installation, tmp_path: 
         found = (await whopays("verify", "--offline", str(file), "--json")).expect(1).out
         assert any(words in orjson.loads(line)["trouble"] for line in found.splitlines()), (words, found)
     file.write_bytes(b"nothing\n")
-    assert "whopays export-log" in (await whopays("verify", "--offline", str(file))).expect(1).err
+    assert "whopays export-log" in (await whopays("verify", "--offline", str(file))).expect(2).err
 
 
 @pytest.mark.parametrize("moved", ("position", "hash"))

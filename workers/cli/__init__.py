@@ -7,7 +7,7 @@ import typer
 from workers.cli import dead_letters, personal_data, questions, serving, topics
 from workers.cli.demo import demo
 from workers.cli.dev import dev
-from workers.cli.failures import Program
+from workers.cli.failures import Check, Program
 from workers.cli.rereading import reread
 from workers.cli.send import send
 from workers.cli.tail import tail
@@ -36,7 +36,7 @@ def _program() -> typer.Typer:
     program.command("tail", rich_help_panel=ask)(tail)
     program.command("run", rich_help_panel=operate)(serving.run)
     program.command("migrate", rich_help_panel=operate)(serving.migrate)
-    program.command("verify", rich_help_panel=operate)(verify)
+    program.command("verify", cls=Check, rich_help_panel=operate)(verify)
     program.command("export-log", rich_help_panel=operate)(export)
     program.command("health", rich_help_panel=operate)(serving.health)
     topic_commands = typer.Typer(
@@ -45,7 +45,7 @@ def _program() -> typer.Typer:
         context_settings=_FORMS,
     )
     topic_commands.command("create")(topics.create)
-    topic_commands.command("check")(topics.check)
+    topic_commands.command("check", cls=Check)(topics.check)
     topic_commands.command("adopt")(topics.adopt)
     topic_commands.command("reread")(reread)
     topic_commands.command("restore-positions")(topics.restore_positions)

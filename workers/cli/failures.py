@@ -12,16 +12,17 @@ from pydantic_settings import SettingsError
 from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
 from embedded import EmbeddedError
 from workers.admission import KafkaRefused
 from workers.cli.output import error_console
+from workers.positions import PositionsUnreadable
 from workers.settings import MissingKey, Settings
 
-FAILED = 1
+FAILED, NOT_CHECKED = 1, 2
 
 
 class CommandFailed(Exception):
@@ -33,17 +34,32 @@ class Program(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        try:
+        with _told(FAILED):
             return super().invoke(ctx)
-        except (CommandFailed, DatabaseRefused, EmbeddedError, KafkaRefused, MissingKey, Unopenable) as error:
-            _fail(str(error))
-        except ValidationError as error:
-            if error.title != Settings.__name__:
-                raise
-            _fail(_bad_settings(error))
-        except SettingsError as error:
-            # Its message names the field and where it was read from, but no value.
-            _fail(f"The settings cannot be read: {error}. Lists are written as JSON.")
+
+
+class Check(TyperCommand):
+    """A command that looks whether all is well: FAILED says that it is not, NOT_CHECKED that nobody knows."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Look."""
+        with _told(NOT_CHECKED):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told(status: int) -> Iterator[None]:
+    try:
+        yield
+    except (CommandFailed, DatabaseRefused, EmbeddedError, KafkaRefused, MissingKey, Unopenable) as error:
+        _fail(str(error), status)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        _fail(_bad_settings(error), status)
+    except SettingsError as error:
+        # Its message names the field and where it was read from, but no value.
+        _fail(f"The settings cannot be read: {error}. Lists are written as JSON.", status)
 
 
 @contextmanager
@@ -55,6 +71,8 @@ def reaching(settings: Settings) -> Iterator[None]:
         raise CommandFailed(
             "WHOPAYS_DATABASE_URL is not an address such as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         ) from None
+    except PositionsUnreadable as error:
+        raise CommandFailed(f"{error}. Look whether all of its brokers run: whopays topics check") from error
     except KafkaError as error:
         raise CommandFailed(
             f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_kafka_trouble(error)}\n"
@@ -92,6 +110,6 @@ def _bad_settings(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, status: int) -> None:
     error_console().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
-    raise typer.Exit(FAILED)
+    raise typer.Exit(status)

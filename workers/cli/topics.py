@@ -38,7 +38,7 @@ def create(as_json: AsJson = False) -> None:
 
 
 def check(as_json: AsJson = False) -> None:
-    """Compare the topics with what whopays needs; exit status 1 when something differs."""
+    """Compare the topics with what whopays needs; exit status 1 when something differs, 2 when nobody knows."""
     settings = load_settings()
     with reaching(settings):
         differences = asyncio.run(check_topics(settings))

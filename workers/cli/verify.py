@@ -46,7 +46,9 @@ def verify(
     every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
     as_json: AsJson = False,
 ) -> None:
-    """Check all that is promised while the installation goes on working; exit status 1 when something is wrong.
+    """Check all that is promised while the installation goes on working.
+
+    Exit status 1 when something is wrong, 2 when it could not be checked.
 
     Payers that touch and never overlap, sequences and log without a hole, the hash chain, phases, results, topics that
     hold exactly the log, the relay's positions. With --json: one finding a line.

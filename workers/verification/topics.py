@@ -81,6 +81,7 @@ class TopicsAudit:
         self._settings = settings
         self._topics = {settings.topic(topic): topic for topic in OUTPUT_TOPICS}
         self._last: dict[tuple[TopicPartition, int], int] = {}
+        self._kept_from = 0
         self.published = Published()
         self.reached: dict[int, int] = {}
 
@@ -95,6 +96,7 @@ class TopicsAudit:
             enable_auto_commit=False,
             auto_offset_reset="earliest",
         )
+        self._kept_from = await audit.kept_from(connection)
         await consumer.start()
         try:
             partitions = await self._partitions()
@@ -150,21 +152,22 @@ class TopicsAudit:
         self, partition: TopicPartition, record: ConsumerRecord, place: tuple[int, int], row: LogRow | None, count: int
     ) -> list[str]:
         shard, position = place
-        if row is None:
-            return [f"its event {shard}-{position} is not in the log"]
+        event = f"its event {shard}-{position}"
+        if row is None and position >= self._kept_from:
+            return [f"{event} is not in the log"]
         troubles = []
         self.reached[shard] = max(position, self.reached.get(shard, 0))
         if not self.published.add(shard, position):
-            troubles.append(f"its event {shard}-{position} was published before")
+            troubles.append(f"{event} was published before")
         if position < self._last.get((partition, shard), 0):
-            troubles.append(f"its event {shard}-{position} comes after a later one of its shard")
+            troubles.append(f"{event} comes after a later one of its shard")
         self._last[partition, shard] = max(position, self._last.get((partition, shard), 0))
-        if self._topics[partition.topic] != row.topic:
-            troubles.append(f"its event {shard}-{position} belongs on {self._settings.topic(Topic(row.topic))}")
-        if (record.key, record.value) != (row.key, row.value):
+        if row is not None and self._topics[partition.topic] != row.topic:
+            troubles.append(f"{event} belongs on {self._settings.topic(Topic(row.topic))}")
+        if row is not None and (record.key, record.value) != (row.key, row.value):
             troubles.append(f"its key or value is not that of {shard}-{position} in the log")
         elif record.key is not None and (murmur2(record.key) & 0x7FFFFFFF) % count != partition.partition:
-            troubles.append(f"its event {shard}-{position} is in the wrong partition for its key")
+            troubles.append(f"{event} is in the wrong partition for its key")
         return troubles
 
 
