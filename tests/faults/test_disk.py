@@ -123,9 +123,9 @@ async def _use_up_the_write_ahead_log(own: OwnServers) -> None:
             pass
         else:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-                await connection.execute("CREATE TABLE IF NOT EXISTS used_up (n integer)")
                 for _ in range(100):
-                    await connection.execute("INSERT INTO used_up VALUES (1)")
+                    # No table, for which there might be no room either.
+                    await connection.execute("SELECT pg_logical_emit_message(true, 'one more', '')")
                     await connection.execute("SELECT pg_switch_wal()")
             connection.terminate()
         own.postgresql.processes()
