@@ -23,12 +23,14 @@ RUN uv build --no-cache --wheel --require-hashes --build-constraints requirement
 FROM python:3.13-slim-trixie
 COPY --from=build /opt/whopays /opt/whopays
 ENV PATH="/opt/whopays/bin:$PATH" \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    WHOPAYS_METRICS_PORT=9100
 
 # A number, so that an orchestrator can tell that it is not root.
 USER 10001:10001
 WORKDIR /tmp
 
+EXPOSE 9100
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["whopays", "health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["whopays"]

@@ -118,6 +118,13 @@ def test_data_outlives_the_containers() -> None:
         assert volume.split(":")[0] in description["volumes"]
 
 
+def test_a_health_check_has_something_to_ask() -> None:
+    (variables,) = [rest for word, rest in dockerfile() if word == "ENV"]
+    port = dict(one.split("=") for one in variables.split())["WHOPAYS_METRICS_PORT"]
+    assert [rest for word, rest in dockerfile() if word == "EXPOSE"] == [port]
+    assert not any("WHOPAYS_METRICS_PORT" in compose()["services"][name]["environment"] for name in ROLES)
+
+
 def test_settings_named_in_packaging_exist() -> None:
     prefix = Settings.model_config.get("env_prefix", "")
     known = {f"{prefix}{name}".upper() for name in Settings.model_fields}

@@ -79,7 +79,7 @@ class Relay:
                 except Exception as error:
                     if not _may_pass(error):
                         raise
-                    logger.warning("relay_interrupted", error=f"{type(error).__name__}: {error}")
+                    logger.warning("relay_interrupted", error=type(error).__name__)
                 await self._pause(_RETRY_SECONDS)
         finally:
             listening.cancel()
