@@ -24,6 +24,9 @@ async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[
     """
     async with engine.begin() as connection:
         await check_takes_writes(connection)
+        for limit in ("transaction_timeout", "statement_timeout"):
+            # What builds an index of a large table takes its time.
+            await connection.execute(text(f"SET LOCAL {limit} = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         before = await connection.run_sync(_known_revision)
         if before is not None:

@@ -49,3 +49,19 @@ async def test_the_producer_and_the_consumer_of_the_integration_page_understand_
 
 def test_the_table_of_settings_is_the_settings() -> None:
     assert settings_table() in (DOCS / "settings.md").read_text()
+
+
+def test_whatever_warns_is_explained() -> None:
+    night = (DOCS / "operations.md").read_text().partition("## At night\n")[2].partition("\n## ")[0]
+    explained = {event for row in re.findall(r"^\| (`.*?) \|", night, flags=re.MULTILINE) for event in _named(row)}
+    logged = {
+        event
+        for path in (DOCS.parent / "workers").rglob("*.py")
+        for event in re.findall(r'logger\.(?:warning|error|exception)\(\s*"(\w+)"', path.read_text())
+    }
+    assert logged
+    assert explained == logged
+
+
+def _named(row: str) -> list[str]:
+    return re.findall(r"`([a-z]+(?:_[a-z]+)+)`", row)

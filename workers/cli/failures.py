@@ -14,12 +14,15 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from typer.core import TyperCommand, TyperGroup
 
+from db.reading import ReadingWentBack
 from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
 from embedded import EmbeddedError
 from workers.admission import KafkaRefused
 from workers.cli.output import error_console
 from workers.positions import PositionsUnreadable
+from workers.publication import LogDamaged
+from workers.reading import TopicWentBack
 from workers.settings import MissingKey, Settings
 
 FAILED, NOT_CHECKED = 1, 2
@@ -27,6 +30,20 @@ FAILED, NOT_CHECKED = 1, 2
 
 class CommandFailed(Exception):
     """A command cannot do what it was asked; the message says why, and what to do."""
+
+
+_ON_PURPOSE = (
+    CommandFailed,
+    DatabaseRefused,
+    EmbeddedError,
+    KafkaRefused,
+    LogDamaged,
+    MissingKey,
+    ReadingWentBack,
+    TopicWentBack,
+    Unopenable,
+)
+"""What says itself what was wrong, and what to do."""
 
 
 class Program(TyperGroup):
@@ -51,7 +68,7 @@ class Check(TyperCommand):
 def _told(status: int) -> Iterator[None]:
     try:
         yield
-    except (CommandFailed, DatabaseRefused, EmbeddedError, KafkaRefused, MissingKey, Unopenable) as error:
+    except _ON_PURPOSE as error:
         _fail(str(error), status)
     except ValidationError as error:
         if error.title != Settings.__name__:

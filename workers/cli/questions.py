@@ -106,7 +106,7 @@ def result(
         raise CommandFailed(
             f"The organization {organization} has no answered command {command_id}{sender}.\n"
             "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
-            "the last two claim no id."
+            "the last two claim no id. Or its result was archived with an old partition of the log."
         )
     events = [orjson.loads(value) for value in values]
     if as_json:
