@@ -14,6 +14,11 @@ async def published_at_least(connection: AsyncConnection) -> dict[int, int]:
     return {row.shard: row.position for row in await connection.execute(_READ)}
 
 
+async def unpublished(connection: AsyncConnection) -> int:
+    """Give how many rows of the log are not known to be published."""
+    return int((await connection.execute(_LEFT)).scalar_one())
+
+
 async def note_published(connection: AsyncConnection, positions: Mapping[int, int]) -> None:
     """Raise the bounds to positions that are committed on Kafka."""
     values = {"shards": sorted(positions), "positions": [positions[shard] for shard in sorted(positions)]}
@@ -26,6 +31,12 @@ async def forget_published(connection: AsyncConnection) -> None:
 
 
 _READ = text("SELECT shard, position FROM published")
+_LEFT = text(
+    """
+    SELECT coalesce(sum(shards.position - coalesce(published.position, 0)), 0)
+    FROM shards LEFT JOIN published USING (shard)
+    """
+)
 _NOTE = text(
     """
     INSERT INTO published (shard, position)

@@ -24,6 +24,7 @@ from db.engine import listening_connection
 from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
 from db.log import read
+from db.published import unpublished
 from db.shards import NOTIFY_CHANNEL, all_heads
 from workers.metrics import Metrics
 from workers.positions import BEGINNING, Position, PositionsUnreadable
@@ -88,7 +89,7 @@ class Relay:
 
     async def _work(self) -> None:
         if not await self._take_lease():
-            self._metrics.alive(Role.RELAY)
+            await self._watch_the_other()
             return
         try:
             at_least = await bounds(self._engine)
@@ -105,6 +106,12 @@ class Relay:
                 async with self._engine.begin() as connection:
                     await self._bound.note(connection, at_once=True)
                 await self._give_up_lease()
+
+    async def _watch_the_other(self) -> None:
+        async with self._engine.connect() as connection:
+            left = await unpublished(connection)
+        self._metrics.published(0, left)
+        self._metrics.alive(Role.RELAY)
 
     async def _publish(
         self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
@@ -144,14 +151,14 @@ class Relay:
         """Give what to publish next, after these positions."""
         self._woken.clear()
         behind = {}
-        unpublished = 0
+        left = 0
         for shard, head in (await all_heads(connection)).items():
             published = positions.get(shard, BEGINNING).position
             if head.position < published:
                 raise gone_back(shard, head.position, published)
             if head.position > published:
                 behind[shard] = published
-                unpublished += head.position - published
+                left += head.position - published
         if not behind:
             return Publication([], {}, 0, 0)
         share = max(1, self._settings.relay_batch_rows // len(behind))
@@ -160,7 +167,7 @@ class Relay:
             raise hole(shard, behind[shard])
         reached = reached_by(rows, positions)
         async with asyncio.timeout(self._settings.relay_transaction_seconds):
-            return await prepare(producer, self._settings, rows, reached, unpublished - len(rows))
+            return await prepare(producer, self._settings, rows, reached, left - len(rows))
 
     async def _wait_until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - time.monotonic()))

@@ -95,6 +95,11 @@ async def _befall(installation: Installation, worker: Worker, row: Row) -> Worke
                         " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
                     )
                 )
+        case Event.OUSTED:
+            async with installation.engine.begin() as connection:
+                await connection.execute(
+                    text("UPDATE relay_leases SET owner = 'another', expires_at = clock_timestamp() + interval '15 s'")
+                )
         case Event.REBALANCE:
             return await installation.launch(*row.roles)
     return None

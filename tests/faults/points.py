@@ -30,6 +30,8 @@ class Event(Enum):
     """Another process joins its consumer groups."""
     UNHEARD = auto()
     """The database ends the connection that listens."""
+    OUSTED = auto()
+    """Another relay has the lease."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,8 @@ _OUT_OF_THE_WAY = {
     "relay.Relay._pause: asyncio.wait": _IDLE,
     "relay.Relay.run: _pause": Circumstance(plan={"relay.Relay._transact: producer.begin_transaction before": ERROR}),
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: _watch_the_other": Circumstance(Event.OUSTED),
+    "relay.Relay._watch_the_other": Circumstance(Event.OUSTED),
     "relay.Relay._work: _publish after": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _engine.connect": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _bound.note": Circumstance(Event.TERMINATION),

@@ -1,11 +1,15 @@
 """What the relay refuses to publish, and what it must cope with."""
 
+import asyncio
+from urllib.request import urlopen
+
 import pytest
 from sqlalchemy import text
 
-from tests.installations import Installation, Worker
+from tests.installations import Installation, Worker, free_port
 from tests.kafka import all_consumed, exactly_published, published, send
 from tests.messages import account, bind, profile, project
+from tests.waiting import until
 from workers.roles import Role
 
 _CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
@@ -62,6 +66,27 @@ async def test_a_database_that_went_back_and_on(quiet_installation: Installation
     await all_consumed(installation, Role.PROJECTS)
     await _ends_in_failure(await installation.launch(Role.RELAY), "the database was restored to an earlier state")
     assert len(await published(installation)) == len(before)
+
+
+async def test_one_that_waits_tells_what_the_other_leaves_unpublished(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    await installation.start(*_CONSUMERS)
+    await _with_events(installation)
+    await _run(
+        installation,
+        "INSERT INTO relay_leases (slot, owner, expires_at) VALUES (0, 'stands still', now() + interval '90 s')",
+    )
+    async with installation.engine.connect() as connection:
+        logged = (await connection.execute(text("SELECT count(*) FROM log"))).scalar_one()
+    port = free_port()
+    await installation.start(Role.RELAY, WHOPAYS_METRICS_PORT=str(port))
+
+    async def told() -> bool:
+        metrics = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
+        return f"whopays_events_unpublished {float(logged)}" in metrics
+
+    assert logged > 0
+    await until(told, "what is not published")
 
 
 @pytest.mark.parametrize(
