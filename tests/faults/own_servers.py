@@ -103,7 +103,8 @@ class Breakable(Generic[AnyServer]):
 
     async def relaunch(self) -> None:
         """Start the ended server again. None of its processes may live: two of them on the same data destroy it."""
-        await asyncio.to_thread(self._until_all_have_ended)
+        await until(self._have_all_ended, f"the end of {self.server.name}", _END_SECONDS)
+        self._known.clear()
         await asyncio.to_thread(self.server.stop)
         await self.launch()
 
@@ -127,10 +128,16 @@ class Breakable(Generic[AnyServer]):
             Process(program).run_to_end(_PREPARE_SECONDS)
             self.server.prepared()
 
-    def _until_all_have_ended(self) -> None:
-        _, alive = psutil.wait_procs(self._known, timeout=_END_SECONDS)
-        assert not alive, alive
-        self._known.clear()
+    async def _have_all_ended(self) -> bool:
+        return all(map(has_ended, self._known))
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process has come to its end, whoever has yet to be told of it."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @dataclass

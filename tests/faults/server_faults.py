@@ -6,7 +6,7 @@ from random import Random
 
 import psutil
 
-from tests.faults.own_servers import OwnServers, signal_all
+from tests.faults.own_servers import OwnServers, has_ended, signal_all
 from tests.installations import Worker
 from tests.waiting import until
 
@@ -139,10 +139,10 @@ class _Part:
     async def kill_and_wait(self) -> None:
         self._process.kill()
 
-        async def has_ended() -> bool:
-            return not self._process.is_running() or self._process.status() == psutil.STATUS_ZOMBIE
+        async def look() -> bool:
+            return has_ended(self._process)
 
-        await until(has_ended, "the end of a process of PostgreSQL")
+        await until(look, "the end of a process of PostgreSQL")
 
     async def stand_still(self, seconds: float) -> None:
         signal_all(psutil.Process.suspend, [self._process])
