@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, TextClause, make_url, text
+from sqlalchemy import URL, TextClause, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 _CONNECT_SECONDS = 10
@@ -30,13 +31,15 @@ _SESSION = {
 
 def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
     """Give an engine for `postgresql://` or `postgresql+asyncpg://` addresses; connections are checked before use."""
-    return create_async_engine(
+    engine = create_async_engine(
         _asyncpg_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={"server_settings": _SESSION, "timeout": _CONNECT_SECONDS, "command_timeout": 90},
     )
+    event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
+    return engine
 
 
 @asynccontextmanager
@@ -71,6 +74,13 @@ async def fetch(connection: AsyncConnection, statement: TextClause, /, **values:
     query, names = _numbered(statement)
     rows: list[Mapping[str, Any]] = await (await driver(connection)).fetch(query, *(values[name] for name in names))
     return rows
+
+
+def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
+    """Have a connection replaced whose BEGIN once failed, as by a cancellation: asyncpg only sets savepoints on it."""
+    if getattr(context.original_exception, "sqlstate", None) == asyncpg.NoActiveSQLTransactionError.sqlstate:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def _commits_by_itself(connection: AsyncConnection) -> bool:

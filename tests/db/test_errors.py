@@ -182,3 +182,19 @@ async def test_a_full_pool_passes(engine: AsyncEngine) -> None:
 )
 def test_errors_that_are_hard_to_make(error: Exception, passes: bool) -> None:
     assert is_transient(error) is passes
+
+
+async def test_a_connection_that_cannot_begin_any_more_is_replaced(engine: AsyncEngine) -> None:
+    """As after a BEGIN that was cancelled: asyncpg believes in a transaction of which the server knows nothing."""
+
+    async def broken() -> int:
+        async with engine.connect() as connection:
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert raw is not None
+            await raw.transaction().start()
+            await raw.execute("ROLLBACK")
+            return int(raw.get_server_pid())
+
+    pid = await broken()
+    async with engine.begin() as connection:
+        assert (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one() != pid
