@@ -15,10 +15,11 @@ _CONNECT_SECONDS = 10
 _SESSION = {
     "application_name": "whopays",
     "timezone": "UTC",
-    "statement_timeout": "60s",
+    "statement_timeout": "45s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
-    "transaction_timeout": "120s",
+    # Of a client that stands still in the middle of a statement this alone makes an end.
+    "transaction_timeout": "60s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
