@@ -110,7 +110,7 @@ async def test_a_role_that_is_set_to_be_read_only(migrated: AsyncEngine, role: s
 async def test_a_role_that_may_only_read(migrated: AsyncEngine, role: str) -> None:
     await _set(migrated, f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"')
     async with _as(migrated, role) as other:
-        with pytest.raises(UnsafeDatabase, match=f'role "{role}" has no right to INSERT on the table shards'):
+        with pytest.raises(UnsafeDatabase, match=f'role "{role}" has no right to INSERT on the table accounts'):
             await _check(other)
         await check(other, "here", _SHARDS, only_reads=True)
 

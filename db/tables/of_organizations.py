@@ -1,73 +1,26 @@
-"""The tables, and the promises that their named constraints hold (docs/architecture.md, "The database").
+"""What is known of organizations: accounts, payment profiles, projects, who pays, and what is yet to come.
 
-Every key begins with what its table is sharded by: the organization, or the shard of the log.
+Every key begins with the organization.
 """
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKeyConstraint,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Numeric,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
-    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-metadata = MetaData()
-
-_instant = DateTime(timezone=True)
-
-installation = Table(
-    "installation",
-    metadata,
-    Column("name", Text, nullable=False),
-    Column("shards", SmallInteger, nullable=False),
-    Column("created_at", _instant, nullable=False, server_default=text("clock_timestamp()")),
-    Column("is_only", Boolean, nullable=False, server_default=text("true")),
-    PrimaryKeyConstraint("is_only", name="installation_pkey"),
-    CheckConstraint("is_only", name="installation_is_one"),
-    CheckConstraint("shards > 0", name="installation_has_shards"),
-    comment="One row: what this installation is called, and how many shards it was made with, for ever.",
-)
-
-shards = Table(
-    "shards",
-    metadata,
-    Column("shard", SmallInteger, nullable=False),
-    Column("position", BigInteger, nullable=False, server_default=text("0")),
-    Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
-    Column("last_instant", _instant, nullable=False, server_default=text("'-infinity'")),
-    PrimaryKeyConstraint("shard", name="shards_pkey"),
-    comment="The only lock: who holds a shard's row is its single writer. The head of its log, and its latest instant.",
-)
-
-log = Table(
-    "log",
-    metadata,
-    Column("shard", SmallInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    Column("recorded_at", _instant, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("key", LargeBinary),
-    Column("value", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("shard", "position", name="log_pkey"),
-    postgresql_partition_by="RANGE (position)",
-    comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
-)
+from db.tables.base import INSTANT, metadata
 
 accounts = Table(
     "accounts",
@@ -86,10 +39,10 @@ accounts = Table(
     Column("payment_profile", Text),
     Column("holds", JSONB, nullable=False),
     Column("closure", JSONB),
-    Column("activated_at", _instant),
+    Column("activated_at", INSTANT),
     Column("outstanding", Numeric(24, 6)),
     Column("outstanding_currency_code", Text),
-    Column("outstanding_as_of", _instant),
+    Column("outstanding_as_of", INSTANT),
     PrimaryKeyConstraint("organization", "account", name="accounts_pkey"),
     CheckConstraint(
         "phase IN ('Provisioning', 'Incomplete', 'Ready', 'Suspended', 'Archived')", name="accounts_phase_known"
@@ -144,7 +97,7 @@ account_phases = Table(
     Column("message", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("caused_by", Text, nullable=False),
-    Column("entered_at", _instant, nullable=False),
+    Column("entered_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("organization", "account", "number", name="account_phases_pkey"),
     ForeignKeyConstraint(
         ["organization", "account"],
@@ -168,9 +121,9 @@ payment_profiles = Table(
     Column("version", BigInteger, nullable=False),
     Column("reference", Text),
     Column("country", Text),
-    Column("expires_at", _instant),
+    Column("expires_at", INSTANT),
     Column("reason", Text),
-    Column("due_at", _instant),
+    Column("due_at", INSTANT),
     Column("origin", JSONB, nullable=False),
     PrimaryKeyConstraint("organization", "payment_profile", name="payment_profiles_pkey"),
     CheckConstraint("state IN ('Valid', 'Invalid', 'Removed')", name="payment_profiles_state_known"),
@@ -189,7 +142,7 @@ projects = Table(
     Column("display_name", Text),
     Column("bindings", BigInteger, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("last_ended_at", _instant),
+    Column("last_ended_at", INSTANT),
     PrimaryKeyConstraint("organization", "project", name="projects_pkey"),
     CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
     CheckConstraint("version >= 1", name="projects_version"),
@@ -213,10 +166,10 @@ bindings = Table(
     Column("project", Text(collation="C"), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("account", Text, nullable=False),
-    Column("established_at", _instant, nullable=False),
-    Column("ended_at", _instant),
+    Column("established_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT),
     Column("released", Boolean, nullable=False, server_default=text("false")),
-    Column("previous_ended_at", _instant),
+    Column("previous_ended_at", INSTANT),
     PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
     CheckConstraint("ended_at > established_at", name="bindings_interval_not_empty"),
     CheckConstraint("NOT released OR ended_at IS NOT NULL", name="bindings_released_is_ended"),
@@ -243,7 +196,7 @@ pending_bindings = Table(
     Column("project", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
-    Column("due_at", _instant, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
     Column("account", Text, nullable=False),
     Column("command", JSONB, nullable=False),
     Column("source", Text, nullable=False),
@@ -272,100 +225,9 @@ fan_outs = Table(
     Column("kind", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("message", Text, nullable=False),
-    Column("instant", _instant, nullable=False),
+    Column("instant", INSTANT, nullable=False),
     Column("told", Text, nullable=False),
     Column("origin", JSONB, nullable=False),
     PrimaryKeyConstraint("organization", "account", "number", name="fan_outs_pkey"),
     comment="Notices that are yet to be given to the projects bound at an instant, past the name told.",
-)
-
-inbox = Table(
-    "inbox",
-    metadata,
-    Column("organization", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("command_id", Text, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("shard", SmallInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    PrimaryKeyConstraint("organization", "source", "command_id", name="inbox_pkey"),
-    comment="Every command's id, what it meant, and where in the log its result stands.",
-)
-
-handled_records = Table(
-    "handled_records",
-    metadata,
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("offset", BigInteger, nullable=False),
-    Column("timestamp", _instant, nullable=False),
-    PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="handled_records_pkey"),
-    comment="Records that were answered without claiming an id; the timestamp tells a re-created topic's apart.",
-)
-
-reading_positions = Table(
-    "reading_positions",
-    metadata,
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("next_offset", BigInteger, nullable=False),
-    PrimaryKeyConstraint("topic", "partition", name="reading_positions_pkey"),
-    comment="How far each partition was read: all before the next offset is decided, in the same transactions.",
-)
-
-dead_letters = Table(
-    "dead_letters",
-    metadata,
-    Column("number", BigInteger, Identity(always=True), nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("offset", BigInteger, nullable=False),
-    Column("timestamp", _instant, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("key", LargeBinary),
-    Column("header_names", ARRAY(LargeBinary)),
-    Column("header_values", ARRAY(LargeBinary)),
-    Column("value", LargeBinary),
-    Column("key_id", Text),
-    Column("wrapped_key", LargeBinary),
-    Column("sealed", LargeBinary),
-    Column("recorded_at", _instant, nullable=False),
-    Column("redriven_at", _instant),
-    PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
-    CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
-    Index("dead_letters_by_number", "number"),
-    comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
-)
-
-known_topics = Table(
-    "known_topics",
-    metadata,
-    Column("topic", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("cluster", Text),
-    Column("topic_id", Uuid),
-    Column("partitions", Integer, nullable=False),
-    Column("noted_at", _instant, nullable=False, server_default=text("clock_timestamp()")),
-    PrimaryKeyConstraint("topic", name="known_topics_pkey"),
-    comment="The topics as they were when a process first worked with them: what changed is refused at its start.",
-)
-
-published = Table(
-    "published",
-    metadata,
-    Column("shard", SmallInteger, nullable=False),
-    Column("position", BigInteger, nullable=False),
-    PrimaryKeyConstraint("shard", name="published_pkey"),
-    comment="How far each log is published at least: positions on Kafka that are less have lost records.",
-)
-
-relay_leases = Table(
-    "relay_leases",
-    metadata,
-    Column("slot", SmallInteger, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("expires_at", _instant, nullable=False),
-    PrimaryKeyConstraint("slot", name="relay_leases_pkey"),
-    comment="Which relay works on a slot: for liveness only; Kafka's fencing is what keeps others out.",
 )

@@ -1,0 +1,6 @@
+"""What all tables share."""
+
+from sqlalchemy import DateTime, MetaData
+
+metadata = MetaData()
+INSTANT = DateTime(timezone=True)

@@ -1,0 +1,74 @@
+"""The log, and how far it is published."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from db.tables.base import INSTANT, metadata
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("shards", SmallInteger, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    PrimaryKeyConstraint("is_only", name="installation_pkey"),
+    CheckConstraint("is_only", name="installation_is_one"),
+    CheckConstraint("shards > 0", name="installation_has_shards"),
+    comment="One row: what this installation is called, and how many shards it was made with, for ever.",
+)
+
+shards = Table(
+    "shards",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
+    Column("last_instant", INSTANT, nullable=False, server_default=text("'-infinity'")),
+    PrimaryKeyConstraint("shard", name="shards_pkey"),
+    comment="The only lock: who holds a shard's row is its single writer. The head of its log, and its latest instant.",
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("recorded_at", INSTANT, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("shard", "position", name="log_pkey"),
+    postgresql_partition_by="RANGE (position)",
+    comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
+)
+
+published = Table(
+    "published",
+    metadata,
+    Column("shard", SmallInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("shard", name="published_pkey"),
+    comment="How far each log is published at least: positions on Kafka that are less have lost records.",
+)
+
+relay_leases = Table(
+    "relay_leases",
+    metadata,
+    Column("slot", SmallInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("slot", name="relay_leases_pkey"),
+    comment="Which relay works on a slot: for liveness only; Kafka's fencing is what keeps others out.",
+)
