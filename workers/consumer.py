@@ -117,8 +117,12 @@ def consume(
         with liveness.handing_over():
             await lanes.take([_record(raw) for raw in message.raw_message], message.path[_GENERATION])
 
+    def has_topic() -> bool:
+        consumer = subscriber.consumer
+        return consumer is not None and bool(consumer.partitions_for_topic(settings.topic(topic)))
+
     # There is no other place where a loop that stands still, or goes round in errors, could be seen.
-    subscriber.get_msg = liveness.watched(subscriber.get_msg)  # type: ignore[method-assign]
+    subscriber.get_msg = liveness.watched(subscriber.get_msg, has_topic)  # type: ignore[method-assign]
     return lanes, liveness
 
 

@@ -1,4 +1,4 @@
-"""Whether a consumer gets on: its loop comes round, or waits for batches that are in work."""
+"""Whether a consumer gets on: its loop comes round to a topic that is there, or waits for batches in work."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -31,8 +31,10 @@ class Liveness:
         finally:
             self._is_handing_over = False
 
-    def watched(self, fetch: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
-        """Give a function that fetches records, and is watched."""
+    def watched(
+        self, fetch: Callable[..., Coroutine[Any, Any, Any]], has_topic: Callable[[], bool]
+    ) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """Give a function that fetches records, and is watched; of a topic that is gone it gets nothing for ever."""
 
         async def watching(*arguments: Any) -> Any:
             try:
@@ -44,7 +46,7 @@ class Liveness:
                 self._has_failed = True
                 self._fail(error)
                 raise
-            self._came_round = True
+            self._came_round = self._came_round or has_topic()
             return records
 
         return watching

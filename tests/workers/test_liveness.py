@@ -6,11 +6,15 @@ from itertools import pairwise
 import pytest
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
+from schemas.topics import Topic
 from tests.cli.conftest import whopays_of
 from tests.installations import Installation, free_port
 from tests.waiting import until
+from workers.cluster import administration
 from workers.liveness import Liveness
-from workers.roles import ALL_ROLES
+from workers.roles import ALL_ROLES, Role
+
+_SILENT_SECONDS = 15
 
 
 def _raising(error: Exception | None) -> Callable[[], object]:
@@ -22,8 +26,8 @@ def _raising(error: Exception | None) -> Callable[[], object]:
     return fetch
 
 
-async def _fetch(liveness: Liveness, error: Exception | None = None) -> None:
-    fetch = liveness.watched(_raising(error))  # type: ignore[arg-type]
+async def _fetch(liveness: Liveness, error: Exception | None = None, *, has_topic: bool = True) -> None:
+    fetch = liveness.watched(_raising(error), lambda: has_topic)  # type: ignore[arg-type]
     if error is None:
         await fetch()
     else:
@@ -60,6 +64,16 @@ async def test_going_round_in_errors_is_not() -> None:
     assert liveness.gets_on()
 
 
+async def test_fetching_from_a_topic_that_is_gone_is_not() -> None:
+    liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
+    assert liveness.gets_on(), "it has only just begun"
+    await _fetch(liveness, has_topic=False)
+    assert not liveness.gets_on()
+    await _fetch(liveness)
+    await _fetch(liveness, has_topic=False)
+    assert liveness.gets_on(), "it was there just now"
+
+
 async def test_what_is_no_error_of_kafka_ends_the_process() -> None:
     failed: list[BaseException] = []
     liveness = Liveness(failed.append)
@@ -84,3 +98,21 @@ async def test_all_roles_of_a_process_show_life_again_and_again(quiet_installati
         return again >= set(map(str, ALL_ROLES))
 
     await until(renewed, "a second sign of life of each role")
+
+
+async def test_a_role_whose_topic_is_gone_falls_silent(quiet_installation: Installation) -> None:
+    port = {"WHOPAYS_METRICS_PORT": str(free_port())}
+    await quiet_installation.start(**port)
+    whopays = whopays_of(quiet_installation)
+    async with administration(quiet_installation.settings) as admin:
+        await admin.delete_topics([quiet_installation.settings.topic(Topic.PROJECTS)])
+
+    async def ages() -> dict[str, float]:
+        found: dict[str, float] = (await whopays("health", "--json", **port)).document["secondsSinceLastSignOfLife"]
+        return found
+
+    async def has_fallen_silent() -> bool:
+        found = await ages()
+        return found[Role.PROJECTS] > _SILENT_SECONDS > found[Role.ADMIN_COMMANDS]
+
+    await until(has_fallen_silent, "the silence of the role whose topic is gone", 90)
