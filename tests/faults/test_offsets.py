@@ -85,6 +85,7 @@ async def test_offsets_are_moved_to_the_end_under_lag(quiet_installation: Instal
     await _said(quiet_installation, "beyond")
 
 
+@pytest.mark.chaos
 async def test_offsets_are_moved_to_the_beginning_or_vanish(quiet_installation: Installation) -> None:
     await _begun(quiet_installation)
     await move_groups(
@@ -106,6 +107,7 @@ async def test_offsets_are_moved_to_the_beginning_or_vanish(quiet_installation: 
     await _said(quiet_installation, "alone")
 
 
+@pytest.mark.chaos
 async def test_records_that_were_read_are_deleted(quiet_installation: Installation) -> None:
     await _begun(quiet_installation)
     for role in CONSUMERS:
@@ -153,7 +155,7 @@ async def test_records_are_deleted_before_the_running_worker_got_to_them(quiet_i
     assert sum(f"s{n}" in answered for n in range(3000)) + json.loads(line)["records"] == 3000
 
 
-@pytest.mark.parametrize("is_running", (False, True))
+@pytest.mark.parametrize("is_running", (False, pytest.param(True, marks=pytest.mark.chaos)))
 async def test_a_topic_is_created_anew(quiet_installation: Installation, is_running: bool) -> None:
     await _begun(quiet_installation)
     running = await quiet_installation.start() if is_running else None
@@ -171,6 +173,7 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
     await _said(quiet_installation, "anew")
 
 
+@pytest.mark.chaos
 async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_installation: Installation) -> None:
     await _begun(quiet_installation)
     known = await noted(quiet_installation, Role.ADMIN_COMMANDS)
@@ -186,7 +189,7 @@ async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_ins
     await _said(quiet_installation, "anew-0")
 
 
-@pytest.mark.parametrize("is_gone", (False, True))
+@pytest.mark.parametrize("is_gone", (False, pytest.param(True, marks=pytest.mark.chaos)))
 async def test_the_database_is_restored_to_an_earlier_state(
     quiet_installation: Installation, services: Addresses, is_gone: bool
 ) -> None:
@@ -249,6 +252,7 @@ async def test_the_database_is_restored_under_a_running_worker(quiet_installatio
     await _said(quiet_installation, "after")
 
 
+@pytest.mark.chaos
 async def test_a_zombie_commits_offsets_late(quiet_installation: Installation) -> None:
     """It may acknowledge too little or, were it broken, too much: neither is believed."""
     await _begun(quiet_installation)

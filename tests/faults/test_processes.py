@@ -70,7 +70,7 @@ async def test_all_processes_restart(quiet_installation: Installation, chance: R
     await all_is_well(load)
 
 
-@pytest.mark.parametrize("roles", (RELAY, TIMERS), ids=("relay", "timers"))
+@pytest.mark.parametrize("roles", (RELAY, pytest.param(TIMERS, marks=pytest.mark.chaos)), ids=("relay", "timers"))
 async def test_a_role_that_a_library_cancels_ends_its_process(
     quiet_installation: Installation, roles: tuple[Role, ...]
 ) -> None:
