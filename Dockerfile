@@ -11,6 +11,8 @@ RUN python -m venv --without-pip /opt/whopays \
     && uv pip install --no-cache --python /opt/whopays --compile-bytecode --require-hashes --requirement requirements-runtime.lock
 
 COPY pyproject.toml README.md ./
+COPY audit audit
+COPY cli cli
 COPY db db
 COPY domain domain
 COPY embedded embedded

@@ -30,7 +30,7 @@ soak: $(READY) ## Break things at random under load for MINUTES=60, and report; 
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 simulate: $(READY) ## Explore the models of the protocols exhaustively; ARGS=--large goes further, ARGS=--stories tells why
-	@$(BIN)/python -m tests.simulation $(ARGS)
+	@$(BIN)/python -m tests.unit.simulation $(ARGS)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ from benchmarks.workloads import (
     suspension,
     worker_processes,
 )
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 _DEFAULT = "all"
 

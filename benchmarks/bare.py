@@ -16,7 +16,7 @@ from benchmarks.failures import BenchmarkFailed
 from benchmarks.pacing import arrivals_of, keep_pace, seeing, undisturbed
 from benchmarks.samples import Sample, samples_of_a_rebinding
 from benchmarks.traffic import ends, observing
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 BINDINGS, RESULTS = "bare-bindings", "bare-results"
 _KEY_BYTES = 34

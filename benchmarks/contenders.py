@@ -17,10 +17,10 @@ from benchmarks.processes import Program, check_of, started, whopays
 from benchmarks.statements import StatementLog
 from benchmarks.traffic import Message, ends, observing, records_since, send
 from schemas.topics import Topic
-from workers.cluster import administration
-from workers.consumer import consumer_group
-from workers.roles import Role
-from workers.settings import Settings
+from workers.consuming.subscription import consumer_group
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
 
 _SECONDS_TO_JOIN = 30.0
 

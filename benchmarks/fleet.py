@@ -19,9 +19,9 @@ from benchmarks.traffic import Message, send
 from schemas.envelope import SPECVERSION, type_of
 from schemas.scalars import format_instant
 from schemas.topics import Topic
-from workers.positions import read_positions
-from workers.roles import Role
-from workers.settings import Settings
+from workers.publishing.positions import read_positions
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 ACCOUNTS = ("account-0", "account-1")
 SPARE_ACCOUNT = "account-2"

@@ -28,7 +28,7 @@ from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import columns_of, connect
 from benchmarks.samples import Sample, samples_of_a_rebinding
 from benchmarks.traffic import partitions_of
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 NAME = "floor"
 COMMANDS, BINDINGS, RESULTS = f"{NAME}-commands", f"{NAME}-bindings", f"{NAME}-results"

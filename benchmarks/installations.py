@@ -20,9 +20,9 @@ from db.migrate import migrate
 from db.sealing import fresh_key
 from embedded import Addresses, EmbeddedServices
 from schemas.topics import TOPIC_PLANS
-from workers.cluster import administration
-from workers.settings import Settings
-from workers.topics import create_topics
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
+from workers.topics.plan import create_topics
 
 HARNESS = "benchmark"
 """The application name of the benchmark's own connections, whose statements are not a contender's."""

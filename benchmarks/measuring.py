@@ -15,7 +15,7 @@ from benchmarks.progress import step
 from benchmarks.statements import StatementLog
 from benchmarks.traffic import Message, Observer, send
 from benchmarks.usage import Usage, metered, server_processes
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 OBSERVER = "benchmark (observer)"
 

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.fleet import Fleet, Project, Rebinding
 from benchmarks.installations import connect
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 Wanted = dict[str, tuple[Project, str]]
 """By the id of each command, the project and the account that must pay for it."""

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from workers.roles import Role
+from workers.runtime.roles import Role
 
 _BLUE, _ORANGE, _PURPLE, _GREY = "#2f81f7", "#d9722b", "#9a6bdf", "#7d8590"
 STYLE = {

@@ -13,8 +13,8 @@ import psutil
 
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import environment_of
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 _STARTED = b'started"'
 _SECONDS_TO_START = 60.0
@@ -116,7 +116,7 @@ def whopays(
                 stack.enter_context(
                     started(
                         f"{name} {same + 1}" if same else name,
-                        ["-m", "workers.cli", "run", *(part for role in roles for part in ("--only", str(role)))],
+                        ["-m", "cli", "run", *(part for role in roles for part in ("--only", str(role)))],
                         environment_of(settings) | dict(changed or {}),
                     )
                 )

@@ -26,15 +26,15 @@ from benchmarks.traffic import Message
 from db import log
 from db.engine import create_engine
 from schemas.facts import PaymentProfileChanged, ProjectChanged
-from schemas.reading import read_command, read_fact
+from schemas.parsing import read_command, read_fact
 from schemas.records import Record
 from schemas.topics import Topic
-from workers import batch
-from workers.batch import Batches, Reader
-from workers.metrics import Metrics
-from workers.roles import Role
-from workers.running import tune_garbage_collection
-from workers.settings import Settings
+from workers.batches import transaction as batch
+from workers.batches.transaction import Batches, Reader
+from workers.process import tune_garbage_collection
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 _STEPS = {
     "read": (batch, "_message"),

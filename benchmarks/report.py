@@ -14,7 +14,7 @@ from benchmarks.installations import connect
 from benchmarks.measuring import Round
 from benchmarks.pacing import PERCENTILES, Latency
 from benchmarks.usage import Usage
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from benchmarks.installations import connect
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

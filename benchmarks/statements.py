@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from benchmarks.installations import HARNESS, Servers, connect
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 
 class StatementLog:

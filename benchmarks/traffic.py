@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from benchmarks.failures import BenchmarkFailed
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 _SECONDS_WITHOUT_PROGRESS = 60.0
 _QUIET_MILLISECONDS = 500

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
-from db.reading import ReadingWentBack, Span
+from db.reading_positions import ReadingWentBack, Span
 
 NOTIFY_CHANNEL = "whopays_log"
 

@@ -31,8 +31,8 @@ from schemas.commands import (
     UpdateAccount,
     WithdrawClosure,
 )
+from schemas.parsing import CommandMessage
 from schemas.policy import OperatorPolicy
-from schemas.reading import CommandMessage
 
 
 def decide(command: Command, message: CommandMessage, book: Book, context: Context, policy: OperatorPolicy) -> Decision:

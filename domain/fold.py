@@ -19,8 +19,8 @@ from schemas.envelope import CloudEvent
 from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
+from schemas.parsing import CommandMessage, FactMessage
 from schemas.policy import OperatorPolicy
-from schemas.reading import CommandMessage, FactMessage
 from schemas.records import Unanswerable
 from schemas.results import Outcome, Reason, Violation, violation
 

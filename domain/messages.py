@@ -6,7 +6,7 @@ from enum import StrEnum
 from domain.dead_letters import Dead
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.reading import CommandMessage, FactMessage
+from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import Record
 from schemas.results import Outcome
 

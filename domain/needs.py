@@ -8,7 +8,7 @@ from domain.messages import Due, DueKind, Message
 from domain.state import Key
 from schemas import commands
 from schemas.facts import PaymentProfileChanged, ProjectChanged
-from schemas.reading import CommandMessage, FactMessage
+from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import Record
 
 

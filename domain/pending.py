@@ -8,7 +8,7 @@ from domain.book import Book
 from domain.decision import Clock, Context, Decision, rejected
 from domain.state import Done, Origin, PendingBinding
 from schemas.commands import BindProject, CancelScheduledBinding
-from schemas.reading import CommandMessage
+from schemas.parsing import CommandMessage
 from schemas.results import Outcome, Reason, violation
 
 WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})

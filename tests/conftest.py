@@ -1,21 +1,30 @@
-"""Real servers for the whole run, and an installation of its own for each test that wants one."""
+"""Real servers for the whole run, and an installation of its own for each test that wants one.
 
-from collections.abc import AsyncIterator, Iterator
+What only servers need is imported when a test asks for them, so that tests without servers start at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import create_engine
-from embedded import Addresses
-from tests.installations import Installation, create_template, database, drop_database, installed
-from tests.proxies.ways import Ways, ways_of
-from tests.services import servers
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from embedded import Addresses
+    from tests.support.installations import Installation
+    from tests.support.proxies.ways import Ways
 
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[Addresses]:
     """A real PostgreSQL and a real Kafka."""
+    from tests.support.servers import servers
+
     with servers() as addresses:
         yield addresses
 
@@ -23,6 +32,8 @@ def services() -> Iterator[Addresses]:
 @pytest_asyncio.fixture(scope="session")
 async def template(services: Addresses) -> AsyncIterator[str]:
     """A migrated database to copy."""
+    from tests.support.installations import create_template, drop_database
+
     name = await create_template(services)
     yield name
     await drop_database(services, name)
@@ -31,6 +42,9 @@ async def template(services: Addresses) -> AsyncIterator[str]:
 @pytest_asyncio.fixture
 async def engine(services: Addresses, template: str) -> AsyncIterator[AsyncEngine]:
     """An empty, migrated database of the test's own."""
+    from db.engine import create_engine
+    from tests.support.installations import database
+
     async with database(services, template) as (_, url):
         engine = create_engine(url)
         yield engine
@@ -40,6 +54,8 @@ async def engine(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
 @pytest_asyncio.fixture
 async def installation(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """A running whopays of the test's own."""
+    from tests.support.installations import installed
+
     async with installed(services, template) as made:
         yield made
 
@@ -47,6 +63,8 @@ async def installation(services: Addresses, template: str) -> AsyncIterator[Inst
 @pytest_asyncio.fixture
 async def quiet_installation(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """A whopays of the test's own of which no process runs yet."""
+    from tests.support.installations import installed
+
     async with installed(services, template, roles=()) as made:
         yield made
 
@@ -54,5 +72,7 @@ async def quiet_installation(services: Addresses, template: str) -> AsyncIterato
 @pytest_asyncio.fixture
 async def ways(quiet_installation: Installation) -> AsyncIterator[Ways]:
     """What can be broken between the servers and those processes of the quiet installation that go this way."""
+    from tests.support.proxies.ways import ways_of
+
     async with ways_of(quiet_installation) as made:
         yield made

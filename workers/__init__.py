@@ -1,1 +1,1 @@
-"""What runs: the consumers, the relay, and the command line."""
+"""What runs: consumers, relay and timers, and the process that plays these roles."""

@@ -2,9 +2,9 @@
 
 from faststream import FastStream
 
-from workers.logs import set_up_logs
-from workers.running import Process
-from workers.settings import Settings
+from workers.process import Process
+from workers.runtime.logs import set_up_logs
+from workers.runtime.settings import Settings
 
 
 def create_app() -> FastStream:

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.errors import is_transient
 from db.timers import due, unfinished_fan_outs
 from domain.messages import Due
-from workers.batch import Batches, Stopping
-from workers.metrics import Metrics
-from workers.roles import Role
-from workers.settings import Settings
+from workers.batches.transaction import Batches, Stopping
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 _AT_ONCE = 500
 _RETRY_SECONDS = 1.0

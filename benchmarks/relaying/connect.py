@@ -17,8 +17,8 @@ from benchmarks.processes import Program, started
 from embedded.java_libraries import cache_directory
 from embedded.packages import folder_of_package
 from embedded.ports import LOOPBACK, free_ports
-from workers.cluster import administration
-from workers.settings import Settings
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
 
 DEBEZIUM_VERSION = "3.3.1.Final"
 CONNECT_VERSION = "4.1.0"

@@ -24,7 +24,7 @@ from benchmarks.relaying.outbox import Outbox, Row
 from db.shards import shard_of
 from schemas.outgoing import Outgoing, headers_of, render
 from schemas.topics import Topic
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 _CONNECTOR, _TABLE = "outbox", "debezium_outbox"
 _NAMES = {Topic.BINDINGS: "debezium-bindings", Topic.COMMAND_RESULTS: "debezium-results"}

@@ -21,7 +21,7 @@ from benchmarks.relaying.outbox import Outbox
 from benchmarks.traffic import Observer, Offsets, ends, observing
 from benchmarks.usage import Usage, metered
 from schemas.outgoing import Outgoing, headers_of
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 _TRANSACTION_COMMANDS = 1_000
 _QUIET_SECONDS = 1.0

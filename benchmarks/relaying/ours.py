@@ -12,8 +12,8 @@ from db import log
 from db.shards import all_heads, lock_shards, move_heads, shard_of
 from schemas.outgoing import Outgoing
 from schemas.topics import Topic
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 _ALL = 2**31
 

@@ -8,7 +8,7 @@ from faststream import FastStream
 from benchmarks.straightforward import relay, worker
 from benchmarks.straightforward.answering import Answering
 from benchmarks.straightforward.tables import engine_of
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 
 async def main(roles: frozenset[str]) -> None:

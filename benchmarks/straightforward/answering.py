@@ -14,9 +14,9 @@ from domain.decision import Clock
 from domain.fold import fold
 from schemas.commands import BindProject
 from schemas.outgoing import render
-from schemas.reading import CommandMessage, read_command
+from schemas.parsing import CommandMessage, read_command
 from schemas.records import Record
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 _MICROSECOND = timedelta(microseconds=1)
 

@@ -17,7 +17,7 @@ from schemas.envelope import type_of
 from schemas.events import BindingChanged
 from schemas.outgoing import headers_of
 from schemas.results import CommandCompleted
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 WORKERS = 8
 CONNECTIONS = WORKERS + 1

@@ -15,7 +15,7 @@ from domain.messages import Claim as NewClaim
 from schemas.events import Closure, Condition, Phase
 from schemas.facts import ProjectState
 from schemas.terms import PaymentTerms
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 SCHEMA = "straightforward"
 

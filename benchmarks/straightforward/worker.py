@@ -14,7 +14,7 @@ from faststream.kafka.message import ConsumerProtocol
 from benchmarks.straightforward.answering import Answering
 from benchmarks.straightforward.topics import COMMANDS
 from schemas.records import Record
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 CONSUMERS = 6
 """Each has a share of the partitions, and a connection to the database at a time."""

@@ -12,8 +12,8 @@ from benchmarks.progress import step
 from benchmarks.report import Report
 from benchmarks.traffic import ends, observing, records_since, send
 from schemas.topics import Topic
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 MEASURED = (
     "from when relay and worker, started after all commands were sent, say that they have started (they join and warm "

@@ -18,8 +18,8 @@ from benchmarks.outcomes import verify_state
 from benchmarks.progress import step
 from benchmarks.report import Report, peak_bytes, rate
 from benchmarks.workloads.rebinding import MEASURED
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 _PIECE = 50_000
 

@@ -21,7 +21,7 @@ from benchmarks.traffic import ends, observing, producing
 from benchmarks.usage import Usage, metered
 from db.shards import shard_of
 from schemas.topics import Topic
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 MEASURED = (
     "from the broker's acknowledgement of a small organization's command until a read_committed consumer in the same "

@@ -21,8 +21,8 @@ from benchmarks.report import Report
 from benchmarks.statements import StatementLog, logging_statements
 from benchmarks.traffic import Message, ends, observing, records_since
 from schemas.topics import INPUT_TOPICS, Topic
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 MEASURED = (
     "from SIGCONT to one process for the three consumers and one for the relay, which have joined and warmed up and "

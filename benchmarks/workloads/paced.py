@@ -19,7 +19,7 @@ from benchmarks.progress import step
 from benchmarks.report import Report
 from benchmarks.traffic import ends, observing, producing
 from benchmarks.usage import Usage, metered
-from workers.settings import Settings
+from workers.runtime.settings import Settings
 
 MEASURED = (
     "from the broker's acknowledgement of a command until a read_committed consumer in the same process has got its "

@@ -20,8 +20,8 @@ from benchmarks.report import Report
 from benchmarks.traffic import Observer, ends, observing, producing, send
 from db.shards import shard_of
 from schemas.topics import Topic
-from workers.roles import Role
-from workers.settings import Settings
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 MEASURED = (
     "from the broker's acknowledgement of the suspension until a read_committed consumer has got what follows, and of "

@@ -11,7 +11,7 @@ from tests.acceptance.format import Case, load_cases
 from tests.acceptance.installation import Installation, ServicesOfInstallation
 from tests.acceptance.json_types import FormatError
 from tests.acceptance.run_all import Runs
-from tests.installations import installed
+from tests.support.installations import installed
 
 SHIPPED_CASES = Path(__file__).parent / "cases"
 _FOLDER_VARIABLE = "WHOPAYS_CASES"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db import queries
+from db import questions as queries
 from db.sealing import KeyEncryption
 from tests.acceptance.observer import Observer
 from tests.acceptance.progress import ConsumerProgress

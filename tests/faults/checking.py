@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from tests.faults.judge import is_published, judged, unfinished
 from tests.faults.load import Load
-from tests.installations import Installation
-from tests.kafka import all_consumed, exactly_published
-from tests.verification.auditing import findings_of
-from tests.waiting import until
+from tests.services.audit.auditing import findings_of
+from tests.support.installations import Installation
+from tests.support.kafka import all_consumed, exactly_published
+from tests.support.waiting import until
 
 _PATIENCE_SECONDS = 120.0
 _MOST_SHOWN = 20

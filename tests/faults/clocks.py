@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 
-from tests.installations import Installation
+from tests.support.installations import Installation
 
 JUMPING_WORKER = "tests.faults.jumping_worker"
 HOUR = 3600

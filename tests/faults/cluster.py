@@ -13,7 +13,7 @@ from embedded.data_folder import DataFolder
 from embedded.kafka import Kafka, new_cluster_id
 from embedded.ports import LOOPBACK
 from tests.faults.own_servers import Breakable
-from tests.waiting import until
+from tests.support.waiting import until
 
 BROKERS = 3
 _WHOLE_SECONDS = 240

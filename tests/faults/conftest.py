@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.faults.own_servers import OwnServers, own_servers
 from tests.faults.recovering import recoveries
 from tests.faults.teeth import deaths
-from tests.installations import Installation
+from tests.support.installations import Installation
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.waiting import until
+from tests.support.waiting import until
 
 _BLOCK_BYTES = 64 * 1024
 _DELAYED = "(DELAYED)"

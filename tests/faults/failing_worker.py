@@ -12,9 +12,9 @@ if __name__ == "__main__":
         failpoints.install()
     else:
         failpoints.install(MUTANTS[name].mutated)
-    from workers import logs
-    from workers.cli import main
+    from cli import main
+    from workers.runtime import logs
 
     # Of throw-away data the log may say what the database had against it.
-    vars(logs)["_OURS"] += ("asyncpg",)
+    vars(logs)["OURS"] += ("asyncpg",)
     main()

@@ -22,18 +22,18 @@ from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 MODULES = (
-    "workers.batch",
-    "workers.lanes",
-    "workers.reading",
-    "workers.consumer",
-    "workers.positions",
-    "workers.publication",
-    "workers.producer",
-    "workers.takeover",
-    "workers.relay",
+    "workers.batches.transaction",
+    "workers.consuming.lanes",
+    "workers.consuming.start_positions",
+    "workers.consuming.subscription",
+    "workers.publishing.positions",
+    "workers.publishing.packing",
+    "workers.publishing.producer",
+    "workers.publishing.takeover",
+    "workers.publishing.relay",
     "workers.timers",
 )
-_CHANGEABLE = frozenset({"db", "domain", "schemas", "workers"})
+CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "workers"})
 
 Change = Callable[[str, str], str]
 
@@ -140,7 +140,7 @@ class _Finder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] not in _CHANGEABLE:
+        if fullname.partition(".")[0] not in CHANGEABLE:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.origin is None:

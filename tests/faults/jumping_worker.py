@@ -24,6 +24,6 @@ if __name__ == "__main__":
     # Before anything else is imported, so that everybody gets these.
     vars(time).update(time=lambda: _clock() + _shift(), time_ns=lambda: _clock_ns() + int(_shift() * 1e9))
     vars(dt)["datetime"] = _JumpingDatetime
-    from workers.cli import main
+    from cli import main
 
     main()

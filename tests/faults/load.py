@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
 from tests.faults.mixture import Mixture
-from tests.installations import Installation
-from tests.messages import Headers, Said
+from tests.support.installations import Installation
+from tests.support.messages import Headers, Said
 
 DEFAULT_RATE = 100.0
 _AT_ONCE = 500

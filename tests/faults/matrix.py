@@ -11,9 +11,9 @@ from sqlalchemy import text
 from tests.faults import failpoints
 from tests.faults.load import Load
 from tests.faults.points import CONSUMERS, RELAY, Event, Row
-from tests.installations import READY, Installation, Worker
-from workers.consumer import consumer_group
-from workers.roles import Role
+from tests.support.installations import READY, Installation, Worker
+from workers.consuming.subscription import consumer_group
+from workers.runtime.roles import Role
 
 FAILING_WORKER = "tests.faults.failing_worker"
 

@@ -8,7 +8,7 @@ from itertools import count
 
 from tests.faults.scenes import of_accounts, of_facts, of_odd_records, of_payers, of_the_huge
 from tests.faults.speaking import ACCOUNTS, PROJECTS, Chance, Organization
-from tests.messages import Said
+from tests.support.messages import Said
 
 Scene = Callable[[Organization, Chance], list[Said]]
 

@@ -9,13 +9,13 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from db.reading import reading_positions
+from db.reading_positions import reading_positions
 from schemas.topics import Topic
-from tests.installations import Installation
-from tests.waiting import until
-from workers.consumer import consumer_group
-from workers.roles import Role
-from workers.topics import create_topics
+from tests.support.installations import Installation
+from tests.support.waiting import until
+from workers.consuming.subscription import consumer_group
+from workers.runtime.roles import Role
+from workers.topics.plan import create_topics
 
 CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
 

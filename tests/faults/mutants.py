@@ -8,12 +8,12 @@ from tests.faults.mutating import Mutant, Patch
 
 _NO_LOCK = Patch("db.shards", "ORDER BY shard FOR UPDATE\n", "ORDER BY shard\n")
 _GROUP_IS_BELIEVED = Patch(
-    "workers.reading",
+    "workers.consuming.start_positions",
     "offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)",
     "offset = bounds.beginning if bounds.acknowledged is None else bounds.acknowledged",
 )
 _NO_HASHES = Patch(
-    "workers.publication",
+    "workers.publishing.packing",
     "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
     "if not row.hash:",
 )
@@ -34,7 +34,7 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch("db.load", "await _rows(connection, _CLAIMED, needs.identities) if ask_for_claims else []", "[]"),
-            Patch("workers.batch", "            await store_claims(connection, claims)\n", ""),
+            Patch("workers.batches.transaction", "            await store_claims(connection, claims)\n", ""),
         ),
         is_quick=True,
     ),
@@ -42,7 +42,7 @@ MUTANTS: dict[str, Mutant] = {
         "What claims no id, such as a dead letter, is not noted as handled.",
         "read again",
         "dead_letters_pkey",
-        (Patch("workers.batch", "            await store_handled(connection, folded.unclaimed)\n", ""),),
+        (Patch("workers.batches.transaction", "            await store_handled(connection, folded.unclaimed)\n", ""),),
     ),
     "meaning of an id not compared": Mutant(
         "A command under an id that is taken counts as a repetition, whatever it says.",
@@ -56,7 +56,7 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch(
-                "workers.lanes",
+                "workers.consuming.lanes",
                 "        if await self._settle([record for records",
                 "        offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}\n"
                 "        await self._source.acknowledge(offsets)\n"
@@ -71,7 +71,7 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch(
-                "workers.lanes",
+                "workers.consuming.lanes",
                 "        if await self._settle([record for records in batch.values() for record in records], since):",
                 "        await self._settle([record for records in batch.values() for record in "
                 "records], since)\n        if batch:",
@@ -91,7 +91,7 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch(
-                "workers.batch",
+                "workers.batches.transaction",
                 "        wary = self._wary_batches > 0\n",
                 "        wary = self._wary_batches > 0\n"
                 "        async with self._engine.begin() as early:\n"
@@ -103,7 +103,13 @@ MUTANTS: dict[str, Mutant] = {
         "A partition's next batch is begun before the one before it is durable.",
         "an error in the first of many batches",
         "the database knows less",
-        (Patch("workers.lanes", "[one for one in self._waiting if one not in self._busy]", "list(self._waiting)"),),
+        (
+            Patch(
+                "workers.consuming.lanes",
+                "[one for one in self._waiting if one not in self._busy]",
+                "list(self._waiting)",
+            ),
+        ),
     ),
     "heads not locked": Mutant(
         "The heads of the shards are read, and not locked.",
@@ -123,9 +129,9 @@ MUTANTS: dict[str, Mutant] = {
         "killed after the commit",
         "has a hole",
         (
-            Patch("workers.batch", "            await append(connection, rows)\n", ""),
+            Patch("workers.batches.transaction", "            await append(connection, rows)\n", ""),
             Patch(
-                "workers.batch",
+                "workers.batches.transaction",
                 "        for span in spans:\n",
                 "        async with self._engine.begin() as later:\n"
                 "            await append(later, rows)\n"
@@ -148,7 +154,7 @@ MUTANTS: dict[str, Mutant] = {
             Patch(
                 "db.shards", "SET position = head.position", "SET position = greatest(shards.position, head.position)"
             ),
-            Patch("workers.publication", "if row.position != before.position + 1:", "if row.position <= 0:"),
+            Patch("workers.publishing.packing", "if row.position != before.position + 1:", "if row.position <= 0:"),
             _NO_HASHES,
         ),
     ),
@@ -175,7 +181,7 @@ MUTANTS: dict[str, Mutant] = {
         "a role has ended",
         (
             Patch(
-                "workers.batch",
+                "workers.batches.transaction",
                 "                return await self._settle(role, [_faulty(messages[0], fault, role)], began, reached, "
                 "is_last=True)\n",
                 "                return []\n",
@@ -200,13 +206,13 @@ MUTANTS: dict[str, Mutant] = {
         "events are published once",
         (
             Patch(
-                "workers.relay",
+                "workers.publishing.relay",
                 "                positions = await take_up(self._engine, self._settings, at_least)\n",
                 "                positions = vars(self).get('kept') or await take_up(self._engine, self._settings, "
                 "at_least)\n",
             ),
             Patch(
-                "workers.relay",
+                "workers.publishing.relay",
                 "                self._bound.reach(publication.reached)\n",
                 "                self._bound.reach(publication.reached)\n"
                 "                vars(self)['kept'] = positions\n",
@@ -220,7 +226,7 @@ MUTANTS: dict[str, Mutant] = {
         "events are published once",
         (
             Patch(
-                "workers.relay",
+                "workers.publishing.relay",
                 _SENDING,
                 """\
             for is_last in (False, True):
@@ -240,7 +246,11 @@ MUTANTS: dict[str, Mutant] = {
         "The relay believes positions of transactions that were aborted.",
         "the relay killed before its commit",
         "log and topics are the same",
-        (Patch("workers.positions", 'isolation_level="read_committed"', 'isolation_level="read_uncommitted"'),),
+        (
+            Patch(
+                "workers.publishing.positions", 'isolation_level="read_committed"', 'isolation_level="read_uncommitted"'
+            ),
+        ),
     ),
     "no fencing": Mutant(
         "Each relay has a transactional id of its own, so that none is fenced by the next.",
@@ -248,7 +258,7 @@ MUTANTS: dict[str, Mutant] = {
         "events are published once",
         (
             Patch(
-                "workers.relay",
+                "workers.publishing.relay",
                 '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"',
                 '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{uuid4()}"',
             ),
@@ -258,7 +268,11 @@ MUTANTS: dict[str, Mutant] = {
         "A request to end a transaction is sent again, and the producer is used on.",
         "the end of a transaction comes again",
         "events are published once",
-        (Patch("workers.producer", "        if self._is_end_unanswered:\n", "        if not self.client:\n"),),
+        (
+            Patch(
+                "workers.publishing.producer", "        if self._is_end_unanswered:\n", "        if not self.client:\n"
+            ),
+        ),
     ),
     "an altered row published": Mutant(
         "The relay does not look whether the log continues what was published.",

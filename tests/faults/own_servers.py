@@ -17,8 +17,8 @@ from embedded.kafka import Kafka
 from embedded.postgresql import PostgreSQL
 from embedded.processes import Process
 from embedded.server import Server
-from tests.installations import Installation, create_template, installed
-from tests.waiting import until
+from tests.support.installations import Installation, create_template, installed
+from tests.support.waiting import until
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 

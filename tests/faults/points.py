@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from tests.faults import failpoints
 from tests.faults.failpoints import ERROR, ERRORS, FAULT
-from workers.roles import Role
+from workers.runtime.roles import Role
 
 CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
 TIMERS = (Role.TIMERS,)
@@ -83,19 +83,22 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "timers":
             yield TIMERS
         case "batch":
-            if not point.startswith("batch.Batches.settle_due:"):
+            if not point.startswith("transaction.Batches.settle_due:"):
                 yield CONSUMERS
-            if not point.startswith(("batch.Batches.settle:", "batch.Batches._settle: _settle ")) or "(" in point:
+            if (
+                not point.startswith(("transaction.Batches.settle:", "transaction.Batches._settle: _settle "))
+                or "(" in point
+            ):
                 yield TIMERS
         case _:
             yield CONSUMERS
 
 
-_STORING = "batch.Batches._transaction: store before"
-_LOADING = "batch.Batches._transaction: load before"
+_STORING = "transaction.Batches._transaction: store before"
+_LOADING = "transaction.Batches._transaction: load before"
 
-_LOOKING_UP = "reading.Reading._bounds: reading_positions before"
-_WAITING = "batch.Batches._wait: _stopping.wait"
+_LOOKING_UP = "start_positions.Reading._bounds: reading_positions before"
+_WAITING = "transaction.Batches._wait: _stopping.wait"
 
 _IDLE = Circumstance(settings={"WHOPAYS_RELAY_BATCH_ROWS": "4000"})
 """A relay comes to the end of the log."""
@@ -105,21 +108,21 @@ _NEVER = {
 }
 
 _OUT_OF_THE_WAY = {
-    "batch.Batches._settle: _settle (": Circumstance(plan={_LOADING: FAULT}),
-    "batch.Batches._settle: _settle ": Circumstance(
+    "transaction.Batches._settle: _settle (": Circumstance(plan={_LOADING: FAULT}),
+    "transaction.Batches._settle: _settle ": Circumstance(
         plan={_LOADING: FAULT}, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"}
     ),
-    "batch.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),
+    "transaction.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),
     f"{_WAITING} before": Circumstance(plan={_STORING: ERROR}),
-    "batch.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
+    "transaction.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
     "lanes.Lanes.let_go": Circumstance(Event.TERMINATION),
     "lanes.Lanes.end": Circumstance(Event.TERMINATION),
-    "consumer._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),
-    "reading.Reading._until_done: _wait": Circumstance(
-        plan={"reading.Reading._bounds: reading_positions before": ERROR}
+    "subscription._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),
+    "start_positions.Reading._until_done: _wait": Circumstance(
+        plan={"start_positions.Reading._bounds: reading_positions before": ERROR}
     ),
-    "reading.Reading._wait: _stopping.wait before": Circumstance(),
-    "reading.Reading._wait": Circumstance(Event.TERMINATION),
+    "start_positions.Reading._wait: _stopping.wait before": Circumstance(),
+    "start_positions.Reading._wait": Circumstance(Event.TERMINATION),
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
     "relay.Relay._publish: _pause": _IDLE,
     "relay.Relay._pause: asyncio.wait": _IDLE,

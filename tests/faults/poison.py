@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.topics import Topic
-from tests.messages import Said, command, profile, project
+from tests.support.messages import Said, command, profile, project
 
 _CARD_NUMBER = "4111 1111 1111 1111"
 

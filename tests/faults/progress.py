@@ -1,8 +1,8 @@
 """Signs that an installation goes on while something is, or was, broken."""
 
-from tests.installations import Installation
-from tests.kafka import published
-from tests.waiting import until
+from tests.support.installations import Installation
+from tests.support.kafka import published
+from tests.support.waiting import until
 
 _EVENTS = 20
 

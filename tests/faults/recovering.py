@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from db.shards import all_heads
 from schemas.topics import INPUT_TOPICS, Topic
 from tests.faults.load import Load
-from tests.installations import Installation
-from tests.kafka import acknowledged_offsets
-from tests.waiting import until
-from workers.positions import BEGINNING, PositionsUnreadable, read_positions
-from workers.roles import Role
+from tests.support.installations import Installation
+from tests.support.kafka import acknowledged_offsets
+from tests.support.waiting import until
+from workers.publishing.positions import BEGINNING, PositionsUnreadable, read_positions
+from workers.runtime.roles import Role
 
 RECOVERY_SECONDS = 240
 """The generous bound, for slow shared cores: what takes longer is taken for never."""

@@ -19,10 +19,10 @@ from tests.faults.stage import (
     waits_or_has_done,
     waits_or_is_published,
 )
-from tests.kafka import all_consumed
-from tests.messages import Said, bind, command, project
-from tests.waiting import until
-from workers.roles import Role
+from tests.support.kafka import all_consumed
+from tests.support.messages import Said, bind, command, project
+from tests.support.waiting import until
+from workers.runtime.roles import Role
 
 _OTHERS = (Role.RELAY, Role.TIMERS)
 
@@ -73,7 +73,7 @@ def _killed_at(roles: tuple[Role, ...], point: str, *, are_offsets_moved: bool =
 async def _stopped_in_an_outage(stage: Stage) -> list[str]:
     """The process is told to stop while the database is away."""
     await stage.begun()
-    worker = await stage.start(*CONSUMERS, plan={"batch.Batches._transaction: store before": failpoints.ERRORS})
+    worker = await stage.start(*CONSUMERS, plan={"transaction.Batches._transaction: store before": failpoints.ERRORS})
     await stage.bind("behind", "b")
     await worker.logged("batch_retried")
     await worker.stop()
@@ -86,7 +86,7 @@ async def _error_in_the_first_batch(stage: Stage) -> list[str]:
     await stage.begun()
     for number in range(8):
         await stage.bind(f"behind-{number}", "abc"[number % 3])
-    plan = {"batch.Batches._transaction: store before": failpoints.ERROR}
+    plan = {"transaction.Batches._transaction: store before": failpoints.ERROR}
     await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "4"})
     return await stage.goes_wrong_after()
 
@@ -94,7 +94,7 @@ async def _error_in_the_first_batch(stage: Stage) -> list[str]:
 async def _zombie_in_its_transaction(stage: Stage) -> list[str]:
     """A worker stands still before it decides; its successor does the same work; then it goes on."""
     await stage.begun()
-    point = "batch.Batches._transaction: load after"
+    point = "transaction.Batches._transaction: load after"
     zombie = await stage.start(*CONSUMERS, plan={point: failpoints.STOP})
     # No command: its id would be claimed already.
     await stage.load.say(*(project("acme", f"p{number}", 2, state="Deleted") for number in range(3)))
@@ -120,7 +120,7 @@ async def _others_write_in_between(stage: Stage) -> list[str]:
 async def _error_as_of_a_bug(stage: Stage) -> list[str]:
     """The handling of one record fails, by itself in its batch."""
     await stage.begun()
-    plan = {"batch.Batches._transaction: load before": failpoints.FAULT}
+    plan = {"transaction.Batches._transaction: load before": failpoints.FAULT}
     worker = await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"})
     await stage.load.say(project("acme", "p0", 2, displayName="Lab"))
     await worker.logged("batch_faulty")
@@ -152,7 +152,7 @@ async def _slow_transaction(stage: Stage) -> list[str]:
     async with stage.installation.engine.begin() as connection:
         await connection.execute(text("CREATE SEQUENCE ids"))  # for the mutant that has one
     await stage.start(*CONSUMERS, Role.RELAY)
-    point = "batch.Batches._transaction: load after"
+    point = "transaction.Batches._transaction: load after"
     slow = await stage.start(Role.TIMERS, plan={point: failpoints.STOP})
     await stage.load.say(bind("acme", "p0", "b", "slow", effectiveAt=in_seconds(2)))
     await slow.logged(failpoints.reached(point))
@@ -165,11 +165,11 @@ async def _slow_transaction(stage: Stage) -> list[str]:
 SCENARIOS: dict[str, Scenario] = {
     "payers change": _payers_change,
     "read again": _read_again,
-    "killed before the commit": _killed_at(CONSUMERS, "batch.Batches._transaction: append after"),
+    "killed before the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: append after"),
     "killed before the commit, and offsets moved to the end": _killed_at(
-        CONSUMERS, "batch.Batches._transaction: append after", are_offsets_moved=True
+        CONSUMERS, "transaction.Batches._transaction: append after", are_offsets_moved=True
     ),
-    "killed after the commit": _killed_at(CONSUMERS, "batch.Batches._transaction: _engine.begin left"),
+    "killed after the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: _engine.begin left"),
     "stopped in an outage": _stopped_in_an_outage,
     "a slow transaction": _slow_transaction,
     "an error in the first of many batches": _error_in_the_first_batch,

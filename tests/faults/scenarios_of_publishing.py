@@ -17,12 +17,12 @@ from tests.faults.stage import (
     Stage,
     is_published_or_over,
 )
-from tests.kafka import all_consumed
-from tests.messages import Said
-from tests.proxies.kafka import ApiKey
-from tests.proxies.ways import ways_of
-from tests.waiting import until
-from workers.roles import Role
+from tests.support.kafka import all_consumed
+from tests.support.messages import Said
+from tests.support.proxies.kafka import ApiKey
+from tests.support.proxies.ways import ways_of
+from tests.support.waiting import until
+from workers.runtime.roles import Role
 
 _KILLS = 3
 _LONG_SECONDS = 120

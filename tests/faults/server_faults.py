@@ -7,8 +7,8 @@ from random import Random
 import psutil
 
 from tests.faults.own_servers import OwnServers, has_ended, signal_all
-from tests.installations import Worker
-from tests.waiting import until
+from tests.support.installations import Worker
+from tests.support.waiting import until
 
 Fault = Callable[[OwnServers, Sequence[Worker], Random], Awaitable[None]]
 """Breaks something and mends it; workers that ended by it are for the caller to start again."""

@@ -7,7 +7,7 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from tests.messages import Said, account, command, profile, project
+from tests.support.messages import Said, account, command, profile, project
 
 ACCOUNTS = ("a", "b", "c", "d")
 PROJECTS = tuple(f"p{number}" for number in range(8))

@@ -12,10 +12,10 @@ from tests.faults.judge import is_published
 from tests.faults.load import Load
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.mutating import MUTANT_VARIABLE
-from tests.installations import Installation, Worker
-from tests.kafka import all_consumed
-from tests.messages import account, bind, profile, project
-from workers.roles import Role
+from tests.support.installations import Installation, Worker
+from tests.support.kafka import all_consumed
+from tests.support.messages import account, bind, profile, project
+from workers.runtime.roles import Role
 
 _PATIENCE_SECONDS = 30.0
 """A mutant that does not come to rest in this time has other things wrong with it that show."""

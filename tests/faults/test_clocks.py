@@ -7,16 +7,16 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from db.queries import __file__ as any_module_of_db
+from db.questions import __file__ as any_module_of_db
 from tests.faults.checking import all_is_well
 from tests.faults.clocks import HOUR, JUMPING_WORKER, Clocks
 from tests.faults.load import loaded
 from tests.faults.recovering import flows, recovers
-from tests.installations import Installation
-from tests.kafka import exactly_published, results, send
-from tests.messages import account, bind, profile, project
-from tests.waiting import until
-from workers.roles import Role
+from tests.support.installations import Installation
+from tests.support.kafka import exactly_published, results, send
+from tests.support.messages import account, bind, profile, project
+from tests.support.waiting import until
+from workers.runtime.roles import Role
 
 _UNSHIFTABLE = ("now(", "current_timestamp", "transaction_timestamp", "statement_timestamp", "localtimestamp")
 

@@ -13,9 +13,9 @@ from tests.faults.cluster import BROKERS, Cluster, cluster
 from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers
 from tests.faults.recovering import flows, recovers
-from tests.installations import Installation
-from workers.roles import Role
-from workers.topics import check_topics
+from tests.support.installations import Installation
+from workers.runtime.roles import Role
+from workers.topics.plan import check_topics
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 

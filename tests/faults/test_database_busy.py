@@ -13,9 +13,9 @@ from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers
 from tests.faults.recovering import RECOVERY_SECONDS, flows, recovers
-from tests.installations import Installation
 from tests.soak.crew import manned
-from tests.waiting import until
+from tests.support.installations import Installation
+from tests.support.waiting import until
 
 _TABLES = ("shards", "log", "inbox", "projects", "accounts", "bindings", "pending_bindings", "relay_leases")
 _RETRIED = "batch_retried"

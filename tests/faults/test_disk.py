@@ -15,8 +15,8 @@ from tests.faults.disk import filled, slow_disk, small_disk, why_no_disks, why_n
 from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers, own_servers
 from tests.faults.recovering import flows, recovers
-from tests.installations import Installation
-from tests.waiting import until
+from tests.support.installations import Installation
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

@@ -9,8 +9,8 @@ from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.matrix import FAILING_WORKER, OFTEN, TOLD
 from tests.faults.points import Circumstance, rows
-from tests.installations import Installation
-from tests.waiting import until
+from tests.support.installations import Installation
+from tests.support.waiting import until
 
 _ALL_SECONDS = 600
 _RATE = 40

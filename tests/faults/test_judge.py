@@ -13,8 +13,8 @@ from tests.faults.judge import RULES, Evidence, collected, findings
 from tests.faults.lies import LIES
 from tests.faults.load import Load, loaded
 from tests.faults.lying import Lie, told
-from tests.installations import Installation, installed
-from tests.waiting import until
+from tests.support.installations import Installation, installed
+from tests.support.waiting import until
 
 _RATE = 300.0
 _FAN_OUT_PROJECTS = 505

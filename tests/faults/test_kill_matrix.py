@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-import workers
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.matrix import TOLD, broken, give_up_for_dead, note_faulty
 from tests.faults.points import CONSUMERS, RELAY, TIMERS, Row, rows
-from tests.installations import Installation
-from workers.roles import ALL_ROLES, Role
+from tests.support.installations import Installation
+from tests.support.packages import ROOT
+from workers.runtime.roles import ALL_ROLES, Role
 
 _RATE = 40
 _IN_SHORT = (
-    "batch.Batches._transaction: move_heads after",
-    "batch.Batches._transaction: _engine.begin left",
-    "consumer._Source.acknowledge: consumer.commit before",
+    "transaction.Batches._transaction: move_heads after",
+    "transaction.Batches._transaction: _engine.begin left",
+    "subscription._Source.acknowledge: consumer.commit before",
     "relay.Relay._transact: asyncio.gather after",
     "relay.Relay._transact: asyncio.shield after",
     "takeover.Bound.note: note_published before",
@@ -28,11 +28,11 @@ _IN_SHORT = (
 """The last moment before something is durable, and the first one after it."""
 
 _WITHOUT_FAILPOINTS = {
-    "workers.running": "starts and ends the roles",
-    "workers.admission": "looks at the topics before anything begins",
-    "workers.cluster": "describes topics",
-    "workers.topics": "makes and compares topics",
-    "workers.liveness": "watches a fetch whose failures are those of the network",
+    "workers.process": "starts and ends the roles",
+    "workers.topics.admission": "looks at the topics before anything begins",
+    "workers.topics.cluster": "describes topics",
+    "workers.topics.plan": "makes and compares topics",
+    "workers.runtime.liveness": "watches a fetch whose failures are those of the network",
 }
 
 of_all_roles = pytest.mark.parametrize("roles", (CONSUMERS, TIMERS, RELAY), ids=("consumers", "timers", "relay"))
@@ -40,7 +40,7 @@ of_all_roles = pytest.mark.parametrize("roles", (CONSUMERS, TIMERS, RELAY), ids=
 
 def test_every_module_that_works_has_failpoints() -> None:
     """A new module is reached from the composition root, and awaits something."""
-    found, open_ends = set(), ["workers.running"]
+    found, open_ends = set(), ["workers.process"]
     while open_ends:
         name = open_ends.pop()
         if name in found:
@@ -81,13 +81,16 @@ async def _killed(installation: Installation, roles: tuple[Role, ...], chosen: C
 
 
 def _imported(name: str) -> set[str]:
-    return {
-        node.module
-        for node in ast.walk(_tree(name))
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("workers.")
-    }
+    found = set()
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("workers"):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {module for module in found if _file(module).is_file()}
 
 
 def _tree(name: str) -> ast.Module:
-    folder = Path(str(workers.__file__)).parent
-    return ast.parse((folder / f"{name.removeprefix('workers.').replace('.', '/')}.py").read_text(encoding="utf-8"))
+    return ast.parse(_file(name).read_text(encoding="utf-8"))
+
+
+def _file(module: str) -> Path:
+    return ROOT / f"{module.replace('.', '/')}.py"

@@ -8,13 +8,13 @@ from schemas.topics import Topic
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.progress import SMALL, goes_on
-from tests.installations import Installation
-from tests.kafka import all_consumed, dead_letters, exactly_published, send
-from tests.messages import Said
-from tests.proxies.kafka import ApiKey, HeldRequest
-from tests.proxies.ways import Ways
-from tests.verification.auditing import findings_of
-from workers.roles import ALL_ROLES, Role
+from tests.services.audit.auditing import findings_of
+from tests.support.installations import Installation
+from tests.support.kafka import all_consumed, dead_letters, exactly_published, send
+from tests.support.messages import Said
+from tests.support.proxies.kafka import ApiKey, HeldRequest
+from tests.support.proxies.ways import Ways
+from workers.runtime.roles import ALL_ROLES, Role
 
 _INVALID_PRODUCER_EPOCH, _PRODUCER_FENCED = 47, 90
 _ILLEGAL_GENERATION, _UNKNOWN_MEMBER = 22, 25

@@ -5,10 +5,10 @@ import asyncio
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.progress import SMALL
-from tests.installations import Installation
-from tests.proxies.kafka import ApiKey
-from tests.proxies.ways import Ways, ways_of
-from workers.roles import ALL_ROLES, Role
+from tests.support.installations import Installation
+from tests.support.proxies.kafka import ApiKey
+from tests.support.proxies.ways import Ways, ways_of
+from workers.runtime.roles import ALL_ROLES, Role
 
 _TIMES = 3
 _DECIDING = 'COPY "log"'

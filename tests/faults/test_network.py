@@ -7,10 +7,10 @@ import pytest
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.progress import SMALL, goes_on
-from tests.installations import Installation
-from tests.proxies.network import Proxy, Towards
-from tests.proxies.ways import Ways
-from tests.waiting import until
+from tests.support.installations import Installation
+from tests.support.proxies.network import Proxy, Towards
+from tests.support.proxies.ways import Ways
+from tests.support.waiting import until
 
 _CUTS = 4
 _DELAY_SECONDS = 0.03

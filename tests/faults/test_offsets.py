@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from embedded import Addresses
 from schemas.topics import OUTPUT_TOPICS, Topic
-from tests.cli.conftest import whopays_of
 from tests.faults import points
 from tests.faults.matrix import give_up_for_dead
 from tests.faults.moving import (
@@ -23,11 +22,12 @@ from tests.faults.moving import (
     recreate,
     until_read,
 )
-from tests.installations import Installation, Worker, administer
-from tests.kafka import acknowledged_offsets, all_consumed, exactly_published, published, results, send
-from tests.messages import account, bind, command, profile, project
-from tests.verification.auditing import findings_of
-from workers.roles import ALL_ROLES, Role
+from tests.services.audit.auditing import findings_of
+from tests.support.command_line import whopays_of
+from tests.support.installations import Installation, Worker, administer
+from tests.support.kafka import acknowledged_offsets, all_consumed, exactly_published, published, results, send
+from tests.support.messages import account, bind, command, profile, project
+from workers.runtime.roles import ALL_ROLES, Role
 
 _FAR = 10**6
 """Kafka takes any offset from a group."""

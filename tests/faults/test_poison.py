@@ -12,19 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from schemas.facts import ProjectChanged
-from schemas.reading import read_fact
+from schemas.parsing import read_fact
 from schemas.records import Record
 from schemas.topics import Topic
-from tests.batches import batches, records
-from tests.cli.conftest import whopays_of
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.recovering import flows, recovers
-from tests.installations import Installation
-from tests.kafka import Published, dead_letters, exactly_published, published, results, send, told_unpaid
-from tests.messages import Said, account, bind, profile, project
-from tests.waiting import until
-from workers.roles import Role
+from tests.support.batches import batches, records
+from tests.support.command_line import whopays_of
+from tests.support.installations import Installation
+from tests.support.kafka import Published, dead_letters, exactly_published, published, results, send, told_unpaid
+from tests.support.messages import Said, account, bind, profile, project
+from tests.support.waiting import until
+from workers.runtime.roles import Role
 
 _PLACES = 5
 _reader = partial(read_fact, model=ProjectChanged, max_value_bytes=256 * 1024)

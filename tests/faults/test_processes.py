@@ -12,8 +12,8 @@ from tests.faults.load import loaded
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.points import AT_WORK, CONSUMERS, RELAY, TIMERS
 from tests.faults.recovering import flows, recovers
-from tests.installations import Installation
-from workers.roles import Role
+from tests.support.installations import Installation
+from workers.runtime.roles import Role
 
 _ROUNDS = 8
 _END_SECONDS = 60

@@ -10,8 +10,8 @@ from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers
 from tests.faults.recovering import flows, recovers
 from tests.faults.server_faults import FAULTS, Fault
-from tests.installations import Installation
-from workers.roles import Role
+from tests.support.installations import Installation
+from workers.runtime.roles import Role
 
 
 @pytest.mark.chaos

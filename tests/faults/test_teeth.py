@@ -8,7 +8,7 @@ from tests.faults.mutating import Mutant
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.stage import Stage
 from tests.faults.teeth import deaths
-from tests.installations import Installation
+from tests.support.installations import Installation
 
 _QUICK_SCENARIOS = ["read again", "killed after the commit"]
 _MARK = {False: [pytest.mark.chaos], True: []}

@@ -12,19 +12,19 @@ from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.matrix import OFTEN, TOLD, broken, give_up_for_dead
 from tests.faults.points import CONSUMERS, RELAY, TIMERS, Event, Row, rows
-from tests.installations import Installation
-from tests.kafka import send
-from tests.messages import command
-from tests.waiting import until
-from workers.positions import BEGINNING, read_positions
-from workers.roles import ALL_ROLES, Role
+from tests.support.installations import Installation
+from tests.support.kafka import send
+from tests.support.messages import command
+from tests.support.waiting import until
+from workers.publishing.positions import BEGINNING, read_positions
+from workers.runtime.roles import ALL_ROLES, Role
 
 _RATE = 40
 _DANGEROUS = (
-    "batch.Batches._transaction",
-    "batch.Batches._persist",
+    "transaction.Batches._transaction",
+    "transaction.Batches._persist",
     "lanes.Lanes._",
-    "consumer.",
+    "subscription.",
     "relay.Relay._work",
     "relay.Relay._publish",
     "relay.Relay._read",

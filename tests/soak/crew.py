@@ -8,8 +8,8 @@ from random import Random
 
 import psutil
 
-from tests.installations import Installation, Worker
-from workers.roles import Role
+from tests.support.installations import Installation, Worker
+from workers.runtime.roles import Role
 
 KINDS: dict[str, tuple[Role, ...]] = {
     "consumers": (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS),
@@ -44,7 +44,7 @@ class Crew:
                 largest[kind] = max(largest[kind], psutil.Process(worker.process.pid).memory_info().rss)
         return largest
 
-    async def another(self, roles: Sequence[Role], module: str = "workers.cli", **more: str) -> Worker:
+    async def another(self, roles: Sequence[Role], module: str = "cli", **more: str) -> Worker:
         """Launch one more process, which nobody starts again."""
         return await self._installation.launch(*roles, module=module, **{**self._environment, **more})
 

@@ -10,11 +10,11 @@ from tests.faults import failpoints, server_faults
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.own_servers import OwnServers
 from tests.faults.points import CONSUMERS, Event, rows
-from tests.installations import Installation
-from tests.proxies.kafka import ApiKey
-from tests.proxies.network import Towards
-from tests.proxies.ways import Ways
 from tests.soak.crew import Crew
+from tests.support.installations import Installation
+from tests.support.proxies.kafka import ApiKey
+from tests.support.proxies.network import Towards
+from tests.support.proxies.ways import Ways
 
 _CAUGHT_SECONDS = 60.0
 

@@ -13,11 +13,11 @@ from tests.faults.judge import judged
 from tests.faults.load import Load, loaded
 from tests.faults.own_servers import own_servers
 from tests.faults.recovering import flows, nothing_waits
-from tests.installations import Installation
-from tests.proxies.ways import ways_of
+from tests.services.audit.auditing import findings_of
 from tests.soak.crew import Crew, manned
 from tests.soak.mishaps import MISHAPS, DidNotComeAbout, Mishap, Scene
-from tests.verification.auditing import findings_of
+from tests.support.installations import Installation
+from tests.support.proxies.ways import ways_of
 
 SAMPLE_SECONDS = 5.0
 _AUDIT_SECONDS = 600.0

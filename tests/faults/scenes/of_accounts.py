@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.faults.speaking import ACCOUNTS, HOLDS, PROJECTS, Chance, Organization, soon
-from tests.messages import Said
+from tests.support.messages import Said
 
 
 def suspended(organization: Organization, chance: Chance) -> list[Said]:

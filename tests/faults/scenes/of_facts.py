@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.faults.speaking import ACCOUNTS, PROJECTS, Chance, Organization, soon
-from tests.messages import Said, profile, project
+from tests.support.messages import Said, profile, project
 
 
 def project_reported(organization: Organization, chance: Chance) -> list[Said]:

@@ -8,7 +8,7 @@ from tests.faults.poison import poison as poisons
 from tests.faults.poison import refusals
 from tests.faults.scenes.of_payers import binding
 from tests.faults.speaking import ACCOUNTS, HOLDS, PROJECTS, Chance, Organization, soon
-from tests.messages import Said, bind
+from tests.support.messages import Said, bind
 
 
 def repeated(organization: Organization, chance: Chance) -> list[Said]:

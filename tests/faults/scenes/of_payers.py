@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.faults.speaking import ACCOUNTS, PROJECTS, Chance, Organization, soon
-from tests.messages import Said
+from tests.support.messages import Said
 
 _FAR_SECONDS = 60
 

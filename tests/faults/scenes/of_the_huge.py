@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.faults.speaking import Chance, Organization
-from tests.messages import Said, bind, project
+from tests.support.messages import Said, bind, project
 
 HUGE = "huge"
 

@@ -1,0 +1,71 @@
+"""An exported log: JSON lines, the first one with the heads, checked without any server."""
+
+from base64 import b64decode, b64encode
+from collections.abc import AsyncGenerator, Iterator
+from typing import IO, Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from audit.findings import Finding, Promise
+from audit.installation import Progress
+from audit.log_story import Story
+from db import audit
+from db.log import LogRow
+from db.shards import all_heads
+
+
+class NotExported(Exception):
+    """The file is not one that `whopays export-log` wrote."""
+
+
+async def export_log(engine: AsyncEngine, installation: str, progress: Progress) -> AsyncGenerator[bytes]:
+    """Give the lines of an export, as of one instant."""
+    async with audit.snapshot(engine) as connection:
+        heads = await all_heads(connection)
+        total = sum(head.position for head in heads.values())
+        yield _line(
+            {
+                "installation": installation,
+                "heads": [[shard, head.position, head.hash.hex()] for shard, head in sorted(heads.items())],
+            }
+        )
+        written = 0
+        for shard in sorted(heads):
+            async for row, _ in audit.log_rows(connection, shard):
+                key = None if row.key is None else b64encode(row.key).decode()
+                yield _line([row.shard, row.position, row.topic, key, row.value.decode(), row.hash.hex()])
+                written += 1
+                progress("log", written, total)
+
+
+def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
+    """Give whatever is wrong with an exported log. Raises NotExported."""
+    heads = _heads(file.readline())
+    total = sum(position for position, _ in heads.values())
+    stories = {shard: Story(shard, len(heads)) for shard in heads}
+    for number, line in enumerate(file, start=2):
+        try:
+            shard, position, topic, key, value, hash_ = orjson.loads(line)
+            row = LogRow(
+                shard, position, topic, None if key is None else b64decode(key), value.encode(), bytes.fromhex(hash_)
+            )
+            story = stories[shard]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            yield Finding(Promise.LOG, f"line {number}", "it is no row of a log")
+            continue
+        yield from story.hear(row)
+        progress("log", number - 1, total)
+    for shard, (position, hash_) in heads.items():
+        yield from stories[shard].end(position, hash_)
+
+
+def _heads(line: bytes) -> dict[int, tuple[int, bytes]]:
+    try:
+        return {shard: (position, bytes.fromhex(hash_)) for shard, position, hash_ in orjson.loads(line)["heads"]}
+    except (ValueError, TypeError, KeyError):
+        raise NotExported("its first line has no heads of shards: whopays export-log writes such files") from None
+
+
+def _line(document: Any) -> bytes:
+    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

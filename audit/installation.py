@@ -1,0 +1,99 @@
+"""The whole audit of an installation, from its topics to its tables, while it goes on working."""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from audit.consumption import unread
+from audit.findings import Finding, Promise
+from audit.log_story import Story
+from audit.output_topics import Missing, TopicsAudit
+from audit.shards import ShardAudit
+from db import audit
+from db.log import row_at
+from db.shards import all_heads, shard_of
+from schemas.topics import Topic
+from workers.publishing.positions import Position, read_positions
+from workers.runtime.settings import Settings
+
+Progress = Callable[[str, int, int], None]
+"""Is told what is being read, how much of it was, and how much there is."""
+
+
+async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -> AsyncGenerator[Finding]:
+    """Give whatever is wrong, as it is found. Raises what a database or a broker that is away raises."""
+    name = settings.topic(Topic.RELAY_POSITIONS)
+    positions = await read_positions(settings, name)
+    topics = TopicsAudit(settings)
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async for finding in topics.run(connection, lambda done, total: progress("topics", done, total)):
+            yield finding
+    # Read again: what was seen on the topics must have been noted in the same transaction.
+    for finding in _unnoted(topics.reached, await read_positions(settings, name)):
+        yield finding
+    for finding in await unread(settings, engine):
+        yield finding
+    async for finding in _shards(settings, engine, positions, topics, progress):
+        yield finding
+
+
+async def _shards(
+    settings: Settings,
+    engine: AsyncEngine,
+    positions: Mapping[int, Position],
+    topics: TopicsAudit,
+    progress: Progress,
+) -> AsyncGenerator[Finding]:
+    async with audit.snapshot(engine) as connection:
+        total = sum(head.position for head in (await all_heads(connection)).values())
+        organizations = defaultdict(set)
+        for organization in await audit.organizations(connection):
+            organizations[shard_of(organization, settings.shards)].add(organization)
+    heard = 0
+    for shard in range(settings.shards):
+        # A snapshot for each: none is held for long.
+        async with audit.snapshot(engine) as connection:
+            head = (await all_heads(connection)).get(shard)
+            if head is None:
+                yield Finding(Promise.LOG, f"shard {shard}", "it has no head")
+                continue
+            position = positions.get(shard)
+            if position is not None:
+                row = await row_at(connection, shard, position.position)
+                for trouble in _position_troubles(position, head.position, row and row.hash):
+                    yield Finding(Promise.POSITIONS, f"shard {shard}", trouble)
+            now = datetime.now(UTC)
+            missing = Missing(topics.published, position.position if position else 0, now)
+            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing)
+            heard_now = partial(_heard, progress, heard, total)
+            async for finding in one.run(Story(shard, settings.shards), head, heard_now):
+                yield finding
+            heard += head.position
+            progress("log", heard, total)
+
+
+def _heard(progress: Progress, before: int, total: int, position: int) -> None:
+    progress("log", before + position, total)
+
+
+def _position_troubles(position: Position, head: int, hash_: bytes | None) -> list[str]:
+    if position.position > head:
+        return [f"{position.position} is published, but the log ends at {head}: the database is an earlier one"]
+    if hash_ is not None and hash_ != position.hash:
+        return [f"position {position.position} was published with another hash than the log has there"]
+    return []
+
+
+def _unnoted(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
+    """Give the shards of which more is published than the relay will remember."""
+    findings = []
+    for shard, position in reached.items():
+        noted = positions[shard].position if shard in positions else 0
+        if position > noted:
+            trouble = f"{position} is on the topics, but {noted} is noted as published: the relay would repeat the rest"
+            findings.append(Finding(Promise.POSITIONS, f"shard {shard}", trouble))
+    return findings

@@ -1,0 +1,155 @@
+"""What the log of one shard tells, row by row, and whether it is told without a hole and without contradiction.
+
+Nothing but rows is needed: an exported log is checked by the same code as one in the database.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from audit.findings import Finding, Promise
+from db.log import PARTITION_POSITIONS, LogRow, row_hash
+from db.shards import shard_of
+from schemas.records import DeadLetterReason
+from schemas.results import Outcome, Reason
+from schemas.topics import Topic
+
+_INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
+_CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.COMMAND_ID_REUSED)
+_OF_AN_ORGANIZATION = (DeadLetterReason.VERSION_CONFLICT, DeadLetterReason.HANDLER_FAULT, DeadLetterReason.TOO_LARGE)
+_REPEATED = ("bindingId", "account", "establishedAt")
+_CHANGES = {
+    (False, True): "Bound",
+    (True, True): "Superseded",
+    (True, False): "Released",
+}
+
+
+@dataclass(slots=True)
+class Payers:
+    """What was told last of a project's payer: None for nobody."""
+
+    sequence: int
+    binding_id: str | None
+    account: str | None
+    established_at: str | None
+
+
+@dataclass(slots=True)
+class Standing:
+    """What was told last of an account."""
+
+    sequence: int
+    phase: str
+    version: int | None
+
+
+class Story:
+    """The story of one shard so far. `is_whole` is False when the log no longer begins with its first row."""
+
+    def __init__(self, shard: int, shards: int) -> None:
+        self.shard = shard
+        self.position = 0
+        self.hash = b""
+        self.is_whole = True
+        self.projects: dict[str, Payers] = {}
+        self.accounts: dict[str, Standing] = {}
+        self.unanswered: dict[tuple[str, str, str], int] = {}
+        self._shards = shards
+
+    def hear(self, row: LogRow) -> Iterator[Finding]:
+        """Take in the next row; give what is wrong with it."""
+        place = f"shard {row.shard}, position {row.position}"
+        yield from self._continue(row, place)
+        try:
+            event = orjson.loads(row.value)
+            data = event["data"]
+            yield from self._understand(row, event, data, place)
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            yield Finding(Promise.LOG, place, f"the row holds no event of whopays ({type(error).__name__})")
+
+    def end(self, position: int, hash_: bytes) -> Iterator[Finding]:
+        """Compare the end of the story with the head of the shard."""
+        place = f"shard {self.shard}"
+        if self.position != position:
+            yield Finding(Promise.LOG, place, f"the log ends at position {self.position}, its head says {position}")
+        elif self.hash != hash_:
+            yield Finding(Promise.LOG, place, f"the hash of the last row ({position}) is not that of the head")
+
+    def _continue(self, row: LogRow, place: str) -> Iterator[Finding]:
+        expected = self.position + 1
+        follows = row.position == expected
+        if not follows and self.position == 0 and row.position % PARTITION_POSITIONS == 0:
+            # Partitions of old positions may have been taken away (docs/operations.md).
+            self.is_whole = False
+        elif not follows:
+            missing = f"position {expected}" if row.position == expected + 1 else f"{expected} to {row.position - 1}"
+            self.is_whole = False
+            yield Finding(Promise.LOG, place, f"the log has a hole: {missing} is missing before it")
+        elif row.hash != row_hash(self.hash, row.topic, row.key, row.value):
+            yield Finding(Promise.LOG, place, "its hash is not that of the row before and its own content")
+        self.position, self.hash = row.position, row.hash
+
+    def _understand(self, row: LogRow, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+        if event["id"] != f"{row.shard}-{row.position}":
+            yield Finding(Promise.LOG, place, f"the event has the id {event['id']}")
+        boundary = data.get("organization") or "/".join(event["subject"].split("/")[:2])
+        # Of an organization is a record that could be read, too, whose dead letter does not repeat the name.
+        is_of_somebody = row.topic == Topic.DEAD_LETTERS and data["reason"] in _OF_AN_ORGANIZATION
+        if not is_of_somebody and shard_of(boundary, self._shards) != row.shard:
+            yield Finding(Promise.LOG, place, f"{boundary} belongs to another shard")
+        if row.topic == Topic.BINDINGS:
+            yield from self._hear_binding(event, data, place)
+        elif row.topic == Topic.ACCOUNTS:
+            yield from self._hear_account(event, data, place)
+        elif row.topic == Topic.COMMAND_RESULTS and not data["dryRun"]:
+            self._hear_result(row, data)
+
+    def _hear_binding(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+        subject, current, previous = event["subject"], data["current"], data["previous"]
+        known = self.projects.get(subject)
+        sequence = int(event["sequence"])
+        yield from self._numbered(subject, known.sequence if known else None, sequence, place)
+        if known is not None or self.is_whole:
+            left = (known.binding_id, known.account, known.established_at) if known else (None, None, None)
+            taken = tuple(previous[name] for name in _REPEATED) if previous else (None, None, None)
+            if taken != left:
+                yield Finding(
+                    Promise.PAYERS, place, f"{subject}: the payer before was {left[1]}, the event says {taken[1]}"
+                )
+        if data["change"] != _CHANGES.get((previous is not None, current is not None)):
+            yield Finding(Promise.PAYERS, place, f"{subject}: the change is called {data['change']}")
+        if previous and current and previous["endedAt"] != current["establishedAt"]:
+            yield Finding(Promise.PAYERS, place, f"{subject}: the payer before ended, and the next began, at odds")
+        now = tuple(current[name] for name in _REPEATED) if current else (None, None, None)
+        self.projects[subject] = Payers(sequence, *now)
+
+    def _hear_account(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+        subject, sequence, phase = event["subject"], int(event["sequence"]), data["phase"]
+        known = self.accounts.get(subject)
+        yield from self._numbered(subject, known.sequence if known else None, sequence, place)
+        version = known.version if known else 0 if self.is_whole else None
+        if "previousPhase" in data:
+            if (known is not None or self.is_whole) and data["previousPhase"] != (known.phase if known else None):
+                yield Finding(Promise.PHASES, place, f"{subject}: {data['previousPhase']} was not the phase before")
+        else:
+            last, version = version, data["version"]
+            if known is not None and phase != known.phase:
+                yield Finding(Promise.PHASES, place, f"{subject}: {phase} without having entered it from {known.phase}")
+            if last is not None and version != last + 1:
+                yield Finding(Promise.PHASES, place, f"{subject}: version {version} follows version {last}")
+        self.accounts[subject] = Standing(sequence, phase, version)
+
+    def _hear_result(self, row: LogRow, data: dict[str, Any]) -> None:
+        command = (data["organization"], data["commandSource"], data["commandId"])
+        if data["outcome"] in _INTERIM:
+            self.unanswered[command] = row.position
+        elif not any(violation["reason"] in _CLAIM_NOTHING for violation in data["violations"]):
+            self.unanswered.pop(command, None)
+
+    def _numbered(self, subject: str, last: int | None, sequence: int, place: str) -> Iterator[Finding]:
+        expected = last + 1 if last is not None else 1 if self.is_whole else sequence
+        if sequence != expected:
+            yield Finding(Promise.SEQUENCES, place, f"{subject}: sequence {sequence} instead of {expected}")

@@ -1,0 +1,185 @@
+"""The output topics beside the log: what readers of committed records got is what was decided, once and in order."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.partitioner import murmur2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.findings import Finding, Promise
+from db import audit
+from db.log import LogRow
+from schemas.topics import OUTPUT_TOPICS, TOPIC_PLANS, Topic
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
+
+_POLL_MILLISECONDS = 500
+_AT_ONCE = 2_000
+_ID, _REPLAY = "ce_id", "ce_replayid"
+_MARGIN = timedelta(hours=1)
+"""What is this close to the end of its retention may be there or not."""
+
+
+class Published:
+    """Which positions of each shard were seen on the topics: a bit each."""
+
+    def __init__(self) -> None:
+        self._seen: defaultdict[int, bytearray] = defaultdict(bytearray)
+
+    def add(self, shard: int, position: int) -> bool:
+        """Note a position; tell whether it is new."""
+        bits, (byte, bit) = self._seen[shard], divmod(position, 8)
+        if byte >= len(bits):
+            bits.extend(bytes(byte + 1 - len(bits) + 4096))
+        is_new = not bits[byte] >> bit & 1
+        bits[byte] |= 1 << bit
+        return is_new
+
+    def __contains__(self, place: tuple[int, int]) -> bool:
+        bits, (byte, bit) = self._seen.get(place[0], b""), divmod(place[1], 8)
+        return byte < len(bits) and bool(bits[byte] >> bit & 1)
+
+
+class Missing:
+    """Looks for rows of one shard that are published, and not on their topic though it should still hold them.
+
+    Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
+    """
+
+    def __init__(self, published: Published, position: int, now: datetime) -> None:
+        self._published = published
+        self._position = position
+        self._kept_since = {}
+        for plan in TOPIC_PLANS:
+            kept = plan.settings.get("retention.ms") or plan.settings.get("min.compaction.lag.ms", "0")
+            self._kept_since[str(plan.topic)] = now - timedelta(milliseconds=int(kept)) + _MARGIN
+        self._compacted = {plan.topic for plan in TOPIC_PLANS if plan.settings.get("cleanup.policy") == "compact"}
+        self._last: dict[tuple[str, bytes | None], LogRow] = {}
+
+    def look(self, row: LogRow, recorded_at: datetime) -> Iterator[Finding]:
+        """Take in the next row; give what is wrong with it."""
+        if row.position > self._position:
+            return
+        if (row.shard, row.position) in self._published:
+            self._last.pop((row.topic, row.key), None)
+        elif recorded_at > self._kept_since[row.topic]:
+            yield _missing(row)
+        elif row.topic in self._compacted:
+            self._last[row.topic, row.key] = row
+
+    def end(self) -> Iterator[Finding]:
+        """Give what is missing though it is the last of its key."""
+        return map(_missing, self._last.values())
+
+
+class TopicsAudit:
+    """Reads the output topics from their beginnings to where they end when it begins."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topics = {settings.topic(topic): topic for topic in OUTPUT_TOPICS}
+        self._last: dict[tuple[TopicPartition, int], int] = {}
+        self._kept_from = 0
+        self.published = Published()
+        self.reached: dict[int, int] = {}
+
+    async def run(self, connection: AsyncConnection, read: Callable[[int, int], None]) -> AsyncIterator[Finding]:
+        """Compare every record with its row; `read` is told how many offsets were read, of how many.
+
+        The connection sees what is committed while it reads: a record's row was before it was published.
+        """
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._kept_from = await audit.kept_from(connection)
+        await consumer.start()
+        try:
+            partitions = await self._partitions()
+            counts = {topic: sum(one.topic == topic for one in partitions) for topic in self._topics}
+            consumer.assign(partitions)
+            beginnings = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+            await consumer.seek_to_beginning(*partitions)
+            left = {partition for partition in partitions if beginnings[partition] < ends[partition]}
+            total = sum(ends.values()) - sum(beginnings.values())
+            while left:
+                batches = await consumer.getmany(*left, timeout_ms=_POLL_MILLISECONDS, max_records=_AT_ONCE)
+                for finding in await self._compare(connection, batches, counts):
+                    yield finding
+                reached = {partition: await consumer.position(partition) for partition in left}
+                left = {partition for partition in left if reached[partition] < ends[partition]}
+                behind = sum(max(0, ends[partition] - reached[partition]) for partition in left)
+                read(total - behind, total)
+        finally:
+            await consumer.stop()
+
+    async def _partitions(self) -> list[TopicPartition]:
+        async with administration(self._settings) as admin:
+            described = await admin.describe_topics(list(self._topics))
+        return [TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]]
+
+    async def _compare(
+        self,
+        connection: AsyncConnection,
+        batches: Mapping[TopicPartition, Sequence[ConsumerRecord]],
+        counts: Mapping[str, int],
+    ) -> list[Finding]:
+        findings: list[Finding] = []
+        records: list[tuple[TopicPartition, ConsumerRecord, tuple[int, int]]] = []
+        for partition, batch in batches.items():
+            for record in batch:
+                headers = dict(record.headers)
+                if _REPLAY in headers:
+                    continue
+                place = _place_of(headers.get(_ID))
+                if place is None or place[0] >= self._settings.shards:
+                    findings.append(_finding(partition, record, "it is no event of this installation"))
+                else:
+                    records.append((partition, record, place))
+        rows = await audit.log_rows_at(connection, [place for _, _, place in records])
+        for partition, record, place in records:
+            row = rows.get(place)
+            troubles = self._troubles(partition, record, place, row, counts[partition.topic])
+            findings += [_finding(partition, record, trouble) for trouble in troubles]
+        return findings
+
+    def _troubles(
+        self, partition: TopicPartition, record: ConsumerRecord, place: tuple[int, int], row: LogRow | None, count: int
+    ) -> list[str]:
+        shard, position = place
+        event = f"its event {shard}-{position}"
+        if row is None and position >= self._kept_from:
+            return [f"{event} is not in the log"]
+        troubles = []
+        self.reached[shard] = max(position, self.reached.get(shard, 0))
+        if not self.published.add(shard, position):
+            troubles.append(f"{event} was published before")
+        if position < self._last.get((partition, shard), 0):
+            troubles.append(f"{event} comes after a later one of its shard")
+        self._last[partition, shard] = max(position, self._last.get((partition, shard), 0))
+        if row is not None and self._topics[partition.topic] != row.topic:
+            troubles.append(f"{event} belongs on {self._settings.topic(Topic(row.topic))}")
+        if row is not None and (record.key, record.value) != (row.key, row.value):
+            troubles.append(f"its key or value is not that of {shard}-{position} in the log")
+        elif record.key is not None and (murmur2(record.key) & 0x7FFFFFFF) % count != partition.partition:
+            troubles.append(f"{event} is in the wrong partition for its key")
+        return troubles
+
+
+def _place_of(event_id: bytes | None) -> tuple[int, int] | None:
+    shard, _, position = (event_id or b"").decode(errors="replace").partition("-")
+    return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None
+
+
+def _finding(partition: TopicPartition, record: ConsumerRecord, trouble: str) -> Finding:
+    return Finding(Promise.TOPICS, f"{partition.topic}/{partition.partition}, offset {record.offset}", trouble)
+
+
+def _missing(row: LogRow) -> Finding:
+    place = f"shard {row.shard}, position {row.position}"
+    return Finding(Promise.TOPICS, place, f"its event is published, but {row.topic} does not hold it")

@@ -1,0 +1,229 @@
+"""One shard of the database, audited in one snapshot: its log, and the tables of its organizations beside it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from operator import itemgetter
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from audit.findings import Finding, Promise
+from audit.log_story import Story
+from audit.output_topics import Missing
+from db import audit
+from db.audit import Row
+from db.shards import Head
+from domain.phase import standing
+from domain.state import Account, Binding, PaymentProfile
+from schemas.events import Phase
+from schemas.policy import OperatorPolicy
+from schemas.scalars import format_instant
+from schemas.topics import Topic
+
+_TIMERS_MARGIN = timedelta(minutes=1)
+"""How late an expiry may be noticed before it counts as forgotten."""
+
+
+class ShardAudit:
+    """Audits the organizations of one shard against the story that its log tells."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        organizations: AbstractSet[str],
+        policy: OperatorPolicy,
+        now: datetime,
+        missing: Missing,
+    ) -> None:
+        self._connection = connection
+        self._organizations = sorted(organizations)
+        self._policy = policy
+        self._now = now
+        self._missing = missing
+
+    async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
+        """Hear the whole log (`heard` is told how far), and compare it with the topics and with what is kept."""
+        async for row, recorded_at in audit.log_rows(self._connection, story.shard):
+            for finding in story.hear(row):
+                yield finding
+            for finding in self._missing.look(row, recorded_at):
+                yield finding
+            heard(row.position)
+        for finding in story.end(head.position, head.hash):
+            yield finding
+        for finding in self._missing.end():
+            yield finding
+        # Those that came after the organizations were listed.
+        subjects = story.projects.keys() | story.accounts.keys()
+        self._organizations = sorted({*self._organizations, *(subject.split("/")[0] for subject in subjects)})
+        async for finding in self._payers(story):
+            yield finding
+        async for finding in self._accounts(story):
+            yield finding
+        async for finding in self._results(story):
+            yield finding
+
+    async def _payers(self, story: Story) -> AsyncIterator[Finding]:
+        projects = {
+            (row["organization"], row["project"]): row
+            async for row in audit.all_projects(self._connection, self._organizations)
+        }
+        bound = set()
+        async for bindings in _by_project(audit.all_bindings(self._connection, self._organizations)):
+            key = _key(bindings[0])
+            bound.add(key)
+            for finding in _payers_of(bindings, projects.get(key), story):
+                yield finding
+        for key in projects.keys() - bound:
+            subject = "/".join(key)
+            if counted := projects[key]["bindings"]:
+                yield Finding(Promise.PAYERS, subject, f"{counted} bindings are counted, none is kept")
+            if subject in story.projects:
+                yield Finding(Promise.PAYERS, subject, "the log tells of payers, no binding is kept")
+        for subject in story.projects.keys() - {"/".join(key) for key in projects}:
+            yield Finding(Promise.PAYERS, subject, "the log tells of payers, the project is not kept")
+
+    async def _accounts(self, story: Story) -> AsyncIterator[Finding]:
+        known = set()
+        async for account, profile, last_number, last_phase in audit.all_accounts(
+            self._connection, self._organizations
+        ):
+            subject = "/".join(account.key)
+            known.add(subject)
+            for trouble in self._phase_troubles(account, profile):
+                yield Finding(Promise.PHASES, subject, trouble)
+            if (last_number, last_phase) != (account.phases, account.phase):
+                yield Finding(
+                    Promise.PHASES,
+                    subject,
+                    f"it entered {account.phases} phases and is {account.phase}, its history ends with number "
+                    f"{last_number}, {last_phase}",
+                )
+            told = story.accounts.get(subject)
+            if told is None and story.is_whole:
+                yield Finding(Promise.PHASES, subject, "the log does not tell of this account")
+            elif told and (told.sequence, told.phase, told.version) != (
+                account.sequence,
+                account.phase,
+                account.version,
+            ):
+                yield Finding(
+                    Promise.PHASES,
+                    subject,
+                    f"kept are sequence {account.sequence}, {account.phase}, version {account.version}; told were "
+                    f"{told.sequence}, {told.phase}, {told.version}",
+                )
+        for subject in story.accounts.keys() - known:
+            yield Finding(Promise.PHASES, subject, "the log tells of this account, it is not kept")
+
+    def _phase_troubles(self, account: Account, profile: PaymentProfile | None) -> Iterator[str]:
+        if account.phase is Phase.ARCHIVED:
+            return
+        found = (account.phase, account.conditions[-1].reason if account.conditions else None)
+        # The operator's policy may have changed since: it is applied when an account or its profile is.
+        policies = [self._policy]
+        if profile:
+            policies += [OperatorPolicy(payment_profile_kinds=frozenset(kinds)) for kinds in ([profile.kind], [])]
+        # An expiry that the timers have yet to notice.
+        instants = (self._now, self._now - _TIMERS_MARGIN) if profile and profile.due_at else (self._now,)
+        following = [standing(account, profile, policy, now) for policy in policies for now in instants]
+        if found not in [(one.phase, one.reason) for one in following]:
+            yield (
+                f"it is {found[0]} ({found[1]}), but from what is known follows "
+                f"{following[0].phase} ({following[0].reason})"
+            )
+
+    async def _results(self, story: Story) -> AsyncIterator[Finding]:
+        async for claim in audit.all_claims(self._connection, self._organizations):
+            place = f"command {claim['command_id']} of {claim['source']} to {claim['organization']}"
+            where = f"shard {claim['shard']}, position {claim['position']}"
+            if claim["value"] is None:
+                if story.is_whole:
+                    yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
+                continue
+            data = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else {}
+            if (data.get("commandId"), data.get("commandSource")) != (claim["command_id"], claim["source"]):
+                yield Finding(Promise.RESULTS, place, f"what stands at {where} is not its result")
+        pending = {
+            (row["organization"], row["source"], row["command_id"])
+            async for row in audit.all_pending(self._connection, self._organizations)
+        }
+        for command, position in story.unanswered.items():
+            if command not in pending:
+                place = f"command {command[2]} of {command[1]} to {command[0]}"
+                yield Finding(
+                    Promise.RESULTS, place, f"it waits since position {position}, but nothing is left to be done"
+                )
+        if story.is_whole:
+            for command in pending - story.unanswered.keys():
+                place = f"command {command[2]} of {command[1]} to {command[0]}"
+                yield Finding(Promise.RESULTS, place, "it is yet to be done, but was answered, or never heard of")
+
+
+_key = itemgetter("organization", "project")
+
+
+def _payers_of(bindings: Sequence[Row], project: Row | None, story: Story) -> Iterator[Finding]:
+    subject = "/".join(_key(bindings[0]))
+    yield from (Finding(Promise.PAYERS, subject, trouble) for trouble in _chain_troubles(bindings))
+    if project is None:
+        yield Finding(Promise.PAYERS, subject, "it has bindings, but the project is not kept")
+        return
+    last = bindings[-1]
+    if project["bindings"] != last["number"]:
+        yield Finding(
+            Promise.PAYERS, subject, f"{project['bindings']} bindings are counted, the last is number {last['number']}"
+        )
+    if project["state"] == "Deleted" and last["ended_at"] is None:
+        yield Finding(Promise.PAYERS, subject, f"the project is deleted, but {last['account']} pays for it")
+    told = story.projects.get(subject)
+    if told is None:
+        if story.is_whole:
+            yield Finding(Promise.PAYERS, subject, "the log does not tell of its payers")
+        return
+    if project["sequence"] != told.sequence:
+        yield Finding(
+            Promise.SEQUENCES, subject, f"its sequence is {project['sequence']}, the log ends at {told.sequence}"
+        )
+    kept: tuple[str | None, str | None, str | None] = (None, None, None)
+    if last["ended_at"] is None:
+        kept = (Binding(**last).binding_id, last["account"], format_instant(last["established_at"]))
+    if kept != (told.binding_id, told.account, told.established_at):
+        yield Finding(Promise.PAYERS, subject, f"{kept[1] or 'nobody'} pays, the log says {told.account or 'nobody'}")
+
+
+def _chain_troubles(bindings: Sequence[Row]) -> Iterator[str]:
+    """Give what is wrong between the bindings of one project, in order."""
+    before: Row | None = None
+    for number, binding in enumerate(bindings, start=1):
+        began, ended = binding["established_at"], binding["ended_at"]
+        if binding["number"] != number:
+            yield f"binding {number} is missing"
+            return
+        if ended is not None and ended <= began:
+            yield f"binding {number} ends at {format_instant(ended)}, not after its beginning"
+        if before is not None:
+            if before["ended_at"] is None:
+                yield f"bindings {number - 1} and {number} overlap: two accounts pay"
+            elif before["ended_at"] > began:
+                yield f"bindings {number - 1} and {number} overlap from {format_instant(began)}"
+            elif before["ended_at"] < began and not before["released"]:
+                yield f"nobody pays between binding {number - 1} and {number}, though the one took over from the other"
+            if binding["previous_ended_at"] != before["ended_at"]:
+                yield f"binding {number} does not name the end of binding {number - 1}"
+        before = binding
+    if before is not None and before["ended_at"] is not None and not before["released"]:
+        yield f"binding {before['number']} was superseded, but has no successor"
+
+
+async def _by_project(bindings: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
+    """Give the bindings of one project after the other."""
+    group: list[Row] = []
+    async for binding in bindings:
+        if group and _key(binding) != _key(group[0]):
+            yield group
+            group = []
+        group.append(binding)
+    if group:
+        yield group

@@ -1,0 +1,123 @@
+"""The questions: who pays, who has paid, how an account stands, what became of a command."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.asking.accounts import show_account
+from cli.asking.timeline import draw_timeline
+from cli.sending.answers import result_panel
+from cli.terminal.failures import CommandFailed
+from cli.terminal.installation import load_settings
+from cli.terminal.names import Account, Organization, ask
+from cli.terminal.output import AsJson, console, print_json
+from db import questions as queries
+from schemas.scalars import format_instant, parse_instant
+
+Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PROJECT", show_default=False)]
+
+
+def who(
+    organization: Organization,
+    project: Project,
+    at: Annotated[
+        str | None, typer.Option(help="An instant with offset, such as 2027-01-31T12:00:00Z; now when not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which account pays for a project, now or at an instant of the past."""
+    instant = _instant(at)
+    account = ask(load_settings(), lambda connection: queries.payer(connection, organization, project, instant))
+    if as_json:
+        asked = format_instant(instant) if instant else None
+        print_json({"organization": organization, "project": project, "at": asked, "account": account})
+    elif account is not None:
+        console().print(account, markup=False)
+    else:
+        when = f"at {format_instant(instant)}" if instant else "now"
+        console().print(f"nobody pays for {organization}/{project} {when}", markup=False)
+
+
+def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
+    """Draw who has paid for a project, from its first payer on."""
+    entries = ask(load_settings(), lambda connection: queries.timeline(connection, organization, project))
+    if as_json:
+        payers = [
+            {
+                "bindingId": entry.binding_id,
+                "account": entry.account,
+                "establishedAt": format_instant(entry.established_at),
+                "endedAt": entry.ended_at and format_instant(entry.ended_at),
+            }
+            for entry in entries
+        ]
+        print_json({"organization": organization, "project": project, "payers": payers})
+    elif entries:
+        console().print(draw_timeline(f"{organization}/{project}", entries, datetime.now(UTC)))
+    else:
+        console().print(f"nobody has ever paid for {organization}/{project}", markup=False)
+
+
+def account(
+    organization: Organization,
+    name: Account,
+    with_contact: Annotated[
+        bool, typer.Option("--contact", help="Decrypt and show the contact too: personal data.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an account: its phase and why, its holds, balance and closure, how many projects it pays for, its history.
+
+    Only --contact needs a key (WHOPAYS_ENCRYPTION_KEYS).
+    """
+    settings = load_settings()
+    keys = settings.keys() if with_contact else None
+
+    async def question(connection: AsyncConnection) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+        found = await queries.account(connection, organization, name, keys)
+        return found, await queries.account_history(connection, organization, name)
+
+    found, history = ask(settings, question)
+    if found is None:
+        raise CommandFailed(
+            f"The organization {organization} has no account {name}.\n"
+            f"Create it: whopays send CreateAccount --organization {organization} account={name} currencyCode=EUR "
+            "paymentTerms='{}'"
+        )
+    if as_json:
+        print_json(found | {"history": history})
+    else:
+        show_account(console(), found, history)
+
+
+def result(
+    organization: Organization,
+    command_id: Annotated[str, typer.Argument(help="The command's id.", metavar="ID", show_default=False)],
+    source: Annotated[str | None, typer.Option(help="The command's source, where several sent the same id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of a command. With --json: a list, one event for each source that sent this id."""
+    values = ask(load_settings(), lambda connection: queries.results(connection, organization, command_id, source))
+    if not values:
+        sender = f" of {source}" if source else ""
+        raise CommandFailed(
+            f"The organization {organization} has no answered command {command_id}{sender}.\n"
+            "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
+            "the last two claim no id. Or its result was archived with an old partition of the log."
+        )
+    events = [orjson.loads(value) for value in values]
+    if as_json:
+        print_json(events)
+    else:
+        for event in events:
+            console().print(result_panel(event))
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else parse_instant(text)
+    except ValueError:
+        raise CommandFailed(f"--at {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None

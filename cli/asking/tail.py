@@ -1,0 +1,102 @@
+"""`whopays tail`: follows what is published, one readable line per event."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import orjson
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from cli.terminal.describing import event_line
+from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import AsJson, console, print_json_line
+from schemas.topics import OUTPUT_TOPICS, Topic
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
+
+_POLL_MS = 200
+
+
+def tail(
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with the oldest event that is kept.")
+    ] = False,
+    topics: Annotated[
+        list[Topic] | None,
+        typer.Option("--topic", metavar="NAME", help="Only this output topic; may be repeated.", show_default="all"),
+    ] = None,
+    organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
+    max_: Annotated[int | None, typer.Option("--max", min=1, help="End after so many events.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the published events (read committed) until Ctrl-C. With --json: one event a line."""
+    settings = load_settings()
+    wanted = topics or list(OUTPUT_TOPICS)
+    for topic in wanted:
+        if topic not in OUTPUT_TOPICS:
+            raise CommandFailed(f"--topic {topic}: not an output topic; these are {', '.join(OUTPUT_TOPICS)}.")
+    screen = console()
+
+    async def follow() -> None:
+        left = max_
+        async with aclosing(events(settings, wanted, from_beginning=from_beginning)) as published:
+            async for event in published:
+                if organization is not None and event["data"].get("organization") != organization:
+                    continue
+                if as_json:
+                    print_json_line(event)
+                else:
+                    screen.print(event_line(event), soft_wrap=True)
+                if left is not None:
+                    left -= 1
+                    if left == 0:
+                        return
+
+    try:
+        with reaching(settings):
+            asyncio.run(follow())
+    except KeyboardInterrupt:
+        return
+
+
+async def events(
+    settings: Settings, topics: Sequence[Topic], *, from_beginning: bool
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Give the events of topics as they are published, read committed."""
+    async with administration(settings) as admin:
+        described = await admin.describe_topics([settings.topic(topic) for topic in topics])
+    missing = [topic["topic"] for topic in described if topic["error_code"]]
+    if missing:
+        raise CommandFailed(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
+    partitions = [
+        TopicPartition(topic["topic"], item["partition"]) for topic in described for item in topic["partitions"]
+    ]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+    )
+    try:
+        await consumer.start()
+        consumer.assign(partitions)
+        if from_beginning:
+            await consumer.seek_to_beginning()
+        else:
+            await consumer.seek_to_end()
+        while True:
+            batches = await consumer.getmany(timeout_ms=_POLL_MS)
+            read = [orjson.loads(record.value) for records in batches.values() for record in records]
+            # Partitions know no order among each other; what is read together is told in the order it happened.
+            for event in sorted(read, key=order):
+                yield event
+    finally:
+        await consumer.stop()
+
+
+def order(event: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Give what events are sorted by: their instant, then their place in the log."""
+    shard, position = event["id"].split("-")
+    return event["time"], int(shard), int(position)

@@ -1,0 +1,19 @@
+"""`whopays demo`: a small story, told on real servers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.demo import performance
+from cli.terminal.installation import HOME
+from cli.terminal.output import console
+
+DATA = HOME / "demo"
+
+
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; emptied first.")] = DATA,
+) -> None:
+    """Watch projects of two organizations change payer, on a PostgreSQL and a Kafka of its own."""
+    performance.perform(data_dir, console())

@@ -1,0 +1,118 @@
+"""Playing the story: servers, workers, the messages one by one, then the questions."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+from rich.status import Status
+
+from cli.demo import telling
+from cli.demo.audience import Audience
+from cli.demo.instants import questions_about
+from cli.demo.story import PROJECTS, STORY, Step, message_of
+from cli.development.servers import embedded_servers, prepare, with_key
+from cli.sending.composing import Message
+from cli.sending.exchange import Exchange, open_exchange
+from cli.terminal.failures import CommandFailed, reaching
+from db import questions as queries
+from db.engine import create_engine
+from workers.process import Process
+from workers.runtime.logs import set_up_logs
+from workers.runtime.roles import ALL_ROLES
+from workers.runtime.settings import Settings
+
+_ANSWER_SECONDS = 20.0
+
+
+def perform(data_dir: Path, screen: Console) -> None:
+    """Empty the data folder, start PostgreSQL and Kafka in it, and play the story; everything is stopped at the end.
+
+    Raises CommandFailed, EmbeddedError, DatabaseRefused.
+    """
+    began = time.monotonic()
+    settings = Settings().model_copy(update={"log_level": "ERROR", "log_format": "console", "metrics_port": 0})
+    set_up_logs(settings)
+    # On a broker this young the client finds many things not there yet, and says so loudly.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    telling.introduce(screen)
+    report = telling.reporter(screen)
+    with screen.status("Working ...") as status, embedded_servers(data_dir, report, reset=True) as addresses:
+        found = {
+            "database_url": addresses.database_url,
+            "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
+        }
+        settings = with_key(settings.model_copy(update=found), data_dir)
+        with reaching(settings):
+            asyncio.run(_play(settings, screen, status))
+        telling.conclude(screen, data_dir, time.monotonic() - began)
+        status.update("Stopping the servers ...")
+        status.start()
+
+
+async def _play(settings: Settings, screen: Console, status: Status) -> None:
+    """Run the workers in this process while the story is told."""
+    report = telling.reporter(screen)
+    await prepare(settings, report)
+    report("Starting the consumers and the relay ...")
+    is_ready = asyncio.Event()
+    process = Process(settings, ALL_ROLES, is_ready.set)
+    service = asyncio.create_task(process.app.run())
+    story = asyncio.create_task(_tell(settings, screen, status, is_ready))
+    await asyncio.wait({service, story}, return_when=asyncio.FIRST_COMPLETED)
+    if not story.done():
+        story.cancel()
+        with suppress(asyncio.CancelledError):
+            await story
+        await service
+        raise CommandFailed("The demonstration was interrupted.")
+    process.app.exit()
+    await service
+    await story
+
+
+async def _tell(settings: Settings, screen: Console, status: Status, is_ready: asyncio.Event) -> None:
+    await is_ready.wait()
+    audience = Audience(settings)
+    listening = asyncio.create_task(audience.listen())
+    try:
+        async with open_exchange(settings) as exchange:
+            status.stop()
+            sent: list[Message] = []
+            for chapter in STORY:
+                telling.begin_chapter(screen, chapter)
+                for step in chapter.steps:
+                    sent.append(sent[-1] if step.repeats else message_of(step, len(sent) + 1))
+                    await _take(step, sent[-1], exchange, audience, screen)
+        await _ask(settings, screen)
+        telling.list_events(screen, audience.heard)
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+
+
+async def _take(step: Step, message: Message, exchange: Exchange, audience: Audience, screen: Console) -> None:
+    """Send a step's message, wait until what it caused was published, and show it."""
+    answer = await exchange.send(message, _ANSWER_SECONDS)
+    if not answer.is_handled or answer.dead_letter or (message.is_command and answer.result is None):
+        raise CommandFailed(f"The story stopped: {message.name} of {message.organization} was not answered.")
+    count = answer.result["data"]["eventCount"] if answer.result else len(answer.events)
+    caused = await audience.hear(message.event["id"], count)
+    telling.show_step(screen, step, message, answer, caused)
+
+
+async def _ask(settings: Settings, screen: Console) -> None:
+    """Draw every project's payers, and ask who paid at some instants."""
+    engine = create_engine(settings.database_url, pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            timelines = {name: await queries.timeline(connection, *name) for name in PROJECTS}
+            telling.draw_timelines(screen, timelines)
+            asked = questions_about(timelines)
+            answers = [await queries.payer(connection, *one.project, one.at) for one in asked]
+            telling.answer_questions(screen, asked, answers)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,1 @@
+"""`whopays dev` and the servers that it and the demo run on."""

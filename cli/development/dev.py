@@ -1,0 +1,97 @@
+"""`whopays dev`: a whole installation on this machine, in the foreground."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.panel import Panel
+from rich.text import Text
+
+from cli.development.servers import prepare, servers
+from cli.terminal.failures import reaching
+from cli.terminal.installation import HOME, RUNNING, forget, remember
+from cli.terminal.output import AsJson, console, error_console, print_json_line
+from workers.process import run_roles
+from workers.runtime.logs import set_up_logs
+from workers.runtime.roles import ALL_ROLES
+from workers.runtime.settings import Settings
+
+DATA = HOME / "dev"
+
+
+def dev(
+    data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; made when absent.")] = DATA,
+    reset: Annotated[bool, typer.Option("--reset", help="Empty that folder first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Start PostgreSQL and Kafka, migrate, create the topics, and run every worker until Ctrl-C.
+
+    Servers whose addresses the environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) are used
+    instead of starting one's own.
+    """
+    said = Settings()
+    if "log_format" not in said.model_fields_set:
+        said = said.model_copy(update={"log_format": "console"})
+    set_up_logs(said)
+    # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
+    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
+    report = _say
+    with _sigterm_interrupts(), suppress(KeyboardInterrupt), servers(said, data_dir, report, reset=reset) as settings:
+        with reaching(settings):
+            asyncio.run(prepare(settings, report))
+            remember(settings)
+            try:
+                asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
+            finally:
+                forget()
+        report("Stopping ...")
+
+
+def _announce(settings: Settings, *, as_json: bool) -> None:
+    addresses = {
+        "WHOPAYS_DATABASE_URL": settings.database_url,
+        "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+    }
+    if as_json:
+        print_json_line(addresses)
+        return
+    screen = console()
+    for name, value in addresses.items():
+        # Unwrapped, so that it can be pasted.
+        screen.print(f"export {name}='{value}'", soft_wrap=True, markup=False)
+    text = Text.assemble(
+        ("whopays is ready. Ctrl-C stops it; the data stay.\n", "bold green"),
+        "In another terminal, in this folder the commands find it by themselves ",
+        (f"({RUNNING})", "dim"),
+        ";\nelsewhere paste the two lines above first. Try:\n\n",
+        ("  whopays tail\n", "cyan"),
+        (
+            "  whopays send CreateAccount --organization acme account=main currencyCode=EUR paymentTerms.netDays=30\n",
+            "cyan",
+        ),
+        ("  whopays account acme main", "cyan"),
+    )
+    screen.print(Panel(text, border_style="green"))
+
+
+def _say(message: str) -> None:
+    error_console().print(message, markup=False, style="dim", soft_wrap=True)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM end what Ctrl-C ends, also while the servers start."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,178 @@
+"""`whopays verify`: whether everything that is promised holds; `whopays export-log`: a log to be checked elsewhere."""
+
+import asyncio
+from collections import Counter as Counted
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from aiokafka.errors import KafkaError
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from audit.exported import NotExported, check_exported, export_log
+from audit.findings import Finding, Promise
+from audit.installation import audited
+from cli.terminal.failures import FAILED, CommandFailed, reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import AsJson, console, error_console, print_json_line
+from db.engine import create_engine
+from db.errors import is_transient
+from db.migrate import check
+from workers.publishing.positions import PositionsUnreadable
+from workers.runtime.logs import set_up_logs
+from workers.runtime.settings import Settings
+
+logger = structlog.get_logger()
+
+_File = Annotated[
+    Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)
+]
+
+
+def verify(
+    offline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check a log that export-log wrote, without any server.", exists=True),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, round after round, with metrics on WHOPAYS_METRICS_PORT.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Check all that is promised while the installation goes on working.
+
+    Exit status 1 when something is wrong, 2 when it could not be checked.
+
+    Payers that touch and never overlap, sequences and log without a hole, the hash chain, phases, results, topics that
+    hold exactly the log, the relay's positions. With --json: one finding a line.
+    """
+    if offline is not None:
+        _conclude(_offline(offline, as_json), as_json)
+        return
+    settings = load_settings()
+    with reaching(settings):
+        if watch:
+            set_up_logs(settings)
+            asyncio.run(_watch(settings, every))
+        else:
+            _conclude(asyncio.run(_once(settings, as_json)), as_json)
+
+
+def export(file: _File) -> None:
+    """Write the whole log to a file, for `verify --offline` and for archives."""
+    settings = load_settings()
+
+    async def write() -> None:
+        engine = create_engine(settings.database_url, pool_size=1)
+        try:
+            with file.open("wb") as out, _shown() as progress:
+                async with aclosing(export_log(engine, settings.installation, progress)) as lines:
+                    async for line in lines:
+                        out.write(line)
+        finally:
+            await engine.dispose()
+
+    with reaching(settings):
+        asyncio.run(write())
+    console().print(f"Written to {file}. Check it: whopays verify --offline {file}", markup=False)
+
+
+async def _once(settings: Settings, as_json: bool) -> int:
+    found = 0
+    engine = create_engine(settings.database_url, pool_size=2)
+    try:
+        await check(engine, settings.installation, settings.shards, only_reads=True)
+        with _shown() as progress:
+            async with aclosing(audited(settings, engine, progress)) as findings:
+                async for finding in findings:
+                    found += 1
+                    _print(finding, as_json)
+    finally:
+        await engine.dispose()
+    return found
+
+
+def _offline(path: Path, as_json: bool) -> int:
+    found = 0
+    try:
+        with path.open("rb") as file, _shown() as progress:
+            for finding in check_exported(file, progress):
+                found += 1
+                _print(finding, as_json)
+    except NotExported as error:
+        raise CommandFailed(f"{path} cannot be checked: {error}.") from None
+    return found
+
+
+async def _watch(settings: Settings, every: float) -> None:
+    registry = CollectorRegistry()
+    broken = Gauge("whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=registry)
+    audits = Counter("whopays_audits", "Audits that came to their end", registry=registry)
+    ended = Gauge("whopays_last_audit_seconds", "Unix time of the last audit's end", registry=registry)
+    if settings.metrics_port:
+        start_http_server(settings.metrics_port, registry=registry)
+    engine = create_engine(settings.database_url, pool_size=2)
+    try:
+        await check(engine, settings.installation, settings.shards, only_reads=True)
+        while True:
+            try:
+                found = await _audit(settings, engine)
+            except Exception as error:
+                if not (is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)):
+                    raise
+                logger.warning("audit_interrupted", error=type(error).__name__)
+            else:
+                for promise in Promise:
+                    broken.labels(promise).set(found[promise])
+                audits.inc()
+                ended.set_to_current_time()
+                logger.info("audited", findings=found.total())
+            await asyncio.sleep(every)
+    finally:
+        await engine.dispose()
+
+
+async def _audit(settings: Settings, engine: AsyncEngine) -> Counted[Promise]:
+    """Log what is found, and give how many findings there are of each promise."""
+    found: Counted[Promise] = Counted()
+    async with aclosing(audited(settings, engine, lambda *_: None)) as findings:
+        async for finding in findings:
+            found[finding.promise] += 1
+            logger.error("promise_broken", promise=finding.promise, place=finding.place, trouble=finding.trouble)
+    return found
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far the reading has come, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=error_console(), transient=True) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(f"Reading the {what}", total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield progress
+
+
+def _print(finding: Finding, as_json: bool) -> None:
+    if as_json:
+        print_json_line({"promise": finding.promise, "place": finding.place, "trouble": finding.trouble})
+    else:
+        console().print(Text.assemble((f"{finding.promise:10}", "bold red"), str(finding)), soft_wrap=True)
+
+
+def _conclude(found: int, as_json: bool) -> None:
+    if not as_json:
+        console().print(Text(f"{found} broken promises" if found else "Everything that is promised holds.", "bold"))
+    if found:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,1 @@
+"""Commands that send, and what came of it."""

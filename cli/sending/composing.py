@@ -1,0 +1,141 @@
+"""A command or fact as it is sent: made from options, from a file, or from both."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from cli.terminal.describing import short_type
+from cli.terminal.failures import CommandFailed
+from schemas.commands import COMMANDS
+from schemas.envelope import SPECVERSION, type_of
+from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.outgoing import CONTENT_TYPE
+from schemas.scalars import Wire, format_instant
+from schemas.topics import Topic
+
+FACTS: dict[str, tuple[type[Fact], Topic]] = {
+    "ProjectChanged": (ProjectChanged, Topic.PROJECTS),
+    "PaymentProfileChanged": (PaymentProfileChanged, Topic.PAYMENT_PROFILES),
+}
+"""Every fact by the name in its `type`, with its topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge."""
+
+    event: dict[str, Any]
+    topic: Topic
+
+    @property
+    def name(self) -> str:
+        """Give the name in its type, such as `BindProject`."""
+        return short_type(self.event["type"])
+
+    @property
+    def is_command(self) -> bool:
+        """Tell whether a result will answer it."""
+        return self.topic is Topic.ADMIN_COMMANDS
+
+    @property
+    def organization(self) -> str | None:
+        """Give its organization, if it names one."""
+        data = self.event.get("data")
+        organization = data.get("organization") if isinstance(data, dict) else None
+        return organization if isinstance(organization, str) else None
+
+    @property
+    def key(self) -> bytes | None:
+        """Give the record key: the organization."""
+        return self.organization.encode() if self.organization else None
+
+    @property
+    def value(self) -> bytes:
+        """Give the record's value."""
+        return json.dumps(self.event, ensure_ascii=False).encode()
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Give the record's headers."""
+        return [("content-type", CONTENT_TYPE)]
+
+
+def compose(
+    name: str | None, content: Mapping[str, Any], members: Sequence[str], attributes: Mapping[str, str | None]
+) -> Message:
+    """Put a message together: `content` of a file first, then `members` (`MEMBER=VALUE`) and `attributes` over it.
+
+    `content` is the data, or a whole structured CloudEvent. Raises CommandFailed for an unknown type and for a value
+    that is no JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
+    """
+    is_event = "specversion" in content
+    event = dict(content) if is_event else {"data": dict(content)}
+    if name is None and not is_event:
+        raise CommandFailed(f"Say what to send: whopays send TYPE ... with one of {', '.join(_names())}.")
+    name = short_type(name or str(event.get("type", "")))
+    model, topic = _kind(name)
+    data = event.get("data")
+    if members:
+        data = dict(data) if isinstance(data, dict) else {}
+        for member in members:
+            _set_member(data, member, model)
+    said = {attribute: value for attribute, value in attributes.items() if value is not None}
+    defaults = {"specversion": SPECVERSION, "time": format_instant(datetime.now(UTC))}
+    return Message(defaults | event | {"type": type_of(name)} | said | {"data": data}, topic)
+
+
+def _kind(name: str) -> tuple[type[Wire], Topic]:
+    if name in COMMANDS:
+        return COMMANDS[name], Topic.ADMIN_COMMANDS
+    if name in FACTS:
+        return FACTS[name]
+    similar = get_close_matches(name, _names(), n=1)
+    hint = f"Did you mean {similar[0]}?" if similar else f"Known are {', '.join(_names())}."
+    raise CommandFailed(f"{name!r} is no command or fact. {hint}")
+
+
+def _names() -> list[str]:
+    return [*COMMANDS, *FACTS]
+
+
+def _set_member(data: dict[str, Any], member: str, model: type[Wire]) -> None:
+    """Set `a.b=VALUE` in the data: as JSON where the schema wants anything but text, else as the text it is."""
+    path, equals, text = member.partition("=")
+    if not equals or not path:
+        raise CommandFailed(f"{member!r} is not MEMBER=VALUE.")
+    kinds = _json_types(model, path.split("."))
+    if "string" in kinds or not kinds:
+        value = None if text == "null" and "null" in kinds else text
+    else:
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise CommandFailed(f"{path}={text}: {path} is {' or '.join(sorted(kinds))}, as JSON ({error}).") from None
+    *parents, last = path.split(".")
+    for parent in parents:
+        inner = data.get(parent)
+        data[parent] = inner = dict(inner) if isinstance(inner, dict) else {}
+        data = inner
+    data[last] = value
+
+
+def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:
+    """Give the JSON types that a model's member may have; none for a member that it does not know."""
+    schema = model.model_json_schema(by_alias=True)
+    definitions = schema.get("$defs", {})
+    choices = [schema]
+    for step in path:
+        found = [choice.get("properties", {}).get(step) for choice in choices]
+        choices = [choice for item in found if item for choice in _resolved(item, definitions)]
+    return {choice["type"] for choice in choices if "type" in choice}
+
+
+def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
+    if "$ref" in schema:
+        return _resolved(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+    if "anyOf" in schema:
+        return [found for choice in schema["anyOf"] for found in _resolved(choice, definitions)]
+    return [schema]

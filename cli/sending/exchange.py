@@ -1,0 +1,206 @@
+"""Sending a command or fact to a running whopays, and waiting for what comes of it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cli.sending.composing import Message
+from cli.terminal.failures import CommandFailed
+from db import log
+from db import questions as queries
+from db.engine import create_engine
+from db.shards import all_heads, shard_of
+from schemas.results import Outcome
+from schemas.topics import INPUT_TOPICS, Topic
+from workers.consuming.subscription import consumer_group
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration
+
+INTERIM = frozenset({Outcome.SCHEDULED, Outcome.WAITING})
+"""Outcomes after which a further result follows."""
+
+_PAGE_ROWS = 1000
+_LOOK_AGAIN_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a message that stands at `place` (topic/partition/offset) of its topic.
+
+    `is_handled` tells that the service has read it. A command has a `result` (which is not published yet when only
+    `is_handled` is set), given at an earlier time when `is_repeat`; a fact has the `events` that it caused. Either may
+    be a `dead_letter`.
+    """
+
+    place: str
+    is_handled: bool
+    result: dict[str, Any] | None = None
+    is_repeat: bool = False
+    dead_letter: dict[str, Any] | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_interim(self) -> bool:
+        """Tell whether a further result follows."""
+        return (
+            self.result is not None and self.result["data"]["outcome"] in INTERIM and not self.result["data"]["dryRun"]
+        )
+
+
+class Exchange:
+    """An open line to an installation; it serves any number of messages, one at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        admin: AIOKafkaAdminClient,
+        producer: AIOKafkaProducer,
+        results: AIOKafkaConsumer,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._admin = admin
+        self._producer = producer
+        self._results = results
+
+    async def send(self, message: Message, timeout_seconds: float) -> Answer:
+        """Send a message and give what came of it, or what is known of it when the time is over."""
+        topic = self._settings.topic(message.topic)
+        async with self._engine.connect() as connection:
+            heads = await all_heads(connection)
+        sent = await self._producer.send_and_wait(topic, message.value, key=message.key, headers=message.headers)
+        boundary = message.organization or ""
+        followed = {shard_of(name, self._settings.shards) for name in (boundary, f"{topic}/{sent.partition}")}
+        after = {shard: heads[shard].position for shard in followed}
+        place = f"{topic}/{sent.partition}/{sent.offset}"
+        deadline = time.monotonic() + timeout_seconds
+        is_handled = False
+        while time.monotonic() < deadline:
+            published = await self._published_result(message)
+            if published is not None:
+                return Answer(place, is_handled=True, result=published)
+            if not is_handled and await self._is_committed(message.topic, sent.partition, sent.offset):
+                is_handled = True
+                answer = await self._kept_answer(message, place, after)
+                if answer is not None:
+                    return answer
+        return Answer(place, is_handled)
+
+    async def final(self, message: Message, answer: Answer) -> Answer:
+        """Wait for the result that follows on an interim one, for as long as it takes."""
+        while answer.is_interim:
+            published = await self._published_result(message)
+            if published is not None:
+                answer = Answer(answer.place, is_handled=True, result=published)
+        return answer
+
+    async def _published_result(self, message: Message) -> dict[str, Any] | None:
+        """Look for a moment whether a result of a command was published; give the last one."""
+        if not message.is_command:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+            return None
+        batches = await self._results.getmany(timeout_ms=int(_LOOK_AGAIN_SECONDS * 1000))
+        published: list[dict[str, Any]] = [orjson.loads(one.value) for records in batches.values() for one in records]
+        return next((event for event in reversed(published) if _answers(event, message)), None)
+
+    async def _is_committed(self, topic: Topic, number: int, offset: int) -> bool:
+        """Tell whether the service has read past a record of an input topic's partition."""
+        partition = TopicPartition(self._settings.topic(topic), number)
+        try:
+            offsets = await self._admin.list_consumer_group_offsets(
+                # The role that reads an input topic bears its name.
+                consumer_group(self._settings, Role(topic)),
+                partitions=[partition],
+            )
+        except KafkaError as error:
+            # A group that nobody has joined yet has no coordinator on a new broker.
+            if error.retriable:
+                return False
+            raise
+        return bool(offsets[partition].offset > offset)
+
+    async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
+        """Give the answer to a message that was read, from the log; None for a result that will be published yet."""
+        caused = []
+        # Closed at once, with its connection, also when it is not read to its end.
+        async with aclosing(self._logged(after)) as logged:
+            async for event in logged:
+                if event["subject"] == place:
+                    return Answer(place, is_handled=True, dead_letter=event)
+                if message.is_command and _answers(event, message):
+                    return None
+                if event.get("causationid") == message.event.get("id"):
+                    caused.append(event)
+        if not message.is_command:
+            return Answer(place, is_handled=True, events=caused)
+        identity = (message.organization or "", message.event["id"], message.event["source"])
+        async with self._engine.connect() as connection:
+            earlier = await queries.results(connection, *identity)
+        return Answer(place, is_handled=True, result=orjson.loads(earlier[0]), is_repeat=True) if earlier else None
+
+    async def _logged(self, after: dict[int, int]) -> AsyncGenerator[dict[str, Any], None]:
+        async with self._engine.connect() as connection:
+            for shard, position in after.items():
+                rows = await log.read(connection, {shard: position}, _PAGE_ROWS)
+                while rows:
+                    for row in rows:
+                        yield orjson.loads(row.value)
+                    rows = await log.read(connection, {shard: rows[-1].position}, _PAGE_ROWS)
+
+
+@asynccontextmanager
+async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
+    """Open a line to the installation. Raises CommandFailed when topics are missing."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url, pool_size=2)
+        stack.push_async_callback(engine.dispose)
+        admin = await stack.enter_async_context(administration(settings))
+        partitions = await _partitions(admin, settings)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=2 * settings.max_value_bytes,
+        )
+        stack.push_async_callback(producer.stop)
+        await producer.start()
+        results = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap_servers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+        )
+        stack.push_async_callback(results.stop)
+        await results.start()
+        results.assign(partitions)
+        await results.seek_to_end()
+        # The position is only asked for when it is needed: after the first message were too late.
+        for partition in partitions:
+            await results.position(partition)
+        yield Exchange(settings, engine, admin, producer, results)
+
+
+async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> list[TopicPartition]:
+    needed = [settings.topic(topic) for topic in (*INPUT_TOPICS, Topic.COMMAND_RESULTS)]
+    described = {topic["topic"]: topic for topic in await admin.describe_topics(needed)}
+    missing = [name for name in needed if described[name]["error_code"]]
+    if missing:
+        raise CommandFailed(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
+    results = settings.topic(Topic.COMMAND_RESULTS)
+    return [TopicPartition(results, item["partition"]) for item in described[results]["partitions"]]
+
+
+def _answers(event: dict[str, Any], message: Message) -> bool:
+    data = event["data"]
+    answered = (data.get("organization"), data.get("commandSource"), data.get("commandId"))
+    return answered == (message.organization, message.event.get("source"), message.event.get("id"))

@@ -1,0 +1,194 @@
+"""Damage of each kind, planted into a copy of the database of an installation that is sound."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import make_url, text
+
+from audit.findings import Promise
+from db.engine import create_engine
+from embedded import Addresses
+from tests.services.audit.auditing import findings_of
+from tests.support.installations import Installation, administer, database_url, drop_database, installed
+from tests.support.kafka import all_consumed, exactly_published, send
+from tests.support.messages import account, bind, command, profile, project
+
+_UNHELD = (
+    "ALTER TABLE bindings DISABLE TRIGGER USER",
+    "ALTER TABLE bindings DROP CONSTRAINT bindings_follow_the_previous",
+    "ALTER TABLE bindings DROP CONSTRAINT bindings_first_has_no_previous",
+    "ALTER TABLE bindings DROP CONSTRAINT bindings_interval_not_empty",
+    "DROP INDEX bindings_one_payer",
+    "ALTER TABLE accounts DROP CONSTRAINT accounts_ready_with_profile",
+    "ALTER TABLE accounts DROP CONSTRAINT accounts_suspended_by_holds",
+    "ALTER TABLE account_phases DROP CONSTRAINT account_phases_of_account",
+)
+_WHERE = {
+    "first_of_web": "organization = 'acme' AND project = 'web' AND number = 1",
+    "last_of_web": "organization = 'acme' AND project = 'web' AND ended_at IS NULL",
+    "main": "organization = 'acme' AND account = 'main'",
+    "middle": "(shard, position) = (SELECT shard, position - 3 FROM shards ORDER BY position DESC LIMIT 1)",
+}
+
+
+@dataclass(frozen=True)
+class Planted:
+    """What was done to a database, which promise it breaks, and words that tell of it."""
+
+    promise: Promise
+    words: str
+    statement: str
+
+
+_DAMAGE = {
+    "a row of the log is gone": Planted(Promise.LOG, "the log has a hole", "DELETE FROM log WHERE {middle}"),
+    "the last row of the log is gone": Planted(
+        Promise.LOG,
+        "its head says",
+        "DELETE FROM log WHERE (shard, position) = (SELECT shard, position FROM shards ORDER BY position DESC LIMIT 1)",
+    ),
+    "a row of the log was altered": Planted(
+        Promise.LOG, "its hash is not that", "UPDATE log SET value = value || ' ' WHERE {middle}"
+    ),
+    "a row of the log was moved to another topic": Planted(
+        Promise.LOG, "its hash is not that", "UPDATE log SET topic = 'notices' WHERE {middle}"
+    ),
+    "a row of the log was altered with its hash": Planted(
+        Promise.LOG, "its hash is not that", "UPDATE log SET hash = sha256(hash) WHERE {middle}"
+    ),
+    "the head has another hash": Planted(
+        Promise.LOG, "is not that of the head", "UPDATE shards SET hash = sha256(hash) WHERE position > 0"
+    ),
+    "payers overlap": Planted(
+        Promise.PAYERS, "overlap", "UPDATE bindings SET ended_at = ended_at + interval '1 s' WHERE {first_of_web}"
+    ),
+    "nobody pays for a moment": Planted(
+        Promise.PAYERS,
+        "nobody pays between",
+        "UPDATE bindings SET ended_at = ended_at - interval '1 microsecond' WHERE {first_of_web}",
+    ),
+    "two accounts pay": Planted(
+        Promise.PAYERS, "two accounts pay", "UPDATE bindings SET ended_at = NULL WHERE {first_of_web}"
+    ),
+    "a binding is gone": Planted(Promise.PAYERS, "is missing", "DELETE FROM bindings WHERE {first_of_web}"),
+    "a superseded binding is the last": Planted(
+        Promise.PAYERS, "has no successor", "DELETE FROM bindings WHERE {last_of_web}"
+    ),
+    "another account pays": Planted(
+        Promise.PAYERS, "the log says b", "UPDATE bindings SET account = 'main' WHERE {last_of_web}"
+    ),
+    "nobody pays for a project any more": Planted(
+        Promise.PAYERS,
+        "nobody pays, the log says",
+        "UPDATE bindings SET ended_at = established_at + interval '1 h', released = true WHERE {last_of_web}",
+    ),
+    "all bindings of a project are gone": Planted(
+        Promise.PAYERS, "none is kept", "DELETE FROM bindings WHERE organization = 'acme' AND project = 'web'"
+    ),
+    "a project is gone": Planted(
+        Promise.PAYERS, "the project is not kept", "DELETE FROM projects WHERE organization = 'acme'"
+    ),
+    "a deleted project has a payer": Planted(
+        Promise.PAYERS, "the project is deleted", "UPDATE projects SET state = 'Deleted' WHERE project = 'web'"
+    ),
+    "a sequence went on alone": Planted(
+        Promise.SEQUENCES, "the log ends at", "UPDATE projects SET sequence = sequence + 1 WHERE project = 'web'"
+    ),
+    "an account is in another phase": Planted(
+        Promise.PHASES, "from what is known follows", "UPDATE accounts SET phase = 'Incomplete' WHERE {main}"
+    ),
+    "a fact was lost": Planted(
+        Promise.PHASES,
+        "from what is known follows",
+        "UPDATE payment_profiles SET state = 'Invalid' WHERE organization = 'acme'",
+    ),
+    "the history of phases is short": Planted(
+        Promise.PHASES, "its history ends with", "DELETE FROM account_phases WHERE {main} AND number > 1"
+    ),
+    "an account has changed without a word": Planted(
+        Promise.PHASES, "told were", "UPDATE accounts SET version = version + 1 WHERE {main}"
+    ),
+    "an account is gone": Planted(Promise.PHASES, "it is not kept", "DELETE FROM accounts WHERE {main}"),
+    "a result is gone": Planted(
+        Promise.RESULTS, "has no result", "UPDATE inbox SET position = position + 1000 WHERE command_id = 'c0'"
+    ),
+    "a result is another's": Planted(
+        Promise.RESULTS,
+        "is not its result",
+        "UPDATE inbox SET position = other.position FROM inbox AS other "
+        "WHERE inbox.command_id = 'c0' AND other.command_id = 'c1'",
+    ),
+    "what waits is forgotten": Planted(
+        Promise.RESULTS, "nothing is left to be done", "DELETE FROM pending_bindings WHERE organization = 'acme'"
+    ),
+    "the database is an earlier one": Planted(
+        Promise.POSITIONS,
+        "the database is an earlier one",
+        "WITH gone AS (DELETE FROM log USING shards AS head WHERE log.shard = head.shard AND log.position = "
+        "head.position RETURNING log.shard, log.position) UPDATE shards SET position = gone.position - 1, hash = "
+        "log.hash FROM gone JOIN log ON log.shard = gone.shard AND log.position = gone.position - 1 "
+        "WHERE shards.shard = gone.shard",
+    ),
+}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sound(services: Addresses, template: str) -> AsyncIterator[Installation]:
+    """An installation that has been through a little of everything, and whose processes have ended."""
+    async with installed(services, template) as installation:
+        names = ("web", "api", "old")
+        await send(installation, [profile("acme"), profile("globex"), *(project("acme", name) for name in names)])
+        await all_consumed(installation)
+        await send(installation, [account("acme", "main"), account("acme", "b"), account("globex", "only")])
+        await send(installation, [bind("acme", "web", ("main", "b")[number % 2], f"c{number}") for number in range(4)])
+        await send(installation, [bind("acme", "later", "main", "waits", waitSeconds=3600)])
+        await send(
+            installation,
+            [
+                command("SuspendAccount", "hold", "globex", account="only", reason="PaymentFailure"),
+                bind("acme", "api", "none", "refused"),
+            ],
+        )
+        await all_consumed(installation)
+        await send(installation, [bind("acme", "old", "main", "old"), project("acme", "api", 2, state="Inactive")])
+        await all_consumed(installation)
+        await send(installation, [project("acme", "old", 2, state="Deleted")])
+        await exactly_published(installation)
+        for worker in installation.workers:
+            assert await worker.stop() == 0
+        await installation.engine.dispose()
+        yield installation
+
+
+@asynccontextmanager
+async def _copied(services: Addresses, installation: Installation, *statements: str) -> AsyncIterator[Installation]:
+    """Give the installation with a copy of its database, to which something was done."""
+    name = f"copy_{uuid4().hex[:12]}"
+    original = make_url(installation.settings.database_url).database
+    await administer(services, f'CREATE DATABASE "{name}" TEMPLATE "{original}"')
+    url = database_url(services, name)
+    engine = create_engine(url)
+    try:
+        async with engine.begin() as connection:
+            done = [await connection.execute(text(statement.format(**_WHERE))) for statement in statements]
+        assert not done or done[-1].rowcount, "nothing was damaged"
+        yield Installation(installation.settings.model_copy(update={"database_url": url}), engine)
+    finally:
+        await engine.dispose()
+        await drop_database(services, name)
+
+
+async def test_nothing_is_found_where_nothing_is_wrong(services: Addresses, sound: Installation) -> None:
+    async with _copied(services, sound) as copy:
+        assert await findings_of(copy) == []
+
+
+@pytest.mark.parametrize("planted", _DAMAGE.values(), ids=_DAMAGE.keys())
+async def test_damage_is_found(services: Addresses, sound: Installation, planted: Planted) -> None:
+    async with _copied(services, sound, *_UNHELD, planted.statement) as copy:
+        found = await findings_of(copy)
+    assert [one for one in found if one.promise is planted.promise and planted.words in one.trouble], found

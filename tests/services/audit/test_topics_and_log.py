@@ -1,0 +1,176 @@
+"""Damage to topics, exported logs, and an audit while everything is in motion."""
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+from urllib.request import urlopen
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+
+from audit.findings import Promise
+from db.shards import all_heads
+from schemas.topics import Topic
+from tests.services.audit.auditing import findings_of
+from tests.support.command_line import whopays_of
+from tests.support.installations import Installation, free_port
+from tests.support.kafka import exactly_published, published, send
+from tests.support.messages import account, bind, profile, project
+from tests.support.waiting import until
+
+
+async def _told(installation: Installation) -> None:
+    await send(installation, [profile("acme"), project("acme", "web"), account("acme", "main"), account("acme", "b")])
+    await exactly_published(installation)
+    await send(installation, [bind("acme", "web", ("main", "b")[number % 2], f"c{number}") for number in range(6)])
+    await exactly_published(installation)
+
+
+async def _publish(installation: Installation, topic: Topic, partition: int, **record: object) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers) as producer:
+        await producer.send_and_wait(f"{installation.prefix}{topic}", partition=partition, **record)
+
+
+async def test_dead_letters_of_an_organization_are_sound(installation: Installation) -> None:
+    # What could be read belongs to its organization's shard, what could not to that of its partition.
+    conflicts = [project(name, "web", state="Inactive") for name in ("acme", "globex", "initech")]
+    await send(installation, [project(name, "web") for name in ("acme", "globex", "initech")])
+    await send(installation, [*conflicts, project("acme", "web", state="Flying")])
+    await exactly_published(installation)
+    assert await findings_of(installation) == []
+
+
+async def test_what_is_on_the_topics_and_should_not_be(installation: Installation) -> None:
+    await _told(installation)
+    assert await findings_of(installation) == []
+    one = next(one for one in await published(installation, Topic.BINDINGS))
+    same = {"key": one.key, "headers": list(one.headers)}
+    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, **same)
+    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value + b" ", **same)
+    await _publish(installation, Topic.NOTICES, 0, value=one.value, **same)
+    await _publish(installation, Topic.NOTICES, 0, value=b"{}", key=b"acme", headers=[("ce_id", b"7-123456")])
+    await _publish(installation, Topic.NOTICES, 0, value=b"{}", key=b"acme")
+    replayed = [*one.headers, ("ce_replayid", b"again")]
+    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, key=one.key, headers=replayed)
+    found = await findings_of(installation)
+    for words in (
+        "was published before",
+        "comes after a later one",
+        "is not that of",
+        "belongs on",
+        "is not in the log",
+        "is no event of this installation",
+    ):
+        assert any(words in one.trouble for one in found if one.promise is Promise.TOPICS), (words, found)
+
+
+async def test_what_should_be_on_the_topics_and_is_not(installation: Installation) -> None:
+    await _told(installation)
+    before = await published(installation, Topic.COMMAND_RESULTS)
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
+    await admin.start()
+    try:
+        partitions = range(installation.settings.topic_partitions)
+        # Records of compacted topics cannot be deleted.
+        name = f"{installation.prefix}{Topic.COMMAND_RESULTS}"
+        await admin.delete_records({TopicPartition(name, number): RecordsToDelete(-1) for number in partitions})
+    finally:
+        await admin.close()
+    found = await findings_of(installation)
+    assert len([one for one in found if "does not hold it" in one.trouble]) == len(before) > 6
+    assert {one.promise for one in found} == {Promise.TOPICS}
+
+
+async def test_an_audit_while_everything_is_in_motion(installation: Installation) -> None:
+    await _told(installation)
+
+    async def move() -> None:
+        for turn in range(8):
+            names = [f"p{turn}-{number}" for number in range(20)]
+            await send(installation, [project(f"org-{turn}", name) for name in names])
+            await send(
+                installation, [bind("acme", "web", ("main", "b")[turn % 2], f"m{turn}-{number}") for number in "ab"]
+            )
+
+    moving = asyncio.create_task(move())
+    found = []
+    while not moving.done():
+        found += await findings_of(installation)
+    await moving
+    assert found == []
+
+
+async def test_verify_and_an_exported_log(installation: Installation, tmp_path: Path) -> None:
+    await _told(installation)
+    whopays = whopays_of(installation)
+    assert "Everything that is promised holds" in (await whopays("verify")).expect(0).out
+    file = tmp_path / "log.jsonl"
+    (await whopays("export-log", str(file))).expect(0)
+    assert "holds" in (await whopays("verify", "--offline", str(file))).expect(0).out
+    lines = file.read_bytes().splitlines(keepends=True)
+    damages = {
+        "the log has a hole": lines[:3] + lines[4:],
+        "its head says": lines[:-1],
+        "its hash is not that": [*lines[:3], lines[3].replace(b'"acme', b'"bcme', 1), *lines[4:]],
+        "it is no row of a log": [*lines, b"[1, 2]\n"],
+    }
+    for words, damaged in damages.items():
+        file.write_bytes(b"".join(damaged))
+        found = (await whopays("verify", "--offline", str(file), "--json")).expect(1).out
+        assert any(words in orjson.loads(line)["trouble"] for line in found.splitlines()), (words, found)
+    file.write_bytes(b"nothing\n")
+    assert "whopays export-log" in (await whopays("verify", "--offline", str(file))).expect(2).err
+
+
+@pytest.mark.parametrize("moved", ("position", "hash"))
+async def test_a_position_that_is_not_where_the_log_is(installation: Installation, moved: str) -> None:
+    await _told(installation)
+    for worker in installation.workers:
+        assert await worker.stop() == 0
+    topic = f"{installation.prefix}{Topic.RELAY_POSITIONS}"
+    async with AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers) as producer:
+        async with installation.engine.connect() as connection:
+            heads = await all_heads(connection)
+        shard, head = max(heads.items(), key=lambda item: item[1].position)
+        position = {"shard": shard, "position": head.position, "hash": head.hash.hex()}
+        position |= {"position": head.position - 1} if moved == "position" else {"hash": "00"}
+        await producer.send_and_wait(topic, partition=0, key=str(shard).encode(), value=orjson.dumps(position))
+    found = [one for one in await findings_of(installation) if one.promise is Promise.POSITIONS]
+    assert found
+
+
+async def test_watching(installation: Installation) -> None:
+    await _told(installation)
+    port = free_port()
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "cli", "verify", "--watch", "--every", "1"),
+        env=installation.environment(WHOPAYS_METRICS_PORT=str(port)),
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def broken() -> dict[str, float] | None:
+        with suppress(OSError):
+            text = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
+            families = {family.name: family for family in text_string_to_metric_families(text)}
+            samples = families["whopays_broken_promises"].samples
+            return {sample.labels["promise"]: sample.value for sample in samples} or None
+        return None
+
+    async def found() -> bool:
+        return ((await broken()) or {}).get(Promise.PAYERS, 0) > 0
+
+    try:
+        assert await until(broken, "an audit") == dict.fromkeys(Promise, 0)
+        async with installation.engine.begin() as connection:
+            await connection.execute(text("UPDATE projects SET bindings = bindings + 1"))
+        await until(found, "the damage")
+        assert watching.returncode is None
+    finally:
+        watching.kill()
+        await watching.wait()

@@ -1,0 +1,151 @@
+"""Workers that remember decide as those that load everything anew, also when several write in turn."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db import load
+from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.parsing import read_command, read_fact
+from schemas.policy import OperatorPolicy
+from schemas.records import Record
+from tests.support.batches import batches, records
+from tests.support.messages import account, bind, profile, project
+from tests.support.model.said import PROFILES, PROJECTS, Said
+from tests.support.model.stories import Story
+from workers.batches.transaction import Batches
+from workers.runtime.roles import Role
+
+_LIMIT = 1_000_000
+_PROJECTS = (Role.PROJECTS, partial(read_fact, model=ProjectChanged, max_value_bytes=_LIMIT))
+_PROFILES = (Role.PAYMENT_PROFILES, partial(read_fact, model=PaymentProfileChanged, max_value_bytes=_LIMIT))
+_COMMANDS = (Role.ADMIN_COMMANDS, partial(read_command, max_value_bytes=_LIMIT, policy=OperatorPolicy()))
+_OFFSETS = itertools.count()
+_NEVER_SECONDS = 1800
+
+
+async def _settle(settling: Batches, *said: Said) -> None:
+    for one in said:
+        role, reader = {PROJECTS: _PROJECTS, PROFILES: _PROFILES}.get(one.topic, _COMMANDS)
+        record = Record(one.topic, 0, next(_OFFSETS), datetime.now(UTC), one.organization.encode(), (), one.value())
+        await settling.settle(role, [record], reader)
+
+
+async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
+    async with engine.connect() as connection:
+        return list((await connection.execute(text(statement))).all())
+
+
+async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def fetch(connection: Any, statement: Any, /, **values: Any) -> Any:
+        asked.append(statement)
+        return await fetched(connection, statement, **values)
+
+    fetched = load.fetch  # type: ignore[attr-defined]  # imported there
+    monkeypatch.setattr(load, "fetch", fetch)
+    settling = batches(engine)
+    await settling.settle(*_of(_PROFILES, profile("acme")))
+    await settling.settle(*_of(_PROJECTS, project("acme", "web")))
+    await settling.settle(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
+    asked.clear()
+    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
+    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "b", "c2"), offset=3))
+    assert set(asked) <= {load._CLAIMED, load._HANDLED}
+    payers = await _rows(engine, "SELECT account FROM bindings ORDER BY number")
+    assert [row.account for row in payers] == ["a", "b"]
+
+
+def _of(how: tuple[Role, Any], *said: Any, offset: int = 0) -> tuple[Role, list[Record], Any]:
+    return how[0], records(*said, offset=offset), how[1]
+
+
+async def test_another_writer_is_noticed_though_it_said_nothing(engine: AsyncEngine) -> None:
+    """A newer version of a fact that changes nothing is no event, and yet an older one is stale from then on."""
+    here, elsewhere = batches(engine), batches(engine)
+    for number, (settling, version) in enumerate(((here, 1), (elsewhere, 5), (here, 3))):
+        said = project("acme", "web", version, displayName=f"in {version}")
+        await settling.settle(*_of(_PROJECTS, said, offset=number))
+    (found,) = await _rows(engine, "SELECT version, display_name FROM projects")
+    assert tuple(found) == (5, "in 5")
+    assert len(await _rows(engine, "SELECT * FROM log")) == 1, "the notice that nobody pays"
+
+
+async def test_ids_that_were_claimed_are_found_out_by_who_does_not_ask(engine: AsyncEngine) -> None:
+    settling = batches(engine)
+    await settling.settle(*_of(_PROFILES, profile("acme")))
+    await settling.settle(*_of(_PROJECTS, project("acme", "web")))
+    await settling.settle(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
+    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
+    before = await _rows(engine, "SELECT * FROM log ORDER BY shard, position")
+    for wary in (0, 1):
+        settling._wary_batches = wary
+        repeated = (bind("acme", "web", "a", "c1"), account("acme", "a"))
+        await settling.settle(*_of(_COMMANDS, *repeated, offset=10))
+        assert await _rows(engine, "SELECT * FROM log ORDER BY shard, position") == before
+        assert settling._wary_batches > 1, "where one id was known others may be"
+    settling._wary_batches = 0
+    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "b", "c1"), offset=20))
+    (last,) = await _rows(
+        engine, "SELECT value FROM log WHERE topic = 'command-results' ORDER BY position DESC LIMIT 1"
+    )
+    assert [rule["reason"] for rule in json.loads(last.value)["data"]["violations"]] == ["CommandIdReused"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_stories_told_to_writers_in_turn(engine: AsyncEngine, seed: int) -> None:
+    """Three that remember, and one that remembers next to nothing, decide as one that loads everything anew."""
+    in_turn = [*(batches(engine) for _ in range(3)), batches(engine, remembered_records=2)]
+    alone = batches(engine, remembered_records=0)
+    turns, now = Random(seed), datetime.now(UTC) + timedelta(seconds=1)
+    for one, other in zip(_story("acme", seed, now), _story("globex", seed, now), strict=True):
+        await _settle(turns.choice(in_turn), one)
+        await _settle(alone, other)
+    told = {name: await _told(engine, name) for name in ("acme", "globex")}
+    assert len(told["acme"]) > 60
+    assert told["acme"] == told["globex"]
+
+
+def _story(organization: str, seed: int, now: datetime) -> Sequence[Said]:
+    story = Story(Random(seed), organization, seconds_ahead=(_NEVER_SECONDS,), settled_ahead=240.5)
+    said = story.prologue()
+    for _ in range(12):
+        said += [*story.scene(now), story.command(now), story.project_fact(), story.profile_fact(now)]
+    return said
+
+
+async def _told(engine: AsyncEngine, organization: str) -> list[Any]:
+    rows = await _rows(engine, "SELECT value FROM log ORDER BY shard, position")
+    return [_comparable(json.loads(row.value), organization) for row in rows if organization.encode() in row.value]
+
+
+def _comparable(event: dict[str, Any], organization: str) -> str:
+    """Give an event without what is another's at another instant."""
+
+    def without(value: Any) -> Any:
+        match value:
+            case dict():
+                return {name: without(item) for name, item in value.items() if name not in _OWN}
+            case list():
+                return [without(item) for item in value]
+            case str():
+                return value.replace(organization, "…")
+            case _:
+                return value
+
+    return json.dumps(without(event), sort_keys=True)
+
+
+_OWN = {
+    "id", "time", "bindingId", "establishedAt", "endedAt", "activatedAt", "lastTransitionTime", "placedAt",
+    "requestedAt", "offset", "timestamp", "key", "value", "sha256", "size", "subject",
+}  # fmt: skip

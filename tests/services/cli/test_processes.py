@@ -1,0 +1,104 @@
+"""`whopays run`, `dev` and `demo`: what runs until it is told to stop, as processes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.terminal.installation import RUNNING
+from tests.support.installations import Installation
+
+SILENT = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
+
+
+async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli",
+        *arguments,
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    (
+        (
+            "WHOPAYS_DATABASE_URL",
+            "postgresql://me:hidden@127.0.0.1:1/x",
+            "PostgreSQL at postgresql://me:***@127.0.0.1:1/x",
+        ),
+        ("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "Kafka at 127.0.0.1:1 cannot be used: no broker answers"),
+        ("WHOPAYS_INSTALLATION", "other", "belongs to the installation"),
+        ("WHOPAYS_ENCRYPTION_KEYS", "{}", "There is no key to encrypt personal data with"),
+    ),
+)
+async def test_run_says_why_it_cannot(
+    quiet_installation: Installation, tmp_path: Path, variable: str, value: str, words: str
+) -> None:
+    run = await start("run", folder=tmp_path, environment=quiet_installation.environment(**{variable: value}))
+    _, err = await run.communicate()
+    assert run.returncode == 1
+    assert words in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_dev_runs_everything_and_is_found_by_the_other_commands(
+    quiet_installation: Installation, tmp_path: Path
+) -> None:
+    dev = await start("dev", folder=tmp_path, environment=quiet_installation.environment())
+    assert dev.stdout is not None
+    exports = [(await dev.stdout.readline()).decode() for _ in range(2)]
+    assert exports[0] == f"export WHOPAYS_DATABASE_URL='{quiet_installation.settings.database_url}'\n"
+    assert exports[1].startswith("export WHOPAYS_KAFKA_BOOTSTRAP_SERVERS='")
+
+    send = await start(
+        "send", "CreateAccount", "account=main", "--organization", "acme", folder=tmp_path, environment=SILENT
+    )
+    out, err = await send.communicate()
+    assert send.returncode == 0, err.decode()
+    assert "✔ Applied" in out.decode()
+
+    dev.send_signal(signal.SIGTERM)
+    _, logs = await asyncio.wait_for(dev.communicate(), 20)
+    assert dev.returncode == 0, logs.decode()
+    assert not (tmp_path / RUNNING).exists()
+
+
+async def test_dev_does_not_empty_what_it_does_not_own(quiet_installation: Installation, tmp_path: Path) -> None:
+    dev = await start("dev", "--reset", folder=tmp_path, environment=quiet_installation.environment())
+    _, err = await dev.communicate()
+    assert dev.returncode == 1
+    assert "Nothing was done" in err.decode()
+
+
+async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
+    demo = await start("demo", folder=tmp_path, environment=SILENT)
+    out, err = await demo.communicate()
+    told = out.decode()
+    assert demo.returncode == 0, told + err.decode()
+    assert err == b""
+    for words in (
+        "acme/main: Incomplete → Ready (RequirementsMet)",
+        "acme/rocket: Superseded: main → research",
+        "acme/website: AccountSuspended (PaymentFailure)",
+        "ProjectNotActive",
+        "AccountNotReady",
+        "PreconditionFailed",
+        "SelfApproval",
+        "acme/main: Suspended → Ready (RequirementsMet)",
+        "globex/portal: Released: hq → nobody",
+        "44 events that came out of Kafka",
+        "#7 AccountChanged       acme/main  version 3, Suspended",
+        "whopays dev --data-dir .whopays/demo",
+    ):
+        assert words in told
+    assert max(map(len, told.splitlines())) <= 100

@@ -1,0 +1,145 @@
+"""`whopays send`, and the questions about what came of it, against a running installation."""
+
+import json
+from pathlib import Path
+
+from tests.support.command_line import Whopays, whopays_of
+from tests.support.installations import Installation
+
+TERMS = ("currencyCode=EUR", "paymentTerms.netDays=30", "paymentProfile=card")
+CARD = ("PaymentProfileChanged", "paymentProfile=card", "kind=CreditCard", "state=Valid", "version=1")
+
+
+async def send(whopays: Whopays, organization: str, *words: str, status: int = 0) -> object:
+    """Send something of an organization and give the JSON of what came of it."""
+    return (await whopays("send", *words, "--organization", organization, "--json")).expect(status).document
+
+
+async def test_an_account_a_project_and_its_payers(whopays: Whopays) -> None:
+    created = await whopays("send", "CreateAccount", "account=main", *TERMS, "--organization", "story", "--id", "c1")
+    assert "✔ Applied  account main" in created.expect(0).out
+    assert "AccountChanged" in created.out
+
+    ready = await whopays("send", *CARD, "--organization", "story")
+    assert "Incomplete → Ready (RequirementsMet)" in ready.expect(0).out
+    known = await whopays("send", *CARD, "--organization", "story")
+    assert "Nothing followed" in known.expect(0).out
+
+    await send(whopays, "story", "CreateAccount", "account=lab", *TERMS)
+    appeared = await whopays(
+        "send", "ProjectChanged", "project=web", "state=Active", "version=1", "--organization", "story"
+    )
+    assert "PayerMissing" in appeared.expect(0).out
+
+    for account in ("main", "lab"):
+        (await whopays("send", "BindProject", "project=web", f"account={account}", "--organization", "story")).expect(0)
+
+    assert (await whopays("who", "story", "web")).expect(0).out == "lab\n"
+    payers = (await whopays("timeline", "story", "web", "--json")).expect(0).document["payers"]
+    assert [payer["account"] for payer in payers] == ["main", "lab"]
+    assert payers[0]["endedAt"] == payers[1]["establishedAt"]
+    for instant, payer in ((payers[0]["establishedAt"], "main"), (payers[1]["establishedAt"], "lab")):
+        answer = (await whopays("who", "story", "web", "--at", instant, "--json")).expect(0).document
+        assert answer == {"organization": "story", "project": "web", "at": instant, "account": payer}
+    drawn = (await whopays("timeline", "story", "web")).expect(0).out
+    assert payers[1]["establishedAt"] in drawn
+    assert "▶" in drawn
+
+    account = (await whopays("account", "story", "lab", "--json")).expect(0).document
+    assert (account["phase"], account["projects"]) == ("Ready", 1)
+    assert [entry["to"] for entry in account["history"]] == ["Provisioning", "Ready"]
+    assert "pays for         1 project" in (await whopays("account", "story", "lab")).expect(0).out
+
+    (kept,) = (await whopays("result", "story", "c1", "--json")).expect(0).document
+    assert kept["data"]["outcome"] == "Applied"
+    assert "c1 from /cli" in (await whopays("result", "story", "c1", "--source", "/cli")).expect(0).out
+    assert (
+        "no answered command c1 of /other"
+        in (await whopays("result", "story", "c1", "--source", "/other")).expect(1).err
+    )
+
+
+async def test_a_refusal_names_all_that_is_wrong(whopays: Whopays) -> None:
+    words = ("BindProject", "project=nothing", "account=nobody", "--organization", "refused")
+    refused = (await whopays("send", *words)).expect(2)
+    assert "✘ Rejected" in refused.out
+    assert "AccountNotFound  /account" in refused.out
+    assert "ProjectNotFound  /project" in refused.out
+    assert "may succeed later" in refused.out
+    document = (await whopays("send", *words, "--authid", "ada", "--source", "/desk", "--json")).expect(2).document
+    result = document["result"]
+    assert (result["authid"], result["data"]["commandSource"]) == ("ada", "/desk")
+    assert [violation["reason"] for violation in result["data"]["violations"]] == ["AccountNotFound", "ProjectNotFound"]
+
+
+async def test_a_repeated_command_gets_the_answer_of_before(whopays: Whopays) -> None:
+    words = ("send", "CreateAccount", "account=main", "--organization", "again", "--id", "c1")
+    assert not (await whopays(*words, "--json")).expect(0).document["answeredBefore"]
+    assert (await whopays(*words, "--json")).expect(0).document["answeredBefore"]
+    assert "answered before" in (await whopays(*words)).expect(0).out
+    other = (await whopays(*words, "displayName=Other")).expect(2)
+    assert "CommandIdReused" in other.out
+
+
+async def test_a_dry_run_changes_nothing(whopays: Whopays) -> None:
+    words = ("send", "CreateAccount", "account=main", "--organization", "rehearsal", "--id", "c1", "--dry-run")
+    for _ in range(2):
+        assert "dry run: nothing was changed" in (await whopays(*words)).expect(0).out
+    assert "has no account main" in (await whopays("account", "rehearsal", "main")).expect(1).err
+    assert "no answered command c1" in (await whopays("result", "rehearsal", "c1")).expect(1).err
+    fact = await whopays("send", *CARD, "--organization", "rehearsal", "--dry-run")
+    assert "is a fact" in fact.expect(1).err
+
+
+async def test_what_cannot_be_answered_ends_as_a_dead_letter(whopays: Whopays) -> None:
+    fact = (await whopays("send", "ProjectChanged", "project=web", "--organization", "dead")).expect(2)
+    assert "dead letter: InvalidFact" in fact.out
+    assert "/state: is required" in fact.out
+    command = (await whopays("send", "BindProject", "--organization", "NOT A NAME", "--json")).expect(2).document
+    assert command["deadLetter"]["data"]["reason"] == "MissingAttribute"
+    assert command["deadLetter"]["subject"] == command["place"]
+
+
+async def test_from_a_file_and_from_standard_input(whopays: Whopays, tmp_path: Path) -> None:
+    data = tmp_path / "data.json"
+    data.write_text(json.dumps({"organization": "files", "account": "main", "displayName": "Main"}))
+    (await whopays("send", "CreateAccount", "--file", str(data))).expect(0)
+    event = {
+        "specversion": "1.0",
+        "id": "whole",
+        "source": "/upstream",
+        "type": "io.milo.billing.SuspendAccount.v1",
+        "authid": "bob",
+        "data": {"organization": "files", "account": "main", "reason": "Administrative"},
+    }
+    (await whopays("send", "message=hello", "--file", "-", given=json.dumps(event))).expect(0)
+    account = (await whopays("account", "files", "main", "--json")).expect(0).document
+    (hold,) = account["holds"]
+    assert (hold["by"], hold["message"]) == ("bob", "hello")
+    assert (await whopays("result", "files", "whole", "--json")).expect(0).document
+    shown = (await whopays("account", "files", "main")).expect(0).out
+    assert "Administrative" in shown
+    assert "hello" in shown
+
+    assert "cannot be read" in (await whopays("send", "BindProject", "--file", "missing.json")).expect(1).err
+    twice = await whopays("send", "BindProject", "--file", "-", given='{"a": 1, "a": 2}')
+    assert "the same member twice" in twice.expect(1).err
+    assert "--organization" in (await whopays("send", "BindProject")).expect(1).err
+
+
+async def test_no_answer_in_time_is_explained(quiet_installation: Installation) -> None:
+    whopays = whopays_of(quiet_installation)
+    words = ("send", "CreateAccount", "account=main", "--organization", "acme", "--id", "c1", "--timeout", "0.5")
+    silent = (await whopays(*words)).expect(3)
+    assert "No answer within 0.5 s" in silent.err
+    assert "whopays result acme c1" in silent.err
+    document = (await whopays(*words, "--json")).expect(3).document
+    assert (document["answered"], document["result"]) == (False, None)
+
+
+async def test_questions_about_what_is_not_there(whopays: Whopays) -> None:
+    assert (await whopays("who", "empty", "web")).expect(0).out == "nobody pays for empty/web now\n"
+    assert (await whopays("who", "empty", "web", "--json")).expect(0).document["account"] is None
+    assert "nobody has ever paid" in (await whopays("timeline", "empty", "web")).expect(0).out
+    assert (await whopays("timeline", "empty", "web", "--json")).expect(0).document["payers"] == []
+    assert "--at yesterday: not an instant" in (await whopays("who", "empty", "web", "--at", "yesterday")).expect(1).err

@@ -1,0 +1,39 @@
+"""Changes go into the database and come out again, each way in a transaction of its own."""
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.load import Loaded, load
+from db.memory import Memory
+from db.sealing import LocalKeys
+from db.store import store
+from domain.book import Book
+from domain.needs import Needs
+from domain.state import Account, Change
+from tests.services.db.records_of_each_kind import NEEDS
+
+KEYS = LocalKeys({"first": b"k" * 32}, "first")
+
+
+async def kept(engine: AsyncEngine, *changes: Change, needs: Needs = NEEDS) -> Loaded:
+    """Store changes over what is there, commit, and load in a transaction of its own."""
+    async with engine.begin() as connection:
+        book = (await load(connection, needs, KEYS, Memory(0, len))).book
+        book.apply(changes)
+        await store(connection, book, KEYS)
+    async with engine.begin() as connection:
+        return await load(connection, needs, KEYS, Memory(0, len))
+
+
+async def rows_of(engine: AsyncEngine, statement: str) -> list[Any]:
+    """Give what a statement selects."""
+    async with engine.connect() as connection:
+        return list((await connection.execute(text(statement))).all())
+
+
+def assert_holds(book: Book, *accounts: Account) -> None:
+    """See that a book knows these accounts, as they are given."""
+    for account in accounts:
+        assert book.account(*account.key) == account

@@ -1,0 +1,78 @@
+"""What was answered, handled or given up is kept, so that it is known when it comes again."""
+
+from dataclasses import replace
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.load import load
+from db.memory import Memory
+from db.sealing import Sealed, unseal
+from db.store import store_claims, store_dead_letters, store_handled
+from domain.dead_letters import Dead
+from domain.messages import Claim
+from domain.needs import Needs
+from schemas.records import DeadLetterReason, Record
+from tests.services.db.records_of_each_kind import LATER, NOW
+from tests.services.db.storing import KEYS, rows_of
+
+
+async def test_a_final_result_takes_the_place_of_the_interim_one(engine: AsyncEngine) -> None:
+    claim = Claim("acme", "/source", "id", b"print", 0, is_new=True)
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await store_claims(connection, [(claim, 5, 7), (replace(claim, command_id="other"), 5, 8)])
+        await store_claims(connection, [(replace(claim, fingerprint=b"", is_new=False), 6, 9)])
+    rows = await rows_of(engine, "SELECT command_id, fingerprint, shard, position FROM inbox ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("id", b"print", 6, 9), ("other", b"print", 5, 8)]
+
+
+async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
+    record = Record("billing.projects", 3, 2**40, NOW, None, (), None)
+    recreated = replace(record, timestamp=LATER)
+    other = replace(record, offset=1)
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await store_claims(connection, [(Claim("acme", "/source/é", "id 1", b"\x00\xff", 0, is_new=True), 5, 7)])
+        await store_handled(connection, [record])
+    needs = Needs(
+        identities={("acme", "/source/é", "id 1"), ("acme", "/source/é", "id 2"), ("globex", "/source/é", "id 1")}
+    )
+    needs.records += [recreated, other]
+    async with engine.begin() as connection:
+        known = await load(connection, needs, KEYS, Memory(0, len))
+        assert known.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
+        assert known.handled == set()
+        needs.records.append(record)
+        assert (await load(connection, needs, KEYS, Memory(0, len))).handled == {record.place}
+
+
+async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: AsyncEngine) -> None:
+    record = Record("billing.projects", 0, 0, NOW, b"\xff\x00", (("a\0", b"\x00"), ("é", None)), b"\xfe")
+    dead = [
+        Dead(record, DeadLetterReason.UNDECODABLE, "not UTF-8", False, "acme"),
+        Dead(replace(record, offset=1), DeadLetterReason.CARD_NUMBER, "a card", False, "acme"),
+        Dead(replace(record, offset=2), DeadLetterReason.UNKNOWN_TYPE, "unknown", True, "acme"),
+        Dead(
+            replace(record, offset=3, key=None, headers=(), value=None), DeadLetterReason.TOMBSTONE, "none", True, "a"
+        ),
+    ]
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT 1"))
+        await store_dead_letters(connection, dead, LATER, KEYS)
+        rows = await connection.execute(
+            text('SELECT key, header_names, header_values, value FROM dead_letters ORDER BY "offset"')
+        )
+        sealed = (await connection.execute(text("SELECT * FROM dead_letters WHERE sealed IS NOT NULL"))).all()
+        names, values = [b"a\0", "é".encode()], [b"\x00", None]
+        assert [tuple(row) for row in rows] == [
+            (b"\xff\x00", names, values, b"\xfe"),
+            (None, None, None, None),
+            (b"\xff\x00", names, values, None),
+            (None, [], [], None),
+        ]
+    # What may be personal is kept, but for who has the key.
+    (letter,) = sealed
+    assert (letter.offset, letter.key_id) == (2, "first")
+    about = f"dead-letter:{dead[2].record.place}"
+    assert unseal(Sealed(letter.key_id, letter.wrapped_key, letter.sealed), about, KEYS) == b"\xfe"

@@ -1,0 +1,196 @@
+"""Migrating: from nothing to these tables, again, and every database that is refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import create_engine
+from db.load import load
+from db.memory import Memory
+from db.migrate import check, head_revision, migrate
+from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
+from db.sealing import LocalKeys
+from db.shards import lock_shards
+from db.tables import metadata
+from domain.needs import Needs
+from embedded import Addresses
+from schemas.scalars import parse_instant
+from tests.support.installations import administer, database_url, drop_database
+
+_SHARDS = 6
+
+
+@pytest_asyncio.fixture
+async def empty(services: Addresses) -> AsyncIterator[AsyncEngine]:
+    """A database without any table."""
+    name = f"e{uuid4().hex[:12]}"
+    await administer(services, f'CREATE DATABASE "{name}"')
+    engine = create_engine(database_url(services, name))
+    yield engine
+    await engine.dispose()
+    await drop_database(services, name)
+
+
+async def _run(engine: AsyncEngine, statement: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(statement))
+
+
+async def test_an_empty_database_gets_the_tables_and_the_shards_once(empty: AsyncEngine) -> None:
+    assert await migrate(empty, "here", _SHARDS) == (None, head_revision())
+    assert await migrate(empty, "here", _SHARDS) == (head_revision(), head_revision())
+    await check(empty, "here", _SHARDS, is_disposable=True)
+    async with empty.connect() as connection:
+        shards = (await connection.execute(text("SELECT shard, position, hash FROM shards ORDER BY shard"))).all()
+        partitions = await connection.execute(
+            text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'log'::regclass ORDER BY 1")
+        )
+        assert list(partitions.scalars()) == ["log_p0", "log_p1"]
+    assert [tuple(row) for row in shards] == [(number, 0, b"") for number in range(_SHARDS)]
+
+
+async def test_two_at_once_wait_for_each_other(empty: AsyncEngine) -> None:
+    found = await asyncio.gather(migrate(empty, "here", _SHARDS), migrate(empty, "here", _SHARDS))
+    assert sorted(found, key=str) == [(head_revision(), head_revision()), (None, head_revision())]
+
+
+# PostgreSQL keeps what is computed in words of its own, which Alembic does not compare.
+@pytest.mark.filterwarnings("ignore:Computed default")
+async def test_the_tables_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
+    def differences(connection: Connection) -> list[object]:
+        def include(_object: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
+            return not (kind == "table" and name is not None and name.startswith("log_p"))
+
+        options = {"include_object": include, "compare_type": True, "compare_server_default": True}
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_constraints_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
+    """Alembic compares no checks."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text(
+                "SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid "
+                "WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND NOT relispartition "
+                "AND relname <> 'alembic_version'"
+            )
+        )
+        found = set(rows.scalars())
+    assert found == {str(one.name) for table in metadata.tables.values() for one in table.constraints}
+
+
+async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
+    """From the first tables to the present ones: nothing is lost, and instants go on from the latest."""
+
+    def first_tables(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(files("db") / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with empty.begin() as connection:
+        await connection.run_sync(first_tables)
+    latest = parse_instant("2026-07-01T12:00:00.000002Z")
+    for statement in (
+        "INSERT INTO installation (name, shards) VALUES ('here', 6)",
+        "INSERT INTO shards (shard) SELECT generate_series(0, 5)",
+        (
+            "INSERT INTO accounts (organization, account, version, phases, sequence, last_instant, phase, conditions, "
+            "holds) VALUES ('acme', 'main', 1, 1, 1, '2026-07-01T12:00:00Z', 'Provisioning', '[]', '[]')"
+        ),
+        (
+            "INSERT INTO projects (organization, project, state, version, bindings, sequence, last_instant) "
+            "VALUES ('acme', 'web', 'Active', 1, 0, 0, '2026-07-01T12:00:00.000002Z')"
+        ),
+        (
+            "INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, expires_at) VALUES "
+            "('acme', 'card', 'CreditCard', 'Valid', 1, '2030-01-01'), "
+            "('acme', 'old', 'CreditCard', 'Invalid', 1, '2030-01-01'), ('acme', 'new', 'CreditCard', 'Valid', 1, NULL)"
+        ),
+    ):
+        await _run(empty, statement.replace(":", "\\:"))
+    assert await migrate(empty, "here", _SHARDS) == ("0001", head_revision())
+    await check(empty, "here", _SHARDS, is_disposable=True)
+    async with empty.connect() as connection:
+        _, instant = await lock_shards(connection, [0])
+        assert instant > latest
+        last = await connection.execute(text("SELECT DISTINCT last_instant FROM shards"))
+        assert list(last.scalars()) == [latest]
+        needs = Needs(accounts={("acme", "main")}, projects={("acme", "web")})
+        needs.payment_profiles |= {("acme", name) for name in ("card", "old", "new")}
+        book = (await load(connection, needs, LocalKeys({"first": b"k" * 32}, "first"), Memory(0, len))).book
+    known = [book.payment_profile("acme", name) for name in ("card", "old", "new")]
+    assert [one and one.due_at for one in known] == [parse_instant("2030-01-01T00:00:00Z"), None, None]
+    assert book.account("acme", "main") is not None
+    assert book.project("acme", "web") is not None
+
+
+async def test_the_indexes_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
+    """Alembic does not compare what a partial index is of."""
+    statement = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+    async with engine.connect() as connection:
+        found = {row.indexname: row.indexdef for row in await connection.execute(statement)}
+    described = {index.name: index for table in metadata.tables.values() for index in table.indexes}
+    assert described
+    for name, index in described.items():
+        assert name in found
+        assert ("UNIQUE" in found[str(name)]) is bool(index.unique)
+        assert ("WHERE" in found[str(name)]) is (index.dialect_options["postgresql"]["where"] is not None)
+
+
+async def test_unmigrated(empty: AsyncEngine) -> None:
+    with pytest.raises(WrongSchema, match="whopays migrate"):
+        await check(empty, "here", _SHARDS)
+
+
+async def test_a_database_of_something_else(empty: AsyncEngine) -> None:
+    await _run(empty, "CREATE TABLE customers (name text)")
+    with pytest.raises(UnknownDatabase, match="customers"):
+        await migrate(empty, "here", _SHARDS)
+    with pytest.raises(UnknownDatabase, match="customers"):
+        await check(empty, "here", _SHARDS)
+
+
+async def test_another_installation_or_other_shards(empty: AsyncEngine) -> None:
+    await migrate(empty, "here", _SHARDS)
+    for refused in (migrate, check):
+        with pytest.raises(ForeignInstallation, match='"here", not "there"'):
+            await refused(empty, "there", _SHARDS)
+        with pytest.raises(ForeignInstallation, match="6 shards"):
+            await refused(empty, "here", _SHARDS + 1)
+
+
+async def test_a_newer_version_was_here(empty: AsyncEngine) -> None:
+    await migrate(empty, "here", _SHARDS)
+    await _run(empty, "UPDATE alembic_version SET version_num = '9999'")
+    for refused in (migrate, check):
+        with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* none after {head_revision()}"):
+            await refused(empty, "here", _SHARDS)
+
+
+async def test_an_older_version_was_here(empty: AsyncEngine) -> None:
+    await migrate(empty, "here", _SHARDS)
+    await _run(empty, "UPDATE alembic_version SET version_num = '0004'")
+    with pytest.raises(WrongSchema, match=f"older than this.* 0004.* needs {head_revision()}.* run: whopays migrate"):
+        await check(empty, "here", _SHARDS)
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty: AsyncEngine) -> None:
+    with pytest.raises(Exception, match="installation_has_shards"):
+        await migrate(empty, "here", 0)
+    async with empty.connect() as connection:
+        tables = await connection.execute(text("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"))
+        assert tables.scalar_one() == 0

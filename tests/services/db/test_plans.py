@@ -1,0 +1,197 @@
+"""The statements of the hot path find their rows by an index, whatever the tables have grown to."""
+
+import re
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db import contacts, load, log, store, timers
+from db import questions as queries
+from db.engine import create_engine
+from embedded import Addresses
+from tests.support.installations import database
+
+_PROJECTS = 4000
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+_FILL = (
+    """
+    INSERT INTO projects SELECT 'org-' || n % 20, 'project-' || n, 'Active', 1, NULL, NULL, 1, 1, NULL
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO bindings (organization, project, number, account, established_at, previous_ended_at)
+    SELECT 'org-' || n % 20, 'project-' || n, 1, 'account-' || n % 1000, now(), NULL
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds,
+        payment_profile)
+    SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, 'Provisioning', '[]', '[]', 'profile-' || n
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin, due_at)
+    SELECT 'org-' || n % 20, 'profile-' || n, 'CreditCard', 'Valid', 1, '{}', now() + n * interval '1 hour'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO pending_bindings
+    SELECT 'org-' || n % 20, 'project-' || n, 1, CASE WHEN n % 2 = 0 THEN 'Waiting' ELSE 'Scheduled' END,
+        now() + n * interval '1 hour', 'account-' || n, '{}', '/source', 'type', '{}'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO fan_outs
+    SELECT 'org-' || n, 'account-' || n, 1, 'AccountReady', 'RequirementsMet', '', now(), '', '{}'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO organizations SELECT 'org-' || n, NULL FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO account_contacts SELECT 'org-' || n % 20, 'account-' || n, 'key', 'wrapped', 'sealed'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO retired_uids SELECT 'org-' || n % 20, 'project-' || n, 'uid' FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO inbox SELECT 'org-' || n % 20, '/source', 'id-' || n, 'print', n % 48, n / 48 + 1
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO handled_records SELECT 'billing.projects', n % 12, n, now() FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO account_phases
+    SELECT 'org-' || n % 20, 'account-' || n, 1, NULL, 'Provisioning', 'Created', '', 'alice', 'c1', now()
+    FROM generate_series(1, :projects) AS n
+    """,
+)
+_NAMED = {"a": ["org-1", "org-2"], "b": ["project-1", "project-2"]}
+_ACCOUNTS = {"a": ["org-1", "org-2"], "b": ["account-1", "account-2"]}
+_PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
+_PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
+_ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
+_PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
+_CHANGED = {"changed": [("org-1", "project-1", "Active", 1, None, None, 1, 1, None)]}
+_REBOUND: dict[str, Any] = {"ended": [("org-1", "project-1", 1, "a", None, None, False, None)], "begun": []}
+_FAN_OUT: dict[str, Any] = {
+    **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
+}  # fmt: skip
+_FINAL = {"organization": ["org-1"], "source": ["/source"], "command_id": ["id-1"], "shard": [1], "position": [9]}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def filled(services: Addresses, template: str) -> AsyncIterator[AsyncEngine]:
+    """A database of some thousand rows a table, whose statistics are known."""
+    async with database(services, template) as (_, url):
+        engine = create_engine(url)
+        async with engine.begin() as connection:
+            for statement in _FILL:
+                await connection.execute(text(statement), {"projects": _PROJECTS})
+        async with engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text("ANALYZE"))
+        yield engine
+        await engine.dispose()
+
+
+async def _plan(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> str:
+    """Give the plan for these values."""
+    rows = await connection.execute(text(f"EXPLAIN {statement.text}"), values)
+    return _without_empty_partition(rows.scalars())
+
+
+async def _generic_plan(connection: AsyncConnection, statement: TextClause) -> str:
+    """Give the plan for any values, which the server may take once it has planned a few times."""
+    names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
+    numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
+    await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+    await connection.exec_driver_sql(f"PREPARE planned AS {numbered}")
+    rows = await connection.exec_driver_sql(f"EXPLAIN EXECUTE planned({', '.join(['NULL'] * len(names))})")
+    await connection.exec_driver_sql("DEALLOCATE planned")
+    return _without_empty_partition(rows.scalars())
+
+
+def _without_empty_partition(lines: Iterable[str]) -> str:
+    # The partition that is kept ready is empty: there is nothing to scan in it.
+    return "\n".join(line for line in lines if "on log_p1" not in line)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    (
+        pytest.param(load._ACCOUNTS, _ACCOUNTS, id="accounts"),
+        pytest.param(load._ATTACHED_ACCOUNTS, _PROFILES, id="attached accounts"),
+        pytest.param(load._PROFILES, _PROFILES, id="profiles"),
+        pytest.param(load._PROJECTS, _NAMED, id="projects"),
+        pytest.param(load._BOUND, {**_ACCOUNTS, "row_limit": 500}, id="bound projects"),
+        pytest.param(load._PAGE, _FAN_OUT, id="page of a fan-out"),
+        pytest.param(load._WAITED_FOR, _ACCOUNTS, id="projects that wait for accounts"),
+        pytest.param(load._OVERDUE, {"a": ["org-1"]}, id="overdue bindings"),
+        pytest.param(load._PENDING, _NAMED, id="pending bindings"),
+        pytest.param(load._FAN_OUTS, {"a": ["org-1"]}, id="fan-outs"),
+        pytest.param(load._ORGANIZATIONS, {"a": ["org-1"]}, id="organizations"),
+        pytest.param(
+            store._DELETE_PENDING,
+            {"organization": ["org-1"], "project": ["project-1"], "number": [1]},
+            id="delete pending bindings",
+        ),
+        pytest.param(
+            store._DELETE_FAN_OUTS,
+            {"organization": ["org-1"], "account": ["account-1"], "number": [1]},
+            id="delete fan-outs",
+        ),
+        pytest.param(store._MOVE_CLAIMS, _FINAL, id="move claims"),
+        pytest.param(contacts._FIND, _ACCOUNT, id="contact"),
+        pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
+        pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
+        pytest.param(load._HANDLED, _PLACES, id="handled"),
+        pytest.param(store._STORE_BINDINGS, _REBOUND, id="end and begin bindings"),
+        pytest.param(store._UPDATE_PROJECTS, _CHANGED, id="update projects"),
+        pytest.param(
+            log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
+        ),
+        pytest.param(queries._PAYER, _PROJECT, id="payer"),
+        pytest.param(queries._TIMELINE, _PROJECT, id="timeline"),
+        pytest.param(queries._ACCOUNT, _ACCOUNT, id="account"),
+        pytest.param(queries._HISTORY, _ACCOUNT, id="history"),
+        pytest.param(queries._PROJECTS_OF_ACCOUNT, _ACCOUNT, id="projects of an account"),
+        pytest.param(
+            queries._RESULTS, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
+        ),
+    ),
+)
+async def test_no_table_is_scanned(filled: AsyncEngine, statement: TextClause, values: dict[str, Any]) -> None:
+    async with filled.connect() as connection:
+        plans = [await _plan(connection, statement, values), await _generic_plan(connection, statement)]
+    for plan in plans:
+        assert "Seq Scan" not in plan, plan
+        assert "Index" in plan, plan
+
+
+async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEngine) -> None:
+    async with filled.connect() as connection:
+        values = {"organization": "org-1", "command_id": "id-1", "source": None}
+        plan = await _plan(connection, queries._RESULTS, values)
+    assert "Seq Scan" not in plan, plan
+
+
+@pytest.mark.parametrize("index", ("pending_bindings_due", "payment_profiles_due"))
+async def test_what_is_due_is_found_by_its_instant(filled: AsyncEngine, index: str) -> None:
+    """Of what is still to come, however much it is, nothing is read; only fan-outs are due whenever there are any."""
+    async with filled.connect() as connection:
+        plans = [await _plan(connection, timers._DUE, {"row_limit": 500}), await _generic_plan(connection, timers._DUE)]
+    for plan in plans:
+        assert f"using {index}" in plan, plan
+        assert set(re.findall(r"Seq Scan on (\w+)", plan)) <= {"fan_outs"}, plan

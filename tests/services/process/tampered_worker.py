@@ -1,0 +1,70 @@
+"""`whopays run`, but it stands still, or errs, at one point that TAMPERED_AT names; SIGUSR1 lets it go on."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+
+from cli import main
+from schemas.records import Record
+from workers import process as running
+from workers.batches.transaction import Batches, Reader
+from workers.publishing import relay
+from workers.publishing.producer import TransactionalProducer
+from workers.runtime.roles import Role
+
+BEFORE_ACKNOWLEDGEMENT = "before acknowledgement"
+BEFORE_COMMIT = "before commit"
+AFTER_COMMIT = "after commit"
+
+_POINT = os.environ.get("TAMPERED_AT", "")
+
+
+async def _stand_still() -> None:
+    going_on = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, going_on.set)
+    print(f"stands still {_POINT}", file=sys.stderr, flush=True)
+    await going_on.wait()
+
+
+class TamperedBatches(Batches):
+    """Stands still between the commit to the database and the acknowledgement to Kafka."""
+
+    async def settle(
+        self,
+        role: Role,
+        records: Sequence[Record],
+        reader: Reader,
+        since: Mapping[TopicPartition, int] | None = None,
+    ) -> None:
+        """Settle, but do not return."""
+        await super().settle(role, records, reader, since)
+        if _POINT == BEFORE_ACKNOWLEDGEMENT:
+            await _stand_still()
+
+
+class TamperedProducer(TransactionalProducer):
+    """Stands still before a transaction is committed, or does not learn that its first one is."""
+
+    is_doubtful = _POINT == AFTER_COMMIT
+
+    async def commit_transaction(self) -> Any:
+        """Commit, but not as it should be."""
+        if _POINT == BEFORE_COMMIT:
+            await _stand_still()
+        await super().commit_transaction()
+        if TamperedProducer.is_doubtful:
+            TamperedProducer.is_doubtful = False
+            print(f"loses the answer {_POINT}", file=sys.stderr, flush=True)
+            raise KafkaTimeoutError
+
+
+if __name__ == "__main__":
+    vars(running)["Batches"] = TamperedBatches
+    vars(relay)["TransactionalProducer"] = TamperedProducer
+    main()

@@ -1,0 +1,87 @@
+"""SIGTERM: the process ends by itself within 10 seconds, with status 0, whatever is away, and nothing is lost."""
+
+import asyncio
+import time
+
+from tests.support.installations import Installation, Worker
+from tests.support.kafka import all_consumed, dead_letters, exactly_published, published, results, send, told_unpaid
+from tests.support.messages import account, bind, profile, project
+from tests.support.proxies.ways import Ways
+from tests.support.waiting import until
+
+_SECONDS = 10
+
+
+async def _stops_in_time(worker: Worker) -> None:
+    began = time.monotonic()
+    status = await asyncio.wait_for(worker.stop(), 3 * _SECONDS)
+    assert status == 0, "\n".join(worker.lines[-20:])
+    assert time.monotonic() - began < _SECONDS
+
+
+async def test_under_load(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    await send(
+        installation,
+        [
+            profile("acme"),
+            *(project("acme", f"p{number}") for number in range(1500)),
+            account("acme", "main"),
+            *(bind("acme", f"p{number}", "main", f"c{number}") for number in range(1500)),
+        ],
+    )
+    small = {"WHOPAYS_BATCH_MAX_RECORDS": "20", "WHOPAYS_RELAY_BATCH_ROWS": "20"}
+    for _ in range(2):
+        worker = await installation.start(**small)
+        await _published_more(installation)
+        await _stops_in_time(worker)
+    await installation.start()
+    found = await exactly_published(installation)
+    assert dead_letters(found) == []
+    assert told_unpaid(found) == {f"p{number}" for number in range(1500)}
+    assert results(found).keys() >= {f"c{number}" for number in range(1500)}
+
+
+async def test_while_the_database_is_away(quiet_installation: Installation, ways: Ways) -> None:
+    installation = quiet_installation
+    worker = await installation.start(**ways.environment)
+    # It reads by now: without the database it would not even begin to.
+    await send(installation, [project("acme", "api")])
+    await all_consumed(installation)
+    await ways.database.cut()
+    await send(installation, [project("acme", "web")])
+    await worker.logged("batch_retried")
+    await _stops_in_time(worker)
+    await installation.start()
+    assert told_unpaid(await exactly_published(installation)) == {"api", "web"}
+
+
+async def test_while_the_database_does_not_answer(quiet_installation: Installation, ways: Ways) -> None:
+    installation = quiet_installation
+    worker = await installation.start(**ways.environment)
+    await send(installation, [project("acme", "web")])
+    await exactly_published(installation)
+    ways.database.hold()
+    await send(installation, [profile("acme"), project("acme", "api"), account("acme", "main")])
+    await _stops_in_time(worker)
+    await installation.start()
+    found = await exactly_published(installation)
+    assert told_unpaid(found) == {"web", "api"}
+    assert results(found)["create-main"]["outcome"] == "Applied"
+
+
+async def test_before_it_has_started(quiet_installation: Installation, ways: Ways) -> None:
+    installation = quiet_installation
+    ways.kafka.hold()
+    worker = await installation.launch(**ways.environment)
+    await asyncio.wait_for(ways.kafka.used.wait(), 30)
+    await _stops_in_time(worker)
+
+
+async def _published_more(installation: Installation) -> None:
+    before = len(await published(installation))
+
+    async def more() -> bool:
+        return len(await published(installation)) > before + 100
+
+    await until(more, "events while the worker runs")

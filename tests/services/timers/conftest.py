@@ -1,0 +1,23 @@
+"""A database of the test's own, and what takes records in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from tests.services.timers.keeping import Keeper
+
+
+@pytest.fixture
+def keeper(engine: AsyncEngine) -> Keeper:
+    """Takes records in as the consumers do."""
+    return Keeper(engine)
+
+
+@pytest.fixture(autouse=True)
+def lines() -> Iterator[list[Any]]:
+    """What is logged; told to nobody."""
+    with capture_logs() as found:
+        yield found

@@ -1,0 +1,1 @@
+"""What tests share: servers, installations, messages, proxies, and the independent model."""

@@ -1,0 +1,29 @@
+"""Batches for tests that settle them without a broker in between."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.records import Record
+from tests.support.installations import KEYS
+from tests.support.messages import Said
+from workers.batches.transaction import Batches
+from workers.runtime.metrics import Metrics
+from workers.runtime.settings import Settings
+
+
+def records(*said: Said, offset: int = 0) -> list[Record]:
+    """Give records as Kafka would."""
+    begin = datetime(2026, 7, 1, tzinfo=UTC)
+    return [
+        Record(one.topic, 0, offset + number, begin + timedelta(seconds=number), one.key, one.headers, one.value)
+        for number, one in enumerate(said)
+    ]
+
+
+def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None, *, remembered_records: int = 1000) -> Batches:
+    """Give what settles batches in the database of the test."""
+    settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
+    return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())

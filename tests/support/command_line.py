@@ -1,0 +1,47 @@
+"""The command line as a function: what it printed, and how it ended."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from typer.testing import CliRunner
+
+from cli import app
+from tests.support.installations import Installation
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The end of a command line; `fault` is an exception that nothing turned into words."""
+
+    status: int
+    out: str
+    err: str
+    fault: BaseException | None
+
+    @property
+    def document(self) -> Any:
+        """What was printed, as JSON."""
+        return json.loads(self.out)
+
+    def expect(self, status: int) -> "Ran":
+        """Insist on an exit status, without a traceback."""
+        assert self.status == status, f"{self.status}\n{self.out}\n{self.err}\n{self.fault!r}"
+        assert self.fault is None or isinstance(self.fault, SystemExit)
+        return self
+
+
+Whopays = Callable[..., Awaitable[Ran]]
+
+
+def whopays_of(installation: Installation) -> Whopays:
+    """Return what runs command lines against an installation; `environment` sets variables, `given` is its input."""
+
+    async def run(*arguments: str, given: str | None = None, **environment: str) -> Ran:
+        variables = installation.environment(**environment)
+        invoked = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=given, env=variables)
+        return Ran(invoked.exit_code, invoked.stdout, invoked.stderr, invoked.exception)
+
+    return run

@@ -1,0 +1,217 @@
+"""Installations for tests: each with a database, topics and consumer groups of its own, on the shared servers."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import create_engine
+from db.migrate import migrate
+from db.sealing import LocalKeys
+from embedded import Addresses
+from tests.support.waiting import until
+from workers.runtime.roles import ALL_ROLES, Role
+from workers.runtime.settings import Settings
+from workers.topics.plan import create_topics
+
+TEMPLATE_INSTALLATION = "template"
+READY = "started"
+KEYS = '{"test": "YSBrZXkgZm9yIHRocm93LWF3YXkgdGVzdCBkYXRhISE="}'
+"""A key-encryption key for throw-away data."""
+
+
+@dataclass
+class Worker:
+    """A process of whopays that a test started."""
+
+    process: asyncio.subprocess.Process
+    lines: list[str] = field(default_factory=list)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def kill(self) -> None:
+        """End the process by SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """Ask the process to end (SIGTERM) and give its exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        return await self.process.wait()
+
+    async def logged(self, words: str) -> str:
+        """Wait until the process has logged a line with these words, and give it."""
+
+        async def look() -> str | None:
+            return next((line for line in self.lines if words in line), None)
+
+        return await until(look, f'"{words}" in the log of a worker')
+
+    async def read(self) -> None:
+        """Keep what the process logs, and note when it has started."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.lines.append(line.decode(errors="replace").rstrip())
+            if f'"{READY}"' in self.lines[-1]:
+                self.started.set()
+
+
+@dataclass
+class Installation:
+    """A whopays of its own; `settings` are those that its processes run with."""
+
+    settings: Settings
+    engine: AsyncEngine
+    workers: list[Worker] = field(default_factory=list)
+    readers: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def kafka_bootstrap_servers(self) -> str:
+        """Give the address of the broker."""
+        return self.settings.kafka_bootstrap_servers
+
+    @property
+    def prefix(self) -> str:
+        """Give what the topics' names begin with."""
+        return self.settings.topic_prefix
+
+    @property
+    def keys(self) -> LocalKeys:
+        """Give what opens personal data."""
+        return self.settings.keys()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Give the environment for a process of this installation."""
+        settings = {
+            f"WHOPAYS_{name.upper()}": str(value)
+            for name, value in self.settings.model_dump(mode="json", exclude_defaults=True).items()
+            if name != "encryption_keys"
+        }
+        return {**os.environ, **settings, "WHOPAYS_ENCRYPTION_KEYS": KEYS, **more}
+
+    async def start(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
+        """Start a process with these roles, all when none is named, and wait until it has started.
+
+        `module` is what runs instead of the command line, with its arguments; `more` are variables of its environment.
+        """
+        worker = await self.launch(*roles, module=module, **more)
+        reader = self.readers[-1]
+        started = asyncio.create_task(worker.started.wait())
+        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        started.cancel()
+        if not worker.started.is_set():
+            raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
+        return worker
+
+    async def launch(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
+        """Start a process as `start` does, without waiting for anything."""
+        arguments = [argument for role in roles or ALL_ROLES for argument in ("--only", str(role))]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            "run",
+            *arguments,
+            env=self.environment(**more),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        worker = Worker(process)
+        self.workers.append(worker)
+        self.readers.append(asyncio.create_task(worker.read()))
+        return worker
+
+
+async def create_template(addresses: Addresses) -> str:
+    """Create a migrated database that others are copied from, and give its name."""
+    name = f"whopays_{uuid4().hex[:12]}"
+    await administer(addresses, f'CREATE DATABASE "{name}"')
+    engine = create_engine(database_url(addresses, name))
+    await migrate(engine, TEMPLATE_INSTALLATION, Settings().shards)
+    await engine.dispose()
+    return name
+
+
+async def drop_database(addresses: Addresses, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    await administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@asynccontextmanager
+async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[str, str]]:
+    """Give the name of a new installation and the address of its database, made from the template."""
+    name = f"t{uuid4().hex[:12]}"
+    await administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        url = database_url(addresses, name)
+        connection = await _connect(url)
+        await connection.execute("UPDATE installation SET name = $1", name)
+        await connection.close()
+        yield name, url
+    finally:
+        await drop_database(addresses, name)
+
+
+@asynccontextmanager
+async def installed(
+    addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES
+) -> AsyncIterator[Installation]:
+    """Give an installation with its topics, and one running process for the roles; no process without roles."""
+    async with database(addresses, template) as (name, url):
+        settings = Settings(
+            database_url=url,
+            kafka_bootstrap_servers=addresses.kafka_bootstrap_servers,
+            installation=name,
+            topic_prefix=f"{name}.",
+            topic_partitions=3,
+            encryption_keys=json.loads(KEYS),
+        )
+        await create_topics(settings)
+        installation = Installation(settings, create_engine(url))
+        try:
+            if roles:
+                await installation.start(*roles)
+            yield installation
+        finally:
+            for worker in installation.workers:
+                await worker.kill()
+            await asyncio.gather(*installation.readers)
+            await installation.engine.dispose()
+
+
+def free_port() -> int:
+    """Give a port of this host on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def database_url(addresses: Addresses, name: str) -> str:
+    """Give the address of a database on the server."""
+    return make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
+
+
+async def administer(addresses: Addresses, statement: str) -> None:
+    """Run a statement that no transaction may hold, such as CREATE DATABASE."""
+    connection = await _connect(addresses.database_url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    return await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))

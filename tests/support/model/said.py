@@ -1,0 +1,76 @@
+"""What is said to the service: commands and facts, as JSON in records like those of the broker."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
+from schemas.policy import OperatorPolicy
+from schemas.records import Record
+
+COMMANDS, PROJECTS, PROFILES = "admin-commands", "projects", "payment-profiles"
+_MAX_VALUE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message: `type` without prefix and version, `id` and `authid` of its envelope, and its data.
+
+    `expirytime` is an RFC 3339 instant, or None.
+    """
+
+    type: str
+    id: str
+    data: dict[str, Any] = field(default_factory=dict)
+    authid: str | None = "ann"
+    expirytime: str | None = None
+    source: str = "/stories"
+
+    @property
+    def topic(self) -> str:
+        """Give the topic that it is sent to, without prefix."""
+        return {"ProjectChanged": PROJECTS, "PaymentProfileChanged": PROFILES}.get(self.type, COMMANDS)
+
+    @property
+    def organization(self) -> str:
+        """Give the organization that it is about."""
+        return str(self.data["organization"])
+
+    def value(self) -> bytes:
+        """Give it as a structured CloudEvent in JSON."""
+        attributes = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": f"io.milo.billing.{self.type}.v1",
+            "authid": self.authid,
+            "expirytime": self.expirytime,
+        }
+        given = {name: text for name, text in attributes.items() if text is not None}
+        return json.dumps(given | {"data": self.data}).encode()
+
+    def message(self, offset: int) -> CommandMessage | FactMessage:
+        """Give it as the service reads it from a record at an offset."""
+        record = Record(
+            topic=self.topic,
+            partition=0,
+            offset=offset,
+            timestamp=datetime(2030, 1, 1, tzinfo=UTC),
+            key=self.organization.encode(),
+            headers=(("content-type", b"application/cloudevents+json"),),
+            value=self.value(),
+        )
+        match self.topic:
+            case "projects":
+                return read_fact(record, ProjectChanged, _MAX_VALUE_BYTES)
+            case "payment-profiles":
+                return read_fact(record, PaymentProfileChanged, _MAX_VALUE_BYTES)
+            case _:
+                return read_command(record, _MAX_VALUE_BYTES, OperatorPolicy())
+
+
+def instant(moment: datetime) -> str:
+    """Write an instant as RFC 3339."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,235 @@
+"""Lanes by themselves: what is begun when, and what is acknowledged. What settles is at the test's command."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from aiokafka import TopicPartition
+
+from schemas.records import Record
+from tests.support.waiting import until
+from workers.consuming.lanes import Lanes
+
+_BATCH = 8
+_BEGAN = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def _records(partition: int, first: int, count: int) -> list[Record]:
+    return [Record("topic", partition, offset, _BEGAN, b"key", (), b"{}") for offset in range(first, first + count)]
+
+
+@dataclass
+class Scene:
+    """A source that notes what it is told, and batches that are settled when the test says so."""
+
+    acknowledged: dict[int, int] = field(default_factory=dict)
+    paused: set[int] = field(default_factory=set)
+    begun: list[list[Record]] = field(default_factory=list)
+    settled: list[asyncio.Future[bool]] = field(default_factory=list)
+    since: list[dict[int, int]] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
+    unacknowledgeable: Exception | None = None
+    lanes: Lanes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lanes = Lanes(self.settle, self, _BATCH, self.failures.append)
+        self.admit({0: 0, 1: 0, 2: 0})
+
+    def admit(self, reached: Mapping[int, int]) -> None:
+        self.lanes.admit({TopicPartition("topic", partition): offset for partition, offset in reached.items()})
+
+    async def settle(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+        self.begun.append(records)
+        self.since.append({partition.partition: offset for partition, offset in since.items()})
+        self.settled.append(asyncio.get_running_loop().create_future())
+        return await self.settled[-1]
+
+    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if self.unacknowledgeable is not None:
+            raise self.unacknowledgeable
+        self.acknowledged |= {partition.partition: offset for partition, offset in offsets.items()}
+
+    def pause(self, partition: TopicPartition) -> None:
+        self.paused.add(partition.partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        self.paused.discard(partition.partition)
+
+    def taking(self, *records: Record) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.lanes.take(records))
+
+    async def has_begun(self, batches: int) -> None:
+        """Wait for so many batches, and make sure that there are no more."""
+
+        async def enough() -> bool:
+            return len(self.begun) >= batches
+
+        await until(enough, f"{batches} batches")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(self.begun) == batches
+
+    async def has_acknowledged(self, offsets: dict[int, int]) -> None:
+        async def same() -> bool:
+            return self.acknowledged == offsets
+
+        await until(same, f"{offsets}, not {self.acknowledged}")
+
+    def offsets(self, batch: int) -> list[tuple[int, int]]:
+        return [(record.partition, record.offset) for record in self.begun[batch]]
+
+
+async def test_a_partition_is_in_one_lane_and_in_order() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 20))
+    await scene.has_begun(1)
+    assert scene.offsets(0) == [(0, offset) for offset in range(8)]
+    scene.settled[0].set_result(True)
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, offset) for offset in range(8, 16)]
+    await scene.has_acknowledged({0: 8})
+    await scene.lanes.end(0)
+
+
+async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
+    scene = Scene()
+    taken = scene.taking(*_records(0, 0, 8))
+    await scene.has_begun(1)
+    await asyncio.wait_for(taken, 10)
+    scene.taking(*_records(1, 0, 1), *_records(0, 8, 4), *_records(2, 0, 1))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(1, 0), (2, 0)]
+    # The later one is durable first, and acknowledged without the earlier one.
+    scene.settled[1].set_result(True)
+    await scene.has_acknowledged({1: 1, 2: 1})
+    await scene.lanes.end(0)
+
+
+async def test_nothing_begins_beside_a_small_lane() -> None:
+    scene = Scene()
+    taken = scene.taking(*_records(0, 0, 1))
+    await scene.has_begun(1)
+    assert not taken.done()
+    scene.taking(*_records(1, 0, 1), *_records(2, 5, 1))
+    await scene.has_begun(1)
+    scene.settled[0].set_result(True)
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(1, 0), (2, 5)]
+    await scene.lanes.end(0)
+
+
+async def test_a_long_partition_is_paused_and_others_are_not() -> None:
+    scene = Scene()
+    taken = scene.taking(*_records(0, 0, 5 * _BATCH))
+    await asyncio.wait_for(taken, 10)
+    assert scene.paused == {0}
+    scene.taking(*_records(1, 0, 3))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(1, offset) for offset in range(3)]
+    for batch in range(4):
+        scene.settled[-1 if batch else 0].set_result(True)
+        await scene.has_begun(3 + batch)
+    assert scene.paused == set()
+    await scene.lanes.end(0)
+
+
+async def test_what_cannot_be_settled_ends_all() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 20), *_records(1, 0, 20))
+    await scene.has_begun(2)
+    scene.settled[0].set_result(False)
+    scene.settled[1].set_result(True)
+    await scene.has_acknowledged({1: 8})
+    await scene.has_begun(2)
+    taken = scene.taking(*_records(0, 20, 1))
+    await scene.has_begun(2)
+    assert not taken.done()
+    await scene.lanes.end(10)
+    await asyncio.wait_for(taken, 10)
+    assert scene.acknowledged == {1: 8}
+
+
+async def test_letting_go_finishes_what_is_in_work_and_forgets_what_waits() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 20))
+    await scene.has_begun(1)
+    letting_go = asyncio.create_task(scene.lanes.let_go(10))
+    await asyncio.sleep(0)
+    scene.settled[0].set_result(True)
+    await asyncio.wait_for(letting_go, 10)
+    assert scene.acknowledged == {0: 8}
+    # After a rebalance the partition is read again from there, but not before it is known from where.
+    await scene.lanes.take(_records(0, 16, 4))
+    scene.admit({0: 8})
+    scene.taking(*_records(0, 8, 2))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, 8), (0, 9)]
+    await scene.lanes.end(0)
+
+
+async def test_what_was_fetched_before_all_was_let_go_is_not_taken_after_it() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 8), *_records(0, 8, 8))
+    await scene.has_begun(1)
+    fetched_in = scene.lanes.generation
+    scene.settled[0].set_result(True)
+    await scene.lanes.let_go(0)
+    scene.admit({0: 8})
+    # The records before these were let go, too, and are read again only by the next fetch.
+    await asyncio.wait_for(scene.lanes.take(_records(0, 16, 8), fetched_in), 10)
+    scene.taking(*_records(0, 8, 4))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, offset) for offset in range(8, 12)]
+    await scene.lanes.end(0)
+
+
+async def test_an_end_does_not_wait_for_ever() -> None:
+    scene = Scene()
+    taken = scene.taking(*_records(0, 0, 20))
+    await scene.has_begun(1)
+    await asyncio.wait_for(scene.lanes.end(0.01), 10)
+    await asyncio.wait_for(taken, 10)
+    assert scene.acknowledged == {}
+
+
+async def test_each_batch_begins_where_the_one_before_ended() -> None:
+    scene = Scene()
+    scene.admit({0: 5})
+    scene.taking(*_records(0, 5, 2), *_records(0, 9, 8))
+    await scene.has_begun(1)
+    scene.settled[0].set_result(True)
+    await scene.has_begun(2)
+    assert scene.since == [{0: 5}, {0: 15}]
+    assert scene.lanes.reached(TopicPartition("topic", 0)) == 17
+    await scene.lanes.end(0)
+
+
+async def test_what_is_read_again_does_not_go_back() -> None:
+    scene = Scene()
+    scene.admit({0: 30})
+    scene.taking(*_records(0, 10, 2))
+    await scene.has_begun(1)
+    assert scene.lanes.reached(TopicPartition("topic", 0)) == 30
+    await scene.lanes.end(0)
+
+
+async def test_what_nobody_expected_ends_the_process_instead_of_standing_still() -> None:
+    scene = Scene()
+    scene.taking(*_records(0, 0, 2))
+    await scene.has_begun(1)
+    scene.settled[0].set_exception(ZeroDivisionError())
+    await _failed(scene, 1)
+    scene = Scene(unacknowledgeable=ZeroDivisionError())
+    scene.taking(*_records(0, 0, 2))
+    await scene.has_begun(1)
+    scene.settled[0].set_result(True)
+    await _failed(scene, 1)
+    await scene.lanes.let_go(1)
+
+
+async def _failed(scene: Scene, failures: int) -> None:
+    async def look() -> bool:
+        return len(scene.failures) == failures
+
+    await until(look, "a failure")

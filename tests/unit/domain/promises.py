@@ -1,0 +1,196 @@
+"""What holds for everything that goes out, whatever was said (docs/contract.md sections 4 to 8)."""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from schemas.events import (
+    AccountChanged,
+    AccountPhaseChanged,
+    BindingChanged,
+    NoticeKind,
+    Phase,
+    ProjectBillingNotice,
+)
+from schemas.outgoing import Outgoing
+from schemas.results import CommandCompleted, Outcome
+from tests.unit.domain.kept import Kept
+
+INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
+
+
+def check_promises(outgoing: list[Outgoing], kept: Kept) -> None:
+    """All that went out of a story, and what is kept at its end, when nothing is due any more."""
+    assert not kept.pending
+    assert not kept.fan_outs
+    _check_sequences(outgoing)
+    _check_bindings(outgoing, kept)
+    _check_phases(outgoing, kept)
+    _check_notices(outgoing, kept)
+    _check_results(outgoing, kept)
+
+
+def check_single(outgoing: list[Outgoing]) -> None:
+    """What one message causes: each account's last event is its one AccountChanged; results list what they did."""
+    for events in _by_subject(outgoing, (AccountPhaseChanged, AccountChanged)).values():
+        names = [one.event.name() for one in events]
+        assert names.count("AccountChanged") == 1
+        assert names[-1] == "AccountChanged"
+        last = events[-1].event
+        assert isinstance(last, AccountChanged)
+        for phase in [one.event for one in events if isinstance(one.event, AccountPhaseChanged)][-1:]:
+            assert (phase.phase, phase.holds) == (last.phase, last.holds)
+    results = [(place, one.event) for place, one in enumerate(outgoing) if isinstance(one.event, CommandCompleted)]
+    begin = 0
+    for place, result in results:
+        assert (result.outcome == "Rejected") == bool(result.violations)
+        listed = [(event.type, event.subject) for event in result.events]
+        if result.dry_run:
+            assert len(outgoing) == 1
+        else:
+            caused = outgoing[begin:place]
+            told = [(one.type, one.subject) for one in caused if one.causation_id == result.command_id]
+            # What follows later, told by and by, is listed too: the first of it.
+            assert listed[: len(told)] == told
+            assert len(listed) <= len(told) + 1
+            assert result.event_count >= len(listed)
+        begin = place + 1
+
+
+def _by_subject(outgoing: Iterable[Outgoing], kinds: Any) -> dict[str, list[Outgoing]]:
+    found = defaultdict(list)
+    for one in outgoing:
+        if isinstance(one.event, kinds):
+            found[one.subject].append(one)
+    return found
+
+
+def _check_sequences(outgoing: list[Outgoing]) -> None:
+    """Gapless from 1 and rising in time, per project and per account; nothing else is numbered."""
+    for kinds in (BindingChanged, (AccountPhaseChanged, AccountChanged)):
+        for events in _by_subject(outgoing, kinds).values():
+            assert [one.sequence for one in events] == list(range(1, len(events) + 1))
+            _check_rising([one.time for one in events])
+    for one in outgoing:
+        is_numbered = isinstance(one.event, BindingChanged | AccountPhaseChanged | AccountChanged)
+        assert (one.sequence is not None) is is_numbered
+    # What a project hears, it hears in the order in which it happened.
+    for events in _by_subject(outgoing, (BindingChanged, ProjectBillingNotice)).values():
+        _check_rising([one.time for one in events])
+
+
+def _check_rising(instants: list[datetime]) -> None:
+    assert all(earlier < later for earlier, later in itertools.pairwise(instants))
+
+
+def _check_bindings(outgoing: list[Outgoing], kept: Kept) -> None:
+    """Each event's `previous` is the `current` of the one before; intervals touch; the table says the same."""
+    payers = {}
+    for subject, events in _by_subject(outgoing, BindingChanged).items():
+        current: Any = None
+        for one in events:
+            event = one.event
+            assert isinstance(event, BindingChanged)
+            assert (event.previous is None) == (current is None)
+            if event.previous is not None:
+                assert event.previous.ended_at == one.time
+                assert (event.previous.binding_id, event.previous.account, event.previous.established_at) == (
+                    current.binding_id,
+                    current.account,
+                    current.established_at,
+                )
+            current = event.current
+            assert current is None or current.established_at == one.time
+            assert event.change == ("Released" if current is None else "Superseded" if event.previous else "Bound")
+        payers[subject] = current and current.account
+    assert {f"{one.organization}/{one.project}": one.account for one in kept.active()} == {
+        subject: payer for subject, payer in payers.items() if payer
+    }
+    for key, project in kept.projects.items():
+        timeline = sorted(
+            (one for one in kept.bindings.values() if (one.organization, one.project) == key), key=lambda o: o.number
+        )
+        assert [one.number for one in timeline] == list(range(1, project.bindings + 1))
+        assert [one.previous_ended_at for one in timeline] == [None, *(one.ended_at for one in timeline)][
+            : len(timeline)
+        ]
+        assert all(one.ended_at is None or one.established_at < one.ended_at for one in timeline)
+        assert project.state != "Deleted" or all(one.ended_at for one in timeline)
+    assert len({binding.binding_id for binding in kept.bindings.values()}) == len(kept.bindings)
+
+
+def _check_phases(outgoing: list[Outgoing], kept: Kept) -> None:
+    """Phases form a chain from nothing, no phase follows itself, and history and state say the same."""
+    for subject, events in _by_subject(outgoing, AccountPhaseChanged).items():
+        organization, account = subject.split("/")
+        told = [one.event for one in events if isinstance(one.event, AccountPhaseChanged)]
+        assert [event.previous_phase for event in told] == [None, *(event.phase for event in told)][: len(told)]
+        assert all(event.previous_phase != event.phase for event in told)
+        assert (told[0].phase, told[0].reason) == ("Provisioning", "Created")
+        assert Phase.ARCHIVED not in [event.phase for event in told[:-1]]
+        lines = [kept.history[organization, account, number] for number in range(1, len(told) + 1)]
+        assert [(line.phase, line.reason, line.entered_at) for line in lines] == [
+            (event.phase, event.reason, one.time) for one, event in zip(events, told, strict=True)
+        ]
+        known = kept.accounts[organization, account]
+        assert (known.phase, known.phases) == (told[-1].phase, len(told))
+    for subject, events in _by_subject(outgoing, AccountChanged).items():
+        versions = [one.event.version for one in events if isinstance(one.event, AccountChanged)]
+        assert versions == list(range(1, len(versions) + 1))
+        organization, account = subject.split("/")
+        assert kept.accounts[organization, account].version == versions[-1]
+    for choice in kept.organizations.values():
+        if choice.default_account is not None:
+            assert kept.accounts[choice.organization, choice.default_account].phase is not Phase.ARCHIVED
+
+
+def _kind(event: AccountPhaseChanged) -> NoticeKind | None:
+    if event.phase is Phase.SUSPENDED:
+        return NoticeKind.ACCOUNT_SUSPENDED
+    if event.phase is Phase.READY:
+        return NoticeKind.ACCOUNT_READY
+    if event.previous_phase is Phase.READY and event.phase is not Phase.ARCHIVED:
+        return NoticeKind.ACCOUNT_NOT_READY
+    return None
+
+
+def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
+    """Each project that was bound when its account turned is told so exactly once, and nobody else is."""
+    expected = Counter(
+        (binding.organization, binding.project, binding.account, kind, event.reason, event.message, one.time)
+        for one in outgoing
+        if isinstance(event := one.event, AccountPhaseChanged) and (kind := _kind(event)) is not None
+        for binding in kept.bindings.values()
+        if (binding.organization, binding.account) == (event.organization, event.account)
+        and binding.established_at <= one.time
+        and (binding.ended_at is None or one.time < binding.ended_at)
+    )
+    told = Counter(
+        (event.organization, event.project, event.account, event.kind, event.reason, event.message, one.time)
+        for one in outgoing
+        if isinstance(event := one.event, ProjectBillingNotice) and event.account is not None
+    )
+    assert told == expected
+    assert set(told.values()) <= {1}
+
+
+def _check_results(outgoing: list[Outgoing], kept: Kept) -> None:
+    """A command whose id is claimed has at most one interim result, then one final one, that counts what it caused."""
+    answers = defaultdict(list)
+    for one in outgoing:
+        if isinstance(one.event, CommandCompleted) and not one.event.dry_run:
+            reasons = {violation.reason for violation in one.event.violations}
+            if not reasons & {"Unauthenticated", "CommandIdReused"}:
+                answers[one.event.organization, one.event.command_source, one.event.command_id].append(one.event)
+    assert answers.keys() == kept.inbox.keys()
+    caused = Counter(
+        (one.boundary, one.causation_id) for one in outgoing if not isinstance(one.event, CommandCompleted)
+    )
+    for (organization, _, command_id), results in answers.items():
+        *interim, final = results
+        assert len(interim) <= 1
+        assert all(result.outcome in INTERIM and result.event_count == 0 for result in interim)
+        assert final.outcome not in INTERIM
+        assert final.event_count == caused[organization, command_id]

@@ -1,0 +1,57 @@
+"""The topics are those of the contract's table (docs/contract.md section 1)."""
+
+from pathlib import Path
+
+from schemas.topics import INPUT_TOPICS, OUTPUT_TOPICS, TOPIC_PLANS, Topic, TopicPlan
+
+CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+def _table() -> dict[str, tuple[str, str]]:
+    """Each topic's way and broker settings, as the contract's table has them."""
+    section = CONTRACT.read_text().partition("## 1. Topics")[2].partition("## 2.")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+    return {row[0].strip("`"): (row[1], row[4]) for row in rows}
+
+
+def _plan(topic: str) -> TopicPlan:
+    return next(plan for plan in TOPIC_PLANS if plan.topic == topic)
+
+
+def test_the_same_topics_in_the_same_order() -> None:
+    assert list(_table()) == [str(plan.topic) for plan in TOPIC_PLANS] == [str(topic) for topic in Topic]
+
+
+def test_the_same_ways() -> None:
+    ways = {
+        **dict.fromkeys(INPUT_TOPICS, "in"),
+        **dict.fromkeys(OUTPUT_TOPICS, "out"),
+        Topic.RELAY_POSITIONS: "internal",
+    }
+    assert {name: way for name, (way, _) in _table().items()} == ways
+
+
+def test_what_is_kept_for_ever_is_compacted() -> None:
+    compacted = {name for name, (_, settings) in _table().items() if "compact" in settings or "likewise" in settings}
+    assert compacted == {"bindings", "accounts", "relay-positions"}
+    assert compacted == {plan.topic for plan in TOPIC_PLANS if plan.settings.get("cleanup.policy") == "compact"}
+    for name in ("bindings", "accounts"):
+        assert _plan(name).settings["min.compaction.lag.ms"] == str(7 * DAY_MS)
+        assert "retention.ms" not in _plan(name).settings
+
+
+def test_what_is_kept_for_days() -> None:
+    days = {name: int(settings.split()[0]) for name, (_, settings) in _table().items() if settings.endswith("days")}
+    assert days == {"notices": 30, "command-results": 7, "dead-letters": 30}
+    for name, kept in days.items():
+        assert _plan(name).settings["cleanup.policy"] == "delete"
+        assert _plan(name).settings["retention.ms"] == str(kept * DAY_MS)
+
+
+def test_the_producers_rule_the_topics_that_come_in() -> None:
+    assert [plan.settings for plan in TOPIC_PLANS if plan.topic in INPUT_TOPICS] == [{}, {}, {}]
+
+
+def test_only_the_relay_positions_are_in_one_partition() -> None:
+    assert [plan.topic for plan in TOPIC_PLANS if plan.single_partition] == [Topic.RELAY_POSITIONS]

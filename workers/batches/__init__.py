@@ -1,0 +1,1 @@
+"""One batch of records, one transaction."""

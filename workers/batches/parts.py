@@ -1,0 +1,47 @@
+"""The parts of a batch, each one transaction, and how far each reads its partitions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from aiokafka import TopicPartition
+
+from db.reading_positions import Span
+from domain.bindings import MOST_PROJECTS
+from domain.messages import Due, Message
+from schemas.commands import TransferProjects
+from schemas.parsing import CommandMessage
+
+
+def spans_of(messages: Sequence[Message], reached: Mapping[TopicPartition, int]) -> list[Span]:
+    """Give what is decided of each partition that was `reached` before: from there on, as offsets have holes."""
+    ends = {
+        TopicPartition(message.record.topic, message.record.partition): message.record.offset + 1
+        for message in messages
+        if not isinstance(message, Due)
+    }
+    return [
+        Span(partition.topic, partition.partition, reached[partition], end)
+        for partition, end in ends.items()
+        if partition in reached
+    ]
+
+
+def parts_of(messages: list[Message]) -> Iterator[list[Message]]:
+    """Give messages in parts, in order, so that no transaction moves more projects than one transfer may."""
+    part: list[Message] = []
+    moved = 0
+    for message in messages:
+        moves = _moved_projects(message)
+        if moved and moved + moves > MOST_PROJECTS:
+            yield part
+            part, moved = [], 0
+        part.append(message)
+        moved += moves
+    if part:
+        yield part
+
+
+def _moved_projects(message: Message) -> int:
+    """Give how many projects a message may move at most, if it is a transfer."""
+    if isinstance(message, CommandMessage) and isinstance(message.command, TransferProjects):
+        return len(message.command.projects or ()) or MOST_PROJECTS
+    return 0

@@ -1,0 +1,229 @@
+"""From where a consumer reads: from the database's own position of each partition (docs/decisions/0013).
+
+aiokafka begins to read as soon as it is given partitions, and waits for no one. So they are held in that same moment,
+until it is known how far they were read.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.errors import is_transient
+from db.reading_positions import read_at_least, reading_positions
+from workers.consuming.lanes import Lanes
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+
+_RETRY_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
+
+logger = structlog.get_logger()
+
+
+class TopicWentBack(Exception):
+    """A topic ends before what was read of it: it is another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one partition: what it holds (from `beginning` to before `end`), and how far it was read.
+
+    `noted` is the database's next offset, None when it knows nothing of the partition; `acknowledged` is the group's.
+    """
+
+    beginning: int
+    end: int
+    noted: int | None
+    acknowledged: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """From where to read a partition, and all before which offset is decided; `lost` offsets before that are gone."""
+
+    offset: int
+    reached: int
+    lost: int
+
+
+def start_of(partition: TopicPartition, bounds: Bounds) -> Start:
+    """Decide from where to read: never beyond the database's position, whatever the group says.
+
+    Raises TopicWentBack.
+    """
+    if bounds.noted is None:
+        return Start(bounds.beginning, bounds.beginning, 0)
+    if bounds.noted > bounds.end:
+        raise _went_back(partition, bounds.noted, bounds.end)
+    reached = max(bounds.noted, bounds.beginning)
+    # Offsets vanish with a topic that is deleted, and by themselves: what is read again changes nothing.
+    offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)
+    return Start(max(offset, bounds.beginning), reached, reached - bounds.noted)
+
+
+class Reading:
+    """Lets a consumer read its partitions from where the database says, and looks whether they are still there."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        role: Role,
+        topic: str,
+        lanes: Lanes,
+        acknowledge: Callable[[Mapping[TopicPartition, int]], Awaitable[None]],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._stopping = stopping
+        self._role = role
+        self._topic = topic
+        self._lanes = lanes
+        self._acknowledge = acknowledge
+        self._fail = fail
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
+        """Hold partitions that were just assigned, and let go of them once it is known from where to read them."""
+        self.end()
+        if not partitions:
+            return
+        consumer.pause(*partitions)
+        for partition in partitions:
+            # With any position at all, what the group has acknowledged is no longer asked for.
+            consumer.seek(partition, 0)
+        self._task = asyncio.create_task(self._read(consumer, sorted(partitions)))
+
+    def end(self) -> None:
+        """Have nothing more to do with partitions that were assigned."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _read(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        try:
+            await self._until_done(lambda: self._admit(consumer, partitions))
+            stood: dict[TopicPartition, int] = {}
+            while not self._stopping.is_set():
+                await self._wait(_LOOK_SECONDS)
+                await self._until_done(lambda: self._look(consumer, partitions, stood))
+        except Exception as error:
+            if not self._stopping.is_set():
+                logger.exception("consumer_failed", role=self._role)
+                self._fail(error)
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except Exception as error:
+                if not (is_transient(error) or isinstance(error, KafkaError | IllegalStateError)):
+                    raise
+                logger.warning("reading_retried", role=self._role, error=type(error).__name__)
+            else:
+                return
+            await self._wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
+
+    async def _admit(self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+        bounds = await self._bounds(consumer, partitions)
+        starts = {partition: start_of(partition, bounds[partition]) for partition in partitions}
+        for partition, start in starts.items():
+            self._tell(partition, bounds[partition], start)
+        reached = {partition.partition: start.reached for partition, start in starts.items()}
+        async with self._engine.begin() as connection:
+            await read_at_least(connection, self._topic, reached)
+        # No other task may come between: nothing is read before its partition is admitted.
+        self._lanes.admit({partition: start.reached for partition, start in starts.items()})
+        for partition, start in starts.items():
+            consumer.seek(partition, start.offset)
+        consumer.resume(*partitions)
+        await self._acknowledge(
+            {one: start.offset for one, start in starts.items() if bounds[one].acknowledged != start.offset}
+        )
+
+    async def _bounds(
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+    ) -> dict[TopicPartition, Bounds]:
+        # In this order: another's batch that commits meanwhile makes neither the group nor the database too far ahead.
+        acknowledged = await asyncio.gather(*map(consumer.committed, partitions))
+        async with self._engine.connect() as connection:
+            noted = await reading_positions(connection, self._topic)
+        beginnings = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        return {
+            partition: Bounds(beginnings[partition], ends[partition], noted.get(partition.partition), offset)
+            for partition, offset in zip(partitions, acknowledged, strict=True)
+        }
+
+    async def _look(
+        self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], stood: dict[TopicPartition, int]
+    ) -> None:
+        """Look whether what comes next is still there; Kafka alone would go on elsewhere without a word.
+
+        `stood` is where the consumer stood the last time: what it has fetched it may still take.
+        """
+        positions = {partition: await consumer.position(partition) for partition in partitions}
+        beginnings = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition, position in positions.items():
+            if position > ends[partition]:
+                raise _went_back(partition, position, ends[partition])
+            beginning = beginnings[partition]
+            if position < beginning and position == stood.get(partition):
+                read = max(position, self._lanes.reached(partition))
+                self._tell_lost(partition, beginning, beginning - read)
+                consumer.seek(partition, beginning)
+        stood.update(positions)
+
+    def _tell(self, partition: TopicPartition, bounds: Bounds, start: Start) -> None:
+        self._tell_lost(partition, start.reached, start.lost)
+        if not _is_ahead(bounds, start):
+            return
+        logger.warning(
+            "group_ahead_of_database",
+            role=self._role,
+            partition=f"{partition.topic}/{partition.partition}",
+            acknowledged=bounds.acknowledged,
+            read_from=start.offset,
+            why="the group's offsets were moved, or the database was restored to an earlier state or is another one",
+        )
+
+    def _tell_lost(self, partition: TopicPartition, beginning: int, lost: int) -> None:
+        if lost <= 0:
+            return
+        self._metrics.lost(self._role, lost)
+        logger.error(
+            "records_lost",
+            role=self._role,
+            partition=f"{partition.topic}/{partition.partition}",
+            first=beginning - lost,
+            last=beginning - 1,
+            records=lost,
+            why="they were deleted from the topic before they were read",
+        )
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+
+def _is_ahead(bounds: Bounds, start: Start) -> bool:
+    return bounds.acknowledged is not None and bounds.acknowledged > start.reached
+
+
+def _went_back(partition: TopicPartition, read: int, end: int) -> TopicWentBack:
+    return TopicWentBack(
+        f"{partition.topic}/{partition.partition} ends at offset {end}, but was read up to {read}. If the topic was "
+        "made anew or is that of another cluster, and is the right one: whopays topics adopt. If it is the same and "
+        f"lost records: whopays topics reread {partition.topic}"
+    )

@@ -1,0 +1,188 @@
+"""The composition root: the one place that knows settings, engine, broker and clock."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+
+import structlog
+from faststream import FastStream
+from faststream.kafka import KafkaBroker
+
+from db.engine import create_engine
+from db.migrate import check
+from workers.batches.transaction import Batches
+from workers.consuming import admin_commands, payment_profiles, projects
+from workers.consuming.foreign_headers import read_foreign_headers
+from workers.consuming.subscription import Consumption
+from workers.publishing.relay import Relay
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import ALL_ROLES, Role
+from workers.runtime.settings import Settings
+from workers.timers import Timers
+from workers.topics.admission import admit
+
+_SUBSCRIBE = {
+    Role.PROJECTS: projects.subscribe,
+    Role.PAYMENT_PROFILES: payment_profiles.subscribe,
+    Role.ADMIN_COMMANDS: admin_commands.subscribe,
+}
+_PING_SECONDS = 5.0
+_METADATA_MS = 15_000
+_END_SECONDS = 3.5
+_LAST_SECONDS = 1.0
+
+logger = structlog.get_logger()
+
+
+class RoleCancelled(Exception):
+    """A role was cancelled, though the process is not stopping."""
+
+
+class Process:
+    """One process of whopays, as a FastStream application."""
+
+    def __init__(self, settings: Settings, roles: Sequence[Role], on_ready: Callable[[], None] | None = None) -> None:
+        self._settings = settings
+        self._roles = roles or ALL_ROLES
+        self._on_ready = on_ready
+        self._stopping = asyncio.Event()
+        self._stopping_since = 0.0
+        self._failure: BaseException | None = None
+        self._metrics = Metrics()
+        self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
+        self._broker = KafkaBroker(
+            settings.kafka_bootstrap_servers.split(","),
+            allow_auto_create_topics=False,
+            graceful_timeout=settings.stop_seconds,
+            # Its consume loop goes on after errors of Kafka, and tells of them here alone.
+            logger=logging.getLogger("faststream"),
+            client_id=f"whopays-{settings.installation}",
+            # A topic that is made anew is seen so soon; by default, after five minutes.
+            metadata_max_age_ms=_METADATA_MS,
+        )
+        self._background: list[asyncio.Task[None]] = []
+        self._ping: asyncio.Task[None] | None = None
+        self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
+        consumption = Consumption(settings, self._engine, self._metrics, self._stopping, self._batches, self._fail)
+        read_foreign_headers()
+        consumers = {role: _SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE}
+        self._lanes = [lanes for lanes, _ in consumers.values()]
+        self._liveness = {role: liveness for role, (_, liveness) in consumers.items()}
+        self.app = FastStream(
+            self._broker,
+            logger=None,
+            on_startup=[self._check],
+            after_startup=[self._begin],
+            on_shutdown=[self._end],
+            after_shutdown=[self._close],
+        )
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, and not for longer than `stop_seconds` and a little beyond it."""
+        running = asyncio.create_task(self.app.run())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + _END_SECONDS)
+        if late:
+            # Nothing is lost by it: what was not acknowledged is read again, what was not published is published later.
+            logger.warning("stopped_late", installation=self._settings.installation)
+            running.cancel()
+            await asyncio.wait([running], timeout=_LAST_SECONDS)
+            if self._failure is not None:
+                raise self._failure
+        else:
+            running.result()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stopping.set()
+        self.app.exit()
+
+    async def _check(self) -> None:
+        await check(
+            self._engine,
+            self._settings.installation,
+            self._settings.shards,
+            is_disposable=self._settings.database_is_disposable,
+        )
+        await admit(self._engine, self._settings)
+
+    async def _begin(self) -> None:
+        if self._settings.metrics_port:
+            self._metrics.serve(self._settings.metrics_port)
+        if Role.RELAY in self._roles:
+            relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(Role.RELAY, relay.run())))
+        if Role.TIMERS in self._roles:
+            timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
+        self._ping = asyncio.create_task(self._show_life())
+        tune_garbage_collection()
+        logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def _guarded(self, role: Role, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            logger.exception("role_failed", role=role)
+            self._fail(error)
+        except asyncio.CancelledError:
+            if self._stopping.is_set():
+                raise
+            # Not by this process, but by a library's mistake: the role would be gone, and nobody would know.
+            logger.exception("role_failed", role=role)
+            self._fail(RoleCancelled(role))
+
+    async def _show_life(self) -> None:
+        """Show which consumers get on, also while there is nothing to consume."""
+        while True:
+            answers = await self._broker.ping(timeout=_PING_SECONDS)
+            for role, liveness in self._liveness.items():
+                if liveness.gets_on() and answers:
+                    self._metrics.alive(role)
+            await asyncio.sleep(_PING_SECONDS)
+
+    async def _end(self) -> None:
+        # The background roles and the batches come to their end at the same time.
+        self._stopping_since = time.monotonic()
+        self._stopping.set()
+        if self._ping is not None:
+            self._ping.cancel()
+        await asyncio.gather(*(lanes.end(self._settings.stop_seconds) for lanes in self._lanes))
+
+    async def _close(self) -> None:
+        if self._background:
+            left = self._stopping_since + self._settings.stop_seconds - time.monotonic()
+            _, late = await asyncio.wait(self._background, timeout=max(0.0, left))
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_LAST_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            # Closing a connection waits for a server, which may not answer.
+            async with asyncio.timeout(_LAST_SECONDS):
+                await self._engine.dispose()
+        logger.info("stopped", installation=self._settings.installation)
+        if self._failure is not None:
+            raise self._failure
+
+
+def tune_garbage_collection() -> None:
+    """Have the collector of cycles look seldom: a batch makes tens of thousands of objects, and hardly any cycle."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
+
+
+async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
+    """Run roles (all when none is named) in this process until SIGTERM or SIGINT.
+
+    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to go on.
+    """
+    await Process(settings, roles, on_ready).run()

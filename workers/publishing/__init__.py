@@ -1,0 +1,1 @@
+"""How the log gets out: the relay, packing, its positions, taking over from a predecessor."""

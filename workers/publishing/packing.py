@@ -1,0 +1,97 @@
+"""Rows of the log as batches that Kafka takes as they are, made before the transaction that they go out in begins."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+
+from db.log import LogRow, row_hash
+from schemas.outgoing import headers_of
+from schemas.topics import Topic
+from workers.publishing.positions import BEGINNING, Position, render_position
+from workers.runtime.settings import Settings
+
+_Place = tuple[str, int]
+
+
+class LogDamaged(Exception):
+    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Batches with their topics and partitions, in the order in which they must be sent.
+
+    They hold `rows` rows and how far these reach in each shard that they are of; at least `left` rows come after them.
+    """
+
+    batches: Sequence[tuple[_Place, Any]]
+    reached: Mapping[int, Position]
+    rows: int
+    left: int
+
+
+async def prepare(
+    producer: AIOKafkaProducer, settings: Settings, rows: Sequence[LogRow], reached: Mapping[int, Position], left: int
+) -> Publication:
+    """Render rows, and the positions that they reach, as the records of one transaction of this producer."""
+    partitions = {topic: await _partitions(producer, settings, topic) for topic in {row.topic for row in rows}}
+    writer = _Writer(producer)
+    for row in rows:
+        name, number = partitions[row.topic]
+        # Without a key there is no order to keep, and any partition will do.
+        partition = row.position % number if row.key is None else _hash(row.key) % number
+        writer.add((name, partition), row.key, row.value, headers_of(row.value))
+    cursor = (settings.topic(Topic.RELAY_POSITIONS), 0)
+    for shard, position in reached.items():
+        writer.add(cursor, *render_position(shard, position), [])
+    return Publication(writer.batches, reached, len(rows), left)
+
+
+def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
+    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
+    reached: dict[int, Position] = {}
+    for row in rows:
+        before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
+        if row.position != before.position + 1:
+            raise hole(row.shard, before.position)
+        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
+            raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
+        reached[row.shard] = Position(row.position, row.hash)
+    return reached
+
+
+def hole(shard: int, position: int) -> LogDamaged:
+    """Give the error for a position that should be there and is not."""
+    return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
+
+
+class _Writer:
+    """Fills batches: aiokafka's `send` would make a future for each record, and take three times as long."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._open: dict[_Place, Any] = {}
+        self.batches: list[tuple[_Place, Any]] = []
+
+    def add(self, place: _Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        batch = self._open.get(place)
+        # Nothing comes back from a batch that is full; a new one takes its first record whatever its size.
+        if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+            batch = self._open[place] = self._producer.create_batch()
+            batch.append(timestamp=None, key=key, value=value, headers=headers)
+            self.batches.append((place, batch))
+
+
+async def _partitions(producer: AIOKafkaProducer, settings: Settings, topic: str) -> tuple[str, int]:
+    name = settings.topic(topic)
+    return name, len(await producer.partitions_for(name))
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    """Give what Kafka's own partitioner divides by the number of partitions."""
+    return int(murmur2(key)) & 0x7FFFFFFF

@@ -1,0 +1,250 @@
+"""The relay: publishes the log to Kafka, each event once for readers of committed records, in the order of the log.
+
+One relay works on the slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the
+slot's transactional id fences and settles any predecessor; only then the positions are read; then rows and new
+positions go out in one transaction. Whatever goes wrong in a transaction ends that producer: the next one reads the
+positions again.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+import structlog
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.engine import listening_connection
+from db.errors import is_transient
+from db.leases import give_up_lease, take_lease
+from db.log import read
+from db.published import unpublished
+from db.shards import NOTIFY_CHANNEL, all_heads
+from workers.publishing.packing import LogDamaged, Publication, hole, prepare, reached_by
+from workers.publishing.positions import BEGINNING, Position, PositionsUnreadable
+from workers.publishing.producer import TransactionalProducer
+from workers.publishing.takeover import Bound, bounds, gone_back, take_up
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+
+_SLOT = 0
+_RETRY_SECONDS = 0.5
+_START_SECONDS = 60
+_STOP_SECONDS = 1
+_BATCH_BYTES = 1024 * 1024
+_TRANSACTION_BYTES = 16 * 1024 * 1024
+_RENEW_PRODUCER_SECONDS = 20 * 3600
+_SETTLE_SECONDS = 0.004
+# The more come, the more of them share a transaction, whose price is the same for one and for thousands.
+_SECONDS_PER_ROW = 0.000_25
+_LONGEST_GATHERING_SECONDS = 0.025
+
+logger = structlog.get_logger()
+
+
+class LeaseLost(Exception):
+    """Another relay works on the slot."""
+
+
+class Relay:
+    """Publishes the log until it is told to stop."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._woken = asyncio.Event()
+        self._committed = 0.0
+        self._bound = Bound()
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+    async def run(self) -> None:
+        """Publish until stopped. Raises LogDamaged, since then nothing may be published before someone has looked."""
+        listening = asyncio.create_task(self._listen())
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._work()
+                except LogDamaged:
+                    raise
+                except LeaseLost:
+                    logger.info("relay_lease_lost", slot=_SLOT)
+                except Exception as error:
+                    if not _may_pass(error):
+                        raise
+                    logger.warning("relay_interrupted", error=type(error).__name__)
+                await self._pause(_RETRY_SECONDS)
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    async def _work(self) -> None:
+        if not await self._take_lease():
+            await self._watch_the_other()
+            return
+        try:
+            at_least = await bounds(self._engine)
+            async with self._producer() as producer:
+                positions = await take_up(self._engine, self._settings, at_least)
+                self._bound.reach(positions)
+                logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
+                async with self._engine.connect() as connection:
+                    # One connection for all reading, and no transaction around each.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await self._publish(connection, producer, positions)
+        finally:
+            with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
+                async with self._engine.begin() as connection:
+                    await self._bound.note(connection, at_once=True)
+                await self._give_up_lease()
+
+    async def _watch_the_other(self) -> None:
+        async with self._engine.connect() as connection:
+            left = await unpublished(connection)
+        self._metrics.published(0, left)
+        self._metrics.alive(Role.RELAY)
+
+    async def _publish(
+        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
+    ) -> None:
+        renewed = began = time.monotonic()
+        ahead: Publication | None = None
+        gathered = 0
+        while not self._stopping.is_set() and time.monotonic() - began < _RENEW_PRODUCER_SECONDS:
+            if time.monotonic() - renewed > self._settings.relay_lease_seconds / 3:
+                if not await self._take_lease():
+                    raise LeaseLost
+                renewed = time.monotonic()
+            if ahead is None:
+                await self._wait_until(self._committed + min(_LONGEST_GATHERING_SECONDS, gathered * _SECONDS_PER_ROW))
+                ahead = await self._read(connection, producer, positions)
+            publication, ahead = ahead, None
+            gathered = publication.rows
+            if publication.rows:
+                sending = asyncio.create_task(self._transact(producer, publication))
+                try:
+                    positions = {**positions, **publication.reached}
+                    if publication.left:
+                        # What is known to follow is made ready while Kafka is at work.
+                        ahead = await self._read(connection, producer, positions)
+                finally:
+                    await sending
+                self._bound.reach(publication.reached)
+            await self._bound.note(connection)
+            self._metrics.published(publication.rows, publication.left)
+            self._metrics.alive(Role.RELAY)
+            if not publication.left:
+                await self._pause(self._settings.relay_poll_seconds, wakeable=True)
+
+    async def _read(
+        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
+    ) -> Publication:
+        """Give what to publish next, after these positions."""
+        self._woken.clear()
+        behind = {}
+        left = 0
+        for shard, head in (await all_heads(connection)).items():
+            published = positions.get(shard, BEGINNING).position
+            if head.position < published:
+                raise gone_back(shard, head.position, published)
+            if head.position > published:
+                behind[shard] = published
+                left += head.position - published
+        if not behind:
+            return Publication([], {}, 0, 0)
+        share = max(1, self._settings.relay_batch_rows // len(behind))
+        rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
+        for shard in behind.keys() - {row.shard for row in rows}:
+            raise hole(shard, behind[shard])
+        reached = reached_by(rows, positions)
+        async with asyncio.timeout(self._settings.relay_transaction_seconds):
+            return await prepare(producer, self._settings, rows, reached, left - len(rows))
+
+    async def _wait_until(self, moment: float) -> None:
+        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+    async def _transact(self, producer: TransactionalProducer, publication: Publication) -> None:
+        # The broker refuses to begin another until it has written what ends the last one, and aiokafka waits much
+        # longer than that takes before it asks again.
+        await self._wait_until(self._committed + _SETTLE_SECONDS)
+        # Given up earlier than aiokafka would send EndTxn again under the same epoch, which could end the wrong one.
+        async with asyncio.timeout(self._settings.relay_transaction_seconds):
+            await producer.begin_transaction()
+            sent = [
+                await producer.send_batch(batch, topic, partition=partition)
+                for (topic, partition), batch in publication.batches
+            ]
+            await asyncio.gather(*sent)
+            await asyncio.shield(producer.commit_transaction())
+        self._committed = time.monotonic()
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[TransactionalProducer]:
+        """Give a producer that has fenced its predecessors and settled what they left open."""
+        producer = TransactionalProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            transactional_id=transactional_id(self._settings),
+            max_batch_size=_BATCH_BYTES,
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await producer.start()
+            yield producer
+        finally:
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await producer.stop()
+            except Exception as error:  # noqa: BLE001 (whatever it is, this producer is not used again)
+                logger.info("relay_producer_dropped", error=type(error).__name__)
+                await producer.client.close()
+
+    async def _take_lease(self) -> bool:
+        async with self._engine.begin() as connection:
+            return await take_lease(connection, _SLOT, self._owner, self._settings.relay_lease_seconds)
+
+    async def _give_up_lease(self) -> None:
+        async with self._engine.begin() as connection:
+            await give_up_lease(connection, _SLOT, self._owner)
+
+    async def _listen(self) -> None:
+        """Be woken by each commit; without it the relay still looks by itself, only less often."""
+        while True:
+            try:
+                async with listening_connection(self._settings.database_url) as connection:
+                    await self._be_woken_by(connection)
+            except Exception as error:  # noqa: BLE001 (being woken is a convenience: polling goes on)
+                logger.info("relay_not_notified", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _be_woken_by(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        closed = asyncio.Event()
+        connection.add_termination_listener(lambda _: closed.set())
+        await connection.add_listener(NOTIFY_CHANNEL, lambda *_: self._woken.set())
+        await closed.wait()
+
+    async def _pause(self, seconds: float, *, wakeable: bool = False) -> None:
+        waiters = [asyncio.create_task(self._stopping.wait())]
+        if wakeable:
+            waiters.append(asyncio.create_task(self._woken.wait()))
+        await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiters:
+            waiter.cancel()
+
+
+def transactional_id(settings: Settings) -> str:
+    """Give the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
+    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
+
+
+def _may_pass(error: Exception) -> bool:
+    # After fencing aiokafka raises AssertionError, not a Kafka error.
+    return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)

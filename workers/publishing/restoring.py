@@ -1,0 +1,109 @@
+"""Restoring the positions of the relay, after `relay-positions` lost records, from what is published."""
+
+import asyncio
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.log import row_at
+from db.published import published_at_least
+from db.shards import Head, all_heads
+from schemas.topics import OUTPUT_TOPICS, Topic
+from workers.publishing.packing import LogDamaged
+from workers.publishing.positions import BEGINNING, Position, read_positions, render_position
+from workers.publishing.relay import transactional_id
+from workers.publishing.takeover import gone_back
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration, describe
+
+_POLL_MS = 200
+_WRITE_SECONDS = 60
+
+
+async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int, tuple[int, int]]:
+    """Set the positions to the last event of each shard that is on the topics; give those that moved, from and to.
+
+    An event that topics have forgotten meanwhile is known from the database. Raises LogDamaged when what is published
+    is not in the log.
+    """
+    topic = settings.topic(Topic.RELAY_POSITIONS)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, transactional_id=transactional_id(settings)
+    )
+    try:
+        # Fences a relay that should have been stopped, and settles what it left open, before anything is looked up.
+        await producer.start()
+        before = await read_positions(settings, topic)
+        last = await _last_published(settings)
+        async with engine.connect() as connection:
+            for shard, bound in (await published_at_least(connection)).items():
+                last[shard] = max(last.get(shard, 0), bound)
+            heads = await all_heads(connection)
+            moved = {
+                shard: await _position(connection, shard, position, heads)
+                for shard, position in last.items()
+                if position > before.get(shard, BEGINNING).position
+            }
+        async with asyncio.timeout(_WRITE_SECONDS), producer.transaction():
+            for shard, position in moved.items():
+                key, value = render_position(shard, position)
+                await producer.send(topic, key=key, value=value, partition=0)
+    finally:
+        await producer.stop()
+    return {shard: (before.get(shard, BEGINNING).position, to.position) for shard, to in moved.items()}
+
+
+async def _position(connection: AsyncConnection, shard: int, position: int, heads: Mapping[int, Head]) -> Position:
+    head = heads.get(shard)
+    if head is None or head.position < position:
+        raise gone_back(shard, head.position if head else 0, position)
+    if head.position == position:
+        return Position(position, head.hash)
+    row = await row_at(connection, shard, position)
+    if row is None:
+        raise LogDamaged(f"the log of shard {shard} has no row {position}, which is the last that is published")
+    return Position(position, row.hash)
+
+
+async def _last_published(settings: Settings) -> dict[int, int]:
+    """Read the output topics, committed records only, and give the highest position of each shard's events."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    last: dict[int, int] = {}
+    await consumer.start()
+    try:
+        partitions = await _partitions(settings)
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        ends = await consumer.end_offsets(partitions)
+        # Transactions leave markers that are no records, so what counts is where the reader stands, not what it got.
+        while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    if found := _place_in_log(record, settings.source):
+                        shard, position = found
+                        last[shard] = max(last.get(shard, 0), position)
+    finally:
+        await consumer.stop()
+    return last
+
+
+async def _partitions(settings: Settings) -> list[TopicPartition]:
+    names = [settings.topic(topic) for topic in OUTPUT_TOPICS]
+    async with administration(settings) as client:
+        found = (await describe(client, names)).topics
+    return [TopicPartition(name, number) for name, topic in found.items() for number in range(topic.partitions)]
+
+
+def _place_in_log(record: ConsumerRecord, source: str) -> tuple[int, int] | None:
+    """Give the shard and position that an event of this installation is named by."""
+    headers = dict(record.headers)
+    if headers.get("ce_source") != source.encode():
+        return None
+    shard, _, position = headers.get("ce_id", b"").decode(errors="replace").partition("-")
+    return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None

@@ -1,0 +1,81 @@
+"""Where a relay takes up its work: only at positions that agree with the log, and with what is surely published."""
+
+import time
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.log import row_at
+from db.published import note_published, published_at_least
+from db.shards import all_heads
+from schemas.topics import Topic
+from workers.publishing.packing import LogDamaged
+from workers.publishing.positions import BEGINNING, Position, read_positions
+from workers.runtime.settings import Settings
+
+_NOTE_SECONDS = 1.0
+
+
+class Bound:
+    """Notes in the database how far the log is published at least: late is early enough, and too early were wrong."""
+
+    def __init__(self) -> None:
+        self._reached: dict[int, int] = {}
+        self._noted = 0.0
+
+    def reach(self, positions: Mapping[int, Position]) -> None:
+        """Remember positions that Kafka has committed."""
+        self._reached |= {shard: at.position for shard, at in positions.items()}
+
+    async def note(self, connection: AsyncConnection, *, at_once: bool = False) -> None:
+        """Note what was reached, now and then or at once."""
+        if self._reached and (at_once or time.monotonic() - self._noted > _NOTE_SECONDS):
+            await note_published(connection, self._reached)
+            self._reached = {}
+            self._noted = time.monotonic()
+
+
+async def bounds(engine: AsyncEngine) -> dict[int, int]:
+    """Give the position up to which each log is published for certain.
+
+    To be asked for before the positions, and before whoever published is fenced: it may go on until then.
+    """
+    async with engine.connect() as connection:
+        return await published_at_least(connection)
+
+
+async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int, int]) -> dict[int, Position]:
+    """Read the positions from Kafka. Raises LogDamaged when they lost records, or are not those of this log."""
+    topic = settings.topic(Topic.RELAY_POSITIONS)
+    positions = await read_positions(settings, topic)
+    for shard, bound in at_least.items():
+        position = positions.get(shard, BEGINNING).position
+        if position < bound:
+            raise _lost(topic, shard, position, bound)
+    async with engine.connect() as connection:
+        heads = await all_heads(connection)
+        for shard, published in positions.items():
+            head = heads.get(shard)
+            if head is None or head.position < published.position:
+                raise gone_back(shard, head.position if head else 0, published.position)
+            row = await row_at(connection, shard, published.position)
+            if row is not None and row.hash != published.hash:
+                raise gone_back(shard, head.position, published.position)
+    return positions
+
+
+def gone_back(shard: int, position: int, published: int) -> LogDamaged:
+    """Give the error for a log that ends at a position, or has gone another way, before what is published of it."""
+    return LogDamaged(
+        f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
+        'earlier state, or is another one. Nothing is published until someone has looked: see "At night" in '
+        "docs/operations.md."
+    )
+
+
+def _lost(topic: str, shard: int, position: int, bound: int) -> LogDamaged:
+    return LogDamaged(
+        f"{topic} says that the log of shard {shard} is published up to {position}, but it is up to {bound} at least: "
+        "the topic has lost records, or is another one. Nothing is published, since it would be published twice: see "
+        '"When relay-positions is lost" in docs/operations.md.'
+    )

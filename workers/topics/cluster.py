@@ -1,0 +1,79 @@
+"""What a Kafka cluster says about itself and its topics: ids, partitions, replicas and settings."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownTopicOrPartitionError, for_code
+
+from workers.runtime.settings import Settings
+from workers.topics.metadata import Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTopic:
+    """A topic as the brokers have it; `topic_id` is None where they do not tell."""
+
+    topic_id: UUID | None
+    partitions: int
+    replicas: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kafka cluster, with those of the topics that were asked for which exist, by name."""
+
+    cluster_id: str | None
+    topics: Mapping[str, FoundTopic]
+
+
+@asynccontextmanager
+async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Give an admin client of the configured brokers. Raises KafkaConnectionError when none answers."""
+    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+async def describe(client: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster:
+    """Ask for topics by their names. Raises KafkaError."""
+    metadata = (await client._send_request(Metadata(names))).to_object()
+    described = {}
+    for topic in metadata["topics"]:
+        if topic["error_code"] == UnknownTopicOrPartitionError.errno:
+            continue
+        if topic["error_code"]:
+            raise for_code(topic["error_code"])(f"Topic {topic['topic']} cannot be described")
+        described[topic["topic"]] = topic
+    configured = await _configured(client, list(described))
+    topics = {
+        name: FoundTopic(
+            topic_id=topic.get("topic_id"),
+            partitions=len(topic["partitions"]),
+            replicas=min((len(partition["replicas"]) for partition in topic["partitions"]), default=0),
+            settings=configured[name],
+        )
+        for name, topic in described.items()
+    }
+    return Cluster(metadata["cluster_id"], topics)
+
+
+async def _configured(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, Mapping[str, str]]:
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    configured: dict[str, Mapping[str, str]] = {}
+    for response in await client.describe_configs(resources):
+        for resource in response.to_object()["resources"]:
+            if resource["error_code"]:
+                raise for_code(resource["error_code"])(resource["error_message"])
+            entries = resource["config_entries"]
+            configured[resource["resource_name"]] = {entry["config_names"]: entry["config_value"] for entry in entries}
+    return configured

@@ -1,0 +1,166 @@
+"""Creating the topics, and comparing those that exist with what whopays needs (docs/contract.md section 1)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from db.log import largest_event_bytes
+from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, TopicPlan
+from workers.runtime.settings import Settings
+from workers.topics.cluster import Cluster, FoundTopic, administration, describe
+
+_DAY_MS = 86_400_000
+_SAFE_REPLICAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is not as it should be with one topic (its name has the prefix), and what to do about it.
+
+    `breaks` says what would be lost by it, and is None where that is for the operator to choose.
+    """
+
+    topic: str
+    what: str
+    found: str
+    wanted: str
+    remedy: str
+    breaks: str | None = None
+
+
+async def create_topics(settings: Settings) -> list[str]:
+    """Create the topics that are missing, with their settings, and give their names; others are left as they are.
+
+    Raises KafkaError when the broker refuses.
+    """
+    async with administration(settings) as client:
+        existing = await describe(client, topic_names(settings))
+        missing = [plan for plan in TOPIC_PLANS if settings.topic(plan.topic) not in existing.topics]
+        return await _create(client, missing, settings) if missing else []
+
+
+async def check_topics(settings: Settings) -> list[Difference]:
+    """Compare partitions and settings of all topics with what `create_topics` would make."""
+    async with administration(settings) as client:
+        return differences(await describe(client, topic_names(settings)), settings)
+
+
+def topic_names(settings: Settings) -> list[str]:
+    """Give the names of all topics, with the prefix."""
+    return [settings.topic(plan.topic) for plan in TOPIC_PLANS]
+
+
+def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
+    """Compare what a cluster says of the topics with what `create_topics` would make."""
+    found: list[Difference] = []
+    for plan in TOPIC_PLANS:
+        name = settings.topic(plan.topic)
+        if name in cluster.topics:
+            found += _differing(plan, name, cluster.topics[name], settings)
+        else:
+            missing = "nothing can be read from it or published to it"
+            found.append(Difference(name, "topic", "missing", "present", "run: whopays topics create", missing))
+    return found
+
+
+def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings) -> Iterator[Difference]:
+    wanted = _partitions(plan, settings)
+    if topic.partitions != wanted:
+        breaks = "of several partitions only one would be read" if plan.single_partition else None
+        remedy = _remedy(plan, topic.partitions, wanted)
+        yield Difference(name, "partitions", str(topic.partitions), str(wanted), remedy, breaks)
+    for setting, value, breaks in (*_planned(plan, topic), *_further(plan, topic)):
+        remedy = (
+            f"run: kafka-configs.sh --bootstrap-server {settings.kafka_bootstrap_servers} --alter "
+            f"--entity-type topics --entity-name {name} --add-config {setting}={value}"
+        )
+        yield Difference(name, setting, topic.settings.get(setting, "unknown"), value, remedy, breaks)
+
+
+def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
+    """Give the settings that are not as `create_topics` makes them, what they should be, and what they break."""
+    for setting, value in plan.settings.items():
+        found = topic.settings.get(setting, "unknown")
+        if found == value:
+            continue
+        match setting:
+            case "cleanup.policy" if value == "compact":
+                yield setting, value, "the last state of what is seldom told would be forgotten"
+            case "cleanup.policy":
+                yield setting, value, "a record would take away those before it that have the same key"
+            case "retention.ms" | "min.compaction.lag.ms" | "max.message.bytes" if _is_less(found, value):
+                yield setting, value, _LESS_BREAKS[setting]
+            case _:
+                yield setting, value, None
+
+
+def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
+    """Give the settings that the broker decides when nobody else does, where they do not suffice."""
+    found = topic.settings
+    if plan.topic in INPUT_TOPICS:
+        if "compact" in found.get("cleanup.policy", ""):
+            yield "cleanup.policy", "delete", "records that nobody has read yet would be taken away by later ones"
+        if _is_less(found.get("retention.ms", "-1"), str(_DAY_MS)):
+            yield "retention.ms", str(7 * _DAY_MS), None
+    elif "max.message.bytes" not in plan.settings:
+        largest = str(largest_event_bytes(plan.topic))
+        if _is_less(found.get("max.message.bytes", largest), largest):
+            yield "max.message.bytes", largest, _LESS_BREAKS["max.message.bytes"]
+    if found.get("unclean.leader.election.enable") == "true" and topic.replicas > 1:
+        yield "unclean.leader.election.enable", "false", "records that were acknowledged could be taken back"
+    in_sync = found.get("min.insync.replicas", "")
+    if in_sync.isdecimal() and int(in_sync) > topic.replicas:
+        yield "min.insync.replicas", str(max(1, topic.replicas - 1)), "no record would ever be acknowledged"
+    elif in_sync == "1" and topic.replicas >= _SAFE_REPLICAS:
+        yield "min.insync.replicas", "2", "an acknowledged record could be lost with a single broker"
+
+
+def _is_less(found: str, wanted: str) -> bool:
+    """Compare numbers as Kafka writes them, where -1 is without end."""
+    return found.isdecimal() and int(found) < int(wanted)
+
+
+_LESS_BREAKS = {
+    "retention.ms": "what was published would be kept for a shorter time than was promised",
+    "min.compaction.lag.ms": "changes would be taken away by later ones before the week that was promised is over",
+    "max.message.bytes": "an event that is too large for it would hold up all that come after it",
+}
+
+
+def _partitions(plan: TopicPlan, settings: Settings) -> int:
+    return 1 if plan.single_partition else settings.topic_partitions
+
+
+def _remedy(plan: TopicPlan, found: int, wanted: int) -> str:
+    if plan.single_partition:
+        return "stop the relay and create the topic anew: whopays reads it whole, from one partition"
+    if found > wanted:
+        return f"set WHOPAYS_TOPIC_PARTITIONS={found}: partitions are never taken away"
+    return f"set WHOPAYS_TOPIC_PARTITIONS={found}, or stop all producers and workers and add partitions"
+
+
+async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], settings: Settings) -> list[str]:
+    replicas = settings.topic_replication_factor
+    wanted = [
+        NewTopic(
+            name=settings.topic(plan.topic),
+            num_partitions=_partitions(plan, settings),
+            replication_factor=replicas,
+            # The client lets -1 (the broker's own default) pass only beside an explicit, empty assignment.
+            replica_assignments={} if replicas == -1 else None,
+            topic_configs=plan.settings,
+        )
+        for plan in plans
+    ]
+    created = []
+    for answer in (await client.create_topics(wanted)).to_object()["topic_errors"]:
+        code = answer["error_code"]
+        # Another `whopays topics create` may have been quicker.
+        if code == TopicAlreadyExistsError.errno:
+            continue
+        if code:
+            raise for_code(code)(f"Topic {answer['topic']} was not created: {answer['error_message']}")
+        created.append(answer["topic"])
+    return created
