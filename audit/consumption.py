@@ -14,7 +14,7 @@ from workers.topics.cluster import administration
 
 
 async def unread(settings: Settings, engine: AsyncEngine) -> list[Finding]:
-    """Give the partitions of which a group has acknowledged what the database does not know to be read."""
+    """Return the partitions of which a group has acknowledged what the database does not know to be read."""
     acknowledged: dict[TopicPartition, OffsetAndMetadata] = {}
     async with administration(settings) as admin:
         for topic in INPUT_TOPICS:

@@ -20,7 +20,7 @@ class NotExported(Exception):
 
 
 async def export_log(engine: AsyncEngine, installation: str, progress: Progress) -> AsyncGenerator[bytes]:
-    """Give the lines of an export, as of one instant."""
+    """Yield the lines of an export, as of one instant."""
     async with audit.snapshot(engine) as connection:
         heads = await all_heads(connection)
         total = sum(head.position for head in heads.values())
@@ -40,7 +40,7 @@ async def export_log(engine: AsyncEngine, installation: str, progress: Progress)
 
 
 def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
-    """Give whatever is wrong with an exported log. Raises NotExported."""
+    """Yield whatever is wrong with an exported log. Raises NotExported."""
     heads = _heads(file.readline())
     total = sum(position for position, _ in heads.values())
     stories = {shard: Story(shard, len(heads)) for shard in heads}

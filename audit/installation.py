@@ -24,7 +24,7 @@ Progress = Callable[[str, int, int], None]
 
 
 async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -> AsyncGenerator[Finding]:
-    """Give whatever is wrong, as it is found. Raises what a database or a broker that is away raises."""
+    """Yield whatever is wrong, as it is found. Raises what a database or a broker that is away raises."""
     name = settings.topic(Topic.RELAY_POSITIONS)
     positions = await read_positions(settings, name)
     topics = TopicsAudit(settings)
@@ -89,7 +89,7 @@ def _position_troubles(position: Position, head: int, hash_: bytes | None) -> li
 
 
 def _unnoted(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
-    """Give the shards of which more is published than the relay will remember."""
+    """Return the shards of which more is published than the relay will remember."""
     findings = []
     for shard, position in reached.items():
         noted = positions[shard].position if shard in positions else 0

@@ -70,7 +70,7 @@ class Missing:
             self._last[row.topic, row.key] = row
 
     def end(self) -> Iterator[Finding]:
-        """Give what is missing though it is the last of its key."""
+        """Return what is missing though it is the last of its key."""
         return map(_missing, self._last.values())
 
 

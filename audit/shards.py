@@ -194,7 +194,7 @@ def _payers_of(bindings: Sequence[Row], project: Row | None, story: Story) -> It
 
 
 def _chain_troubles(bindings: Sequence[Row]) -> Iterator[str]:
-    """Give what is wrong between the bindings of one project, in order."""
+    """Yield what is wrong between the bindings of one project, in order."""
     before: Row | None = None
     for number, binding in enumerate(bindings, start=1):
         began, ended = binding["established_at"], binding["ended_at"]
@@ -218,7 +218,7 @@ def _chain_troubles(bindings: Sequence[Row]) -> Iterator[str]:
 
 
 async def _by_project(bindings: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
-    """Give the bindings of one project after the other."""
+    """Yield the bindings of one project after the other."""
     group: list[Row] = []
     async for binding in bindings:
         if group and _key(binding) != _key(group[0]):

@@ -25,7 +25,7 @@ _BATCH_BYTES = 1024 * 1024
 
 
 async def bare_times(settings: Settings, items: int, per_second: float) -> list[float]:
-    """Give the seconds that each item took, in their order. Raises BenchmarkFailed."""
+    """Return the seconds that each item took, in their order. Raises BenchmarkFailed."""
     bindings = settings.topic(BINDINGS)
     loop = _Loop(await samples_of_a_rebinding(settings, BINDINGS, RESULTS))
     producer = AIOKafkaProducer(

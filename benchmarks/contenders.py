@@ -35,7 +35,7 @@ class Topics:
 
     @property
     def own(self) -> list[str]:
-        """Give those that the installation does not have."""
+        """Those that the installation does not have."""
         return [name for name in (self.commands, self.bindings, self.results) if name not in set(Topic)]
 
 
@@ -62,7 +62,7 @@ def whopays_contender(
     workers: int = 1,
     changed: Mapping[str, str] | None = None,
 ) -> Contender:
-    """Give whopays: processes for the commands, and one for the relay; `changed` is as for `whopays`."""
+    """Return whopays: processes for the commands, and one for the relay; `changed` is as for `whopays`."""
 
     @contextmanager
     def start(settings: Settings) -> Iterator[list[Program]]:
@@ -74,14 +74,14 @@ def whopays_contender(
 
 
 def floor_contender(fleet: Fleet, commands: int) -> Contender:
-    """Give the floor, which moves the bytes of the commands of a fleet of its own."""
+    """Return the floor, which moves the bytes of the commands of a fleet of its own."""
     topics = Topics(floor.COMMANDS, floor.BINDINGS, floor.RESULTS)
     start = partial(_programs, {floor.NAME: ("-m", "benchmarks.floor")})
     return Contender(floor.NAME, topics, fleet.copy(), commands, start, decides=False)
 
 
 def straightforward_contender(fleet: Fleet, commands: int) -> Contender:
-    """Give the straightforward worker, which keeps tables of its own."""
+    """Return the straightforward worker, which keeps tables of its own."""
     name = "straightforward"
     processes = {" ".join((name, *arguments[2:])): arguments for arguments in straightforward.PROCESSES}
     topics = Topics(straightforward.COMMANDS, straightforward.BINDINGS, straightforward.RESULTS)

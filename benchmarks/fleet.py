@@ -59,7 +59,7 @@ class Fleet:
         self._ids = count(1)
 
     def copy(self) -> Self:
-        """Give a fleet of the same that is changed on its own, by commands whose ids are taken by no other."""
+        """Return a fleet of the same that is changed on its own, by commands whose ids are taken by no other."""
         copied = type(self)(0, 0)
         copied.organizations, copied.projects = list(self.organizations), list(self.projects)
         copied.payers, copied.rebound, copied._ids = dict(self.payers), self.rebound, self._ids
@@ -74,29 +74,29 @@ class Fleet:
         return added
 
     def bind(self, project: Project, account: str) -> tuple[str, Message]:
-        """Give the id and the record of a command that makes the account pay, which is taken for done."""
+        """Return the id and the record of a command that makes the account pay, which is taken for done."""
         organization, name = project
         self.payers[project] = account
         return self.message("BindProject", {"organization": organization, "project": name, "account": account})
 
     def rebind(self, project: Project) -> Rebinding:
-        """Give a command that makes the other account pay, which is taken for done."""
+        """Return a command that makes the other account pay, which is taken for done."""
         account = ACCOUNTS[1 - ACCOUNTS.index(self.payers[project])]
         identity, message = self.bind(project, account)
         self.rebound += 1
         return Rebinding(identity, project, account, message)
 
     def rebindings(self, commands: int, projects: Iterable[Project] | None = None) -> list[Rebinding]:
-        """Give commands that each make the other account pay, for all projects (or those given) in turn."""
+        """Return commands that each make the other account pay, for all projects (or those given) in turn."""
         return [self.rebind(project) for project in islice(cycle(projects or self.projects), commands)]
 
     def unchanging(self) -> list[Message]:
-        """Give one command for each organization that names the present payer again."""
+        """Return one command for each organization that names the present payer again."""
         firsts = dict(reversed(self.projects))
         return [self.bind(project, self.payers[project])[1] for project in firsts.items()]
 
     def message(self, name: str, data: Mapping[str, Any]) -> tuple[str, Message]:
-        """Give the id and the record of a command or fact, in structured mode."""
+        """Return the id and the record of a command or fact, in structured mode."""
         identity = f"{name}-{next(self._ids):08}"
         event = {
             "specversion": SPECVERSION,
@@ -188,7 +188,7 @@ async def _establish(
 
 
 async def _published(settings: Settings) -> int:
-    """Give how many events of the log are published."""
+    """Return how many events of the log are published."""
     positions = await read_positions(settings, settings.topic(Topic.RELAY_POSITIONS))
     return sum(at.position for at in positions.values())
 

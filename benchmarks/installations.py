@@ -40,7 +40,7 @@ class Servers(Addresses):
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Give the servers that the environment names, or else fresh embedded ones that wait for the disk (fsync)."""
+    """Yield the servers that the environment names, or else fresh embedded ones that wait for the disk (fsync)."""
     database_url = os.environ.get("WHOPAYS_DATABASE_URL")
     kafka = os.environ.get("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS")
     if database_url and kafka:
@@ -59,7 +59,7 @@ def servers() -> Iterator[Servers]:
 
 @asynccontextmanager
 async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
-    """Give the settings of a new installation, with a database and topics of its own that are removed afterwards.
+    """Yield the settings of a new installation, with a database and topics of its own that are removed afterwards.
 
     All that is not its own, such as the size of a batch, comes from the environment as it does for `whopays run`.
     """
@@ -100,7 +100,7 @@ async def extra_topics(settings: Settings, *names: str) -> AsyncIterator[None]:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Give the environment for a process of the installation."""
+    """Return the environment for a process of the installation."""
     return {
         **os.environ,
         "WHOPAYS_DATABASE_URL": settings.database_url,
@@ -120,7 +120,7 @@ async def connect(database_url: str, name: str = HARNESS) -> "asyncpg.Connection
 
 
 async def columns_of(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> list[str]:
-    """Give the columns of a table that are not computed."""
+    """Return the columns of a table that are not computed."""
     rows = await connection.fetch(
         "SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped "
         "AND attgenerated = '' ORDER BY attnum",

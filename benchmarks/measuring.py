@@ -111,12 +111,12 @@ async def measure_held(
 
 
 def processes_of(programs: Sequence[Program]) -> dict[str, Any]:
-    """Give by name all processes to meter: the programs, the servers where they are embedded, and the present one."""
+    """Return by name all processes to meter: the programs, the servers where they are embedded, and the present one."""
     return {program.name: program.process for program in programs} | server_processes() | {OBSERVER: psutil.Process()}
 
 
 async def _written(settings: Settings, statements: StatementLog | None) -> _Written:
-    """Give how many transactions wrote something so far, and how much went to the write-ahead log and to the log."""
+    """Return how many transactions wrote something so far, and how much went to the write-ahead log and to the log."""
     connection = await connect(settings.database_url)
     try:
         row = await connection.fetchrow(

@@ -15,12 +15,12 @@ Wanted = dict[str, tuple[Project, str]]
 
 
 def wanted_of(sent: Iterable[Rebinding]) -> Wanted:
-    """Give what must come of rebindings."""
+    """Return what must come of rebindings."""
     return {rebinding.identity: (rebinding.project, rebinding.account) for rebinding in sent}
 
 
 async def each(records: Iterable[ConsumerRecord]) -> AsyncIterator[ConsumerRecord]:
-    """Give records that are there already as if they came."""
+    """Yield records that are there already as if they came."""
     for record in records:
         yield record
 

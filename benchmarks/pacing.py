@@ -113,19 +113,19 @@ class Acknowledged:
 
 
 def arrivals_of(observer: Observer) -> Iterator[tuple[ConsumerRecord, float]]:
-    """Give the records of an observer that keeps them, and when (`time.perf_counter`) each had come."""
+    """Yield the records of an observer that keeps them, and when (`time.perf_counter`) each had come."""
     counts = [count for _, count in observer.arrivals]
     for number, record in enumerate(observer.records, start=1):
         yield record, observer.arrivals[bisect_left(counts, number)][0]
 
 
 def seen_at(observer: Observer) -> dict[str, float]:
-    """Give by the id of its cause when (`time.perf_counter`) each event had come."""
+    """Return by the id of its cause when (`time.perf_counter`) each event had come."""
     return {orjson.loads(record.value)["causationid"]: at for record, at in arrivals_of(observer)}
 
 
 def times_of(acknowledged: Mapping[str, float], seen: Mapping[str, float]) -> dict[str, float]:
-    """Give the seconds between by id, in the order of the acknowledgements. Raises BenchmarkFailed for what is lost."""
+    """Return the seconds between by id, in the order of the acknowledgements. Raises BenchmarkFailed for a loss."""
     lost = acknowledged.keys() - seen.keys()
     if lost:
         raise BenchmarkFailed(f"{len(lost)} commands were acknowledged and caused no event, {min(lost)} among them")

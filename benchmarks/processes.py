@@ -44,7 +44,7 @@ class Program:
             raise BenchmarkFailed(f"{self.name} ended. {self.last_words()}")
 
     def last_words(self) -> str:
-        """Give the end of its log."""
+        """Return the end of its log."""
         return f"The end of the log of {self.name}:\n{self._written()[-_SHOWN_BYTES:].decode(errors='replace')}"
 
     def wait_until_started(self) -> None:
@@ -93,7 +93,7 @@ def started(name: str, arguments: Sequence[str], environment: Mapping[str, str])
 
 
 def check_of(programs: Sequence[Program]) -> Callable[[], None]:
-    """Give a function that raises BenchmarkFailed when one of the programs has ended."""
+    """Return a function that raises BenchmarkFailed when one of the programs has ended."""
 
     def check() -> None:
         for program in programs:

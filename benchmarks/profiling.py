@@ -46,7 +46,7 @@ _STEPS = {
     "render": (log, "render"),
     "append": (batch, "append"),
     "move heads": (batch, "move_heads"),
-    "place": (batch, "extended"),
+    "place": (batch, "chain_rows"),
     "handled": (batch, "store_handled"),
     "claims": (batch, "store_claims"),
 }
@@ -70,7 +70,7 @@ class Steps:
             self.elapsed[name] += time.perf_counter() - elapsed
 
     def wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Give a function that is timed under a name."""
+        """Return a function that is timed under a name."""
         if asyncio.iscoroutinefunction(function):
 
             @wraps(function)
@@ -99,16 +99,18 @@ async def _profile(settings: Settings, batches: int, size: int, *, functions: bo
     deciding = Batches(engine, settings, settings.keys(), Metrics(), asyncio.Event())
     fleet = Fleet(200, 20_000)
     commands = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
-    settle = partial(_settle, deciding, settings, size)
+    process = partial(_process, deciding, settings, size)
     facts = reports(fleet)
-    await settle(
+    await process(
         Topic.PAYMENT_PROFILES,
         facts[Topic.PAYMENT_PROFILES],
         partial(read_fact, model=PaymentProfileChanged, max_value_bytes=2**18),
     )
-    await settle(Topic.PROJECTS, facts[Topic.PROJECTS], partial(read_fact, model=ProjectChanged, max_value_bytes=2**18))
-    await settle(Topic.ADMIN_COMMANDS, facts[Topic.ADMIN_COMMANDS], commands)
-    await settle(Topic.ADMIN_COMMANDS, [fleet.bind(project, ACCOUNTS[0])[1] for project in fleet.projects], commands)
+    await process(
+        Topic.PROJECTS, facts[Topic.PROJECTS], partial(read_fact, model=ProjectChanged, max_value_bytes=2**18)
+    )
+    await process(Topic.ADMIN_COMMANDS, facts[Topic.ADMIN_COMMANDS], commands)
+    await process(Topic.ADMIN_COMMANDS, [fleet.bind(project, ACCOUNTS[0])[1] for project in fleet.projects], commands)
     tune_garbage_collection()
     rebound = [
         fleet.bind(fleet.projects[number % len(fleet.projects)], ACCOUNTS[(number // len(fleet.projects) + 1) % 2])[1]
@@ -123,7 +125,7 @@ async def _profile(settings: Settings, batches: int, size: int, *, functions: bo
         if functions:
             profile.enable()
         with steps.timed("all"):
-            await settle(Topic.ADMIN_COMMANDS, rebound, commands)
+            await process(Topic.ADMIN_COMMANDS, rebound, commands)
         profile.disable()
     await engine.dispose()
     if functions:
@@ -131,7 +133,7 @@ async def _profile(settings: Settings, batches: int, size: int, *, functions: bo
     _show(steps, len(rebound))
 
 
-async def _settle(
+async def _process(
     deciding: Batches, settings: Settings, size: int, topic: Topic, messages: Sequence[Message], reader: Reader
 ) -> None:
     for begin in range(0, len(messages), size):
@@ -139,7 +141,7 @@ async def _settle(
             Record(settings.topic(topic), 0, begin + number, datetime.now(UTC), message.key, (), message.value)
             for number, message in enumerate(messages[begin : begin + size])
         ]
-        await deciding.settle(Role.ADMIN_COMMANDS, records, reader)
+        await deciding.process(Role.ADMIN_COMMANDS, records, reader)
 
 
 def _show(steps: Steps, commands: int) -> None:

@@ -36,23 +36,23 @@ class Report:
 
 
 def rate(rounds: Sequence[Round]) -> float:
-    """Give the median of the commands per second."""
+    """Return the median of the commands per second."""
     return median(one.per_second for one in rounds)
 
 
 def spread(rounds: Sequence[Round]) -> float:
-    """Give the difference between the best and the worst round as a part of the median."""
+    """Return the difference between the best and the worst round as a part of the median."""
     rates = [one.per_second for one in rounds]
     return (max(rates) - min(rates)) / median(rates)
 
 
 def peak_bytes(rounds: Sequence[Round], process: str) -> int:
-    """Give the most memory that a process had in any round."""
+    """Return the most memory that a process had in any round."""
     return max(one.usage[process].peak_bytes for one in rounds)
 
 
 async def environment_facts(settings: Settings) -> dict[str, Any]:
-    """Give what the figures depend on."""
+    """Return what the figures depend on."""
     connection = await connect(settings.database_url)
     try:
         asked = ("server_version", "fsync", "synchronous_commit", "full_page_writes")

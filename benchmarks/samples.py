@@ -22,7 +22,7 @@ class Sample:
 
 
 async def samples_of_a_rebinding(settings: Settings, bindings: str, results: str) -> list[Sample]:
-    """Give the two events that follow from a rebinding, for topics named without prefix."""
+    """Return the two events that follow from a rebinding, for topics named without prefix."""
     connection = await connect(settings.database_url)
     try:
         samples = []

@@ -26,7 +26,7 @@ class StatementLog:
         )
 
     def size(self) -> int:
-        """Give how long the log is now, in bytes."""
+        """Return how long the log is now, in bytes."""
         return self._path.stat().st_size
 
     def count(self, since: int, until: int) -> int:

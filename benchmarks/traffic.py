@@ -27,7 +27,7 @@ class Message:
 
 @asynccontextmanager
 async def producing(settings: Settings, linger_milliseconds: int = 0) -> AsyncIterator[AIOKafkaProducer]:
-    """Give a producer that waits for all replicas."""
+    """Yield a producer that waits for all replicas."""
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         acks="all",
@@ -50,7 +50,7 @@ async def send(settings: Settings, topic: str, messages: Sequence[Message]) -> N
 
 
 async def ends(settings: Settings, *topics: str) -> Offsets:
-    """Give where each partition of the topics ends now, for readers of committed records."""
+    """Return where each partition of the topics ends now, for readers of committed records."""
     async with _consumer(settings) as consumer:
         partitions = [partition for topic in topics for partition in partitions_of(settings, topic)]
         offsets: Offsets = await consumer.end_offsets(partitions)
@@ -112,14 +112,14 @@ class Observer:
 
 @asynccontextmanager
 async def observing(settings: Settings, topic: str, since: Offsets, *, keep: bool = True) -> AsyncIterator[Observer]:
-    """Give an observer that is connected and stands at the offsets; `topic` says in failures what is observed."""
+    """Yield an observer that is connected and stands at the offsets; `topic` says in failures what is observed."""
     async with _consumer(settings, since) as consumer:
         await consumer.getmany(timeout_ms=1)
         yield Observer(consumer, topic, keep=keep)
 
 
 async def records_since(settings: Settings, since: Offsets) -> AsyncIterator[ConsumerRecord]:
-    """Give the committed records of partitions from the offsets to where they end now."""
+    """Yield the committed records of partitions from the offsets to where they end now."""
     async with _consumer(settings, since) as consumer:
         until = await consumer.end_offsets(list(since))
         # Transactions leave markers that are no records, so what counts is where the reader stands, not what it got.
@@ -130,7 +130,7 @@ async def records_since(settings: Settings, since: Offsets) -> AsyncIterator[Con
 
 
 def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
-    """Give all partitions of a topic, which was made with as many as the settings say."""
+    """Return all partitions of a topic, which was made with as many as the settings say."""
     return [TopicPartition(topic, number) for number in range(settings.topic_partitions)]
 
 

@@ -23,7 +23,7 @@ class Usage:
 
 
 def server_processes() -> dict[str, Any]:
-    """Give PostgreSQL and Kafka by name where they run below this process, that is, where they are embedded."""
+    """Return PostgreSQL and Kafka by name where they run below this process, that is, where they are embedded."""
     found: dict[str, Any] = {}
     names = {"postgres": "PostgreSQL", "java": "Apache Kafka"}
     for process in psutil.Process().children(recursive=True):

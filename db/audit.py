@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Give a connection that sees the database as it is now, for as long as it is used, and holds nobody up."""
+    """Yield a connection that sees the database as it is now, for as long as it is used, and holds nobody up."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with connection.begin():
@@ -30,37 +30,37 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def organizations(connection: AsyncConnection) -> list[str]:
-    """Give every organization of which anything is kept."""
+    """Return every organization of which anything is kept."""
     return [row["organization"] for row in await fetch(connection, _ORGANIZATIONS)]
 
 
 async def log_rows(connection: AsyncConnection, shard: int, after: int = 0) -> AsyncIterator[tuple[LogRow, datetime]]:
-    """Give the rows of a shard past a position, in order, each with the instant at which it was recorded."""
+    """Yield the rows of a shard past a position, in order, each with the instant at which it was recorded."""
     async for row in _stream(connection, _LOG, shard, after):
         yield LogRow(*row[:6]), row[6]
 
 
 async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], LogRow]:
-    """Give the rows at places, shard and position; those that are missing are not in it."""
+    """Return the rows at places, shard and position; those that are missing are not in it."""
     shards, positions = [shard for shard, _ in places], [position for _, position in places]
     rows = await fetch(connection, _LOG_AT, shards=shards, positions=positions)
     return {(row["shard"], row["position"]): LogRow(*row.values()) for row in rows}
 
 
 async def kept_from(connection: AsyncConnection) -> int:
-    """Give the position from which on rows are kept; partitions of those before may have been archived."""
+    """Return the position from which on rows are kept; partitions of those before may have been archived."""
     row = (await fetch(connection, _LOWEST_PARTITION))[0]
     return int(row["number"] or 0) * PARTITION_POSITIONS
 
 
 async def all_bindings(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Give the bindings of organizations, project by project, each project's in order."""
+    """Yield the bindings of organizations, project by project, each project's in order."""
     async for row in _stream(connection, _BINDINGS, names):
         yield row
 
 
 async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Give the projects of organizations, in the order of `all_bindings`."""
+    """Yield the projects of organizations, in the order of `all_bindings`."""
     async for row in _stream(connection, _PROJECTS, names):
         yield row
 
@@ -68,7 +68,7 @@ async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> Asy
 async def all_accounts(
     connection: AsyncConnection, names: Sequence[str]
 ) -> AsyncIterator[tuple[Account, PaymentProfile | None, int, str | None]]:
-    """Give the accounts of organizations, each with its payment profile, the number and phase of its history's end."""
+    """Yield the accounts of organizations, each with its payment profile, the number and phase of its history's end."""
     async for row in _stream(connection, _ACCOUNTS, names):
         account = account_of({name: row[f"account_{name}"] for name in ACCOUNT_TYPES})
         profile = None
@@ -78,13 +78,13 @@ async def all_accounts(
 
 
 async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Give the claimed command ids of organizations, each with the row of the log where its result should stand."""
+    """Yield the claimed command ids of organizations, each with the row of the log where its result should stand."""
     async for row in _stream(connection, _CLAIMS, names):
         yield row
 
 
 async def all_pending(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Give the commands of organizations whose final result is yet to come."""
+    """Yield the commands of organizations whose final result is yet to come."""
     async for row in _stream(connection, _PENDING, names):
         yield row
 

@@ -25,7 +25,7 @@ async def store_contacts(connection: AsyncConnection, contacts: Iterable[Account
 async def load_contact(
     connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption
 ) -> Contact | None:
-    """Give an account's contact; None when it has none, or it was erased. Raises Unopenable."""
+    """Return an account's contact; None when it has none, or it was erased. Raises Unopenable."""
     row = (await connection.execute(_FIND, {"organization": organization, "account": account})).one_or_none()
     if row is None or row.wrapped_key is None:
         return None

@@ -36,7 +36,7 @@ async def list_dead_letters(
     before: int | None = None,
     limit: int,
 ) -> list[KeptDeadLetter]:
-    """Give up to `limit` dead letters, the newest first: of a reason, with a number below `before`.
+    """Return up to `limit` dead letters, the newest first: of a reason, with a number below `before`.
 
     `only_waiting` leaves out those that were redriven.
     """
@@ -45,12 +45,12 @@ async def list_dead_letters(
 
 
 async def waiting_dead_letters(connection: AsyncConnection, reason: DeadLetterReason | None) -> list[int]:
-    """Give the numbers of the dead letters of a reason that were not redriven yet, the oldest first."""
+    """Return the numbers of the dead letters of a reason that were not redriven yet, the oldest first."""
     return list((await connection.execute(_WAITING, {"reason": reason})).scalars())
 
 
 async def find_dead_letters(connection: AsyncConnection, numbers: Sequence[int]) -> list[KeptDeadLetter]:
-    """Give the dead letters with these numbers, in their order; those that are not there are left out."""
+    """Return the dead letters with these numbers, in their order; those that are not there are left out."""
     return [_kept(row) for row in await connection.execute(_FIND, {"numbers": list(numbers)})]
 
 
@@ -60,14 +60,14 @@ async def mark_redriven(connection: AsyncConnection, number: int) -> None:
 
 
 def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
-    """Give the value of a dead letter's record, opened with the keys if it is sealed. Raises Unopenable."""
+    """Return the value of a dead letter's record, opened with the keys if it is sealed. Raises Unopenable."""
     if kept.sealed is None or keys is None:
         return kept.record.value
     return unseal(kept.sealed, about_dead_letter(kept.record), keys)
 
 
 def about_dead_letter(record: Record) -> str:
-    """Give what a dead letter's sealed value is bound to: the place of its record."""
+    """Return what a dead letter's sealed value is bound to: the place of its record."""
     return f"dead-letter:{record.place}"
 
 

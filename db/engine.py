@@ -31,7 +31,7 @@ _SESSION = {
 
 
 def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
-    """Give an engine for `postgresql://` or `postgresql+asyncpg://` addresses; connections are checked before use."""
+    """Return an engine for `postgresql://` or `postgresql+asyncpg://` addresses; connections are checked before use."""
     engine = create_async_engine(
         _asyncpg_url(database_url),
         pool_size=pool_size,
@@ -45,7 +45,7 @@ def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
 
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Give a connection outside of the pool, for LISTEN; it ends without a word to a server that may be gone."""
+    """Yield a connection outside of the pool, for LISTEN; it ends without a word to a server that may be gone."""
     url = _asyncpg_url(database_url).set(drivername="postgresql")
     connection = await asyncpg.connect(
         url.render_as_string(hide_password=False),
@@ -59,7 +59,7 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
 
 
 async def driver(connection: AsyncConnection) -> Any:
-    """Give the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
+    """Return the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
 
     A connection with the isolation level `AUTOCOMMIT` has no transaction.
     """
@@ -91,7 +91,7 @@ def _commits_by_itself(connection: AsyncConnection) -> bool:
 
 @cache
 def _numbered(statement: TextClause) -> tuple[str, list[str]]:
-    """Give a statement with its named parameters numbered, as PostgreSQL wants them, and their names in order."""
+    """Return a statement with its named parameters numbered, as PostgreSQL wants them, and their names in order."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     return _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text), names
 

@@ -14,7 +14,7 @@ _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheErr
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same work may succeed later: the database is away, busy, full, or chose another's work."""
+    """Return whether the same work may succeed later: the database is away, busy, full, or chose another's work."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)
@@ -29,18 +29,18 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_wrong_schema(error: BaseException) -> bool:
-    """Tell whether the tables are not those that this version works with, so that no work can succeed."""
+    """Return whether the tables are not those that this version works with, so that no work can succeed."""
     state = _sqlstate(error)
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
 
 
 def is_claimed_before(error: BaseException) -> bool:
-    """Tell whether a command's id was taken by an earlier batch, which this one had not asked for."""
+    """Return whether a command's id was taken by an earlier batch, which this one had not asked for."""
     return getattr(_cause(error), "constraint_name", None) == "inbox_pkey"
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Give asyncpg's own error, which SQLAlchemy keeps behind two of its own."""
+    """Return asyncpg's own error, which SQLAlchemy keeps behind two of its own."""
     adapted = error.orig if isinstance(error, DBAPIError) else None
     return error if adapted is None else adapted.__cause__ or adapted
 

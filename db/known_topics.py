@@ -26,11 +26,11 @@ async def first_known(connection: AsyncConnection, topics: Iterable[KnownTopic])
 
 
 async def known(connection: AsyncConnection) -> dict[str, KnownTopic]:
-    """Give what is known of each topic, by its name without prefix."""
+    """Return what is known of each topic, by its name without prefix."""
     return {row.topic: KnownTopic(*row) for row in await connection.execute(_KNOWN)}
 
 
-async def know_anew(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> None:
+async def replace_known_topics(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> None:
     """Note the topics as they are now, instead of what was known of them."""
     await connection.execute(_NOTE, [_values(topic) for topic in topics])
 

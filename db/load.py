@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
 from db.engine import fetch
-from db.memory import Memory, Whole
+from db.memory import FullyLoaded, Memory
 from db.rows import (
     ACCOUNT_TYPES,
     FAN_OUT_TYPES,
@@ -44,7 +44,7 @@ class Loaded:
     """
 
     book: Book
-    whole: Whole
+    whole: FullyLoaded
     fingerprints: dict[tuple[str, str, str], bytes]
     handled: set[str]
 
@@ -56,7 +56,7 @@ async def load(
 
     Without `ask_for_claims` all ids are taken for unclaimed: if one is not, `store_claims` will fail.
     """
-    book, whole = Book(), Whole()
+    book, whole = Book(), FullyLoaded()
     await _load_organizations(connection, book, needs, whole, memory)
     attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
     # Only what changes an account, or its profile, is of interest to those that wait for it.
@@ -84,7 +84,7 @@ async def load(
 
 
 async def _load_organizations(
-    connection: AsyncConnection, book: Book, needs: Needs, whole: Whole, memory: Memory
+    connection: AsyncConnection, book: Book, needs: Needs, whole: FullyLoaded, memory: Memory
 ) -> None:
     whole.organizations |= needs.boundaries | needs.organizations
     known, unknown = memory.organizations.recall(whole.organizations)
@@ -152,7 +152,7 @@ async def _load_pages(connection: AsyncConnection, book: Book, needs: Needs) -> 
 
 
 async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> set[str]:
-    """Give the places of the records that were answered without claiming an id: of few, if any, among very many."""
+    """Return the places of the records that were answered without claiming an id: of few, if any, among very many."""
     spans: dict[tuple[str, int], tuple[int, int]] = {}
     for record in records:
         first, last = spans.get((record.topic, record.partition), (record.offset, record.offset))

@@ -41,12 +41,12 @@ class LogRow(NamedTuple):
 
 
 def largest_event_bytes(topic: str) -> int:
-    """Give the size of the largest event, with its headers, that is appended for a topic, named without its prefix."""
+    """Return the largest size of an event, headers included, for a topic (named without its prefix), in bytes."""
     return _LARGEST_BYTES[topic]
 
 
 def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> bytes:
-    """Give the SHA-256 over the hash of the row before and this row's topic, key and value, each with its length."""
+    """Return the SHA-256 over the hash of the row before and this row's topic, key and value, each with its length."""
     digest = hashlib.sha256(previous)
     for part in (topic.encode(), b"" if key is None else b"\x01" + key, value):
         digest.update(len(part).to_bytes(8, "big"))
@@ -54,10 +54,10 @@ def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> by
     return digest.digest()
 
 
-def extended(
+def chain_rows(
     heads: Mapping[int, Head], outgoing: Sequence[tuple[int, Outgoing]], source: str, last_instant: datetime
 ) -> tuple[list[tuple[Any, ...]], dict[int, Head]]:
-    """Give the rows that append events, each paired with its shard, to logs that end at the heads; and the heads then.
+    """Return the rows that append events, each paired with its shard, to logs that end at `heads`, and the new heads.
 
     A row begins with its shard and position. `last_instant` is the latest that was given out. Raises EventTooLarge.
     """
@@ -85,7 +85,7 @@ async def append(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -
 async def read(
     connection: AsyncConnection, after: dict[int, int], limit: int, byte_limit: int = 1024 * 1024
 ) -> list[LogRow]:
-    """Give rows of each shard past the position given for it, in order within the shard.
+    """Return rows of each shard past the position given for it, in order within the shard.
 
     Of each shard these are up to `limit` rows, and no more once their values have `byte_limit` bytes.
     """
@@ -101,7 +101,7 @@ async def read(
 
 
 async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogRow | None:
-    """Give one row of the log."""
+    """Return one row of the log."""
     rows = await read(connection, {shard: position - 1}, 1)
     return rows[0] if rows and rows[0].position == position else None
 

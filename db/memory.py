@@ -18,7 +18,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(slots=True)
-class Whole:
+class FullyLoaded:
     """Of what everything is known that a decision can ask: keys of projects, accounts and payment profiles, and names.
 
     A project with its active and pending bindings, an organization with its choices and fan-outs.
@@ -39,7 +39,7 @@ class Remembered(Generic[K]):
         self._entries: OrderedDict[K, tuple[int, tuple[Kept, ...]]] = OrderedDict()
 
     def recall(self, keys: Collection[K]) -> tuple[list[Kept], list[K]]:
-        """Give the records of the keys that are known, and the keys that are not; of a known key there may be none."""
+        """Return the records of the known keys, and the unknown keys. A known key may have no record."""
         records: list[Kept] = []
         unknown: list[K] = []
         for key in keys:
@@ -93,7 +93,7 @@ class Memory:
                 self._epochs[shard] += 1
         return {shard: self._epochs[shard] for shard in heads}
 
-    def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: Whole, book: Book) -> None:
+    def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: FullyLoaded, book: Book) -> None:
         """Remember what a transaction has left that committed: its shards with these heads.
 
         If it is told of its commit so late that another lane has entered since, it leaves nothing: another process may

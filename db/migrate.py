@@ -61,7 +61,7 @@ async def check(
 
 
 def head_revision() -> str:
-    """Give the revision that this version of the code works with."""
+    """Return the revision that this version of the code works with."""
     head = _scripts().get_current_head()
     if head is None:
         raise WrongSchema("This version of whopays has no migrations: it is not installed completely.")

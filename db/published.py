@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def published_at_least(connection: AsyncConnection) -> dict[int, int]:
-    """Give the position of each shard's log up to which it is published for certain."""
+    """Return the position of each shard's log up to which it is published for certain."""
     return {row.shard: row.position for row in await connection.execute(_READ)}
 
 
 async def unpublished(connection: AsyncConnection) -> int:
-    """Give how many rows of the log are not known to be published."""
+    """Return how many rows of the log are not known to be published."""
     return int((await connection.execute(_LEFT)).scalar_one())
 
 

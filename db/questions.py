@@ -25,13 +25,13 @@ class TimelineEntry:
 
 
 async def payer(connection: AsyncConnection, organization: str, project: str, at: datetime | None = None) -> str | None:
-    """Give the account that pays for a project now, or paid at an instant; None when nobody does."""
+    """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
     names = {"organization": organization, "project": project, "at": at}
     return (await connection.execute(_PAYER if at is None else _PAYER_AT, names)).scalar_one_or_none()
 
 
 async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
-    """Give all payers of a project, oldest first."""
+    """Return all payers of a project, oldest first."""
     rows = await connection.execute(_TIMELINE, {"organization": organization, "project": project})
     bindings = [Binding(**row._mapping) for row in rows]
     return [
@@ -49,7 +49,7 @@ async def timeline(connection: AsyncConnection, organization: str, project: str)
 async def account(
     connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption | None = None
 ) -> dict[str, Any] | None:
-    """Give an account with the members of `AccountChanged`, its latest `balance` (None when nothing was reported), and
+    """Return an account with the members of `AccountChanged`, its latest `balance` (None if never reported), and
     `projects`, how many it pays for; None when unknown.
 
     With keys its `contact` is opened too: personal data.
@@ -80,7 +80,7 @@ async def account(
 
 
 async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
-    """Give the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
+    """Return the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
     rows = await connection.execute(_HISTORY, {"organization": organization, "account": account})
     return [
         {
@@ -97,7 +97,7 @@ async def account_history(connection: AsyncConnection, organization: str, accoun
 
 
 async def projects_of_account(connection: AsyncConnection, organization: str, account: str) -> list[str]:
-    """Give the projects that an account pays for now, by name."""
+    """Return the projects that an account pays for now, by name."""
     rows = await connection.execute(_PROJECTS_OF_ACCOUNT, {"organization": organization, "account": account})
     return list(rows.scalars())
 
@@ -105,7 +105,7 @@ async def projects_of_account(connection: AsyncConnection, organization: str, ac
 async def results(
     connection: AsyncConnection, organization: str, command_id: str, source: str | None = None
 ) -> list[bytes]:
-    """Give the results of the commands with an id, of one source or of all: the events as they were published."""
+    """Return the results of the commands with an id, of one source or of all: the events as they were published."""
     names = {"organization": organization, "command_id": command_id, "source": source}
     return list((await connection.execute(_RESULTS, names)).scalars())
 

@@ -31,7 +31,7 @@ class ReadingWentBack(Exception):
 
 
 async def reading_positions(connection: AsyncConnection, topic: str) -> dict[int, int]:
-    """Give the next offset of each partition of a topic of which anything is known."""
+    """Return the next offset of each partition of a topic of which anything is known."""
     rows = await fetch(connection, _POSITIONS, topic=topic)
     return {row["partition"]: row["next_offset"] for row in rows}
 

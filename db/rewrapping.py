@@ -20,7 +20,7 @@ class Outdated:
 
     @property
     def total(self) -> int:
-        """Give how many there are in all."""
+        """How many there are in all."""
         return self.contacts + self.dead_letters
 
 

@@ -97,17 +97,17 @@ _HOLDS = TypeAdapter(tuple[Hold, ...])
 
 
 def columns(types: Mapping[str, str]) -> str:
-    """Give a select list; JSON comes as text, for the models to read strictly."""
+    """Return a select list; JSON comes as text, for the models to read strictly."""
     return ", ".join(f"CAST({name} AS text) AS {name}" if type_ == "jsonb" else name for name, type_ in types.items())
 
 
 def organization_row(record: Organization) -> dict[str, Any]:
-    """Give an organization's choices as a row."""
+    """Return an organization's choices as a row."""
     return {"organization": record.organization, "default_account": record.default_account}
 
 
 def account_row(account: Account) -> dict[str, Any]:
-    """Give an account as a row."""
+    """Return an account as a row."""
     balance = account.balance
     return {
         "organization": account.organization,
@@ -132,7 +132,7 @@ def account_row(account: Account) -> dict[str, Any]:
 
 
 def account_of(row: Mapping[str, Any]) -> Account:
-    """Give an account from its row."""
+    """Return an account from its row."""
     balance = None
     if row["outstanding"] is not None:
         balance = Balance(
@@ -161,7 +161,7 @@ def account_of(row: Mapping[str, Any]) -> Account:
 
 
 def project_row(project: Project) -> tuple[Any, ...]:
-    """Give a project as a whole row, in the order of the table's columns."""
+    """Return a project as a whole row, in the order of the table's columns."""
     return (
         project.organization,
         project.project,
@@ -176,7 +176,7 @@ def project_row(project: Project) -> tuple[Any, ...]:
 
 
 def binding_row(binding: Binding) -> tuple[Any, ...]:
-    """Give a binding as a whole row, in the order of the table's columns."""
+    """Return a binding as a whole row, in the order of the table's columns."""
     return (
         binding.organization,
         binding.project,
@@ -190,7 +190,7 @@ def binding_row(binding: Binding) -> tuple[Any, ...]:
 
 
 def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:
-    """Give a project, and the binding that pays for it, if any, from a row that holds both."""
+    """Return a project, and the binding that pays for it, if any, from a row that holds both."""
     organization, project = row["organization"], row["project"]
     known = Project(
         organization=organization,
@@ -217,19 +217,19 @@ def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:
 
 
 def profile_row(profile: PaymentProfile) -> dict[str, Any]:
-    """Give a payment profile as a row."""
+    """Return a payment profile as a row."""
     row = {name: getattr(profile, name) for name in PROFILE_TYPES}
     return row | {"origin": _origin_json(profile.origin)}
 
 
 def profile_of(row: Mapping[str, Any]) -> PaymentProfile:
-    """Give a payment profile from its row."""
+    """Return a payment profile from its row."""
     instants = {"expires_at": _aware(row["expires_at"]), "due_at": _aware(row["due_at"])}
     return PaymentProfile(**{**row, **instants, "origin": _origin_of(row["origin"])})
 
 
 def pending_row(pending: PendingBinding) -> dict[str, Any]:
-    """Give a pending binding as a row."""
+    """Return a pending binding as a row."""
     row = {name: getattr(pending, name) for name in PENDING_TYPES if name != "account"}
     # What was not said must not be said afterwards: expectedAccount means something when it is null.
     command = pending.command.model_dump_json(exclude_unset=True)
@@ -237,7 +237,7 @@ def pending_row(pending: PendingBinding) -> dict[str, Any]:
 
 
 def pending_of(row: Mapping[str, Any]) -> PendingBinding:
-    """Give a pending binding from its row."""
+    """Return a pending binding from its row."""
     return PendingBinding(
         organization=row["organization"],
         project=row["project"],
@@ -252,7 +252,7 @@ def pending_of(row: Mapping[str, Any]) -> PendingBinding:
 
 
 def fan_out_row(fan_out: FanOut) -> dict[str, Any]:
-    """Give a fan-out as a row."""
+    """Return a fan-out as a row."""
     row = {name: getattr(fan_out, name) for name in FAN_OUT_TYPES}
     return row | {
         "kind": str(fan_out.kind),
@@ -262,7 +262,7 @@ def fan_out_row(fan_out: FanOut) -> dict[str, Any]:
 
 
 def fan_out_of(row: Mapping[str, Any]) -> FanOut:
-    """Give a fan-out from its row."""
+    """Return a fan-out from its row."""
     members = {**row, "kind": NoticeKind(row["kind"]), "reason": PhaseReason(row["reason"])}
     return FanOut(**{**members, "origin": _origin_of(row["origin"])})
 

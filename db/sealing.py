@@ -40,15 +40,15 @@ class KeyEncryption(Protocol):
 
     @property
     def active(self) -> str:
-        """Give the id of the key-encryption key that wraps what is new."""
+        """The id of the key-encryption key that wraps what is new."""
         ...
 
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
-        """Give the id of the active key-encryption key, and the wrapped key."""
+        """Return the id of the active key-encryption key, and the wrapped key."""
         ...
 
     def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
-        """Give the data key. Raises Unopenable."""
+        """Return the data key. Raises Unopenable."""
         ...
 
 
@@ -61,7 +61,7 @@ class LocalKeys:
 
     @property
     def active(self) -> str:
-        """Give the id of the key that wraps what is new."""
+        """The id of the key that wraps what is new."""
         return self._active
 
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
@@ -76,7 +76,7 @@ class LocalKeys:
 
 
 def fresh_key() -> str:
-    """Give a new key-encryption key: 32 random bytes, in base64."""
+    """Return a new key-encryption key: 32 random bytes, in base64."""
     return b64encode(os.urandom(KEY_BYTES)).decode()
 
 

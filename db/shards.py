@@ -30,7 +30,7 @@ class Head:
 
 @lru_cache(maxsize=65_536)
 def shard_of(boundary: str, shards: int) -> int:
-    """Give the shard of an organization, by Kafka's own partition function."""
+    """Return the shard of an organization, by Kafka's own partition function."""
     return int(murmur2(boundary.encode()) & 0x7FFFFFFF) % shards
 
 
@@ -66,7 +66,7 @@ async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spa
 
 
 async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
-    """Give the head of every shard's log, as committed."""
+    """Return the head of every shard's log, as committed."""
     rows = await fetch(connection, _ALL)
     return {row["shard"]: _head(row) for row in rows}
 

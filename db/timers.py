@@ -7,13 +7,13 @@ from domain.messages import Due, DueKind
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Give up to `limit` of what is due by the database's clock, the longest due first, without the fan-outs."""
+    """Return up to `limit` of what is due by the database's clock, the longest due first, without the fan-outs."""
     rows = await connection.execute(_DUE, {"row_limit": limit})
     return [Due(DueKind(row.kind), row.organization, row.name) for row in rows]
 
 
 async def unfinished_fan_outs(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Give up to `limit` of the accounts that have fan-outs to be gone on with, the oldest first."""
+    """Return up to `limit` of the accounts that have fan-outs to be gone on with, the oldest first."""
     rows = await connection.execute(_FAN_OUTS, {"row_limit": limit})
     return [Due(DueKind.FAN_OUT, row.organization, row.account) for row in rows]
 

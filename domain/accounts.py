@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from domain.book import Book
 from domain.decision import Context, Decision, rejected
 from domain.notices import tell
-from domain.phase import settle
+from domain.phase import reassess
 from domain.rules import allowed_profile, existing_account
 from domain.state import Account, AccountContact
 from schemas.commands import (
@@ -43,7 +43,7 @@ def create_account(command: CreateAccount, book: Book, context: Context, policy:
         preferences=command.preferences,
     )
     contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
-    return settled(None, account, book, context, policy, contact=contact if command.contact else None)
+    return decide_account(None, account, book, context, policy, contact=contact if command.contact else None)
 
 
 def update_account(command: UpdateAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
@@ -62,7 +62,7 @@ def update_account(command: UpdateAccount, book: Book, context: Context, policy:
     contact = None
     if command.gives("contact") and command.contact != book.contact(account):
         contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
-    return settled(account, changed, book, context, policy, contact=contact)
+    return decide_account(account, changed, book, context, policy, contact=contact)
 
 
 def attach_payment_profile(
@@ -75,7 +75,7 @@ def attach_payment_profile(
         broken += allowed_profile(book.payment_profile(command.organization, command.payment_profile), policy)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return settled(account, replace(account, payment_profile=command.payment_profile), book, context, policy)
+    return decide_account(account, replace(account, payment_profile=command.payment_profile), book, context, policy)
 
 
 def detach_payment_profile(
@@ -86,7 +86,7 @@ def detach_payment_profile(
     broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return settled(account, replace(account, payment_profile=None), book, context, policy)
+    return decide_account(account, replace(account, payment_profile=None), book, context, policy)
 
 
 def suspend_account(command: SuspendAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
@@ -103,10 +103,10 @@ def suspend_account(command: SuspendAccount, book: Book, context: Context, polic
     else:
         hold = Hold(reason=command.reason, message=command.message, by=context.sender, placed_at=context.now)
         holds = (*account.holds, hold)
-    return settled(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context, policy)
 
 
-def settled(
+def decide_account(
     before: Account | None,
     changed: Account,
     book: Book,
@@ -116,9 +116,9 @@ def settled(
     contact: AccountContact | None = None,
     reason: str | None = None,
 ) -> Decision:
-    """Give what a change of an account comes to: its phase, its events, and what its projects are told."""
+    """Return what a change of an account comes to: its phase, its events, and what its projects are told."""
     profile = book.payment_profile(changed.organization, changed.payment_profile)
-    transition = settle(before, changed, profile, policy, context, reason, is_touched=contact is not None)
+    transition = reassess(before, changed, profile, policy, context, reason, is_touched=contact is not None)
     if transition is None:
         return Decision(Outcome.UNCHANGED, account=changed.account)
     told = tell(transition.turn, book, context)
@@ -133,7 +133,7 @@ def settled(
 
 
 def _merged(account: Account, command: UpdateAccount, policy: OperatorPolicy) -> tuple[Account, list[Violation]]:
-    """Give the account as the update leaves it, or what is malformed in that."""
+    """Return the account as the update leaves it, or what is malformed in that."""
     malformed: list[Violation] = []
     changed = account
     if command.gives("display_name"):

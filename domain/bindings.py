@@ -27,7 +27,7 @@ class Rebinding:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """Give the records to keep."""
+        """The records to keep."""
         return (self.project, *self.bindings)
 
 

@@ -54,7 +54,7 @@ class BoundProjects:
             del self.first[place]
 
     def lowest(self, most: int) -> list[str]:
-        """Give the first projects by name, at most so many.
+        """Return the first projects by name, at most so many.
 
         Raises LookupError when too few were loaded, since others of a batch took them away: alone a message has enough.
         """
@@ -128,59 +128,59 @@ class Book:
             self._put(change)
 
     def default_account(self, organization: str) -> str | None:
-        """Give the account that pays for projects which become Active without a payer."""
+        """Return the account that pays for projects which become Active without a payer."""
         chosen = self._organizations.get(organization)
         return None if chosen is None else chosen.default_account
 
     def account(self, organization: str, account: str) -> Account | None:
-        """Give an account of an organization, if it exists there."""
+        """Return an account of an organization, if it exists there."""
         return self._accounts.get((organization, account))
 
     def contact(self, account: Account) -> Contact | None:
-        """Give an account's contact."""
+        """Return an account's contact."""
         return self._contacts.get(account.key)
 
     def project(self, organization: str, project: str) -> Project | None:
-        """Give a project as last reported, also a deleted one."""
+        """Return a project as last reported, also a deleted one."""
         return self._projects.get((organization, project))
 
     def payment_profile(self, organization: str, payment_profile: str | None) -> PaymentProfile | None:
-        """Give a payment profile as last reported."""
+        """Return a payment profile as last reported."""
         return None if payment_profile is None else self._profiles.get((organization, payment_profile))
 
     def active_binding(self, organization: str, project: str) -> Binding | None:
-        """Give the binding that pays for a project now."""
+        """Return the binding that pays for a project now."""
         return self._active.get((organization, project))
 
     def bound_projects(self, account: Account) -> BoundProjects:
-        """Give the projects that an account pays for now."""
+        """Return the projects that an account pays for now."""
         return self._bound.get(account.key, BoundProjects())
 
     def accounts_attached_to(self, profile: PaymentProfile) -> list[Account]:
-        """Give the accounts that a payment profile is attached to, by name."""
+        """Return the accounts that a payment profile is attached to, by name."""
         names = sorted(self._attached.get(profile.key, ()))
         return [self._accounts[profile.organization, name] for name in names]
 
     def is_retired(self, organization: str, project: str, uid: str) -> bool:
-        """Tell whether a `uid` has given its project's name to another."""
+        """Return whether a `uid` has given its project's name to another."""
         return RetiredUid(organization=organization, project=project, uid=uid) in self._retired
 
     def scheduled(self, project: Key) -> PendingBinding | None:
-        """Give the binding that a project is scheduled for."""
+        """Return the binding that a project is scheduled for."""
         pending = self._pending.get(project, {})
         return next((one for one in pending.values() if one.kind == "Scheduled"), None)
 
     def queue(self, project: Key) -> list[PendingBinding]:
-        """Give the bindings that wait for a project, the first to be served first."""
+        """Return the bindings that wait for a project, the first to be served first."""
         pending = self._pending.get(project, {})
         return [pending[number] for number in sorted(pending) if pending[number].kind == "Waiting"]
 
     def next_pending_number(self, project: Key) -> int:
-        """Give the number of the next pending binding of a project."""
+        """Return the number of the next pending binding of a project."""
         return max(self._pending.get(project, {}), default=0) + 1
 
     def waited_for(self, account: Key) -> list[Key]:
-        """Give the projects whose first waiting binding is to an account, by name."""
+        """Return the projects whose first waiting binding is to an account, by name."""
         return [
             (organization, project)
             for organization, project, number in sorted(self._waiting_for.get(account, ()))
@@ -188,7 +188,7 @@ class Book:
         ]
 
     def overdue(self, now: datetime) -> list[PendingBinding]:
-        """Give the bindings whose instant, or the end of whose wait, has come: the longest due first."""
+        """Return the bindings whose instant, or the end of whose wait, has come: the longest due first."""
         heads = (one for project in self._pending for one in (self.scheduled(project), *self.queue(project)[:1]))
         return sorted((one for one in heads if one and one.due_at <= now), key=lambda one: (one.due_at, one.key))
 
@@ -197,31 +197,31 @@ class Book:
         self._pages[fan_out.key] = (page, is_last)
 
     def page(self, fan_out: FanOut) -> tuple[list[str], bool]:
-        """Give the next projects that a fan-out tells, and whether they are the last."""
+        """Return the next projects that a fan-out tells, and whether they are the last."""
         return self._pages[fan_out.key]
 
     def fan_outs(self, account: Key) -> list[FanOut]:
-        """Give the fan-outs of an account that are not done, in order."""
+        """Return the fan-outs of an account that are not done, in order."""
         pending = self._fan_outs.get(account, {})
         return [pending[number] for number in sorted(pending)]
 
     def about_project(self, project: Key) -> tuple[Kept, ...]:
-        """Give all records of a project: itself, its active binding, its pending ones."""
+        """Return all records of a project: itself, its active binding, its pending ones."""
         known = self._projects.get(project), self._active.get(project)
         return (*(one for one in known if one is not None), *self._pending.get(project, {}).values())
 
     def about_account(self, account: Key) -> tuple[Kept, ...]:
-        """Give an account's record, if it exists."""
+        """Return an account's record, if it exists."""
         known = self._accounts.get(account)
         return () if known is None else (known,)
 
     def about_payment_profile(self, payment_profile: Key) -> tuple[Kept, ...]:
-        """Give a payment profile's record, if it exists."""
+        """Return a payment profile's record, if it exists."""
         known = self._profiles.get(payment_profile)
         return () if known is None else (known,)
 
     def about_organization(self, organization: str) -> tuple[Kept, ...]:
-        """Give what concerns an organization as a whole: its choices and its fan-outs."""
+        """Return what concerns an organization as a whole: its choices and its fan-outs."""
         chosen = self._organizations.get(organization)
         fan_outs = [one for key, of in self._fan_outs.items() if key[0] == organization for one in of.values()]
         return (*fan_outs,) if chosen is None else (chosen, *fan_outs)

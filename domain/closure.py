@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from domain.accounts import settled
+from domain.accounts import decide_account
 from domain.book import Book
 from domain.decision import Context, Decision, rejected
 from domain.rules import existing_account
@@ -46,7 +46,7 @@ def request_closure(command: RequestClosure, book: Book, context: Context, polic
     if broken or account is None:
         return rejected(broken, account=command.account)
     closure = Closure(by=context.sender, reason=command.reason, requested_at=context.now)
-    return settled(account, replace(account, closure=closure), book, context, policy, reason=command.reason)
+    return decide_account(account, replace(account, closure=closure), book, context, policy, reason=command.reason)
 
 
 def approve_closure(command: ApproveClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
@@ -57,7 +57,7 @@ def approve_closure(command: ApproveClosure, book: Book, context: Context, polic
         broken = _approval_rules(account, book, context.sender)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    decision = settled(account, replace(account, phase=Phase.ARCHIVED), book, context, policy)
+    decision = decide_account(account, replace(account, phase=Phase.ARCHIVED), book, context, policy)
     if book.default_account(account.organization) == account.account:
         cleared = Organization(organization=account.organization)
         return replace(decision, changes=(*decision.changes, cleared))
@@ -70,7 +70,7 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context, pol
     broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return settled(account, replace(account, closure=None), book, context, policy)
+    return decide_account(account, replace(account, closure=None), book, context, policy)
 
 
 def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:
@@ -92,12 +92,12 @@ def _blockers(account: Account, book: Book) -> list[Violation]:
         blockers = {"count": bound.count, "projects": bound.lowest(LISTED_PROJECTS)}
         broken.append(violation(Reason.ACTIVE_BINDINGS_EXIST, message, field="/account", blockers=blockers))
     balance = account.balance
-    is_settled = (
+    owes_nothing = (
         balance is not None
         and balance.outstanding == 0
         and (bound.last_ended_at is None or balance.as_of >= bound.last_ended_at)
     )
-    if account.activated_at is not None and not is_settled:
+    if account.activated_at is not None and not owes_nothing:
         message = "a balance of exactly zero must be reported, as of the end of the account's last binding or later"
         blockers = {
             "outstanding": format_decimal(balance.outstanding) if balance else None,

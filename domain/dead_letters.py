@@ -23,8 +23,8 @@ class Dead:
     boundary: str
 
 
-def dead_letter(dead: Dead, now: datetime) -> Outgoing:
-    """Give the event that tells of a dead record; of a card number only where it was found."""
+def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
+    """Return the event that tells of a dead record; of a card number only where it was found."""
     record = dead.record
     value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER

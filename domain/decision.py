@@ -20,7 +20,7 @@ class Clock:
         self.last = now - _MICROSECOND
 
     def next(self) -> datetime:
-        """Give an instant later than any given before."""
+        """Return an instant later than any given before."""
         self.last += _MICROSECOND
         return self.last
 
@@ -35,16 +35,16 @@ class Context:
 
     @property
     def now(self) -> datetime:
-        """Give the database's clock after the locks: what has come, and what is still to come."""
+        """The database's clock after the locks: what has come, and what is still to come."""
         return self.clock.now
 
     @property
     def sender(self) -> str:
-        """Give who asks or reports."""
+        """Who asks or reports."""
         return self.origin.sender
 
     def cause(self, reason: str | None = None) -> Cause:
-        """Give the cause as events tell it."""
+        """Return the cause as events tell it."""
         if self.is_command:
             return Cause(command_id=self.origin.caused_by, by=self.sender, reason=reason)
         return Cause(fact_id=self.origin.caused_by, by=self.sender, reason=reason)

@@ -6,7 +6,7 @@ from domain.bindings import release
 from domain.book import Book
 from domain.decision import Context
 from domain.notices import tell
-from domain.phase import settle
+from domain.phase import reassess
 from domain.state import Change, PaymentProfile, Project, RetiredUid
 from schemas.events import Phase
 from schemas.facts import PaymentProfileChanged, ProjectChanged
@@ -18,11 +18,11 @@ from schemas.records import DeadLetterReason, Unanswerable
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a fact changes. `awakened` is a project that became Active without a payer; `gone` tells that one ended."""
+    """What a fact changes. `newly_active` is a project that became Active without a payer; `gone`: one ended."""
 
     changes: tuple[Change, ...]
     events: tuple[Outgoing, ...] = ()
-    awakened: Project | None = None
+    newly_active: Project | None = None
     gone: bool = False
 
 
@@ -71,14 +71,14 @@ def payment_profile_expired(profile: PaymentProfile, book: Book, context: Contex
 
 
 def _followed(profile: PaymentProfile, book: Book, context: Context, policy: OperatorPolicy) -> Learned:
-    """Keep a profile, and settle the accounts that it is attached to."""
+    """Keep a profile, and reassess the accounts that it is attached to."""
     changes: list[Change] = [profile]
     events: list[Outgoing] = []
     notices = 0
     for account in book.accounts_attached_to(profile):
         if account.phase is Phase.ARCHIVED:
             continue
-        transition = settle(account, account, profile, policy, context)
+        transition = reassess(account, account, profile, policy, context)
         if transition is not None:
             told = tell(transition.turn, book, context, before=notices)
             notices += len(told.events)
@@ -88,7 +88,7 @@ def _followed(profile: PaymentProfile, book: Book, context: Context, policy: Ope
 
 
 def is_known_by_place(fact: ProjectChanged, book: Book, *, is_stale: bool) -> bool:
-    """Tell whether a report, delivered again after another `uid` took the name over, could mean something else.
+    """Return whether a report, delivered again after another `uid` took the name over, could mean something else.
 
     To be asked before what it says is applied. Such a record is remembered by its place; all others are told by their
     version and their `uid`.
@@ -138,7 +138,7 @@ def _succeeds(fact: ProjectChanged, known: Project, uid: str, book: Book, contex
     return Learned(
         (*ended.changes, retired, successor),
         ended.events,
-        awakened=successor if successor.state == "Active" else None,
+        newly_active=successor if successor.state == "Active" else None,
         gone=True,
     )
 
@@ -152,4 +152,4 @@ def _reported(project: Project, known: Project | None, book: Book, context: Cont
         released = release(project, active, context, "ProjectDeleted")
         return Learned(released.changes, (released.event,), gone=True)
     becomes_active = project.state == "Active" and (known is None or known.state != "Active")
-    return Learned((project,), awakened=project if becomes_active and active is None else None)
+    return Learned((project,), newly_active=project if becomes_active and active is None else None)

@@ -7,7 +7,7 @@ from typing import assert_never
 from domain.bindings import bind, bind_project
 from domain.book import Book
 from domain.commands import decide
-from domain.dead_letters import Dead, dead_letter
+from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
 from domain.messages import Claim, Due, DueKind, Folded, Identity, Message
@@ -44,11 +44,11 @@ def fold(
             case CommandMessage():
                 batch.answer(message)
             case FactMessage():
-                batch.learn(message)
+                batch.take_in_fact(message)
             case Dead():
-                batch.bury(message)
+                batch.dead_letter(message)
             case Due():
-                batch.act(message)
+                batch.do_due(message)
             case _:
                 assert_never(message)
     return batch.folded
@@ -68,7 +68,7 @@ class _Batch:
         """Act on the pending bindings that fell due before the batch was read."""
         for pending in self._book.overdue(self._clock.now):
             kind = DueKind.SCHEDULED_BINDING if pending.kind == "Scheduled" else DueKind.WAITING_BINDING
-            self.act(Due(kind, pending.organization, pending.project))
+            self.do_due(Due(kind, pending.organization, pending.project))
 
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it, and if it is no dry run do what follows."""
@@ -92,14 +92,14 @@ class _Batch:
             self._tell_superseded(ended)
             self._serve_affected(decision.changes)
 
-    def learn(self, message: FactMessage) -> None:
+    def take_in_fact(self, message: FactMessage) -> None:
         """Take in a fact, and do what follows."""
         context = Context(self._clock, _origin_of(message.event, message.sender), is_command=False)
         try:
             learned = self._learned(message, context)
         except Unanswerable as refusal:
-            organization = message.fact.organization
-            self.bury(Dead(message.record, refusal.reason, refusal.detail, is_private=False, boundary=organization))
+            boundary = message.fact.organization
+            self.dead_letter(Dead(message.record, refusal.reason, refusal.detail, is_private=False, boundary=boundary))
             return
         fact = message.fact
         if isinstance(fact, ProjectChanged) and is_known_by_place(fact, self._book, is_stale=learned is None):
@@ -109,14 +109,14 @@ class _Batch:
             return
         self._take_in(learned, context)
 
-    def bury(self, dead: Dead) -> None:
+    def dead_letter(self, dead: Dead) -> None:
         """Answer a record with a dead letter."""
         self.folded.dead.append(dead)
         self.folded.unclaimed.append(dead.record)
-        self.folded.outgoing.append(dead_letter(dead, self._clock.next()))
+        self.folded.outgoing.append(dead_letter_of(dead, self._clock.next()))
 
-    def act(self, due: Due) -> None:
-        """Do what is due, if it still is: another may have been quicker."""
+    def do_due(self, due: Due) -> None:
+        """Do what is due, unless another worker already has."""
         book, now = self._book, self._clock.now
         key = (due.organization, due.name)
         match due.kind:
@@ -166,9 +166,9 @@ class _Batch:
             self._end_schedule(key)
         # What waits for the project is judged first, then the default account.
         self._serve_affected(learned.changes)
-        awakened = learned.awakened
-        if awakened is not None and self._book.active_binding(*awakened.key) is None:
-            self._find_payer(awakened.key, context)
+        newly_active = learned.newly_active
+        if newly_active is not None and self._book.active_binding(*newly_active.key) is None:
+            self._find_payer(newly_active.key, context)
 
     def _find_payer(self, key: Key, context: Context) -> None:
         """Bind a project without a payer to the default account, or tell it that it has none."""
@@ -267,7 +267,7 @@ class _Batch:
     def _publish_result(
         self, identity: Identity, type_: str, origin: Origin, decision: Decision, *, dry_run: bool
     ) -> int:
-        """Give where among the outgoing events the result stands."""
+        """Return where among the outgoing events the result stands."""
         outgoing = self.folded.outgoing
         outgoing.append(result_of(identity, type_, origin, decision, self._clock.next(), dry_run=dry_run))
         self.folded.outcomes[decision.outcome] = self.folded.outcomes.get(decision.outcome, 0) + 1

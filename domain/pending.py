@@ -47,18 +47,18 @@ def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book) -> Dec
 
 
 def is_worth_waiting(decision: Decision) -> bool:
-    """Tell whether a binding was refused for nothing but what may still come."""
+    """Return whether a binding was refused for nothing but what may still come."""
     reasons = {broken.reason for broken in decision.violations}
     return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
 
 
 def context_of(pending: PendingBinding, clock: Clock) -> Context:
-    """Give the context that a pending binding is decided in: its own sender and cause."""
+    """Return the context that a pending binding is decided in: its own sender and cause."""
     return Context(clock, pending.origin, is_command=True)
 
 
 def superseded(pending: PendingBinding) -> Decision:
-    """Give the final result of a scheduled binding that something else ended."""
+    """Return the final result of a scheduled binding that something else ended."""
     message = "something later replaced, cancelled or outlived the scheduled binding"
     command = pending.command
     return rejected([violation(Reason.SUPERSEDED, message)], account=command.account, project=command.project)

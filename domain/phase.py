@@ -58,7 +58,7 @@ class Transition:
     turn: Turn | None
 
 
-def settle(
+def reassess(
     before: Account | None,
     changed: Account,
     profile: PaymentProfile | None,
@@ -96,7 +96,7 @@ def settle(
 
 
 def standing(account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime) -> Standing:
-    """Give the phase that follows from an account, its attached profile and the operator's policy at an instant."""
+    """Return the phase that follows from an account, its attached profile and the operator's policy at an instant."""
     configuration, payment, holds = _findings(account, profile, policy, now)
     if account.phase is Phase.ARCHIVED:
         return Standing(Phase.ARCHIVED, PhaseReason.CLOSED, _MESSAGES[PhaseReason.CLOSED])

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from domain.accounts import settled
+from domain.accounts import decide_account
 from domain.book import Book
 from domain.decision import Context, Decision, rejected
 from domain.rules import existing_account
@@ -29,7 +29,7 @@ def request_reactivation(
         else hold
         for hold in account.holds
     )
-    return settled(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context, policy)
 
 
 def approve_reactivation(
@@ -46,7 +46,7 @@ def approve_reactivation(
     if broken:
         return rejected(broken, account=command.account)
     holds = tuple(hold for hold in account.holds if hold not in chosen)
-    return settled(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context, policy)
 
 
 def _hold_rules(account: Account | None, reasons: tuple[str, ...] | None) -> list[Violation]:

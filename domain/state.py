@@ -63,7 +63,7 @@ class Account:
 
     @property
     def key(self) -> Key:
-        """Give the organization and the account's name."""
+        """The organization and the account's name."""
         return (self.organization, self.account)
 
 
@@ -77,7 +77,7 @@ class AccountContact:
 
     @property
     def key(self) -> Key:
-        """Give the organization and the account's name."""
+        """The organization and the account's name."""
         return (self.organization, self.account)
 
 
@@ -115,7 +115,7 @@ class Project:
     last_ended_at: datetime | None = None
 
     def bound(self, number: int) -> "Project":
-        """Give the project with one binding event more, by which its binding of this number began."""
+        """Return the project with one binding event more, by which its binding of this number began."""
         return Project(
             organization=self.organization,
             project=self.project,
@@ -129,7 +129,7 @@ class Project:
 
     @property
     def key(self) -> Key:
-        """Give the organization and the project's name."""
+        """The organization and the project's name."""
         return (self.organization, self.project)
 
 
@@ -172,7 +172,7 @@ class PaymentProfile:
 
     @property
     def key(self) -> Key:
-        """Give the organization and the profile's name."""
+        """The organization and the profile's name."""
         return (self.organization, self.payment_profile)
 
 
@@ -194,7 +194,7 @@ class Binding:
     released: bool = False
 
     def ended(self, instant: datetime, *, released: bool = False) -> "Binding":
-        """Give the binding with its end."""
+        """Return the binding with its end."""
         return Binding(
             organization=self.organization,
             project=self.project,
@@ -208,7 +208,7 @@ class Binding:
 
     @property
     def binding_id(self) -> str:
-        """Give the binding's id: the same for the same binding, and used by no other."""
+        """The binding's id: the same for the same binding, and used by no other."""
         return _uuid5(f"whopays:{self.organization}/{self.project}/{self.number}")
 
 
@@ -231,7 +231,7 @@ class PendingBinding:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Give the organization, the project and the number."""
+        """The organization, the project and the number."""
         return (self.organization, self.project, self.number)
 
 
@@ -254,7 +254,7 @@ class FanOut:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Give the organization, the account and the number."""
+        """The organization, the account and the number."""
         return (self.organization, self.account, self.number)
 
 
@@ -273,7 +273,7 @@ Change = Kept | PhaseEntered | Done
 
 @lru_cache(maxsize=4096)
 def _uuid5(name: str) -> str:
-    """Give what `uuid.uuid5(NAMESPACE_URL, name)` gives (RFC 9562 section 5.5), in a third of its time."""
+    """Return what `uuid.uuid5(NAMESPACE_URL, name)` gives (RFC 9562 section 5.5), in a third of its time."""
     sign = sha1(NAMESPACE_URL.bytes + name.encode(), usedforsecurity=False).hexdigest()
     return f"{sign[:8]}-{sign[8:12]}-5{sign[13:16]}-{_VARIANT[sign[16]]}{sign[17:20]}-{sign[20:32]}"
 

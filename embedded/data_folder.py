@@ -55,7 +55,7 @@ class DataFolder:
         (self.path / "logs").mkdir(exist_ok=True)
 
     def release(self) -> None:
-        """Give the folder back. Whoever comes next still waits for servers that have not ended."""
+        """Return the folder back. Whoever comes next still waits for servers that have not ended."""
         for lock in (self._servers_lock, self._owner_lock):
             if lock is not None:
                 lock.close()
@@ -101,11 +101,11 @@ class DataFolder:
         return self._servers_lock.fileno()
 
     def log(self, name: str) -> Path:
-        """Give the path of a log file."""
+        """Return the path of a log file."""
         return self.path / "logs" / f"{name}.log"
 
     def password(self) -> str:
-        """Give the database's password: random, chosen once."""
+        """Return the database's password: random, chosen once."""
         choices = self._choices()
         if choices.password is None:
             choices = _Choices(secrets.token_hex(16), choices.ports)
@@ -113,7 +113,7 @@ class DataFolder:
         return str(choices.password)
 
     def choose_ports(self, names: Sequence[str], *, new: bool = False) -> dict[str, int]:
-        """Give a port for each name: those of the last time where all are still free and not `new` ones are wanted."""
+        """Return a port for each name: those of last time if all are still free and no `new` ones are wanted."""
         choices = self._choices()
         known = {name: choices.ports[name] for name in names if name in choices.ports}
         if not new and len(known) == len(names) and all(is_free(port) for port in known.values()):

@@ -38,7 +38,7 @@ class Library:
 
 
 def class_path(report: Callable[[str], None]) -> str:
-    """Give the class path of Kafka, after downloading what is not in the cache yet.
+    """Return the class path of Kafka, after downloading what is not in the cache yet.
 
     Needs the network only the first time. `report` is told what is downloaded and how far it is. Raises `EmbeddedError`
     when a library cannot be downloaded or is not the pinned one.
@@ -62,7 +62,7 @@ def class_path(report: Callable[[str], None]) -> str:
 
 
 def cache_directory() -> Path:
-    """Give the folder for what is downloaded: `WHOPAYS_CACHE_DIR`, else the user's cache folder."""
+    """Return the folder for what is downloaded: `WHOPAYS_CACHE_DIR`, else the user's cache folder."""
     configured = os.environ.get("WHOPAYS_CACHE_DIR")
     if configured:
         return Path(configured).expanduser().absolute()

@@ -67,7 +67,7 @@ class Kafka(Server):
         self._class_path = class_path(self._report)
 
     def preparation(self) -> Program | None:
-        """Give Kafka's own formatting of a new data folder."""
+        """Return Kafka's own formatting of a new data folder."""
         if (self._folder.path / _DATA).exists():
             return None
         self._folder.remove(_NEW_DATA)
@@ -85,7 +85,7 @@ class Kafka(Server):
         (self._folder.path / _NEW_DATA).rename(self._folder.path / _DATA)
 
     def program(self) -> Program:
-        """Give the broker."""
+        """Return the broker."""
         self._write_configuration(
             _DATA, client_port=self.ports["kafka_port"], controller_port=self.ports["kafka_controller_port"]
         )
@@ -148,5 +148,5 @@ class Kafka(Server):
 
 
 def new_cluster_id() -> str:
-    """Give a random id for a cluster."""
+    """Return a random id for a cluster."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

@@ -7,7 +7,7 @@ from embedded.errors import EmbeddedError
 
 
 def folder_of_package(name: str) -> Path:
-    """Give the folder of a package, found without importing it. Raises `EmbeddedError` when it is not installed."""
+    """Return the folder of a package, found without importing it. Raises `EmbeddedError` when it is not installed."""
     package = find_spec(name)
     if package is None or not package.submodule_search_locations:
         raise EmbeddedError(

@@ -11,7 +11,7 @@ down, or even connect to itself there."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Give `count` different ports that nobody listens on now. Another process may take one before it is used."""
+    """Return `count` different ports that nobody listens on now. Another process may take one before it is used."""
     chosen: set[int] = set()
     while len(chosen) < count:
         port = secrets.choice(_SERVERS_PORTS)

@@ -42,7 +42,7 @@ class PostgreSQL(Server):
         return f"postgresql+asyncpg://{USER}:{self._folder.password()}@{LOOPBACK}:{port}/{DATABASE}"
 
     def preparation(self) -> Program | None:
-        """Give `initdb` for a new folder. Raises `EmbeddedError` for data of another PostgreSQL."""
+        """Return `initdb` for a new folder. Raises `EmbeddedError` for data of another PostgreSQL."""
         if self._data.exists():
             version = (self._data / "PG_VERSION").read_text().strip()
             if version != MAJOR_VERSION:
@@ -77,7 +77,7 @@ class PostgreSQL(Server):
         (self._folder.path / _NEW_DATA).rename(self._data)
 
     def program(self) -> Program:
-        """Give `postgres`."""
+        """Return `postgres`."""
         # The folder's lock proves that no server of it lives. Left behind by a killed one, this file could name a
         # process id that meanwhile is another program's, and the server would refuse to start.
         (self._data / "postmaster.pid").unlink(missing_ok=True)

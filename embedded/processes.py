@@ -63,7 +63,7 @@ class Process:
         return self._supervisor.pid
 
     def exit_code(self) -> int | None:
-        """Give the program's exit code, or nothing while it runs."""
+        """Return the program's exit code, or nothing while it runs."""
         return self._supervisor.poll()
 
     def run_to_end(self, seconds: float) -> None:
@@ -91,7 +91,7 @@ class Process:
         self._supervisor.wait()
 
     def output(self) -> str:
-        """Give what the program has written to its log since it was started."""
+        """Return what the program has written to its log since it was started."""
         if not self._program.log.exists():
             return ""
         with self._program.log.open("rb") as log:
@@ -99,14 +99,14 @@ class Process:
             return log.read().decode("utf-8", "replace")
 
     def failure(self, what: str) -> EmbeddedError:
-        """Give an error that says what happened, where the log is, and its last lines."""
+        """Return an error that says what happened, where the log is, and its last lines."""
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]
         shown = "\n".join(f"    {line}" for line in lines) or "    (nothing was written)"
         return EmbeddedError(f"{self._program.name} {what}. The end of its log, {self._program.log}:\n{shown}")
 
 
 def clean_environment(*, without_prefixes: Sequence[str]) -> dict[str, str]:
-    """Give this process's environment without the variables that would change how a server behaves."""
+    """Return this process's environment without the variables that would change how a server behaves."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(tuple(without_prefixes))}
     return kept | {"LC_ALL": "C.UTF-8"}
 

@@ -35,7 +35,7 @@ class Server(ABC):
 
     @abstractmethod
     def preparation(self) -> Program | None:
-        """Give the program that has to run once before the server's first start, or nothing when it has run."""
+        """Return the program that has to run once before the server's first start, or nothing when it has run."""
 
     @abstractmethod
     def prepared(self) -> None:
@@ -43,7 +43,7 @@ class Server(ABC):
 
     @abstractmethod
     def program(self) -> Program:
-        """Give the server as a program, for the present ports."""
+        """Return the server as a program, for the present ports."""
 
     @abstractmethod
     def is_ready(self) -> bool:

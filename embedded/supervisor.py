@@ -69,7 +69,7 @@ def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) 
 
 
 def prepare(death_signal: int, user_id: int | None, group_id: int | None) -> Callable[[], None]:
-    """Give what the server's process does before it becomes the server."""
+    """Return what the server's process does before it becomes the server."""
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def before_the_server() -> None:

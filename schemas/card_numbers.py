@@ -31,7 +31,7 @@ _NOT_SEARCHED: frozenset[Path] = frozenset(
 
 
 def is_card_number(text: str) -> bool:
-    """Tell whether `text`, without blanks and hyphens, is 13 to 19 digits that pass the Luhn check."""
+    """Return whether `text`, without blanks and hyphens, is 13 to 19 digits that pass the Luhn check."""
     if _CANDIDATE.fullmatch(text) is None:
         return False
     digits = [int(digit) for digit in _NOT_A_DIGIT.sub("", text)]
@@ -45,7 +45,7 @@ def holds_no_card_number(value: bytes) -> bool:
 
 
 def may_hold_card_number(value: bytes) -> bool:
-    """Tell whether something between two quotation marks is taken for a card number, in a value that is not read.
+    """Return whether something between two quotation marks is taken for a card number, in a value that is not read.
 
     Which member it stands in cannot be told there: one too many is hidden rather than one too few.
     """
@@ -55,7 +55,7 @@ def may_hold_card_number(value: bytes) -> bool:
 
 
 def card_number_pointers(data: Any) -> list[str]:
-    """Give a JSON pointer for each string that is taken for a card number; for a member's name, that of its object.
+    """Return a JSON pointer for each string that is taken for a card number; for a member's name, that of its object.
 
     A pointer that would quote too much, or something personal, ends at an object further out.
     """
@@ -63,7 +63,7 @@ def card_number_pointers(data: Any) -> list[str]:
 
 
 def without_card_numbers(data: Any) -> Any:
-    """Give a copy of `data` in which each card number, also in a member's name, is replaced by a fixed word."""
+    """Return a copy of `data` in which each card number, also in a member's name, is replaced by a fixed word."""
     match data:
         case str():
             return "<card number>" if is_card_number(data) else data

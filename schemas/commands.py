@@ -42,7 +42,7 @@ class Command(Wire):
     dry_run: Annotated[bool, NullIsAbsence] = False
 
     def fingerprint(self) -> bytes:
-        """Give 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
+        """Return 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
         # Defaults are left out, so that a member which a later version adds changes no earlier command's meaning.
         meaning = {}
         for name, default in _members(type(self)):
@@ -58,7 +58,7 @@ def _members(command: type[Command]) -> tuple[tuple[str, Any], ...]:
 
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
-    """Give the SHA-256 of a kind of message and what it says, whatever the order of members."""
+    """Return the SHA-256 of a kind of message and what it says, whatever the order of members."""
     try:
         written = orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -121,12 +121,12 @@ class UpdateAccount(Command):
     expected_version: Version | None = None
 
     def gives(self, member: str) -> bool:
-        """Tell whether the command says something of a member, be it null."""
+        """Return whether the command says something of a member, be it null."""
         return member in self.model_fields_set
 
     @property
     def only_erases_contact(self) -> bool:
-        """Tell whether it does nothing but clear the contact."""
+        """Whether it does nothing but clear the contact."""
         said = self.model_fields_set - {"organization", "account", "dry_run"}
         return said == {"contact"} and self.contact is None
 
@@ -213,7 +213,7 @@ class BindProject(Command):
 
     @property
     def expects_payer(self) -> bool:
-        """Tell whether the command says which account (or none) it takes for the current payer."""
+        """Whether the command says which account (or none) it takes for the current payer."""
         return "expected_account" in self.model_fields_set
 
     # Of a field, so that it is named along with whatever else is wrong.

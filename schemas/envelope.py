@@ -21,7 +21,7 @@ _NOT_IN_ATTRIBUTES = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def type_of(name: str) -> str:
-    """Give the `type` attribute of a message of this service: `io.milo.billing.{name}.v1`."""
+    """Return the `type` attribute of a message of this service: `io.milo.billing.{name}.v1`."""
     return f"{TYPE_PREFIX}{name}.v1"
 
 

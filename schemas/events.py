@@ -128,11 +128,11 @@ class Event(Said):
 
     @classmethod
     def name(cls) -> str:
-        """Give the event's name, the middle of its `type`."""
+        """Return the event's name, the middle of its `type`."""
         return cls.__name__
 
     def data(self) -> bytes:
-        """Give the event's `data` attribute, as JSON."""
+        """Return the event's `data` attribute, as JSON."""
         return _writer(type(self))(self)
 
 

@@ -30,7 +30,7 @@ class UnknownLanguage(ValueError):
 
 @lru_cache(maxsize=1024)
 def canonical_language(tag: str) -> str:
-    """Give a tag in the canonical form of RFC 5646 section 4.5: `ZH-hant-tw` is `zh-Hant-TW`, `iw` is `he`.
+    """Return a tag in the canonical form of RFC 5646 section 4.5: `ZH-hant-tw` is `zh-Hant-TW`, `iw` is `he`.
 
     Extensions and private use (`-u-`, `-x-`) are refused: the registry knows nothing of what they say. Raises
     UnknownLanguage.

@@ -36,12 +36,12 @@ class Outgoing:
 
     @property
     def topic(self) -> Topic:
-        """Give the topic that the event is published on, without prefix."""
+        """The topic that the event is published on, without prefix."""
         return self.event.topic
 
     @property
     def type(self) -> str:
-        """Give the event's `type` attribute, in full."""
+        """The event's `type` attribute, in full."""
         return type_of(self.event.name())
 
 
@@ -70,7 +70,7 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
 
 
 def headers_of(value: bytes) -> list[tuple[str, bytes]]:
-    """Give the Kafka headers of a rendered event: its content type, and each attribute as `ce_…`."""
+    """Return the Kafka headers of a rendered event: its content type, and each attribute as `ce_…`."""
     # The data come last, and inside of a string no quotation mark stands without its backslash.
     attributes = orjson.loads(value[: value.index(b',"data":')] + b"}")
     return [("content-type", CONTENT_TYPE), *[(f"ce_{name}", text.encode()) for name, text in attributes.items()]]

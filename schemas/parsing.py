@@ -51,7 +51,7 @@ class FactMessage:
 
     @property
     def sender(self) -> str:
-        """Give who reports: the fact's `authid`, else its `source`."""
+        """Who reports: the fact's `authid`, else its `source`."""
         return self.event.sender or self.event.source
 
 
@@ -128,7 +128,7 @@ def _meaning(well_formed: Command | None, data: Any, event: CloudEvent) -> bytes
 
 
 def _validated(model: type[Command], data: Any, policy: OperatorPolicy) -> tuple[Command | None, list[Violation]]:
-    """Give the command, and what is wrong with it.
+    """Return the command, and what is wrong with it.
 
     A command that only the operator's policy refuses is given all the same: what it means does not hang on the policy.
     """

@@ -24,7 +24,7 @@ def pointer(path: Path) -> str:
 
 
 def quotable(path: Path) -> Path:
-    """Give what may be said of a path: 100 characters of names, and below `contact` only the contract's own names."""
+    """Return what may be said of a path: 100 characters of names, and below `contact` only the contract's own names."""
     quoted = 0
     known = _CONTACT
     for depth, step in enumerate(path):

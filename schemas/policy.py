@@ -22,7 +22,7 @@ class OperatorPolicy:
     payment_profile_kinds_by_country: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def allows_payment_profile(self, kind: str, country: str | None) -> bool:
-        """Tell whether a profile of this kind may pay, in its country (None when it has not said one)."""
+        """Return whether a profile of this kind may pay, in its country (None when it has not said one)."""
         if kind not in self.payment_profile_kinds:
             return False
         in_country = None if country is None else self.payment_profile_kinds_by_country.get(country)
@@ -30,7 +30,7 @@ class OperatorPolicy:
 
 
 def policy_of(info: ValidationInfo) -> OperatorPolicy | None:
-    """Give the policy under which a validation runs, or None if it has none."""
+    """Return the policy under which a validation runs, or None if it has none."""
     policy = (info.context or {}).get("policy")
     return policy if isinstance(policy, OperatorPolicy) else None
 

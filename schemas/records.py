@@ -20,7 +20,7 @@ class Record:
 
     @property
     def place(self) -> str:
-        """Give `topic/partition/offset`."""
+        """Return `topic/partition/offset`."""
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 

@@ -25,7 +25,7 @@ class TaxNumberChecks:
 
 @cache
 def countries_of_standard(standard: str) -> frozenset[str]:
-    """Give the countries (ISO 3166-1 alpha-2) to which an e-invoicing standard belongs. Raises KeyError if unknown."""
+    """Return the countries (ISO 3166-1 alpha-2) that an e-invoicing standard belongs to. Raises KeyError if unknown."""
     entry = _tables()["eInvoicing"][standard]
     groups = _tables()["groups"]
     countries = set(entry.get("countries", ()))
@@ -34,13 +34,13 @@ def countries_of_standard(standard: str) -> frozenset[str]:
 
 @cache
 def participant_schemes() -> frozenset[str]:
-    """Give the four-digit scheme codes that a Peppol participant identifier may begin with."""
+    """Return the four-digit scheme codes that a Peppol participant identifier may begin with."""
     return frozenset(_tables()["participantSchemes"]["codes"])
 
 
 @cache
 def tax_number_checks(country: str) -> TaxNumberChecks | None:
-    """Give what a country's tax numbers are checked with, or None where no check is known."""
+    """Return what a country's tax numbers are checked with, or None where no check is known."""
     entry = _tables()["taxNumbers"]["countries"].get(country)
     if entry is None:
         return None

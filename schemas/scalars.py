@@ -50,7 +50,7 @@ class Patch(Wire):
     """Base of what an update gives: a member that is absent stays as it is, null clears it."""
 
     def merged(self, current: Wire | None) -> dict[str, Any]:
-        """Give the members, by field name, of what results from applying this to `current`: yet to be validated."""
+        """Return the members, by field name, of what results from applying this to `current`: yet to be validated."""
         members = {} if current is None else dict(current)
         for name in self.model_fields_set:
             members[name] = getattr(self, name)
@@ -58,7 +58,7 @@ class Patch(Wire):
 
 
 def is_identifier(value: object) -> bool:
-    """Tell whether `value` is the name of an organization, project, account or payment profile, matched whole."""
+    """Return whether `value` is the name of an organization, project, account or payment profile, matched whole."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 

@@ -17,7 +17,7 @@ class WrongTaxNumber(ValueError):
 
 
 def compact_tax_number(country: str, number: str) -> str:
-    """Give the one form in which a tax number of `country` (ISO 3166-1 alpha-2) is kept.
+    """Return the one form in which a tax number of `country` (ISO 3166-1 alpha-2) is kept.
 
     However it is spelled (with the country's prefix or without, in groups or not), a registration has one compact form:
     that of python-stdnum, mostly without prefix. What has no known check for its country is given back as it is.

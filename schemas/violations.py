@@ -13,7 +13,7 @@ def violations_of(error: ValidationError, below: Path = ()) -> list[Violation]:
 
 
 def faults_of(error: ValidationError, below: Path = ()) -> list[tuple[Path, str]]:
-    """Give each fault's path and message."""
+    """Return each fault's path and message."""
     found: list[tuple[Path, str]] = []
     for item in error.errors(include_url=False, include_input=False):
         path: Path = (*below, *item["loc"], *item.get("ctx", {}).get("below", ()))

@@ -8,7 +8,7 @@ from workers.runtime.settings import Settings
 
 
 def create_app() -> FastStream:
-    """Give the application; what to run it with is read from the environment now."""
+    """Return the application; what to run it with is read from the environment now."""
     settings = Settings()
     set_up_logs(settings)
     return Process(settings, ()).app

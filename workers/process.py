@@ -144,7 +144,7 @@ class Process:
         while True:
             answers = await self._broker.ping(timeout=_PING_SECONDS)
             for role, liveness in self._liveness.items():
-                if liveness.gets_on() and answers:
+                if liveness.is_making_progress() and answers:
                     self._metrics.alive(role)
             await asyncio.sleep(_PING_SECONDS)
 

@@ -65,10 +65,10 @@ class Timers:
         page = [_next_in_turn(fan_outs, self._last)] if fan_outs else []
         self._last = page[0] if page else None
         if others:
-            self._avoid(await self._batches.settle_due(others))
+            self._avoid(await self._batches.process_due(others))
         if page:
             began = time.monotonic()
-            self._avoid(await self._batches.settle_due(page))
+            self._avoid(await self._batches.process_due(page))
             # As long again for others: in the shard, and in the relay, which would otherwise fall ever further behind.
             await self._wait(min(time.monotonic() - began, _LONGEST_PAUSE_SECONDS))
         return bool(others or page)
@@ -96,7 +96,7 @@ class Timers:
 
 
 def _next_in_turn(fan_outs: Sequence[Due], last: Due | None) -> Due:
-    """Give the account whose turn it is after the last one, by name: a small fan-out need not wait for a large one."""
+    """Return the account whose turn is next, by name, so that a small fan-out never waits for a large one."""
     in_order = sorted(fan_outs, key=_name)
     return next((one for one in in_order if last is None or _name(one) > _name(last)), in_order[0])
 

@@ -88,7 +88,7 @@ async def _run(size: Size) -> Report:
 
 @contextmanager
 def _servers(size: Size) -> Iterator[Addresses]:
-    """Give the servers; Debezium needs a PostgreSQL with `wal_level = logical`, also where the environment names it."""
+    """Yield the servers. Debezium needs a PostgreSQL with `wal_level = logical`, wherever it comes from."""
     if not size.debezium or "WHOPAYS_DATABASE_URL" in os.environ:
         with servers() as addresses:
             yield addresses

@@ -114,7 +114,7 @@ async def _until_it_answers(connect: Connect) -> None:
 
 
 def _libraries() -> Path:
-    """Give the folder of all Java libraries; they are downloaded once, into the cache of the embedded broker's."""
+    """Return the folder of all Java libraries; they are downloaded once, into the cache of the embedded broker's."""
     # Importing these takes a while.
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
     from jgo.env import EnvironmentBuilder, LinkStrategy  # noqa: PLC0415

@@ -87,7 +87,7 @@ class Debezium(Outbox):
         return [identity for identity, *_ in placed]
 
     async def appended(self) -> list[Row]:
-        """Give the table since the mark."""
+        """Return the table since the mark."""
         query = "SELECT topic, key, value FROM debezium_outbox WHERE number > $1 ORDER BY number"
         rows = await self._connection.fetch(query, self._marked)
         return [Row(row["topic"], row["key"].encode(), row["value"].encode()) for row in rows]

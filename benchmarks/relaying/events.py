@@ -25,7 +25,7 @@ class Rebindings:
         self._numbers = count()
 
     def of(self, commands: int) -> list[Outgoing]:
-        """Give the events of so many more commands."""
+        """Return the events of so many more commands."""
         return [event for _ in range(commands) for event in self._next()]
 
     def _next(self) -> tuple[Outgoing, Outgoing]:

@@ -99,7 +99,7 @@ class Measurement:
         return Latency(len(latencies), rate, median(latencies), percentile_99, max(latencies), usage)
 
     async def _append_paced(self, outbox: Outbox, commands: int, interval: float) -> dict[str, float]:
-        """Give when each event's transaction had committed, by id."""
+        """Return when each event's transaction had committed, by id."""
         committed: dict[str, float] = {}
         began = time.perf_counter()
         for number in range(commands):
@@ -138,7 +138,7 @@ def _transactions(events: Iterable[Outgoing]) -> Iterable[list[Outgoing]]:
 
 
 async def _arrivals(observer: Observer, program: Program, count: int) -> dict[str, float]:
-    """Give when each event was seen, by id."""
+    """Return when each event was seen, by id."""
     arrived: dict[str, float] = {}
     while len(observer.records) < count:
         seen = len(observer.records)

@@ -45,13 +45,13 @@ class Ours(Outbox):
         placed = [(shard_of(event.boundary, self._settings.shards), event) for event in events]
         async with self._engine.begin() as connection:
             heads, instant = await lock_shards(connection, {shard for shard, _ in placed})
-            rows, moved = log.extended(heads, placed, self._settings.source, instant)
+            rows, moved = log.chain_rows(heads, placed, self._settings.source, instant)
             await log.append(connection, rows)
             await move_heads(connection, moved)
         return [f"{shard}-{position}" for shard, position, *_ in rows]
 
     async def appended(self) -> list[Row]:
-        """Give the log since the mark."""
+        """Return the log since the mark."""
         async with self._engine.connect() as connection:
             rows = await log.read(connection, self._marked, _ALL, _ALL)
         return [Row(self._settings.topic(row.topic), row.key or b"", row.value) for row in rows]

@@ -40,4 +40,4 @@ class Outbox(ABC):
 
     @abstractmethod
     async def appended(self) -> list[Row]:
-        """Give the rows since the mark; those of one key in the order in which they must be published."""
+        """Return the rows since the mark; those of one key in the order in which they must be published."""

@@ -29,7 +29,7 @@ class Report:
     latency: Mapping[str, Sequence[Latency]]
 
     def ratios(self) -> dict[str, float]:
-        """Give whopays' figures as multiples of the other's; nothing when it ran alone."""
+        """Return whopays' figures as multiples of the other's; nothing when it ran alone."""
         if len(self.throughput) < 2:
             return {}
         return {title: figure(self, "whopays") / figure(self, "Debezium") for title, figure in _FIGURES.items()}

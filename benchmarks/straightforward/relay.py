@@ -29,7 +29,7 @@ _BATCH_BYTES = 256 * 1024
 
 
 def producer_of(settings: Settings) -> AIOKafkaProducer:
-    """Give a producer that waits for all replicas and repeats nothing when it tries again."""
+    """Return a producer that waits for all replicas and repeats nothing when it tries again."""
     return AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         acks="all",
@@ -40,7 +40,7 @@ def producer_of(settings: Settings) -> AIOKafkaProducer:
 
 
 def relay(settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer) -> OutboxBroker:
-    """Give the broker that publishes the rows of the outbox; it holds as many connections as `CONNECTIONS`."""
+    """Return the broker that publishes the rows of the outbox; it holds as many connections as `CONNECTIONS`."""
     broker = OutboxBroker(engine, outbox_table=outbox, apply_types=False, logger=None, decoder=_whole)
     topics = {
         type_of(BindingChanged.name()).encode(): settings.topic(BINDINGS),

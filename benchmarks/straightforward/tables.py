@@ -68,7 +68,7 @@ class Account(Base):
     closure: Mapped[str | None]
 
     def record(self) -> known.Account:
-        """Give what the rules know."""
+        """Return what the rules know."""
         terms, closure = self.payment_terms, self.closure
         return known.Account(
             organization=self.organization,
@@ -95,7 +95,7 @@ class Project(Base):
     last_ended_at: Mapped[datetime | None]
 
     def record(self) -> known.Project:
-        """Give what the rules know."""
+        """Return what the rules know."""
         return known.Project(
             organization=self.organization,
             project=self.project,
@@ -131,7 +131,7 @@ class Binding(Base):
 
     @classmethod
     def of(cls, record: known.Binding) -> "Binding":
-        """Give the row of a binding that has begun."""
+        """Return the row of a binding that has begun."""
         return cls(
             organization=record.organization,
             project=record.project,
@@ -142,7 +142,7 @@ class Binding(Base):
         )
 
     def record(self) -> known.Binding:
-        """Give what the rules know."""
+        """Return what the rules know."""
         return known.Binding(
             organization=self.organization,
             project=self.project,
@@ -166,7 +166,7 @@ class Claim(Base):
 
     @classmethod
     def of(cls, claim: NewClaim) -> "Claim":
-        """Give the row of a claim."""
+        """Return the row of a claim."""
         return cls(
             organization=claim.organization,
             source=claim.source,
@@ -191,6 +191,6 @@ async def prepare(settings: Settings) -> None:
 
 
 def engine_of(settings: Settings, connections: int) -> AsyncEngine:
-    """Give an engine with a pool of so many connections; they are not checked before each use, which costs a query."""
+    """Return an engine with a pool of so many connections, not checked before each use: that would cost a query."""
     url = make_url(settings.database_url).set(drivername="postgresql+asyncpg")
     return create_async_engine(url, pool_size=connections, max_overflow=0)

@@ -26,7 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def worker(settings: Settings, answering: Answering) -> KafkaBroker:
-    """Give the broker that has commands answered.
+    """Return the broker that has commands answered.
 
     A command that fails is read again until it is through. Nothing behind it is acknowledged meanwhile: a consumer has
     one command in hand, and what it commits is all that came before.

@@ -88,7 +88,7 @@ async def _grow(settings: Settings, fleet: Fleet, model: Project, projects: int)
 async def _copy(
     connection: "asyncpg.Connection[asyncpg.Record]", table: str, model: Project, organizations: int
 ) -> str:
-    """Give the statement that copies the model's row of a table under the names of projects $1 to $2."""
+    """Return the statement that copies the model's row of a table under the names of projects $1 to $2."""
     columns = await columns_of(connection, table)
     names = _NAMES[table] | {"organization": f"'organization-' || lpad((place % {organizations})::text, 5, '0')"}
     copied = ", ".join(names.get(column, f'model."{column}"') for column in columns)

@@ -112,7 +112,7 @@ async def _measure(
     small: Sequence[Rebinding],
     per_second: float,
 ) -> tuple[dict[str, float], dict[str, Usage]]:
-    """Give by id the seconds of the small ones' commands, and what it took of the processes.
+    """Return by id the seconds of the small ones' commands, and what it took of the processes.
 
     Where there is a backlog, only those count which were acknowledged while it lasted.
     """

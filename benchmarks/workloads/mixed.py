@@ -115,7 +115,7 @@ class _Mixer:
         self._names = count(1)
 
     def mix(self, records: int) -> _Mix:
-        """Give so many records."""
+        """Return so many records."""
         organizations = self.fleet.organizations
         kinds = [kind for kind, part in _PARTS.items() for _ in range(round(records * part))]
         for _ in organizations:

@@ -79,7 +79,7 @@ async def run(servers: Servers, size: Size) -> Report:
 async def _whopays_times(
     fleet: Fleet, settings: Settings, items: int, per_second: float
 ) -> tuple[list[float], dict[str, Usage]]:
-    """Give the seconds that each command took, in the order of acknowledgement, and what it took of the processes."""
+    """Return the seconds that each command took, in the order of acknowledgement, and what it took of the processes."""
     contender = whopays_contender(fleet, items)
     commands, bindings, results = (
         settings.topic(name)

@@ -77,7 +77,7 @@ class _Probe:
         self._observer = observer
 
     async def seconds(self) -> float:
-        """Give the time from the acknowledgement of one command until its event is seen."""
+        """Return the time from the acknowledgement of one command until its event is seen."""
         message = self._fleet.rebind(self._project).message
         seen = self._observer.seen
         await self._producer.send_and_wait(self._topic, key=message.key, value=message.value)
@@ -106,7 +106,7 @@ async def _probes(probe: _Probe, number: int) -> list[float]:
 async def _suspend(
     fleet: Fleet, settings: Settings, programs: Sequence[Program], probe: _Probe
 ) -> tuple[dict[str, float], list[float]]:
-    """Give when the phase event, the result and the last notice were seen, and the neighbour's times meanwhile."""
+    """Return when the phase event, the result and the last notice were seen, and the neighbour's times meanwhile."""
     check = check_of(programs)
     organization = fleet.organizations[0]
     projects = len(fleet.projects) - 1

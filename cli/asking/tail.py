@@ -65,7 +65,7 @@ def tail(
 async def events(
     settings: Settings, topics: Sequence[Topic], *, from_beginning: bool
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Give the events of topics as they are published, read committed."""
+    """Yield the events of topics as they are published, read committed."""
     async with administration(settings) as admin:
         described = await admin.describe_topics([settings.topic(topic) for topic in topics])
     missing = [topic["topic"] for topic in described if topic["error_code"]]
@@ -97,6 +97,6 @@ async def events(
 
 
 def order(event: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Give what events are sorted by: their instant, then their place in the log."""
+    """Return what events are sorted by: their instant, then their place in the log."""
     shard, position = event["id"].split("-")
     return event["time"], int(shard), int(position)

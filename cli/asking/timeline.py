@@ -25,7 +25,7 @@ class Interval:
 
 
 def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
-    """Give the whole time since the first payer, with the gaps in which nobody paid."""
+    """Return the whole time since the first payer, with the gaps in which nobody paid."""
     found: list[Interval] = []
     following = [*(entry.established_at for entry in entries[1:]), None]
     for entry, begins_next in zip(entries, following, strict=False):

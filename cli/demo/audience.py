@@ -22,7 +22,7 @@ class Audience:
 
     @property
     def heard(self) -> list[dict[str, Any]]:
-        """Give every event so far, in the order it happened."""
+        """Every event so far, in the order it happened."""
         return sorted(self._heard, key=order)
 
     async def listen(self) -> None:

@@ -21,7 +21,7 @@ class Question:
 
 
 def questions_about(timelines: Timelines) -> list[Question]:
-    """Give questions whose answers show that intervals touch, are half-open, and may have a gap after a deletion."""
+    """Return questions whose answers show that intervals touch, are half-open, and may have a gap after a deletion."""
     rocket, website, portal = ("acme", "rocket"), ("acme", "website"), ("globex", "portal")
     moved = timelines[rocket][1].established_at
     gone, again = timelines[portal]

@@ -58,7 +58,7 @@ def introduce(screen: Console) -> None:
 
 
 def reporter(screen: Console) -> Callable[[str], None]:
-    """Give a function that prints a line of progress."""
+    """Return a function that prints a line of progress."""
     return lambda message: screen.print(Text(message, style="dim"), soft_wrap=True)
 
 
@@ -146,7 +146,7 @@ def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
 
 
 def _program() -> str:
-    """Give how `whopays` is called here: `make` leaves it in .venv, where a shell does not look."""
+    """Return how `whopays` is called here: `make` leaves it in .venv, where a shell does not look."""
     called = Path(sys.argv[0])
     if called.name != "whopays" or shutil.which("whopays"):
         return "whopays"
@@ -167,7 +167,7 @@ def _outcome(answer: Answer, outcome: str) -> Text:
 
 
 def _members(message: Message) -> Text:
-    """Give what a message says on one line, without the organization's name before its own things."""
+    """Return what a message says on one line, without the organization's name before its own things."""
     data = message.event["data"]
     shown = [f"{name}={_short(value)}" for name, value in data.items() if name not in _UNSAID]
     return Text.assemble((f"{data['organization']} ", "bold"), ", ".join(shown))

@@ -26,7 +26,7 @@ _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
 def servers(
     settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False
 ) -> Iterator[Settings]:
-    """Give the settings with the addresses of running servers: of the environment, else of embedded ones.
+    """Yield the settings with the addresses of running servers: of the environment, else of embedded ones.
 
     Raises CommandFailed where the packages of the embedded servers are missing, EmbeddedError where these do not start.
     """
@@ -65,7 +65,7 @@ def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bo
 
 
 def with_key(settings: Settings, folder: Path) -> Settings:
-    """Give the settings with a key-encryption key: their own, else one that is kept in the folder, made when absent."""
+    """Return the settings with a key-encryption key: their own, else one kept in the folder, made when absent."""
     if settings.encryption_keys:
         return settings
     kept = folder / _KEYS

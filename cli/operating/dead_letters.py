@@ -181,7 +181,7 @@ def _content(kept: KeptDeadLetter, value: bytes | None) -> dict[str, Any]:
 
 
 def _text(raw: bytes | None) -> str | None:
-    """Give bytes as text; what is not UTF-8 is shown as escapes such as `\\xff`."""
+    """Return bytes as text; what is not UTF-8 is shown as escapes such as `\\xff`."""
     return None if raw is None else raw.decode(errors="backslashreplace")
 
 

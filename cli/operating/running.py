@@ -59,7 +59,7 @@ async def migrate_tables(settings: Settings) -> tuple[str | None, str]:
 
 
 def health(as_json: AsJson = False) -> None:
-    """Tell whether the whopays process of this host (WHOPAYS_METRICS_PORT) is alive, role by role."""
+    """Return whether the whopays process of this host (WHOPAYS_METRICS_PORT) is alive, role by role."""
     port = load_settings().metrics_port
     if port == 0:
         raise CommandFailed("Set WHOPAYS_METRICS_PORT, for this command and for whopays run: health is asked there.")

@@ -27,7 +27,7 @@ def show_answer(console: Console, message: Message, answer: Answer) -> None:
 
 
 def result_panel(event: dict[str, Any], *, is_repeat: bool = False) -> Panel:
-    """Give a `CommandCompleted` as a panel: outcome, every violation, and what was announced."""
+    """Return a `CommandCompleted` as a panel: outcome, every violation, and what was announced."""
     data = event["data"]
     outcome = data["outcome"]
     parts: list[RenderableType] = [_outcome(data, is_repeat=is_repeat)]

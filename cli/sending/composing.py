@@ -32,34 +32,34 @@ class Message:
 
     @property
     def name(self) -> str:
-        """Give the name in its type, such as `BindProject`."""
+        """The name in its type, such as `BindProject`."""
         return short_type(self.event["type"])
 
     @property
     def is_command(self) -> bool:
-        """Tell whether a result will answer it."""
+        """Whether a result will answer it."""
         return self.topic is Topic.ADMIN_COMMANDS
 
     @property
     def organization(self) -> str | None:
-        """Give its organization, if it names one."""
+        """Its organization, if it names one."""
         data = self.event.get("data")
         organization = data.get("organization") if isinstance(data, dict) else None
         return organization if isinstance(organization, str) else None
 
     @property
     def key(self) -> bytes | None:
-        """Give the record key: the organization."""
+        """The record key: the organization."""
         return self.organization.encode() if self.organization else None
 
     @property
     def value(self) -> bytes:
-        """Give the record's value."""
+        """The record's value."""
         return json.dumps(self.event, ensure_ascii=False).encode()
 
     @property
     def headers(self) -> list[tuple[str, bytes]]:
-        """Give the record's headers."""
+        """The record's headers."""
         return [("content-type", CONTENT_TYPE)]
 
 
@@ -123,7 +123,7 @@ def _set_member(data: dict[str, Any], member: str, model: type[Wire]) -> None:
 
 
 def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:
-    """Give the JSON types that a model's member may have; none for a member that it does not know."""
+    """Return the JSON types that a model's member may have; none for a member that it does not know."""
     schema = model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     choices = [schema]

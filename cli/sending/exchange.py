@@ -51,7 +51,7 @@ class Answer:
 
     @property
     def is_interim(self) -> bool:
-        """Tell whether a further result follows."""
+        """Whether a further result follows."""
         return (
             self.result is not None and self.result["data"]["outcome"] in INTERIM and not self.result["data"]["dryRun"]
         )
@@ -115,7 +115,7 @@ class Exchange:
         return next((event for event in reversed(published) if _answers(event, message)), None)
 
     async def _is_committed(self, topic: Topic, number: int, offset: int) -> bool:
-        """Tell whether the service has read past a record of an input topic's partition."""
+        """Return whether the service has read past a record of an input topic's partition."""
         partition = TopicPartition(self._settings.topic(topic), number)
         try:
             offsets = await self._admin.list_consumer_group_offsets(
@@ -131,7 +131,7 @@ class Exchange:
         return bool(offsets[partition].offset > offset)
 
     async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
-        """Give the answer to a message that was read, from the log; None for a result that will be published yet."""
+        """Return the answer to a message that was read, from the log; None for a result that will be published yet."""
         caused = []
         # Closed at once, with its connection, also when it is not read to its end.
         async with aclosing(self._logged(after)) as logged:

@@ -111,7 +111,7 @@ def _content(file: str | None) -> dict[str, Any]:
 def _attributes(
     content: dict[str, Any], authid: str | None, id_: str | None, source: str | None
 ) -> dict[str, str | None]:
-    """Give the attributes that were said, and those that a whole CloudEvent in a file would have had."""
+    """Return the attributes that were said, and those that a whole CloudEvent in a file would have had."""
     said = {"authid": authid, "id": id_, "source": source}
     defaults = {"authid": _login_name(), "id": str(uuid.uuid4()), "source": "/cli"}
     is_event = "specversion" in content

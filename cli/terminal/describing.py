@@ -35,22 +35,22 @@ _TYPE_COLOURS = {
 
 
 def coloured(word: str) -> Text:
-    """Give an outcome, a phase or a condition's status in its colour."""
+    """Return an outcome, a phase or a condition's status in its colour."""
     return Text(word, style=COLOURS.get(word, ""))
 
 
 def short_type(type_: str) -> str:
-    """Give the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
+    """Return the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
     return type_.removeprefix(TYPE_PREFIX).removesuffix(".v1")
 
 
 def clock(instant: datetime) -> str:
-    """Give the time of day in UTC, to the millisecond."""
+    """Return the time of day in UTC, to the millisecond."""
     return instant.strftime("%H:%M:%S.%f")[:-3]
 
 
 def duration(seconds: float) -> str:
-    """Give a length of time in at most two units: `1.25 s`, `3 min 12 s`, `5 d 2 h`."""
+    """Return a length of time in at most two units: `1.25 s`, `3 min 12 s`, `5 d 2 h`."""
     if seconds < 60:
         return f"{seconds:.2f} s"
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -64,7 +64,7 @@ def duration(seconds: float) -> str:
 
 
 def event_line(event: dict[str, Any], *, with_day: bool = True) -> Text:
-    """Give an event in one line: when, sequence, type, subject, and what changed."""
+    """Return an event in one line: when, sequence, type, subject, and what changed."""
     instant = parse_instant(event["time"])
     name = short_type(event["type"])
     sequence = f"#{int(event['sequence'])}" if "sequence" in event else ""

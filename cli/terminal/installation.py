@@ -26,7 +26,7 @@ _SHARED = (
 
 
 def load_settings() -> Settings:
-    """Give the settings from the environment, completed by a `whopays dev` that runs in this folder."""
+    """Return the settings from the environment, completed by a `whopays dev` that runs in this folder."""
     said = Settings()
     running = {name: value for name, value in _running_here().items() if name not in said.model_fields_set}
     return Settings(**running) if running else said

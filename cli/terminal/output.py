@@ -13,12 +13,12 @@ _WIDTH_WITHOUT_TERMINAL = 100
 
 
 def console() -> Console:
-    """Give a console on standard output; it is 100 characters wide where there is no terminal."""
+    """Return a console on standard output; it is 100 characters wide where there is no terminal."""
     return Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
 
 
 def error_console() -> Console:
-    """Give a console on standard error."""
+    """Return a console on standard error."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
 
 

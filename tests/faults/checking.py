@@ -25,7 +25,7 @@ async def all_is_well(load: Load) -> None:
 
 
 async def verdict(load: Load, patience: float = _PATIENCE_SECONDS) -> list[str]:
-    """Give all that is wrong, in words, where much may be: also that it does not come to rest, or what ended a role.
+    """Return all that is wrong, in words, where much may be: also that it does not come to rest, or what ended a role.
 
     Who has ended is not waited for.
     """
@@ -49,7 +49,7 @@ async def verdict(load: Load, patience: float = _PATIENCE_SECONDS) -> list[str]:
 
 
 def faults_in(installation: Installation) -> list[str]:
-    """Give what ended roles, and what the database refused, by the logs of all processes."""
+    """Return what ended roles, and what the database refused, by the logs of all processes."""
     return [fault for worker in installation.workers for fault in _faults(worker.lines)]
 
 

@@ -51,5 +51,5 @@ class Clocks:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give the variables for a worker whose clock jumps."""
+        """The variables for a worker whose clock jumps."""
         return {"CLOCK_SHIFT_FILE": str(self.file)}

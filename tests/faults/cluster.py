@@ -39,7 +39,7 @@ class Cluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Give the addresses of all brokers."""
+        """The addresses of all brokers."""
         return ",".join(broker.server.bootstrap_servers for broker in self.brokers)
 
     async def whole(self) -> None:

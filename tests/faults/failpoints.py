@@ -108,7 +108,7 @@ class _Instrument(ast.NodeTransformer):
 
 
 def points() -> list[str]:
-    """Give the names of all failpoints."""
+    """Return the names of all failpoints."""
     return [point for module in MODULES for point in _rewritten(module, source_of(module))[1]]
 
 
@@ -122,12 +122,12 @@ def install(change: Change = lambda _, source: source) -> None:
 
 
 def environment(plan: Mapping[str, str]) -> dict[str, str]:
-    """Give the variables with which a process does, at each of some failpoints, what is planned there, once."""
+    """Return the variables with which a process does, at each of some failpoints, what is planned there, once."""
     return {"FAILPOINTS": json.dumps(dict(plan))}
 
 
 def reached(point: str) -> str:
-    """Give the line that a process writes when something happens at a failpoint."""
+    """Return the line that a process writes when something happens at a failpoint."""
     return f"failpoint: {point}"
 
 
@@ -171,7 +171,7 @@ class _Loader(SourceFileLoader):
 
 
 def source_of(name: str) -> str:
-    """Give the source text of a module."""
+    """Return the source text of a module."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     return Path(str(spec.origin)).read_text(encoding="utf-8")

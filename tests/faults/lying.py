@@ -26,7 +26,7 @@ class Lie:
 
 
 def told(lie: Lie, truth: Evidence) -> Evidence:
-    """Give a copy of the evidence with the lie in it."""
+    """Return a copy of the evidence with the lie in it."""
     evidence = copy(truth)
     for field in fields(evidence):
         setattr(evidence, field.name, copy(getattr(evidence, field.name)))

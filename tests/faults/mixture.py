@@ -48,7 +48,7 @@ class Mixture:
         self._organizations = [Organization(f"org-{number}", self._chance) for number in range(organizations)]
 
     def beginning(self) -> Iterator[Said]:
-        """Give what all the rest builds upon: accounts that are Ready, projects, and payers for most of them."""
+        """Yield what all the rest builds upon: accounts that are Ready, projects, and payers for most of them."""
         for organization in self._organizations:
             yield organization.report_profile("card", "Valid")
             for name in PROJECTS:
@@ -61,7 +61,7 @@ class Mixture:
             yield from of_the_huge.beginning(self._huge_projects, self._chance)
 
     def scenes(self) -> Iterator[list[Said]]:
-        """Give scene after scene, without end; the records of a scene belong together, in order."""
+        """Yield scene after scene, without end; the records of a scene belong together, in order."""
         scenes, weights = list(_WEIGHTS), list(_WEIGHTS.values())
         for number in count(1):
             is_huge = self._huge_projects > 0 and number % _SCENES_PER_FAN_OUT == 0

@@ -21,7 +21,7 @@ CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
 
 
 def partitions(installation: Installation, role: Role) -> list[TopicPartition]:
-    """Give the partitions of the topic that a role consumes."""
+    """Return the partitions of the topic that a role consumes."""
     topic = f"{installation.prefix}{role}"
     return [TopicPartition(topic, number) for number in range(installation.settings.topic_partitions)]
 
@@ -43,7 +43,7 @@ async def move_groups(installation: Installation, offsets: Mapping[Role, Mapping
 
 
 async def ends(installation: Installation, role: Role) -> dict[TopicPartition, int]:
-    """Give where those partitions end."""
+    """Return where those partitions end."""
     consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka_bootstrap_servers)
     await consumer.start()
     try:
@@ -81,7 +81,7 @@ async def recreate(installation: Installation, *topics: Topic) -> None:
 
 
 async def noted(installation: Installation, role: Role) -> dict[int, int]:
-    """Give how far the database says that the topic of a role was read."""
+    """Return how far the database says that the topic of a role was read."""
     async with installation.engine.connect() as connection:
         return await reading_positions(connection, f"{installation.prefix}{role}")
 

@@ -57,10 +57,10 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.consuming.lanes",
-                "        if await self._settle([record for records",
+                "        if await self._process([record for records",
                 "        offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}\n"
                 "        await self._source.acknowledge(offsets)\n"
-                "        if await self._settle([record for records",
+                "        if await self._process([record for records",
             ),
             _GROUP_IS_BELIEVED,
         ),
@@ -72,8 +72,8 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.consuming.lanes",
-                "        if await self._settle([record for records in batch.values() for record in records], since):",
-                "        await self._settle([record for records in batch.values() for record in "
+                "        if await self._process([record for records in batch.values() for record in records], since):",
+                "        await self._process([record for records in batch.values() for record in "
                 "records], since)\n        if batch:",
             ),
             _GROUP_IS_BELIEVED,
@@ -182,7 +182,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.batches.transaction",
-                "                return await self._settle(role, [_faulty(messages[0], fault, role)], began, reached, "
+                "                return await self._process(role, [_faulty(messages[0], fault, role)], began, reached, "
                 "is_last=True)\n",
                 "                return []\n",
             ),

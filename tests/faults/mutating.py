@@ -30,7 +30,7 @@ class Mutant:
     is_quick: bool = False
 
     def mutated(self, module: str, source: str) -> str:
-        """Give the changed source of a module."""
+        """Return the changed source of a module."""
         for patch in self.patches:
             if patch.module == module:
                 assert source.count(patch.old) == 1, f"{module} has {source.count(patch.old)} times: {patch.old}"

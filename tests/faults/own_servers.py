@@ -55,7 +55,7 @@ class Breakable(Generic[AnyServer]):
         await asyncio.to_thread(self.server.wait_until_ready)
 
     def processes(self) -> list[psutil.Process]:
-        """Give what runs of the server, first the process that all others come from."""
+        """Return what runs of the server, first the process that all others come from."""
         found: list[psutil.Process] = []
         with suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.server.supervisor_id).children(recursive=True)
@@ -133,7 +133,7 @@ class Breakable(Generic[AnyServer]):
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process has come to its end, whoever has yet to be told of it."""
+    """Return whether a process has come to its end, whoever has yet to be told of it."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -150,22 +150,22 @@ class OwnServers:
 
     @property
     def addresses(self) -> Addresses:
-        """Give where they are reached."""
+        """Where they are reached."""
         return Addresses(self.postgresql.server.database_url, self.kafka_address)
 
     @property
     def kafka_address(self) -> str:
-        """Give where the broker is reached."""
+        """Where the broker is reached."""
         return self.kafka.server.bootstrap_servers
 
     @property
     def servers(self) -> tuple[Breakable[PostgreSQL], Breakable[Kafka]]:
-        """Give both."""
+        """Both."""
         return self.postgresql, self.kafka
 
     @asynccontextmanager
     async def installation(self, bootstrap_servers: str | None = None) -> AsyncIterator[Installation]:
-        """Give a whopays on them, or with other brokers, of which no process runs yet.
+        """Yield a whopays on them, or with other brokers, of which no process runs yet.
 
         In the end the servers are mended, whatever happened.
         """
@@ -192,7 +192,7 @@ class OwnServers:
         await until(look, "a session of PostgreSQL", _ACCEPT_SECONDS)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """Give a session of the test's own."""
+        """Return a session of the test's own."""
         return await asyncpg.connect(self.addresses.database_url.replace("+asyncpg", ""))
 
 

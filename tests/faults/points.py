@@ -13,7 +13,7 @@ TIMERS = (Role.TIMERS,)
 RELAY = (Role.RELAY,)
 
 AT_WORK = {
-    CONSUMERS: "lanes.Lanes._run: _settle before",
+    CONSUMERS: "lanes.Lanes._run: _process before",
     TIMERS: "timers.Timers._wait: _stopping.wait before",
     RELAY: "relay.Relay._publish: _read after",
 }
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def after(self) -> str:
-        """Give the failpoint that the process comes to before anything befalls it."""
+        """The failpoint that the process comes to before anything befalls it."""
         return self.circumstance.after or AT_WORK[self.roles]
 
     def __str__(self) -> str:
@@ -64,7 +64,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """Give all rows: the batch's places come twice, in consumers and in timers."""
+    """Yield all rows: the batch's places come twice, in consumers and in timers."""
     for point in failpoints.points():
         if point in _NEVER:
             continue
@@ -83,10 +83,10 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "timers":
             yield TIMERS
         case "batch":
-            if not point.startswith("transaction.Batches.settle_due:"):
+            if not point.startswith("transaction.Batches.process_due:"):
                 yield CONSUMERS
             if (
-                not point.startswith(("transaction.Batches.settle:", "transaction.Batches._settle: _settle "))
+                not point.startswith(("transaction.Batches.process:", "transaction.Batches._process: _process "))
                 or "(" in point
             ):
                 yield TIMERS
@@ -108,8 +108,8 @@ _NEVER = {
 }
 
 _OUT_OF_THE_WAY = {
-    "transaction.Batches._settle: _settle (": Circumstance(plan={_LOADING: FAULT}),
-    "transaction.Batches._settle: _settle ": Circumstance(
+    "transaction.Batches._process: _process (": Circumstance(plan={_LOADING: FAULT}),
+    "transaction.Batches._process: _process ": Circumstance(
         plan={_LOADING: FAULT}, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"}
     ),
     "transaction.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),

@@ -10,7 +10,7 @@ _CARD_NUMBER = "4111 1111 1111 1111"
 
 
 def refusals(binding: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Give commands that are mostly refused, by name and with their members; `binding` are those of a sound one."""
+    """Return commands that are mostly refused, by name and with their members; `binding` are those of a sound one."""
     return (
         ("BindProject", {"project": "nowhere", "account": "missing"}),
         ("BindProject", binding | {"colour": "red"}),
@@ -24,7 +24,7 @@ def refusals(binding: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def poison(organization: str, event_id: str, topic: Topic) -> tuple[Said, ...]:
-    """Give records that only a dead letter can answer; some of them lie on this topic, the others where they must."""
+    """Return records that only a dead letter can answer; some of them lie on this topic, the others where they must."""
     key = organization.encode()
     members: dict[str, Any] = {"project": "p0", "account": "a"}
     fact = project(organization, "p0", ce_id=event_id)

@@ -52,7 +52,7 @@ async def _read_again(stage: Stage) -> list[str]:
 
 
 def _killed_at(roles: tuple[Role, ...], point: str, *, are_offsets_moved: bool = False) -> Scenario:
-    """Give the scenario in which a process is killed at a point, once there is something to lose."""
+    """Return the scenario in which a process is killed at a point, once there is something to lose."""
 
     async def killed(stage: Stage) -> list[str]:
         await stage.begun()
@@ -135,7 +135,7 @@ async def _timers_come_late(stage: Stage) -> list[str]:
     await stage.start(*CONSUMERS, Role.RELAY)
     await stage.begin()
     await all_consumed(stage.installation)
-    before, after = (f"timers.Timers._work: _batches.settle_due {place}" for place in ("before", "after"))
+    before, after = (f"timers.Timers._work: _batches.process_due {place}" for place in ("before", "after"))
     timers = await stage.start(Role.TIMERS, plan={before: failpoints.STOP, after: failpoints.TELL})
     await stage.load.say(bind("acme", "p0", "b", "now-due", effectiveAt=in_seconds(2)))
     await timers.logged(failpoints.reached(before))

@@ -153,7 +153,7 @@ class _Part:
 
 
 def _of_postgresql(own: OwnServers, title: str, chance: Random) -> _Part:
-    """Give any one of the processes whose title has a word in it; sessions have their user's name."""
+    """Return any one of the processes whose title has a word in it; sessions have their user's name."""
     found = [process for process in own.postgresql.processes()[1:] if title in " ".join(process.cmdline())]
     return _Part(chance.choice(found))
 

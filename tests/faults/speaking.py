@@ -43,7 +43,7 @@ class Chance:
         return self._random.randrange(100) < percent
 
     def new_id(self, kind: str) -> str:
-        """Give an id, or a name, of its own."""
+        """Return an id, or a name, of its own."""
         return f"{kind.lower()}-{next(self._numbers)}"
 
 
@@ -101,5 +101,5 @@ class Organization:
 
 
 def soon(seconds: int) -> str:
-    """Give the instant so many seconds from now, as it is sent; one below zero has passed."""
+    """Return the instant so many seconds from now, as it is sent; one below zero has passed."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")

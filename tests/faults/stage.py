@@ -77,18 +77,18 @@ Scenario = Callable[[Stage], Awaitable[list[str]]]
 
 
 def in_seconds(seconds: int) -> str:
-    """Give an instant that is so far away, as commands name it."""
+    """Return an instant that is so far away, as commands name it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 async def waits_or_has_done(installation: Installation) -> bool:
-    """Tell whether somebody waits for a lock, or a project has been deleted."""
+    """Return whether somebody waits for a lock, or a project has been deleted."""
     done = "SELECT count(*) > 0 FROM projects WHERE state = 'Deleted'"
     return await _asked(installation, _IS_WAITING) or await _asked(installation, done)
 
 
 async def waits_or_is_published(stage: Stage) -> bool:
-    """Tell whether somebody waits for a lock, or the command `behind` is answered and all is published."""
+    """Return whether somebody waits for a lock, or the command `behind` is answered and all is published."""
     if await _asked(stage.installation, _IS_WAITING):
         return True
     done = "SELECT count(*) > 0 FROM inbox WHERE command_id = 'behind'"
@@ -96,21 +96,21 @@ async def waits_or_is_published(stage: Stage) -> bool:
 
 
 async def payer_is(installation: Installation, name: str, payer: str) -> bool:
-    """Tell whether an account pays for a project."""
+    """Return whether an account pays for a project."""
     async with installation.engine.connect() as connection:
         paying = text("SELECT account FROM bindings WHERE project = :name AND ended_at IS NULL")
         return (await connection.execute(paying, {"name": name})).scalar_one_or_none() == payer
 
 
 async def is_kept_or_over(installation: Installation, worker: Worker) -> bool:
-    """Tell whether the third version of `p0` is known, or a process has ended."""
+    """Return whether the third version of `p0` is known, or a process has ended."""
     async with installation.engine.connect() as connection:
         version = (await connection.execute(text("SELECT version FROM projects WHERE project = 'p0'"))).scalar_one()
     return version == 3 or worker.process.returncode is not None
 
 
 async def is_published_or_over(load: Load, worker: Worker) -> bool:
-    """Tell whether all of the log is published, or a process has ended."""
+    """Return whether all of the log is published, or a process has ended."""
     return worker.process.returncode is not None or await is_published(load)
 
 

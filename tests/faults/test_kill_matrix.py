@@ -23,7 +23,7 @@ _IN_SHORT = (
     "relay.Relay._transact: asyncio.gather after",
     "relay.Relay._transact: asyncio.shield after",
     "takeover.Bound.note: note_published before",
-    "timers.Timers._work: _batches.settle_due after",
+    "timers.Timers._work: _batches.process_due after",
 )
 """The last moment before something is durable, and the first one after it."""
 

@@ -51,9 +51,9 @@ async def test_poison_at_every_place_of_a_batch(kind: str, engine: AsyncEngine) 
     with capture_logs():
         for turn, places in enumerate(product((True, False), repeat=_PLACES)):
             batch = _batch(kind, places, turn)
-            await deciding.settle(Role.PROJECTS, batch, _reader)
+            await deciding.process(Role.PROJECTS, batch, _reader)
             # Read once more, as after a crash: that changes nothing.
-            await deciding.settle(Role.PROJECTS, batch, _reader)
+            await deciding.process(Role.PROJECTS, batch, _reader)
             for record, is_poison in zip(batch, places, strict=True):
                 if is_poison:
                     expected_dead.append(record.offset)

@@ -25,7 +25,7 @@ LONG_RUNNING = ("postgres", "kafka", *ROLES)
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
-    """Give each package of a lock with its exact version and its hashes."""
+    """Return each package of a lock with its exact version and its hashes."""
     packages: dict[str, tuple[str, frozenset[str]]] = {}
     text = (ROOT / name).read_text().replace("\\\n", " ")
     for line in text.splitlines():
@@ -38,7 +38,7 @@ def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def declared() -> Iterator[Requirement]:
-    """Give every requirement that `pyproject.toml` names, for running, embedding, developing and building."""
+    """Yield every requirement that `pyproject.toml` names, for running, embedding, developing and building."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     yield from map(Requirement, project["project"]["dependencies"])
     for group in (project["project"]["optional-dependencies"], project["dependency-groups"]):
@@ -75,13 +75,13 @@ def test_production_runs_what_was_tested_without_servers_and_tools() -> None:
 
 
 def compose() -> dict[str, Any]:
-    """Give `compose.yaml` with its merges resolved."""
+    """Return `compose.yaml` with its merges resolved."""
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
     return loaded
 
 
 def dockerfile() -> list[tuple[str, str]]:
-    """Give the instructions of the `Dockerfile`, each with its arguments on one line."""
+    """Return the instructions of the `Dockerfile`, each with its arguments on one line."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
     lines = (line for line in text.splitlines() if line and not line.startswith("#"))
     return [(word, rest) for word, rest in (line.split(maxsplit=1) for line in lines)]
@@ -146,7 +146,7 @@ def test_nothing_starts_without_a_key_for_personal_data() -> None:
 
 
 def commands_in_packaging() -> Iterator[list[str]]:
-    """Give every command line of `whopays` that compose and the image run, without the program's name."""
+    """Yield every command line of `whopays` that compose and the image run, without the program's name."""
     services = compose()["services"]
     for name in ROLES:
         yield services[name]["command"]

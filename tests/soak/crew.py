@@ -29,15 +29,15 @@ class Crew:
         self.restarts = 0
 
     def all(self) -> list[Worker]:
-        """Give all processes that run."""
+        """Return all processes that run."""
         return [worker for worker in self._places.values() if worker.process.returncode is None]
 
     def any(self, chance: Random) -> Worker:
-        """Give one of them."""
+        """Return one of them."""
         return chance.choice(self.all())
 
     def memory(self) -> dict[str, int]:
-        """Give the bytes that the largest process of each kind has in memory."""
+        """Return the bytes that the largest process of each kind has in memory."""
         largest = dict.fromkeys(KINDS, 0)
         for (kind, _), worker in self._places.items():
             with contextlib.suppress(psutil.NoSuchProcess):

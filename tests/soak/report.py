@@ -19,7 +19,7 @@ _MB = 1024 * 1024
 
 
 def by_kind(broken: list[Broken]) -> dict[str, list[float]]:
-    """Give the seconds of recovery by kind of mishap."""
+    """Return the seconds of recovery by kind of mishap."""
     found = defaultdict(list)
     for one in broken:
         found[one.mishap].append(one.recovery_seconds)

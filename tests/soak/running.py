@@ -63,7 +63,7 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
-        """Give it as plain JSON."""
+        """Return it as plain JSON."""
         return asdict(self)
 
 
@@ -140,7 +140,7 @@ async def _sample(outcome: Outcome, installation: Installation, crew: Crew, load
 
 
 async def _connections(installation: Installation) -> int | None:
-    """Give how many sessions whopays has, or nothing while the database is away."""
+    """Return how many sessions whopays has, or nothing while the database is away."""
     url = installation.settings.database_url.replace("+asyncpg", "")
     try:
         async with asyncio.timeout(SAMPLE_SECONDS):

@@ -1,4 +1,4 @@
-"""Batches for tests that settle them without a broker in between."""
+"""Batches for tests that process them without a broker in between."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from workers.runtime.settings import Settings
 
 
 def records(*said: Said, offset: int = 0) -> list[Record]:
-    """Give records as Kafka would."""
+    """Return records as Kafka would."""
     begin = datetime(2026, 7, 1, tzinfo=UTC)
     return [
         Record(one.topic, 0, offset + number, begin + timedelta(seconds=number), one.key, one.headers, one.value)
@@ -24,6 +24,6 @@ def records(*said: Said, offset: int = 0) -> list[Record]:
 
 
 def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None, *, remembered_records: int = 1000) -> Batches:
-    """Give what settles batches in the database of the test."""
+    """Return what processes batches in the database of the test."""
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
     return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())

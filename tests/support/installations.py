@@ -79,21 +79,21 @@ class Installation:
 
     @property
     def kafka_bootstrap_servers(self) -> str:
-        """Give the address of the broker."""
+        """The address of the broker."""
         return self.settings.kafka_bootstrap_servers
 
     @property
     def prefix(self) -> str:
-        """Give what the topics' names begin with."""
+        """What the topics' names begin with."""
         return self.settings.topic_prefix
 
     @property
     def keys(self) -> LocalKeys:
-        """Give what opens personal data."""
+        """What opens personal data."""
         return self.settings.keys()
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Give the environment for a process of this installation."""
+        """Return the environment for a process of this installation."""
         settings = {
             f"WHOPAYS_{name.upper()}": str(value)
             for name, value in self.settings.model_dump(mode="json", exclude_defaults=True).items()
@@ -152,7 +152,7 @@ async def drop_database(addresses: Addresses, name: str) -> None:
 
 @asynccontextmanager
 async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[str, str]]:
-    """Give the name of a new installation and the address of its database, made from the template."""
+    """Yield the name of a new installation and the address of its database, made from the template."""
     name = f"t{uuid4().hex[:12]}"
     await administer(addresses, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
@@ -169,7 +169,7 @@ async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[s
 async def installed(
     addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES
 ) -> AsyncIterator[Installation]:
-    """Give an installation with its topics, and one running process for the roles; no process without roles."""
+    """Yield an installation with its topics, and one running process for the roles; no process without roles."""
     async with database(addresses, template) as (name, url):
         settings = Settings(
             database_url=url,
@@ -193,14 +193,14 @@ async def installed(
 
 
 def free_port() -> int:
-    """Give a port of this host on which nobody listens."""
+    """Return a port of this host on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
 def database_url(addresses: Addresses, name: str) -> str:
-    """Give the address of a database on the server."""
+    """Return the address of a database on the server."""
     return make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
 
 

@@ -41,13 +41,13 @@ class Published:
 
     @property
     def event(self) -> dict[str, Any]:
-        """Give the CloudEvent."""
+        """The CloudEvent."""
         event: dict[str, Any] = orjson.loads(self.value)
         return event
 
     @property
     def data(self) -> dict[str, Any]:
-        """Give the event's data."""
+        """The event's data."""
         data: dict[str, Any] = self.event["data"]
         return data
 
@@ -103,7 +103,7 @@ async def all_consumed(installation: Installation, *roles: Role) -> None:
 
 
 async def acknowledged_offsets(installation: Installation, role: Role) -> dict[TopicPartition, int]:
-    """Give the offsets that a role's consumer group has committed."""
+    """Return the offsets that a role's consumer group has committed."""
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
     try:
         await admin.start()
@@ -172,17 +172,17 @@ async def exactly_published(installation: Installation) -> list[Published]:
 
 
 def told_unpaid(found: Sequence[Published]) -> set[str]:
-    """Give the projects of which a notice says that they have no payer."""
+    """Return the projects of which a notice says that they have no payer."""
     return {one.data["project"] for one in found if one.topic == Topic.NOTICES and one.data["account"] is None}
 
 
 def results(found: Sequence[Published]) -> dict[str, dict[str, Any]]:
-    """Give the results among published records by command id; the last one where there are several."""
+    """Return the results among published records by command id; the last one where there are several."""
     return {one.data["commandId"]: one.data for one in found if one.topic == Topic.COMMAND_RESULTS}
 
 
 def dead_letters(found: Sequence[Published]) -> list[dict[str, Any]]:
-    """Give the dead letters among published records."""
+    """Return the dead letters among published records."""
     return [one.data for one in found if one.topic == Topic.DEAD_LETTERS]
 
 

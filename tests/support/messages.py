@@ -22,14 +22,14 @@ class Said:
 
 
 def command(name: str, command_id: str, organization: str, *, binary: bool = False, **data: Any) -> Said:
-    """Give a command of `alice`; a member that begins with `ce_` is an attribute instead (None takes it away)."""
+    """Return a command of `alice`; a member that begins with `ce_` is an attribute instead (None takes it away)."""
     return _event(Topic.ADMIN_COMMANDS, name, command_id, organization, binary, data)
 
 
 def project(
     organization: str, name: str, version: int = 1, *, state: str = "Active", binary: bool = False, **data: Any
 ) -> Said:
-    """Give a fact about a project."""
+    """Return a fact about a project."""
     data = {"project": name, "state": state, "version": version, **data}
     return _event(Topic.PROJECTS, "ProjectChanged", f"{name}-{version}", organization, binary, data)
 
@@ -37,19 +37,19 @@ def project(
 def profile(
     organization: str, name: str = "card", version: int = 1, *, state: str = "Valid", binary: bool = False, **data: Any
 ) -> Said:
-    """Give a fact about a payment profile, a credit card."""
+    """Return a fact about a payment profile, a credit card."""
     data = {"paymentProfile": name, "kind": "CreditCard", "state": state, "version": version, **data}
     return _event(Topic.PAYMENT_PROFILES, "PaymentProfileChanged", f"{name}-{version}", organization, binary, data)
 
 
 def account(organization: str, name: str, **data: Any) -> Said:
-    """Give the command that creates an account which is Ready as soon as the profile `card` is valid."""
+    """Return the command that creates an account which is Ready as soon as the profile `card` is valid."""
     complete = {"currencyCode": "EUR", "paymentTerms": {}, "paymentProfile": "card", **data}
     return command("CreateAccount", f"create-{name}", organization, account=name, **complete)
 
 
 def bind(organization: str, name: str, payer: str, command_id: str, **data: Any) -> Said:
-    """Give the command that binds a project to an account."""
+    """Return the command that binds a project to an account."""
     return command("BindProject", command_id, organization, project=name, account=payer, **data)
 
 

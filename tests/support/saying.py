@@ -21,28 +21,28 @@ _offsets = count()
 def command(
     name: str, command_id: str, *, organization: str = ORGANIZATION, sender: str = "alice", **data: Any
 ) -> Record:
-    """Give a command."""
+    """Return a command."""
     return _record(Topic.ADMIN_COMMANDS, name, command_id, organization, sender, data)
 
 
 def account(name: str, **data: Any) -> Record:
-    """Give the command that creates an account which is Ready as soon as the profile `card` is valid."""
+    """Return the command that creates an account which is Ready as soon as the profile `card` is valid."""
     complete = {"currencyCode": "EUR", "paymentTerms": {}, "paymentProfile": "card", **data}
     return command("CreateAccount", f"create-{name}", account=name, **complete)
 
 
 def bind(project: str, payer: str, command_id: str, **data: Any) -> Record:
-    """Give the command that makes an account the payer of a project."""
+    """Return the command that makes an account the payer of a project."""
     return command("BindProject", command_id, project=project, account=payer, **data)
 
 
 def suspend(name: str, command_id: str, **data: Any) -> Record:
-    """Give the command that places a hold."""
+    """Return the command that places a hold."""
     return command("SuspendAccount", command_id, account=name, **{"reason": "PaymentFailure", **data})
 
 
 def reactivate(name: str, command_id: str, **data: Any) -> list[Record]:
-    """Give the two commands, by two people, that lift all holds."""
+    """Return the two commands, by two people, that lift all holds."""
     return [
         command("RequestReactivation", f"{command_id}-request", account=name, resolution="paid", **data),
         command("ApproveReactivation", f"{command_id}-approve", account=name, sender="bob", **data),
@@ -50,20 +50,20 @@ def reactivate(name: str, command_id: str, **data: Any) -> list[Record]:
 
 
 def transfer(source: str, target: str, command_id: str, **data: Any) -> Record:
-    """Give the command that moves all projects, or `projects`, from an account to another."""
+    """Return the command that moves all projects, or `projects`, from an account to another."""
     return command("TransferProjects", command_id, fromAccount=source, toAccount=target, **data)
 
 
 def project(
     name: str, version: int = 1, state: str = "Active", *, organization: str = ORGANIZATION, **data: Any
 ) -> Record:
-    """Give a fact about a project."""
+    """Return a fact about a project."""
     said = {"project": name, "state": state, "version": version, **data}
     return _record(Topic.PROJECTS, "ProjectChanged", f"{name}-{version}", organization, None, said)
 
 
 def profile(version: int = 1, state: str = "Valid", *, name: str = "card", **data: Any) -> Record:
-    """Give a fact about a payment profile, a credit card."""
+    """Return a fact about a payment profile, a credit card."""
     said = {"paymentProfile": name, "kind": "CreditCard", "state": state, "version": version, **data}
     organization = said.pop("organization", ORGANIZATION)
     return _record(Topic.PAYMENT_PROFILES, "PaymentProfileChanged", f"{name}-{version}", organization, None, said)

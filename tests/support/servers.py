@@ -14,7 +14,7 @@ from embedded import Addresses, EmbeddedServices
 
 @contextmanager
 def servers() -> Iterator[Addresses]:
-    """Give the addresses of a PostgreSQL and a Kafka for the length of a test run."""
+    """Yield the addresses of a PostgreSQL and a Kafka for the length of a test run."""
     database_url = os.environ.get("WHOPAYS_DATABASE_URL")
     kafka = os.environ.get("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS")
     if database_url and kafka:

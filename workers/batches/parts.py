@@ -12,7 +12,7 @@ from schemas.parsing import CommandMessage
 
 
 def spans_of(messages: Sequence[Message], reached: Mapping[TopicPartition, int]) -> list[Span]:
-    """Give what is decided of each partition that was `reached` before: from there on, as offsets have holes."""
+    """Return what is decided of each partition that was `reached` before: from there on, as offsets have holes."""
     ends = {
         TopicPartition(message.record.topic, message.record.partition): message.record.offset + 1
         for message in messages
@@ -26,7 +26,7 @@ def spans_of(messages: Sequence[Message], reached: Mapping[TopicPartition, int])
 
 
 def parts_of(messages: list[Message]) -> Iterator[list[Message]]:
-    """Give messages in parts, in order, so that no transaction moves more projects than one transfer may."""
+    """Yield messages in parts, in order, so that no transaction moves more projects than one transfer may."""
     part: list[Message] = []
     moved = 0
     for message in messages:
@@ -41,7 +41,7 @@ def parts_of(messages: list[Message]) -> Iterator[list[Message]]:
 
 
 def _moved_projects(message: Message) -> int:
-    """Give how many projects a message may move at most, if it is a transfer."""
+    """Return how many projects a message may move at most, if it is a transfer."""
     if isinstance(message, CommandMessage) and isinstance(message.command, TransferProjects):
         return len(message.command.projects or ()) or MOST_PROJECTS
     return 0

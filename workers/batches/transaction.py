@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_claimed_before, is_transient, is_wrong_schema
 from db.load import load
-from db.log import PARTITION_POSITIONS, EventTooLarge, append, ensure_partitions, extended
+from db.log import PARTITION_POSITIONS, EventTooLarge, append, chain_rows, ensure_partitions
 from db.memory import Memory
 from db.reading_positions import ReadingWentBack
 from db.sealing import KeyEncryption
@@ -71,7 +71,7 @@ class Batches:
         self._partition_in_use = 0
         self._partition_ensured = -1
 
-    async def settle(
+    async def process(
         self,
         role: Role,
         records: Sequence[Record],
@@ -88,13 +88,13 @@ class Batches:
         messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
         reached = dict(since or {})
         for part in parts_of(messages):
-            await self._settle(role, part, began, reached)
+            await self._process(role, part, began, reached)
 
-    async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
-        """Return once what is due has been done; give what could not be, because of a fault. Raises as `settle`."""
-        return await self._settle(Role.TIMERS, list(dues), time.monotonic(), {})
+    async def process_due(self, dues: Sequence[Due]) -> list[Due]:
+        """Return once what is due has been done; give what could not be, because of a fault. Raises as `process`."""
+        return await self._process(Role.TIMERS, list(dues), time.monotonic(), {})
 
-    async def _settle(
+    async def _process(
         self,
         role: Role,
         messages: list[Message],
@@ -103,7 +103,7 @@ class Batches:
         *,
         is_last: bool = False,
     ) -> list[Due]:
-        """Give what is due that has a fault; a record with one has become a dead letter. Moves `reached` on."""
+        """Return what is due that has a fault; a record with one has become a dead letter. Moves `reached` on."""
         try:
             folded = await self._persist(messages, reached)
         except Stopping:
@@ -115,10 +115,10 @@ class Batches:
             if len(messages) == 1:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
-                return await self._settle(role, [_faulty(messages[0], fault, role)], began, reached, is_last=True)
+                return await self._process(role, [_faulty(messages[0], fault, role)], began, reached, is_last=True)
             middle = len(messages) // 2
-            first = await self._settle(role, messages[:middle], began, reached)
-            return first + await self._settle(role, messages[middle:], began, reached)
+            first = await self._process(role, messages[:middle], began, reached)
+            return first + await self._process(role, messages[middle:], began, reached)
         self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
         return []
 
@@ -155,7 +155,7 @@ class Batches:
             folded = fold(fresh, known.book, known.fingerprints, self._policy, clock)
             await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
-            rows, moved = extended(heads, outgoing, self._settings.source, max(clock.last, now))
+            rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))
             claims = [(claim, *rows[claim.result_index][:2]) for claim in folded.claims.values()]
             await store_claims(connection, claims)
             await store(connection, known.book, self._keys)

@@ -14,13 +14,13 @@ from aiokafka import TopicPartition
 from schemas.records import Record
 
 _LANES = 4
-_BESIDE = 0.25
+_MIN_FILL_TO_START_ANOTHER = 0.25
 """How full every lane must be for another to begin: what is small is soon done, and what waits grows meanwhile."""
 _OF_A_PARTITION, _IN_ALL = 4, 6
 """How many batches may wait. Beyond it a partition is paused (what was fetched of it is fetched again), or all wait."""
 _ACKNOWLEDGE_SECONDS = 0.05
 
-Settle = Callable[[list[Record], Mapping[TopicPartition, int]], Awaitable[bool]]
+Process = Callable[[list[Record], Mapping[TopicPartition, int]], Awaitable[bool]]
 """Makes durable all that follows from a batch, and how far it reads: what is given is how far was read before. False
 when that cannot be done, and the process is to end."""
 
@@ -32,22 +32,22 @@ class Source(Protocol):
         """Note from where to go on after a crash."""
 
     def pause(self, partition: TopicPartition) -> None:
-        """Give no more records of a partition for the time being."""
+        """Return no more records of a partition for the time being."""
 
     def resume(self, partition: TopicPartition) -> None:
-        """Give records of a partition again."""
+        """Return records of a partition again."""
 
 
 class Lanes:
-    """Has batches of at most `batch_records` settled and acknowledged, until one cannot be settled.
+    """Processes and acknowledges batches of at most `batch_records`, until one cannot be processed.
 
     What nobody expects to go wrong here goes to `fail`, which ends the process: nothing stands still unseen.
     """
 
     def __init__(
-        self, settle: Settle, source: Source, batch_records: int, fail: Callable[[BaseException], None]
+        self, process: Process, source: Source, batch_records: int, fail: Callable[[BaseException], None]
     ) -> None:
-        self._settle = settle
+        self._process = process
         self._fail = fail
         self._source = source
         self._batch_records = batch_records
@@ -70,14 +70,14 @@ class Lanes:
         self._reached.update(reached)
 
     def reached(self, partition: TopicPartition) -> int:
-        """Give up to where the records of an admitted partition are decided or in work; 0 of any other."""
+        """Return up to where the records of an admitted partition are decided or in work; 0 of any other."""
         return self._reached.get(partition, 0)
 
     async def take(self, records: Sequence[Record], generation: int | None = None) -> None:
         """Take records over; return when more are welcome, or when all is over.
 
         What was fetched in a `generation` before the present one is dropped. What stands before it was let go, so that
-        it would be settled, and acknowledged, first; and it will be read again as well.
+        it would be processed, and acknowledged, first; and it will be read again as well.
         """
         if generation not in (None, self.generation):
             return
@@ -134,7 +134,7 @@ class Lanes:
             lane.add_done_callback(self._free)
 
     def _has_free_lane(self) -> bool:
-        enough = self._batch_records * _BESIDE
+        enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
         return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
 
     def _next(self) -> dict[TopicPartition, list[Record]]:
@@ -157,7 +157,7 @@ class Lanes:
         return batch
 
     async def _run(self, batch: dict[TopicPartition, list[Record]], since: Mapping[TopicPartition, int]) -> None:
-        if await self._settle([record for records in batch.values() for record in records], since):
+        if await self._process([record for records in batch.values() for record in records], since):
             self._durable |= {partition: records[-1].offset + 1 for partition, records in batch.items()}
             self._busy -= batch.keys()
             if self._acknowledging is None:

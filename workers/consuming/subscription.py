@@ -47,7 +47,7 @@ class Consumption:
 
 
 def consumer_group(settings: Settings, role: Role) -> str:
-    """Give the consumer group of a role."""
+    """Return the consumer group of a role."""
     return f"whopays-{settings.installation}-{role}"
 
 
@@ -69,9 +69,9 @@ def consume(
     async def decode(_: KafkaMessage) -> None:
         return None
 
-    async def settle(records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+    async def process(records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
         try:
-            await consumption.batches.settle(role, records, reader, since)
+            await consumption.batches.process(role, records, reader, since)
         except Stopping:
             return False
         except Exception as error:
@@ -82,7 +82,7 @@ def consume(
 
     liveness = Liveness(consumption.fail)
     source = _Source(lambda: subscriber.consumer, role)
-    lanes = Lanes(settle, source, settings.batch_max_records, consumption.fail)
+    lanes = Lanes(process, source, settings.batch_max_records, consumption.fail)
     reading = Reading(
         consumption.engine,
         consumption.metrics,

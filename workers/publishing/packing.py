@@ -52,7 +52,7 @@ async def prepare(
 
 
 def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
-    """Give the positions after these rows, having made sure that they follow what is published without a hole."""
+    """Return the positions after these rows, having made sure that they follow what is published without a hole."""
     reached: dict[int, Position] = {}
     for row in rows:
         before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
@@ -65,7 +65,7 @@ def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, 
 
 
 def hole(shard: int, position: int) -> LogDamaged:
-    """Give the error for a position that should be there and is not."""
+    """Return the error for a position that should be there and is not."""
     return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
@@ -93,5 +93,5 @@ async def _partitions(producer: AIOKafkaProducer, settings: Settings, topic: str
 
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
-    """Give what Kafka's own partitioner divides by the number of partitions."""
+    """Return what Kafka's own partitioner divides by the number of partitions."""
     return int(murmur2(key)) & 0x7FFFFFFF

@@ -28,7 +28,7 @@ class PositionsUnreadable(Exception):
 
 
 def render_position(shard: int, position: Position) -> tuple[bytes, bytes]:
-    """Give the key and value of a shard's record on `relay-positions`."""
+    """Return the key and value of a shard's record on `relay-positions`."""
     value = {"shard": shard, "position": position.position, "hash": position.hash.hex()}
     return str(shard).encode(), orjson.dumps(value)
 

@@ -78,7 +78,7 @@ class Relay:
                 except LeaseLost:
                     logger.info("relay_lease_lost", slot=_SLOT)
                 except Exception as error:
-                    if not _may_pass(error):
+                    if not _is_retryable(error):
                         raise
                     logger.warning("relay_interrupted", error=type(error).__name__)
                 await self._pause(_RETRY_SECONDS)
@@ -148,7 +148,7 @@ class Relay:
     async def _read(
         self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
     ) -> Publication:
-        """Give what to publish next, after these positions."""
+        """Return what to publish next, after these positions."""
         self._woken.clear()
         behind = {}
         left = 0
@@ -189,7 +189,7 @@ class Relay:
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[TransactionalProducer]:
-        """Give a producer that has fenced its predecessors and settled what they left open."""
+        """Yield a producer that has fenced its predecessors and settled what they left open."""
         producer = TransactionalProducer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
             transactional_id=transactional_id(self._settings),
@@ -241,10 +241,10 @@ class Relay:
 
 
 def transactional_id(settings: Settings) -> str:
-    """Give the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
+    """Return the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
     return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     # After fencing aiokafka raises AssertionError, not a Kafka error.
     return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)

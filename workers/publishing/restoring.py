@@ -101,7 +101,7 @@ async def _partitions(settings: Settings) -> list[TopicPartition]:
 
 
 def _place_in_log(record: ConsumerRecord, source: str) -> tuple[int, int] | None:
-    """Give the shard and position that an event of this installation is named by."""
+    """Return the shard and position that an event of this installation is named by."""
     headers = dict(record.headers)
     if headers.get("ce_source") != source.encode():
         return None

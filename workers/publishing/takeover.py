@@ -36,7 +36,7 @@ class Bound:
 
 
 async def bounds(engine: AsyncEngine) -> dict[int, int]:
-    """Give the position up to which each log is published for certain.
+    """Return the position up to which each log is published for certain.
 
     To be asked for before the positions, and before whoever published is fenced: it may go on until then.
     """
@@ -65,7 +65,7 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
 
 
 def gone_back(shard: int, position: int, published: int) -> LogDamaged:
-    """Give the error for a log that ends at a position, or has gone another way, before what is published of it."""
+    """Return the error for a log that ends at a position, or has gone another way, before what is published of it."""
     return LogDamaged(
         f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
         'earlier state, or is another one. Nothing is published until someone has looked: see "At night" in '

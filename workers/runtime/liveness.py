@@ -16,11 +16,11 @@ class Liveness:
         self._came_round = True  # it has only just begun
         self._has_failed = False
 
-    def gets_on(self) -> bool:
-        """Tell whether it got on, and met no error, since this was asked last."""
-        gets_on = (self._came_round or self._is_handing_over) and not self._has_failed
+    def is_making_progress(self) -> bool:
+        """Return whether it got on, and met no error, since this was asked last."""
+        is_making_progress = (self._came_round or self._is_handing_over) and not self._has_failed
         self._came_round = self._has_failed = False
-        return gets_on
+        return is_making_progress
 
     @contextmanager
     def handing_over(self) -> Iterator[None]:
@@ -34,7 +34,7 @@ class Liveness:
     def watched(
         self, fetch: Callable[..., Coroutine[Any, Any, Any]], has_topic: Callable[[], bool]
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
-        """Give a function that fetches records, and is watched; of a topic that is gone it gets nothing for ever."""
+        """Return a function that fetches records, and is watched; of a topic that is gone it gets nothing for ever."""
 
         async def watching(*arguments: Any) -> Any:
             try:

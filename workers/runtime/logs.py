@@ -39,7 +39,7 @@ def set_up_logs(settings: Settings) -> None:
 
 
 def described(fault: BaseException) -> str:
-    """Give a fault's traceback, and those of its causes.
+    """Return a fault's traceback, and those of its causes.
 
     The text of a fault stays away unless its class is one of ours: others quote what they choked on, such as the
     parameters of a statement, and that may be personal data.
@@ -65,5 +65,5 @@ class _QuotingNothing(logging.Formatter):
     """What libraries log, with faults as in lines of our own."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (the name that logging calls)
-        """Give the traceback of a fault."""
+        """Return the traceback of a fault."""
         return described(ei[1]) if ei[1] is not None else ""

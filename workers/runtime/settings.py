@@ -133,7 +133,7 @@ class Settings(BaseSettings):
         return value
 
     def policy(self) -> OperatorPolicy:
-        """Give what the operator accepts."""
+        """Return what the operator accepts."""
         return OperatorPolicy(
             currencies=self.currencies,
             data_residencies=self.data_residencies,
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         )
 
     def keys(self) -> LocalKeys:
-        """Give the key-encryption keys. Raises MissingKey when there is none to seal with."""
+        """Return the key-encryption keys. Raises MissingKey when there is none to seal with."""
         if not self.encryption_keys:
             raise MissingKey(
                 "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS to the output of:\n"
@@ -158,16 +158,16 @@ class Settings(BaseSettings):
 
     @property
     def source(self) -> str:
-        """Give the `source` attribute of everything that this installation publishes."""
+        """The `source` attribute of everything that this installation publishes."""
         return f"/whopays/{self.installation}"
 
     def topic(self, name: str) -> str:
-        """Give a topic's name with its prefix."""
+        """Return a topic's name with its prefix."""
         return f"{self.topic_prefix}{name}"
 
 
 def settings_table() -> str:
-    """Give docs/settings.md's table, made from the fields."""
+    """Return docs/settings.md's table, made from the fields."""
     lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)

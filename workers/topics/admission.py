@@ -13,7 +13,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.known_topics import KnownTopic, first_known, know_anew, known
+from db.known_topics import KnownTopic, first_known, known, replace_known_topics
 from db.reading_positions import forget_reading
 from schemas.topics import INPUT_TOPICS, TOPIC_PLANS
 from workers.runtime.settings import Settings
@@ -79,7 +79,7 @@ async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
     async with engine.begin() as connection:
         before = await known(connection)
         changes = list(changed(before, now))
-        await know_anew(connection, now.values())
+        await replace_known_topics(connection, now.values())
         for topic in INPUT_TOPICS:
             if topic in before and _is_another(before[topic], now[topic]):
                 await forget_reading(connection, now[topic].name)
@@ -87,7 +87,7 @@ async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
 
 
 def as_known(cluster: Cluster, settings: Settings) -> dict[str, KnownTopic]:
-    """Give the topics of a cluster as they are remembered, by their names without prefix."""
+    """Return the topics of a cluster as they are remembered, by their names without prefix."""
     topics = {}
     for plan in TOPIC_PLANS:
         name = settings.topic(plan.topic)

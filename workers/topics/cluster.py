@@ -33,7 +33,7 @@ class Cluster:
 
 @asynccontextmanager
 async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Give an admin client of the configured brokers. Raises KafkaConnectionError when none answers."""
+    """Yield an admin client of the configured brokers. Raises KafkaConnectionError when none answers."""
     client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
     try:
         await client.start()

@@ -48,7 +48,7 @@ async def check_topics(settings: Settings) -> list[Difference]:
 
 
 def topic_names(settings: Settings) -> list[str]:
-    """Give the names of all topics, with the prefix."""
+    """Return the names of all topics, with the prefix."""
     return [settings.topic(plan.topic) for plan in TOPIC_PLANS]
 
 
@@ -80,7 +80,7 @@ def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings
 
 
 def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Give the settings that are not as `create_topics` makes them, what they should be, and what they break."""
+    """Yield the settings that are not as `create_topics` makes them, what they should be, and what they break."""
     for setting, value in plan.settings.items():
         found = topic.settings.get(setting, "unknown")
         if found == value:
@@ -97,7 +97,7 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
 
 
 def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Give the settings that the broker decides when nobody else does, where they do not suffice."""
+    """Yield the settings that the broker decides when nobody else does, where they do not suffice."""
     found = topic.settings
     if plan.topic in INPUT_TOPICS:
         if "compact" in found.get("cleanup.policy", ""):

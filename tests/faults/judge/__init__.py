@@ -67,7 +67,7 @@ async def judged(load: Load) -> list[str]:
 
 
 def findings(evidence: Evidence, *, only: Collection[str] = RULES) -> list[str]:
-    """Give what is wrong with the evidence, by all rules or some; each finding begins with the rule that it breaks."""
+    """Return what is wrong with the evidence, by all rules or some; each finding begins with the broken rule."""
     found = [wrong for rule in OF_THE_LOG if _name(rule) in only for wrong in _found(rule(evidence), _name(rule))]
     parts = cut(evidence)
     for of_all in OF_ALL:
@@ -83,7 +83,7 @@ def findings(evidence: Evidence, *, only: Collection[str] = RULES) -> list[str]:
 
 
 def _found(wrong: Iterator[str], where: str) -> list[str]:
-    """Give what a rule finds; evidence that it cannot even understand is a finding, too."""
+    """Return what a rule finds; evidence that it cannot even understand is a finding, too."""
     found = []
     try:
         for one in wrong:

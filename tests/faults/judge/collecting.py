@@ -114,13 +114,13 @@ async def collected(load: Load) -> Evidence:
 
 
 async def unfinished(load: Load) -> list[str]:
-    """Give what is still to come by itself: bindings that wait or are scheduled, notices, profiles that run out."""
+    """Return what is still to come by itself: bindings that wait or are scheduled, notices, profiles that run out."""
     async with _connected(load) as connection:
         return await _unfinished(connection)
 
 
 async def is_published(load: Load) -> bool:
-    """Tell whether the relay says that it has published all of the log."""
+    """Return whether the relay says that it has published all of the log."""
     positions: dict[int, int] = {}
     async for _, record in _records(load, ("relay-positions",), partitions=1):
         told = json.loads(record.value)
@@ -145,7 +145,7 @@ async def _unfinished(connection: Any) -> list[str]:
 async def _records(
     load: Load, topics: tuple[str, ...], partitions: int | None = None
 ) -> AsyncIterator[tuple[str, Any]]:
-    """Give the records of topics, committed ones only, up to where they end now; by partition in order."""
+    """Yield the records of topics, committed ones only, up to where they end now; by partition in order."""
     installation = load.installation
     consumer = AIOKafkaConsumer(
         bootstrap_servers=installation.kafka_bootstrap_servers,

@@ -21,7 +21,7 @@ class Heard(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Give where it lies."""
+        """Where it lies."""
         return (self.topic, self.partition, self.offset)
 
 

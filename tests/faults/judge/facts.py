@@ -12,11 +12,11 @@ _PROFILE = ("kind", "state", "reference", "country", "expiresAt", "reason")
 
 @dataclass
 class Learned:
-    """What an organization's facts come to. `awakened` are the ids of facts that make a new project Active."""
+    """What an organization's facts come to. `newly_active` are the ids of facts that make a new project Active."""
 
     known: dict[str, Json] = field(default_factory=dict)
     conflicts: list[Place] = field(default_factory=list)
-    awakened: set[str] = field(default_factory=set)
+    newly_active: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
 
 
@@ -47,7 +47,7 @@ def profiles(story: Story) -> Learned:
 
 
 def conflicts(story: Story) -> list[Place]:
-    """Give the places of facts that report a version with other content than before."""
+    """Return the places of facts that report a version with other content than before."""
     return [*projects(story).conflicts, *profiles(story).conflicts]
 
 
@@ -67,7 +67,7 @@ def facts_are_known_as_reported(story: Story) -> Iterator[str]:
 
 
 def _is_in_one_order(story: Story) -> bool:
-    """Tell whether all facts are certain and lie in one partition of their topic each."""
+    """Return whether all facts are certain and lie in one partition of their topic each."""
     places = [fact.place for fact in (*story.projects, *story.profiles)]
     return not story.uncertain & set(places) and len({place[:2] for place in places}) <= 2
 
@@ -93,7 +93,7 @@ def _learn_project(fact: Reported, learned: Learned, retired: set[tuple[str, str
     if said["state"] == "Deleted":
         learned.ended.add(fact.id)
     if said["state"] == "Active" and (known is None or known["state"] == "Deleted"):
-        learned.awakened.add(fact.id)
+        learned.newly_active.add(fact.id)
     learned.known[fact.name] = {**content, "uid": uid or (known["uid"] if known else None)}
 
 

@@ -150,7 +150,7 @@ def _created(event: Event) -> bool:
 
 
 def _notice(event: Event) -> str | None:
-    """Give the kind of notice that a change of phase is told with, if it is."""
+    """Return the kind of notice that a change of phase is told with, if it is."""
     if event.name != "AccountPhaseChanged" or event.data["previousPhase"] is None:
         return None
     before, phase = event.data["previousPhase"], event.data["phase"]

@@ -102,7 +102,7 @@ def nothing_is_published_about_nobody(_: Evidence, cut: Cut) -> Iterator[str]:
 
 
 def _expected(story: Story) -> tuple[dict[Identity, Counter[str]], set[Identity]]:
-    """Give how many results of each kind are due for each id, and the ids of which that is not certain."""
+    """Return how many results of each kind are due for each id, and the ids of which that is not certain."""
     due: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
     claimed: dict[Identity, str] = {}
     doubtful = set()

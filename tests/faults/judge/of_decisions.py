@@ -33,11 +33,11 @@ class Known:
                 self.payers[event.data["project"]] = event.data["current"]["account"]
 
     def paid_by(self, account: str) -> set[str]:
-        """Give the projects that an account pays for."""
+        """Return the projects that an account pays for."""
         return {project for project, payer in self.payers.items() if payer == account}
 
     def broken_of_payer(self, name: str) -> set[str]:
-        """Give what keeps an account from new bindings."""
+        """Return what keeps an account from new bindings."""
         account = self.accounts.get(name)
         if account is None:
             return {"AccountNotFound"}
@@ -96,7 +96,7 @@ def _judged(asked: Asked, result: Json, known: Known, own: list[Event]) -> Itera
 
 
 def _has_run_out(account: str, known: Known, own: list[Event]) -> bool:
-    """Tell whether a command's own events tell of a profile that had run out before anybody noticed."""
+    """Return whether a command's own events tell of a profile that had run out before anybody noticed."""
     before = known.accounts.get(account)
     return any(
         event.name == "AccountChanged"

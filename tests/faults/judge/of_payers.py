@@ -114,7 +114,7 @@ def applied_bindings_have_their_change(story: Story) -> Iterator[str]:
 
 def new_projects_get_a_payer_or_are_told(story: Story) -> Iterator[str]:
     """A project that becomes Active without a payer gets what waits for it, the default account, or one notice."""
-    awakened = facts.projects(story).awakened
+    newly_active = facts.projects(story).newly_active
     reported = {fact.id: fact for fact in story.projects}
     waited = {result.data["project"] for result in story.results if kind_of(result) == "interim"}
     told: defaultdict[str, int] = defaultdict(int)
@@ -130,7 +130,7 @@ def new_projects_get_a_payer_or_are_told(story: Story) -> Iterator[str]:
         if times > 1 or cause in defaulted:
             yield f"{cause} is told {times} times that it has no payer, bound by default: {cause in defaulted}"
     if not story.uncertain:
-        for cause in sorted(awakened - told.keys() - defaulted):
+        for cause in sorted(newly_active - told.keys() - defaulted):
             if reported[cause].name not in waited:
                 yield f"{cause} makes {reported[cause].name} Active, which nobody pays, and nobody is told"
 

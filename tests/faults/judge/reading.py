@@ -52,21 +52,21 @@ class Asked(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Give what names it within its organization."""
+        """What names it within its organization."""
         return (self.source, self.id)
 
     @property
     def is_dry(self) -> bool:
-        """Tell whether it only asks what would happen."""
+        """Whether it only asks what would happen."""
         return self.data.get("dryRun") is True
 
     @property
     def has_known_sender(self) -> bool:
-        """Tell whether somebody says who asks."""
+        """Whether somebody says who asks."""
         return bool(self.sender) and not str(self.sender).startswith("system:")
 
     def meaning(self) -> str:
-        """Give what it means, whatever the spelling, the order of members, the mode and the sender."""
+        """Return what it means, whatever the spelling, the order of members, the mode and the sender."""
         null_says_something = ("expectedAccount", "displayName", "contact", "account")
         said = {name: on for name, on in self.data.items() if on is not None or name in null_says_something}
         defaults = (("dryRun", False), ("waitSeconds", 0))
@@ -93,7 +93,7 @@ class Poison(NamedTuple):
 
 
 def read(heard: Heard) -> Asked | Reported | Poison:
-    """Give what a record says."""
+    """Return what a record says."""
     if heard.value is None:
         return Poison(heard.place, "Tombstone")
     if len(heard.value) > _LARGEST_BYTES:

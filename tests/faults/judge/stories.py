@@ -61,16 +61,16 @@ class Story:
 
     @cached_property
     def events(self) -> list[Event]:
-        """Give all that came out, in the order in which it was decided."""
+        """All that came out, in the order in which it was decided."""
         return sorted((_event(one) for one in self.published), key=lambda event: event.at)
 
     @property
     def results(self) -> list[Event]:
-        """Give the results."""
+        """The results."""
         return [event for event in self.events if event.name == "CommandCompleted"]
 
     def of(self, *names: str) -> dict[str, list[Event]]:
-        """Give the events of these names by subject, in order."""
+        """Return the events of these names by subject, in order."""
         found: defaultdict[str, list[Event]] = defaultdict(list)
         for event in self.events:
             if event.name in names:
@@ -141,7 +141,7 @@ def cut(evidence: Evidence) -> Cut:
 
 
 def finals(results: list[Event]) -> Iterator[Event]:
-    """Give the results that claim an id and are no interim ones."""
+    """Yield the results that claim an id and are no interim ones."""
     for result in results:
         if kind_of(result) == "final":
             yield result

@@ -41,7 +41,7 @@ def caused_by(kind: str) -> Where:
 
 
 def set_to(path: str, value: Any) -> Callable[[Json], None]:
-    """Give what sets a member of an event: `a/b/c`; a function is given the value that was."""
+    """Return what sets a member of an event: `a/b/c`; a function is given the value that was."""
 
     def change(event: Json) -> None:
         *outer, last = path.split("/")
@@ -53,17 +53,17 @@ def set_to(path: str, value: Any) -> Callable[[Json], None]:
 
 
 def earlier(text: str) -> str:
-    """Give an instant an hour before."""
+    """Return an instant an hour before."""
     return (datetime.fromisoformat(text) - timedelta(hours=1)).isoformat()
 
 
 def later_in_sequence(text: str) -> str:
-    """Give the next number of a sequence."""
+    """Return the next number of a sequence."""
     return f"{int(text) + 1:020}"
 
 
 def refused(*reasons: str) -> Callable[[Json], None]:
-    """Give what makes a result a refusal for these reasons."""
+    """Return what makes a result a refusal for these reasons."""
     violations = [{"reason": reason, "message": "a lie", "retryable": False} for reason in reasons]
     return lambda event: event["data"].update(outcome="Rejected", violations=violations, events=[], eventCount=0)
 

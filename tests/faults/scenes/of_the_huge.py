@@ -9,7 +9,7 @@ HUGE = "huge"
 
 
 def beginning(projects: int, chance: Chance) -> Iterator[Said]:
-    """Give an account that is Ready, and the projects that it pays for."""
+    """Yield an account that is Ready, and the projects that it pays for."""
     huge = Organization(HUGE, chance)
     yield huge.report_profile("card", "Valid")
     yield huge.create("payer")

@@ -166,7 +166,7 @@ async def sound(services: Addresses, template: str) -> AsyncIterator[Installatio
 
 @asynccontextmanager
 async def _copied(services: Addresses, installation: Installation, *statements: str) -> AsyncIterator[Installation]:
-    """Give the installation with a copy of its database, to which something was done."""
+    """Yield the installation with a copy of its database, to which something was done."""
     name = f"copy_{uuid4().hex[:12]}"
     original = make_url(installation.settings.database_url).database
     await administer(services, f'CREATE DATABASE "{name}" TEMPLATE "{original}"')

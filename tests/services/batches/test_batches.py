@@ -1,4 +1,4 @@
-"""Batches settled one by one, without a broker in between: what is durable when `settle` returns, and what is not."""
+"""Batches processed one by one, without a broker: what is durable when `process` returns, and what is not."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -49,8 +49,8 @@ async def test_a_fault_of_the_reader_is_that_of_one_record(engine: AsyncEngine, 
         return _READ_PROJECT(record)
 
     many = records(*(project("acme", f"p{number}") for number in range(8)))
-    await batches(engine).settle(Role.PROJECTS, many, reader)
-    await batches(engine).settle(Role.PROJECTS, many, reader)
+    await batches(engine).process(Role.PROJECTS, many, reader)
+    await batches(engine).process(Role.PROJECTS, many, reader)
     assert len(await _all(engine, "SELECT * FROM projects")) == 7
     dead = await _all(engine, 'SELECT reason, detail, "offset" FROM dead_letters')
     assert [tuple(row) for row in dead] == [("HandlerFault", "KeyError", 3)]
@@ -62,7 +62,7 @@ async def test_faults_at_every_place_of_a_batch(engine: AsyncEngine) -> None:
     for place in range(5):
         said = [project("acme", f"p{place}-{number}") for number in range(5)]
         said[place] = project("acme", f"p{place}-{place}", displayName="poison")
-        await batches(engine).settle(Role.PROJECTS, records(*said, offset=place * 5), _READ_PROJECT)
+        await batches(engine).process(Role.PROJECTS, records(*said, offset=place * 5), _READ_PROJECT)
     dead = await _all(engine, 'SELECT "offset" FROM dead_letters ORDER BY 1')
     assert [row.offset for row in dead] == [place * 5 + place for place in range(5)]
     assert len(await _all(engine, "SELECT * FROM projects")) == 20
@@ -75,7 +75,7 @@ async def test_how_far_was_read_is_noted_around_a_fault_and_with_what_was_answer
     async with engine.begin() as connection:
         await read_at_least(connection, Topic.PROJECTS, {0: 3})
     for _ in range(2):
-        await batches(engine).settle(Role.PROJECTS, records(*said, offset=4), _READ_PROJECT, {place: 3})
+        await batches(engine).process(Role.PROJECTS, records(*said, offset=4), _READ_PROJECT, {place: 3})
         assert [tuple(row) for row in await _all(engine, "SELECT * FROM reading_positions")] == [("projects", 0, 9)]
     assert len(await _all(engine, "SELECT * FROM dead_letters")) == 1
 
@@ -85,7 +85,7 @@ async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, l
         await read_at_least(connection, Topic.PROJECTS, {0: 3})
     said = records(project("acme", "web"), project("acme", "api"), offset=4)
     with pytest.raises(ReadingWentBack):
-        await batches(engine).settle(Role.PROJECTS, said, _READ_PROJECT, {TopicPartition(Topic.PROJECTS, 0): 4})
+        await batches(engine).process(Role.PROJECTS, said, _READ_PROJECT, {TopicPartition(Topic.PROJECTS, 0): 4})
     assert await _all(engine, "SELECT * FROM dead_letters") == []
     assert await _all(engine, "SELECT * FROM projects") == []
     assert lines == []
@@ -94,7 +94,7 @@ async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, l
 async def test_tables_of_another_version_end_the_worker(engine: AsyncEngine) -> None:
     await _alter(engine, "ALTER TABLE projects RENAME COLUMN display_name TO label")
     with pytest.raises(Exception, match="display_name"):
-        await batches(engine).settle(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
+        await batches(engine).process(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
     assert await _all(engine, "SELECT * FROM dead_letters") == []
 
 
@@ -102,7 +102,7 @@ async def test_a_stopping_worker_gives_its_batch_up(engine: AsyncEngine) -> None
     stopping = asyncio.Event()
     stopping.set()
     with pytest.raises(Stopping):
-        await batches(engine, stopping).settle(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
+        await batches(engine, stopping).process(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
     assert await _all(engine, "SELECT * FROM projects") == []
 
 
@@ -110,8 +110,8 @@ async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine, lin
     """As two members of a group do after a rebalance: the database must not care."""
     said = records(*(project("acme", f"p{number}") for number in range(30)))
     refused = records(*(bind("acme", "nowhere", "main", f"c{number}", dryRun=number % 2 == 0) for number in range(30)))
-    await asyncio.gather(*(batches(engine).settle(Role.PROJECTS, said, _READ_PROJECT) for _ in range(3)))
-    await asyncio.gather(*(batches(engine).settle(Role.ADMIN_COMMANDS, refused, _READ_COMMAND) for _ in range(3)))
+    await asyncio.gather(*(batches(engine).process(Role.PROJECTS, said, _READ_PROJECT) for _ in range(3)))
+    await asyncio.gather(*(batches(engine).process(Role.ADMIN_COMMANDS, refused, _READ_COMMAND) for _ in range(3)))
     counted = await _all(engine, "SELECT topic, count(*) FROM log GROUP BY topic ORDER BY topic")
     assert [tuple(row) for row in counted] == [("command-results", 30), ("notices", 30)]
     assert lines == []
@@ -126,7 +126,7 @@ async def test_batches_go_on_across_the_partitions_of_the_log(
     settling = batches(engine)
     for number in range(45):
         said = project("acme", f"p{number}")
-        await settling.settle(Role.PROJECTS, records(said, offset=number), _READ_PROJECT)
+        await settling.process(Role.PROJECTS, records(said, offset=number), _READ_PROJECT)
     places = await _all(engine, "SELECT tableoid::regclass::text AS name, count(*) AS n FROM log GROUP BY 1 ORDER BY 1")
     assert [(row.name, row.n) for row in places] == [
         ("log_p0", 9), ("log_p1", 10), ("log_p2", 10), ("log_p3", 10), ("log_p4", 6)
@@ -140,7 +140,7 @@ async def test_a_batch_waits_for_the_shard_that_another_holds(engine: AsyncEngin
     async with engine.begin() as other:
         await other.execute(text("SELECT * FROM shards FOR UPDATE"))
         settling = asyncio.create_task(
-            batches(engine).settle(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
+            batches(engine).process(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
         )
         await until(_waits(engine), "the batch at the lock")
         assert not settling.done()

@@ -32,11 +32,11 @@ _OFFSETS = itertools.count()
 _NEVER_SECONDS = 1800
 
 
-async def _settle(settling: Batches, *said: Said) -> None:
+async def _process(settling: Batches, *said: Said) -> None:
     for one in said:
         role, reader = {PROJECTS: _PROJECTS, PROFILES: _PROFILES}.get(one.topic, _COMMANDS)
         record = Record(one.topic, 0, next(_OFFSETS), datetime.now(UTC), one.organization.encode(), (), one.value())
-        await settling.settle(role, [record], reader)
+        await settling.process(role, [record], reader)
 
 
 async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
@@ -54,12 +54,12 @@ async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, monke
     fetched = load.fetch  # type: ignore[attr-defined]  # imported there
     monkeypatch.setattr(load, "fetch", fetch)
     settling = batches(engine)
-    await settling.settle(*_of(_PROFILES, profile("acme")))
-    await settling.settle(*_of(_PROJECTS, project("acme", "web")))
-    await settling.settle(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
+    await settling.process(*_of(_PROFILES, profile("acme")))
+    await settling.process(*_of(_PROJECTS, project("acme", "web")))
+    await settling.process(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
     asked.clear()
-    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
-    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "b", "c2"), offset=3))
+    await settling.process(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
+    await settling.process(*_of(_COMMANDS, bind("acme", "web", "b", "c2"), offset=3))
     assert set(asked) <= {load._CLAIMED, load._HANDLED}
     payers = await _rows(engine, "SELECT account FROM bindings ORDER BY number")
     assert [row.account for row in payers] == ["a", "b"]
@@ -74,7 +74,7 @@ async def test_another_writer_is_noticed_though_it_said_nothing(engine: AsyncEng
     here, elsewhere = batches(engine), batches(engine)
     for number, (settling, version) in enumerate(((here, 1), (elsewhere, 5), (here, 3))):
         said = project("acme", "web", version, displayName=f"in {version}")
-        await settling.settle(*_of(_PROJECTS, said, offset=number))
+        await settling.process(*_of(_PROJECTS, said, offset=number))
     (found,) = await _rows(engine, "SELECT version, display_name FROM projects")
     assert tuple(found) == (5, "in 5")
     assert len(await _rows(engine, "SELECT * FROM log")) == 1, "the notice that nobody pays"
@@ -82,19 +82,19 @@ async def test_another_writer_is_noticed_though_it_said_nothing(engine: AsyncEng
 
 async def test_ids_that_were_claimed_are_found_out_by_who_does_not_ask(engine: AsyncEngine) -> None:
     settling = batches(engine)
-    await settling.settle(*_of(_PROFILES, profile("acme")))
-    await settling.settle(*_of(_PROJECTS, project("acme", "web")))
-    await settling.settle(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
-    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
+    await settling.process(*_of(_PROFILES, profile("acme")))
+    await settling.process(*_of(_PROJECTS, project("acme", "web")))
+    await settling.process(*_of(_COMMANDS, account("acme", "a"), account("acme", "b")))
+    await settling.process(*_of(_COMMANDS, bind("acme", "web", "a", "c1"), offset=2))
     before = await _rows(engine, "SELECT * FROM log ORDER BY shard, position")
     for wary in (0, 1):
         settling._wary_batches = wary
         repeated = (bind("acme", "web", "a", "c1"), account("acme", "a"))
-        await settling.settle(*_of(_COMMANDS, *repeated, offset=10))
+        await settling.process(*_of(_COMMANDS, *repeated, offset=10))
         assert await _rows(engine, "SELECT * FROM log ORDER BY shard, position") == before
         assert settling._wary_batches > 1, "where one id was known others may be"
     settling._wary_batches = 0
-    await settling.settle(*_of(_COMMANDS, bind("acme", "web", "b", "c1"), offset=20))
+    await settling.process(*_of(_COMMANDS, bind("acme", "web", "b", "c1"), offset=20))
     (last,) = await _rows(
         engine, "SELECT value FROM log WHERE topic = 'command-results' ORDER BY position DESC LIMIT 1"
     )
@@ -108,8 +108,8 @@ async def test_stories_told_to_writers_in_turn(engine: AsyncEngine, seed: int) -
     alone = batches(engine, remembered_records=0)
     turns, now = Random(seed), datetime.now(UTC) + timedelta(seconds=1)
     for one, other in zip(_story("acme", seed, now), _story("globex", seed, now), strict=True):
-        await _settle(turns.choice(in_turn), one)
-        await _settle(alone, other)
+        await _process(turns.choice(in_turn), one)
+        await _process(alone, other)
     told = {name: await _told(engine, name) for name in ("acme", "globex")}
     assert len(told["acme"]) > 60
     assert told["acme"] == told["globex"]
@@ -129,7 +129,7 @@ async def _told(engine: AsyncEngine, organization: str) -> list[Any]:
 
 
 def _comparable(event: dict[str, Any], organization: str) -> str:
-    """Give an event without what is another's at another instant."""
+    """Return an event without what is another's at another instant."""
 
     def without(value: Any) -> Any:
         match value:

@@ -37,20 +37,20 @@ async def _fetch(liveness: Liveness, error: Exception | None = None, *, has_topi
 
 async def test_it_is_alive_as_long_as_it_comes_round() -> None:
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
-    assert liveness.gets_on(), "it has only just begun"
-    assert not liveness.gets_on()
+    assert liveness.is_making_progress(), "it has only just begun"
+    assert not liveness.is_making_progress()
     await _fetch(liveness)
-    assert liveness.gets_on()
-    assert not liveness.gets_on(), "nothing since"
+    assert liveness.is_making_progress()
+    assert not liveness.is_making_progress(), "nothing since"
 
 
 async def test_waiting_for_batches_in_work_is_getting_on() -> None:
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
     with liveness.handing_over():
-        assert liveness.gets_on()
-        assert liveness.gets_on()
-        assert liveness.gets_on()
-    assert not liveness.gets_on()
+        assert liveness.is_making_progress()
+        assert liveness.is_making_progress()
+        assert liveness.is_making_progress()
+    assert not liveness.is_making_progress()
 
 
 async def test_going_round_in_errors_is_not() -> None:
@@ -59,19 +59,19 @@ async def test_going_round_in_errors_is_not() -> None:
     await _fetch(liveness)
     await _fetch(liveness, CorruptRecordException())
     await _fetch(liveness)
-    assert not liveness.gets_on()
+    assert not liveness.is_making_progress()
     await _fetch(liveness)
-    assert liveness.gets_on()
+    assert liveness.is_making_progress()
 
 
 async def test_fetching_from_a_topic_that_is_gone_is_not() -> None:
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
-    assert liveness.gets_on(), "it has only just begun"
+    assert liveness.is_making_progress(), "it has only just begun"
     await _fetch(liveness, has_topic=False)
-    assert not liveness.gets_on()
+    assert not liveness.is_making_progress()
     await _fetch(liveness)
     await _fetch(liveness, has_topic=False)
-    assert liveness.gets_on(), "it was there just now"
+    assert liveness.is_making_progress(), "it was there just now"
 
 
 async def test_what_is_no_error_of_kafka_ends_the_process() -> None:
@@ -82,7 +82,7 @@ async def test_what_is_no_error_of_kafka_ends_the_process() -> None:
     fault = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
     await _fetch(liveness, fault)
     assert failed == [fault]
-    assert not liveness.gets_on()
+    assert not liveness.is_making_progress()
 
 
 async def test_all_roles_of_a_process_show_life_again_and_again(quiet_installation: Installation) -> None:

@@ -72,7 +72,7 @@ class Teller:
         return cls(name, random, story, Model(name))
 
     def commands(self, now: datetime) -> list[Said]:
-        """Give a few commands."""
+        """Return a few commands."""
         if self.random.randrange(100) < 40:
             return [*self.story.scene(now), self.story.command(now)]
         return [self.story.command(now) for _ in range(self.random.randrange(2, 6))]
@@ -107,7 +107,7 @@ class Listener:
         self.heard[organization].append(seen(envelope))
 
     def has(self, teller: Teller) -> bool:
-        """Tell whether as much came out as should."""
+        """Return whether as much came out as should."""
         return len(self.heard[teller.organization]) >= len(teller.expected)
 
     async def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
@@ -185,7 +185,7 @@ class Theatre:
 
 @asynccontextmanager
 async def sending(installation: Installation) -> AsyncIterator[AIOKafkaProducer]:
-    """Give a producer."""
+    """Yield a producer."""
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=5
     )

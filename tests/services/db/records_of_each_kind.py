@@ -128,7 +128,7 @@ NEEDS = Needs(
 
 
 def pending_binding(number: int = 1, **members: Any) -> PendingBinding:
-    """Give a binding of `web` to `full` that is scheduled, if it has an instant, or else waits."""
+    """Return a binding of `web` to `full` that is scheduled, if it has an instant, or else waits."""
     command = BindProject(organization="acme", project="web", account="full", reason="é", **members)
     return PendingBinding(
         organization="acme",

@@ -28,7 +28,7 @@ async def kept(engine: AsyncEngine, *changes: Change, needs: Needs = NEEDS) -> L
 
 
 async def rows_of(engine: AsyncEngine, statement: str) -> list[Any]:
-    """Give what a statement selects."""
+    """Return what a statement selects."""
     async with engine.connect() as connection:
         return list((await connection.execute(text(statement))).all())
 

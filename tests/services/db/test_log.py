@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import log
 from db.engine import listening_connection
-from db.log import append, ensure_partitions, extended, read, row_at
+from db.log import append, chain_rows, ensure_partitions, read, row_at
 from db.shards import NOTIFY_CHANNEL, Head, all_heads, lock_shards, move_heads
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
@@ -20,7 +20,7 @@ _NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def notice(number: int, *, key: bytes | None = b"acme/web", length: int = 0) -> Outgoing:
-    """Give an event; its message has at least `length` characters."""
+    """Return an event; its message has at least `length` characters."""
     event = ProjectBillingNotice(
         organization="acme",
         project="web",
@@ -39,7 +39,7 @@ async def _appended(engine: AsyncEngine, *outgoing: tuple[int, Outgoing]) -> lis
 
 async def _append(connection: AsyncConnection, *outgoing: tuple[int, Outgoing]) -> list[int]:
     heads, now = await lock_shards(connection, {shard for shard, _ in outgoing})
-    rows, moved = extended(heads, outgoing, "/whopays/test", now)
+    rows, moved = chain_rows(heads, outgoing, "/whopays/test", now)
     await append(connection, rows)
     await move_heads(connection, moved)
     return [position for _, position, *_ in rows]
@@ -73,7 +73,7 @@ async def test_an_absent_key_is_not_an_empty_one() -> None:
 async def test_a_head_moves_by_its_instant_even_when_nothing_is_appended(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         heads, now = await lock_shards(connection, [1])
-        rows, moved = extended(heads, [], "/whopays/test", now)
+        rows, moved = chain_rows(heads, [], "/whopays/test", now)
         assert (rows, moved) == ([], {1: Head(0, b"", now)})
         await append(connection, rows)
         await move_heads(connection, moved)

@@ -107,13 +107,13 @@ async def filled(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
 
 
 async def _plan(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> str:
-    """Give the plan for these values."""
+    """Return the plan for these values."""
     rows = await connection.execute(text(f"EXPLAIN {statement.text}"), values)
     return _without_empty_partition(rows.scalars())
 
 
 async def _generic_plan(connection: AsyncConnection, statement: TextClause) -> str:
-    """Give the plan for any values, which the server may take once it has planned a few times."""
+    """Return the plan for any values, which the server may take once it has planned a few times."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
     await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")

@@ -28,8 +28,8 @@ async def story(engine: AsyncEngine) -> AsyncEngine:
     read_profile = partial(read_fact, model=PaymentProfileChanged, max_value_bytes=_LIMIT)
     for organization in ("acme", "globex"):
         facts = records(project(organization, "web"), project(organization, "api"))
-        await settling.settle(Role.PROJECTS, facts, read_project)
-        await settling.settle(Role.PAYMENT_PROFILES, records(profile(organization)), read_profile)
+        await settling.process(Role.PROJECTS, facts, read_project)
+        await settling.process(Role.PAYMENT_PROFILES, records(profile(organization)), read_profile)
     said = [
         account_command("acme", "main", displayName="Main", paymentTerms={"earlyPaymentDiscount": {"percent": "2.50",
                         "withinDays": 5}}),
@@ -44,8 +44,8 @@ async def story(engine: AsyncEngine) -> AsyncEngine:
         bind("acme", "api", "main", "c2", ce_source="/other"),
     ]  # fmt: skip
     read_said = partial(read_command, max_value_bytes=_LIMIT, policy=OperatorPolicy())
-    await settling.settle(Role.ADMIN_COMMANDS, records(*said), read_said)
-    await settling.settle(Role.PROJECTS, records(project("acme", "web", 2, state="Deleted"), offset=9), read_project)
+    await settling.process(Role.ADMIN_COMMANDS, records(*said), read_said)
+    await settling.process(Role.PROJECTS, records(project("acme", "web", 2, state="Deleted"), offset=9), read_project)
     return engine
 
 

@@ -48,7 +48,7 @@ async def _set(engine: AsyncEngine, statement: str) -> None:
 
 @asynccontextmanager
 async def _as(engine: AsyncEngine, role: str) -> AsyncIterator[AsyncEngine]:
-    """Give an engine for the same database that connects as another role."""
+    """Yield an engine for the same database that connects as another role."""
     url = engine.url.set(username=role, password="secret")
     other = create_engine(url.render_as_string(hide_password=False), pool_size=1)
     yield other

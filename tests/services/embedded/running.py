@@ -43,11 +43,11 @@ class Holder:
         self.addresses = Addresses(database_url, kafka)
 
     def descendants(self) -> list[psutil.Process]:
-        """Give the supervisors, the servers, and what these started."""
+        """Return the supervisors, the servers, and what these started."""
         return list(psutil.Process(self.process.pid).children(recursive=True))
 
     def supervisors(self) -> list[psutil.Process]:
-        """Give the processes between this one and the servers."""
+        """Return the processes between this one and the servers."""
         return list(psutil.Process(self.process.pid).children())
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ async def publish(addresses: Addresses, value: bytes, *, commit: bool = True) ->
 
 
 async def published(addresses: Addresses, count: int) -> list[bytes]:
-    """Give the first `count` committed values of the tests' topic, through a consumer group."""
+    """Return the first `count` committed values of the tests' topic, through a consumer group."""
     consumer = AIOKafkaConsumer(
         TOPIC,
         bootstrap_servers=addresses.kafka_bootstrap_servers,

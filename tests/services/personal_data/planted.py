@@ -38,7 +38,7 @@ FAULTY_TO_READ, FAULTY_TO_KEEP = "faulty-to-read", "faulty-to-keep"
 
 
 def contacts_that_are_kept() -> list[Said]:
-    """Give commands that are applied: accounts `a` and `b` of acme have the contact afterwards."""
+    """Return commands that are applied: accounts `a` and `b` of acme have the contact afterwards."""
     return [
         account("acme", "a", contact=CONTACT),
         account("acme", "b", binary=True),
@@ -49,7 +49,7 @@ def contacts_that_are_kept() -> list[Said]:
 
 
 def refused_commands() -> list[Said]:
-    """Give commands with the contact that are answered `Rejected`, at each stage."""
+    """Return commands with the contact that are answered `Rejected`, at each stage."""
     stages = [
         command("UpdateAccount", "nobody", "acme", account="a", contact=CONTACT, ce_authid=None),
         command("UpdateAccount", "nobody-2", "acme", account="a", contact=CONTACT, ce_authid="system:me"),
@@ -71,7 +71,7 @@ def refused_commands() -> list[Said]:
 
 
 def unanswerable_commands() -> list[Said]:
-    """Give records of the command topic with the contact that become dead letters."""
+    """Return records of the command topic with the contact that become dead letters."""
     good = command("UpdateAccount", "good", "acme", account="a", contact=CONTACT)
     value = good.value or b""
     named = orjson.dumps({"specversion": "1.0", "data": {"organization": CONTACT["name"], "contact": CONTACT}})
@@ -94,7 +94,7 @@ def unanswerable_commands() -> list[Said]:
 
 
 def facts() -> list[Said]:
-    """Give facts with the contact in a member that they do not have: it is ignored."""
+    """Return facts with the contact in a member that they do not have: it is ignored."""
     return [
         project("acme", "web", contact=CONTACT),
         project("acme", "web", contact=CONTACT),
@@ -104,7 +104,7 @@ def facts() -> list[Said]:
 
 
 def card_numbers() -> Iterator[Said]:
-    """Give commands and facts with card numbers, good and bad ones."""
+    """Yield commands and facts with card numbers, good and bad ones."""
     for number, card in enumerate(CARDS):
         identity = f"card-{number}"
         yield command("SuspendAccount", identity, "acme", account="a", reason="Administrative", message=card)
@@ -135,7 +135,7 @@ def card_numbers() -> Iterator[Said]:
 
 
 def hashes_of_card_numbers() -> list[bytes]:
-    """Give the hashes of the card numbers and of the records that hold them."""
+    """Return the hashes of the card numbers and of the records that hold them."""
     wholes = [said.value or b"" for said in card_numbers() if said.topic is not Topic.ADMIN_COMMANDS]
     return [hashlib.sha256(one).digest() for one in (*map(str.encode, CARD_NUMBERS), *wholes)]
 

@@ -27,7 +27,7 @@ class Needles:
         }
 
     def hidden_in(self, places: Iterable[tuple[str, bytes]]) -> list[str]:
-        """Give what is found, and in which of the places."""
+        """Return what is found, and in which of the places."""
         return sorted(
             {
                 f"{word!r} in {place}"
@@ -39,7 +39,7 @@ class Needles:
 
 
 async def everything(installation: Installation, metrics_port: int | None = None) -> list[tuple[str, bytes]]:
-    """Give all that is published, logged, measured and kept, piece by piece, each with a name."""
+    """Return all that is published, logged, measured and kept, piece by piece, each with a name."""
     places: list[tuple[str, bytes]] = []
     for record in await published(installation):
         places.append((f"the value of a record of {record.topic}", record.value))
@@ -55,7 +55,7 @@ async def everything(installation: Installation, metrics_port: int | None = None
 
 
 async def database_dump(engine: AsyncEngine) -> list[tuple[str, bytes]]:
-    """Give every value of every table; text in UTF-8, bytes as they are."""
+    """Return every value of every table; text in UTF-8, bytes as they are."""
     async with engine.connect() as connection:
         tables = await connection.execute(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")

@@ -35,15 +35,15 @@ async def _stand_still() -> None:
 class TamperedBatches(Batches):
     """Stands still between the commit to the database and the acknowledgement to Kafka."""
 
-    async def settle(
+    async def process(
         self,
         role: Role,
         records: Sequence[Record],
         reader: Reader,
         since: Mapping[TopicPartition, int] | None = None,
     ) -> None:
-        """Settle, but do not return."""
-        await super().settle(role, records, reader, since)
+        """Process, but do not return."""
+        await super().process(role, records, reader, since)
         if _POINT == BEFORE_ACKNOWLEDGEMENT:
             await _stand_still()
 

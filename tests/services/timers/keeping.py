@@ -1,4 +1,4 @@
-"""A whopays on a real database without a broker: batches are settled one by one, and timers run in the test's loop."""
+"""A whopays on a real database without a broker: one batch follows the other, and timers run in the test's loop."""
 
 import asyncio
 import json
@@ -42,11 +42,11 @@ class Keeper:
         self.batches = self._batches(asyncio.Event())
 
     async def hear(self, *records: Record) -> None:
-        """Settle records in order, a batch for each run of records of one topic."""
+        """Process records in order, a batch for each run of records of one topic."""
         for topic, run in groupby(records, key=lambda record: Topic(record.topic)):
             same = list(run)
             for first in range(0, len(same), _BATCH):
-                await self.batches.settle(_ROLES[topic], same[first : first + _BATCH], read)
+                await self.batches.process(_ROLES[topic], same[first : first + _BATCH], read)
 
     async def establish(self, accounts: Sequence[str], projects: Sequence[str], payer: str | None = None) -> None:
         """Make accounts Ready, and projects Active and, when a payer is named, bound to it."""
@@ -70,12 +70,12 @@ class Keeper:
             await asyncio.gather(*running)
 
     async def log(self, organization: str = ORGANIZATION) -> list[Event]:
-        """Give all events of an organization in the order of its shard's log."""
+        """Return all events of an organization in the order of its shard's log."""
         values = await self.all("SELECT value FROM log ORDER BY shard, position")
         return [event for event in map(orjson.loads, values) if event["data"].get("organization") == organization]
 
     async def results(self, organization: str = ORGANIZATION) -> dict[str, list[str]]:
-        """Give the outcomes of each command in order; of a refusal the reasons instead."""
+        """Return the outcomes of each command in order; of a refusal the reasons instead."""
         found: dict[str, list[str]] = {}
         for event in await self.log(organization):
             data = event["data"]
@@ -85,7 +85,7 @@ class Keeper:
         return found
 
     async def notices(self, organization: str = ORGANIZATION) -> list[tuple[str, str, str | None]]:
-        """Give project, kind and account of all notices, in order."""
+        """Return project, kind and account of all notices, in order."""
         return [
             (event["data"]["project"], event["data"]["kind"], event["data"]["account"])
             for event in await self.log(organization)
@@ -93,7 +93,7 @@ class Keeper:
         ]
 
     async def instant(self, later: str = "0") -> datetime:
-        """Give the instant by the database's clock, or one that is later by an interval."""
+        """Return the instant by the database's clock, or one that is later by an interval."""
         (instant,) = await self.all(f"SELECT clock_timestamp() + interval '{later}'")
         assert isinstance(instant, datetime)
         return instant
@@ -119,7 +119,7 @@ class Keeper:
         await until(look, "the timers")
 
     async def all(self, statement: str) -> list[Any]:
-        """Give the first column of a query."""
+        """Return the first column of a query."""
         async with self.engine.connect() as connection:
             return list((await connection.execute(text(statement))).scalars())
 

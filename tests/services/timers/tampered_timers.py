@@ -39,9 +39,9 @@ class TamperedBatches(Batches):
 
     pages = 0
 
-    async def settle_due(self, dues: Sequence[Due]) -> list[Due]:
-        """Settle, but do not return."""
-        faulty = await super().settle_due(dues)
+    async def process_due(self, dues: Sequence[Due]) -> list[Due]:
+        """Process, but do not return."""
+        faulty = await super().process_due(dues)
         self.pages += dues[0].kind is DueKind.FAN_OUT
         if _POINT == AFTER_COMMIT or (_POINT == AFTER_SECOND_PAGE and self.pages == 2):
             await _stand_still()

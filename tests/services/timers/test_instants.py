@@ -17,7 +17,7 @@ GENEROUS_SECONDS = 10.0
 
 
 def schedule(name: str, payer: str, command_id: str, instant: datetime) -> Record:
-    """Give the command that binds a project at an instant."""
+    """Return the command that binds a project at an instant."""
     return bind(name, payer, command_id, effectiveAt=format_instant(instant))
 
 
@@ -238,5 +238,5 @@ async def test_a_fault_is_tried_again_after_a_while(
 
 
 def seconds_between(instant: datetime, said: str) -> float:
-    """Give the seconds from an instant to another that an event tells."""
+    """Return the seconds from an instant to another that an event tells."""
     return (datetime.fromisoformat(said) - instant).total_seconds()

@@ -1,6 +1,6 @@
 """The model's accounts (docs/contract.md sections 4 and 5): plain dictionaries and plain ifs.
 
-Each command gives its broken rules, or changes the account and gives None; `settle` then says what came of it.
+Each command gives its broken rules, or changes the account and gives None; `process` then says what came of it.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ State = dict[str, Any]
 
 
 def new_account() -> Account:
-    """Give an account of which nothing is known."""
+    """Return an account of which nothing is known."""
     nothing = ("displayName", "currency", "terms", "preferences", "profile", "contact", "closure", "balance", "ended")
     counted = {"version": 0, "sequence": 0}
     return dict.fromkeys(nothing) | counted | {"phase": None, "conditions": [], "holds": [], "activated": False}
@@ -58,7 +58,7 @@ def _payment(state: State, account: Account, now: datetime) -> str:
 
 
 def is_not_allowed(state: State, name: str | None) -> bool:
-    """Tell whether a payment profile is known and of a kind that is not taken."""
+    """Return whether a payment profile is known and of a kind that is not taken."""
     profile = state["profiles"].get(name)
     return profile is not None and profile["kind"] != "CreditCard"
 
@@ -144,12 +144,12 @@ def report_balance(account: Account, data: dict[str, Any], as_of: datetime) -> t
 
 
 def is_too_far_ahead(as_of: datetime, now: datetime) -> bool:
-    """Tell whether a balance is of more than five minutes from now."""
+    """Return whether a balance is of more than five minutes from now."""
     return as_of > now + timedelta(minutes=5)
 
 
 def blockers(state: State, name: str) -> list[str]:
-    """Give what keeps an account open."""
+    """Return what keeps an account open."""
     account = state["accounts"][name]
     broken = []
     if any(project["payer"] == name for project in state["projects"].values()):

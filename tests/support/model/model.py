@@ -46,7 +46,7 @@ class Model(Facts):
         return self._out
 
     def next_due(self) -> datetime | None:
-        """Give when something is due next."""
+        """Return when something is due next."""
         return min((instant for instant, _, _ in self._due()), default=None)
 
     def _answer(self, said: Said) -> None:

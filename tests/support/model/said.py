@@ -30,16 +30,16 @@ class Said:
 
     @property
     def topic(self) -> str:
-        """Give the topic that it is sent to, without prefix."""
+        """The topic that it is sent to, without prefix."""
         return {"ProjectChanged": PROJECTS, "PaymentProfileChanged": PROFILES}.get(self.type, COMMANDS)
 
     @property
     def organization(self) -> str:
-        """Give the organization that it is about."""
+        """The organization that it is about."""
         return str(self.data["organization"])
 
     def value(self) -> bytes:
-        """Give it as a structured CloudEvent in JSON."""
+        """Return it as a structured CloudEvent in JSON."""
         attributes = {
             "specversion": "1.0",
             "id": self.id,
@@ -52,7 +52,7 @@ class Said:
         return json.dumps(given | {"data": self.data}).encode()
 
     def message(self, offset: int) -> CommandMessage | FactMessage:
-        """Give it as the service reads it from a record at an offset."""
+        """Return it as the service reads it from a record at an offset."""
         record = Record(
             topic=self.topic,
             partition=0,

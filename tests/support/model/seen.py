@@ -42,7 +42,7 @@ def seen(envelope: dict[str, Any]) -> Seen:
 
 
 def grouped(everything: Iterable[Seen]) -> dict[str, list[Seen]]:
-    """Give what was seen by what it is about, each in its order."""
+    """Return what was seen by what it is about, each in its order."""
     groups: defaultdict[str, list[Seen]] = defaultdict(list)
     for one in everything:
         groups[one["about"]].append(one)

@@ -31,7 +31,7 @@ NULL_SAYS_SOMETHING = {
 
 
 def shape_violations(type_: str, data: dict[str, Any]) -> list[str]:
-    """Give `Invalid` once for each fault, then `CardNumber` once for each."""
+    """Return `Invalid` once for each fault, then `CardNumber` once for each."""
     allowed = [*MEMBERS[type_].replace("!", "").split(), "organization", "dryRun"]
     required = [name[:-1] for name in MEMBERS[type_].split() if name.endswith("!")]
     faults = [name for name in data if name not in allowed]
@@ -58,7 +58,7 @@ def shape_violations(type_: str, data: dict[str, Any]) -> list[str]:
 
 
 def meaning(type_: str, data: dict[str, Any]) -> tuple[Any, ...]:
-    """Give what a command means: spelling, member order and defaults make no difference."""
+    """Return what a command means: spelling, member order and defaults make no difference."""
     kept = {
         name: value
         for name, value in data.items()
@@ -74,13 +74,13 @@ def meaning(type_: str, data: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def are_terms_valid(terms: dict[str, Any]) -> bool:
-    """Tell whether complete terms are consistent."""
+    """Return whether complete terms are consistent."""
     discount = terms.get("earlyPaymentDiscount")
     return 1 <= terms["netDays"] <= 365 and (discount is None or discount["withinDays"] < terms["netDays"])
 
 
 def without_nulls(members: dict[str, Any]) -> dict[str, Any]:
-    """Give what is there."""
+    """Return what is there."""
     return {name: value for name, value in members.items() if value is not None}
 
 

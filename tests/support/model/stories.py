@@ -57,7 +57,7 @@ class Story:
         self._versions: dict[str, int] = {}
 
     def prologue(self) -> list[Said]:
-        """Give how most stories begin: paying accounts, and a project that one of them pays for."""
+        """Return how most stories begin: paying accounts, and a project that one of them pays for."""
         made = {"currencyCode": "USD", "paymentTerms": {}, "paymentProfile": "card"}
         beginning = [
             self._said("PaymentProfileChanged", paymentProfile="card", kind="CreditCard", state="Valid", version=1),
@@ -71,7 +71,7 @@ class Story:
         return beginning[: self._random.choice((0, 4, *6 * (6,)))]
 
     def scene(self, now: datetime) -> list[Said]:
-        """Give commands that belong together, as people would send them, though not always with success."""
+        """Return commands that belong together, as people would send them, though not always with success."""
         first, other = self._random.sample(PEOPLE[:2], 2)
         account, target = self._one(ACCOUNTS), self._one(ACCOUNTS)
         project, soon = self._one(PROJECTS), now + timedelta(seconds=self._one(self._ahead))
@@ -107,7 +107,7 @@ class Story:
         return chosen
 
     def project_fact(self) -> Said:
-        """Give a fact of a project."""
+        """Return a fact of a project."""
         project = self._one(PROJECTS)
         state = self._one((*6 * ("Active",), "Inactive", "Deleted"))
         uid = self._one((*6 * (None,), "u1", "u1", "u1", "u2", "u3"))
@@ -116,7 +116,7 @@ class Story:
         return self._said("ProjectChanged", version=self._version(project), **without_nulls(facts))
 
     def profile_fact(self, now: datetime) -> Said:
-        """Give a fact of a payment profile."""
+        """Return a fact of a payment profile."""
         profile = self._one(PROFILES)
         state = self._one((*12 * ("Valid",), "Invalid", "Invalid", "Removed" if self._chance(40) else "Invalid"))
         kind = "CreditCard" if profile == "card" or self._chance(30) else "BankTransfer"
@@ -132,7 +132,7 @@ class Story:
         )
 
     def appointment(self, now: datetime, seconds: int) -> Said:
-        """Give one thing that will fall due in so many seconds."""
+        """Return one thing that will fall due in so many seconds."""
         soon = instant(now + timedelta(seconds=seconds))
         members = {"project": self._one(PROJECTS), "account": self._one(ACCOUNTS)}
         if self._chance(50):
@@ -140,13 +140,13 @@ class Story:
         return self._asked("BindProject", **members, effectiveAt=soon)
 
     def expiry(self, now: datetime, seconds: int) -> Said:
-        """Give a valid payment profile that will expire in so many seconds."""
+        """Return a valid payment profile that will expire in so many seconds."""
         version, soon = self._version("card", 2), instant(now + timedelta(seconds=seconds))
         members = {"kind": "CreditCard", "state": "Valid", "version": version, "expiresAt": soon}
         return self._said("PaymentProfileChanged", paymentProfile="card", **members)
 
     def command(self, now: datetime) -> Said:
-        """Give one command; one in twelve uses an earlier id again, one in ten is a dry run."""
+        """Return one command; one in twelve uses an earlier id again, one in ten is a dry run."""
         if self._commands and self._chance(6):
             return self._again(now)
         said = self._command(now)
@@ -281,7 +281,7 @@ class Story:
         return who
 
     def _version(self, name: str, step: int | None = None) -> int:
-        """Give mostly the next version, sometimes the present one, an older or a much later one."""
+        """Return mostly the next version, sometimes the present one, an older or a much later one."""
         last = self._versions.get(name, 0)
         version: int = max(1, last + (step or self._one((*10 * (1,), 3, 0, -1))))
         self._versions[name] = max(last, version)

@@ -132,7 +132,7 @@ class KafkaProxy(Proxy):
         return self._rewritten(key, version, frame)
 
     def _rewritten(self, key: int, version: int, frame: bytes) -> bytes:
-        """Give an answer in which the broker is where the proxy is."""
+        """Return an answer in which the broker is where the proxy is."""
         # Nobody is led anywhere by a version that whopays spells out itself: it only wants to know of topics.
         if key not in (ApiKey.METADATA, ApiKey.FIND_COORDINATOR) or (key, version) not in _ANSWERS:
             return frame

@@ -23,7 +23,7 @@ class Towards(Enum):
 
     @property
     def back(self) -> "Towards":
-        """Give the other direction."""
+        """The other direction."""
         return Towards.CLIENT if self is Towards.SERVER else Towards.SERVER
 
 
@@ -40,7 +40,7 @@ class Link:
         self._closed: set[Towards] = set()
 
     def source(self, towards: Towards) -> asyncio.StreamReader:
-        """Give what is to go in a direction."""
+        """Return what is to go in a direction."""
         return self._readers[towards]
 
     async def send(self, towards: Towards, data: bytes) -> None:
@@ -93,12 +93,12 @@ class Proxy:
 
     @property
     def port(self) -> int:
-        """Give the port on the loopback address that stands for the server's."""
+        """The port on the loopback address that stands for the server's."""
         return self._port
 
     @property
     def links(self) -> list[Link]:
-        """Give the connections that are open."""
+        """The connections that are open."""
         return [link for link in self._links.values() if link is not None]
 
     async def mend(self) -> None:
@@ -158,11 +158,11 @@ class Proxy:
         """Be told that a connection has ended."""
 
     async def read(self, link: Link, towards: Towards) -> bytes:
-        """Give the next piece of what goes in a direction; nothing at its end."""
+        """Return the next piece of what goes in a direction; nothing at its end."""
         return await link.source(towards).read(_CHUNK_BYTES)
 
     async def passing(self, link: Link, towards: Towards, data: bytes) -> bytes:
-        """Give what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
+        """Return what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
         return data
 
     def _accept(self, listener: socket.socket) -> None:

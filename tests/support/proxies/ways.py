@@ -22,13 +22,13 @@ class Ways:
 
     @property
     def both(self) -> tuple[Proxy, Proxy]:
-        """Give both ways."""
+        """Both ways."""
         return self.kafka, self.database
 
 
 @asynccontextmanager
 async def ways_of(installation: Installation) -> AsyncIterator[Ways]:
-    """Give the ways to the servers of an installation, mended."""
+    """Yield the ways to the servers of an installation, mended."""
     url = make_url(installation.settings.database_url)
     assert url.host is not None
     host, port = installation.kafka_bootstrap_servers.split(",")[0].rsplit(":", 1)

@@ -33,13 +33,13 @@ class Scene:
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lanes = Lanes(self.settle, self, _BATCH, self.failures.append)
+        self.lanes = Lanes(self.process, self, _BATCH, self.failures.append)
         self.admit({0: 0, 1: 0, 2: 0})
 
     def admit(self, reached: Mapping[int, int]) -> None:
         self.lanes.admit({TopicPartition("topic", partition): offset for partition, offset in reached.items()})
 
-    async def settle(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+    async def process(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
         self.begun.append(records)
         self.since.append({partition.partition: offset for partition, offset in since.items()})
         self.settled.append(asyncio.get_running_loop().create_future())

@@ -27,7 +27,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Give a line that tells it from all others."""
+        """A line that tells it from all others."""
         data = {name: value for name, value in self.command.data.items() if name != "organization"}
         return f"{self.situation}: {self.command.type} {data} by {self.command.authid or 'nobody'}"
 
@@ -48,7 +48,7 @@ def _table() -> dict[str, Any]:
 
 
 def situations() -> list[Situation]:
-    """Give the situations, each with all steps that lead to it."""
+    """Return the situations, each with all steps that lead to it."""
     return [
         Situation(name, told["phase"], tuple(_said(step, number) for number, step in enumerate(_steps(name))))
         for name, told in _table()["situations"].items()
@@ -56,7 +56,7 @@ def situations() -> list[Situation]:
 
 
 def cells(situation: str) -> Iterator[Cell]:
-    """Give the cells of a situation. Raises ValueError for a command that has no answer for it, or no clear one."""
+    """Yield the cells of a situation. Raises ValueError for a command that has no answer for it, or no clear one."""
     stands = _table()["situations"][situation]["phase"]
     for number, row in enumerate(_table()["commands"]):
         type_, data = next(iter(row.items()))

@@ -45,7 +45,7 @@ def tell(seed: int, steps: int) -> None:
         for _ in range(random.choice((1, 1, 2, 4, 8))):
             batch += next_messages(story, random, now)
         told += len(batch)
-        compare(batch, service.settle(batch, now), (model.hear(one, now) for one in batch))
+        compare(batch, service.process(batch, now), (model.hear(one, now) for one in batch))
         assert state_of(service) == state_of_model(model)
         batch = []
     pass_time(service, model, now, now + timedelta(hours=2))
@@ -57,12 +57,12 @@ def pass_time(service: PureService, model: Model, now: datetime, later: datetime
     while (due := model.next_due()) is not None and due <= later:
         # The domain's instants strictly rise, so that what was said together is due some microseconds apart.
         now = max(now, due + timedelta(milliseconds=1))
-        compare([], service.settle([], now), [model.pass_time(now)])
+        compare([], service.process([], now), [model.pass_time(now)])
     return max(now, later)
 
 
 def next_messages(story: Story, random: Random, now: datetime) -> list[Said]:
-    """Give what is said next: a fact, a command, or several commands that belong together."""
+    """Return what is said next: a fact, a command, or several commands that belong together."""
     chance = random.randrange(100)
     if chance < 20:
         return [story.project_fact() if chance < 13 else story.profile_fact(now)]
@@ -77,7 +77,7 @@ def compare(batch: Iterable[Said], got: list[dict[str, Any]], expected: Iterable
 
 
 def state_of(service: PureService) -> dict[str, Any]:
-    """Give what the domain knows and has not told."""
+    """Return what the domain knows and has not told."""
     book = service.book
     changed = book.changed
     accounts = {
@@ -108,7 +108,7 @@ def state_of(service: PureService) -> dict[str, Any]:
 
 
 def state_of_model(model: Model) -> dict[str, Any]:
-    """Give the same of the model."""
+    """Return the same of the model."""
     state = model.state
     accounts = {
         name: (

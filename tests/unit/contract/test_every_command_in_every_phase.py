@@ -38,10 +38,10 @@ def test_the_table_knows_every_command_and_every_phase(capsys: pytest.CaptureFix
 
 
 def brought_about(situation: Situation) -> PureService:
-    """Give a service in which the situation was brought about, a second for each step."""
+    """Return a service in which the situation was brought about, a second for each step."""
     service = PureService()
     for number, step in enumerate(situation.steps):
-        result = [one for one in service.settle([step], BEGUN + timedelta(seconds=number)) if "outcome" in one]
+        result = [one for one in service.process([step], BEGUN + timedelta(seconds=number)) if "outcome" in one]
         assert all(one["outcome"] in ("Applied", "Scheduled") for one in result), (step, result)
     return service
 
@@ -52,7 +52,7 @@ def faults(cell: Cell, service: PureService) -> list[str]:
     tried, before = deepcopy(service), phase_of(service)
     dry = replace(cell.command, id=f"{cell.command.id}-dry", data=cell.command.data | {"dryRun": True})
     for command, phase in ((dry, before), (cell.command, cell.phase)):
-        came = tried.settle([command], ASKED)
+        came = tried.process([command], ASKED)
         result = result_of(command, came)
         answer = (result["outcome"], result["violations"], phase_of(tried))
         if answer != (cell.outcome, list(cell.violations), phase):
@@ -64,11 +64,11 @@ def faults(cell: Cell, service: PureService) -> list[str]:
 
 
 def result_of(command: Said, came: list[Seen]) -> Seen:
-    """Give a command's first result."""
+    """Return a command's first result."""
     return next(one for one in came if one["about"] == f"result acme {command.source} {command.id}")
 
 
 def phase_of(service: PureService) -> str | None:
-    """Give the phase of the account `a`."""
+    """Return the phase of the account `a`."""
     account = service.book.account("acme", "a")
     return None if account is None else account.phase.value

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from db.memory import Memory, Whole
+from db.memory import FullyLoaded, Memory
 from db.shards import Head
 from domain.book import Book
 from domain.state import Project
@@ -21,11 +21,11 @@ def left(memory: Memory, *names: str, heads: dict[int, Head] | None = None) -> N
     book = Book()
     book.load(map(project, names))
     heads = heads or _LEFT
-    memory.leave(memory.enter(heads), heads, Whole(projects={("acme", name) for name in names}), book)
+    memory.leave(memory.enter(heads), heads, FullyLoaded(projects={("acme", name) for name in names}), book)
 
 
 def knows(memory: Memory, name: str) -> bool:
-    """Tell whether the project need not be loaded."""
+    """Return whether the project need not be loaded."""
     records, unknown = memory.projects.recall([("acme", name)])
     assert records in ([], [project(name)])
     assert bool(records) is not bool(unknown)
@@ -72,7 +72,7 @@ def test_a_transaction_that_another_lane_has_overtaken_leaves_nothing() -> None:
     memory.enter({1: Head(8, b"by another process", _NOW)})
     book = Book()
     book.load([project("web")])
-    memory.leave(entered, _LEFT, Whole(projects={("acme", "web")}), book)
+    memory.leave(entered, _LEFT, FullyLoaded(projects={("acme", "web")}), book)
     assert not knows(memory, "web")
 
 
@@ -92,5 +92,5 @@ def test_what_was_changed_without_all_of_it_being_known_is_forgotten() -> None:
     entered = memory.enter(_LEFT)
     book = Book()
     book.apply([project("web")])
-    memory.leave(entered, _LEFT, Whole(), book)
+    memory.leave(entered, _LEFT, FullyLoaded(), book)
     assert not knows(memory, "web")

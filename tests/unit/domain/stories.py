@@ -16,7 +16,7 @@ Said = tuple[str, dict[str, Any], dict[str, Any]]
 
 
 def instant(seconds: int) -> str:
-    """Give the instant that many seconds after noon, when each story begins."""
+    """Return the instant that many seconds after noon, when each story begins."""
     return (NOON + timedelta(seconds=seconds)).isoformat()
 
 

@@ -96,7 +96,7 @@ def test_what_comes_again_changes_nothing(story: list[Said], cuts: set[int]) -> 
 
 
 def _with_first_uids(story: list[Said]) -> list[Said]:
-    """Give the story, in which every project is known with a uid from the first; later reports may leave it out."""
+    """Return the story, in which every project is known with a uid from the first; later reports may leave it out."""
     known = set()
     told = []
     for name, data, more in story:

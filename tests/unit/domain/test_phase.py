@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.decision import Clock, Context
-from domain.phase import settle, standing
+from domain.phase import reassess, standing
 from domain.state import Account, Origin, PaymentProfile
 from schemas.events import Hold, Phase
 from schemas.policy import OperatorPolicy
@@ -80,22 +80,22 @@ def test_phase_and_conditions(configuration: str, payment: str, holds: tuple[str
     found = standing(account, profile, OperatorPolicy(), NOON)
     assert (found.phase, found.reason) == expected
 
-    transition = settle(None, account, profile, OperatorPolicy(), _context())
+    transition = reassess(None, account, profile, OperatorPolicy(), _context())
     assert transition is not None
-    settled = transition.changes[0]
-    assert isinstance(settled, Account)
-    assert settled.phase == expected[0]
+    reassessed = transition.changes[0]
+    assert isinstance(reassessed, Account)
+    assert reassessed.phase == expected[0]
     faults = [
         configuration_fault,
         payment_fault,
         holds[0] if holds else None,
         None if expected[0] == "Ready" else expected[1],
     ]
-    assert [(c.type, c.status, c.reason) for c in settled.conditions] == [
+    assert [(c.type, c.status, c.reason) for c in reassessed.conditions] == [
         (type_, "False" if fault else "True", fault or "RequirementsMet")
         for type_, fault in zip(["ConfigurationValid", "PaymentProfileValid", "NoHolds", "Ready"], faults, strict=True)
     ]
-    assert all(condition.message for condition in settled.conditions)
+    assert all(condition.message for condition in reassessed.conditions)
 
 
 @pytest.mark.parametrize("payment", PROFILES)

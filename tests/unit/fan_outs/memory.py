@@ -61,11 +61,11 @@ class Organization:
                 self.go_on(name)
 
     def told(self) -> Told:
-        """Give what each project was told, and how its payer changed, in order: kind, account, message."""
+        """Return what each project was told, and how its payer changed, in order: kind, account, message."""
         return told(self.outgoing)
 
     def counts(self) -> list[tuple[str, str, int, tuple[str, ...]]]:
-        """Give of each result the command, the outcome, how many events it announces, and the first of them."""
+        """Return of each result the command, the outcome, how many events it announces, and the first of them."""
         return [
             (
                 event.command_id,
@@ -94,7 +94,7 @@ class Organization:
 
 
 def told(outgoing: list[Outgoing]) -> Told:
-    """Give what each project was told, and how its payer changed, in order: kind, account, message."""
+    """Return what each project was told, and how its payer changed, in order: kind, account, message."""
     found: Told = defaultdict(list)
     for event in (one.event for one in outgoing):
         match event:

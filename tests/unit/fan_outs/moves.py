@@ -12,7 +12,7 @@ DAILY = tuple(f"q{number}" for number in range(4))
 
 
 def opening() -> list[Record]:
-    """Give the records that make all accounts Ready and bind all projects to the first."""
+    """Return the records that make all accounts Ready and bind all projects to the first."""
     return [
         profile(),
         *(account(name) for name in ACCOUNTS),
@@ -32,7 +32,7 @@ class Story:
         self._number = 0
 
     def move(self) -> list[Record]:
-        """Give something that happens."""
+        """Return something that happens."""
         self._number += 1
         identity, chance = f"m{self._number}", self._chance
         one, other = chance.sample(ACCOUNTS, 2)

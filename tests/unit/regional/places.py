@@ -9,7 +9,7 @@ from schemas.policy import OperatorPolicy
 
 
 def faults(model: type[BaseModel], data: Any, policy: OperatorPolicy | None = None) -> dict[str, str]:
-    """Give the message for each place, read as a command is read; empty if the data are valid."""
+    """Return the message for each place, read as a command is read; empty if the data are valid."""
     try:
         model.model_validate(data, by_alias=True, by_name=False, context=None if policy is None else {"policy": policy})
     except ValidationError as error:

@@ -9,14 +9,14 @@ CONTACT: dict[str, Any] = {"name": "Ada", "emails": ["ada@example.com"]}
 
 
 def read(name: str, data: Any) -> Any:
-    """Give a command that breaks no rule."""
+    """Return a command that breaks no rule."""
     message = command(structured(name, data))
     assert message.violations == ()
     return message.command
 
 
 def broken(name: str, data: Any) -> list[tuple[str, str | None]]:
-    """Give the broken rules of a command's shape: reason and field."""
+    """Return the broken rules of a command's shape: reason and field."""
     message = command(structured(name, data))
     assert message.known
     assert (message.command is None) == bool(message.violations)
@@ -25,5 +25,5 @@ def broken(name: str, data: Any) -> list[tuple[str, str | None]]:
 
 
 def in_words(message: CommandMessage) -> str:
-    """Give all that is said about what is wrong."""
+    """Return all that is said about what is wrong."""
     return " ".join(f"{violation.field} {violation.message}" for violation in message.violations)

@@ -104,11 +104,11 @@ _REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication],
 
 
 def broken() -> Iterator[Broken]:
-    """Give each model without each of its safeguards."""
+    """Yield each model without each of its safeguards."""
     for safeguard, kind, model in _REMOVED:
         yield Broken(safeguard, kind, replace(model, without=frozenset({safeguard})))  # type: ignore[arg-type]
 
 
 def early_notice() -> Publication:
-    """Give the relay without what only tells sooner what the hashes tell as well: that a log ends too early."""
+    """Return the relay without what only tells sooner what the hashes tell as well: that a log ends too early."""
     return replace(_RESTORED, without=frozenset({publication.Safeguard.NOT_GONE_BACK}))

@@ -22,16 +22,16 @@ class Model(Protocol[S]):
     """What is explored."""
 
     def initial(self) -> S:
-        """Give the state in which everything begins."""
+        """Return the state in which everything begins."""
 
     def steps(self, state: S) -> Iterator[tuple[str, S]]:
-        """Give what may happen next: a sentence for each, and the state after it."""
+        """Return what may happen next: a sentence for each, and the state after it."""
 
     def violation(self, state: S) -> str | None:
         """Tell which promise is broken in a state, as `kind: sentence`."""
 
     def is_done(self, state: S) -> bool:
-        """Tell whether all that was promised is done in a state."""
+        """Return whether all that was promised is done in a state."""
 
 
 class TooManyStates(Exception):

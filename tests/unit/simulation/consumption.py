@@ -74,7 +74,7 @@ class Consumption:
         return World((self._begun(),) * self.workers, (False,) * self.workers, nothing, empty)
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
-        """Give what a worker, the group's coordinator, or a fault may do next."""
+        """Yield what a worker, the group's coordinator, or a fault may do next."""
         nobody, nothing = (False,) * self.partitions, (0,) * self.partitions
         for number, worker in enumerate(world.workers):
             name = f"worker {number + 1}"

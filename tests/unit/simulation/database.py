@@ -81,7 +81,7 @@ def decided(database: Database, record: Record) -> Database:
 
 
 def is_answered(database: Database, record: Record) -> bool:
-    """Tell whether what follows from a record is in the database."""
+    """Return whether what follows from a record is in the database."""
     if isinstance(record, Fact):
         return record.version <= database.version
     return any(row.name == record.name for row in database.log)

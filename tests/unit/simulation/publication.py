@@ -57,7 +57,7 @@ class Publication:
         return World(relays=(Relay(),) * self.relays, transactions=(Transaction(),) * ids)
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
-        """Give what the worker, a relay, Kafka, the network or a fault may do next."""
+        """Yield what the worker, a relay, Kafka, the network or a fault may do next."""
         if world.has_refused:
             return
         yield from self._log_grows(world)

@@ -70,23 +70,23 @@ class World(NamedTuple):
 
 
 def with_relay(world: World, number: int, relay: Relay) -> World:
-    """Give the world with another state of a relay."""
+    """Return the world with another state of a relay."""
     return world._replace(relays=(*world.relays[:number], relay, *world.relays[number + 1 :]))
 
 
 def ending(world: World, id_: int, state: str) -> World:
-    """Give the world with the transaction of an id being committed or aborted."""
+    """Return the world with the transaction of an id being committed or aborted."""
     ended = world.transactions[id_]._replace(state=state)
     return world._replace(transactions=(*world.transactions[:id_], ended, *world.transactions[id_ + 1 :]))
 
 
 def _with_outcome(topic: tuple[Written, ...], id_: int, outcome: int | None) -> tuple[Written, ...]:
-    """Give a topic in which the transaction of an id has ended."""
+    """Return a topic in which the transaction of an id has ended."""
     return tuple(Written(one.row, outcome) if one.open == id_ else one for one in topic)
 
 
 def _without_aborted(topic: tuple[Written, ...]) -> tuple[Written, ...]:
-    """Give a topic without what nobody can see."""
+    """Return a topic without what nobody can see."""
     return tuple(one for one in topic if one.open != ABORTED)
 
 

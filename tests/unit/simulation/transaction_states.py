@@ -80,22 +80,22 @@ def kept(database: Database) -> Database:
 
 
 def holds_lock(lane: Lane) -> bool:
-    """Tell whether a lane has the heads locked."""
+    """Return whether a lane has the heads locked."""
     return lane.phase in (Phase.LOCKED, Phase.LOADED)
 
 
 def add(world: World, lane: Lane) -> World:
-    """Give the world with a lane more."""
+    """Return the world with a lane more."""
     return world._replace(lanes=(*world.lanes, lane))
 
 
 def order(world: World) -> World:
-    """Give the world with its lanes in an order that says nothing."""
+    """Return the world with its lanes in an order that says nothing."""
     return world._replace(lanes=tuple(sorted(world.lanes, key=lambda lane: lane[:2])))
 
 
 def remember(world: World, process: int, memory: Memory) -> World:
-    """Give the world with another memory of a process."""
+    """Return the world with another memory of a process."""
     return world._replace(memories=(*world.memories[:process], memory, *world.memories[process + 1 :]))
 
 

@@ -69,7 +69,7 @@ class Transactions:
         return World(database, flushed, (), (Memory(),) * processes, (0,) * len(self.partitions))
 
     def steps(self, world: World) -> Iterator[tuple[str, World]]:
-        """Give what a process, the database, or a fault may do next."""
+        """Yield what a process, the database, or a fault may do next."""
         for process, partition in self.lanes:
             if not any((lane.process, lane.partition) == (process, partition) for lane in world.lanes):
                 for lane in self._batches(world, process, partition):
