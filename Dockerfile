@@ -10,7 +10,7 @@ RUN awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements.lock > uv.lock \
 RUN python -m venv --without-pip /opt/whopays \
     && uv pip install --no-cache --python /opt/whopays --compile-bytecode --require-hashes --requirement requirements-runtime.lock
 
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY audit audit
 COPY cli cli
 COPY db db

@@ -29,7 +29,7 @@ LISTS = {
     "the linter's own packages": set(_TOOL["ruff"]["lint"]["isort"]["known-first-party"]) - _NEVER_SHIPPED,
     "import-linter": set(_TOOL["importlinter"]["root_packages"]),
     "the image": _words(r"^COPY (\w+) \1$", "Dockerfile"),
-    "what goes to the image's builder": _words(r"^!(\w+)$", ".dockerignore"),
+    "what goes to the image's builder": _words(r"^!([a-z]+)$", ".dockerignore"),
     "whose error texts may be logged": set(logs.OURS),
     "what failpoints and mutants may change": set(failpoints.CHANGEABLE),
     "the README's table": _words(r"^\| `(\w+)/` \|", "README.md") - _NEVER_SHIPPED - {"docs"},
