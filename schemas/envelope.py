@@ -25,6 +25,11 @@ def type_of(name: str) -> str:
     return f"{TYPE_PREFIX}{name}.v1"
 
 
+def short_type(type_: str) -> str:
+    """Return the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
+    return type_.removeprefix(TYPE_PREFIX).removesuffix(".v1")
+
+
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
     """A readable CloudEvent. `faults` names the optional attributes that are malformed, in words."""

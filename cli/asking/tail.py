@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from cli.terminal.describing import event_line
 from cli.terminal.failures import CommandFailed, reaching
@@ -15,7 +15,7 @@ from cli.terminal.installation import load_settings
 from cli.terminal.output import AsJson, console, print_json_line
 from schemas.topics import OUTPUT_TOPICS, Topic
 from workers.runtime.settings import Settings
-from workers.topics.cluster import administration
+from workers.topics.cluster import administration, partitions_of
 
 _POLL_MS = 200
 
@@ -67,13 +67,7 @@ async def events(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the events of topics as they are published, read committed."""
     async with administration(settings) as admin:
-        described = await admin.describe_topics([settings.topic(topic) for topic in topics])
-    missing = [topic["topic"] for topic in described if topic["error_code"]]
-    if missing:
-        raise CommandFailed(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
-    partitions = [
-        TopicPartition(topic["topic"], item["partition"]) for topic in described for item in topic["partitions"]
-    ]
+        partitions = await partitions_of(admin, [settings.topic(topic) for topic in topics])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         isolation_level="read_committed",

@@ -14,11 +14,10 @@ from cli.demo.audience import Audience
 from cli.demo.instants import questions_about
 from cli.demo.story import PROJECTS, STORY, Step, message_of
 from cli.development.servers import embedded_servers, prepare, with_key
-from cli.sending.composing import Message
-from cli.sending.exchange import Exchange, open_exchange
 from cli.terminal.failures import CommandFailed, reaching
 from db import questions as queries
 from db.engine import create_engine
+from workers.exchange import Exchange, Message, open_exchange
 from workers.process import Process
 from workers.runtime.logs import set_up_logs
 from workers.runtime.roles import ALL_ROLES

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.sending.composing import Message, compose
+from cli.sending.composing import compose
+from workers.exchange import Message
 
 
 @dataclass(frozen=True, slots=True)

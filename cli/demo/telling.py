@@ -18,11 +18,11 @@ from cli.asking.timeline import draw_timeline
 from cli.demo.instants import Question, Timelines
 from cli.demo.story import Chapter, Step
 from cli.sending.answers import result_panel
-from cli.sending.composing import Message
-from cli.sending.exchange import Answer
-from cli.terminal.describing import coloured, event_line, short_type, what_changed
+from cli.terminal.describing import coloured, event_line, what_changed
+from schemas.envelope import short_type
 from schemas.scalars import format_instant
 from schemas.topics import Topic
+from workers.exchange import Answer, Message
 
 _PUBLISHED_BY = {
     "BindingChanged": Topic.BINDINGS,

@@ -7,9 +7,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.sending.composing import Message
-from cli.sending.exchange import INTERIM, Answer
-from cli.terminal.describing import COLOURS, coloured, event_line, short_type
+from cli.terminal.describing import COLOURS, coloured, event_line
+from schemas.envelope import short_type
+from workers.exchange import INTERIM, Answer, Message
 
 _DRAWN = {"Applied": "✔", "Unchanged": "=", "Scheduled": "…", "Waiting": "…", "Rejected": "✘"}
 

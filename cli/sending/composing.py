@@ -2,65 +2,23 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from cli.terminal.describing import short_type
 from cli.terminal.failures import CommandFailed
 from schemas.commands import COMMANDS
-from schemas.envelope import SPECVERSION, type_of
+from schemas.envelope import SPECVERSION, short_type, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
-from schemas.outgoing import CONTENT_TYPE
 from schemas.scalars import Wire, format_instant
 from schemas.topics import Topic
+from workers.exchange import Message
 
 FACTS: dict[str, tuple[type[Fact], Topic]] = {
     "ProjectChanged": (ProjectChanged, Topic.PROJECTS),
     "PaymentProfileChanged": (PaymentProfileChanged, Topic.PAYMENT_PROFILES),
 }
 """Every fact by the name in its `type`, with its topic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge."""
-
-    event: dict[str, Any]
-    topic: Topic
-
-    @property
-    def name(self) -> str:
-        """The name in its type, such as `BindProject`."""
-        return short_type(self.event["type"])
-
-    @property
-    def is_command(self) -> bool:
-        """Whether a result will answer it."""
-        return self.topic is Topic.ADMIN_COMMANDS
-
-    @property
-    def organization(self) -> str | None:
-        """Its organization, if it names one."""
-        data = self.event.get("data")
-        organization = data.get("organization") if isinstance(data, dict) else None
-        return organization if isinstance(organization, str) else None
-
-    @property
-    def key(self) -> bytes | None:
-        """The record key: the organization."""
-        return self.organization.encode() if self.organization else None
-
-    @property
-    def value(self) -> bytes:
-        """The record's value."""
-        return json.dumps(self.event, ensure_ascii=False).encode()
-
-    @property
-    def headers(self) -> list[tuple[str, bytes]]:
-        """The record's headers."""
-        return [("content-type", CONTENT_TYPE)]
 
 
 def compose(

@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from cli.sending.answers import show_answer
-from cli.sending.composing import Message, compose
-from cli.sending.exchange import Answer, open_exchange
+from cli.sending.composing import compose
 from cli.terminal.failures import CommandFailed, reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.output import AsJson, console, error_console, print_json
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
 from schemas.topics import Topic
+from workers.exchange import Answer, Message, open_exchange
 from workers.runtime.settings import Settings
 
 REFUSED = 2

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from schemas.envelope import TYPE_PREFIX
+from schemas.envelope import short_type
 from schemas.scalars import parse_instant
 
 COLOURS = {
@@ -37,11 +37,6 @@ _TYPE_COLOURS = {
 def coloured(word: str) -> Text:
     """Return an outcome, a phase or a condition's status in its colour."""
     return Text(word, style=COLOURS.get(word, ""))
-
-
-def short_type(type_: str) -> str:
-    """Return the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
-    return type_.removeprefix(TYPE_PREFIX).removesuffix(".v1")
 
 
 def clock(instant: datetime) -> str:

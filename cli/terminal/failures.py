@@ -24,6 +24,7 @@ from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import PositionsUnreadable
 from workers.runtime.settings import MissingKey, Settings
 from workers.topics.admission import KafkaRefused
+from workers.topics.cluster import TopicMissing
 
 FAILED, NOT_CHECKED = 1, 2
 
@@ -40,6 +41,7 @@ _ON_PURPOSE = (
     LogDamaged,
     MissingKey,
     ReadingWentBack,
+    TopicMissing,
     TopicWentBack,
     Unopenable,
 )

@@ -5,12 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from workers.runtime.settings import Settings
 from workers.topics.metadata import Metadata
+
+
+class TopicMissing(Exception):
+    """A topic that is needed does not exist; the message names it, and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,15 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         yield client
     finally:
         await client.close()
+
+
+async def partitions_of(client: AIOKafkaAdminClient, names: Sequence[str]) -> list[TopicPartition]:
+    """Return every partition of the topics. Raises TopicMissing, KafkaError."""
+    described = await client.describe_topics(list(names))
+    missing = [topic["topic"] for topic in described if topic["error_code"]]
+    if missing:
+        raise TopicMissing(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
+    return [TopicPartition(topic["topic"], item["partition"]) for topic in described for item in topic["partitions"]]
 
 
 async def describe(client: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster:

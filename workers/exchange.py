@@ -1,6 +1,7 @@
-"""Sending a command or fact to a running whopays, and waiting for what comes of it."""
+"""Sends a command or fact to a running whopays and waits for what comes of it; knows no terminal."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -13,18 +14,18 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cli.sending.composing import Message
-from cli.terminal.failures import CommandFailed
 from db import log
 from db import questions as queries
 from db.engine import create_engine
 from db.shards import all_heads, shard_of
+from schemas.envelope import short_type
+from schemas.outgoing import CONTENT_TYPE
 from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic
 from workers.consuming.subscription import consumer_group
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
-from workers.topics.cluster import administration
+from workers.topics.cluster import administration, partitions_of
 
 INTERIM = frozenset({Outcome.SCHEDULED, Outcome.WAITING})
 """Outcomes after which a further result follows."""
@@ -34,12 +35,51 @@ _LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came of a message that stands at `place` (topic/partition/offset) of its topic.
+class Message:
+    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge."""
 
-    `is_handled` tells that the service has read it. A command has a `result` (which is not published yet when only
-    `is_handled` is set), given at an earlier time when `is_repeat`; a fact has the `events` that it caused. Either may
-    be a `dead_letter`.
+    event: dict[str, Any]
+    topic: Topic
+
+    @property
+    def name(self) -> str:
+        """The name in its type, such as `BindProject`."""
+        return short_type(self.event["type"])
+
+    @property
+    def is_command(self) -> bool:
+        """Whether a result will answer it."""
+        return self.topic is Topic.ADMIN_COMMANDS
+
+    @property
+    def organization(self) -> str | None:
+        """Its organization, if it names one."""
+        data = self.event.get("data")
+        organization = data.get("organization") if isinstance(data, dict) else None
+        return organization if isinstance(organization, str) else None
+
+    @property
+    def key(self) -> bytes | None:
+        """The record key: the organization."""
+        return self.organization.encode() if self.organization else None
+
+    @property
+    def value(self) -> bytes:
+        """The record's value."""
+        return json.dumps(self.event, ensure_ascii=False).encode()
+
+    @property
+    def headers(self) -> list[tuple[str, bytes]]:
+        """The record's headers."""
+        return [("content-type", CONTENT_TYPE)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a message that was written at `place` (topic/partition/offset).
+
+    `is_handled`: the service has read it. A command has a `result` (not published yet when only `is_handled` is set),
+    an earlier one when `is_repeat`; a fact has the `events` that it caused. Either may be a `dead_letter`.
     """
 
     place: str
@@ -58,7 +98,7 @@ class Answer:
 
 
 class Exchange:
-    """An open line to an installation; it serves any number of messages, one at a time."""
+    """An open connection to an installation, for any number of messages, one at a time."""
 
     def __init__(
         self,
@@ -75,7 +115,7 @@ class Exchange:
         self._results = results
 
     async def send(self, message: Message, timeout_seconds: float) -> Answer:
-        """Send a message and give what came of it, or what is known of it when the time is over."""
+        """Send a message; return what came of it, or what is known of it when the time is up."""
         topic = self._settings.topic(message.topic)
         async with self._engine.connect() as connection:
             heads = await all_heads(connection)
@@ -98,7 +138,7 @@ class Exchange:
         return Answer(place, is_handled)
 
     async def final(self, message: Message, answer: Answer) -> Answer:
-        """Wait for the result that follows on an interim one, for as long as it takes."""
+        """Wait for the final result after an interim one, for as long as it takes."""
         while answer.is_interim:
             published = await self._published_result(message)
             if published is not None:
@@ -106,7 +146,7 @@ class Exchange:
         return answer
 
     async def _published_result(self, message: Message) -> dict[str, Any] | None:
-        """Look for a moment whether a result of a command was published; give the last one."""
+        """Look for a moment whether results of a command were published; return the last one."""
         if not message.is_command:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             return None
@@ -131,9 +171,9 @@ class Exchange:
         return bool(offsets[partition].offset > offset)
 
     async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
-        """Return the answer to a message that was read, from the log; None for a result that will be published yet."""
+        """Return the answer to a message that was read, from the log; None for a result that is yet to be published."""
         caused = []
-        # Closed at once, with its connection, also when it is not read to its end.
+        # Closed at once, with its connection, even when it is not read to the end.
         async with aclosing(self._logged(after)) as logged:
             async for event in logged:
                 if event["subject"] == place:
@@ -161,12 +201,14 @@ class Exchange:
 
 @asynccontextmanager
 async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
-    """Open a line to the installation. Raises CommandFailed when topics are missing."""
+    """Connect to an installation. Raises TopicMissing, KafkaError, and what the database's driver raises."""
     async with AsyncExitStack() as stack:
         engine = create_engine(settings.database_url, pool_size=2)
         stack.push_async_callback(engine.dispose)
         admin = await stack.enter_async_context(administration(settings))
-        partitions = await _partitions(admin, settings)
+        needed = [settings.topic(topic) for topic in (*INPUT_TOPICS, Topic.COMMAND_RESULTS)]
+        found = await partitions_of(admin, needed)
+        answers = [one for one in found if one.topic == settings.topic(Topic.COMMAND_RESULTS)]
         producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_bootstrap_servers,
             acks="all",
@@ -182,22 +224,12 @@ async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
         )
         stack.push_async_callback(results.stop)
         await results.start()
-        results.assign(partitions)
+        results.assign(answers)
         await results.seek_to_end()
-        # The position is only asked for when it is needed: after the first message were too late.
-        for partition in partitions:
+        # The client looks the end up lazily: after the first message would be too late.
+        for partition in answers:
             await results.position(partition)
         yield Exchange(settings, engine, admin, producer, results)
-
-
-async def _partitions(admin: AIOKafkaAdminClient, settings: Settings) -> list[TopicPartition]:
-    needed = [settings.topic(topic) for topic in (*INPUT_TOPICS, Topic.COMMAND_RESULTS)]
-    described = {topic["topic"]: topic for topic in await admin.describe_topics(needed)}
-    missing = [name for name in needed if described[name]["error_code"]]
-    if missing:
-        raise CommandFailed(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
-    results = settings.topic(Topic.COMMAND_RESULTS)
-    return [TopicPartition(results, item["partition"]) for item in described[results]["partitions"]]
 
 
 def _answers(event: dict[str, Any], message: Message) -> bool:
