@@ -11,7 +11,7 @@ from tests.support.installations import Worker
 from tests.support.waiting import until
 
 Fault = Callable[[OwnServers, Sequence[Worker], Random], Awaitable[None]]
-"""Breaks something and mends it; workers that ended by it are for the caller to start again."""
+"""Breaks something and mends it. Workers that the fault itself kills are for the caller to start again."""
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1, 8
 

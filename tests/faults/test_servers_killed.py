@@ -1,6 +1,7 @@
-"""Servers are killed and stood still, one and all, with and without the workers: what was sent has its effect once."""
+"""Servers are killed and paused, one or all, with and without the workers: what was sent takes effect exactly once."""
 
 import asyncio
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -9,8 +10,8 @@ from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers
 from tests.faults.recovering import flows, recovers
-from tests.faults.server_faults import FAULTS, Fault
-from tests.support.installations import Installation
+from tests.faults.server_faults import FAULTS, Fault, everything_killed
+from tests.support.installations import Installation, Worker
 from workers.runtime.roles import Role
 
 
@@ -24,9 +25,11 @@ async def test_a_fault_under_load(fault: Fault, breakable: OwnServers, breaking:
         await flows(load)
         async with recovers(load, fault.__name__.replace("_", " ")):
             await fault(breakable, breaking.workers, chance)
-            if all(worker.process.returncode is not None for worker in breaking.workers):
-                await breaking.start()
+            survivors = _survivors(fault, breaking.workers)
+            if not survivors:
+                survivors = [await breaking.start()]
     await all_is_well(load)
+    _assert_running(survivors)
 
 
 async def test_both_servers_killed_at_once(breakable: OwnServers, breaking: Installation) -> None:
@@ -38,3 +41,14 @@ async def test_both_servers_killed_at_once(breakable: OwnServers, breaking: Inst
             breakable.postgresql.kill()
             await asyncio.gather(breakable.kafka.start_again(), breakable.postgresql.start_again())
     await all_is_well(load)
+    _assert_running(breaking.workers)
+
+
+def _survivors(fault: Fault, workers: Sequence[Worker]) -> list[Worker]:
+    """Return the workers that have to outlive a fault on their own: all, unless the fault itself kills them."""
+    return [] if fault is everything_killed else list(workers)
+
+
+def _assert_running(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        assert worker.process.returncode is None, "a worker gave up:\n" + "\n".join(worker.lines[-20:])

@@ -118,9 +118,19 @@ def test_where_long_numbers_are_at_home(data: dict[str, Any]) -> None:
     assert card_number_pointers(data) == []
 
 
-@pytest.mark.parametrize("data", (CARD, [CARD]))
-def test_data_that_is_no_object_is_searched_too(data: object) -> None:
-    assert card_number_pointers(data) in ([""], ["/0"])
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    (
+        (CARD, [""]),
+        ([CARD], ["/0"]),
+        (["x", CARD, CARD], ["/1", "/2"]),
+        ([[CARD], {"reason": CARD}], ["/0/0", "/1/reason"]),
+        (int(CARD), []),
+        (None, []),
+    ),
+)
+def test_data_that_is_no_object_is_searched_too(data: object, fields: list[str]) -> None:
+    assert card_number_pointers(data) == fields
 
 
 @pytest.mark.parametrize(("data", "field"), SEARCHED + UNQUOTED)

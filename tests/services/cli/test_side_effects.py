@@ -1,0 +1,260 @@
+"""Every operator's command changes what it is about, and nothing else: all tables and topics, before and after."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import typer
+from typer.core import TyperGroup
+
+from cli import app
+from db.published import note_published, published_at_least
+from db.reading_positions import read_at_least
+from db.sealing import fresh_key
+from embedded import Addresses
+from schemas.topics import INPUT_TOPICS, Topic
+from tests.faults.moving import recreate
+from tests.support.command_line import Ran, Whopays, whopays_of
+from tests.support.installations import KEYS, Installation, installed
+from tests.support.kafka import exactly_published, send
+from tests.support.messages import Said, account, bind, command, profile, project
+from tests.support.snapshots import REMOVED, Change, Snapshot, snapshot_of
+from tests.support.waiting import until
+from workers.topics.cluster import administration
+
+CHANGING = {
+    ("dead-letters", "redrive"),
+    ("erase-contact",),
+    ("rewrap-keys",),
+    ("topics", "adopt"),
+    ("topics", "create"),
+    ("topics", "reread"),
+    ("topics", "restore-positions"),
+}
+LOOKING: dict[tuple[str, ...], int] = {
+    ("migrate",): 0,
+    ("verify",): 0,
+    ("export-log", "log.jsonl"): 0,
+    ("health",): 1,
+    ("new-key",): 0,
+    ("rewrap-keys",): 0,
+    ("topics", "create"): 0,
+    ("topics", "check"): 0,
+    ("topics", "restore-positions"): 0,
+    ("topics", "reread", "no-such-topic", "--yes"): 1,
+    ("dead-letters", "list"): 0,
+    ("dead-letters", "show", "1", "--open"): 0,
+    ("dead-letters", "redrive", "999"): 1,
+    ("dead-letters", "redrive", "--reason", "CardNumber"): 0,
+    ("erase-contact", "acme", "without", "--yes"): 0,
+    ("who", "acme", "web"): 0,
+    ("timeline", "acme", "web"): 0,
+    ("account", "acme", "main", "--contact"): 0,
+    ("result", "acme", "bind-web"): 0,
+    ("tail", "--from-beginning", "--max", "3"): 0,
+}
+"""What only looks, or finds nothing to do, with its exit status."""
+
+CONTACT = {"contact": {"name": "Xanthippe", "emails": ["x@zebrafinch.example"]}}
+
+
+def _story(organization: str) -> list[Said]:
+    return [
+        profile(organization),
+        *(project(organization, name) for name in ("web", "api", "later")),
+        account(organization, "main", **CONTACT),
+        account(organization, "other", **CONTACT),
+        account(organization, "without"),
+        bind(organization, "web", "main", "bind-web"),
+        bind(organization, "api", "other", "bind-api"),
+        bind(organization, "later", "main", "bind-later", effectiveAt="2099-01-01T00:00:00Z"),
+        bind(organization, "unknown", "main", "bind-unknown", waitSeconds=86_400),
+        # Dead letters: two open ones, and two that are sealed.
+        project(organization, "broken-1", state="Broken"),
+        project(organization, "broken-2", state="Broken"),
+        command("BindProject", "broken-3", organization, ce_type="no.such.Type"),
+        command("BindProject", "broken-4", organization, ce_specversion="0.3"),
+    ]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def resting(services: Addresses, template: str) -> AsyncIterator[Installation]:
+    """An installation that holds something of everything, of which no process runs any more."""
+    async with installed(services, template) as made:
+        await send(made, _story("acme") + _story("globex"))
+        found = await exactly_published(made)
+        shards = {one.event["id"].partition("-")[0] for one in found}
+
+        async def noted() -> bool:
+            async with made.engine.connect() as connection:
+                return {str(shard) for shard in await published_at_least(connection)} >= shards
+
+        await until(noted, "the relay's bounds")
+        for worker in made.workers:
+            await worker.stop()
+        yield made
+
+
+@pytest_asyncio.fixture
+async def before(resting: Installation) -> AsyncIterator[Snapshot]:
+    """What is there before the command. Positions that it forgets are put back for the next test."""
+    taken = await snapshot_of(resting)
+    yield taken
+    async with resting.engine.begin() as connection:
+        for (table, _), row in taken.rows.items():
+            if table == "reading_positions":
+                await read_at_least(connection, row["topic"], {row["partition"]: row["next_offset"]})
+            elif table == "published":
+                await note_published(connection, {row["shard"]: row["position"]})
+
+
+@pytest.fixture
+def operator(resting: Installation) -> Whopays:
+    """Runs command lines with two keys, of which the old one is active."""
+    keys = json.dumps({**json.loads(KEYS), "new": fresh_key()})
+    whopays = whopays_of(resting)
+
+    async def run(*arguments: str, active: str = "test") -> Ran:
+        return await whopays(*arguments, WHOPAYS_ENCRYPTION_KEYS=keys, WHOPAYS_ENCRYPTION_KEY_ID=active)
+
+    return run
+
+
+def test_no_operators_command_is_left_out() -> None:
+    tried = {words[:length] for words in LOOKING for length in (1, 2)} | CHANGING
+    assert _operators_commands() - tried == {("run",)}
+
+
+@pytest.mark.parametrize(("words", "status"), LOOKING.items(), ids=map(" ".join, LOOKING))
+async def test_what_only_looks_changes_nothing(
+    words: tuple[str, ...],
+    status: int,
+    resting: Installation,
+    operator: Whopays,
+    before: Snapshot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = await operator(*words)
+    assert ran.status == status, (ran.out, ran.err)
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == {}
+    assert before.growth_until(after) == set()
+
+
+@pytest.mark.parametrize("place", (0, -1))
+async def test_redriving(place: int, resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    waiting = (await operator("dead-letters", "list", "--waiting", "--json")).expect(0).document
+    chosen = waiting[place]
+    (await operator("dead-letters", "redrive", str(chosen["number"]))).expect(0)
+    after = await snapshot_of(resting)
+    ((changed, columns),) = before.changes_until(after).items()
+    assert before.rows[changed]["number"] == chosen["number"]
+    assert columns == {"redriven_at"}
+    assert before.growth_until(after) == {chosen["topic"].removeprefix(resting.prefix)}
+    assert sum(after.ends.values()) == sum(before.ends.values()) + 1
+
+
+async def test_erasing_a_contact(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("erase-contact", "acme", "other", "--yes")).expect(0)
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == {("account_contacts", ("acme", "other")): {"wrapped_key"}}
+    assert before.growth_until(after) == set()
+
+
+async def test_replacing_the_key(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("rewrap-keys", active="new")).expect(0)
+    after = await snapshot_of(resting)
+    wrapped = [change for change, row in before.rows.items() if row.get("wrapped_key") is not None]
+    assert {name for name, _ in wrapped} == {"account_contacts", "dead_letters"}
+    assert before.changes_until(after) == {change: {"key_id", "wrapped_key"} for change in wrapped}
+    assert before.growth_until(after) == set()
+    (await operator("rewrap-keys", active="test")).expect(0)
+
+
+@pytest.mark.parametrize("topic", INPUT_TOPICS)
+async def test_reading_a_topic_again(topic: Topic, resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("topics", "reread", resting.settings.topic(topic), "--yes")).expect(0)
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == dict.fromkeys(_read(before, topic, resting), REMOVED) != {}
+    assert before.growth_until(after) == set()
+
+
+@pytest.mark.parametrize("topic", (*INPUT_TOPICS, Topic.BINDINGS))
+async def test_adopting_a_recreated_topic(
+    topic: Topic, resting: Installation, operator: Whopays, before: Snapshot
+) -> None:
+    await recreate(resting, topic)
+    recreated = await snapshot_of(resting)
+    (await operator("topics", "adopt")).expect(0)
+    after = await snapshot_of(resting)
+    changes = recreated.changes_until(after)
+    noted = {change: changes.pop(change) for change in list(changes) if change[0] == "known_topics"}
+    assert noted.pop(("known_topics", (str(topic),))) == {"topic_id", "noted_at"}
+    assert set(noted.values()) <= {frozenset({"noted_at"})}
+    assert changes == dict.fromkeys(_read(before, topic, resting), REMOVED)
+    assert bool(changes) == (topic in INPUT_TOPICS)
+    assert recreated.growth_until(after) == set()
+
+
+async def test_adopting_what_is_known_already(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("topics", "adopt")).expect(0)
+    after = await snapshot_of(resting)
+    changes = before.changes_until(after)
+    assert {(name, *columns) for (name, _), columns in changes.items()} <= {("known_topics", "noted_at")}
+    assert before.growth_until(after) == set()
+
+
+async def test_publishing_again(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("topics", "adopt", "--publish-again")).expect(0)
+    after = await snapshot_of(resting)
+    changes = {
+        change: columns for change, columns in before.changes_until(after).items() if change[0] != "known_topics"
+    }
+    assert changes == {change: REMOVED for change in before.rows if change[0] == "published"} != {}
+    assert before.growth_until(after) == set()
+
+
+async def test_restoring_positions(resting: Installation, operator: Whopays) -> None:
+    await recreate(resting, Topic.RELAY_POSITIONS)
+    (await operator("topics", "adopt")).expect(0)
+    before = await snapshot_of(resting)
+    assert '"shard"' in (await operator("topics", "restore-positions", "--json")).expect(0).out
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == {}
+    assert before.growth_until(after) == {Topic.RELAY_POSITIONS}
+
+
+async def test_creating_a_missing_topic(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    async with administration(resting.settings) as admin:
+        await admin.delete_topics([resting.settings.topic(Topic.COMMAND_RESULTS)])
+
+    async def is_created() -> bool:
+        return "Created" in (await operator("topics", "create")).out
+
+    await until(is_created, "the end of the deletion")
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == {}
+    assert before.growth_until(after) == {Topic.COMMAND_RESULTS}
+    assert all(end == 0 for (topic, _), end in after.ends.items() if topic == Topic.COMMAND_RESULTS)
+
+
+def _operators_commands() -> set[tuple[str, ...]]:
+    program = typer.main.get_command(app)
+    assert isinstance(program, TyperGroup)
+    operating = {
+        name: one for name, one in program.commands.items() if getattr(one, "rich_help_panel", "") == "Operate"
+    }
+    return {
+        (name, *within)
+        for name, one in operating.items()
+        for within in ([(leaf,) for leaf in one.commands] if isinstance(one, TyperGroup) else [()])
+    }
+
+
+def _read(snapshot: Snapshot, topic: Topic, installation: Installation) -> list[Change]:
+    name = installation.settings.topic(topic)
+    return [change for change in snapshot.rows if change[0] == "reading_positions" and change[1][0] == name]
