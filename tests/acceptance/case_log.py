@@ -30,8 +30,14 @@ class Answers:
 
 
 def is_open(result: OutputRecord) -> bool:
-    """Whether a further result follows this one: a dry run's never does."""
-    return result.data.get("outcome") in INTERIM_OUTCOMES and result.data.get("dryRun") is not True
+    """Whether a further result follows this one: one follows neither a dry run's nor a repeated one."""
+    follows_nothing = result.data.get("dryRun") is True or is_repeated(result)
+    return result.data.get("outcome") in INTERIM_OUTCOMES and not follows_nothing
+
+
+def is_repeated(result: OutputRecord) -> bool:
+    """Whether the result says that it was published before."""
+    return result.data.get("repeated") is True
 
 
 class CaseLog:
@@ -69,11 +75,20 @@ class CaseLog:
         """The results that belong to this record; empty ones when it has none."""
         return self.served(sent)[0].get(sent, Answers())
 
+    def final_of_command(self, sent: Sent) -> OutputRecord | None:
+        """The final result of the command that a record sent, be it as a repetition that asked for an answer."""
+        final = self.answers(sent).final
+        if final is None or not is_repeated(final):
+            return final
+        finals = [self.answers(other).final for other in self.sent if other.identity == sent.identity]
+        return next((one for one in finals if one is not None and not is_repeated(one)), None)
+
     def served(self, sent: Sent) -> tuple[dict[Sent, Answers], list[OutputRecord]]:
         """The results of all records that share this one's identity, and those left over.
 
-        Served in the order sent. A final result goes to the oldest command that was told `Scheduled` or `Waiting`,
-        unless it says of itself that it answers another sending: a dry run, or an id that is taken.
+        Served in the order sent. A repeated result goes to the oldest record that asked for one. A final result goes to
+        the oldest command that was told `Scheduled` or `Waiting`, unless it says of itself that it answers another
+        sending: a dry run, or an id that is taken.
         """
         results = self._stray_results() if sent.identity is None else self._results[sent.identity]
         waiting = [other for other in self.sent if other.identity == sent.identity and other.wants_result]
@@ -84,7 +99,14 @@ class CaseLog:
             answers_a_first = (
                 is_open(result) or result.data.get("dryRun") is True or "CommandIdReused" in reasons_of(result)
             )
-            if open_answers and not answers_a_first:
+            if is_repeated(result):
+                asking = next((other for other in waiting if other.asks_again), None)
+                if asking is None:
+                    left_over.append(result)
+                else:
+                    waiting.remove(asking)
+                    answers[asking] = Answers(first=result)
+            elif open_answers and not answers_a_first:
                 open_answers.pop(0).later = result
             elif waiting:
                 answer = answers[waiting.pop(0)] = Answers(first=result)
@@ -93,6 +115,10 @@ class CaseLog:
             else:
                 left_over.append(result)
         return answers, left_over
+
+    def results_of(self, identity: Identity) -> list[OutputRecord]:
+        """Every result of a command's identity, in the order read."""
+        return self._results[identity]
 
     def results_left_over(self) -> list[OutputRecord]:
         """The results that no record of the case was to get."""

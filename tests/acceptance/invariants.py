@@ -8,8 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from tests.acceptance.case_log import CaseLog
+from tests.acceptance.invariants_of_answers import answer_invariants
 from tests.acceptance.invariants_of_events import event_invariants
 from tests.acceptance.invariants_of_results import result_invariants
+from tests.acceptance.reading import ids_said, read_envelope
 from tests.acceptance.records import OutputRecord, Sent
 from tests.acceptance.vocabulary import (
     COMMAND_TOPIC,
@@ -17,10 +19,12 @@ from tests.acceptance.vocabulary import (
     NAMES_OF_TOPIC,
     RESULT_TOPIC,
     full_type,
+    is_trace_parent,
     to_instant,
 )
 
 _ID = re.compile(r"[0-9]+-[0-9]+")
+_COMMAND_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _SEQUENCE = re.compile(r"[0-9]{20}")
 _COUNTED_TOPICS = ("bindings", "accounts")
 _EMPTIED_MEMBERS = ("key", "headers", "value", "sha256")
@@ -28,12 +32,13 @@ _EMPTIED_MEMBERS = ("key", "headers", "value", "sha256")
 
 def broken_invariants(log: CaseLog) -> list[str]:
     """Every way in which the records of a case break an invariant; empty when all hold."""
-    checks = (_envelopes, _topics_and_keys, _sequences, event_invariants, result_invariants, _dead_letters)
+    of_records = (_envelopes, _topics_and_keys, _sequences, _dead_letters, _passed_on)
+    checks = (*of_records, event_invariants, result_invariants, answer_invariants)
     return [*log.problems, *(finding for check in checks for finding in check(log))]
 
 
 def _envelopes(log: CaseLog) -> Iterator[str]:
-    """1: structured CloudEvents, every attribute a header too, ids of their own."""
+    """1: structured CloudEvents with the two headers that they may have, ids of their own."""
     ids = Counter(str(record.envelope.get("id")) for record in log.outputs)
     for id_, times in ids.items():
         if times > 1:
@@ -53,15 +58,9 @@ def _envelope_problems(record: OutputRecord) -> Iterator[str]:
     attributes, headers = record.attributes, record.header_texts
     if len(headers) != len(record.headers):
         yield "a header stands twice"
-    if headers.get("content-type") != "application/cloudevents+json":
-        yield f"content-type {headers.get('content-type')}"
-    if "ce_replayid" in headers:
-        yield "ce_replayid outside a replay"
-    as_headers = {f"ce_{name}": value for name, value in attributes.items()}
-    ce_headers = {name: value for name, value in headers.items() if name.startswith("ce_") and name != "ce_replayid"}
-    if as_headers != ce_headers:
-        different = sorted(name for name in as_headers | ce_headers if as_headers.get(name) != ce_headers.get(name))
-        yield f"attributes and headers differ in {', '.join(different)}"
+    trace = {"traceparent": attributes["traceparent"]} if "traceparent" in attributes else {}
+    if headers != {"content-type": "application/cloudevents+json"} | trace:
+        yield f"the headers {headers}"
     if attributes.get("specversion") != "1.0":
         yield f"specversion {attributes.get('specversion')}"
     if not _ID.fullmatch(str(attributes.get("id"))):
@@ -113,7 +112,7 @@ def _sequences(log: CaseLog) -> Iterator[str]:
     for record in log.outputs:
         sequence = record.attributes.get("sequence")
         if record.topic not in _COUNTED_TOPICS:
-            if sequence is not None or "ce_sequence" in record.header_texts:
+            if sequence is not None:
                 yield f"3: a sequence on {record.topic}: {record.abbreviated()}"
         elif not isinstance(sequence, str) or not _SEQUENCE.fullmatch(sequence):
             yield f"3: the sequence {sequence} is not twenty digits: {record.abbreviated()}"
@@ -125,7 +124,12 @@ def _sequences(log: CaseLog) -> Iterator[str]:
 
 
 def _dead_letters(log: CaseLog) -> Iterator[str]:
-    """11: what a dead letter must not say."""
+    """11: what a dead letter must not say, and whose it is."""
+    for sent in log.sent:
+        caused_by = _ids_of(sent)
+        for record in log.dead_letters_of(sent):
+            if record.cause not in caused_by:
+                yield f"11: the causationid {record.cause} is none of {caused_by}: {record.abbreviated()}"
     for record in log.outputs:
         if record.topic != DEAD_LETTER_TOPIC:
             continue
@@ -137,3 +141,23 @@ def _dead_letters(log: CaseLog) -> Iterator[str]:
             if record.key is not None or told:
                 what = ", ".join(told) or "a record key"
                 yield f"11: the dead letter of a card number has {what}: {record.abbreviated()}"
+
+
+def _ids_of(sent: Sent) -> set[str | None]:
+    """The `causationid` that a dead letter of this record may have."""
+    envelope = read_envelope(sent)
+    if envelope is None:
+        # Whether attributes that lack `specversion` are an envelope, the contract leaves open.
+        return {None, *ids_said(sent)}
+    id_ = envelope.attributes.get("id")
+    return {id_ if isinstance(id_, str) and _COMMAND_ID.fullmatch(id_) else None}
+
+
+def _passed_on(log: CaseLog) -> Iterator[str]:
+    """14: what is passed on is not empty, and a trace is one."""
+    for record in log.outputs:
+        attributes = record.attributes
+        if attributes.get("correlationid", "x") in ("", None):
+            yield f"14: an empty correlationid: {record.abbreviated()}"
+        if "traceparent" in attributes and not is_trace_parent(attributes["traceparent"]):
+            yield f"14: the traceparent {attributes['traceparent']}: {record.abbreviated()}"

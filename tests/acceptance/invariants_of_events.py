@@ -59,6 +59,8 @@ def _binding_chain(events: list[OutputRecord]) -> Iterator[str]:
             yield f"its instants do not rise: {shown}"
         else:
             last = (instant, time)
+            if time != instant:
+                yield f"its time is not the instant of the change: {shown}"
         payer = current
 
 

@@ -11,7 +11,7 @@ from tests.acceptance.matching import Bindings, Mismatch, match, matches
 from tests.acceptance.records import OutputRecord, Sent
 from tests.acceptance.vocabulary import SHOWN_AT_MOST, TOPIC_OF_EVENT, full_type, short_type, to_instant
 
-_OF_RESULT = ("outcome", "violations", "fields", "attributes", "announces")
+_OF_RESULT = ("outcome", "violations", "fields", "attributes", "headers", "announces")
 
 
 class NotYet(Exception):
@@ -117,9 +117,10 @@ def _result(expected: Expected, log: CaseLog) -> OutputRecord | None:
     sent = expected.sent
     answers = log.answers(sent)
     if expected.of_final:
-        if answers.final is None:
+        final = log.final_of_command(sent)
+        if final is None:
             raise NotYet("no final result")
-        return answers.final
+        return final
     if answers.first is None and sent.wants_result:
         raise NotYet("no result")
     outcome = None if answers.first is None else answers.first.data.get("outcome")
@@ -138,6 +139,8 @@ def _judge_result(member: str, wanted: Json, result: OutputRecord, book: Book) -
             match(_types_in_full(wanted), result.data, book.bindings)
         case "attributes":
             match(_type_in_full(wanted), result.attributes, book.bindings)
+        case "headers":
+            match_headers(wanted, result, book.bindings)
         case _:
             _judge_announced(written_out(wanted), result, book)
 
@@ -204,7 +207,6 @@ def _match_event(entry: dict[str, Json], came: OutputRecord, book: Book) -> None
         "data": came.data,
         "sequence": int(sequence) if isinstance(sequence, str) and sequence.isdigit() else sequence,
         "attributes": came.attributes,
-        "headers": came.header_texts,
         "key": came.key_text,
     }
     for member, written in entry.items():
@@ -214,7 +216,10 @@ def _match_event(entry: dict[str, Json], came: OutputRecord, book: Book) -> None
         elif member == "attributes":
             wanted = _type_in_full(wanted)
         try:
-            match(wanted, parts[member], book.bindings, f"/{member}")
+            if member == "headers":
+                match_headers(wanted, came, book.bindings)
+            else:
+                match(wanted, parts[member], book.bindings, f"/{member}")
         except Mismatch as mismatch:
             raise Broken(f"events: {mismatch} in {came.abbreviated()}") from mismatch
 
@@ -226,7 +231,24 @@ def _judge_dead_letter(wanted: Json, dead_letters: list[OutputRecord], book: Boo
     if isinstance(wanted, str):
         wanted = {"reason": wanted}
     for member, value in wanted.items():
-        match(value, came.data if member == "data" else came.data.get(member), book.bindings, f"/{member}")
+        match member:
+            case "data":
+                match(value, came.data, book.bindings, "/data")
+            case "attributes":
+                match(_type_in_full(value), came.attributes, book.bindings, "/attributes")
+            case "headers":
+                match_headers(value, came, book.bindings)
+            case "key":
+                match(value, came.key_text, book.bindings, "/key")
+            case _:
+                match(value, came.data.get(member), book.bindings, f"/{member}")
+
+
+def match_headers(wanted: dict[str, Json], came: OutputRecord, bindings: Bindings) -> None:
+    """As `match`, of all Kafka headers of a record: these, each once, and no others."""
+    if sorted(name for name, _ in came.headers) != sorted(name for name, text in wanted.items() if text is not None):
+        raise Mismatch("/headers", wanted, came.header_texts)
+    match(wanted, came.header_texts, bindings, "/headers")
 
 
 def _types_in_full(fields: dict[str, Json]) -> dict[str, Json]:

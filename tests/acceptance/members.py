@@ -1,5 +1,6 @@
 """Which members the parts of a case may have (`cases/FORMAT.md`, sections 3, 4 and 6): an unknown one is an error."""
 
+import base64
 from collections.abc import Collection
 
 from tests.acceptance.json_types import FormatError, Json
@@ -9,9 +10,11 @@ _SEND = (
     "type", "data", "topic", "id", "source", "authid", "time", "expirytime", "attributes", "key", "mode", "headers",
     "name",
 )  # fmt: skip
+_MODES = ("structured", "base64", "binary")
 _RAW_VALUES = ("value_text", "value_base64", "value")
-_OF_RESULT = ("outcome", "violations", "fields", "attributes", "announces", "events", "no_events")
+_OF_RESULT = ("outcome", "violations", "fields", "attributes", "headers", "announces", "events", "no_events")
 _OF_RECORD = (*_OF_RESULT, "result", "dead_letter", "ignored", "quiet")
+_OF_DEAD_LETTER = ("reason", "data", "attributes", "headers", "key")
 _OF_VIOLATION = ("reason", "field", "message", "retryable", "blockers")
 _OF_EVENT = ("type", "subject", "data", "sequence", "attributes", "headers", "key", "count")
 _OF_TIMELINE = ("account", "number", "ended", "establishedAt", "endedAt", "bindingId")
@@ -66,11 +69,20 @@ def check_record(step: dict[str, Json], where: str, *, of_await: bool = False) -
         optional = ("key", "headers")
         check_members(raw, f"{where}: raw", required=("topic",), optional=optional, one_of=_RAW_VALUES)
         require(raw["topic"] in INPUT_TOPICS, f"{where}: raw: {raw['topic']!r} is no input topic")
+        _check_headers(raw, f"{where}: raw")
         require(raw.get("value") is None, f"{where}: raw: value is null, or value_text, or value_base64")
     expect = step.get("expect")
     if expect is not None:
         _check_expect(expect, f"{where}: expect", _OF_RESULT if of_await else _OF_RECORD)
     return expect
+
+
+def is_base64(value: Json) -> bool:
+    """Whether it is a text that holds bytes in base64."""
+    try:
+        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
+    except ValueError:
+        return False
 
 
 def check_question(question: Json, where: str) -> str:
@@ -94,17 +106,26 @@ def check_question(question: Json, where: str) -> str:
 
 def _check_send(send: dict[str, Json], where: str) -> None:
     require(isinstance(send["type"], str), f"{where}: type is a text")
-    require(send.get("mode", "structured") in ("structured", "binary"), f"{where}: {send.get('mode')!r} is no mode")
+    require(send.get("mode", "structured") in _MODES, f"{where}: {send.get('mode')!r} is no mode")
     require("topic" not in send or send["topic"] in INPUT_TOPICS, f"{where}: {send.get('topic')!r} is no input topic")
-    for name in ("attributes", "headers"):
-        require(isinstance(send.get(name, {}), dict), f"{where}: {name} is a map")
+    require(isinstance(send.get("attributes", {}), dict), f"{where}: attributes is a map")
+    _check_headers(send, where)
+
+
+def _check_headers(sent: dict[str, Json], where: str) -> None:
+    headers = sent.get("headers", {})
+    require(isinstance(headers, dict), f"{where}: headers is a map")
+    for name, value in headers.items():
+        if isinstance(value, dict):
+            check_members(value, f"{where}: the header {name}", required=("base64",))
+            require(is_base64(value["base64"]), f"{where}: the header {name} is no base64")
 
 
 def _check_expect(expect: Json, where: str, known: tuple[str, ...]) -> None:
     check_members(expect, where, optional=known)
     for flag, only in (("no_events", True), ("result", False), ("ignored", True), ("quiet", True)):
         require(flag not in expect or expect[flag] is only, f"{where}: {flag} can only be {str(only).lower()}")
-    for name in ("fields", "attributes"):
+    for name in ("fields", "attributes", "headers"):
         require(isinstance(expect.get(name, {}), dict), f"{where}: {name} is a map")
     violations = expect.get("violations", [])
     if isinstance(violations, dict):
@@ -116,7 +137,9 @@ def _check_expect(expect: Json, where: str, known: tuple[str, ...]) -> None:
             check_members(violation, f"{where}: violations", required=("reason",), optional=_OF_VIOLATION)
     dead_letter = expect.get("dead_letter", "")
     if not isinstance(dead_letter, str):
-        check_members(dead_letter, f"{where}: dead_letter", optional=("reason", "data"))
+        check_members(dead_letter, f"{where}: dead_letter", required=("reason",), optional=_OF_DEAD_LETTER)
+        for name in ("data", "attributes", "headers"):
+            require(isinstance(dead_letter.get(name, {}), dict), f"{where}: dead_letter: {name} is a map")
     for name, members in (("events", _OF_EVENT), ("announces", ("type", "subject", "count"))):
         entries = expect.get(name, [])
         require(isinstance(entries, list), f"{where}: {name} is a list")

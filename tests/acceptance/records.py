@@ -31,6 +31,7 @@ class Sent:
     source: Json = None
     data: Json = None
     attributes: dict[str, Json] = field(default_factory=dict)
+    is_binary: bool = False
     expect: dict[str, Json] | None = None
     awaited: bool = False
     of_fixture: bool = False
@@ -56,10 +57,15 @@ class Sent:
         return isinstance(self.data, dict) and self.data.get("dryRun") is True
 
     @property
+    def asks_again(self) -> bool:
+        """Whether it asks for the result of a command that was sent before."""
+        return self.attributes.get("answer") == "again"
+
+    @property
     def wants_result(self) -> bool:
         """Whether a first result is expected to come of it."""
         expect = self.expect or {}
-        if expect.keys() & {"outcome", "violations", "fields", "attributes", "announces"} or self.awaited:
+        if expect.keys() & {"outcome", "violations", "fields", "attributes", "headers", "announces"} or self.awaited:
             return True
         is_command = self.kind != "raw" and self.topic == COMMAND_TOPIC and self.name not in TOPIC_OF_FACT
         return is_command and not self.has_no_result

@@ -111,14 +111,16 @@ def _build_send(members: dict[str, Json], home: str, generated_id: str) -> Sent:
     }
     attributes |= members.get("attributes", {})
     attributes = {name: value for name, value in attributes.items() if value is not None}
+    mode = members.get("mode", "structured")
     key = members.get("key", organization if isinstance(organization, str) else home)
-    if members.get("mode", "structured") == "binary":
+    if mode == "binary":
         defaults = {f"ce_{name}": in_text(value) for name, value in attributes.items()}
         headers = {"content-type": "application/json"} | defaults
         value = to_json(data)
     else:
         headers = {"content-type": "application/cloudevents+json"}
-        value = to_json(attributes | {"data": data})
+        in_base64 = {"data_base64": base64.b64encode(_encoded(to_json(data))).decode()}
+        value = to_json(attributes | (in_base64 if mode == "base64" else {"data": data}))
     return Sent(
         label="",
         kind="send",
@@ -126,10 +128,11 @@ def _build_send(members: dict[str, Json], home: str, generated_id: str) -> Sent:
         key=None if key is None else _encoded(in_text(key)),
         value=_encoded(value),
         headers=_with_more(headers, members.get("headers", {})),
-        type=attributes.get("type"),
+        type=_known_by(attributes, "type"),
         organization=organization,
-        id=attributes.get("id"),
-        source=attributes.get("source"),
+        id=_known_by(attributes, "id"),
+        source=_known_by(attributes, "source"),
+        is_binary=mode == "binary",
         data=data,
         attributes=attributes,
     )
@@ -142,9 +145,7 @@ def _build_raw(members: dict[str, Json], home: str) -> Sent:
     elif "value_base64" in members:
         value = base64.b64decode(members["value_base64"])
     key = members.get("key", home)
-    headers = tuple(
-        (name, None if text is None else _encoded(in_text(text))) for name, text in members.get("headers", {}).items()
-    )
+    headers = tuple((name, _header(value)) for name, value in members.get("headers", {}).items())
     encoded_key = None if key is None else _encoded(in_text(key))
     return Sent(label="", kind="raw", topic=members["topic"], key=encoded_key, value=value, headers=headers)
 
@@ -152,7 +153,18 @@ def _build_raw(members: dict[str, Json], home: str) -> Sent:
 def _with_more(headers: dict[str, str], more: dict[str, Json]) -> Headers:
     """The headers with more of them, or other ones, or (where the value is null) fewer."""
     merged: dict[str, Json] = {**headers, **more}
-    return tuple((name, _encoded(in_text(text))) for name, text in merged.items() if text is not None)
+    return tuple((name, _header(value)) for name, value in merged.items() if value is not None)
+
+
+def _header(value: Json) -> bytes | None:
+    if isinstance(value, dict):
+        return base64.b64decode(value["base64"])
+    return None if value is None else _encoded(in_text(value))
+
+
+def _known_by(attributes: dict[str, Json], name: str) -> str | None:
+    """The text by which a record is known, also where the attribute is no text."""
+    return in_text(attributes[name]) if name in attributes else None
 
 
 def _encoded(text: str) -> bytes:

@@ -30,7 +30,8 @@ NAMES_OF_TOPIC: Final = {
 INTERIM_OUTCOMES: Final = ("Scheduled", "Waiting")
 OUTCOMES: Final = ("Applied", "Unchanged", *INTERIM_OUTCOMES, "Rejected")
 
-IDENTITY_REASONS: Final = ("Unauthenticated", "Forbidden", "CommandIdReused", "Expired", "UnknownCommand")
+ADMISSION_REASONS: Final = ("Unauthenticated", "Forbidden")
+IDENTITY_REASONS: Final = ("CommandIdReused", "Expired", "UnknownCommand")
 SHAPE_REASONS: Final = ("Invalid", "CardNumber")
 STATE_REASONS: Final = (
     "AccountNotFound", "AccountExists", "AccountArchived", "ProjectNotFound", "ProjectNotActive", "AccountNotReady",
@@ -38,7 +39,7 @@ STATE_REASONS: Final = (
     "InvalidTransition", "CauseUnresolved", "SelfApproval", "ActiveBindingsExist", "ChargesOutstanding",
     "TooManyProjects", "Superseded",
 )  # fmt: skip
-REASONS: Final = (*IDENTITY_REASONS, *SHAPE_REASONS, *STATE_REASONS)
+REASONS: Final = (*ADMISSION_REASONS, *IDENTITY_REASONS, *SHAPE_REASONS, *STATE_REASONS)
 RETRYABLE_REASONS: Final = frozenset(
     {
         "AccountNotFound", "ProjectNotFound", "ProjectNotActive", "AccountNotReady", "AccountClosing",
@@ -71,6 +72,7 @@ SHOWN_AT_MOST: Final = 100
 
 _OUR_TYPE = re.compile(r"io\.milo\.billing\.(\w+)\.v\d+")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_TRACE_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
@@ -105,3 +107,9 @@ def to_decimal(text: object) -> Decimal | None:
     if not isinstance(text, str) or not _PLAIN_DECIMAL.fullmatch(text):
         return None
     return Decimal(text)
+
+
+def is_trace_parent(text: object) -> bool:
+    """Whether it is a `traceparent` by W3C's Trace Context: of version 00 no more than its four parts."""
+    found = _TRACE_PARENT.fullmatch(text) if isinstance(text, str) else None
+    return found is not None and (found.group(1) != "00" or found.group(2) is None)

@@ -1,5 +1,6 @@
 """Records made by hand: a log in which everything is in order, for tests that then break one thing."""
 
+import hashlib
 import json
 from copy import deepcopy
 from typing import Any
@@ -23,6 +24,7 @@ CONDITIONS: list[dict[str, Any]] = [
     {"type": type_, "status": "True", "reason": "RequirementsMet", "message": None, "lastTransitionTime": TIMES[0]}
     for type_ in ("ConfigurationValid", "PaymentProfileValid", "NoHolds", "Ready")
 ]
+_ATTRIBUTES = ("answer", "specversion")
 
 
 class HandMadeLog(CaseLog):
@@ -32,10 +34,12 @@ class HandMadeLog(CaseLog):
         super().__init__(PREFIX)
         self._sequences: dict[str, int] = {}
 
-    def command(self, name: str, id_: str, data: dict[str, Any] | None = None, **members: Any) -> Sent:
-        """A command that was sent."""
+    def command(self, name: str, id_: str | None, data: dict[str, Any] | None = None, **members: Any) -> Sent:
+        """A command that was sent; `members` are attributes, or what the record is else to be."""
         data = {"organization": ORGANIZATION, **(data or {})}
         attributes = {"specversion": "1.0", "id": id_, "source": "/cases", "type": full_type(name), "authid": "alice"}
+        attributes |= {member: members.pop(member) for member in _ATTRIBUTES if member in members}
+        attributes = {member: value for member, value in attributes.items() if value is not None}
         sent = Sent(
             label=f"command {id_}",
             kind="send",
@@ -61,7 +65,7 @@ class HandMadeLog(CaseLog):
     def output(
         self, topic: str, name: str, subject: str, data: dict[str, Any], cause: str | None, /, **attributes: Any
     ) -> OutputRecord:
-        """A record that came; an attribute given as `None` is left out, the headers repeat what there is."""
+        """A record that came; an attribute given as `None` is left out."""
         position = len(self.outputs) + 1
         envelope: dict[str, Any] = {
             "specversion": "1.0",
@@ -77,8 +81,8 @@ class HandMadeLog(CaseLog):
             self._sequences[topic + subject] = self._sequences.get(topic + subject, 0) + 1
             envelope["sequence"] = f"{self._sequences[topic + subject]:020}"
         envelope = {key: value for key, value in (envelope | attributes).items() if value is not None}
-        as_headers = tuple((f"ce_{key}", str(value).encode()) for key, value in envelope.items())
-        headers = (("content-type", b"application/cloudevents+json"), *as_headers)
+        trace = [(name, text.encode()) for name, text in envelope.items() if name == "traceparent"]
+        headers = (("content-type", b"application/cloudevents+json"), *trace)
         value = json.dumps(envelope | {"data": {"organization": ORGANIZATION, **data}}).encode()
         key = envelope.get("partitionkey")
         record = OutputRecord(topic, 0, position, None if key is None else key.encode(), value, headers)
@@ -91,11 +95,15 @@ class HandMadeLog(CaseLog):
             "commandId": sent.id,
             "commandSource": "/cases",
             "commandType": sent.type,
+            "fingerprint": hashlib.sha256(f"{sent.type}{sent.data | {'dryRun': False}}".encode()).hexdigest()[:16],
             "dryRun": sent.is_dry_run,
             "outcome": outcome,
             "violations": [],
             "events": [],
-        } | data
+        }
+        named = {"account": sent.data.get("toAccount", sent.data.get("account")), "project": sent.data.get("project")}
+        full |= {member: name for member, name in named.items() if name is not None}
+        full |= data
         full.setdefault("eventCount", len(full["events"]))
         full.setdefault("violationCount", len(full["violations"]))
         return self.output("command-results", "CommandCompleted", ORGANIZATION, full, sent.id)
@@ -140,7 +148,8 @@ class HandMadeLog(CaseLog):
             "previous": before,
             "cause": {"commandId": cause, "by": "alice"},
         } | data
-        return self.output("bindings", "BindingChanged", f"{ORGANIZATION}/p1", full, cause)
+        instant = (full["current"] or {}).get("establishedAt", at)
+        return self.output("bindings", "BindingChanged", f"{ORGANIZATION}/p1", full, cause, time=instant)
 
     def notice(self, kind: str, cause: str, /, **data: Any) -> OutputRecord:
         """A `ProjectBillingNotice` of project p1 about account a."""
@@ -153,7 +162,7 @@ class HandMadeLog(CaseLog):
         full = {"topic": f"{PREFIX}{sent.topic}", "partition": sent.partition, "offset": sent.offset} | data
         full = {"reason": reason, "key": None, "headers": None, "value": None, "sha256": None} | full
         subject = f"{full['topic']}/{full['partition']}/{full['offset']}"
-        return self.output("dead-letters", "DeadLetter", subject, full, None, partitionkey=key)
+        return self.output("dead-letters", "DeadLetter", subject, full, sent.id, partitionkey=key)
 
 
 def announced(*names: str) -> list[dict[str, str]]:
@@ -187,8 +196,12 @@ def a_life_in_order() -> HandMadeLog:
     log.result(refuse, "Rejected", violations=[violation("ProjectNotFound"), violation("AccountNotReady")])
     attempt = log.command("BindProject", "attempt", {"project": "p1", "account": "a", "dryRun": True})
     log.result(attempt, events=announced("BindingChanged"))
-    unreadable = log.command("BindProject", "unreadable", {}, id=None, expect={"dead_letter": "MissingAttribute"})
+    again = log.command("BindProject", "bind", {"project": "p1", "account": "a"}, answer="again")
+    log.result(again, events=announced("BindingChanged"), repeated=True)
+    unreadable = log.command("BindProject", None, {}, expect={"dead_letter": "MissingAttribute"})
     log.dead_letter(unreadable, "MissingAttribute")
+    old = log.command("BindProject", "old", {}, specversion="0.3", expect={"dead_letter": "UnsupportedVersion"})
+    log.dead_letter(old, "UnsupportedVersion")
     return log
 
 

@@ -74,10 +74,10 @@ def replaced_attribute(log: HandMadeLog, **attributes: str) -> None:
     log.output("notices", "ProjectBillingNotice", f"{ORGANIZATION}/p1", data, "gone", **attributes)
 
 
-def sequence_of_last_binding(log: HandMadeLog, sequence: str) -> None:
+def last_binding_again(log: HandMadeLog, **attributes: str) -> None:
     last = next(record for record in reversed(log.outputs) if record.topic == "bindings")
     log.outputs.remove(last)
-    log.output("bindings", "BindingChanged", last.subject, last.data, "move", sequence=sequence)
+    log.output("bindings", "BindingChanged", last.subject, last.data, "move", **attributes)
 
 
 def binding(number: int, began: int | None = None, ended: int | None = None) -> dict[str, Any]:
@@ -125,13 +125,49 @@ def miscounted() -> dict[str, Any]:
     return {"count": 3, "projects": ["p1"]}
 
 
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+PAYS = {"project": "p1", "account": "a"}
+TRIAL = PAYS | {"dryRun": True}
+CARD = PAYS | {"reason": "4111 1111-11111111"}
+AS_BEFORE: dict[str, Any] = {"events": announced("BindingChanged"), "repeated": True}
+
+
+def traced(log: HandMadeLog, change: Callable[[dict[str, bytes]], Any]) -> None:
+    replaced_attribute(log, traceparent=TRACE.decode())
+    with_headers(log, change)
+
+
+def drop_trace(headers: dict[str, bytes]) -> None:
+    headers.pop("traceparent")
+
+
+def change_trace(headers: dict[str, bytes]) -> None:
+    headers["traceparent"] = TRACE[:-1] + b"1"
+
+
+def asked_again(log: HandMadeLog, outcome: str = "Applied", **data: Any) -> OutputRecord:
+    return log.result(log.command("BindProject", "bind", PAYS, answer="again"), outcome, **data)
+
+
+def repeated(log: HandMadeLog) -> OutputRecord:
+    return asked_again(log, **AS_BEFORE)
+
+
+def torn(log: HandMadeLog, specversion: str, **attributes: Any) -> Any:
+    sent = log.command("BindProject", "torn", {}, specversion=specversion, expect={"dead_letter": "UnsupportedVersion"})
+    return replace(sent, **attributes)
+
+
 BREAKS: list[tuple[int, str, Break]] = [
     (1, "an id twice", twice),
     (1, "a null value", null_value),
     (1, "another content type", lambda log: with_headers(log, lambda headers: headers.update({"content-type": b"x"}))),
-    (1, "an attribute that is no header", lambda log: with_headers(log, lambda headers: headers.pop("ce_source"))),
-    (1, "a header of another text", lambda log: with_headers(log, lambda headers: headers.update(ce_time=b"now"))),
-    (1, "ce_replayid", lambda log: with_headers(log, lambda headers: headers.update(ce_replayid=b"r"))),
+    (1, "no content type", lambda log: with_headers(log, lambda headers: headers.pop("content-type"))),
+    (1, "an attribute as a header", lambda log: with_headers(log, lambda headers: headers.update(ce_id=b"3-1"))),
+    (1, "a replay", lambda log: with_headers(log, lambda headers: headers.update({"whopays-replay": b"r"}))),
+    (1, "a trace in a header only", lambda log: with_headers(log, lambda headers: headers.update(traceparent=TRACE))),
+    (1, "a trace in the envelope only", lambda log: traced(log, drop_trace)),
+    (1, "another trace in the header", lambda log: traced(log, change_trace)),
     (1, "an id of another form", lambda log: replaced_attribute(log, id="abc")),
     (1, "another source", lambda log: replaced_attribute(log, source="/somebody")),
     (1, "a time without offset", lambda log: replaced_attribute(log, time="2026-01-01T00:00:00")),
@@ -143,11 +179,12 @@ BREAKS: list[tuple[int, str, Break]] = [
     (2, "another topic", lambda log: notice_on(log, "bindings")),
     (3, "a sequence on notices", lambda log: replaced_attribute(log, sequence=f"{1:020}")),
     (3, "a hole", lambda log: log.outputs.pop(1)),
-    (3, "a repeat", lambda log: sequence_of_last_binding(log, f"{1:020}")),
-    (3, "fewer digits", lambda log: sequence_of_last_binding(log, "2")),
+    (3, "a repeat", lambda log: last_binding_again(log, sequence=f"{1:020}")),
+    (3, "fewer digits", lambda log: last_binding_again(log, sequence="2")),
     (4, "another previous", lambda log: log.bound(3, 1, "move")),
     (4, "no previous", lambda log: log.bound(3, None, "move")),
     (4, "a gap", lambda log: log.bound(3, 2, "move", previous=binding(2, ended=14))),
+    (4, "another time", lambda log: last_binding_again(log, time=TIMES[40])),
     (4, "an instant that falls", lambda log: log.bound(1, 2, "move")),
     (4, "a bindingId again", lambda log: log.bound(3, 2, "move", current=binding(1, began=13))),
     (5, "another previous phase", lambda log: log.phase("Ready", "Incomplete", "PaymentProfileInvalid", "stop")),
@@ -185,10 +222,26 @@ BREAKS: list[tuple[int, str, Break]] = [
     (8, "a short commandType", lambda log: resolved(log, "Unchanged", commandType="BindProject")),
     (8, "a short type of event", lambda log: resolved(log, events=[{"type": "BindingChanged", "subject": "x"}])),
     (8, "a dead letter of what can be read", lambda log: log.dead_letter(log.sent[0], "HandlerFault")),
+    (8, "a dry run with a binding", lambda log: resolved(log, sent=TRIAL, bindingId="b7")),
+    (8, "the account left out", lambda log: resolved(log, "Unchanged", account=None)),
+    (8, "another account", lambda log: resolved(log, "Unchanged", account="b")),
+    (8, "the project left out", lambda log: refused(log, violation("Unauthenticated"), project=None)),
+    (8, "an account of no good form", lambda log: resolved(log, "Unchanged", sent={"project": "p1", "account": "A b"})),
+    (8, "no fingerprint", lambda log: resolved(log, "Unchanged", fingerprint=None)),
+    (8, "a long fingerprint", lambda log: resolved(log, "Unchanged", fingerprint="0" * 64)),
+    (8, "another fingerprint for the same", lambda log: resolved(log, "Unchanged", fingerprint="0" * 16)),
+    (8, "a fingerprint of a card number", lambda log: resolved(log, "Unchanged", sent=CARD)),
+    (8, "the answer again that nobody asked for", lambda log: resolved(log, repeated=True)),
+    (8, "another answer again", lambda log: asked_again(log, "Unchanged", repeated=True)),
+    (8, "an answer again that does not say so", lambda log: asked_again(log, events=announced("BindingChanged"))),
+    (8, "two answers again", lambda log: (repeated(log), log.result(log.sent[-1], **AS_BEFORE))),
+    (8, "no answer again", lambda log: log.command("BindProject", "bind", PAYS, answer="again")),
     (8, "a transfer uncounted", lambda log: log.result(log.command("TransferProjects", "all"))),
     (9, "refused for nothing", refused),
     (9, "applied in spite of something", lambda log: resolved(log, violations=[violation("Invalid")])),
     (9, "two stages", lambda log: refused(log, violation("Invalid"), violation("AccountNotFound"))),
+    (9, "admission and identity", lambda log: refused(log, violation("Forbidden"), violation("Expired"))),
+    (9, "in company", lambda log: refused(log, violation("Unauthenticated"), violation("Forbidden"))),
     (9, "out of order", lambda log: refused(log, violation("AccountNotReady"), violation("ProjectNotFound"))),
     (9, "wrongly retryable", lambda log: refused(log, violation("Invalid", retryable=True))),
     (9, "wrongly final", lambda log: refused(log, violation("AccountNotFound", retryable=False))),
@@ -205,12 +258,18 @@ BREAKS: list[tuple[int, str, Break]] = [
     (10, "events of what is unchanged", lambda log: resolved(log, "Unchanged", events=announced("BindingChanged"))),
     (11, "the value of a command", lambda log: log.dead_letter(unanswerable(log), "MissingAttribute", value="eA==")),
     (11, "a hash of a card number", lambda log: log.dead_letter(unanswerable(log), "CardNumber", sha256="00")),
+    (11, "no causationid", lambda log: log.dead_letter(torn(log, "0.3", id="t"), "UnsupportedVersion")),
+    (11, "another causationid", lambda log: log.dead_letter(replace(torn(log, "0.3"), id="t"), "UnsupportedVersion")),
     (12, "a long quotation", lambda log: quoting(log, "y" * 101)),
     (12, "a contact", lambda log: quoting(log, "Ottokar")),
     (13, "a notice again", lambda log: log.notice("AccountSuspended", "stop")),
     (13, "a notice without its cause", lambda log: log.notice("AccountReady", "stop")),
     (13, "not ready, where it was not ready before", lambda log: log.notice("AccountNotReady", "stop")),
     (13, "suspended by another cause", lambda log: log.notice("AccountSuspended", "bind")),
+    (14, "an empty correlationid", lambda log: replaced_attribute(log, correlationid="")),
+    (14, "an empty traceparent", lambda log: replaced_attribute(log, traceparent="")),
+    (14, "a traceparent of zeros", lambda log: replaced_attribute(log, traceparent=f"00-{'0' * 32}-{'1' * 16}-00")),
+    (14, "a traceparent with more", lambda log: replaced_attribute(log, traceparent=f"{TRACE.decode()}-1")),
 ]
 
 
@@ -226,7 +285,16 @@ def test_what_is_broken_is_found(number: int, break_it: Break) -> None:
 
 
 def test_every_invariant_is_broken_once() -> None:
-    assert {number for number, _, _ in BREAKS} == set(range(1, 14))
+    assert {number for number, _, _ in BREAKS} == set(range(1, 15))
+
+
+@pytest.mark.parametrize("trace", (TRACE.decode(), TRACE.decode().replace("00-4", "cc-4") + "-more"))
+def test_what_is_in_order_breaks_nothing(trace: str) -> None:
+    log = a_life_in_order()
+    repeated(log)
+    replaced_attribute(log, traceparent=trace, correlationid="7")
+    resolved(log, "Unchanged", sent=CARD, fingerprint=None)
+    assert broken_invariants(log) == []
 
 
 def test_a_message_may_quote_a_hundred_characters() -> None:

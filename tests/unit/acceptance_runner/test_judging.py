@@ -36,10 +36,14 @@ def suspended() -> tuple[HandMadeLog, Sent]:
     return log, sent
 
 
+JSON = {"content-type": "application/cloudevents+json"}
+
 MET: list[dict[str, Any]] = [
     {},
     {"outcome": "Applied", "violations": [], "fields": {"commandType": "SuspendAccount", "violationCount": 0}},
     {"attributes": {"type": "CommandCompleted", "causationid": "stop", "sequence": None}},
+    {"headers": JSON},
+    {"headers": {"content-type": "<prefix:application/>", "traceparent": None}},
     {
         "announces": [
             {"type": "ProjectBillingNotice", "subject": P1},
@@ -50,7 +54,7 @@ MET: list[dict[str, Any]] = [
     {"events": [{"type": "AccountPhaseChanged"}, {"type": "ProjectBillingNotice"}]},
     {"events": [{"type": "AccountPhaseChanged", "subject": A}, {"type": "AccountChanged"}]},
     {"events": [{"type": "AccountPhaseChanged", "sequence": 1, "key": A, "data": {"holds": [{"by": "<any>"}]}}]},
-    {"events": [{"type": "AccountPhaseChanged", "attributes": {"time": "<step 1>"}, "headers": {"ce_subject": A}}]},
+    {"events": [{"type": "AccountPhaseChanged", "attributes": {"time": "<step 1>"}, "headers": JSON}]},
 ]
 
 NOT_YET: list[dict[str, Any]] = [
@@ -66,6 +70,9 @@ BROKEN: list[dict[str, Any]] = [
     {"violations": {"at_least": ["Invalid"]}},
     {"fields": {"commandType": "BindProject"}},
     {"attributes": {"causationid": "other"}},
+    {"headers": {}},
+    {"headers": JSON | {"traceparent": "<any>"}},
+    {"events": [{"type": "AccountPhaseChanged", "headers": {}}]},
     {"announces": []},
     {"announces": [{"type": "AccountChanged"}, {"type": "AccountPhaseChanged"}, {"type": "ProjectBillingNotice"}]},
     {"events": [{"type": "AccountChanged"}]},
@@ -106,6 +113,14 @@ def test_violations_are_a_set_of_reasons() -> None:
             judged(log, sent, {"violations": wrong})
 
 
+IN_FULL: dict[str, Any] = {
+    "reason": "Undecodable",
+    "attributes": {"type": "DeadLetter", "causationid": "bind", "correlationid": None},
+    "headers": JSON,
+    "key": ORGANIZATION,
+}
+
+
 def test_a_dead_letter_breaks_what_does_not_expect_it() -> None:
     log = HandMadeLog()
     sent = log.command("BindProject", "bind")
@@ -115,8 +130,16 @@ def test_a_dead_letter_breaks_what_does_not_expect_it() -> None:
     with pytest.raises(Broken):
         judged(log, sent, {"outcome": "Applied"})
     judged(log, sent, {"dead_letter": {"reason": "Undecodable", "data": {"size": 3, "value": None}}})
-    with pytest.raises(Broken):
-        judged(log, sent, {"dead_letter": "TooLarge"})
+    judged(log, sent, {"dead_letter": IN_FULL})
+    others: list[dict[str, Any]] = [
+        {"reason": "TooLarge"},
+        {"attributes": {"correlationid": "x"}},
+        {"headers": {}},
+        {"key": None},
+    ]
+    for wrong in others:
+        with pytest.raises(Broken):
+            judged(log, sent, {"dead_letter": IN_FULL | wrong})
 
 
 def test_the_refused_command_of_a_fixture_is_told() -> None:
@@ -142,6 +165,29 @@ def test_results_are_served_in_the_order_sent() -> None:
     assert log.results_left_over() == []
     log.result(repeat)
     assert log.results_left_over() == [log.outputs[2]]
+
+
+def test_a_repeated_result_goes_to_who_asked_for_it() -> None:
+    log = HandMadeLog()
+    sent = log.command("BindProject", "c1", expect={"outcome": "Scheduled"})
+    silent = log.command("BindProject", "c1", expect={"result": False})
+    asking = [log.command("BindProject", "c1", answer="again", expect={"outcome": "Scheduled"}) for _ in range(2)]
+    log.result(sent, "Scheduled")
+    log.result(asking[0], "Scheduled", repeated=True)
+    judged(log, asking[0], {"outcome": "Scheduled", "fields": {"repeated": True}})
+    with pytest.raises(NotYet):
+        judged(log, asking[1], {"outcome": "Scheduled"})
+    for awaited in (sent, asking[0]):
+        with pytest.raises(NotYet):
+            judged(log, awaited, {"outcome": "Applied"}, of_final=True)
+    log.result(sent)
+    for awaited in (sent, asking[0]):
+        judged(log, awaited, {"outcome": "Applied"}, of_final=True)
+    log.result(asking[1], repeated=True)
+    assert [log.answers(one).first for one in (*asking, silent)] == [log.outputs[1], log.outputs[3], None]
+    assert log.results_left_over() == []
+    log.result(asking[1], repeated=True)
+    assert log.results_left_over() == [log.outputs[4]]
 
 
 def test_a_final_result_follows_the_interim_one() -> None:

@@ -92,7 +92,7 @@ async def test_an_instant_that_never_was() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ("Suspended", "ce_source", "acme-kqhzvw/p1", "\u00e9t\u00e9", "hidden", "<repeat:0:19>")
+    "text", ("Suspended", "content-type", "acme-kqhzvw/p1", "\u00e9t\u00e9", "hidden", "<repeat:0:19>")
 )
 def test_nowhere_looks_everywhere(text: str) -> None:
     log = a_life_in_order()

@@ -1,6 +1,7 @@
 """How a record of a case looks on its way to Kafka."""
 
 import json
+from base64 import b64decode
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -64,6 +65,31 @@ def test_binary_mode_puts_attributes_in_headers() -> None:
         "x-origin": b"rm",
     }
     assert sent.value == b'{"organization":"acme-q"}'
+
+
+def test_data_in_base64() -> None:
+    sent = built(type="X", mode="base64", data={"project": "p1"}, attributes={"specversion": None})
+    value = json.loads(sent.value or b"")
+    assert b64decode(value.pop("data_base64")) == b'{"organization":"acme-q","project":"p1"}'
+    assert value == {"id": "sent-a", "source": "/cases", "type": "io.milo.billing.X.v1", "authid": "alice"}
+    assert sent.headers == (("content-type", b"application/cloudevents+json"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "text"), ((42, "42"), (True, "true"), (NumberAsWritten("1.50"), "1.50"), ([], "[]"))
+)
+def test_attributes_that_are_no_text(written: Any, text: str) -> None:
+    structured = built(type="X", data={}, attributes={"id": written})
+    assert f'"id":{text},' in (structured.value or b"").decode()
+    binary = built(type="X", mode="binary", data={}, attributes={"id": written})
+    assert dict(binary.headers)["ce_id"] == text.encode()
+    assert structured.id == binary.id == text
+
+
+@pytest.mark.parametrize("kind", ("send", "raw"))
+def test_headers_that_are_no_text(kind: str) -> None:
+    members = {"type": "X", "data": {}} if kind == "send" else {"topic": "projects", "value_text": "x"}
+    assert dict(built(kind, headers={"x": {"base64": "//8="}}, **members).headers)["x"] == b"\xff\xff"
 
 
 def test_what_is_taken_away() -> None:
