@@ -19,6 +19,7 @@ from tests.support.messages import Said, command
 from tests.support.waiting import until
 from workers.consuming.subscription import consumer_group
 from workers.runtime.roles import Role
+from workers.topics.cluster import administration, describe
 
 _LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
 _CONSUMED_SECONDS = 120
@@ -128,6 +129,18 @@ async def rewind(installation: Installation, role: Role) -> None:
         await consumer.commit(dict.fromkeys(partitions, 0))
     finally:
         await consumer.stop()
+
+
+async def delete_topic(installation: Installation, topic: Topic) -> None:
+    """Delete a topic, and wait until the broker no longer knows it."""
+    name = installation.settings.topic(topic)
+    async with administration(installation.settings) as admin:
+        await admin.delete_topics([name])
+
+        async def is_gone() -> bool:
+            return name not in (await describe(admin, [name])).topics
+
+        await until(is_gone, "the deletion")
 
 
 async def exactly_published(installation: Installation) -> list[Published]:

@@ -75,17 +75,21 @@ async def describe(client: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster
             settings=configured[name],
         )
         for name, topic in described.items()
+        if name in configured
     }
     return Cluster(metadata["cluster_id"], topics)
 
 
 async def _configured(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, Mapping[str, str]]:
+    """Return the settings of topics by name, without those that were deleted after the brokers described them."""
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     configured: dict[str, Mapping[str, str]] = {}
     for response in await client.describe_configs(resources):
         for resource in response.to_object()["resources"]:
+            if resource["error_code"] == UnknownTopicOrPartitionError.errno:
+                continue
             if resource["error_code"]:
                 raise for_code(resource["error_code"])(resource["error_message"])
             entries = resource["config_entries"]

@@ -19,12 +19,12 @@ from embedded.postgresql import MAJOR_VERSION
 from schemas.topics import Topic
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, Worker, administer, drop_database
-from tests.support.kafka import all_consumed, exactly_published, published, send
+from tests.support.kafka import all_consumed, delete_topic, exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
 from workers.publishing.positions import read_positions
 from workers.runtime.roles import Role
-from workers.topics.cluster import administration, describe
+from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
 
 Lose = Callable[[Installation], Awaitable[None]]
@@ -58,14 +58,7 @@ async def _ends_in_failure(worker: Worker, words: str) -> None:
 
 async def _made_anew(installation: Installation) -> None:
     """Delete relay-positions, make it anew, and let the processes work with it."""
-    name = installation.settings.topic(Topic.RELAY_POSITIONS)
-    async with administration(installation.settings) as admin:
-        await admin.delete_topics([name])
-
-        async def is_gone() -> bool:
-            return name not in (await describe(admin, [name])).topics
-
-        await until(is_gone, "the deletion")
+    await delete_topic(installation, Topic.RELAY_POSITIONS)
     await create_topics(installation.settings)
     await _ends_in_failure(await installation.launch(), "was deleted and made anew")
 

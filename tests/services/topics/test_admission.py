@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from schemas.topics import TOPIC_PLANS, Topic
 from tests.support.installations import Installation
+from tests.support.kafka import delete_topic
 from tests.support.waiting import until
 from workers.runtime.settings import Settings
 from workers.topics.admission import ForeignTopics, KafkaRefused, UnsafeTopics, admit, adopt
@@ -33,20 +33,6 @@ async def _set(installation: Installation, topic: Topic, changed: Mapping[str, s
             return all(found[setting] == value for setting, value in settings.items())
 
         await until(is_set, "the settings")
-
-
-async def _delete(installation: Installation, topic: Topic) -> None:
-    name = installation.settings.topic(topic)
-    async with administration(installation.settings) as admin:
-        await admin.delete_topics([name])
-
-        async def is_gone() -> bool:
-            try:
-                return name not in (await describe(admin, [name])).topics
-            except KafkaError:
-                return False  # it went between two questions
-
-        await until(is_gone, "the deletion")
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +89,7 @@ async def test_settings_that_are_a_matter_of_taste(quiet_installation: Installat
 
 
 async def test_a_topic_that_is_missing(quiet_installation: Installation) -> None:
-    await _delete(quiet_installation, Topic.NOTICES)
+    await delete_topic(quiet_installation, Topic.NOTICES)
     said = await _refused(quiet_installation, UnsafeTopics)
     assert f"{quiet_installation.prefix}notices: topic is missing" in said
     assert "run: whopays topics create" in said
@@ -135,7 +121,7 @@ async def _has_partitions(settings: Settings, name: str, partitions: int) -> boo
 async def test_a_topic_that_was_made_anew(quiet_installation: Installation) -> None:
     installation = quiet_installation
     await admit(installation.engine, installation.settings)
-    await _delete(installation, Topic.ADMIN_COMMANDS)
+    await delete_topic(installation, Topic.ADMIN_COMMANDS)
     assert await create_topics(installation.settings) == [installation.settings.topic(Topic.ADMIN_COMMANDS)]
     said = await _refused(installation, ForeignTopics)
     assert f"{installation.prefix}admin-commands was deleted and made anew: its id is " in said
