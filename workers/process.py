@@ -14,9 +14,11 @@ from faststream.kafka import KafkaBroker
 from db.engine import create_engine
 from db.migrate import check
 from workers.batches.transaction import Batches
-from workers.consuming import admin_commands, payment_profiles, projects
+from workers.consuming.admin_commands import ADMIN_COMMANDS
 from workers.consuming.foreign_headers import read_foreign_headers
-from workers.consuming.subscription import Consumption
+from workers.consuming.payment_profiles import PAYMENT_PROFILES
+from workers.consuming.projects import PROJECTS
+from workers.consuming.subscription import Subscription
 from workers.publishing.relay import Relay
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import ALL_ROLES, Role
@@ -24,11 +26,7 @@ from workers.runtime.settings import Settings
 from workers.timers import Timers
 from workers.topics.admission import admit
 
-_SUBSCRIBE = {
-    Role.PROJECTS: projects.subscribe,
-    Role.PAYMENT_PROFILES: payment_profiles.subscribe,
-    Role.ADMIN_COMMANDS: admin_commands.subscribe,
-}
+_CONSUMERS = (PROJECTS, PAYMENT_PROFILES, ADMIN_COMMANDS)
 _PING_SECONDS = 5.0
 _METADATA_MS = 15_000
 _END_SECONDS = 3.5
@@ -57,20 +55,30 @@ class Process:
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,
             graceful_timeout=settings.stop_seconds,
-            # Its consume loop goes on after errors of Kafka, and tells of them here alone.
+            # Its consume loop continues after errors of Kafka, and reports them only here.
             logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
-            # A topic that is made anew is seen so soon; by default, after five minutes.
+            # A re-created topic is noticed this soon; by default, after five minutes.
             metadata_max_age_ms=_METADATA_MS,
         )
         self._background: list[asyncio.Task[None]] = []
         self._ping: asyncio.Task[None] | None = None
         self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
-        consumption = Consumption(settings, self._engine, self._metrics, self._stopping, self._batches, self._fail)
         read_foreign_headers()
-        consumers = {role: _SUBSCRIBE[role](self._broker, consumption) for role in self._roles if role in _SUBSCRIBE}
-        self._lanes = [lanes for lanes, _ in consumers.values()]
-        self._liveness = {role: liveness for role, (_, liveness) in consumers.items()}
+        self._subscriptions = [
+            Subscription(
+                consumer,
+                self._broker,
+                settings=settings,
+                engine=self._engine,
+                metrics=self._metrics,
+                stopping=self._stopping,
+                batches=self._batches,
+                fail=self._fail,
+            )
+            for consumer in _CONSUMERS
+            if consumer.role in self._roles
+        ]
         self.app = FastStream(
             self._broker,
             logger=None,
@@ -140,21 +148,21 @@ class Process:
             self._fail(RoleCancelled(role))
 
     async def _show_life(self) -> None:
-        """Show which consumers get on, also while there is nothing to consume."""
+        """Record which consumers are making progress, even while there is nothing to consume."""
         while True:
             answers = await self._broker.ping(timeout=_PING_SECONDS)
-            for role, liveness in self._liveness.items():
-                if liveness.is_making_progress() and answers:
-                    self._metrics.alive(role)
+            for subscription in self._subscriptions:
+                if subscription.liveness.is_making_progress() and answers:
+                    self._metrics.alive(subscription.role)
             await asyncio.sleep(_PING_SECONDS)
 
     async def _end(self) -> None:
-        # The background roles and the batches come to their end at the same time.
+        # The background roles and the batches end at the same time.
         self._stopping_since = time.monotonic()
         self._stopping.set()
         if self._ping is not None:
             self._ping.cancel()
-        await asyncio.gather(*(lanes.end(self._settings.stop_seconds) for lanes in self._lanes))
+        await asyncio.gather(*(one.end(self._settings.stop_seconds) for one in self._subscriptions))
 
     async def _close(self) -> None:
         if self._background:

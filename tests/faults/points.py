@@ -78,11 +78,11 @@ def rows() -> Iterator[Row]:
 
 def _roles(point: str) -> Iterator[tuple[Role, ...]]:
     match point.partition(".")[0]:
-        case "relay" | "positions" | "publication" | "producer" | "takeover":
+        case "relay" | "positions" | "packing" | "producer" | "takeover":
             yield RELAY
         case "timers":
             yield TIMERS
-        case "batch":
+        case "transaction":
             if not point.startswith("transaction.Batches.process_due:"):
                 yield CONSUMERS
             if (
@@ -90,8 +90,10 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
                 or "(" in point
             ):
                 yield TIMERS
-        case _:
+        case "lanes" | "start_positions" | "subscription":
             yield CONSUMERS
+        case module:
+            raise ValueError(f"Which roles come to the failpoints of {module}?")
 
 
 _STORING = "transaction.Batches._transaction: store before"
@@ -115,7 +117,7 @@ _OUT_OF_THE_WAY = {
     "transaction.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),
     f"{_WAITING} before": Circumstance(plan={_STORING: ERROR}),
     "transaction.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
-    "lanes.Lanes.let_go": Circumstance(Event.TERMINATION),
+    "lanes.Lanes.join": Circumstance(Event.TERMINATION),
     "lanes.Lanes.end": Circumstance(Event.TERMINATION),
     "subscription._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),
     "start_positions.Reading._until_done: _wait": Circumstance(

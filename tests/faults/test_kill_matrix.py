@@ -19,7 +19,7 @@ _RATE = 40
 _IN_SHORT = (
     "transaction.Batches._transaction: move_heads after",
     "transaction.Batches._transaction: _engine.begin left",
-    "subscription._Source.acknowledge: consumer.commit before",
+    "subscription.Subscription.acknowledge: consumer.commit before",
     "relay.Relay._transact: asyncio.gather after",
     "relay.Relay._transact: asyncio.shield after",
     "takeover.Bound.note: note_published before",
@@ -32,7 +32,6 @@ _WITHOUT_FAILPOINTS = {
     "workers.topics.admission": "looks at the topics before anything begins",
     "workers.topics.cluster": "describes topics",
     "workers.topics.plan": "makes and compares topics",
-    "workers.runtime.liveness": "watches a fetch whose failures are those of the network",
 }
 
 of_all_roles = pytest.mark.parametrize("roles", (CONSUMERS, TIMERS, RELAY), ids=("consumers", "timers", "relay"))

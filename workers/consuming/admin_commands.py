@@ -2,18 +2,16 @@
 
 from functools import partial
 
-from faststream.kafka import KafkaBroker
-
 from schemas.parsing import read_command
 from schemas.topics import Topic
-from workers.consuming.lanes import Lanes
-from workers.consuming.subscription import Consumption, consume
-from workers.runtime.liveness import Liveness
+from workers.batches.transaction import Reader
+from workers.consuming.subscription import Consumer
 from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> tuple[Lanes, Liveness]:
-    """Take in commands."""
-    settings = consumption.settings
-    reader = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
-    return consume(broker, consumption, Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, reader)
+def _reader(settings: Settings) -> Reader:
+    return partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
+
+
+ADMIN_COMMANDS = Consumer(Role.ADMIN_COMMANDS, Topic.ADMIN_COMMANDS, _reader)

@@ -1,51 +1,38 @@
-"""Lanes: several batches of one consumer in work at the same time, each partition's records in their order.
+"""Lanes: several batches of one consumer in progress at the same time, each partition's records in their order.
 
-While one batch is stored, another, of other partitions, is decided; and a partition with a long backlog keeps nobody
-waiting but those behind it. Offsets are acknowledged partition by partition, as far as all before them is durable.
+While one batch is stored, another, of other partitions, is decided; and a partition with a long backlog delays only
+the records behind it. Offsets are acknowledged per partition, as far as everything before them is durable.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol
 
 from aiokafka import TopicPartition
 
 from schemas.records import Record
+from workers.consuming.strategy import Source, Strategy
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
-"""How full every lane must be for another to begin: what is small is soon done, and what waits grows meanwhile."""
+"""How full every lane must be before another starts: small batches finish soon, and what waits grows meanwhile."""
 _OF_A_PARTITION, _IN_ALL = 4, 6
-"""How many batches may wait. Beyond it a partition is paused (what was fetched of it is fetched again), or all wait."""
+"""How many batches may wait. Beyond that the partition is paused (what was prefetched is fetched again), or all are."""
 _ACKNOWLEDGE_SECONDS = 0.05
 
 Process = Callable[[list[Record], Mapping[TopicPartition, int]], Awaitable[bool]]
-"""Makes durable all that follows from a batch, and how far it reads: what is given is how far was read before. False
-when that cannot be done, and the process is to end."""
+"""Makes a batch durable: all that follows from it, and how far it reads its partitions. Takes the batch, and how far
+they were read before it; returns False when that cannot be done and the process is to end."""
 
 
-class Source(Protocol):
-    """Where records come from."""
-
-    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Note from where to go on after a crash."""
-
-    def pause(self, partition: TopicPartition) -> None:
-        """Return no more records of a partition for the time being."""
-
-    def resume(self, partition: TopicPartition) -> None:
-        """Return records of a partition again."""
-
-
-class Lanes:
+class Lanes(Strategy):
     """Processes and acknowledges batches of at most `batch_records`, until one cannot be processed.
 
-    What nobody expects to go wrong here goes to `fail`, which ends the process: nothing stands still unseen.
+    Errors that nobody expects here go to `fail`, which ends the process: nothing hangs unnoticed.
     """
 
     def __init__(
-        self, process: Process, source: Source, batch_records: int, fail: Callable[[BaseException], None]
+        self, process: Process, *, source: Source, batch_records: int, fail: Callable[[BaseException], None]
     ) -> None:
         self._process = process
         self._fail = fail
@@ -63,28 +50,27 @@ class Lanes:
         self._is_over = False
         self._has_changed = asyncio.Event()
         self.generation = 0
-        """How often all was let go."""
 
     def admit(self, reached: Mapping[TopicPartition, int]) -> None:
-        """Take records of these partitions from now on; all before the offset of each is decided."""
+        """Accept records of these partitions from now on; everything before the offset of each is decided."""
         self._reached.update(reached)
 
     def reached(self, partition: TopicPartition) -> int:
-        """Return up to where the records of an admitted partition are decided or in work; 0 of any other."""
+        """Return the offset before which a partition's records are decided or in progress; 0 if it is not admitted."""
         return self._reached.get(partition, 0)
 
-    async def take(self, records: Sequence[Record], generation: int | None = None) -> None:
-        """Take records over; return when more are welcome, or when all is over.
+    async def submit(self, records: Sequence[Record], generation: int) -> None:
+        """Take records over; return when more are welcome, or when it was ended.
 
-        What was fetched in a `generation` before the present one is dropped. What stands before it was let go, so that
-        it would be processed, and acknowledged, first; and it will be read again as well.
+        What was fetched in an earlier `generation` is dropped: the records before it were forgotten, so it would be
+        processed, and acknowledged, ahead of them. It will be read again with them.
         """
-        if generation not in (None, self.generation):
+        if generation != self.generation:
             return
         for record in records:
             partition = TopicPartition(record.topic, record.partition)
             if partition not in self._reached:
-                continue  # fetched before the partition was handed over: whoever has it now reads from before it
+                continue  # fetched before the partition was handed over; its new owner reads it again
             if partition not in self._waiting:
                 self._waiting[partition] = deque()
             self._waiting[partition].append(record)
@@ -101,30 +87,34 @@ class Lanes:
             self._has_changed.clear()
             await self._has_changed.wait()
 
-    async def let_go(self, seconds: float) -> None:
-        """Forget what waits, as it will be read again; finish and acknowledge what is in work, if `seconds` suffice."""
+    def close(self) -> None:
+        """Forget what waits, because it will be read again; accept nothing until partitions are admitted again."""
         self.generation += 1
         self._waiting.clear()
         self._waiting_records = 0
         self._reached.clear()
         self._paused.clear()
         self._has_changed.set()
+
+    async def join(self, seconds: float) -> None:
+        """Finish and acknowledge what is in progress, for at most `seconds`."""
         if self._lanes:
             await asyncio.wait(self._lanes, timeout=seconds)
         if self._acknowledging is not None:
             await asyncio.wait([self._acknowledging])
 
     async def end(self, seconds: float) -> None:
-        """Begin nothing any more, and let go."""
+        """Close, join, and abandon what is still in progress; start nothing any more."""
         self._is_ending = True
-        await self.let_go(seconds)
+        self.close()
+        await self.join(seconds)
         for lane in self._lanes:
             lane.cancel()
         self._is_over = True
         self._has_changed.set()
 
     def _fill(self) -> None:
-        """Begin as many batches as there are lanes and records for them."""
+        """Start as many batches as there are lanes and records for them."""
         while self._has_free_lane() and (batch := self._next()):
             since = {partition: self._reached[partition] for partition in batch}
             for partition, records in batch.items():
@@ -138,7 +128,7 @@ class Lanes:
         return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
 
     def _next(self) -> dict[TopicPartition, list[Record]]:
-        """Take a batch of what waits in partitions that are in no lane, from those first that have waited longest."""
+        """Take a batch from partitions that are in no lane, those that have waited longest first."""
         batch: dict[TopicPartition, list[Record]] = {}
         room = self._batch_records
         for partition in [one for one in self._waiting if one not in self._busy]:
@@ -164,7 +154,7 @@ class Lanes:
                 self._acknowledging = asyncio.create_task(self._acknowledge_durable())
                 self._acknowledging.add_done_callback(self._watch)
         else:
-            # Its partitions stay busy: nothing behind it is begun, and so nothing behind it is acknowledged.
+            # Its partitions stay busy: nothing behind it is started, so nothing behind it is acknowledged.
             self._is_ending = True
 
     def _free(self, lane: asyncio.Task[None]) -> None:
@@ -180,7 +170,7 @@ class Lanes:
             self._fail(error)
 
     async def _acknowledge_durable(self) -> None:
-        """Acknowledge, not after each batch but a few times a second, until there is nothing to acknowledge."""
+        """Acknowledge until nothing is left to acknowledge: a few times a second, not after each batch."""
         try:
             while self._durable:
                 await asyncio.sleep(0 if self._is_ending else _ACKNOWLEDGE_SECONDS)

@@ -2,18 +2,17 @@
 
 from functools import partial
 
-from faststream.kafka import KafkaBroker
-
 from schemas.facts import ProjectChanged
 from schemas.parsing import read_fact
 from schemas.topics import Topic
-from workers.consuming.lanes import Lanes
-from workers.consuming.subscription import Consumption, consume
-from workers.runtime.liveness import Liveness
+from workers.batches.transaction import Reader
+from workers.consuming.subscription import Consumer
 from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 
-def subscribe(broker: KafkaBroker, consumption: Consumption) -> tuple[Lanes, Liveness]:
-    """Take in project facts: versions, and what a project's appearance or deletion means for its payer."""
-    reader = partial(read_fact, model=ProjectChanged, max_value_bytes=consumption.settings.max_value_bytes)
-    return consume(broker, consumption, Role.PROJECTS, Topic.PROJECTS, reader)
+def _reader(settings: Settings) -> Reader:
+    return partial(read_fact, model=ProjectChanged, max_value_bytes=settings.max_value_bytes)
+
+
+PROJECTS = Consumer(Role.PROJECTS, Topic.PROJECTS, _reader)

@@ -1,7 +1,7 @@
-"""From where a consumer reads: from the database's own position of each partition (docs/decisions/0013).
+"""Where a consumer starts reading: at the database's own position of each partition (docs/decisions/0013).
 
-aiokafka begins to read as soon as it is given partitions, and waits for no one. So they are held in that same moment,
-until it is known how far they were read.
+aiokafka starts fetching as soon as partitions are assigned, and waits for no one. So they are paused in that same
+moment, until it is known how far they were read.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient
 from db.reading_positions import read_at_least, reading_positions
-from workers.consuming.lanes import Lanes
+from workers.consuming.strategy import Strategy
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 
@@ -27,12 +27,12 @@ logger = structlog.get_logger()
 
 
 class TopicWentBack(Exception):
-    """A topic ends before what was read of it: it is another one."""
+    """A topic ends before the position up to which it was read: it is another topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of one partition: what it holds (from `beginning` to before `end`), and how far it was read.
+    """What a partition holds (from `beginning` to before `end`), and how far it was read.
 
     `noted` is the database's next offset, None when it knows nothing of the partition; `acknowledged` is the group's.
     """
@@ -45,7 +45,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """From where to read a partition, and all before which offset is decided; `lost` offsets before that are gone."""
+    """Where to read a partition from. Everything before `reached` is decided, except `lost` offsets that are gone."""
 
     offset: int
     reached: int
@@ -53,7 +53,7 @@ class Start:
 
 
 def start_of(partition: TopicPartition, bounds: Bounds) -> Start:
-    """Decide from where to read: never beyond the database's position, whatever the group says.
+    """Decide where to read from: never beyond the database's position, whatever the group says.
 
     Raises TopicWentBack.
     """
@@ -62,22 +62,23 @@ def start_of(partition: TopicPartition, bounds: Bounds) -> Start:
     if bounds.noted > bounds.end:
         raise _went_back(partition, bounds.noted, bounds.end)
     reached = max(bounds.noted, bounds.beginning)
-    # Offsets vanish with a topic that is deleted, and by themselves: what is read again changes nothing.
+    # Offsets vanish with a deleted topic, and expire: what is read again changes nothing.
     offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)
     return Start(max(offset, bounds.beginning), reached, reached - bounds.noted)
 
 
 class Reading:
-    """Lets a consumer read its partitions from where the database says, and looks whether they are still there."""
+    """Has a consumer read its partitions from where the database says, and checks that they are still there."""
 
     def __init__(
         self,
+        *,
+        role: Role,
+        topic: str,
         engine: AsyncEngine,
         metrics: Metrics,
         stopping: asyncio.Event,
-        role: Role,
-        topic: str,
-        lanes: Lanes,
+        strategy: Strategy,
         acknowledge: Callable[[Mapping[TopicPartition, int]], Awaitable[None]],
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -86,24 +87,24 @@ class Reading:
         self._stopping = stopping
         self._role = role
         self._topic = topic
-        self._lanes = lanes
+        self._strategy = strategy
         self._acknowledge = acknowledge
         self._fail = fail
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
-        """Hold partitions that were just assigned, and let go of them once it is known from where to read them."""
+        """Pause partitions that were just assigned, and resume them once it is known where to read them from."""
         self.end()
         if not partitions:
             return
         consumer.pause(*partitions)
         for partition in partitions:
-            # With any position at all, what the group has acknowledged is no longer asked for.
+            # With any position at all, aiokafka does not ask for the group's offset.
             consumer.seek(partition, 0)
         self._task = asyncio.create_task(self._read(consumer, sorted(partitions)))
 
     def end(self) -> None:
-        """Have nothing more to do with partitions that were assigned."""
+        """Leave the assigned partitions alone from now on."""
         if self._task is not None:
             self._task.cancel()
 
@@ -139,8 +140,8 @@ class Reading:
         reached = {partition.partition: start.reached for partition, start in starts.items()}
         async with self._engine.begin() as connection:
             await read_at_least(connection, self._topic, reached)
-        # No other task may come between: nothing is read before its partition is admitted.
-        self._lanes.admit({partition: start.reached for partition, start in starts.items()})
+        # No await until `resume`: nothing may be read before its partition is admitted.
+        self._strategy.admit({partition: start.reached for partition, start in starts.items()})
         for partition, start in starts.items():
             consumer.seek(partition, start.offset)
         consumer.resume(*partitions)
@@ -151,7 +152,7 @@ class Reading:
     async def _bounds(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> dict[TopicPartition, Bounds]:
-        # In this order: another's batch that commits meanwhile makes neither the group nor the database too far ahead.
+        # In this order, a batch that another worker commits meanwhile puts neither the group nor the database ahead.
         acknowledged = await asyncio.gather(*map(consumer.committed, partitions))
         async with self._engine.connect() as connection:
             noted = await reading_positions(connection, self._topic)
@@ -165,9 +166,9 @@ class Reading:
     async def _look(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], stood: dict[TopicPartition, int]
     ) -> None:
-        """Look whether what comes next is still there; Kafka alone would go on elsewhere without a word.
+        """Check that what comes next is still there; Kafka itself would silently continue elsewhere.
 
-        `stood` is where the consumer stood the last time: what it has fetched it may still take.
+        `stood` holds the positions of the last look: records that are fetched already may still be submitted.
         """
         positions = {partition: await consumer.position(partition) for partition in partitions}
         beginnings = await consumer.beginning_offsets(partitions)
@@ -177,7 +178,7 @@ class Reading:
                 raise _went_back(partition, position, ends[partition])
             beginning = beginnings[partition]
             if position < beginning and position == stood.get(partition):
-                read = max(position, self._lanes.reached(partition))
+                read = max(position, self._strategy.reached(partition))
                 self._tell_lost(partition, beginning, beginning - read)
                 consumer.seek(partition, beginning)
         stood.update(positions)
@@ -224,6 +225,6 @@ def _is_ahead(bounds: Bounds, start: Start) -> bool:
 def _went_back(partition: TopicPartition, read: int, end: int) -> TopicWentBack:
     return TopicWentBack(
         f"{partition.topic}/{partition.partition} ends at offset {end}, but was read up to {read}. If the topic was "
-        "made anew or is that of another cluster, and is the right one: whopays topics adopt. If it is the same and "
-        f"lost records: whopays topics reread {partition.topic}"
+        "re-created or belongs to another cluster, and is the right one: whopays topics adopt. If it is the same topic "
+        f"and has lost records: whopays topics reread {partition.topic}"
     )

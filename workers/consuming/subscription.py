@@ -1,17 +1,28 @@
-"""What the three consumers share: how they subscribe, and when they acknowledge."""
+"""A consumer's subscription: it fetches, hands records to a strategy, and acknowledges what the strategy has finished.
+
+FastStream connects, subscribes and runs the loop. Two steps of that loop are ours: fetching is watched, because a loop
+that hangs or only meets errors shows nowhere else; and records go to the strategy as they come, because FastStream's
+own way parses headers (a foreign one would lose the batch) and swallows whatever a handler raises (so would that).
+"""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy, Context
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import KafkaAckableMessage
+from faststream import AckPolicy
+from faststream._internal.endpoint.subscriber.call_item import CallsCollection
+from faststream.kafka import KafkaBroker
+from faststream.kafka.broker.registrator import KafkaRegistrator
+from faststream.kafka.configs import KafkaBrokerConfig
+from faststream.kafka.schemas import Topic as KafkaTopic
+from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubscriberSpecificationConfig
+from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
@@ -19,31 +30,32 @@ from schemas.topics import Topic
 from workers.batches.transaction import Batches, Reader, Stopping
 from workers.consuming.lanes import Lanes
 from workers.consuming.start_positions import Reading
+from workers.consuming.strategy import Strategy
 from workers.runtime.liveness import Liveness
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
-# A record's timestamp is its producer's word: none (-1), or beyond what a date can hold.
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PARTITION_FETCH_BYTES = 128 * 1024
+"""A little of each partition, so that a backlog fills all lanes."""
+_FETCH_TIMEOUT_MS = 10
+_LONGEST_BATCH_MS = 15 * 60 * 1000
 _HAND_OVER_SECONDS = 2.0
-_GENERATION = "generation"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 253_402_300_799_999
+"""The last millisecond that a date can hold; a record's timestamp is whatever its producer wrote."""
 
 logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Consumption:
-    """What a consumer works with. `fail` ends the process with an error."""
+class Consumer:
+    """What one of the consumers is: its role, its topic, and how it reads a record."""
 
-    settings: Settings
-    engine: AsyncEngine
-    metrics: Metrics
-    stopping: asyncio.Event
-    batches: Batches
-    fail: Callable[[BaseException], None]
+    role: Role
+    topic: Topic
+    reader: Callable[[Settings], Reader]
 
 
 def consumer_group(settings: Settings, role: Role) -> str:
@@ -51,123 +63,146 @@ def consumer_group(settings: Settings, role: Role) -> str:
     return f"whopays-{settings.installation}-{role}"
 
 
-def consume(
-    broker: KafkaBroker, consumption: Consumption, role: Role, topic: Topic, reader: Reader
-) -> tuple[Lanes, Liveness]:
-    """Subscribe to a topic; a record is acknowledged once all that follows from it is committed, and never before.
+class Subscription(BatchSubscriber):
+    """A consumer's subscription; a record is acknowledged once all that follows from it is committed, never before.
 
-    The lanes that are given must be ended before the broker is stopped.
+    It must be ended before the broker is stopped. What makes it impossible to go on goes to `fail`.
     """
-    settings = consumption.settings
 
-    async def parse(records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
-        # The default parser decodes headers and fails on a null or foreign one, which would lose the batch.
-        # It is called as soon as records are fetched. The handler is called later, when they may have been let go.
-        fetched_in = {_GENERATION: lanes.generation}
-        return KafkaAckableMessage(body=b"", raw_message=records, consumer=subscriber.consumer, path=fetched_in)
+    def __init__(
+        self,
+        consumer: Consumer,
+        broker: KafkaBroker,
+        *,
+        settings: Settings,
+        engine: AsyncEngine,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        batches: Batches,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self.role = consumer.role
+        self.liveness = Liveness(fail)
+        self._topic = settings.topic(consumer.topic)
+        self._read = consumer.reader(settings)
+        self._batches = batches
+        self._fail = fail
+        self._lanes = Lanes(self._process, source=self, batch_records=settings.batch_max_records, fail=fail)
+        self._fetched_in = self._lanes.generation
+        reading = Reading(
+            role=consumer.role,
+            topic=self._topic,
+            engine=engine,
+            metrics=metrics,
+            stopping=stopping,
+            strategy=self._lanes,
+            acknowledge=self.acknowledge,
+            fail=fail,
+        )
+        config = cast(KafkaBrokerConfig, broker.config)  # as FastStream casts it
+        topics = [KafkaTopic(self._topic)]
+        calls = CallsCollection[Any]()
+        super().__init__(
+            KafkaSubscriberConfig(
+                _outer_config=config,
+                _ack_policy=AckPolicy.MANUAL,
+                topics=topics,
+                group_id=consumer_group(settings, consumer.role),
+                listener=_Rebalancing(self._lanes, reading, lambda: self.consumer),
+                connection_args={
+                    # `Reading` decides where to begin, and never skips what is no longer there.
+                    "auto_offset_reset": "none",
+                    "isolation_level": "read_committed",
+                    "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
+                    "max_poll_interval_ms": _LONGEST_BATCH_MS,
+                },
+            ),
+            KafkaSubscriberSpecification(
+                _outer_config=config,
+                specification_config=KafkaSubscriberSpecificationConfig(topics=topics, title_=None, description_=None),
+                calls=calls,
+            ),
+            calls,
+            batch_timeout_ms=_FETCH_TIMEOUT_MS,
+            max_records=settings.batch_max_records,
+        )
+        # What `broker.subscriber(...)` does with a subscriber that it has made itself.
+        super(KafkaRegistrator, broker).subscriber(self)
 
-    async def decode(_: KafkaMessage) -> None:
-        return None
+    async def start(self) -> None:
+        """Subscribe, and run the loop; FastStream would run it for handlers alone."""
+        await super().start()
+        self.add_task(self._run_consume_loop, (self.consumer,))
 
-    async def process(records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        """Fetch records, watched."""
+        with self.liveness.fetching(lambda: bool(consumer.partitions_for_topic(self._topic))):
+            records = await super().get_msg(consumer)
+        self._fetched_in = self._lanes.generation
+        return records
+
+    async def consume_one(self, msg: tuple[ConsumerRecord, ...]) -> None:
+        """Hand over what was fetched."""
         try:
-            await consumption.batches.process(role, records, reader, since)
+            with self.liveness.handing_over():
+                await self._lanes.submit([_record(raw) for raw in msg], self._fetched_in)
+        except Exception as error:
+            # Whatever was fetched is not fetched again: to go on would be to skip it.
+            self._fail(error)
+            raise
+
+    async def end(self, seconds: float) -> None:
+        """Finish what is in progress, for at most `seconds`, and fetch no more."""
+        await self._lanes.end(seconds)
+
+    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit offsets of the partitions that are still assigned; others belong to whoever has them now."""
+        if self.consumer is None:
+            return
+        assigned = self.consumer.assignment()
+        try:
+            if mine := {partition: offset for partition, offset in offsets.items() if partition in assigned}:
+                await self.consumer.commit(mine)
+        except KafkaError as error:
+            # The group was rebalanced or the broker is away. The records will be read again, and change nothing.
+            logger.warning("offsets_not_committed", role=self.role, error=type(error).__name__)
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Fetch no more of a partition for the time being."""
+        if self.consumer is not None and partition in self.consumer.assignment():
+            self.consumer.pause(partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Fetch from a partition again."""
+        if self.consumer is not None and partition in self.consumer.assignment():
+            self.consumer.resume(partition)
+
+    async def _process(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+        """Make durable all that follows from a batch; return False when that cannot be done and the process ends."""
+        try:
+            await self._batches.process(self.role, records, self._read, since)
         except Stopping:
             return False
         except Exception as error:
-            logger.exception("consumer_failed", role=role)
-            consumption.fail(error)
+            logger.exception("consumer_failed", role=self.role)
+            self._fail(error)
             return False
         return True
 
-    liveness = Liveness(consumption.fail)
-    source = _Source(lambda: subscriber.consumer, role)
-    lanes = Lanes(process, source, settings.batch_max_records, consumption.fail)
-    reading = Reading(
-        consumption.engine,
-        consumption.metrics,
-        consumption.stopping,
-        role,
-        settings.topic(topic),
-        lanes,
-        source.acknowledge,
-        consumption.fail,
-    )
-    subscriber = broker.subscriber(
-        settings.topic(topic),
-        batch=True,
-        max_records=settings.batch_max_records,
-        # A little of each partition, so that a backlog fills all lanes.
-        max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
-        batch_timeout_ms=10,
-        group_id=consumer_group(settings, role),
-        # Where to read is decided in reading.py; what is no longer there is not passed over.
-        auto_offset_reset="none",
-        ack_policy=AckPolicy.MANUAL,
-        isolation_level="read_committed",
-        no_reply=True,
-        parser=parse,
-        decoder=decode,
-        listener=_Rebalancing(lanes, reading, lambda: subscriber.consumer),
-        max_poll_interval_ms=15 * 60 * 1000,
-    )
-
-    @subscriber
-    async def handle(message: Annotated[Any, Context("message")]) -> None:
-        with liveness.handing_over():
-            await lanes.take([_record(raw) for raw in message.raw_message], message.path[_GENERATION])
-
-    def has_topic() -> bool:
-        consumer = subscriber.consumer
-        return consumer is not None and bool(consumer.partitions_for_topic(settings.topic(topic)))
-
-    # There is no other place where a loop that stands still, or goes round in errors, could be seen.
-    subscriber.get_msg = liveness.watched(subscriber.get_msg, has_topic)  # type: ignore[method-assign]
-    return lanes, liveness
-
-
-class _Source:
-    """The partitions that the consumer is given; what concerns others is left to those who have them now."""
-
-    def __init__(self, consumer: Callable[[], AIOKafkaConsumer | None], role: Role) -> None:
-        self._consumer = consumer
-        self._role = role
-
-    async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        consumer = self._consumer()
-        if consumer is None:
-            return
-        assigned = consumer.assignment()
-        try:
-            if mine := {partition: offset for partition, offset in offsets.items() if partition in assigned}:
-                await consumer.commit(mine)
-        except KafkaError as error:
-            # The group was rebalanced or the broker is away. The records will be read again, and change nothing.
-            logger.warning("offsets_not_committed", role=self._role, error=type(error).__name__)
-
-    def pause(self, partition: TopicPartition) -> None:
-        consumer = self._consumer()
-        if consumer is not None and partition in consumer.assignment():
-            consumer.pause(partition)
-
-    def resume(self, partition: TopicPartition) -> None:
-        consumer = self._consumer()
-        if consumer is not None and partition in consumer.assignment():
-            consumer.resume(partition)
-
 
 class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Hands over partitions with as little as possible that is read again."""
+    """Hands over partitions so that as little as possible is read again."""
 
-    def __init__(self, lanes: Lanes, reading: Reading, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
-        self._lanes = lanes
+    def __init__(self, strategy: Strategy, reading: Reading, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        self._strategy = strategy
         self._reading = reading
         self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         self._reading.end()
         if revoked:
-            await self._lanes.let_go(_HAND_OVER_SECONDS)
+            self._strategy.close()
+            await self._strategy.join(_HAND_OVER_SECONDS)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         if (consumer := self._consumer()) is not None:

@@ -1,6 +1,6 @@
 """Whether a consumer is told to be alive: by its own progress, whatever the broker answers."""
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -17,29 +17,17 @@ from workers.topics.cluster import administration
 _SILENT_SECONDS = 15
 
 
-def _raising(error: Exception | None) -> Callable[[], object]:
-    async def fetch() -> tuple[()]:
+def _fetch(liveness: Liveness, error: Exception | None = None, *, has_topic: bool = True) -> None:
+    with pytest.raises(type(error)) if error else nullcontext(), liveness.fetching(lambda: has_topic):
         if error is not None:
             raise error
-        return ()
-
-    return fetch
-
-
-async def _fetch(liveness: Liveness, error: Exception | None = None, *, has_topic: bool = True) -> None:
-    fetch = liveness.watched(_raising(error), lambda: has_topic)  # type: ignore[arg-type]
-    if error is None:
-        await fetch()
-    else:
-        with pytest.raises(type(error)):
-            await fetch()
 
 
 async def test_it_is_alive_as_long_as_it_comes_round() -> None:
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
     assert liveness.is_making_progress(), "it has only just begun"
     assert not liveness.is_making_progress()
-    await _fetch(liveness)
+    _fetch(liveness)
     assert liveness.is_making_progress()
     assert not liveness.is_making_progress(), "nothing since"
 
@@ -56,31 +44,31 @@ async def test_waiting_for_batches_in_work_is_getting_on() -> None:
 async def test_going_round_in_errors_is_not() -> None:
     """Other partitions may go on while one stands still."""
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
-    await _fetch(liveness)
-    await _fetch(liveness, CorruptRecordException())
-    await _fetch(liveness)
+    _fetch(liveness)
+    _fetch(liveness, CorruptRecordException())
+    _fetch(liveness)
     assert not liveness.is_making_progress()
-    await _fetch(liveness)
+    _fetch(liveness)
     assert liveness.is_making_progress()
 
 
 async def test_fetching_from_a_topic_that_is_gone_is_not() -> None:
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
     assert liveness.is_making_progress(), "it has only just begun"
-    await _fetch(liveness, has_topic=False)
+    _fetch(liveness, has_topic=False)
     assert not liveness.is_making_progress()
-    await _fetch(liveness)
-    await _fetch(liveness, has_topic=False)
+    _fetch(liveness)
+    _fetch(liveness, has_topic=False)
     assert liveness.is_making_progress(), "it was there just now"
 
 
 async def test_what_is_no_error_of_kafka_ends_the_process() -> None:
     failed: list[BaseException] = []
     liveness = Liveness(failed.append)
-    await _fetch(liveness, ConsumerStoppedError())
+    _fetch(liveness, ConsumerStoppedError())
     assert failed == []
     fault = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
-    await _fetch(liveness, fault)
+    _fetch(liveness, fault)
     assert failed == [fault]
     assert not liveness.is_making_progress()
 

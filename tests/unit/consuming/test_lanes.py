@@ -33,7 +33,7 @@ class Scene:
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lanes = Lanes(self.process, self, _BATCH, self.failures.append)
+        self.lanes = Lanes(self.process, source=self, batch_records=_BATCH, fail=self.failures.append)
         self.admit({0: 0, 1: 0, 2: 0})
 
     def admit(self, reached: Mapping[int, int]) -> None:
@@ -56,8 +56,12 @@ class Scene:
     def resume(self, partition: TopicPartition) -> None:
         self.paused.discard(partition.partition)
 
-    def taking(self, *records: Record) -> "asyncio.Task[None]":
-        return asyncio.create_task(self.lanes.take(records))
+    async def close_and_join(self, seconds: float) -> None:
+        self.lanes.close()
+        await self.lanes.join(seconds)
+
+    def submitting(self, *records: Record) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.lanes.submit(records, self.lanes.generation))
 
     async def has_begun(self, batches: int) -> None:
         """Wait for so many batches, and make sure that there are no more."""
@@ -82,7 +86,7 @@ class Scene:
 
 async def test_a_partition_is_in_one_lane_and_in_order() -> None:
     scene = Scene()
-    scene.taking(*_records(0, 0, 20))
+    scene.submitting(*_records(0, 0, 20))
     await scene.has_begun(1)
     assert scene.offsets(0) == [(0, offset) for offset in range(8)]
     scene.settled[0].set_result(True)
@@ -94,10 +98,10 @@ async def test_a_partition_is_in_one_lane_and_in_order() -> None:
 
 async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
     scene = Scene()
-    taken = scene.taking(*_records(0, 0, 8))
+    taken = scene.submitting(*_records(0, 0, 8))
     await scene.has_begun(1)
     await asyncio.wait_for(taken, 10)
-    scene.taking(*_records(1, 0, 1), *_records(0, 8, 4), *_records(2, 0, 1))
+    scene.submitting(*_records(1, 0, 1), *_records(0, 8, 4), *_records(2, 0, 1))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, 0), (2, 0)]
     # The later one is durable first, and acknowledged without the earlier one.
@@ -108,10 +112,10 @@ async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
 
 async def test_nothing_begins_beside_a_small_lane() -> None:
     scene = Scene()
-    taken = scene.taking(*_records(0, 0, 1))
+    taken = scene.submitting(*_records(0, 0, 1))
     await scene.has_begun(1)
     assert not taken.done()
-    scene.taking(*_records(1, 0, 1), *_records(2, 5, 1))
+    scene.submitting(*_records(1, 0, 1), *_records(2, 5, 1))
     await scene.has_begun(1)
     scene.settled[0].set_result(True)
     await scene.has_begun(2)
@@ -121,10 +125,10 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
 
 async def test_a_long_partition_is_paused_and_others_are_not() -> None:
     scene = Scene()
-    taken = scene.taking(*_records(0, 0, 5 * _BATCH))
+    taken = scene.submitting(*_records(0, 0, 5 * _BATCH))
     await asyncio.wait_for(taken, 10)
     assert scene.paused == {0}
-    scene.taking(*_records(1, 0, 3))
+    scene.submitting(*_records(1, 0, 3))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, offset) for offset in range(3)]
     for batch in range(4):
@@ -136,13 +140,13 @@ async def test_a_long_partition_is_paused_and_others_are_not() -> None:
 
 async def test_what_cannot_be_settled_ends_all() -> None:
     scene = Scene()
-    scene.taking(*_records(0, 0, 20), *_records(1, 0, 20))
+    scene.submitting(*_records(0, 0, 20), *_records(1, 0, 20))
     await scene.has_begun(2)
     scene.settled[0].set_result(False)
     scene.settled[1].set_result(True)
     await scene.has_acknowledged({1: 8})
     await scene.has_begun(2)
-    taken = scene.taking(*_records(0, 20, 1))
+    taken = scene.submitting(*_records(0, 20, 1))
     await scene.has_begun(2)
     assert not taken.done()
     await scene.lanes.end(10)
@@ -150,35 +154,35 @@ async def test_what_cannot_be_settled_ends_all() -> None:
     assert scene.acknowledged == {1: 8}
 
 
-async def test_letting_go_finishes_what_is_in_work_and_forgets_what_waits() -> None:
+async def test_joining_finishes_what_is_in_progress_and_forgets_what_waits() -> None:
     scene = Scene()
-    scene.taking(*_records(0, 0, 20))
+    scene.submitting(*_records(0, 0, 20))
     await scene.has_begun(1)
-    letting_go = asyncio.create_task(scene.lanes.let_go(10))
+    closing = asyncio.create_task(scene.close_and_join(10))
     await asyncio.sleep(0)
     scene.settled[0].set_result(True)
-    await asyncio.wait_for(letting_go, 10)
+    await asyncio.wait_for(closing, 10)
     assert scene.acknowledged == {0: 8}
     # After a rebalance the partition is read again from there, but not before it is known from where.
-    await scene.lanes.take(_records(0, 16, 4))
+    await scene.lanes.submit(_records(0, 16, 4), scene.lanes.generation)
     scene.admit({0: 8})
-    scene.taking(*_records(0, 8, 2))
+    scene.submitting(*_records(0, 8, 2))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(0, 8), (0, 9)]
     await scene.lanes.end(0)
 
 
-async def test_what_was_fetched_before_all_was_let_go_is_not_taken_after_it() -> None:
+async def test_what_was_fetched_before_a_rebalance_is_dropped_after_it() -> None:
     scene = Scene()
-    scene.taking(*_records(0, 0, 8), *_records(0, 8, 8))
+    scene.submitting(*_records(0, 0, 8), *_records(0, 8, 8))
     await scene.has_begun(1)
     fetched_in = scene.lanes.generation
     scene.settled[0].set_result(True)
-    await scene.lanes.let_go(0)
+    await scene.close_and_join(0)
     scene.admit({0: 8})
-    # The records before these were let go, too, and are read again only by the next fetch.
-    await asyncio.wait_for(scene.lanes.take(_records(0, 16, 8), fetched_in), 10)
-    scene.taking(*_records(0, 8, 4))
+    # The records before these were forgotten, too, and are read again only by the next fetch.
+    await asyncio.wait_for(scene.lanes.submit(_records(0, 16, 8), fetched_in), 10)
+    scene.submitting(*_records(0, 8, 4))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(0, offset) for offset in range(8, 12)]
     await scene.lanes.end(0)
@@ -186,7 +190,7 @@ async def test_what_was_fetched_before_all_was_let_go_is_not_taken_after_it() ->
 
 async def test_an_end_does_not_wait_for_ever() -> None:
     scene = Scene()
-    taken = scene.taking(*_records(0, 0, 20))
+    taken = scene.submitting(*_records(0, 0, 20))
     await scene.has_begun(1)
     await asyncio.wait_for(scene.lanes.end(0.01), 10)
     await asyncio.wait_for(taken, 10)
@@ -196,7 +200,7 @@ async def test_an_end_does_not_wait_for_ever() -> None:
 async def test_each_batch_begins_where_the_one_before_ended() -> None:
     scene = Scene()
     scene.admit({0: 5})
-    scene.taking(*_records(0, 5, 2), *_records(0, 9, 8))
+    scene.submitting(*_records(0, 5, 2), *_records(0, 9, 8))
     await scene.has_begun(1)
     scene.settled[0].set_result(True)
     await scene.has_begun(2)
@@ -208,7 +212,7 @@ async def test_each_batch_begins_where_the_one_before_ended() -> None:
 async def test_what_is_read_again_does_not_go_back() -> None:
     scene = Scene()
     scene.admit({0: 30})
-    scene.taking(*_records(0, 10, 2))
+    scene.submitting(*_records(0, 10, 2))
     await scene.has_begun(1)
     assert scene.lanes.reached(TopicPartition("topic", 0)) == 30
     await scene.lanes.end(0)
@@ -216,16 +220,16 @@ async def test_what_is_read_again_does_not_go_back() -> None:
 
 async def test_what_nobody_expected_ends_the_process_instead_of_standing_still() -> None:
     scene = Scene()
-    scene.taking(*_records(0, 0, 2))
+    scene.submitting(*_records(0, 0, 2))
     await scene.has_begun(1)
     scene.settled[0].set_exception(ZeroDivisionError())
     await _failed(scene, 1)
     scene = Scene(unacknowledgeable=ZeroDivisionError())
-    scene.taking(*_records(0, 0, 2))
+    scene.submitting(*_records(0, 0, 2))
     await scene.has_begun(1)
     scene.settled[0].set_result(True)
     await _failed(scene, 1)
-    await scene.lanes.let_go(1)
+    await scene.close_and_join(1)
 
 
 async def _failed(scene: Scene, failures: int) -> None:

@@ -106,7 +106,7 @@ class Consumption:
         return Worker((False,) * self.partitions, nothing, waiting=((),) * self.partitions, durable=nothing)
 
     def _fetches(self, world: World, number: int, worker: Worker) -> Iterator[tuple[str, World]]:
-        """FastStream's loop: `getmany`, then, a moment later, `Lanes.take`, which keeps it until more are welcome."""
+        """FastStream's loop: `getmany`, then, a moment later, `Lanes.submit`, which keeps it until more are welcome."""
         if worker.hand is not None:
             partition, offsets, is_stale = worker.hand
             taken = worker._replace(hand=None)
@@ -176,7 +176,7 @@ class Consumption:
             yield f"cannot settle {told}", _with(world, number, failed)
 
     def _acknowledges(self, world: World, number: int, worker: Worker) -> Iterator[tuple[str, World]]:
-        """`Lanes._acknowledge_durable` and `_Source.acknowledge`: of what is assigned; Kafka refuses all others."""
+        """`Lanes._acknowledge_durable` and `Subscription.acknowledge`: of what is assigned; Kafka refuses the rest."""
         if not any(worker.durable):
             return
         acknowledged = world.acknowledged
@@ -193,7 +193,7 @@ class Consumption:
         """A rebalance: `_Rebalancing.on_partitions_revoked` in each that takes part, then an assignment to some.
 
         Who takes no part learns of it later, when it takes part in another. What is in work may still be in work:
-        `let_go` waits for it, but not for ever.
+        `join` waits for it, but not for ever.
         """
         for owners in product(range(self.workers), repeat=self.partitions):
             for members in product((False, True), repeat=self.workers):
