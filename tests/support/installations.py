@@ -20,6 +20,7 @@ from db.engine import create_engine
 from db.migrate import migrate
 from db.sealing import LocalKeys
 from embedded import Addresses
+from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
@@ -125,6 +126,7 @@ class Installation:
             "run",
             *arguments,
             env=self.environment(**more),
+            preexec_fn=DIE_WITH_PARENT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,

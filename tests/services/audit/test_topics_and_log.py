@@ -21,6 +21,7 @@ from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, free_port
 from tests.support.kafka import exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
+from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
 
 
@@ -151,6 +152,7 @@ async def test_watching(installation: Installation) -> None:
         sys.executable,
         *("-m", "cli", "verify", "--watch", "--every", "1"),
         env=installation.environment(WHOPAYS_METRICS_PORT=str(port)),
+        preexec_fn=DIE_WITH_PARENT,
         stderr=asyncio.subprocess.DEVNULL,
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from cli.terminal.installation import RUNNING
 from tests.support.installations import Installation
+from tests.support.processes import DIE_WITH_PARENT
 
 SILENT = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
 
@@ -23,6 +24,7 @@ async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -
         *arguments,
         cwd=folder,
         env={**environment, "PYTHONPATH": str(Path(__file__).parents[3])},
+        preexec_fn=DIE_WITH_PARENT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

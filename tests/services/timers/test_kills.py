@@ -13,6 +13,7 @@ from tests.services.timers.keeping import Keeper
 from tests.services.timers.tampered_timers import AFTER_COMMIT, AFTER_SECOND_PAGE, BEFORE_COMMIT, STANDS_STILL
 from tests.services.timers.test_instants import schedule
 from tests.support.installations import Installation, Worker
+from tests.support.processes import DIE_WITH_PARENT
 from tests.support.saying import bind, reactivate, suspend
 from tests.support.waiting import until
 from workers.runtime.roles import Role
@@ -95,6 +96,7 @@ async def _killed_at(installation: Installation, point: str) -> AsyncIterator[No
         "--only",
         str(Role.TIMERS),
         env=installation.environment(TAMPERED_AT=point),
+        preexec_fn=DIE_WITH_PARENT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

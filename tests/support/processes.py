@@ -1,0 +1,21 @@
+"""Processes that tests start end with the tests, also when those are killed."""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _of_linux() -> Callable[[], None]:
+    prctl = ctypes.CDLL(None).prctl  # looked up here: a forked child should not load anything
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return die_with_parent
+
+
+DIE_WITH_PARENT: Callable[[], None] | None = _of_linux() if sys.platform == "linux" else None
+"""The `preexec_fn` of every process that a test starts: the kernel kills it when the test run is gone."""
