@@ -1,26 +1,40 @@
-"""The country tables (docs/contract.md section 9): `regions.json` says what holds where, and where that is from."""
+"""The country tables (docs/contract.md section 9): `regions.json` says what applies where, and cites its sources."""
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from schemas.immutable import dataclass
+from schemas.territories import NUMERIC_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class TaxNumberForm:
+    """Tax numbers that the library does not know.
+
+    `pattern` matches a whole number; what is kept of it is its group `kept`, if it has one. `check` names what checks
+    its group `checked`, or the whole without one (schemas/tax_checks.py); None if the issuer has published no check.
+    """
+
+    pattern: re.Pattern[str]
+    check: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TaxNumberChecks:
     """What a country's tax numbers are checked with.
 
-    `vat` and `own` name modules below `stdnum`; numbers of the former may carry one of `prefixes`, the country's code
-    among them. `formats` match whole numbers for which no check digit is known.
+    `vat` and `own` name modules below `stdnum`. Numbers of `vat` and of `forms` may carry one of `prefixes`, the
+    country's code among them; those of `own` never do.
     """
 
     vat: tuple[str, ...]
     own: tuple[str, ...]
     prefixes: tuple[str, ...]
-    formats: tuple[re.Pattern[str], ...]
+    forms: tuple[TaxNumberForm, ...]
 
 
 @cache
@@ -48,8 +62,21 @@ def tax_number_checks(country: str) -> TaxNumberChecks | None:
         vat=tuple(entry["vat"]),
         own=tuple(entry.get("own", ())),
         prefixes=(*entry.get("prefixes", ()), country),
-        formats=tuple(re.compile(pattern) for pattern in entry.get("formats", {}).values()),
+        forms=(
+            *(TaxNumberForm(re.compile(form["pattern"]), form.get("check")) for form in entry.get("forms", ())),
+            *_one_stop_forms(country),
+        ),
     )
+
+
+def _one_stop_forms(country: str) -> Iterator[TaxNumberForm]:
+    one_stop, groups = _tables()["taxNumbers"]["oneStop"], _tables()["groups"]
+    digits = one_stop["besides"].get(country)
+    if country in groups[one_stop["group"]]["countries"]:
+        digits = NUMERIC_CODES[country]
+    if digits is not None:
+        for pattern in one_stop["patterns"]:
+            yield TaxNumberForm(re.compile(pattern.replace("{state}", digits)), check=None)
 
 
 @cache

@@ -1,6 +1,9 @@
-"""Countries (docs/contract.md sections 3 and 5): ISO 3166-1 alpha-2 as packaged by `pycountry`."""
+"""Countries (docs/contract.md sections 3 and 5): ISO 3166-1 as packaged by `pycountry`."""
 
 import pycountry
 
-COUNTRIES: frozenset[str] = frozenset(country.alpha_2 for country in pycountry.countries)
+NUMERIC_CODES: dict[str, str] = {country.alpha_2: country.numeric for country in pycountry.countries}
+"""The three digits of each country, by its two letters in capitals."""
+
+COUNTRIES: frozenset[str] = frozenset(NUMERIC_CODES)
 """Two-letter codes in capitals."""
