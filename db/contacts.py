@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.sealing import KeyEncryption, Sealed, seal, unseal
 from domain.state import AccountContact
 from schemas.contact import Contact
+from schemas.policy import STORED
 
 
 async def store_contacts(connection: AsyncConnection, contacts: Iterable[AccountContact], keys: KeyEncryption) -> None:
@@ -30,7 +31,7 @@ async def load_contact(
     if row is None or row.wrapped_key is None:
         return None
     opened = unseal(Sealed(row.key_id, row.wrapped_key, row.sealed), _about(organization, account), keys)
-    return Contact.model_validate_json(opened)
+    return Contact.model_validate_json(opened, context=STORED)
 
 
 async def erase_contact(connection: AsyncConnection, organization: str, account: str) -> bool:

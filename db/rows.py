@@ -20,6 +20,7 @@ from domain.state import (
 )
 from schemas.commands import BindProject
 from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
+from schemas.policy import STORED
 from schemas.preferences import Preferences
 from schemas.terms import PaymentTerms
 
@@ -151,7 +152,7 @@ def account_of(row: Mapping[str, Any]) -> Account:
         display_name=row["display_name"],
         currency_code=row["currency_code"],
         payment_terms=row["payment_terms"] and PaymentTerms.model_validate_json(row["payment_terms"]),
-        preferences=row["preferences"] and Preferences.model_validate_json(row["preferences"]),
+        preferences=row["preferences"] and Preferences.model_validate_json(row["preferences"], context=STORED),
         payment_profile=row["payment_profile"],
         holds=_HOLDS.validate_json(row["holds"]),
         closure=row["closure"] and Closure.model_validate_json(row["closure"]),

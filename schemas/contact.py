@@ -1,13 +1,14 @@
-"""Whom to write to about an account (docs/contract.md section 5): personal data, quoted in no message and no log."""
+"""Whom to write to about an account (docs/contract.md section 5): personal data that no message and no log quotes."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from schemas.languages import LanguageTag
+from schemas.policy import is_stored
 from schemas.scalars import CountryCode, Text, Wire
 
 MAX_EMAILS = 10
@@ -20,29 +21,33 @@ def _not_blank(value: str) -> str:
 
 
 def _one_to_ten(value: Any) -> Any:
-    # Before the addresses are read: counted afterwards, a list whose one address is wrong would also be called empty.
+    # Counted before the addresses are read: afterwards, a list whose only address is wrong would also be called empty.
     if isinstance(value, list | tuple) and not 1 <= len(value) <= MAX_EMAILS:
         raise PydanticCustomError("emails", "must be a list of 1 to {most} addresses", {"most": MAX_EMAILS})
     return value
 
 
-def _email(value: str) -> str:
+def _email(value: str, info: ValidationInfo) -> str:
+    if is_stored(info):
+        return value
     try:
-        # Form only: no network. Nothing is sent from here, so the names reserved for trying things out may stand.
+        # The form alone, without network. Nothing is sent from here, so the names reserved for tests are fine.
         return validate_email(value, strict=True, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError:
         raise PydanticCustomError("email", "must be an e-mail address") from None
 
 
-def _phone(value: str) -> str:
-    # With the first number: a worker that sees none should not start more slowly for it.
+def _phone(value: str, info: ValidationInfo) -> str:
+    if is_stored(info):
+        return value
+    # Imported with the first number: a worker that sees none should not start more slowly for it.
     import phonenumbers  # noqa: PLC0415
 
     try:
         number = phonenumbers.parse(value)
     except phonenumbers.NumberParseException:
         number = None
-    # Possible, not assigned: numbering plans grow faster than tables. Equal, because E.164 has one spelling only.
+    # Possible, not assigned: numbering plans grow faster than tables. Equal, because E.164 has only one spelling.
     if (
         number is None
         or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
@@ -59,7 +64,7 @@ PhoneNumber = Annotated[str, AfterValidator(_phone)]
 
 
 class Personal(Wire):
-    """Base of personal data: what is printed of it, in a log or a traceback, is its kind alone."""
+    """Base of personal data: logs and tracebacks print its class and nothing else."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 

@@ -1,9 +1,9 @@
-"""Currencies that can stand on an invoice (docs/contract.md section 5): money of a country or a monetary union."""
+"""Currencies for invoices (docs/contract.md section 5): the money of a country or a monetary union."""
 
 import iso4217
 
 # Units of account (of the IMF, SUCRE, the African Development Bank, the Arab Monetary Fund, Uruguay's pensions): the
-# table lists them like money and has no mark to tell them by.
+# table lists them like money, with nothing to distinguish them.
 _UNITS_OF_ACCOUNT = frozenset({"XDR", "XSU", "XUA", "XAD", "UYW"})
 
 
@@ -12,7 +12,7 @@ def _invoice_currencies() -> frozenset[str]:
     for entry in iso4217.raw_xml.iter("CcyNtry"):
         code, name, country = entry.findtext("Ccy"), entry.find("CcyNm"), entry.findtext("CtryNm") or ""
         is_fund = name is not None and name.get("IsFund", "").lower() == "true"
-        # Metals, bond market units, the test code and "no currency" stand under invented countries: ZZ01 … ZZ12.
+        # Metals, bond market units, the test code and "no currency" are listed under invented countries: ZZ01 … ZZ12.
         if code and not is_fund and not country.strip().startswith("ZZ") and code not in _UNITS_OF_ACCOUNT:
             codes.add(code.strip())
     return frozenset(codes)

@@ -5,8 +5,10 @@ from functools import cache, lru_cache
 from importlib import import_module
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
+
+from schemas.policy import is_stored
 
 _TAG = re.compile(
     r"(?P<language>[a-z]{2,3})"
@@ -82,7 +84,9 @@ def _registry() -> Any:
     return import_module("language_tags").tags
 
 
-def _language(value: str) -> str:
+def _language(value: str, info: ValidationInfo) -> str:
+    if is_stored(info):
+        return value
     try:
         return canonical_language(value)
     except UnknownLanguage:

@@ -11,7 +11,9 @@ from schemas.immutable import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OperatorPolicy:
-    """Sets of the contract's own words and codes; None narrows nothing. A validation finds it as `context["policy"]`.
+    """What the operator allows, in the contract's own words and codes; None allows all of them.
+
+    A validation finds it as `context["policy"]`.
 
     `payment_profile_kinds_by_country` restricts kinds further in the countries (ISO 3166-1 alpha-2) that it names.
     """
@@ -22,11 +24,20 @@ class OperatorPolicy:
     payment_profile_kinds_by_country: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def allows_payment_profile(self, kind: str, country: str | None) -> bool:
-        """Return whether a profile of this kind may pay, in its country (None when it has not said one)."""
+        """Return whether a profile of this kind may pay, in its country (None if it did not name one)."""
         if kind not in self.payment_profile_kinds:
             return False
         in_country = None if country is None else self.payment_profile_kinds_by_country.get(country)
         return in_country is None or kind in in_country
+
+
+STORED = {"stored": True}
+"""The context for reading what is stored: the libraries of its day checked it, and those of today may refuse it."""
+
+
+def is_stored(info: ValidationInfo) -> bool:
+    """Return whether a validation reads what is stored: what libraries and country tables know is not asked again."""
+    return bool((info.context or {}).get("stored"))
 
 
 def policy_of(info: ValidationInfo) -> OperatorPolicy | None:
@@ -36,7 +47,7 @@ def policy_of(info: ValidationInfo) -> OperatorPolicy | None:
 
 
 def offered_currency(code: str, info: ValidationInfo) -> str:
-    """Validate, after it was found to be a currency, that the operator offers it."""
+    """Check that the operator offers a currency, which is known to be one."""
     policy = policy_of(info)
     if policy is not None and policy.currencies is not None and code not in policy.currencies:
         raise PydanticCustomError("offered_currency", "must be a currency that the operator offers")
@@ -44,7 +55,7 @@ def offered_currency(code: str, info: ValidationInfo) -> str:
 
 
 def offered_data_residency(region: str, info: ValidationInfo) -> str:
-    """Validate, after it was found to be a region, that the operator offers it."""
+    """Check that the operator offers a region, which is known to be one."""
     policy = policy_of(info)
     if policy is not None and policy.data_residencies is not None and region not in policy.data_residencies:
         raise PydanticCustomError("offered_data_residency", "must be a region that the operator offers")

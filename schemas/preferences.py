@@ -1,4 +1,4 @@
-"""Preferences of an account (docs/contract.md sections 5 and 9): taxes, invoices and where data is kept."""
+"""Preferences of an account (docs/contract.md sections 5 and 9): taxes, invoices, and where data is kept."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from schemas.languages import LanguageTag
-from schemas.policy import offered_data_residency
+from schemas.policy import is_stored, offered_data_residency
 from schemas.regions import countries_of_standard, participant_schemes
 from schemas.scalars import CountryCode, Patch, Text, Wire
 from schemas.tax_numbers import WrongTaxNumber, compact_tax_number
@@ -27,7 +27,7 @@ Faults = list[tuple[tuple[str | int, ...], str]]
 
 
 class TaxRegistration(Wire):
-    """A tax number, in compact form, and the country that gave it."""
+    """A tax number, in compact form, and the country that issued it."""
 
     country: CountryCode
     number: Text
@@ -36,7 +36,7 @@ class TaxRegistration(Wire):
     @classmethod
     def _valid_in_country(cls, number: str, info: ValidationInfo) -> str:
         country = info.data.get("country")
-        if country is None:
+        if country is None or is_stored(info):
             return number
         try:
             return compact_tax_number(country, number)
@@ -88,9 +88,9 @@ class Preferences(Wire):
     @field_validator("e_invoicing")
     @classmethod
     def _addressed_and_registered(cls, e_invoicing: EInvoicing | None, info: ValidationInfo) -> EInvoicing | None:
-        if e_invoicing is not None:
+        if e_invoicing is not None and not is_stored(info):
             faults = _faults_of_address(e_invoicing)
-            # Wrong registrations are named themselves; what follows from them is not known.
+            # Wrong registrations are reported themselves; what follows from them is not known.
             if "tax_registrations" in info.data:
                 faults = _faults_of_registration(e_invoicing, info.data["tax_registrations"] or ()) + faults
             _refuse(e_invoicing, faults)
@@ -100,8 +100,8 @@ class Preferences(Wire):
 class PreferencesPatch(Patch):
     """Preferences as an update gives them: each member given replaces, null clears, the others stay.
 
-    A member is checked as far as it can be alone; whether the standard of electronic invoices has its registration, the
-    merged `Preferences` tell.
+    A member is checked as far as it can be on its own. Whether the standard of electronic invoices has its registration
+    is checked in the merged `Preferences`.
     """
 
     tax_registrations: TaxRegistrations | None = None
@@ -138,7 +138,7 @@ def _faults_of_address(e_invoicing: EInvoicing) -> Faults:
 
 
 def _refuse(value: Any, faults: Faults) -> None:
-    # An inner ValidationError is how several errors, each with a place of its own, leave one validator.
+    # One validator can report several errors, each with its own place, only as an inner ValidationError.
     if faults:
         raise ValidationError.from_exception_data(
             "Preferences",

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.contact import Contact
+from schemas.policy import STORED
 from tests.unit.regional.places import faults
 
 DESK: dict[str, Any] = {"name": "Desk", "emails": ["desk@example.com"]}
@@ -98,6 +99,13 @@ def test_every_fault_has_its_place(contact: dict[str, Any], places: list[str]) -
 def test_what_is_kept_is_canonical() -> None:
     contact = Contact.model_validate({"name": "Cafe\u0301", "emails": ["A@EXAMPLE.com"], "language": "DE-ch"})
     assert (contact.name, contact.emails, contact.language) == ("Caf\u00e9", ("A@example.com",), "de-CH")
+
+
+def test_what_is_stored_is_not_checked_again() -> None:
+    stored = {"name": "Desk", "emails": ["desk@nowhere"], "phone": "+999445550142", "language": "xx-withdrawn"}
+    assert set(faults(Contact, stored)) == {"/emails/0", "/phone", "/language"}
+    kept = Contact.model_validate(stored, context=STORED)
+    assert kept.model_dump(mode="json", by_alias=True, exclude_none=True) == stored
 
 
 def test_nothing_of_a_contact_is_quoted() -> None:

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.policy import OperatorPolicy
+from schemas.policy import STORED, OperatorPolicy
 from schemas.preferences import DataResidency, EInvoicing, Preferences, PreferencesPatch, TaxRegistration
 from tests.unit.regional.places import faults
 
@@ -141,6 +141,24 @@ def test_an_update_merges_at_the_first_level() -> None:
     assert updated(eInvoicing={"standard": "XRechnung"}).e_invoicing == EInvoicing(standard="XRechnung")
     both = updated(taxRegistrations=[AT, DE]).tax_registrations or ()
     assert [registration.country for registration in both] == ["AT", "DE"]
+
+
+def test_what_is_stored_is_not_checked_again() -> None:
+    # A later library, or a corrected table, may refuse what an earlier one accepted: the account still has to load.
+    stored = {
+        "taxRegistrations": [{"country": "DE", "number": "no longer valid"}],
+        "invoiceLanguage": "xx-withdrawn",
+        "eInvoicing": {"standard": "FatturaPa", "address": "ABC1234"},
+    }
+    assert set(faults(Preferences, stored)) == {"/taxRegistrations/0/number", "/invoiceLanguage"}
+    kept = Preferences.model_validate(stored, context=STORED)
+    assert kept.model_dump(mode="json", by_alias=True, exclude_none=True) == stored
+    # An update of something else leaves it alone.
+    merged = Preferences.model_validate(
+        PreferencesPatch.model_validate({"invoiceFormat": "Pdf", "eInvoicing": None}).merged(kept)
+        | {"invoice_language": "de"}
+    )
+    assert merged.tax_registrations == kept.tax_registrations
 
 
 @pytest.mark.parametrize("gone", (None, [], [AT]))
