@@ -1,4 +1,4 @@
-"""Language tags (docs/contract.md section 9): BCP 47, of parts that the IANA registry knows, in canonical form."""
+"""Language tags (docs/contract.md section 9): BCP 47, of subtags that the IANA registry knows, in canonical form."""
 
 import re
 from functools import cache, lru_cache
@@ -10,12 +10,19 @@ from pydantic_core import PydanticCustomError
 
 from schemas.policy import is_stored
 
-_TAG = re.compile(
+_LANGUAGE = re.compile(
     r"(?P<language>[a-z]{2,3})"
     r"(?:-(?P<extlang>[a-z]{3}))?"
     r"(?:-(?P<script>[a-z]{4}))?"
     r"(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
+)
+# A singleton, other than the x of private use, and what it introduces.
+_EXTENSION = re.compile(r"-[a-wyz0-9](?:-[a-z0-9]{2,8})+")
+_TAG = re.compile(
+    r"(?P<language>[a-z0-9]{2,}(?:-[a-z0-9]{2,})*)"
+    rf"(?P<extensions>(?:{_EXTENSION.pattern})*)"
+    r"(?P<private>(?:-x(?:-[a-z0-9]{1,8})+)?)"
 )
 # The registry lists these as ranges, which the library does not look into.
 _PRIVATE_USE = {
@@ -27,15 +34,15 @@ _LONGEST_TAG = 100
 
 
 class UnknownLanguage(ValueError):
-    """The text is no language tag of the registry; nothing of it is quoted."""
+    """The text is not a language tag that the registry knows; the message quotes nothing of it."""
 
 
 @lru_cache(maxsize=1024)
 def canonical_language(tag: str) -> str:
     """Return a tag in the canonical form of RFC 5646 section 4.5: `ZH-hant-tw` is `zh-Hant-TW`, `iw` is `he`.
 
-    Extensions and private use (`-u-`, `-x-`) are refused: the registry knows nothing of what they say. Raises
-    UnknownLanguage.
+    Extensions (`-u-co-phonebk`) are put in the order of their letters and private use (`-x-`) comes last; what stands
+    inside is only brought to lower case, for the registry does not know it. Raises UnknownLanguage.
     """
     lower = tag.lower()
     if len(tag) > _LONGEST_TAG or not tag.isascii() or lower != lower.strip():
@@ -46,6 +53,20 @@ def canonical_language(tag: str) -> str:
     if whole.type == "grandfathered":
         return str(whole)
     match = _TAG.fullmatch(lower)
+    if match is None:
+        raise UnknownLanguage("not a language tag")
+    extensions = sorted(_EXTENSION.findall(match["extensions"]))
+    if len({extension[:2] for extension in extensions}) != len(extensions):
+        raise UnknownLanguage("an extension twice")
+    if not extensions and not match["private"]:
+        return _canonical_subtags(lower)
+    if _registry().tag(match["language"]).type == "grandfathered":
+        raise UnknownLanguage("a grandfathered tag stands alone")
+    return "".join((canonical_language(match["language"]), *extensions, match["private"]))
+
+
+def _canonical_subtags(lower: str) -> str:
+    match = _LANGUAGE.fullmatch(lower)
     if match is None:
         raise UnknownLanguage("not a language tag")
     variants = match["variants"].split("-")[1:]
@@ -91,7 +112,7 @@ def _language(value: str, info: ValidationInfo) -> str:
         return canonical_language(value)
     except UnknownLanguage:
         raise PydanticCustomError(
-            "language", "must be a BCP 47 language tag such as de-CH, of parts that the IANA registry knows"
+            "language", "must be a BCP 47 language tag such as de-CH, of subtags that the IANA registry knows"
         ) from None
 
 
