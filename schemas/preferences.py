@@ -23,6 +23,9 @@ DataResidency = Annotated[
 # Peppol's Policy for use of Identifiers 4: a scheme code and a value, 130 characters at most in all.
 _PARTICIPANT = re.compile(r"(?P<scheme>[0-9]{4}):[!-~]{1,125}")
 
+# How the Peppol directory writes an identifier: every one is of this type, so that naming it adds nothing.
+_PARTICIPANT_PREFIX = re.compile(r"\Aiso6523-actorid-upis::", re.IGNORECASE)
+
 Faults = list[tuple[tuple[str | int, ...], str]]
 
 
@@ -49,6 +52,13 @@ class EInvoicing(Wire):
 
     standard: EInvoicingStandard
     address: Text | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _without_type_of_identifier(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is not None and info.data.get("standard") == "PeppolBis3":
+            return _PARTICIPANT_PREFIX.sub("", address, count=1)
+        return address
 
 
 def _one_per_country(registrations: tuple[TaxRegistration, ...]) -> tuple[TaxRegistration, ...]:

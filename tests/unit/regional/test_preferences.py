@@ -143,6 +143,38 @@ def test_an_update_merges_at_the_first_level() -> None:
     assert [registration.country for registration in both] == ["AT", "DE"]
 
 
+@pytest.mark.parametrize(
+    ("standard", "address", "kept"),
+    (
+        ("PeppolBis3", "iso6523-actorid-upis::0007:5561888404", "0007:5561888404"),
+        ("PeppolBis3", "ISO6523-ACTORID-UPIS::0088:7300010000001", "0088:7300010000001"),
+        ("PeppolBis3", "9930:DE136695976", "9930:DE136695976"),
+        ("ZugferdFacturX", "iso6523-actorid-upis::0007:5561888404", "iso6523-actorid-upis::0007:5561888404"),
+        ("ZugferdFacturX", "any text", "any text"),
+    ),
+)
+def test_a_participant_identifier_is_kept_without_its_type(standard: str, address: str, kept: str) -> None:
+    data = {"taxRegistrations": [SE], "eInvoicing": {"standard": standard, "address": address}}
+    for model in (Preferences, PreferencesPatch):
+        e_invoicing = model.model_validate(data).e_invoicing
+        assert e_invoicing is not None
+        assert e_invoicing.address == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    (
+        *("iso6523-actorid-upis::", "iso6523-actorid-upis::5561888404", "iso6523-actorid-upis::9999:1"),
+        *("iso6523-actorid-upis:0007:5561888404", "iso6523-actorid-upis::iso6523-actorid-upis::0007:5561888404"),
+        *(" iso6523-actorid-upis::0007:5561888404", "other-upis::0007:5561888404"),
+    ),
+)
+def test_what_is_no_participant_identifier_is_none_with_the_prefix_either(address: str) -> None:
+    e_invoicing = {"standard": "PeppolBis3", "address": address}
+    for model in (Preferences, PreferencesPatch):
+        assert list(faults(model, {"taxRegistrations": [SE], "eInvoicing": e_invoicing})) == ["/eInvoicing/address"]
+
+
 def test_what_is_stored_is_not_checked_again() -> None:
     # A later library, or a corrected table, may refuse what an earlier one accepted: the account still has to load.
     stored = {
