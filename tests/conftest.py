@@ -5,6 +5,7 @@ What only servers need is imported when a test asks for them, so that tests with
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from embedded import Addresses
     from tests.support.installations import Installation
     from tests.support.proxies.ways import Ways
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of all properties, so that one that fails by chance can fail again."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the seed, where anything failed."""
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"To repeat the properties: --hypothesis-seed={config.option.hypothesis_seed}")
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,8 @@ OPENING: list[Said] = [*_is_ready("a", "b"), *_is_active("p1", "p2"), _bind("p1"
 CROWD: list[Said] = [
     *_is_ready("a", "b"), *_is_active("p1", "p2", "p3", "p4"), *(_bind(project, "a") for project in PROJECTS),
 ]  # fmt: skip
+# A scheduled binding falls due just before a dry run is read.
+DUE_FIRST: list[Said] = [*OPENING, _bind("p1", "b", effectiveAt=instant(2)), _bind("p1", "a", dryRun=True)]
 # A successor under the name, the old uid again, a deletion, and a life after it.
 SUCCESSION: list[Said] = [
     *OPENING,

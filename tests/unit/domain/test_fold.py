@@ -22,6 +22,7 @@ from tests.unit.domain.promises import check_promises, check_single
 from tests.unit.domain.stories import (
     CLOSED,
     CONTACTS,
+    DUE_FIRST,
     FANNED_OUT,
     FEW_LEFT,
     OPENING,
@@ -114,6 +115,7 @@ def _with_first_uids(story: list[Said]) -> list[Said]:
 @example(story=FEW_LEFT, steps=[0] * 36)
 @example(story=CLOSED, steps=[0] * 36)
 @example(story=SERVED, steps=[0] * 36)
+@example(story=DUE_FIRST, steps=[0] * 7 + [3])
 def test_what_goes_out_keeps_the_promises(story: list[Said], steps: list[int]) -> None:
     """The clock steps forth and back; where it would not rise, the shard goes on from its last instant."""
     kept = Kept()
