@@ -57,10 +57,12 @@ async def load(
     Without `ask_for_claims` all ids are taken for unclaimed: if one is not, `store_claims` will fail.
     """
     book, whole = Book(), FullyLoaded()
+    book.look_up(contacts=needs.contacts, uids=needs.uids, reported_profiles=needs.reported_profiles)
     await _load_organizations(connection, book, needs, whole, memory)
     attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
     # Only what changes an account, or its profile, is of interest to those that wait for it.
     turning = needs.turning | {account.key for account in attached}
+    book.look_up(turning=turning, emptied=needs.emptied)
     waiting = {(row["organization"], row["project"]) for row in await _rows(connection, _WAITED_FOR, turning)}
     margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied)
     moving = await _load_bound(connection, book, turning, needs.emptied, margin=margin)
@@ -71,6 +73,7 @@ async def load(
     accounts = await _load_accounts(connection, book, whole.accounts, memory)
     profiles = {(account.organization, account.payment_profile) for account in accounts if account.payment_profile}
     whole.payment_profiles |= needs.payment_profiles | profiles
+    book.look_up(payment_profiles=whole.payment_profiles)
     known, unknown = memory.payment_profiles.recall(whole.payment_profiles)
     book.load([*known, *map(profile_of, await _rows(connection, _PROFILES, unknown))])
     book.load(RetiredUid(**row) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
@@ -87,6 +90,7 @@ async def _load_organizations(
     connection: AsyncConnection, book: Book, needs: Needs, whole: FullyLoaded, memory: Memory
 ) -> None:
     whole.organizations |= needs.boundaries | needs.organizations
+    book.look_up(organizations=whole.organizations)
     known, unknown = memory.organizations.recall(whole.organizations)
     names = [(name,) for name in unknown]
     book.load(known)
@@ -98,6 +102,7 @@ async def _load_projects(
     connection: AsyncConnection, book: Book, projects: set[Key], memory: Memory
 ) -> list[PendingBinding]:
     """Load projects with their bindings; give those that are pending."""
+    book.look_up(projects=projects)
     known, unknown = memory.projects.recall(projects)
     pending = [one for one in known if isinstance(one, PendingBinding)]
     book.load(known)
@@ -109,6 +114,7 @@ async def _load_projects(
 
 
 async def _load_accounts(connection: AsyncConnection, book: Book, accounts: set[Key], memory: Memory) -> list[Account]:
+    book.look_up(accounts=accounts)
     known, unknown = memory.accounts.recall(accounts)
     found = [one for one in known if isinstance(one, Account)]
     found += [account_of(row) for row in await _rows(connection, _ACCOUNTS, unknown)]

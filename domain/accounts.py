@@ -18,16 +18,15 @@ from schemas.commands import (
     UpdateAccount,
 )
 from schemas.events import Hold, Phase
-from schemas.policy import OperatorPolicy
 from schemas.preferences import Preferences
 from schemas.results import Outcome, Reason, Violation, violation
 from schemas.terms import PaymentTerms
 from schemas.violations import violations_of
 
 
-def create_account(command: CreateAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def create_account(command: CreateAccount, book: Book, context: Context) -> Decision:
     """Create an account under a name that was never used before in its organization."""
-    broken = allowed_profile(book.payment_profile(command.organization, command.payment_profile), policy)
+    broken = allowed_profile(book.payment_profile(command.organization, command.payment_profile), context.policy)
     if book.account(command.organization, command.account) is not None:
         message = "the organization has, or had, an account of this name: choose another"
         broken.append(violation(Reason.ACCOUNT_EXISTS, message, field="/account"))
@@ -43,17 +42,17 @@ def create_account(command: CreateAccount, book: Book, context: Context, policy:
         preferences=command.preferences,
     )
     contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
-    return decide_account(None, account, book, context, policy, contact=contact if command.contact else None)
+    return decide_account(None, account, book, context, contact=contact if command.contact else None)
 
 
-def update_account(command: UpdateAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def update_account(command: UpdateAccount, book: Book, context: Context) -> Decision:
     """Replace what is given, merge terms and preferences, clear what is null; what results is what is checked."""
     account = book.account(command.organization, command.account)
     is_erasing = account is not None and account.phase is Phase.ARCHIVED and command.only_erases_contact
     missing = [] if is_erasing else existing_account(account)
     if missing or account is None:
         return rejected(missing, account=command.account)
-    changed, malformed = _merged(account, command, policy)
+    changed, malformed = _merged(account, command, context)
     if malformed:
         return rejected(malformed, account=command.account)
     broken = _update_rules(account, changed, command)
@@ -62,34 +61,30 @@ def update_account(command: UpdateAccount, book: Book, context: Context, policy:
     contact = None
     if command.gives("contact") and command.contact != book.contact(account):
         contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
-    return decide_account(account, changed, book, context, policy, contact=contact)
+    return decide_account(account, changed, book, context, contact=contact)
 
 
-def attach_payment_profile(
-    command: AttachPaymentProfile, book: Book, context: Context, policy: OperatorPolicy
-) -> Decision:
+def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: Context) -> Decision:
     """Attach a payment profile in place of the present one; it need not be known or valid yet."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is None or account.phase is not Phase.ARCHIVED:
-        broken += allowed_profile(book.payment_profile(command.organization, command.payment_profile), policy)
+        broken += allowed_profile(book.payment_profile(command.organization, command.payment_profile), context.policy)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return decide_account(account, replace(account, payment_profile=command.payment_profile), book, context, policy)
+    return decide_account(account, replace(account, payment_profile=command.payment_profile), book, context)
 
 
-def detach_payment_profile(
-    command: DetachPaymentProfile, book: Book, context: Context, policy: OperatorPolicy
-) -> Decision:
+def detach_payment_profile(command: DetachPaymentProfile, book: Book, context: Context) -> Decision:
     """Take the payment profile away; without one nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return decide_account(account, replace(account, payment_profile=None), book, context, policy)
+    return decide_account(account, replace(account, payment_profile=None), book, context)
 
 
-def suspend_account(command: SuspendAccount, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def suspend_account(command: SuspendAccount, book: Book, context: Context) -> Decision:
     """Place a hold. The same reason again changes nothing, but voids a request to lift it."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
@@ -103,7 +98,7 @@ def suspend_account(command: SuspendAccount, book: Book, context: Context, polic
     else:
         hold = Hold(reason=command.reason, message=command.message, by=context.sender, placed_at=context.now)
         holds = (*account.holds, hold)
-    return decide_account(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context)
 
 
 def decide_account(
@@ -111,14 +106,13 @@ def decide_account(
     changed: Account,
     book: Book,
     context: Context,
-    policy: OperatorPolicy,
     *,
     contact: AccountContact | None = None,
     reason: str | None = None,
 ) -> Decision:
     """Return what a change of an account comes to: its phase, its events, and what its projects are told."""
     profile = book.payment_profile(changed.organization, changed.payment_profile)
-    transition = reassess(before, changed, profile, policy, context, reason, is_touched=contact is not None)
+    transition = reassess(before, changed, profile, context, reason, is_touched=contact is not None)
     if transition is None:
         return Decision(Outcome.UNCHANGED, account=changed.account)
     told = tell(transition.turn, book, context)
@@ -132,7 +126,7 @@ def decide_account(
     )
 
 
-def _merged(account: Account, command: UpdateAccount, policy: OperatorPolicy) -> tuple[Account, list[Violation]]:
+def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple[Account, list[Violation]]:
     """Return the account as the update leaves it, or what is malformed in that."""
     malformed: list[Violation] = []
     changed = account
@@ -150,9 +144,9 @@ def _merged(account: Account, command: UpdateAccount, policy: OperatorPolicy) ->
     if command.gives("preferences"):
         try:
             wished = command.preferences
-            context = {"policy": policy}
+            offered = {"policy": context.policy}
             preferences = (
-                Preferences.model_validate(wished.merged(account.preferences), context=context) if wished else None
+                Preferences.model_validate(wished.merged(account.preferences), context=offered) if wished else None
             )
             changed = replace(changed, preferences=preferences)
         except ValidationError as error:

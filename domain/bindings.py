@@ -77,7 +77,7 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
     )
 
 
-def set_default_account(command: SetDefaultAccount, book: Book) -> Decision:
+def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> Decision:
     """Choose who pays for projects that become Active without a payer; it need not be Ready yet."""
     if command.account is not None:
         account = book.account(command.organization, command.account)
@@ -173,17 +173,18 @@ def _shortened(message: str) -> str:
 
 
 def _transferable(command: TransferProjects, source: Account, book: Book) -> list[Violation]:
-    bound = book.bound_projects(source)
-    count = len(command.projects) if command.projects else bound.count
+    broken = []
+    count = len(command.projects) if command.projects else book.bound_projects(source).count
     if count > MOST_PROJECTS:
         message = f"{count} projects are too many for one transfer, which moves at most {MOST_PROJECTS}: list some"
-        return [violation(Reason.TOO_MANY_PROJECTS, message, field="/projects" if command.projects else "/fromAccount")]
+        field = "/projects" if command.projects else "/fromAccount"
+        broken.append(violation(Reason.TOO_MANY_PROJECTS, message, field=field))
     foreign = [name for name in command.projects or () if not _is_paid_by(source, name, book)]
     if foreign:
         message = f"fromAccount does not pay for {len(foreign)} of the listed projects"
         blockers = {"count": len(foreign), "projects": foreign[:LISTED_PROJECTS]}
-        return [violation(Reason.PRECONDITION_FAILED, message, field="/projects", blockers=blockers)]
-    return []
+        broken.append(violation(Reason.PRECONDITION_FAILED, message, field="/projects", blockers=blockers))
+    return broken
 
 
 def _is_paid_by(account: Account, project: str, book: Book) -> bool:

@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from domain.state import (
     Account,
@@ -24,6 +25,17 @@ from domain.state import (
     RetiredUid,
 )
 from schemas.contact import Contact
+
+K = TypeVar("K", bound=str | tuple[str, ...])
+V = TypeVar("V")
+
+
+class NotLoaded(LookupError):
+    """Something was asked for that was never looked up, so that nobody knows whether it exists."""
+
+    def __init__(self, kind: str, key: str | tuple[str, ...]) -> None:
+        name = key if isinstance(key, str) else "/".join(key)
+        super().__init__(f"{kind} {name} was asked for and not loaded")
 
 
 @dataclass(slots=True)
@@ -81,10 +93,11 @@ class Changed:
 
 
 class Book:
-    """What is known. `load…` fills it with what the database holds, `apply` changes it, the rest reads it.
+    """What is known. `look_up` and `load…` fill it with what the database holds, `apply` changes it, the rest reads it.
 
-    `changed` is what is to be written after the batch; `known_bindings` and `known_projects` need not be inserted.
-    `told_at_once` counts the notices that were given in the transactions of their causes.
+    What was looked up and not loaded is absent; asking for anything else raises NotLoaded. `changed` is what is to be
+    written after the batch; `known_bindings` and `known_projects` need not be inserted. `told_at_once` counts the
+    notices that were given in the transactions of their causes.
     """
 
     def __init__(self) -> None:
@@ -92,19 +105,51 @@ class Book:
         self.known_bindings: set[tuple[str, str, int]] = set()
         self.known_projects: set[Key] = set()
         self.told_at_once = 0
-        self._organizations: dict[str, Organization] = {}
-        self._accounts: dict[Key, Account] = {}
+        self._organizations: dict[str, Organization | None] = {}
+        self._accounts: dict[Key, Account | None] = {}
         self._contacts: dict[Key, Contact | None] = {}
-        self._projects: dict[Key, Project] = {}
-        self._retired: set[RetiredUid] = set()
-        self._profiles: dict[Key, PaymentProfile] = {}
+        self._projects: dict[Key, Project | None] = {}
+        self._retired: dict[tuple[str, str, str], bool] = {}
+        self._profiles: dict[Key, PaymentProfile | None] = {}
+        self._reported: set[Key] = set()
         self._attached: defaultdict[Key, set[str]] = defaultdict(set)
         self._active: dict[Key, Binding] = {}
+        self._turning: set[Key] = set()
+        self._emptied: set[Key] = set()
         self._bound: defaultdict[Key, BoundProjects] = defaultdict(BoundProjects)
         self._pending: defaultdict[Key, dict[int, PendingBinding]] = defaultdict(dict)
         self._waiting_for: defaultdict[Key, set[tuple[str, str, int]]] = defaultdict(set)
         self._fan_outs: defaultdict[Key, dict[int, FanOut]] = defaultdict(dict)
         self._pages: dict[tuple[str, str, int], tuple[list[str], bool]] = {}
+
+    def look_up(
+        self,
+        *,
+        organizations: AbstractSet[str] = frozenset(),
+        accounts: AbstractSet[Key] = frozenset(),
+        contacts: AbstractSet[Key] = frozenset(),
+        turning: AbstractSet[Key] = frozenset(),
+        emptied: AbstractSet[Key] = frozenset(),
+        projects: AbstractSet[Key] = frozenset(),
+        uids: AbstractSet[tuple[str, str, str]] = frozenset(),
+        payment_profiles: AbstractSet[Key] = frozenset(),
+        reported_profiles: AbstractSet[Key] = frozenset(),
+    ) -> None:
+        """Take in which keys are looked for (as in Needs), whether or not there is anything to load of them.
+
+        With an organization its fan-outs, with a project its active and pending bindings, with a `turning` account the
+        projects that it pays for and those that wait for it, with an `emptied` one the former alone, and with a
+        `reported_profiles` one the accounts that it is attached to.
+        """
+        _look_up(self._organizations, organizations, None)
+        _look_up(self._accounts, accounts, None)
+        _look_up(self._contacts, contacts, None)
+        _look_up(self._projects, projects, None)
+        _look_up(self._retired, uids, False)
+        _look_up(self._profiles, payment_profiles, None)
+        self._turning |= turning
+        self._emptied |= emptied
+        self._reported |= reported_profiles
 
     def load(self, records: Iterable[Kept]) -> None:
         """Take in what the database holds; a binding is an active one."""
@@ -129,58 +174,70 @@ class Book:
 
     def default_account(self, organization: str) -> str | None:
         """Return the account that pays for projects which become Active without a payer."""
-        chosen = self._organizations.get(organization)
+        chosen = _found(self._organizations, organization, "organization")
         return None if chosen is None else chosen.default_account
 
     def account(self, organization: str, account: str) -> Account | None:
         """Return an account of an organization, if it exists there."""
-        return self._accounts.get((organization, account))
+        return _found(self._accounts, (organization, account), "account")
 
     def contact(self, account: Account) -> Contact | None:
         """Return an account's contact."""
-        return self._contacts.get(account.key)
+        return _found(self._contacts, account.key, "contact of account")
 
     def project(self, organization: str, project: str) -> Project | None:
         """Return a project as last reported, also a deleted one."""
-        return self._projects.get((organization, project))
+        return _found(self._projects, (organization, project), "project")
 
     def payment_profile(self, organization: str, payment_profile: str | None) -> PaymentProfile | None:
         """Return a payment profile as last reported."""
-        return None if payment_profile is None else self._profiles.get((organization, payment_profile))
+        if payment_profile is None:
+            return None
+        return _found(self._profiles, (organization, payment_profile), "payment profile")
 
     def active_binding(self, organization: str, project: str) -> Binding | None:
         """Return the binding that pays for a project now."""
-        return self._active.get((organization, project))
+        key = (organization, project)
+        active = self._active.get(key)
+        if active is None and key not in self._projects:
+            raise NotLoaded("payer of project", key)
+        return active
 
     def bound_projects(self, account: Account) -> BoundProjects:
         """Return the projects that an account pays for now."""
+        if account.key not in self._turning and account.key not in self._emptied:
+            raise NotLoaded("projects of account", account.key)
         return self._bound.get(account.key, BoundProjects())
 
     def accounts_attached_to(self, profile: PaymentProfile) -> list[Account]:
         """Return the accounts that a payment profile is attached to, by name."""
-        names = sorted(self._attached.get(profile.key, ()))
-        return [self._accounts[profile.organization, name] for name in names]
+        if profile.key not in self._reported:
+            raise NotLoaded("accounts of payment profile", profile.key)
+        found = (self._accounts[profile.organization, name] for name in sorted(self._attached.get(profile.key, ())))
+        return [account for account in found if account is not None]
 
     def is_retired(self, organization: str, project: str, uid: str) -> bool:
         """Return whether a `uid` has given its project's name to another."""
-        return RetiredUid(organization=organization, project=project, uid=uid) in self._retired
+        return _found(self._retired, (organization, project, uid), "uid")
 
     def scheduled(self, project: Key) -> PendingBinding | None:
         """Return the binding that a project is scheduled for."""
-        pending = self._pending.get(project, {})
+        pending = self._pending_of(project)
         return next((one for one in pending.values() if one.kind == "Scheduled"), None)
 
     def queue(self, project: Key) -> list[PendingBinding]:
         """Return the bindings that wait for a project, the first to be served first."""
-        pending = self._pending.get(project, {})
+        pending = self._pending_of(project)
         return [pending[number] for number in sorted(pending) if pending[number].kind == "Waiting"]
 
     def next_pending_number(self, project: Key) -> int:
         """Return the number of the next pending binding of a project."""
-        return max(self._pending.get(project, {}), default=0) + 1
+        return max(self._pending_of(project), default=0) + 1
 
     def waited_for(self, account: Key) -> list[Key]:
         """Return the projects whose first waiting binding is to an account, by name."""
+        if account not in self._turning:
+            raise NotLoaded("bindings that wait for account", account)
         return [
             (organization, project)
             for organization, project, number in sorted(self._waiting_for.get(account, ()))
@@ -198,10 +255,14 @@ class Book:
 
     def page(self, fan_out: FanOut) -> tuple[list[str], bool]:
         """Return the next projects that a fan-out tells, and whether they are the last."""
+        if fan_out.key not in self._pages:
+            raise NotLoaded("page of account", fan_out.key[:2])
         return self._pages[fan_out.key]
 
     def fan_outs(self, account: Key) -> list[FanOut]:
         """Return the fan-outs of an account that are not done, in order."""
+        if account[0] not in self._organizations:
+            raise NotLoaded("fan-outs of account", account)
         pending = self._fan_outs.get(account, {})
         return [pending[number] for number in sorted(pending)]
 
@@ -225,6 +286,11 @@ class Book:
         chosen = self._organizations.get(organization)
         fan_outs = [one for key, of in self._fan_outs.items() if key[0] == organization for one in of.values()]
         return (*fan_outs,) if chosen is None else (chosen, *fan_outs)
+
+    def _pending_of(self, project: Key) -> dict[int, PendingBinding]:
+        if project not in self._projects:
+            raise NotLoaded("pending bindings of project", project)
+        return self._pending.get(project, {})
 
     def _note(self, change: Change) -> None:
         """Remember that a change is to be written."""
@@ -273,7 +339,7 @@ class Book:
             case Project():
                 self._projects[record.key] = record
             case RetiredUid():
-                self._retired.add(record)
+                self._retired[record.organization, record.project, record.uid] = True
             case PaymentProfile():
                 self._profiles[record.key] = record
             case Binding():
@@ -316,3 +382,14 @@ class Book:
         else:
             self._active.pop(project, None)
             self._bound[account].end(binding)
+
+
+def _look_up(known: dict[K, V], keys: AbstractSet[K], absent: V) -> None:
+    known.update(dict.fromkeys(keys - known.keys(), absent))
+
+
+def _found(known: Mapping[K, V], key: K, kind: str) -> V:
+    try:
+        return known[key]
+    except KeyError:
+        raise NotLoaded(kind, key) from None

@@ -10,7 +10,6 @@ from domain.rules import existing_account
 from domain.state import Account, Balance, Organization
 from schemas.commands import ApproveClosure, ReportBalance, RequestClosure, WithdrawClosure
 from schemas.events import Closure, Phase
-from schemas.policy import OperatorPolicy
 from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
 from schemas.scalars import format_decimal, format_instant
 
@@ -35,7 +34,7 @@ def report_balance(command: ReportBalance, book: Book, context: Context) -> Deci
     return Decision(Outcome.APPLIED, (replace(account, balance=reported),), account=command.account)
 
 
-def request_closure(command: RequestClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def request_closure(command: RequestClosure, book: Book, context: Context) -> Decision:
     """Ask to close an account; who asked first remains the one who asked."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
@@ -46,10 +45,10 @@ def request_closure(command: RequestClosure, book: Book, context: Context, polic
     if broken or account is None:
         return rejected(broken, account=command.account)
     closure = Closure(by=context.sender, reason=command.reason, requested_at=context.now)
-    return decide_account(account, replace(account, closure=closure), book, context, policy, reason=command.reason)
+    return decide_account(account, replace(account, closure=closure), book, context, reason=command.reason)
 
 
-def approve_closure(command: ApproveClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def approve_closure(command: ApproveClosure, book: Book, context: Context) -> Decision:
     """Close an account for good: someone else must have asked, and nothing may block it by now."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
@@ -57,20 +56,20 @@ def approve_closure(command: ApproveClosure, book: Book, context: Context, polic
         broken = _approval_rules(account, book, context.sender)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    decision = decide_account(account, replace(account, phase=Phase.ARCHIVED), book, context, policy)
+    decision = decide_account(account, replace(account, phase=Phase.ARCHIVED), book, context)
     if book.default_account(account.organization) == account.account:
         cleared = Organization(organization=account.organization)
         return replace(decision, changes=(*decision.changes, cleared))
     return decision
 
 
-def withdraw_closure(command: WithdrawClosure, book: Book, context: Context, policy: OperatorPolicy) -> Decision:
+def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> Decision:
     """Take back the request; without one nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    return decide_account(account, replace(account, closure=None), book, context, policy)
+    return decide_account(account, replace(account, closure=None), book, context)
 
 
 def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:

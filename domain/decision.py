@@ -7,6 +7,7 @@ from domain.state import Change, Key, Origin
 from schemas.events import Cause, Event
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
+from schemas.policy import OperatorPolicy
 from schemas.results import REASON_ORDER, Outcome, Violation
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -27,15 +28,20 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """When and by what something is decided; `origin` is the command or fact that it goes back to."""
+    """When, under which policy and by what something is decided.
+
+    `origin` is the command or fact that it goes back to, `source` that of a command's envelope.
+    """
 
     clock: Clock
+    policy: OperatorPolicy
     origin: Origin
     is_command: bool
+    source: str = ""
 
     @property
     def now(self) -> datetime:
-        """The database's clock after the locks: what has come, and what is still to come."""
+        """The database's clock after the locks: anything at or before this is due."""
         return self.clock.now
 
     @property
@@ -51,18 +57,7 @@ class Context:
 
     def outgoing(self, event: Event, about: Key, instant: datetime, sequence: int | None = None) -> Outgoing:
         """Put an event about a project or an account of an organization in its envelope."""
-        subject = "/".join(about)
-        return Outgoing(
-            event=event,
-            boundary=about[0],
-            subject=subject,
-            key=subject.encode(),
-            time=instant,
-            sequence=sequence,
-            causation_id=self.origin.caused_by,
-            sender=self.sender,
-            passed_on=self.origin.passed_on,
-        )
+        return outgoing_of(event, about, instant, self.origin, sequence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +77,22 @@ class Decision:
     project_count: int | None = None
     deferred: tuple[Outgoing, ...] = ()
     deferred_count: int = 0
+
+
+def outgoing_of(event: Event, about: Key, instant: datetime, origin: Origin, sequence: int | None = None) -> Outgoing:
+    """Put an event about a project or an account of an organization in its envelope."""
+    subject = "/".join(about)
+    return Outgoing(
+        event=event,
+        boundary=about[0],
+        subject=subject,
+        key=subject.encode(),
+        time=instant,
+        sequence=sequence,
+        causation_id=origin.caused_by,
+        sender=origin.sender,
+        passed_on=origin.passed_on,
+    )
 
 
 def rejected(violations: Iterable[Violation], *, account: str | None = None, project: str | None = None) -> Decision:

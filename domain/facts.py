@@ -12,7 +12,6 @@ from schemas.events import Phase
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Unanswerable
 
 
@@ -47,9 +46,7 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
     return _reported(reported, known, book, context)
 
 
-def payment_profile_changed(
-    fact: PaymentProfileChanged, book: Book, context: Context, policy: OperatorPolicy
-) -> Learned | None:
+def payment_profile_changed(fact: PaymentProfileChanged, book: Book, context: Context) -> Learned | None:
     """Take in what payments reports of a profile. None when stale; raises Unanswerable (VersionConflict)."""
     known = book.payment_profile(fact.organization, fact.payment_profile)
     expires = fact.expires_at is not None and fact.expires_at > context.now and fact.state == "Valid"
@@ -62,15 +59,15 @@ def payment_profile_changed(
         same = replace(reported, due_at=known.due_at, origin=known.origin) == known
         if known.state == "Removed" or _is_stale(reported.version, known.version, is_same=same):
             return None
-    return _followed(reported, book, context, policy)
+    return _followed(reported, book, context)
 
 
-def payment_profile_expired(profile: PaymentProfile, book: Book, context: Context, policy: OperatorPolicy) -> Learned:
+def payment_profile_expired(profile: PaymentProfile, book: Book, context: Context) -> Learned:
     """Notice that a valid profile ran out by itself."""
-    return _followed(replace(profile, due_at=None), book, context, policy)
+    return _followed(replace(profile, due_at=None), book, context)
 
 
-def _followed(profile: PaymentProfile, book: Book, context: Context, policy: OperatorPolicy) -> Learned:
+def _followed(profile: PaymentProfile, book: Book, context: Context) -> Learned:
     """Keep a profile, and reassess the accounts that it is attached to."""
     changes: list[Change] = [profile]
     events: list[Outgoing] = []
@@ -78,7 +75,7 @@ def _followed(profile: PaymentProfile, book: Book, context: Context, policy: Ope
     for account in book.accounts_attached_to(profile):
         if account.phase is Phase.ARCHIVED:
             continue
-        transition = reassess(account, account, profile, policy, context)
+        transition = reassess(account, account, profile, context)
         if transition is not None:
             told = tell(transition.turn, book, context, before=notices)
             notices += len(told.events)

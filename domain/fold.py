@@ -6,16 +6,15 @@ from typing import assert_never
 
 from domain.bindings import bind, bind_project
 from domain.book import Book
-from domain.commands import decide
+from domain.commands import RULES
 from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
 from domain.messages import Claim, Due, DueKind, Folded, Identity, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
-from domain.pending import context_of, is_worth_waiting, superseded
+from domain.pending import is_worth_waiting, superseded
 from domain.results import result_of
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
-from schemas.envelope import CloudEvent
 from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
@@ -78,7 +77,7 @@ class _Batch:
             self.folded.repeated_commands += 1
             return
         broken = _identity_rules(message, claimed, self._clock)
-        origin = _origin_of(message.event, message.event.sender)
+        origin = _origin_of(message, message.event.sender)
         decision = self._judge(message, broken, origin)
         ended = [] if message.dry_run else self._carry_out(decision)
         index = self._publish_result(identity, message.event.type, origin, decision, dry_run=message.dry_run)
@@ -94,7 +93,7 @@ class _Batch:
 
     def take_in_fact(self, message: FactMessage) -> None:
         """Take in a fact, and do what follows."""
-        context = Context(self._clock, _origin_of(message.event, message.sender), is_command=False)
+        context = Context(self._clock, self._policy, _origin_of(message, message.sender), is_command=False)
         try:
             learned = self._learned(message, context)
         except Unanswerable as refusal:
@@ -123,7 +122,7 @@ class _Batch:
             case DueKind.SCHEDULED_BINDING:
                 scheduled = book.scheduled(key)
                 if scheduled is not None and scheduled.due_at <= now:
-                    decision = bind_project(scheduled.command, book, context_of(scheduled, self._clock))
+                    decision = self._decide_pending(scheduled)
                     self._finish(scheduled, decision)
                     self._serve_affected(decision.changes)
             case DueKind.WAITING_BINDING:
@@ -131,12 +130,12 @@ class _Batch:
             case DueKind.PAYMENT_PROFILE:
                 profile = book.payment_profile(*key)
                 if profile is not None and profile.due_at is not None and profile.due_at <= now:
-                    context = Context(self._clock, profile.origin, is_command=False)
-                    self._take_in(payment_profile_expired(profile, book, context, self._policy), context)
+                    context = Context(self._clock, self._policy, profile.origin, is_command=False)
+                    self._take_in(payment_profile_expired(profile, book, context), context)
             case DueKind.FAN_OUT:
                 for fan_out in book.fan_outs(key)[:1]:
                     page, is_last = book.page(fan_out)
-                    told = tell_page(fan_out, page, is_last=is_last, clock=self._clock)
+                    told = tell_page(fan_out, page, is_last=is_last)
                     book.apply(told.changes)
                     self.folded.outgoing.extend(told.events)
             case _:
@@ -147,17 +146,17 @@ class _Batch:
         if broken or command is None:
             account, project = getattr(command, "account", None), getattr(command, "project", None)
             return rejected(broken or message.violations, account=account, project=project)
-        context = Context(self._clock, origin, is_command=True)
-        return decide(command, message, self._book, context, self._policy)
+        context = Context(self._clock, self._policy, origin, is_command=True, source=message.event.source)
+        return RULES[type(command)].decide(command, self._book, context)
 
     def _learned(self, message: FactMessage, context: Context) -> Learned | None:
         match message.fact:
             case ProjectChanged() as fact:
                 return project_changed(fact, self._book, context)
             case PaymentProfileChanged() as fact:
-                return payment_profile_changed(fact, self._book, context, self._policy)
+                return payment_profile_changed(fact, self._book, context)
             case _:
-                raise NotImplementedError(type(message.fact).__name__)
+                assert_never(message.fact)
 
     def _take_in(self, learned: Learned, context: Context) -> None:
         self._apply(learned.changes, learned.events)
@@ -211,7 +210,7 @@ class _Batch:
         listed, published = tuple(changes), tuple(events)
         for change in listed:
             if isinstance(change, Binding) and change.ended_at is not None:
-                self.folded.outgoing.extend(tell_before_leaving(change, self._book, self._clock))
+                self.folded.outgoing.extend(tell_before_leaving(change, self._book))
         self._book.apply(listed)
         self._book.told_at_once += sum(isinstance(one.event, ProjectBillingNotice) for one in published)
         self.folded.outgoing.extend(published)
@@ -241,7 +240,7 @@ class _Batch:
         """Judge what waits for a project, in order, until one goes on waiting."""
         while queue := self._book.queue(key):
             head = queue[0]
-            decision = bind_project(head.command, self._book, context_of(head, self._clock))
+            decision = self._decide_pending(head)
             if is_worth_waiting(decision) and head.due_at > self._clock.now:
                 return
             instant = head.command.effective_at
@@ -250,6 +249,10 @@ class _Batch:
                 self._book.apply([replace(head, kind="Scheduled", due_at=instant)])
             else:
                 self._finish(head, decision)
+
+    def _decide_pending(self, pending: PendingBinding) -> Decision:
+        context = Context(self._clock, self._policy, pending.origin, is_command=True, source=pending.source)
+        return bind_project(pending.command, self._book, context)
 
     def _finish(self, pending: PendingBinding, decision: Decision) -> None:
         """Carry out what was decided on a pending binding, and give its final result."""
@@ -274,7 +277,8 @@ class _Batch:
         return len(outgoing) - 1
 
 
-def _origin_of(event: CloudEvent, sender: str | None) -> Origin:
+def _origin_of(message: CommandMessage | FactMessage, sender: str | None) -> Origin:
+    event = message.event
     return Origin(caused_by=event.id, sender=sender or "", passed_on=event.passed_on)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain.book import Book
-from domain.decision import Clock, Context
+from domain.decision import Context, outgoing_of
 from domain.phase import Turn
 from domain.state import Binding, Change, Done, FanOut, Project
 from schemas.events import NoticeKind, ProjectBillingNotice
@@ -55,18 +55,18 @@ def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) ->
     in_all = book.told_at_once + before + bound.count
     is_small = len(bound.first) == bound.count <= AT_ONCE and in_all <= AT_ONCE_IN_ALL
     if is_small and not unfinished:
-        return Told(events=_notices(fan_out, bound.first, context))
-    first = _notices(fan_out, bound.lowest(LISTED), context)
+        return Told(events=_notices(fan_out, bound.first))
+    first = _notices(fan_out, bound.lowest(LISTED))
     return Told((fan_out,), deferred=first, deferred_count=bound.count)
 
 
-def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool, clock: Clock) -> Told:
+def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool) -> Told:
     """Tell a page of projects, the next by name; the fan-out remembers how far it came, or is done."""
     change: Change = Done(fan_out) if is_last else replace(fan_out, told=page[-1])
-    return Told((change,), _notices(fan_out, page, _context(fan_out, clock)))
+    return Told((change,), _notices(fan_out, page))
 
 
-def tell_before_leaving(ended: Binding, book: Book, clock: Clock) -> list[Outgoing]:
+def tell_before_leaving(ended: Binding, book: Book) -> list[Outgoing]:
     """Tell a project whose binding ends what the account's unfinished fan-outs have yet to tell it.
 
     Otherwise it would never hear of it, since it is bound no more, or hear of it after what comes next.
@@ -75,7 +75,7 @@ def tell_before_leaving(ended: Binding, book: Book, clock: Clock) -> list[Outgoi
         notice
         for fan_out in book.fan_outs((ended.organization, ended.account))
         if ended.project > fan_out.told and ended.established_at <= fan_out.instant
-        for notice in _notices(fan_out, [ended.project], _context(fan_out, clock))
+        for notice in _notices(fan_out, [ended.project])
     ]
 
 
@@ -92,13 +92,9 @@ def payer_missing(project: Project, instant: datetime, context: Context) -> Outg
     return context.outgoing(notice, project.key, instant)
 
 
-def _context(fan_out: FanOut, clock: Clock) -> Context:
-    return Context(clock, fan_out.origin, is_command=True)
-
-
-def _notices(fan_out: FanOut, projects: Iterable[str], context: Context) -> tuple[Outgoing, ...]:
+def _notices(fan_out: FanOut, projects: Iterable[str]) -> tuple[Outgoing, ...]:
     return tuple(
-        context.outgoing(
+        outgoing_of(
             ProjectBillingNotice(
                 organization=fan_out.organization,
                 project=project,
@@ -109,6 +105,7 @@ def _notices(fan_out: FanOut, projects: Iterable[str], context: Context) -> tupl
             ),
             (fan_out.organization, project),
             fan_out.instant,
+            fan_out.origin,
         )
         for project in projects
     )

@@ -5,36 +5,36 @@ from typing import Literal
 
 from domain.bindings import bind_project
 from domain.book import Book
-from domain.decision import Clock, Context, Decision, rejected
-from domain.state import Done, Origin, PendingBinding
+from domain.decision import Context, Decision, rejected
+from domain.state import Done, PendingBinding
 from schemas.commands import BindProject, CancelScheduledBinding
-from schemas.parsing import CommandMessage
+from schemas.envelope import type_of
 from schemas.results import Outcome, Reason, violation
 
 WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})
 """What facts that are still to come may mend."""
 
 
-def answer_binding(command: BindProject, message: CommandMessage, book: Book, context: Context) -> Decision:
+def answer_binding(command: BindProject, book: Book, context: Context) -> Decision:
     """Bind now, appoint a later instant, wait for what is missing, or queue behind others that wait.
 
     A dry run is judged as if nobody waited.
     """
     key = (command.organization, command.project)
     patience = context.now + timedelta(seconds=command.wait_seconds)
-    if not message.dry_run and book.queue(key):
-        return _put_off("Waiting", patience, command, message, book)
+    if not command.dry_run and book.queue(key):
+        return _put_off("Waiting", patience, command, book, context)
     decision = bind_project(command, book, context)
     if decision.outcome is Outcome.REJECTED:
         if command.wait_seconds and is_worth_waiting(decision):
-            return _put_off("Waiting", patience, command, message, book)
+            return _put_off("Waiting", patience, command, book, context)
         return decision
     if command.effective_at is not None and command.effective_at > context.now:
-        return _put_off("Scheduled", command.effective_at, command, message, book)
+        return _put_off("Scheduled", command.effective_at, command, book, context)
     return decision
 
 
-def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book) -> Decision:
+def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book, _: Context) -> Decision:
     """Call off a scheduled binding. That its own final result follows is the fold's to see to."""
     project = book.project(command.organization, command.project)
     if project is None or project.state == "Deleted":
@@ -52,11 +52,6 @@ def is_worth_waiting(decision: Decision) -> bool:
     return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
 
 
-def context_of(pending: PendingBinding, clock: Clock) -> Context:
-    """Return the context that a pending binding is decided in: its own sender and cause."""
-    return Context(clock, pending.origin, is_command=True)
-
-
 def superseded(pending: PendingBinding) -> Decision:
     """Return the final result of a scheduled binding that something else ended."""
     message = "something later replaced, cancelled or outlived the scheduled binding"
@@ -65,13 +60,8 @@ def superseded(pending: PendingBinding) -> Decision:
 
 
 def _put_off(
-    kind: Literal["Scheduled", "Waiting"],
-    due_at: datetime,
-    command: BindProject,
-    message: CommandMessage,
-    book: Book,
+    kind: Literal["Scheduled", "Waiting"], due_at: datetime, command: BindProject, book: Book, context: Context
 ) -> Decision:
-    event = message.event
     pending = PendingBinding(
         organization=command.organization,
         project=command.project,
@@ -79,9 +69,9 @@ def _put_off(
         kind=kind,
         due_at=due_at,
         command=command,
-        source=event.source,
-        type=event.type,
-        origin=Origin(caused_by=event.id, sender=event.sender or "", passed_on=event.passed_on),
+        source=context.source,
+        type=type_of(BindProject.__name__),
+        origin=context.origin,
     )
     outcome = Outcome.SCHEDULED if kind == "Scheduled" else Outcome.WAITING
     return Decision(outcome, (pending,), account=command.account, project=command.project)

@@ -62,7 +62,6 @@ def reassess(
     before: Account | None,
     changed: Account,
     profile: PaymentProfile | None,
-    policy: OperatorPolicy,
     context: Context,
     reason: str | None = None,
     *,
@@ -76,7 +75,7 @@ def reassess(
     """
     # What an archived account was when it was closed, it remains: only its contact can still go.
     is_closed = before is not None and before.phase is Phase.ARCHIVED
-    account = changed if is_closed else _assessed(changed, profile, policy, context.now)
+    account = changed if is_closed else _assessed(changed, profile, context.policy, context.now)
     if account == before and not is_touched:
         return None
     history: list[PhaseEntered] = []

@@ -9,13 +9,10 @@ from domain.rules import existing_account
 from domain.state import Account
 from schemas.commands import ApproveReactivation, RequestReactivation
 from schemas.events import Hold, Reactivation
-from schemas.policy import OperatorPolicy
 from schemas.results import Reason, Violation, violation
 
 
-def request_reactivation(
-    command: RequestReactivation, book: Book, context: Context, policy: OperatorPolicy
-) -> Decision:
+def request_reactivation(command: RequestReactivation, book: Book, context: Context) -> Decision:
     """State that the cause of holds is resolved; who asked first remains the one who asked."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account) or _hold_rules(account, command.reasons)
@@ -29,12 +26,10 @@ def request_reactivation(
         else hold
         for hold in account.holds
     )
-    return decide_account(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context)
 
 
-def approve_reactivation(
-    command: ApproveReactivation, book: Book, context: Context, policy: OperatorPolicy
-) -> Decision:
+def approve_reactivation(command: ApproveReactivation, book: Book, context: Context) -> Decision:
     """Lift holds whose reactivation someone else requested, all that are named or none."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
@@ -46,7 +41,7 @@ def approve_reactivation(
     if broken:
         return rejected(broken, account=command.account)
     holds = tuple(hold for hold in account.holds if hold not in chosen)
-    return decide_account(account, replace(account, holds=holds), book, context, policy)
+    return decide_account(account, replace(account, holds=holds), book, context)
 
 
 def _hold_rules(account: Account | None, reasons: tuple[str, ...] | None) -> list[Violation]:

@@ -5,7 +5,7 @@ import json
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import orjson
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
@@ -95,10 +95,15 @@ HoldReasons = Annotated[tuple[HoldReason, ...], Field(strict=False), AfterValida
 ProjectNames = Annotated[tuple[Identifier, ...], Field(strict=False), AfterValidator(_each_once)]
 
 
-class CreateAccount(Command):
-    """Creates a billing account; names are never reused."""
+class AccountCommand(Command):
+    """What every command to one account carries."""
 
     account: Identifier
+
+
+class CreateAccount(AccountCommand):
+    """Creates a billing account; names are never reused."""
+
     display_name: Text | None = None
     currency_code: CurrencyCode | None = None
     payment_terms: PaymentTerms | None = None
@@ -107,12 +112,11 @@ class CreateAccount(Command):
     contact: Contact | None = None
 
 
-class UpdateAccount(Command):
+class UpdateAccount(AccountCommand):
     """Replaces the members given; the first level of terms and preferences merges; null clears."""
 
     null_has_meaning = frozenset({"display_name", "currency_code", "payment_terms", "preferences", "contact"})
 
-    account: Identifier
     display_name: Text | None = None
     currency_code: CurrencyCode | None = None
     payment_terms: PaymentTermsPatch | None = None
@@ -131,68 +135,56 @@ class UpdateAccount(Command):
         return said == {"contact"} and self.contact is None
 
 
-class AttachPaymentProfile(Command):
+class AttachPaymentProfile(AccountCommand):
     """Replaces the account's payment profile; it need not be known or valid yet."""
 
-    account: Identifier
     payment_profile: Identifier
 
 
-class DetachPaymentProfile(Command):
+class DetachPaymentProfile(AccountCommand):
     """Takes the payment profile away."""
 
-    account: Identifier
 
-
-class SuspendAccount(Command):
+class SuspendAccount(AccountCommand):
     """Places a hold; holds of different reasons are independent."""
 
-    account: Identifier
     reason: HoldReason
     message: Text | None = None
 
 
-class RequestReactivation(Command):
+class RequestReactivation(AccountCommand):
     """States that the cause of holds (default: all) is resolved."""
 
-    account: Identifier
     resolution: Text
     reasons: HoldReasons | None = None
 
 
-class ApproveReactivation(Command):
+class ApproveReactivation(AccountCommand):
     """Lifts holds (default: all requested) whose reactivation someone else requested."""
 
-    account: Identifier
     reasons: HoldReasons | None = None
 
 
-class ReportBalance(Command):
+class ReportBalance(AccountCommand):
     """What invoicing says is still owed at an instant."""
 
-    account: Identifier
     outstanding: PlainDecimal
     currency_code: CurrencyCode
     as_of: Instant
 
 
-class RequestClosure(Command):
+class RequestClosure(AccountCommand):
     """Asks to close the account for good."""
 
-    account: Identifier
     reason: Text | None = None
 
 
-class ApproveClosure(Command):
+class ApproveClosure(AccountCommand):
     """Closes the account for good, if someone else asked for it and nothing blocks it."""
 
-    account: Identifier
 
-
-class WithdrawClosure(Command):
+class WithdrawClosure(AccountCommand):
     """Takes back the request to close the account."""
-
-    account: Identifier
 
 
 class BindProject(Command):
@@ -254,24 +246,24 @@ class SetDefaultAccount(Command):
     account: Identifier | None
 
 
-COMMANDS: dict[str, type[Command]] = {
-    command.__name__: command
-    for command in (
-        CreateAccount,
-        UpdateAccount,
-        AttachPaymentProfile,
-        DetachPaymentProfile,
-        SuspendAccount,
-        RequestReactivation,
-        ApproveReactivation,
-        ReportBalance,
-        RequestClosure,
-        ApproveClosure,
-        WithdrawClosure,
-        BindProject,
-        CancelScheduledBinding,
-        TransferProjects,
-        SetDefaultAccount,
-    )
-}
+AnyCommand = (
+    CreateAccount
+    | UpdateAccount
+    | AttachPaymentProfile
+    | DetachPaymentProfile
+    | SuspendAccount
+    | RequestReactivation
+    | ApproveReactivation
+    | ReportBalance
+    | RequestClosure
+    | ApproveClosure
+    | WithdrawClosure
+    | BindProject
+    | CancelScheduledBinding
+    | TransferProjects
+    | SetDefaultAccount
+)
+"""Every command, so that the type checker sees one that was forgotten somewhere."""
+
+COMMANDS: dict[str, type[AnyCommand]] = {command.__name__: command for command in get_args(AnyCommand)}
 """Every command by the name in its `type`."""

@@ -39,3 +39,7 @@ class PaymentProfileChanged(Fact):
     country: CountryCode | None = None
     expires_at: Instant | None = None
     reason: Text | None = None
+
+
+AnyFact = ProjectChanged | PaymentProfileChanged
+"""Every fact, so that the type checker sees one that was forgotten somewhere."""

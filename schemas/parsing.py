@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.card_numbers import card_number_pointers, holds_no_card_number, without_card_numbers
-from schemas.commands import COMMANDS, Command, fingerprint
+from schemas.commands import COMMANDS, AnyCommand, fingerprint
 from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event, type_of
-from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
@@ -18,7 +18,7 @@ from schemas.scalars import is_identifier
 from schemas.violations import faults_of, violations_of
 
 _COMMANDS_BY_TYPE = {type_of(name): command for name, command in COMMANDS.items()}
-_FACT_TYPES: dict[type[Fact], re.Pattern[str]] = {
+_FACT_TYPES: dict[type[AnyFact], re.Pattern[str]] = {
     fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
     for fact in (ProjectChanged, PaymentProfileChanged)
 }
@@ -35,7 +35,7 @@ class CommandMessage:
     event: CloudEvent
     organization: str
     known: bool
-    command: Command | None
+    command: AnyCommand | None
     violations: tuple[Violation, ...]
     fingerprint: bytes
     dry_run: bool
@@ -47,7 +47,7 @@ class FactMessage:
 
     record: Record
     event: CloudEvent
-    fact: Fact
+    fact: AnyFact
 
     @property
     def sender(self) -> str:
@@ -92,7 +92,7 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
     )
 
 
-def read_fact(record: Record, model: type[Fact], max_value_bytes: int) -> FactMessage:
+def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> FactMessage:
     """Read a record of a fact topic, which holds `model` only. Raises Unanswerable."""
     attributes, data = attributes_and_data(record, max_value_bytes)
     if _card_numbers(record, data):
@@ -122,15 +122,15 @@ def _card_number() -> Unanswerable:
     )
 
 
-def _meaning(well_formed: Command | None, data: Any, event: CloudEvent) -> bytes:
+def _meaning(well_formed: AnyCommand | None, data: Any, event: CloudEvent) -> bytes:
     # A card number leaves no trace, not even in a hash.
     return well_formed.fingerprint() if well_formed else fingerprint(event.type, without_card_numbers(data))
 
 
-def _validated(model: type[Command], data: Any, policy: OperatorPolicy) -> tuple[Command | None, list[Violation]]:
+def _validated(model: type[AnyCommand], data: Any, policy: OperatorPolicy) -> tuple[AnyCommand | None, list[Violation]]:
     """Return the command, and what is wrong with it.
 
-    A command that only the operator's policy refuses is given all the same: what it means does not hang on the policy.
+    A command that only the operator's policy refuses is given all the same: its meaning does not depend on the policy.
     """
     try:
         return model.model_validate(data, by_alias=True, by_name=False, context={"policy": policy}), []

@@ -12,6 +12,7 @@ from benchmarks.straightforward.topics import OUTBOX_QUEUE
 from domain.book import Book, Changed
 from domain.decision import Clock
 from domain.fold import fold
+from domain.gathering import needs_of
 from schemas.commands import BindProject
 from schemas.outgoing import render
 from schemas.parsing import CommandMessage, read_command
@@ -47,7 +48,8 @@ class Answering:
         message = read_command(record, self._settings.max_value_bytes, self._policy)
         async with self._sessions.begin() as session:
             project, account, active, claimed = await _involved(message, session)
-            book = Book()
+            book, needs = Book(), needs_of([message])
+            book.look_up(organizations=needs.boundaries, projects=needs.projects, accounts=needs.accounts)
             book.load(row.record() for row in (project, account, active) if row is not None)
             identity = (message.organization, message.event.source, message.event.id)
             fingerprints = {} if claimed is None else {identity: claimed.fingerprint}

@@ -25,8 +25,8 @@ from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.dead_letters import Dead
 from domain.decision import Clock
 from domain.fold import fold
+from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
-from domain.needs import needs_of
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from workers.batches.parts import parts_of, spans_of

@@ -13,6 +13,7 @@ from schemas.outgoing import render
 from schemas.policy import OperatorPolicy
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen, seen
+from tests.support.whole_books import prepare
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -31,6 +32,7 @@ class PureService:
         """Decide what is due by now and then what is said, as one batch, and give what comes out in order."""
         clock = Clock(max(now, self._last + _MICROSECOND))
         messages: list[Message] = [*self._due(clock.now), *(one.message(next(self._offsets)) for one in said)]
+        prepare(self.book, messages)
         folded = fold(messages, self.book, self._fingerprints, OperatorPolicy(), clock)
         self._last = max(self._last, clock.last)
         return [seen(json.loads(render(outgoing, "1-1", "/whopays/pure"))) for outgoing in folded.outgoing]

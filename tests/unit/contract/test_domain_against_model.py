@@ -80,6 +80,7 @@ def state_of(service: PureService) -> dict[str, Any]:
     """Return what the domain knows and has not told."""
     book = service.book
     changed = book.changed
+    book.look_up(organizations={"acme"}, contacts=changed.accounts.keys())
     accounts = {
         account.account: (
             account.sequence,

@@ -70,5 +70,5 @@ def result_of(command: Said, came: list[Seen]) -> Seen:
 
 def phase_of(service: PureService) -> str | None:
     """Return the phase of the account `a`."""
-    account = service.book.account("acme", "a")
+    account = service.book.changed.accounts.get(("acme", "a"))
     return None if account is None else account.phase.value

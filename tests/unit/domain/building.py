@@ -22,11 +22,13 @@ from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
 from schemas.results import CommandCompleted, Outcome
+from tests.support.whole_books import prepare
 from tests.unit.schemas.building import command, fact, structured
 
 NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 READY: dict[str, Any] = {"currencyCode": "USD", "paymentTerms": {}, "paymentProfile": "card-1"}
+_LOOKED_UP = ("_turning", "_emptied", "_reported")
 
 E = TypeVar("E", bound=Event)
 
@@ -120,6 +122,7 @@ class Desk:
     def hear(self, *messages: Message) -> Said:
         """Fold messages as one batch."""
         clock = Clock(max(self.now, self.last + MICROSECOND))
+        prepare(self.book, messages)
         folded = fold(messages, self.book, self.claimed, self.policy, clock)
         self.last = clock.last
         return Said(folded)
@@ -169,8 +172,15 @@ class Desk:
         return known.phase
 
     def memory(self) -> dict[str, Any]:
-        """All that the book knows, to compare."""
-        return deepcopy(vars(self.book)) | {"claimed": dict(self.claimed)}
+        """All that the book knows, to compare; that something was looked up, and is not there, is no knowledge."""
+        known = {name: part for name, part in vars(self.book).items() if name not in _LOOKED_UP}
+        present = {
+            name: {key: value for key, value in part.items() if value not in (None, False)}
+            if isinstance(part, dict)
+            else part
+            for name, part in known.items()
+        }
+        return deepcopy(present) | {"claimed": dict(self.claimed)}
 
 
 def ready_desk() -> Desk:

@@ -9,8 +9,9 @@ from domain import bindings, notices
 from domain.book import Book, BoundProjects
 from domain.decision import Clock
 from domain.fold import fold
+from domain.gathering import needs_of
 from domain.messages import Due, DueKind, Folded, Identity, Message
-from domain.needs import Needs, needs_of
+from domain.needs import Needs
 from domain.state import (
     Account,
     AccountContact,
@@ -112,18 +113,28 @@ class Kept:
             if (account.organization, account.payment_profile) in needs.reported_profiles
         }
         choices = [self.organizations[name] for name in needs.organizations & self.organizations.keys()]
+        book.look_up(
+            organizations=needs.organizations | needs.boundaries,
+            contacts=needs.contacts,
+            turning=needs.turning | attached,
+            emptied=needs.emptied,
+            uids=needs.uids,
+            reported_profiles=needs.reported_profiles,
+        )
         book.load(choices)
         moving = self._load_bound(book, needs.emptied, bindings.MOST_PROJECTS + len(needs.projects))
         defaults = {(one.organization, one.default_account) for one in choices if one.default_account}
         named = needs.accounts | attached | defaults
         pending = self._pending(named, needs.projects | moving)
-        book.load(pending)
+        projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
         named |= {(one.organization, one.command.account) for one in pending}
+        book.look_up(accounts=named, projects=projects)
+        book.load(pending)
         accounts = [self.accounts[key] for key in named & self.accounts.keys()]
         book.load(accounts)
         profiles = needs.payment_profiles | {(one.organization, one.payment_profile or "") for one in accounts}
+        book.look_up(payment_profiles=profiles)
         book.load(self.profiles[key] for key in profiles & self.profiles.keys())
-        projects = needs.projects | moving | {(one.organization, one.project) for one in pending}
         book.load(self.projects[key] for key in projects & self.projects.keys())
         book.load(one for one in self.active() if (one.organization, one.project) in projects)
         book.load(one for one in self.retired if (one.organization, one.project, one.uid) in needs.uids)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from domain.book import Book
 from domain.state import Account, Binding
 from schemas.events import Closure, Phase
 from tests.unit.domain.building import NOON, READY, Desk, ready_desk
@@ -144,13 +143,3 @@ def test_a_message_quotes_no_more_than_a_hundred_characters() -> None:
     (violation,) = desk.bind("p1", "a", expectedAccount="b").result.violations
     assert long[:101] not in violation.message
     assert long[:60] in violation.message
-
-
-def test_an_empty_book_knows_nobody() -> None:
-    book = Book()
-    assert (book.account("acme", "a"), book.project("acme", "p1"), book.active_binding("acme", "p1")) == (
-        None,
-        None,
-        None,
-    )
-    assert book.payment_profile("acme", None) is None

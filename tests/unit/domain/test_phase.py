@@ -53,7 +53,7 @@ def _hold(reason: Any) -> Hold:
 
 
 def _context() -> Context:
-    return Context(Clock(NOON), ORIGIN, is_command=True)
+    return Context(Clock(NOON), OperatorPolicy(), ORIGIN, is_command=True)
 
 
 def _expected(configuration: str | None, payment: str | None, holds: tuple[str, ...]) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def test_phase_and_conditions(configuration: str, payment: str, holds: tuple[str
     found = standing(account, profile, OperatorPolicy(), NOON)
     assert (found.phase, found.reason) == expected
 
-    transition = reassess(None, account, profile, OperatorPolicy(), _context())
+    transition = reassess(None, account, profile, _context())
     assert transition is not None
     reassessed = transition.changes[0]
     assert isinstance(reassessed, Account)

@@ -16,6 +16,7 @@ from schemas.policy import OperatorPolicy
 from schemas.records import Record
 from schemas.results import CommandCompleted
 from tests.support.saying import ORGANIZATION, read
+from tests.support.whole_books import prepare
 
 EVERYTHING = 10**9
 
@@ -37,12 +38,14 @@ class Organization:
 
     def hear(self, *records: Record) -> None:
         """Fold records as one batch."""
-        for message in map(read, records):
+        messages = [read(record) for record in records]
+        for message in messages:
             said = getattr(message, "command", None) or getattr(message, "fact", None)
             self._projects |= {getattr(said, "project", None) or ""} - {""}
             self._accounts |= {getattr(said, "account", None) or ""} - {""}
         with patch.object(notices, "AT_ONCE", self._at_once), patch.object(notices, "AT_ONCE_IN_ALL", self._at_once):
-            folded = fold(map(read, records), self._book, self._claimed, OperatorPolicy(), self._clock())
+            prepare(self._book, messages)
+            folded = fold(messages, self._book, self._claimed, OperatorPolicy(), self._clock())
         self.outgoing += folded.outgoing
         self._book.told_at_once = 0
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.facts import Fact
+from schemas.facts import AnyFact
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record, Unanswerable
@@ -52,7 +52,7 @@ def command(of: Record, policy: OperatorPolicy | None = None) -> CommandMessage:
     return read_command(of, MAX_VALUE_BYTES, policy or OperatorPolicy())
 
 
-def fact(of: Record, model: type[Fact]) -> FactMessage:
+def fact(of: Record, model: type[AnyFact]) -> FactMessage:
     """Read a fact with the usual bound on its size."""
     return read_fact(of, model, MAX_VALUE_BYTES)
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
+from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.records import DeadLetterReason
 from tests.unit.schemas.building import PROFILE, PROJECT, binary, fact, record, refusal, structured
 
-FACTS: list[tuple[type[Fact], dict[str, Any]]] = [(ProjectChanged, PROJECT), (PaymentProfileChanged, PROFILE)]
+FACTS: list[tuple[type[AnyFact], dict[str, Any]]] = [(ProjectChanged, PROJECT), (PaymentProfileChanged, PROFILE)]
 EACH_FACT = pytest.mark.parametrize(("model", "data"), FACTS)
 
 
-def _invalid(model: type[Fact], data: Any) -> str:
+def _invalid(model: type[AnyFact], data: Any) -> str:
     unanswerable = refusal(lambda: fact(structured(model.__name__, data), model))
     assert unanswerable.reason is DeadLetterReason.INVALID_FACT
     return unanswerable.detail
@@ -21,7 +21,7 @@ def _invalid(model: type[Fact], data: Any) -> str:
 
 @EACH_FACT
 @pytest.mark.parametrize("mode", (structured, binary))
-def test_a_fact_is_read(mode: Any, model: type[Fact], data: dict[str, Any]) -> None:
+def test_a_fact_is_read(mode: Any, model: type[AnyFact], data: dict[str, Any]) -> None:
     assert fact(mode(model.__name__, data), model).fact == model.model_validate(data)
 
 
@@ -40,14 +40,14 @@ def test_every_member() -> None:
 
 
 @EACH_FACT
-def test_members_that_a_later_producer_adds_are_ignored(model: type[Fact], data: dict[str, Any]) -> None:
+def test_members_that_a_later_producer_adds_are_ignored(model: type[AnyFact], data: dict[str, Any]) -> None:
     added = {"labels": {"tier": "gold"}, "display_name": "x", "": None, "payment_profile": 7, "weight": 1e300}
     assert fact(structured(model.__name__, data | added), model).fact == model.model_validate(data)
 
 
 @EACH_FACT
 def test_null_is_absence_of_an_optional_member_and_invalid_for_a_required_one(
-    model: type[Fact], data: dict[str, Any]
+    model: type[AnyFact], data: dict[str, Any]
 ) -> None:
     optional = {"uid", "displayName"} if model is ProjectChanged else {"reference", "country", "expiresAt", "reason"}
     assert fact(structured(model.__name__, data | dict.fromkeys(optional)), model).fact == model.model_validate(data)
@@ -90,12 +90,12 @@ def test_profiles_that_cannot_be_meant(member: str, value: object) -> None:
 
 @EACH_FACT
 @pytest.mark.parametrize("data_said", (None, [], "x", 7, True))
-def test_data_that_is_no_object(model: type[Fact], data: dict[str, Any], data_said: object) -> None:
+def test_data_that_is_no_object(model: type[AnyFact], data: dict[str, Any], data_said: object) -> None:
     assert _invalid(model, data_said) == "/: must be an object"
 
 
 @EACH_FACT
-def test_another_version_is_not_supported(model: type[Fact], data: dict[str, Any]) -> None:
+def test_another_version_is_not_supported(model: type[AnyFact], data: dict[str, Any]) -> None:
     for version in ("v2", "v0", "v10", "v01"):
         type_ = f"io.milo.billing.{model.__name__}.{version}"
         unanswerable = refusal(lambda type_=type_: fact(structured(type_, data), model))  # type: ignore[misc]
@@ -112,7 +112,7 @@ def test_another_version_is_not_supported(model: type[Fact], data: dict[str, Any
         "io.milo.billing.ProjectChanged.v\u0661", "x",
     ),
 )  # fmt: skip
-def test_another_type_is_unknown(model: type[Fact], data: dict[str, Any], type_: str) -> None:
+def test_another_type_is_unknown(model: type[AnyFact], data: dict[str, Any], type_: str) -> None:
     assert refusal(lambda: fact(structured(type_, data), model)).reason is DeadLetterReason.UNKNOWN_TYPE
 
 
@@ -122,7 +122,7 @@ def test_a_fact_on_the_other_topic_is_unknown() -> None:
 
 
 @EACH_FACT
-def test_not_cloudevents(model: type[Fact], data: dict[str, Any]) -> None:
+def test_not_cloudevents(model: type[AnyFact], data: dict[str, Any]) -> None:
     for missing in ("specversion", "id", "source", "type"):
         unanswerable = refusal(lambda missing=missing: fact(structured(model.__name__, data, **{missing: None}), model))  # type: ignore[misc]
         assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
