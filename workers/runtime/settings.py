@@ -14,11 +14,11 @@ Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 
 class MissingKey(Exception):
-    """No key-encryption key is given."""
+    """No key-encryption key is configured, or not the one that is named."""
 
 
 class Settings(BaseSettings):
-    """What an operator decides. Every field's description is its line in docs/settings.md."""
+    """What an operator configures. Every field's description is its line in docs/settings.md."""
 
     model_config = SettingsConfigDict(env_prefix="WHOPAYS_", env_file=".env", extra="ignore", frozen=True)
 
@@ -27,90 +27,98 @@ class Settings(BaseSettings):
         description="Address of the PostgreSQL database, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
     )
     kafka_bootstrap_servers: str = Field(
-        default="localhost:9092", description="Kafka brokers to begin with, `HOST:PORT`, separated by commas."
+        default="localhost:9092", description="Kafka brokers to connect to first, `HOST:PORT`, separated by commas."
     )
     installation: str = Field(
         default="whopays",
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$",
-        description="Name of this installation: the `source` of its events is `/whopays/NAME`. Never changes.",
+        description="Name of this installation: the `source` of its events is `/whopays/NAME`. Must never change.",
     )
-    topic_prefix: str = Field(default="billing.", description="What every topic's name begins with.")
+    topic_prefix: str = Field(default="billing.", description="Prefix of every topic's name.")
     topic_partitions: int = Field(
         default=12,
         ge=1,
-        description="Partitions of a topic that `whopays topics create` makes; should divide the shards.",
+        description="Partitions of the topics that `whopays topics create` creates; should divide `WHOPAYS_SHARDS`.",
     )
     topic_replication_factor: int = Field(
-        default=-1, description="Replicas of a topic that `whopays topics create` makes; -1 leaves it to the broker."
+        default=-1,
+        description="Replicas of the topics that `whopays topics create` creates; -1 leaves it to the broker.",
     )
     shards: int = Field(
-        default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is made."
+        default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is created."
     )
     auth: Literal["trusted"] = Field(
-        default="trusted", description="How it is known who asks: `trusted` believes the attribute `authid`."
+        default="trusted", description="How senders are identified: `trusted` believes the attribute `authid`."
     )
     payment_profile_kinds: frozenset[Kind] = Field(
         default=frozenset[Kind]({"CreditCard"}),
-        description="Kinds of payment profile that are accepted, as a JSON list.",
+        description="Accepted kinds of payment profile, as a JSON list.",
     )
     payment_profile_kinds_by_country: dict[str, frozenset[Kind]] = Field(
         default_factory=dict,
-        description='Countries in which fewer kinds are accepted, as JSON: `{"DE": ["DirectDebit"]}`.',
+        description='Countries that accept fewer kinds, as JSON: `{"DE": ["DirectDebit"]}`.',
     )
     currencies: frozenset[str] | None = Field(
-        default=None, description="Currencies that are offered, as a JSON list; all when not set."
+        default=None, description="Currencies on offer, as a JSON list; all if not set."
     )
     data_residencies: frozenset[str] | None = Field(
-        default=None, description="Regions of data residency that are offered, as a JSON list; all when not set."
+        default=None, description="Regions of data residency on offer, as a JSON list; all if not set."
     )
     encryption_keys: dict[str, SecretStr] = Field(
         default_factory=dict,
-        description='Key-encryption keys for personal data, 32 bytes in base64 by id: `{"a": "…"}`. Workers need one.',
+        description='Key-encryption keys by id, 32 bytes each in base64: `{"a": "…"}`. Workers need one.',
     )
     encryption_key_id: str | None = Field(
-        default=None, description="Id of the key that seals what is new; the last one by name when not set."
+        default=None, description="Id of the key that seals new data; if not set, the last one by name."
     )
     max_value_bytes: int = Field(
-        default=256 * 1024, ge=1024, le=512 * 1024, description="Largest value of a record that is read, in bytes."
+        default=256 * 1024, ge=1024, le=512 * 1024, description="Largest accepted value of a record, in bytes."
     )
     batch_max_records: int = Field(
-        default=500, ge=1, description="Most records that are decided in one transaction, of several at a time."
+        default=500,
+        ge=1,
+        description="Maximum number of records decided in one transaction; several transactions run at a time.",
     )
     remembered_records: int = Field(
         default=25_000,
         ge=0,
-        description="Most projects, and accounts, payment profiles and organizations, that a worker remembers.",
+        description="Maximum number of projects, and of each other kind of record, that a worker remembers.",
     )
     timers_poll_seconds: float = Field(
-        default=0.25, gt=0, le=1, description="How often the timers look for what is due, in seconds."
+        default=0.25, gt=0, le=1, description="Interval at which the timers look for what is due, in seconds."
     )
     relay_batch_rows: int = Field(
-        default=4000, ge=1, description="Most events that the relay publishes in one transaction."
+        default=4000, ge=1, description="Maximum number of events that the relay publishes in one transaction."
     )
     relay_poll_seconds: float = Field(
-        default=0.5, gt=0, description="How often the relay looks for events when nothing wakes it, in seconds."
+        default=0.5, gt=0, description="Interval at which the relay looks for events when nothing wakes it, in seconds."
     )
     relay_transaction_seconds: float = Field(
-        default=10.0, gt=0, lt=40, description="How long a Kafka transaction may take before the relay begins anew."
+        default=10.0,
+        gt=0,
+        lt=40,
+        description="Time that a Kafka transaction may take before the relay starts over, in seconds.",
     )
     relay_lease_seconds: float = Field(
-        default=10.0, ge=2, description="How long after its last sign of life another relay takes over, in seconds."
+        default=10.0,
+        ge=2,
+        description="Time after a relay's last sign of life at which another takes over, in seconds.",
     )
     database_pool_size: int = Field(default=16, ge=2, description="Connections to PostgreSQL per process.")
     database_is_disposable: bool = Field(
-        default=False, description="Accept database settings that forget commits in a crash (`fsync = off` …)."
+        default=False, description="Accept database settings that lose commits in a crash (`fsync = off` …)."
     )
     stop_seconds: float = Field(
-        default=5.0, gt=0, description="How long a stopping process waits for the batches in its hands, in seconds."
+        default=5.0, gt=0, description="Time that a stopping process allows its batches to finish, in seconds."
     )
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of the metrics and of `whopays health`; 0 for none."
+        default=0, ge=0, le=65535, description="Port for metrics and for `whopays health`; 0 for none."
     )
     log_format: Literal["json", "console"] = Field(
-        default="json", description="How log lines are written: for machines (`json`) or for people (`console`)."
+        default="json", description="Format of log lines: for machines (`json`) or for people (`console`)."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least severe line logged."
+        default="INFO", description="Lowest level that is logged."
     )
 
     @field_validator("topic_prefix")
@@ -142,12 +150,12 @@ class Settings(BaseSettings):
         )
 
     def keys(self) -> LocalKeys:
-        """Return the key-encryption keys. Raises MissingKey when there is none to seal with."""
+        """Return the key-encryption keys. Raises MissingKey if there is none to seal with."""
         if not self.encryption_keys:
             raise MissingKey(
                 "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS to the output of:\n"
                 "  whopays new-key\n"
-                "and keep it: without it nobody can read what was encrypted with it."
+                "and keep it: without it nobody can read what it encrypted."
             )
         active = self.encryption_key_id or max(self.encryption_keys)
         if active not in self.encryption_keys:
