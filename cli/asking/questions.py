@@ -10,35 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cli.asking.accounts import show_account
 from cli.asking.timeline import draw_timeline
 from cli.sending.answers import result_panel
-from cli.terminal.failures import CommandFailed
+from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.names import Account, Organization, ask
-from cli.terminal.output import AsJson, console, print_json
+from cli.terminal.output import AsJson, print_json
+from cli.terminal.screen import console
 from db import questions as queries
-from schemas.scalars import format_instant, parse_instant
+from schemas.scalars import format_instant
 
 Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PROJECT", show_default=False)]
-
-
-def who(
-    organization: Organization,
-    project: Project,
-    at: Annotated[
-        str | None, typer.Option(help="An instant with offset, such as 2027-01-31T12:00:00Z; now when not given.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell which account pays for a project, now or at an instant of the past."""
-    instant = _instant(at)
-    account = ask(load_settings(), lambda connection: queries.payer(connection, organization, project, instant))
-    if as_json:
-        asked = format_instant(instant) if instant else None
-        print_json({"organization": organization, "project": project, "at": asked, "account": account})
-    elif account is not None:
-        console().print(account, markup=False)
-    else:
-        when = f"at {format_instant(instant)}" if instant else "now"
-        console().print(f"nobody pays for {organization}/{project} {when}", markup=False)
 
 
 def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
@@ -69,9 +49,10 @@ def account(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an account: its phase and why, its holds, balance and closure, how many projects it pays for, its history.
+    """Show an account: its phase and why, its holds, its history.
 
-    Only --contact needs a key (WHOPAYS_ENCRYPTION_KEYS).
+    Also its balance, its closure, and how many projects it pays for. Only --contact needs a key
+    (WHOPAYS_ENCRYPTION_KEYS).
     """
     settings = load_settings()
     keys = settings.keys() if with_contact else None
@@ -99,7 +80,10 @@ def result(
     source: Annotated[str | None, typer.Option(help="The command's source, where several sent the same id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what became of a command. With --json: a list, one event for each source that sent this id."""
+    """Show what became of a command.
+
+    With --json: a list, one event for each source that sent this id.
+    """
     values = ask(load_settings(), lambda connection: queries.results(connection, organization, command_id, source))
     if not values:
         sender = f" of {source}" if source else ""
@@ -114,10 +98,3 @@ def result(
     else:
         for event in events:
             console().print(result_panel(event))
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else parse_instant(text)
-    except ValueError:
-        raise CommandFailed(f"--at {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None

@@ -10,9 +10,11 @@ import typer
 from aiokafka import AIOKafkaConsumer
 
 from cli.terminal.describing import event_line
-from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, console, print_json_line
+from cli.terminal.names import topic_named
+from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.screen import console
 from schemas.topics import OUTPUT_TOPICS, Topic
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
@@ -25,19 +27,24 @@ def tail(
         bool, typer.Option("--from-beginning", help="Begin with the oldest event that is kept.")
     ] = False,
     topics: Annotated[
-        list[Topic] | None,
-        typer.Option("--topic", metavar="NAME", help="Only this output topic; may be repeated.", show_default="all"),
+        list[str] | None,
+        typer.Option(
+            "--topic",
+            metavar="NAME",
+            help="Only this output topic, with or without its prefix; may be repeated.",
+            show_default="all",
+        ),
     ] = None,
     organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
     max_: Annotated[int | None, typer.Option("--max", min=1, help="End after so many events.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow the published events (read committed) until Ctrl-C. With --json: one event a line."""
+    """Follow the published events until Ctrl-C.
+
+    Only what is committed is read. With --json: one event a line.
+    """
     settings = load_settings()
-    wanted = topics or list(OUTPUT_TOPICS)
-    for topic in wanted:
-        if topic not in OUTPUT_TOPICS:
-            raise CommandFailed(f"--topic {topic}: not an output topic; these are {', '.join(OUTPUT_TOPICS)}.")
+    wanted = [topic_named(word, settings, OUTPUT_TOPICS, "output") for word in topics or OUTPUT_TOPICS]
     screen = console()
 
     async def follow() -> None:

@@ -7,7 +7,7 @@ import typer
 
 from cli.demo import performance
 from cli.terminal.installation import HOME
-from cli.terminal.output import console
+from cli.terminal.screen import console
 
 DATA = HOME / "demo"
 
@@ -15,5 +15,8 @@ DATA = HOME / "demo"
 def demo(
     data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; emptied first.")] = DATA,
 ) -> None:
-    """Watch projects of two organizations change payer, on a PostgreSQL and a Kafka of its own."""
+    """Watch projects of two organizations change payer.
+
+    On a real PostgreSQL and a real Kafka, which are started for it and stopped at its end.
+    """
     performance.perform(data_dir, console())

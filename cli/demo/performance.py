@@ -14,7 +14,8 @@ from cli.demo.audience import Audience
 from cli.demo.instants import questions_about
 from cli.demo.story import PROJECTS, STORY, Step, message_of
 from cli.development.servers import embedded_servers, prepare, with_key
-from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
 from db import questions as queries
 from db.engine import create_engine
 from workers.exchange import Exchange, Message, open_exchange

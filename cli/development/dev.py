@@ -15,7 +15,8 @@ from rich.text import Text
 from cli.development.servers import prepare, servers
 from cli.terminal.failures import reaching
 from cli.terminal.installation import HOME, RUNNING, forget, remember
-from cli.terminal.output import AsJson, console, error_console, print_json_line
+from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.screen import console, error_console
 from workers.process import run_roles
 from workers.runtime.logs import set_up_logs
 from workers.runtime.roles import ALL_ROLES
@@ -29,10 +30,10 @@ def dev(
     reset: Annotated[bool, typer.Option("--reset", help="Empty that folder first.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start PostgreSQL and Kafka, migrate, create the topics, and run every worker until Ctrl-C.
+    """Run a whole installation on this machine until Ctrl-C.
 
-    Servers whose addresses the environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) are used
-    instead of starting one's own.
+    Starts PostgreSQL and Kafka, migrates, creates the topics, and runs every worker. A server whose address the
+    environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) is used, not started.
     """
     said = Settings()
     if "log_format" not in said.model_fields_set:
@@ -44,7 +45,11 @@ def dev(
     with _sigterm_interrupts(), suppress(KeyboardInterrupt), servers(said, data_dir, report, reset=reset) as settings:
         with reaching(settings):
             asyncio.run(prepare(settings, report))
-            remember(settings)
+            if not remember(settings):
+                report(
+                    f"Another whopays dev runs in this folder: the commands here go on talking to it ({RUNNING}).\n"
+                    "To reach this one, set WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS as it says."
+                )
             try:
                 asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
             finally:

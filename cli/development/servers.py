@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from cli.operating.running import migrate_tables
-from cli.terminal.failures import CommandFailed
+from cli.operating.migrating import migrate_tables
+from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import HOME
 from db.sealing import fresh_key
 from workers.runtime.settings import Settings

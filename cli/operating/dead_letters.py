@@ -1,32 +1,26 @@
 """`whopays dead-letters`: what could not be answered, and putting it on its topic again once its cause is mended."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaProducer
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.names import ask
-from cli.terminal.output import AsJson, console, print_json
+from cli.terminal.output import AsJson, print_json
+from cli.terminal.screen import console
 from db.dead_letters import (
     KeptDeadLetter,
     find_dead_letters,
     list_dead_letters,
-    mark_redriven,
     value_of,
-    waiting_dead_letters,
 )
-from db.engine import create_engine
 from schemas.records import DeadLetterReason
 from schemas.scalars import format_instant
-from schemas.topics import INPUT_TOPICS
-from workers.runtime.settings import Settings
 
 _AT_ONCE = 100
 _LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
@@ -39,7 +33,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters, the newest first."""
+    """List the dead letters, newest first."""
 
     async def question(connection: AsyncConnection) -> list[KeptDeadLetter]:
         return await list_dead_letters(connection, reason, only_waiting=only_waiting, before=before, limit=limit)
@@ -64,9 +58,9 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a dead letter: where the record was, why it could not be answered, and what is kept of it."""
+    """Show a dead letter: where it was, why it failed, what is kept."""
     settings = load_settings()
-    (kept,) = ask(settings, lambda connection: _found(connection, [number]))
+    (kept,) = ask(settings, lambda connection: found_dead_letters(connection, [number]))
     is_hidden = kept.sealed is not None and not is_opened
     value = None if is_hidden else value_of(kept, settings.keys() if kept.sealed else None)
     if as_json:
@@ -75,89 +69,13 @@ def show(
         console().print(_panel(kept, value, is_hidden=is_hidden))
 
 
-def redrive(
-    numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Their numbers.", show_default=False)
-    ] = None,
-    reason: Annotated[
-        DeadLetterReason | None, typer.Option(help="All of this reason that were not redriven yet.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Put records on their topics again as they were, with key, headers and value, once the cause is mended.
-
-    What has had its effect meanwhile has none again: commands go by their id, facts by their version. Of a card number
-    nothing is kept that could be redriven.
-    """
-    if bool(numbers) == (reason is not None):
-        raise CommandFailed("Say which ones: whopays dead-letters redrive NUMBER ..., or --reason REASON.")
-    settings = load_settings()
-    with reaching(settings):
-        redriven = asyncio.run(_redrive(settings, numbers, reason))
-    if as_json:
-        print_json({"redriven": redriven})
-    elif redriven:
-        records = "1 record was" if len(redriven) == 1 else f"{len(redriven)} records were"
-        console().print(f"{records} put on the topic again: whopays tail shows what comes of it.")
-    else:
-        console().print("There is nothing to redrive.")
-
-
-async def _redrive(
-    settings: Settings, numbers: list[int] | None, reason: DeadLetterReason | None
-) -> list[dict[str, Any]]:
-    engine = create_engine(settings.database_url, pool_size=1)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        enable_idempotence=True,
-        max_request_size=_LARGEST_REQUEST_BYTES,
-    )
-    redriven = []
-    try:
-        async with engine.connect() as connection:
-            wanted = numbers or await waiting_dead_letters(connection, reason)
-        await producer.start()
-        for start in range(0, len(wanted), _AT_ONCE):
-            async with engine.connect() as connection:
-                page = await _found(connection, wanted[start : start + _AT_ONCE])
-            for kept in page:
-                _insist_on_redrivable(kept, settings)
-            for kept in page:
-                sent = await producer.send_and_wait(
-                    kept.record.topic,
-                    value_of(kept, settings.keys() if kept.sealed else None),
-                    key=kept.record.key,
-                    headers=list(kept.record.headers),
-                )
-                # After it was sent: if this process dies in between, it is sent twice, which has no second effect.
-                async with engine.begin() as connection:
-                    await mark_redriven(connection, kept.number)
-                redriven.append({"number": kept.number, "place": f"{sent.topic}/{sent.partition}/{sent.offset}"})
-    finally:
-        await producer.stop()
-        await engine.dispose()
-    return redriven
-
-
-async def _found(connection: AsyncConnection, numbers: list[int]) -> list[KeptDeadLetter]:
+async def found_dead_letters(connection: AsyncConnection, numbers: list[int]) -> list[KeptDeadLetter]:
+    """Return dead letters by their numbers. Raises CommandFailed for one that does not exist."""
     found = await find_dead_letters(connection, numbers)
     missing = sorted(set(numbers) - {kept.number for kept in found})
     if missing:
         raise CommandFailed(f"There is no dead letter {missing[0]}.\nList them: whopays dead-letters list")
     return found
-
-
-def _insist_on_redrivable(kept: KeptDeadLetter, settings: Settings) -> None:
-    if kept.reason is DeadLetterReason.CARD_NUMBER:
-        raise CommandFailed(
-            f"Of the dead letter {kept.number} nothing is kept, because it holds a card number: there is nothing to "
-            "redrive. Whoever sent it has to send it again, with a token instead."
-        )
-    if kept.record.topic not in {settings.topic(topic) for topic in INPUT_TOPICS}:
-        raise CommandFailed(
-            f"The dead letter {kept.number} is of the topic {kept.record.topic}, which this installation does not "
-            f"read: WHOPAYS_TOPIC_PREFIX={settings.topic_prefix}"
-        )
 
 
 def _document(kept: KeptDeadLetter) -> dict[str, Any]:

@@ -8,10 +8,13 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.names import Account, Organization, ask
-from cli.terminal.output import AsJson, console, error_console, print_json
+from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.screen import error_console
+from cli.terminal.touching import name_what_is_touched
 from db.contacts import erase_contact as erase
 from db.engine import create_engine
 from db.rewrapping import outdated, rewrap
@@ -27,11 +30,13 @@ def erase_contact(
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase the contact of an account for good, by destroying its data key; its history stays, no event is published.
+    """Erase an account's contact for good.
 
-    Needs no key. An account that has no contact (any more) is no failure: what was wanted is so already.
+    Its data key is destroyed; the account's history stays, and no event is published. Needs no key-encryption key. That
+    there is no contact (any more) is no failure.
     """
     settings = load_settings()
+    name_what_is_touched(settings, kafka=False)
     if not is_sure:
         question = f"Erase the contact of {organization}/{account}? Nobody will ever be able to read it again."
         typer.confirm(question, abort=True, err=True)
@@ -39,9 +44,9 @@ def erase_contact(
     if as_json:
         print_json({"organization": organization, "account": account, "erased": is_erased})
     elif is_erased:
-        console().print(f"The contact of {organization}/{account} is erased.", markup=False)
+        typer.echo(f"The contact of {organization}/{account} is erased.")
     else:
-        console().print(f"{organization}/{account} has no contact; nothing was changed.", markup=False)
+        typer.echo(f"{organization}/{account} has no contact; nothing was changed.")
 
 
 def new_key(
@@ -49,41 +54,47 @@ def new_key(
         str | None, typer.Option("--id", help="The key's id.", show_default="the time, such as 20270131T120000Z")
     ] = None,
 ) -> None:
-    """Print a new key-encryption key, as the JSON that WHOPAYS_ENCRYPTION_KEYS is set to.
+    """Print a new key-encryption key.
 
-    Nothing is stored. To replace a key, put the new one beside the old one in that JSON: see docs/operations.md.
+    It is printed as the JSON that WHOPAYS_ENCRYPTION_KEYS takes, and stored nowhere. To replace a key, put the new one
+    beside the old one in that JSON: see docs/operations.md.
     """
     typer.echo(json.dumps({id_ or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}": fresh_key()}))
 
 
 def rewrap_keys(as_json: AsJson = False) -> None:
-    """Wrap all data keys, of contacts and of sealed dead letters, under the active key-encryption key.
+    """Wrap all data keys under the active key.
 
-    Afterwards no other key is needed any more. May be interrupted and repeated; the workers may run meanwhile.
+    These are the keys of contacts and of sealed dead letters; afterwards no other key-encryption key is needed. May be
+    interrupted and repeated, also while the workers run.
     """
     settings = load_settings()
     keys = settings.keys()
+    name_what_is_touched(settings, kafka=False)
     with reaching(settings):
         rewrapped, left = asyncio.run(_rewrap(settings, keys))
     if as_json:
         print_json({"activeKey": keys.active, "rewrapped": rewrapped, "left": left})
     else:
-        console().print(f'{rewrapped} data keys are wrapped under "{keys.active}" now.', markup=False)
+        wrapped = count_of(rewrapped, "data key is", "data keys are")
+        typer.echo(f'{wrapped} wrapped under "{keys.active}" now.')
     if left:
         raise CommandFailed(
-            f"{left} are still wrapped under other keys: workers are writing them. Give all workers the new key, then "
-            "repeat this."
+            f"{count_of(left, 'data key is', 'data keys are')} still wrapped under other keys: workers are writing "
+            "them. Give all workers the new key, then run this again."
         )
 
 
 async def _rewrap(settings: Settings, keys: KeyEncryption) -> tuple[int, int]:
-    """Work in transactions of bounded size; give how many data keys were wrapped anew, and how many are left."""
+    """Work in transactions of bounded size; return how many data keys were rewrapped, and how many are left."""
     engine = create_engine(settings.database_url, pool_size=1)
     rewrapped = 0
     try:
         async with engine.connect() as connection:
             total = (await outdated(connection, keys)).total
-        with Progress(console=error_console(), transient=True, disable=total == 0) as progress:
+        screen = error_console()
+        is_shown = total > 0 and screen.is_terminal
+        with Progress(console=screen, transient=True, disable=not is_shown) as progress:
             task = progress.add_task("Wrapping data keys", total=total)
             is_done = total == 0
             while not is_done:

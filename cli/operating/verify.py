@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +10,18 @@ import structlog
 import typer
 from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from audit.exported import NotExported, check_exported, export_log
+from audit.exported import NotExported, check_exported
 from audit.findings import Finding, Promise
 from audit.installation import audited
-from cli.terminal.failures import FAILED, CommandFailed, reaching
+from cli.operating.progress import shown_progress
+from cli.terminal.ending import FAILED, CommandFailed
+from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, console, error_console, print_json_line
+from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.screen import console
 from db.engine import create_engine
 from db.errors import is_transient
 from db.migrate import check
@@ -29,10 +30,6 @@ from workers.runtime.logs import set_up_logs
 from workers.runtime.settings import Settings
 
 logger = structlog.get_logger()
-
-_File = Annotated[
-    Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)
-]
 
 
 def verify(
@@ -46,12 +43,12 @@ def verify(
     every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
     as_json: AsJson = False,
 ) -> None:
-    """Check all that is promised while the installation goes on working.
+    """Check that everything promised holds.
+
+    While the installation goes on working: payers that touch and never overlap, sequences and a log without holes, the
+    hash chain, phases, results, topics that hold exactly the log, the relay's positions. With --json: a finding a line.
 
     Exit status 1 when something is wrong, 2 when it could not be checked.
-
-    Payers that touch and never overlap, sequences and log without a hole, the hash chain, phases, results, topics that
-    hold exactly the log, the relay's positions. With --json: one finding a line.
     """
     if offline is not None:
         _conclude(_offline(offline, as_json), as_json)
@@ -65,31 +62,12 @@ def verify(
             _conclude(asyncio.run(_once(settings, as_json)), as_json)
 
 
-def export(file: _File) -> None:
-    """Write the whole log to a file, for `verify --offline` and for archives."""
-    settings = load_settings()
-
-    async def write() -> None:
-        engine = create_engine(settings.database_url, pool_size=1)
-        try:
-            with file.open("wb") as out, _shown() as progress:
-                async with aclosing(export_log(engine, settings.installation, progress)) as lines:
-                    async for line in lines:
-                        out.write(line)
-        finally:
-            await engine.dispose()
-
-    with reaching(settings):
-        asyncio.run(write())
-    console().print(f"Written to {file}. Check it: whopays verify --offline {file}", markup=False)
-
-
 async def _once(settings: Settings, as_json: bool) -> int:
     found = 0
     engine = create_engine(settings.database_url, pool_size=2)
     try:
         await check(engine, settings.installation, settings.shards, only_reads=True)
-        with _shown() as progress:
+        with shown_progress() as progress:
             async with aclosing(audited(settings, engine, progress)) as findings:
                 async for finding in findings:
                     found += 1
@@ -102,7 +80,7 @@ async def _once(settings: Settings, as_json: bool) -> int:
 def _offline(path: Path, as_json: bool) -> int:
     found = 0
     try:
-        with path.open("rb") as file, _shown() as progress:
+        with path.open("rb") as file, shown_progress() as progress:
             for finding in check_exported(file, progress):
                 found += 1
                 _print(finding, as_json)
@@ -147,21 +125,6 @@ async def _audit(settings: Settings, engine: AsyncEngine) -> Counted[Promise]:
             found[finding.promise] += 1
             logger.error("promise_broken", promise=finding.promise, place=finding.place, trouble=finding.trouble)
     return found
-
-
-@contextmanager
-def _shown() -> Iterator[Callable[[str, int, int], None]]:
-    """Show how far the reading has come, on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=error_console(), transient=True) as shown:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = shown.add_task(f"Reading the {what}", total=total)
-            shown.update(tasks[what], completed=done, total=total)
-
-        yield progress
 
 
 def _print(finding: Finding, as_json: bool) -> None:

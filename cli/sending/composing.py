@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from cli.terminal.failures import CommandFailed
+from cli.terminal.ending import CommandFailed
 from schemas.commands import COMMANDS
 from schemas.envelope import SPECVERSION, short_type, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged

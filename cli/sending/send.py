@@ -12,9 +12,11 @@ import typer
 
 from cli.sending.answers import show_answer
 from cli.sending.composing import compose
-from cli.terminal.failures import CommandFailed, reaching
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, console, error_console, print_json
+from cli.terminal.output import AsJson, print_json
+from cli.terminal.screen import console, error_console
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
 from schemas.topics import Topic

@@ -1,20 +1,16 @@
-"""What goes wrong, in words: what it was, where, and what to do; tracebacks are for faults of the program itself."""
+"""What goes wrong, in words: what it was, where, and what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import typer
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from rich.text import Text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from typer.core import TyperCommand, TyperGroup
 
-from cli.terminal.output import error_console
+from cli.terminal.ending import CommandFailed
 from db.reading_positions import ReadingWentBack
 from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
@@ -26,15 +22,7 @@ from workers.runtime.settings import MissingKey, Settings
 from workers.topics.admission import KafkaRefused
 from workers.topics.cluster import TopicMissing
 
-FAILED, NOT_CHECKED = 1, 2
-
-
-class CommandFailed(Exception):
-    """A command cannot do what it was asked; the message says why, and what to do."""
-
-
 _ON_PURPOSE = (
-    CommandFailed,
     DatabaseRefused,
     EmbeddedError,
     KafkaRefused,
@@ -48,37 +36,16 @@ _ON_PURPOSE = (
 """What says itself what was wrong, and what to do."""
 
 
-class Program(TyperGroup):
-    """The whole command line: whatever its commands raise on purpose ends as a message and an exit status."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        with _told(FAILED):
-            return super().invoke(ctx)
-
-
-class Check(TyperCommand):
-    """A command that looks whether all is well: FAILED says that it is not, NOT_CHECKED that nobody knows."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Look."""
-        with _told(NOT_CHECKED):
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _told(status: int) -> Iterator[None]:
-    try:
-        yield
-    except _ON_PURPOSE as error:
-        _fail(str(error), status)
-    except ValidationError as error:
-        if error.title != Settings.__name__:
-            raise
-        _fail(_bad_settings(error), status)
-    except SettingsError as error:
-        # Its message names the field and where it was read from, but no value.
-        _fail(f"The settings cannot be read: {error}. Lists are written as JSON.", status)
+def in_words(error: Exception) -> str | None:
+    """Return what an error says to whoever runs the command; None for one that nobody raises on purpose."""
+    match error:
+        case ValidationError() if error.title == Settings.__name__:
+            return _bad_settings(error)
+        case SettingsError():
+            # Its message names the field and where it was read from, but no value.
+            return f"The settings cannot be read: {error}. Lists are written as JSON."
+        case _:
+            return str(error) if isinstance(error, _ON_PURPOSE) else None
 
 
 @contextmanager
@@ -127,8 +94,3 @@ def _bad_settings(error: ValidationError) -> str:
         name = f"{Settings.model_config.get('env_prefix', '')}{item['loc'][0]}".upper() if item["loc"] else "settings"
         lines.append(f"  {name}: {item['msg'].removeprefix('Value error, ').replace('Input should', 'should')}")
     return "\n".join(lines)
-
-
-def _fail(message: str, status: int) -> None:
-    error_console().print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
-    raise typer.Exit(status)

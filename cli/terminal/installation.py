@@ -1,46 +1,76 @@
-"""Which installation the commands talk to: the environment decides; where it is silent, a `whopays dev` of this folder.
+"""Which installation the commands talk to: the environment decides; if it is silent, a `whopays dev` of this folder.
 
-`whopays dev` writes the addresses of its servers to `.whopays/running.json` in the folder it is started in, and deletes
-the file when it ends. The other commands read it as long as that process lives.
+`whopays dev` writes the settings of its installation to `.whopays/running.json` in the folder it is started in, and
+deletes the file when it ends. The other commands use it as long as that process lives, as a whole or not at all: where
+the environment or `.env` says anything about which installation is meant, the file is not used, so that two
+installations are never mixed.
 """
 
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workers.runtime.settings import Settings
+if TYPE_CHECKING:
+    from workers.runtime.settings import Settings
 
 HOME = Path(".whopays")
 RUNNING = HOME / "running.json"
 
-_SHARED = (
-    "database_url",
-    "kafka_bootstrap_servers",
-    "installation",
-    "topic_prefix",
-    "shards",
-    "metrics_port",
-    "encryption_key_id",
-)
+WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards"})
+"""Settings that say which installation is meant."""
+
+_LENT = WHICH | {"metrics_port", "encryption_key_id"}
+_PREFIX = "whopays_"
 
 
-def load_settings() -> Settings:
-    """Return the settings from the environment, completed by a `whopays dev` that runs in this folder."""
+def load_settings() -> "Settings":
+    """Return the settings of the environment, or those of a `whopays dev` that runs in this folder."""
+    from workers.runtime.settings import Settings  # noqa: PLC0415 - `whopays health` does without
+
     said = Settings()
-    running = {name: value for name, value in _running_here().items() if name not in said.model_fields_set}
-    return Settings(**running) if running else said
+    lent = {name: value for name, value in running_here().items() if name not in said.model_fields_set}
+    return Settings(**lent) if lent else said
 
 
-def remember(settings: Settings) -> None:
-    """Let other commands in this folder find the installation that this process runs."""
-    shared = settings.model_dump(mode="json", include=set(_SHARED))
-    shared["encryption_keys"] = {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
+def running_here() -> dict[str, Any]:
+    """Return the settings of a `whopays dev` that runs in this folder; nothing where others are meant."""
+    running = _read()
+    if not running or not _lives(running["process"]) or not WHICH.isdisjoint(said_here()):
+        return {}
+    settings: dict[str, Any] = running["settings"]
+    return settings
+
+
+def said_here() -> dict[str, str | None]:
+    """Return what the environment, or else `.env`, says, as it stands there, by the name of the setting."""
+    said: dict[str, str | None] = {}
+    if Path(".env").exists():
+        from dotenv import dotenv_values  # noqa: PLC0415 - most folders have no such file
+
+        said |= dotenv_values(".env")
+    said |= os.environ
+    return {
+        name.lower().removeprefix(_PREFIX): value for name, value in said.items() if name.lower().startswith(_PREFIX)
+    }
+
+
+def remember(settings: "Settings") -> bool:
+    """Let other commands in this folder find the installation that this process runs.
+
+    Return whether they do: they go on finding that of another `whopays dev` which runs in this folder already.
+    """
+    other = _read()
+    if other and other["process"] != os.getpid() and _lives(other["process"]):
+        return False
+    lent = settings.model_dump(mode="json", include=set(_LENT))
+    lent["encryption_keys"] = {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
     HOME.mkdir(mode=0o700, exist_ok=True)
     RUNNING.unlink(missing_ok=True)
     # The address holds the password of the database, and the keys open personal data.
     RUNNING.touch(mode=0o600)
-    RUNNING.write_text(json.dumps({"process": os.getpid(), "settings": shared}, indent=2) + "\n", encoding="utf-8")
+    RUNNING.write_text(json.dumps({"process": os.getpid(), "settings": lent}, indent=2) + "\n", encoding="utf-8")
+    return True
 
 
 def forget() -> None:
@@ -49,20 +79,12 @@ def forget() -> None:
         RUNNING.unlink(missing_ok=True)
 
 
-def _running_here() -> dict[str, Any]:
-    running = _read()
-    if not running or not _lives(running["process"]):
-        return {}
-    settings: dict[str, Any] = running["settings"]
-    return settings
-
-
 def _read() -> dict[str, Any]:
     try:
         content = json.loads(RUNNING.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content if isinstance(content, dict) and content.keys() >= {"process", "settings"} else {}
 
 
 def _lives(process: int) -> bool:

@@ -11,10 +11,11 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from typer import Context
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from cli import app
+from cli.program import app
 from tests.support.packages import ROOT
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -166,12 +167,10 @@ def commands_in_packaging() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("arguments", tuple(commands_in_packaging()), ids=" ".join)
 def test_commands_named_in_packaging_are_understood(arguments: list[str]) -> None:
-    command = get_command(app)
+    command: Any = get_command(app)
     words = list(arguments)
     while isinstance(command, TyperGroup):
-        word = words.pop(0)
-        assert word in command.commands
-        command = command.commands[word]
+        _, command, words = command.resolve_command(Context(command), words)
     # Parses the options, and refuses unknown ones, without running anything.
     command.make_context(arguments[0], words)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from cli import app
+from cli.program import app
 from tests.support.installations import Installation
 
 

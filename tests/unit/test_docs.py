@@ -8,7 +8,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from cli import app
+from cli.program import app
 from tests.support.packages import PACKAGES, ROOT
 from workers.runtime.settings import settings_table
 

@@ -52,10 +52,10 @@ async def test_a_fault_that_is_mended_is_redriven(faulty: Installation) -> None:
     (worker,) = faulty.workers
     await worker.stop()
     await faulty.start()
-    assert "nothing is kept" in (await whopays("dead-letters", "redrive", str(fact), str(card))).expect(1).err
+    assert "was not kept" in (await whopays("dead-letters", "redrive", str(fact), str(card))).expect(1).err
     assert "no dead letter 999" in (await whopays("dead-letters", "redrive", "999")).expect(1).err
     for wrong in ((), ("1", "--reason", "HandlerFault")):
-        assert "Say which ones" in (await whopays("dead-letters", "redrive", *wrong)).expect(1).err
+        assert "Say which ones" in (await whopays("dead-letters", "redrive", *wrong)).expect(2).err
     assert len(await listed(whopays, "--waiting")) == 4
 
     redriven = (await whopays("dead-letters", "redrive", "--reason", "HandlerFault", "--json")).expect(0).document

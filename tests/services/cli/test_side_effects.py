@@ -9,7 +9,7 @@ import pytest_asyncio
 import typer
 from typer.core import TyperGroup
 
-from cli import app
+from cli.program import app
 from db.published import note_published, published_at_least
 from db.reading_positions import read_at_least
 from db.sealing import fresh_key
@@ -43,7 +43,7 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("topics", "create"): 0,
     ("topics", "check"): 0,
     ("topics", "restore-positions"): 0,
-    ("topics", "reread", "no-such-topic", "--yes"): 1,
+    ("topics", "reread", "no-such-topic", "--yes"): 2,
     ("dead-letters", "list"): 0,
     ("dead-letters", "show", "1", "--open"): 0,
     ("dead-letters", "redrive", "999"): 1,

@@ -3,6 +3,7 @@
 import json
 
 from tests.support.command_line import Whopays
+from tests.support.installations import Installation
 
 
 async def test_events_are_told_in_the_order_they_happened(whopays: Whopays) -> None:
@@ -27,5 +28,17 @@ async def test_events_are_told_in_the_order_they_happened(whopays: Whopays) -> N
 
 
 async def test_only_what_is_published_can_be_followed(whopays: Whopays) -> None:
-    refused = await whopays("tail", "--topic", "projects")
-    assert "not an output topic" in refused.expect(1).err
+    for name in ("projects", "billing.projects", "bindingz", ""):
+        assert "not an output topic" in (await whopays("tail", "--topic", name)).expect(2).err
+
+
+async def test_a_topic_is_named_with_or_without_its_prefix(whopays: Whopays, playground: Installation) -> None:
+    (await whopays("send", "CreateAccount", "account=main", "--organization", "prefixed")).expect(0)
+    for name in ("command-results", playground.settings.topic("command-results")):
+        follow = ("tail", "--from-beginning", "--organization", "prefixed", "--topic", name, "--max", "1", "--json")
+        assert (await whopays(*follow)).expect(0).document["type"].endswith("CommandCompleted.v1")
+    for name in ("projects", playground.settings.topic("projects")):
+        reread = (await whopays("topics", "reread", name, "--json", given="n\n")).expect(1)
+        assert f"Read {playground.settings.topic('projects')} from its beginning" in reread.err
+    for name in ("bindings", playground.settings.topic("bindings"), "other.projects", ""):
+        assert "not an input topic" in (await whopays("topics", "reread", name)).expect(2).err

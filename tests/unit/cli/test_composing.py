@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.sending.composing import compose
-from cli.terminal.failures import CommandFailed
+from cli.terminal.ending import CommandFailed
 from schemas.topics import Topic
 
 ATTRIBUTES = {"id": "1", "source": "/cli", "authid": "ada"}

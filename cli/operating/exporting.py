@@ -1,0 +1,68 @@
+"""`whopays export-log`: the log, to be checked or kept elsewhere."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from audit.exported import export_log as exported
+from cli.operating.progress import shown_progress
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from db.engine import create_engine
+
+_File = Annotated[
+    Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)
+]
+
+
+def export_log(
+    file: _File,
+    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Write the whole log to a file.
+
+    It can be checked without any server (whopays verify --offline FILE), and kept as an archive.
+    """
+    settings = load_settings()
+
+    async def write(out: IO[bytes]) -> None:
+        engine = create_engine(settings.database_url, pool_size=1)
+        try:
+            with shown_progress() as progress:
+                async with aclosing(exported(engine, settings.installation, progress)) as lines:
+                    async for line in lines:
+                        out.write(line)
+        finally:
+            await engine.dispose()
+
+    with _written(file, may_overwrite=may_overwrite) as out, reaching(settings):
+        asyncio.run(write(out))
+    typer.echo(f"Written to {file}. Check it: whopays verify --offline {file}", err=not file.is_file())
+
+
+@contextmanager
+def _written(file: Path, *, may_overwrite: bool) -> Iterator[IO[bytes]]:
+    """Open a file to be written as a whole or not at all: what was there before stays until all is written."""
+    if file.exists() and not file.is_file():
+        # A pipe or a terminal: nothing to overwrite, and nothing to put in its place.
+        with file.open("wb") as out:
+            yield out
+        return
+    if file.exists() and not may_overwrite:
+        raise CommandFailed(f"{file} exists already. Overwrite it with --force, or name another file.")
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    try:
+        out = unfinished.open("wb")
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be written: {error.strerror}.") from None
+    try:
+        with out:
+            yield out
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)

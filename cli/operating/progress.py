@@ -1,0 +1,27 @@
+"""How far a long reading has come, shown on standard error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from cli.terminal.screen import error_console
+
+
+@contextmanager
+def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that is told what is read, how much of it was, and how much there is.
+
+    Nothing is shown, not even an empty line, where standard error is no terminal.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    screen = error_console()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(f"Reading the {what}", total=total)
+            shown.update(tasks[what], completed=done, total=total)
+
+        yield progress

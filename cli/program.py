@@ -1,0 +1,167 @@
+"""The table of all commands, and how one is found: a command's module is imported only when it is asked for."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from cli.terminal.ending import FAILED, NOT_CHECKED, insist_on_utf8, let_ctrl_c_raise, told
+
+_FORMS = {"help_option_names": ["-h", "--help"]}
+_START, _ASK, _OPERATE = "Start", "Send and ask", "Operate"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its name, its line in the list of commands, and its function as `module:function` of `cli`.
+
+    One that `checks` whether all is well ends with NOT_CHECKED where it cannot find out.
+    """
+
+    name: str
+    summary: str
+    function: str
+    checks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands under one word."""
+
+    name: str
+    summary: str
+    commands: tuple[Command, ...]
+
+
+_TOPICS = (
+    Command("create", "Create the topics that are missing; leave the others alone.", "operating.topics:create"),
+    Command("check", "Compare the topics with what whopays needs.", "operating.topics:check", checks=True),
+    Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.adopting:adopt"),
+    Command("reread", "Have an input topic read again from its beginning.", "operating.adopting:reread"),
+    Command(
+        "restore-positions",
+        "Set the relay's positions to what the topics hold; stop the relay first.",
+        "operating.adopting:restore_positions",
+    ),
+)
+_DEAD_LETTERS = (
+    Command("list", "List the dead letters, newest first.", "operating.dead_letters:list_"),
+    Command("show", "Show a dead letter: where it was, why it failed, what is kept.", "operating.dead_letters:show"),
+    Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.redriving:redrive"),
+)
+
+COMMANDS: dict[str, tuple[Command | Group, ...]] = {
+    _START: (
+        Command("demo", "Watch projects of two organizations change payer.", "demo.command:demo"),
+        Command("dev", "Run a whole installation on this machine until Ctrl-C.", "development.dev:dev"),
+    ),
+    _ASK: (
+        Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.send:send"),
+        Command("who", "Say which account pays for a project, now or at another instant.", "asking.who:who"),
+        Command("timeline", "Draw who has paid for a project, from its first payer on.", "asking.questions:timeline"),
+        Command("account", "Show an account: its phase and why, its holds, its history.", "asking.questions:account"),
+        Command("result", "Show what became of a command.", "asking.questions:result"),
+        Command("tail", "Follow the published events until Ctrl-C.", "asking.tail:tail"),
+    ),
+    _OPERATE: (
+        Command("run", "Run the workers until SIGTERM or Ctrl-C.", "operating.running:run"),
+        Command("migrate", "Create or upgrade the tables of the database.", "operating.migrating:migrate"),
+        Command("verify", "Check that everything promised holds.", "operating.verify:verify", checks=True),
+        Command("export-log", "Write the whole log to a file.", "operating.exporting:export_log"),
+        Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
+        Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
+        Group("dead-letters", "What could not be answered: list, show, redrive.", _DEAD_LETTERS),
+        Command("erase-contact", "Erase an account's contact for good.", "operating.personal_data:erase_contact"),
+        Command("new-key", "Print a new key-encryption key.", "operating.personal_data:new_key"),
+        Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.personal_data:rewrap_keys"),
+    ),
+}
+"""Every command, by the heading under which it is listed."""
+
+
+class _Commands(TyperGroup):
+    """A group that lists its commands without importing them, and imports the one that is asked for."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Unloaded) else command, rest
+
+
+class Unloaded(TyperCommand):
+    """A command of which only its line in the table is known."""
+
+    def __init__(self, command: Command, panel: str | None) -> None:
+        super().__init__(command.name, help=command.summary, rich_help_panel=panel)
+        self._command = command
+
+    def load(self) -> Any:
+        """Import the command's module, and return the command itself."""
+        module, function = self._command.function.split(":")
+        alone = typer.Typer(add_completion=False, context_settings=_FORMS)
+        kind = _Check if self._command.checks else TyperCommand
+        alone.command(self._command.name, cls=kind)(getattr(import_module(f"cli.{module}"), function))
+        let_ctrl_c_raise()
+        return typer.main.get_command(alone)
+
+
+class _Check(TyperCommand):
+    """A command that checks whether all is well: FAILED says that it is not, NOT_CHECKED that nobody knows."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with told(NOT_CHECKED):
+            return super().invoke(ctx)
+
+
+class _Program(_Commands):
+    """The whole command line: whatever its commands raise on purpose ends as a message and an exit status."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for panel, commands in COMMANDS.items():
+            for one in commands:
+                self.add_command(Unloaded(one, panel) if isinstance(one, Command) else _group(one, panel))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with told(FAILED):
+            insist_on_utf8(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with told(FAILED):
+            return super().invoke(ctx)
+
+
+def _group(group: Group, panel: str) -> _Commands:
+    commands: dict[str, Any] = {one.name: Unloaded(one, None) for one in group.commands}
+    return _Commands(
+        name=group.name,
+        commands=commands,
+        help=group.summary,
+        no_args_is_help=True,
+        rich_help_panel=panel,
+        context_settings=_FORMS,
+    )
+
+
+app = typer.Typer(
+    name="whopays", cls=_Program, no_args_is_help=True, pretty_exceptions_enable=False, context_settings=_FORMS
+)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version  # noqa: PLC0415 - takes a tenth of what `whopays health` may take
+
+        typer.echo(f"whopays {version('whopays')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whopays(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Who pays for this project? Now, at any instant of the past, and as a stream of events."""

@@ -1,0 +1,54 @@
+"""Ctrl-C is quiet from the first import of a command to the last."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.packages import ROOT
+
+_INTERRUPTED = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = {words!r}
+from cli import main
+main()
+"""
+
+WAITING = ("who", "acme", "web")
+
+
+@pytest.mark.parametrize(
+    ("words", "module"),
+    (
+        (WAITING, "cli.program"),
+        (WAITING, "typer"),
+        (WAITING, "cli.asking.who"),
+        (WAITING, "pydantic"),
+        (WAITING, "asyncpg"),
+        (("send", "BindProject", "--organization", "acme"), "aiokafka"),
+        (("verify",), "sqlalchemy"),
+        (("run",), "faststream"),
+        (("health",), "http.client"),
+        (("--help",), "rich"),
+        (("topics", "check"), "aiokafka"),
+    ),
+)
+def test_ctrl_c_in_the_middle_of_an_import_says_nothing(tmp_path: Path, words: tuple[str, ...], module: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED.format(words=list(words), module=module)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")

@@ -1,0 +1,127 @@
+"""The table of commands: complete, true, and light, since a command's module is only imported when it is asked for."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.program import COMMANDS, Command, Group, app
+from tests.support.packages import ROOT
+
+LISTED: dict[str, Command] = {
+    f"{one.name} {command.name}" if isinstance(one, Group) else one.name: command
+    for listed in COMMANDS.values()
+    for one in listed
+    for command in (one.commands if isinstance(one, Group) else (one,))
+}
+"""Every command by the words that call it."""
+
+of_each_command = pytest.mark.parametrize("words", LISTED)
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+@of_each_command
+def test_the_list_says_what_a_command_says_of_itself(words: str) -> None:
+    command = LISTED[words]
+    module, name = command.function.split(":")
+    said = inspect.getdoc(getattr(import_module(f"cli.{module}"), name))
+    assert said is not None
+    assert said.splitlines()[0] == command.summary
+    helped = run(*words.split(), "-h")
+    assert helped.exit_code == 0
+    assert "Usage: " in helped.stdout
+    assert command.summary.split()[0] in helped.stdout
+
+
+@of_each_command
+def test_words_that_are_not_utf8_are_refused_by_every_command(words: str) -> None:
+    for bad in ("M\udcfcller", "displayName=M\udcfcller", "--file=\udcff", "\udce4"):
+        ended = run(*words.split(), "acme", bad)
+        assert ended.exit_code == 2
+        assert "Not UTF-8: " in ended.stderr
+        assert "\\x" in ended.stderr
+
+
+@of_each_command
+def test_words_that_cannot_be_right_end_with_2(words: str) -> None:
+    assert run(*words.split(), "--no-such-option").exit_code == 2
+
+
+def test_a_word_that_is_no_command_is_explained() -> None:
+    ended = run("timelime", "acme", "web")
+    assert ended.exit_code == 2
+    assert "timeline" in ended.stderr
+
+
+def test_the_version_is_said() -> None:
+    ended = run("--version")
+    assert (ended.exit_code, ended.stdout) == (0, "whopays 0.1.0\n")
+
+
+@pytest.mark.parametrize("words", (("--help",), ("topics", "--help"), ("dead-letters", "-h"), ()))
+def test_the_lists_show_every_command(words: tuple[str, ...]) -> None:
+    shown = run(*words).output
+    for called in LISTED:
+        *group, name = called.split()
+        if group == list(words[:-1]):
+            assert re.search(rf"^\W*{name}\W", shown, re.MULTILINE), called
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    (("whopays dead-l", "dead-letters"), ("whopays topics re", "reread"), ("whopays send --dry", "--dry-run")),
+)
+def test_shells_complete_commands_and_options(typed: str, offered: str) -> None:
+    asked = {"_WHOPAYS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+    ended = CliRunner().invoke(app, [], env=asked, prog_name="whopays")
+    assert offered in ended.stdout.split()
+
+
+_IMPORTED = """
+import sys
+from cli.program import app
+try:
+    app({words!r}, standalone_mode=True)
+except SystemExit:
+    pass
+print(*sorted(set(name.partition(".")[0] for name in sys.modules)))
+"""
+
+
+def imported(*words: str) -> set[str]:
+    """Return the packages that a process has imported after it ran a command."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", _IMPORTED.format(words=words)],
+        env={**environment, "WHOPAYS_METRICS_PORT": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(ended.stdout.splitlines()[-1].split())
+
+
+HEAVY = {
+    "aiokafka",
+    "alembic",
+    "asyncpg",
+    "faststream",
+    "pydantic",
+    "pydantic_settings",
+    "rich",
+    "sqlalchemy",
+    "structlog",
+}
+
+
+@pytest.mark.parametrize("words", (("health",), ("--version",)), ids=" ".join)
+def test_what_is_asked_often_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    assert imported(*words) & HEAVY == set()
