@@ -21,11 +21,11 @@ class Safeguard(StrEnum):
     """What the consumer does so that nothing is lost and nothing overtakes; each can be left out."""
 
     COMMIT_FIRST = "a record is acknowledged after its commit"
-    ONLY_DURABLE = "offsets are acknowledged as far as all before them is durable, not as far as was fetched"
+    ONLY_DURABLE = "offsets are acknowledged only as far as everything before them is durable"
     ONE_LANE = "a partition is in one lane at a time"
-    STOP_AFTER_FAILURE = "nothing behind a batch that could not be settled is begun"
-    DROP_STALE = "what was fetched before a rebalance, and is taken after it, is dropped"
-    READ_AGAIN = "a partition that is assigned is read from its acknowledged offset"
+    STOP_AFTER_FAILURE = "nothing after a batch that could not be settled is started"
+    DROP_STALE = "records that were fetched before a rebalance and taken after it are dropped"
+    READ_AGAIN = "an assigned partition is read from its acknowledged offset"
 
 
 class Worker(NamedTuple):
@@ -92,10 +92,8 @@ class Consumption:
         """An acknowledged record that is not settled is lost; a record that overtakes another breaks the order."""
         for partition, offset in enumerate(world.acknowledged):
             if not set(range(offset)) <= world.settled[partition]:
-                return f"lost: partition {partition} is acknowledged up to {offset}, but not all before it is settled"
-        return (
-            "order: a record was settled before one that stands before it in its partition" if world.overtaken else None
-        )
+                return f"lost: partition {partition} is acknowledged up to {offset}, but not all before that is settled"
+        return "order: a record was settled before an earlier one of its partition" if world.overtaken else None
 
     def is_done(self, world: World) -> bool:
         """All is settled and acknowledged."""

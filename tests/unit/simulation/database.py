@@ -93,7 +93,7 @@ def log_violation(database: Database, partitions: Sequence[Sequence[Record]]) ->
     if doubled := next((name for name in names if names.count(name) > 1), None):
         return f"doubled: {doubled} is in the log {names.count(doubled)} times"
     if failed := next((row.name for row in database.log if row.kind == FAULT), None):
-        return f"dead-lettered: {failed} has no fault, and is a dead letter"
+        return f"dead-lettered: {failed} is sound, but became a dead letter"
     if database.version < database.newest:
         return f"stale: version {database.version} of the fact has replaced {database.newest}"
     number, payer = 0, UNBOUND
@@ -103,7 +103,7 @@ def log_violation(database: Database, partitions: Sequence[Sequence[Record]]) ->
                 return f"chain: {row.name} is binding {row.number} after {row.before!r}, but {payer!r} pays by {number}"
             number, payer = row.number, row.after
     if number and database.payer != payer:
-        return f"payer: {payer!r} should pay, and {database.payer!r} does"
+        return f"payer: {payer!r} should pay, but {database.payer!r} does"
     return _order_violation(names, partitions)
 
 

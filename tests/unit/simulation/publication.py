@@ -29,16 +29,16 @@ from tests.unit.simulation.publication_states import (
 class Safeguard(StrEnum):
     """What makes the relay exact, each of which can be left out."""
 
-    FENCING = "all producers of the slot have one transactional id"
+    FENCING = "all producers of the slot share one transactional id"
     FENCE_FIRST = "positions are read after fencing"
     SAME_TRANSACTION = "positions are written in the transaction of the rows"
-    READ_COMMITTED = "positions are read committed"
-    READ_AGAIN = "after an unknown outcome positions are read again, not taken for unchanged"
-    READ_AGAIN_THEN = "after an unknown outcome positions are read again, not taken for reached"
-    GIVE_UP_FIRST = "a producer is given up before aiokafka sends EndTxn again under the same epoch"
-    LOCKED_POSITION = "rows are read by a position that was given out under the lock, not by an id"
+    READ_COMMITTED = "positions are read with read_committed"
+    READ_AGAIN = "after an unknown outcome positions are read again, not assumed unchanged"
+    READ_AGAIN_THEN = "after an unknown outcome positions are read again, not assumed reached"
+    GIVE_UP_FIRST = "a producer is abandoned before aiokafka sends EndTxn again in the same epoch"
+    LOCKED_POSITION = "rows are read by a position that was assigned under the lock, not by an id"
     NOT_GONE_BACK = "a log that ends before what is published is refused"
-    HASHES = "a log that says something else than what is published is refused"
+    HASHES = "a log that differs from what is published is refused"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Publication:
             if len(row) > len(before) + 1:
                 return f"hole: row {len(row)} is published after row {len(before)}"
             if row[:-1] != before:
-                return f"other: row {len(row)} continues another log than the one that is published"
+                return f"other: row {len(row)} continues a log other than the published one"
             before = row
         return "refused: a relay refuses a log that is sound" if world.has_refused and not world.restored else None
 

@@ -43,11 +43,11 @@ class Safeguard(StrEnum):
     INBOX = "claimed ids are in the inbox, in the same transaction"
     HANDLED = "what claims no id is in `handled_records`, in the same transaction"
     LOCK = "a transaction locks the heads of its shards before it reads"
-    FENCED_MEMORY = "what is remembered counts only when the head is the one that was left"
+    FENCED_MEMORY = "memory counts only if the head has not moved since"
     HEAD_MOVES = "the head moves with every transaction, also when nothing is published"
-    OVERTAKEN = "a transaction leaves nothing to remember when another of its process has entered the shard since"
+    OVERTAKEN = "a transaction leaves no memory behind if another of its process has entered the shard since"
     ONE_TRANSACTION = "superseding ends one binding and begins the next in the same transaction"
-    STILL_DUE = "what is due is judged again under the lock"
+    STILL_DUE = "what is due is checked again under the lock"
     SYNCHRONOUS = "a commit is on disk before it is confirmed (`synchronous_commit`)"
 
 
@@ -97,7 +97,7 @@ class Transactions:
         for records, confirmed in zip(self.partitions, world.durable, strict=True):
             for record in records[:confirmed]:
                 if not is_answered(world.database, record):
-                    return f"lost: {record.name} was confirmed as durable, and the database knows nothing of it"
+                    return f"lost: {record.name} was confirmed as durable, but the database knows nothing of it"
         return log_violation(world.database, self.partitions)
 
     def is_done(self, world: World) -> bool:
