@@ -10,6 +10,7 @@ from domain.rules import existing_account
 from domain.state import Account, Balance, Organization
 from schemas.commands import ApproveClosure, ReportBalance, RequestClosure, WithdrawClosure
 from schemas.events import Closure, Phase
+from schemas.people import is_same_person
 from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
 from schemas.scalars import format_decimal, format_instant
 
@@ -76,7 +77,7 @@ def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation
     if account.closure is None:
         return [violation(Reason.INVALID_TRANSITION, "nobody asked to close the account: request it first")]
     broken = _blockers(account, book)
-    if account.closure.by == sender:
+    if is_same_person(account.closure.by, sender):
         message = "who requested the closure cannot approve it: someone else must"
         broken.append(violation(Reason.SELF_APPROVAL, message))
     return broken

@@ -1,5 +1,6 @@
 """Lifting holds by two people (docs/contract.md section 5): one states that the cause is resolved, another approves."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from domain.accounts import decide_account
@@ -9,6 +10,7 @@ from domain.rules import existing_account
 from domain.state import Account
 from schemas.commands import ApproveReactivation, RequestReactivation
 from schemas.events import Hold, Reactivation
+from schemas.people import is_same_person
 from schemas.results import Reason, Violation, violation
 
 
@@ -30,12 +32,12 @@ def request_reactivation(command: RequestReactivation, book: Book, context: Cont
 
 
 def approve_reactivation(command: ApproveReactivation, book: Book, context: Context) -> Decision:
-    """Lift holds whose reactivation someone else requested, all that are named or none."""
+    """Lift holds whose reactivation someone else requested: all of them, or those named, if it was of each."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
         return rejected(broken, account=command.account)
-    chosen = [hold for hold in account.holds if _is_chosen(hold, command)]
+    chosen = _chosen(account.holds, command.reasons, context.sender)
     broken = _hold_rules(account, command.reasons)
     broken += _approval_rules(chosen, context.sender) if chosen or not broken else []
     if broken:
@@ -55,8 +57,16 @@ def _hold_rules(account: Account | None, reasons: tuple[str, ...] | None) -> lis
     return []
 
 
-def _is_chosen(hold: Hold, command: ApproveReactivation) -> bool:
-    return hold.reason in command.reasons if command.reasons else hold.reactivation is not None
+def _chosen(holds: Sequence[Hold], reasons: tuple[str, ...] | None, sender: str) -> list[Hold]:
+    """Return the holds that are named; without names those that someone else resolved, else the sender's own."""
+    if reasons:
+        return [hold for hold in holds if hold.reason in reasons]
+    requested = [hold for hold in holds if hold.reactivation is not None]
+    return [hold for hold in requested if not _is_requested_by(hold, sender)] or requested
+
+
+def _is_requested_by(hold: Hold, sender: str) -> bool:
+    return hold.reactivation is not None and is_same_person(hold.reactivation.by, sender)
 
 
 def _approval_rules(chosen: list[Hold], sender: str) -> list[Violation]:
@@ -68,7 +78,7 @@ def _approval_rules(chosen: list[Hold], sender: str) -> list[Violation]:
         if hold.reactivation is None:
             message = f"nobody stated that the cause of {hold.reason} is resolved: request its reactivation first"
             broken.append(violation(Reason.CAUSE_UNRESOLVED, message, field="/reasons"))
-        elif hold.reactivation.by == sender:
+        elif _is_requested_by(hold, sender):
             message = f"who requested the reactivation of {hold.reason} cannot approve it: someone else must"
             broken.append(violation(Reason.SELF_APPROVAL, message))
     return broken

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.card_numbers import may_hold_card_number
 from schemas.immutable import dataclass
+from schemas.people import is_authid
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.scalars import parse_instant
 from schemas.strict_json import NotStrictJson, read_object
@@ -32,7 +33,10 @@ def short_type(type_: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """A readable CloudEvent. `faults` names the optional attributes that are malformed, in words."""
+    """A readable CloudEvent. `faults` names the optional attributes that are malformed, in words.
+
+    `sender` is its `authid`, if that names somebody.
+    """
 
     id: str
     source: str
@@ -92,7 +96,7 @@ def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record) -> C
         type=attributes["type"],
         time=_instant(attributes, "time", faults) or record.timestamp,
         expires=_instant(attributes, "expirytime", faults),
-        sender=_sender(attributes, faults),
+        sender=_sender(attributes),
         passed_on=_passed_on(attributes, faults),
         data=data,
         faults=tuple(faults),
@@ -134,14 +138,9 @@ def _instant(attributes: dict[str, Any], name: str, faults: list[str]) -> dateti
         return None
 
 
-def _sender(attributes: dict[str, Any], faults: list[str]) -> str | None:
+def _sender(attributes: dict[str, Any]) -> str | None:
     value = attributes.get("authid")
-    if value is None or value == "":
-        return None
-    if not _is_attribute(value, _LONGEST_ATTRIBUTE):
-        faults.append(f"authid must be 1 to {_LONGEST_ATTRIBUTE} characters without control characters")
-        return None
-    return str(value)
+    return value if isinstance(value, str) and is_authid(value) else None
 
 
 def _passed_on(attributes: dict[str, Any], faults: list[str]) -> dict[str, str]:
