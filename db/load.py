@@ -26,11 +26,12 @@ from db.rows import (
 from db.sealing import KeyEncryption
 from domain.bindings import MOST_PROJECTS
 from domain.book import Book, BoundProjects
+from domain.messages import Answered, Identity
 from domain.needs import Needs
 from domain.notices import AT_ONCE
 from domain.state import Account, AccountContact, Key, Organization, PendingBinding, RetiredUid
 from schemas.records import Record
-from schemas.results import LISTED
+from schemas.results import LISTED, read_result
 
 FAN_OUT_PAGE = 1000
 """How many projects one transaction of a fan-out tells."""
@@ -38,14 +39,14 @@ FAN_OUT_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows of a batch: the state, the meaning of claimed ids, and the places of handled records.
+    """What the database knows of a batch: the state, what was answered, and the places of handled records.
 
     `whole` names what is known with all that a later batch could ask of it, too.
     """
 
     book: Book
     whole: FullyLoaded
-    fingerprints: dict[tuple[str, str, str], bytes]
+    answered: Answered
     handled: set[str]
 
 
@@ -54,7 +55,8 @@ async def load(
 ) -> Loaded:
     """Load what a batch needs and is not remembered; the shards of its organizations must be locked.
 
-    Without `ask_for_claims` all ids are taken for unclaimed: if one is not, `store_claims` will fail.
+    Without `ask_for_claims` all ids but those asked for again are taken for unclaimed: if one is not, `store_claims`
+    will fail, or whatever would follow from the command.
     """
     book, whole = Book(), FullyLoaded()
     book.look_up(contacts=needs.contacts, uids=needs.uids, reported_profiles=needs.reported_profiles)
@@ -81,9 +83,22 @@ async def load(
     for organization, account in needs.contacts:
         contact = await load_contact(connection, organization, account, keys)
         book.load([AccountContact(organization=organization, account=account, contact=contact)])
-    claimed = await _rows(connection, _CLAIMED, needs.identities) if ask_for_claims else []
-    fingerprints = {(row["organization"], row["source"], row["command_id"]): row["fingerprint"] for row in claimed}
-    return Loaded(book, whole, fingerprints, await _handled(connection, needs.records))
+    answered = await _load_answered(connection, needs.identities if ask_for_claims else needs.asked_again, needs)
+    return Loaded(book, whole, answered, await _handled(connection, needs.records))
+
+
+async def _load_answered(connection: AsyncConnection, identities: Collection[Identity], needs: Needs) -> Answered:
+    """Load what claimed ids mean, and the results that are asked for again, as far as the log still has them."""
+    claimed = await _rows(connection, _CLAIMED, identities)
+    results = await _rows(connection, _RESULTS, needs.asked_again)
+    return Answered(
+        fingerprints={_identity(row): row["fingerprint"] for row in claimed},
+        results={_identity(row): read_result(row["value"]) for row in results},
+    )
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    return (row["organization"], row["source"], row["command_id"])
 
 
 async def _load_organizations(
@@ -285,6 +300,14 @@ _CLAIMED = text(
     SELECT organization, source, command_id, fingerprint
     FROM {_NAMED_THRICE} AS named(organization, source, command_id)
     JOIN inbox USING (organization, source, command_id)
+    """
+)
+_RESULTS = text(
+    f"""
+    SELECT organization, source, command_id, log.value
+    FROM {_NAMED_THRICE} AS named(organization, source, command_id)
+    JOIN inbox USING (organization, source, command_id)
+    JOIN log USING (shard, position)
     """
 )
 _HANDLED = text(

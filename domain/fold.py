@@ -10,30 +10,27 @@ from domain.commands import RULES
 from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
-from domain.messages import Claim, Due, DueKind, Folded, Identity, Message
+from domain.identity import admission_rules, identity_rules, result_not_kept
+from domain.messages import Answered, Claim, Due, DueKind, Folded, Identity, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import is_worth_waiting, superseded
-from domain.results import result_of
+from domain.results import Answering, outgoing_result, result_of
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
+from schemas.commands import told
 from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.policy import OperatorPolicy
 from schemas.records import Unanswerable
-from schemas.results import Outcome, Reason, Violation, violation
+from schemas.results import CommandCompleted, Outcome, Violation
 
 DEFAULT_ACCOUNT_SENDER = "system:default-account"
 
 
-def fold(
-    messages: Iterable[Message], book: Book, fingerprints: dict[Identity, bytes], policy: OperatorPolicy, clock: Clock
-) -> Folded:
-    """Decide all messages in order; `book` ends in the state that they lead to.
-
-    `fingerprints` holds the meaning of each command id of the batch that was claimed before; it grows with the batch.
-    """
-    batch = _Batch(book, fingerprints, policy, clock)
+def fold(messages: Iterable[Message], book: Book, answered: Answered, policy: OperatorPolicy, clock: Clock) -> Folded:
+    """Decide all messages in order; `book` ends in the state that they lead to."""
+    batch = _Batch(book, answered, policy, clock)
     listed = list(messages)
     # The timers bring what is due in its order; nothing else may overtake it, however late they are.
     if not any(isinstance(message, Due) for message in listed):
@@ -56,9 +53,9 @@ def fold(
 class _Batch:
     """The state of a fold: what is known, and what has come of it so far."""
 
-    def __init__(self, book: Book, fingerprints: dict[Identity, bytes], policy: OperatorPolicy, clock: Clock) -> None:
+    def __init__(self, book: Book, answered: Answered, policy: OperatorPolicy, clock: Clock) -> None:
         self._book = book
-        self._fingerprints = fingerprints
+        self._answered = answered
         self._policy = policy
         self._clock = clock
         self.folded = Folded()
@@ -70,23 +67,29 @@ class _Batch:
             self.do_due(Due(kind, pending.organization, pending.project))
 
     def answer(self, message: CommandMessage) -> None:
-        """Answer a command: judge it, and if it is no dry run do what follows."""
+        """Answer a command: judge it in stages, and if it is no dry run do what follows."""
         identity = (message.organization, message.event.source, message.event.id)
-        claimed = None if message.dry_run else self._fingerprints.get(identity)
-        if claimed == message.fingerprint:
-            self.folded.repeated_commands += 1
-            return
-        broken = _identity_rules(message, claimed, self._clock)
-        origin = _origin_of(message, message.event.sender)
-        decision = self._judge(message, broken, origin)
-        ended = [] if message.dry_run else self._carry_out(decision)
-        index = self._publish_result(identity, message.event.type, origin, decision, dry_run=message.dry_run)
-        is_unknown_sender = any(rule.reason is Reason.UNAUTHENTICATED for rule in broken)
-        if message.dry_run or claimed is not None or is_unknown_sender:
+        origin = _origin_of(message, message.sender)
+        broken = admission_rules(message)
+        is_looked_up = not broken and not message.dry_run
+        claimed = self._answered.fingerprints.get(identity) if is_looked_up else None
+        is_repeated = claimed == message.fingerprint
+        claims = is_looked_up and claimed is None
+        # What asks again claims its id as any other, but would ask once more when it is delivered again.
+        if message.asks_again or not (claims or is_repeated):
             self.folded.unclaimed.append(message.record)
-        else:
-            self._fingerprints[identity] = message.fingerprint
-            self.folded.claims[identity] = Claim(*identity, message.fingerprint, index, is_new=True)
+        if is_repeated:
+            self.folded.repeated_commands += 1
+            if message.asks_again:
+                self._answer_again(message, identity, origin)
+            return
+        decision = self._judge(message, broken or identity_rules(message, claimed, self._clock), origin)
+        ended = [] if message.dry_run else self._carry_out(decision)
+        answering = Answering(identity, message.event.type, origin, message.told_fingerprint, message.dry_run)
+        completed = result_of(answering, decision)
+        index = self._publish_result(completed, origin)
+        if claims:
+            self._claim(Claim(*identity, message.fingerprint, index, is_new=True), completed)
         if not message.dry_run:
             self._tell_superseded(ended)
             self._serve_affected(decision.changes)
@@ -140,6 +143,16 @@ class _Batch:
                     self.folded.outgoing.extend(told.events)
             case _:
                 assert_never(due.kind)
+
+    def _answer_again(self, message: CommandMessage, identity: Identity, origin: Origin) -> None:
+        """Repeat the latest result of a command that was answered before."""
+        latest = self._answered.results.get(identity)
+        if latest is None:
+            answering = Answering(identity, message.event.type, origin, message.told_fingerprint)
+            decision = self._judge(message, [result_not_kept()], origin)
+            self._publish_result(result_of(answering, decision), origin)
+        else:
+            self._publish_result(replace(latest, repeated=True), origin)
 
     def _judge(self, message: CommandMessage, broken: list[Violation], origin: Origin) -> Decision:
         command = message.command
@@ -263,35 +276,28 @@ class _Batch:
 
     def _publish_final(self, pending: PendingBinding, decision: Decision) -> None:
         identity = (pending.organization, pending.source, pending.origin.caused_by)
-        index = self._publish_result(identity, pending.type, pending.origin, decision, dry_run=False)
-        claim = self.folded.claims.get(identity) or Claim(*identity, b"", index, is_new=False)
-        self.folded.claims[identity] = replace(claim, result_index=index)
+        fingerprint = pending.command.fingerprint()
+        completed = result_of(Answering(identity, pending.type, pending.origin, told(fingerprint)), decision)
+        index = self._publish_result(completed, pending.origin)
+        is_new = identity in self.folded.claims and self.folded.claims[identity].is_new
+        self._claim(Claim(*identity, fingerprint, index, is_new=is_new), completed)
 
-    def _publish_result(
-        self, identity: Identity, type_: str, origin: Origin, decision: Decision, *, dry_run: bool
-    ) -> int:
+    def _publish_result(self, completed: CommandCompleted, origin: Origin) -> int:
         """Return where among the outgoing events the result stands."""
-        outgoing = self.folded.outgoing
-        outgoing.append(result_of(identity, type_, origin, decision, self._clock.next(), dry_run=dry_run))
-        self.folded.outcomes[decision.outcome] = self.folded.outcomes.get(decision.outcome, 0) + 1
-        return len(outgoing) - 1
+        folded = self.folded
+        folded.outgoing.append(outgoing_result(completed, origin, self._clock.next()))
+        if not completed.repeated:
+            folded.outcomes[completed.outcome] = folded.outcomes.get(completed.outcome, 0) + 1
+        return len(folded.outgoing) - 1
+
+    def _claim(self, claim: Claim, latest: CommandCompleted) -> None:
+        """Note that an id is taken, or that its latest result is another."""
+        identity = (claim.organization, claim.source, claim.command_id)
+        self.folded.claims[identity] = claim
+        self._answered.fingerprints[identity] = claim.fingerprint
+        self._answered.results[identity] = latest
 
 
 def _origin_of(message: CommandMessage | FactMessage, sender: str | None) -> Origin:
     event = message.event
     return Origin(caused_by=event.id, sender=sender or "", passed_on=event.passed_on)
-
-
-def _identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock) -> list[Violation]:
-    event = message.event
-    broken = []
-    if event.sender is None or event.sender.startswith("system:"):
-        broken.append(violation(Reason.UNAUTHENTICATED, "authid must say who asks, and not begin with system:"))
-    if claimed is not None:
-        text = "this id was used for a command of another meaning: send it under a new id"
-        broken.append(violation(Reason.COMMAND_ID_REUSED, text))
-    if event.expires is not None and event.expires < clock.now:
-        broken.append(violation(Reason.EXPIRED, "the command was read after its expirytime: send it anew"))
-    if not message.known:
-        broken.append(violation(Reason.UNKNOWN_COMMAND, "no such command is known in this version"))
-    return broken

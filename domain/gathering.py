@@ -35,8 +35,11 @@ def needs_of(messages: Iterable[Message]) -> Needs:
 
 def _of_command(message: CommandMessage, needs: Needs) -> None:
     needs.boundaries.add(message.organization)
-    if not message.dry_run:
-        needs.identities.add((message.organization, message.event.source, message.event.id))
+    if not message.dry_run and message.sender is not None:
+        identity = (message.organization, message.event.source, message.event.id)
+        needs.identities.add(identity)
+        if message.asks_again:
+            needs.asked_again.add(identity)
     if message.command is not None:
         RULES[type(message.command)].needs(message.command, needs)
 

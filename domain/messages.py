@@ -8,7 +8,7 @@ from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import Record
-from schemas.results import Outcome
+from schemas.results import CommandCompleted, Outcome
 
 Identity = tuple[str, str, str]
 """A command's: organization, source and id."""
@@ -48,6 +48,18 @@ class Claim:
     fingerprint: bytes
     result_index: int
     is_new: bool
+
+
+@dataclass(frozen=False, slots=True)
+class Answered:
+    """What is known of the ids that a batch's commands have; it grows with the batch.
+
+    `fingerprints` are the meanings of those that were claimed, `results` the latest results of those whose answer is
+    asked for again.
+    """
+
+    fingerprints: dict[Identity, bytes] = field(default_factory=dict)
+    results: dict[Identity, CommandCompleted] = field(default_factory=dict)
 
 
 @dataclass(frozen=False, slots=True)

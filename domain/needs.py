@@ -27,4 +27,5 @@ class Needs:
     reported_profiles: set[Key] = field(default_factory=set)
     fan_outs: set[Key] = field(default_factory=set)
     identities: set[tuple[str, str, str]] = field(default_factory=set)
+    asked_again: set[tuple[str, str, str]] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)

@@ -5,40 +5,54 @@ from datetime import datetime
 from domain.decision import Decision
 from domain.messages import Identity
 from domain.state import Origin
+from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.results import LISTED, Announcement, CommandCompleted, Outcome
+from schemas.results import LISTED, Announcement, CommandCompleted
 
 
-def result_of(
-    identity: Identity, type_: str, origin: Origin, decision: Decision, instant: datetime, *, dry_run: bool
-) -> Outgoing:
-    """Tell what became of a command; `identity`, `type_` and `origin` are those of its envelope."""
-    organization, source, command_id = identity
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The command that a result answers: what its envelope says, the `fingerprint` to tell, and whether it was dry."""
+
+    identity: Identity
+    type: str
+    origin: Origin
+    fingerprint: str | None
+    is_dry_run: bool = False
+
+
+def result_of(answering: Answering, decision: Decision) -> CommandCompleted:
+    """Return what became of a command."""
+    organization, source, command_id = answering.identity
     listed = (*decision.events, *decision.deferred)[:LISTED]
-    completed = CommandCompleted(
+    return CommandCompleted(
         organization=organization,
         command_id=command_id,
         command_source=source,
-        command_type=type_,
-        dry_run=dry_run,
+        command_type=answering.type,
+        fingerprint=answering.fingerprint,
+        dry_run=answering.is_dry_run,
         outcome=decision.outcome,
         violations=decision.violations[:LISTED],
         violation_count=len(decision.violations),
         account=decision.account,
         project=decision.project,
-        # What a dry run would bind gets no id: the binding does not exist.
-        binding_id=None if dry_run and decision.outcome is Outcome.APPLIED else decision.binding_id,
+        binding_id=None if answering.is_dry_run else decision.binding_id,
         project_count=decision.project_count,
         events=tuple(Announcement(type=event.type, subject=event.subject) for event in listed),
         event_count=len(decision.events) + decision.deferred_count,
     )
+
+
+def outgoing_result(completed: CommandCompleted, origin: Origin, instant: datetime) -> Outgoing:
+    """Put a result in its envelope, to whoever sent the record of `origin`."""
     return Outgoing(
         event=completed,
-        boundary=organization,
-        subject=organization,
-        key=organization.encode(),
+        boundary=completed.organization,
+        subject=completed.organization,
+        key=completed.organization.encode(),
         time=instant,
-        causation_id=command_id,
+        causation_id=completed.command_id,
         sender=origin.sender or None,
         passed_on=origin.passed_on,
     )

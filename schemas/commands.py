@@ -67,6 +67,11 @@ def fingerprint(kind: str, meaning: Any) -> bytes:
     return hashlib.sha256(written).digest()
 
 
+def told(fingerprint: bytes) -> str:
+    """Return a fingerprint as results tell it: enough of it to tell the commands under one id apart."""
+    return fingerprint[:8].hex()
+
+
 def _meaning(value: Any) -> Any:
     match value:
         case str():

@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.card_numbers import card_number_pointers, holds_no_card_number, without_card_numbers
-from schemas.commands import COMMANDS, AnyCommand, fingerprint
+from schemas.commands import COMMANDS, AnyCommand, fingerprint, told
 from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event, type_of
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
+from schemas.people import is_system
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
@@ -17,6 +18,7 @@ from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
 from schemas.violations import faults_of, violations_of
 
+_AGAIN = "again"
 _COMMANDS_BY_TYPE = {type_of(name): command for name, command in COMMANDS.items()}
 _FACT_TYPES: dict[type[AnyFact], re.Pattern[str]] = {
     fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
@@ -28,7 +30,8 @@ _FACT_TYPES: dict[type[AnyFact], re.Pattern[str]] = {
 class CommandMessage:
     """A command that can be answered. `command` is None when its type is unknown or its shape is broken.
 
-    `known` tells whether the type is; `violations` are those of its shape; `fingerprint` stands for its meaning.
+    `known` tells whether the type is; `violations` are those of its shape; `fingerprint` stands for its meaning;
+    `asks_again` tells that the result is wanted once more if the command was answered before.
     """
 
     record: Record
@@ -39,6 +42,19 @@ class CommandMessage:
     violations: tuple[Violation, ...]
     fingerprint: bytes
     dry_run: bool
+    asks_again: bool
+
+    @property
+    def sender(self) -> str | None:
+        """Who asks, if that is known: nobody asks as the system."""
+        name = self.event.sender
+        return None if name is None or is_system(name) else name
+
+    @property
+    def told_fingerprint(self) -> str | None:
+        """The fingerprint as results tell it; None where a card number was sent, of which no trace is left."""
+        holds_card_number = any(broken.reason is Reason.CARD_NUMBER for broken in self.violations)
+        return None if holds_card_number else told(self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,7 @@ class FactMessage:
 
     @property
     def sender(self) -> str:
-        """Who reports: the fact's `authid`, else its `source`."""
+        """Who reports: the fact's `authid`, if that names somebody, else its `source`."""
         return self.event.sender or self.event.source
 
 
@@ -72,6 +88,9 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
             raise _card_number() from None
         raise
     violations = [violation(Reason.INVALID, fault) for fault in event.faults]
+    answer = attributes.get("answer")
+    if answer not in (None, _AGAIN):
+        violations.append(violation(Reason.INVALID, f"answer must be left out, or be {_AGAIN}"))
     command = None
     if model is not None:
         command, malformed = _validated(model, data, policy)
@@ -89,6 +108,7 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
         violations=tuple(violations),
         fingerprint=_meaning(None if cards else command, data, event),
         dry_run=data.get("dryRun") is True,
+        asks_again=answer == _AGAIN,
     )
 
 
@@ -122,9 +142,12 @@ def _card_number() -> Unanswerable:
     )
 
 
-def _meaning(well_formed: AnyCommand | None, data: Any, event: CloudEvent) -> bytes:
-    # A card number leaves no trace, not even in a hash.
-    return well_formed.fingerprint() if well_formed else fingerprint(event.type, without_card_numbers(data))
+def _meaning(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudEvent) -> bytes:
+    if well_formed:
+        return well_formed.fingerprint()
+    # A card number leaves no trace, not even in a hash; and whether it is a dry run is no part of what it means.
+    said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool)}
+    return fingerprint(event.type, without_card_numbers(said))
 
 
 def _validated(model: type[AnyCommand], data: Any, policy: OperatorPolicy) -> tuple[AnyCommand | None, list[Violation]]:

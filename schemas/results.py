@@ -3,7 +3,8 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+import orjson
+from pydantic import Field, TypeAdapter
 
 from schemas.events import Event, OptionalText, Said
 from schemas.immutable import dataclass
@@ -102,7 +103,10 @@ class Announcement(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandCompleted(Event):
-    """The result of a command: of every command one, after an interim one where it was scheduled or waits."""
+    """The result of a command: of every command one, after an interim one where it was scheduled or waits.
+
+    `fingerprint` tells for which content of an id it is; `repeated` that it was published before, and asked for again.
+    """
 
     topic = Topic.COMMAND_RESULTS
 
@@ -110,7 +114,9 @@ class CommandCompleted(Event):
     command_id: str
     command_source: str
     command_type: str
+    fingerprint: OptionalText = None
     dry_run: bool
+    repeated: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
     outcome: Outcome
     violations: tuple[Violation, ...]
     violation_count: int
@@ -120,6 +126,14 @@ class CommandCompleted(Event):
     project_count: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     events: tuple[Announcement, ...]
     event_count: int
+
+
+def read_result(event: bytes) -> CommandCompleted:
+    """Return the result in an event as it was published."""
+    return _RESULT.validate_json(orjson.dumps(orjson.loads(event)["data"]))
+
+
+_RESULT = TypeAdapter(CommandCompleted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from domain.book import Book, Changed
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
+from domain.messages import Answered
 from schemas.commands import BindProject
 from schemas.outgoing import render
 from schemas.parsing import CommandMessage, read_command
@@ -52,8 +53,8 @@ class Answering:
             book.look_up(organizations=needs.boundaries, projects=needs.projects, accounts=needs.accounts)
             book.load(row.record() for row in (project, account, active) if row is not None)
             identity = (message.organization, message.event.source, message.event.id)
-            fingerprints = {} if claimed is None else {identity: claimed.fingerprint}
-            folded = fold([message], book, fingerprints, self._policy, Clock(_now_after(active)))
+            answered = Answered({} if claimed is None else {identity: claimed.fingerprint})
+            folded = fold([message], book, answered, self._policy, Clock(_now_after(active)))
             if not folded.outgoing:
                 return
             await _store(book.changed, project, active, session)

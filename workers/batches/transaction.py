@@ -149,10 +149,10 @@ class Batches:
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
             entered = self._memory.enter(heads)
             known = await load(connection, needs, self._keys, self._memory, ask_for_claims=wary)
-            were_claimed = bool(known.fingerprints)
+            were_claimed = bool(known.answered.fingerprints)
             fresh = [message for message in messages if _place(message) not in known.handled]
             clock = Clock(now)
-            folded = fold(fresh, known.book, known.fingerprints, self._policy, clock)
+            folded = fold(fresh, known.book, known.answered, self._policy, clock)
             await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
             rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))

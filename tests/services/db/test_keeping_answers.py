@@ -41,7 +41,7 @@ async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
     needs.records += [recreated, other]
     async with engine.begin() as connection:
         known = await load(connection, needs, KEYS, Memory(0, len))
-        assert known.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
+        assert known.answered.fingerprints == {("acme", "/source/é", "id 1"): b"\x00\xff"}
         assert known.handled == set()
         needs.records.append(record)
         assert (await load(connection, needs, KEYS, Memory(0, len))).handled == {record.place}

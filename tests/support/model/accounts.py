@@ -6,6 +6,7 @@ Each command gives its broken rules, or changes the account and gives None; `pro
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.support.model.people import person
 from tests.support.model.shape import TERMS, are_terms_valid, without_nulls
 
 Account = dict[str, Any]
@@ -120,13 +121,16 @@ def approve_reactivation(account: Account, data: dict[str, Any], who: str) -> li
     if not account["holds"]:
         return ["InvalidTransition"]
     active = {hold["reason"]: hold for hold in account["holds"]}
-    named = data.get("reasons") or [reason for reason, hold in active.items() if hold["asked"]]
+    named = data.get("reasons")
+    if not named:
+        asked = [reason for reason, hold in active.items() if hold["asked"]]
+        named = [reason for reason in asked if person(active[reason]["asked"][0]) != person(who)] or asked
     if not named:
         return ["CauseUnresolved"]
     broken = ["InvalidTransition"] if any(reason not in active for reason in named) else []
     chosen = [active[reason] for reason in named if reason in active]
     broken += ["CauseUnresolved" for hold in chosen if hold["asked"] is None]
-    broken += ["SelfApproval" for hold in chosen if hold["asked"] and hold["asked"][0] == who]
+    broken += ["SelfApproval" for hold in chosen if hold["asked"] and person(hold["asked"][0]) == person(who)]
     if not broken:
         account["holds"] = [hold for hold in account["holds"] if hold not in chosen]
     return broken

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.model import accounts
+from tests.support.model.people import person
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen
+from tests.support.model.shape import card_numbers
 
 ORDER = [
     "Unauthenticated",
@@ -49,6 +51,7 @@ class Ledger:
         self.organization = organization
         self.state: dict[str, Any] = {"accounts": {}, "projects": {}, "profiles": {}, "default": None, "queues": {}}
         self._claimed: dict[tuple[str, str], Any] = {}
+        self._latest: dict[tuple[str, str], Seen] = {}
         self._now = datetime.min.replace(tzinfo=UTC)
         self._cause: Said
         self._out: list[Seen] = []
@@ -110,19 +113,23 @@ class Ledger:
         count = len(moved) if said.type == "TransferProjects" else None
         account = data.get("toAccount") if said.type == "TransferProjects" else data.get("account")
         announced = [] if outcome == "Rejected" else self._own
-        self._out.append(
-            {
-                "about": f"result {self.organization} {said.source} {said.id}",
-                "dryRun": is_dry,
-                "outcome": outcome,
-                "violations": sorted(violations, key=ORDER.index),
-                "names": None if outcome == "Rejected" else (account, data.get("project"), count),
-                "announces": sorted(
-                    (one.get("type", "ProjectBillingNotice"), one["about"].split()[1]) for one in announced
-                ),
-                "counts": (len(announced), len(violations)),
-            }
-        )
+        result = {
+            "about": f"result {self.organization} {said.source} {said.id}",
+            "dryRun": is_dry,
+            "repeated": False,
+            "authid": said.authid if person(said.authid) else None,
+            "has fingerprint": card_numbers(data) == 0,
+            "outcome": outcome,
+            "violations": sorted(violations, key=ORDER.index),
+            "names": None if outcome == "Rejected" else (account, data.get("project"), count),
+            "announces": sorted(
+                (one.get("type", "ProjectBillingNotice"), one["about"].split()[1]) for one in announced
+            ),
+            "counts": (len(announced), len(violations)),
+        }
+        if not is_dry and not {"Unauthenticated", "CommandIdReused"} & set(violations):
+            self._latest[said.source, said.id] = result
+        self._out.append(result)
 
 
 def moment(text: str) -> datetime:

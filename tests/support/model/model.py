@@ -10,6 +10,7 @@ from datetime import datetime
 from tests.support.model import accounts
 from tests.support.model.facts import Facts
 from tests.support.model.ledger import Answer, moment
+from tests.support.model.people import person
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen
 from tests.support.model.shape import MEMBERS, meaning, shape_violations
@@ -53,22 +54,29 @@ class Model(Facts):
         data, key = said.data, (said.source, said.id)
         is_dry = data.get("dryRun") is True
         is_known = said.type in MEMBERS
+        if person(said.authid) is None:
+            self._own = []
+            self._result(said, "Rejected", ["Unauthenticated"], is_dry)
+            return
         faults = shape_violations(said.type, data) if is_known else []
-        means = meaning(said.type, data) if is_known and not faults else (said.type, data)
+        as_sent = (said.type, {name: value for name, value in data.items() if name != "dryRun"})
+        means = meaning(said.type, data) if is_known and not faults else as_sent
         claimed = None if is_dry else self._claimed.get(key)
         if claimed == means:
+            if said.answer == "again":
+                self._out.append(self._latest[key] | {"repeated": True, "authid": said.authid})
             return
         broken = []
-        if said.authid is None or said.authid.startswith("system:"):
-            broken.append("Unauthenticated")
         if claimed is not None:
             broken.append("CommandIdReused")
         if said.expirytime is not None and moment(said.expirytime) < self._now:
             broken.append("Expired")
         if not is_known:
             broken.append("UnknownCommand")
-        if not is_dry and claimed is None and "Unauthenticated" not in broken:
+        if not is_dry and claimed is None:
             self._claimed[key] = means
+        if said.answer not in (None, "again"):
+            faults = ["Invalid", *faults]
         before, self._own, self._superseded = deepcopy(self.state), [], []
         outcome, violations = ("Rejected", broken or faults) if broken or faults else self._judge(said, is_dry)
         if violations:
@@ -149,7 +157,9 @@ class Model(Facts):
             case "ApproveClosure":
                 if account["closure"] is None:
                     return "Rejected", ["InvalidTransition"]
-                broken = ["SelfApproval"] * (account["closure"][0] == who) + accounts.blockers(self.state, name)
+                broken = ["SelfApproval"] * (person(account["closure"][0]) == person(who)) + accounts.blockers(
+                    self.state, name
+                )
                 account["phase"] = "Archived"
                 self.state["default"] = None if self.state["default"] == name else self.state["default"]
             case other:

@@ -18,7 +18,7 @@ _MAX_VALUE_BYTES = 256 * 1024
 class Said:
     """One message: `type` without prefix and version, `id` and `authid` of its envelope, and its data.
 
-    `expirytime` is an RFC 3339 instant, or None.
+    `expirytime` is an RFC 3339 instant, or None; `answer` is the wish for the result once more, or another.
     """
 
     type: str
@@ -27,6 +27,7 @@ class Said:
     authid: str | None = "ann"
     expirytime: str | None = None
     source: str = "/stories"
+    answer: str | None = None
 
     @property
     def topic(self) -> str:
@@ -47,6 +48,7 @@ class Said:
             "type": f"io.milo.billing.{self.type}.v1",
             "authid": self.authid,
             "expirytime": self.expirytime,
+            "answer": self.answer,
         }
         given = {name: text for name, text in attributes.items() if text is not None}
         return json.dumps(given | {"data": self.data}).encode()

@@ -16,7 +16,7 @@ def seen(envelope: dict[str, Any]) -> Seen:
     data = envelope["data"]
     match envelope["type"].removeprefix("io.milo.billing.").removesuffix(".v1"):
         case "CommandCompleted":
-            return _result(data)
+            return _result(data) | {"authid": envelope.get("authid")}
         case "BindingChanged":
             return _about("binding", envelope) | _binding(data)
         case "AccountPhaseChanged":
@@ -62,6 +62,8 @@ def _result(data: dict[str, Any]) -> Seen:
     return {
         "about": f"result {data['organization']} {data['commandSource']} {data['commandId']}",
         "dryRun": data["dryRun"],
+        "repeated": data.get("repeated", False),
+        "has fingerprint": "fingerprint" in data,
         "outcome": data["outcome"],
         "violations": [broken["reason"] for broken in data["violations"]],
         "names": None if refused else (data.get("account"), data.get("project"), data.get("projectCount")),

@@ -4,6 +4,7 @@ Instants are drawn relative to now. Most draws make sense; some are malformed, r
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -14,7 +15,8 @@ from tests.support.model.shape import HOLDS, without_nulls
 ACCOUNTS = ("a", "a", "a", "b", "b", "b", "c")
 PROJECTS = ("p", "q", "r")
 PROFILES = ("card", "giro")
-PEOPLE = ("ann", "bob", "system:cron", None)
+PEOPLE = ("ann", "bob", "system:cron", None, "System:Cron", "ann ", "b\u200bob", "\uff21nn", "BOB")
+"""Two who ask, the system and nobody, names that are none, and other spellings of the two."""
 TERMS: tuple[dict[str, Any], ...] = (
     {},
     {"netDays": 14},
@@ -80,14 +82,19 @@ class Story:
                 self._asked("SuspendAccount", account=account, reason=self._one(HOLDS)),
                 self._by(first, "RequestReactivation", account=account, resolution="paid"),
                 *([self._asked("SuspendAccount", account=account, reason=HOLDS[0])] if self._chance(30) else []),
-                self._by(self._one((first, other, other)), "ApproveReactivation", account=account),
+                *(
+                    [self._by(other, "RequestReactivation", account=account, resolution="so it is")]
+                    if self._chance(15)
+                    else []
+                ),
+                self._by(self._one((first, first.upper(), other, other)), "ApproveReactivation", account=account),
             ],
             [
                 self._asked("TransferProjects", fromAccount=account, toAccount=target),
                 self._balance(account, now, self._settled),
                 self._by(first, "RequestClosure", account=account),
                 *([self._bind(now)] if self._chance(50) else []),
-                self._by(self._one((first, other)), "ApproveClosure", account=account),
+                self._by(self._one((first, first.title(), other, other)), "ApproveClosure", account=account),
             ],
             [
                 self._asked("BindProject", project=project, account=account, effectiveAt=instant(soon)),
@@ -155,7 +162,9 @@ class Story:
         if self._chance(3):
             said.data["colour"] = "red"
         if self._chance(2):
-            said = Said(said.type, said.id, said.data, said.authid, instant(now - timedelta(seconds=60)))
+            said = replace(said, expirytime=instant(now - timedelta(seconds=60)))
+        if self._chance(5):
+            said = replace(said, answer=self._one(("again", "again", "again", "Again")))
         self._commands.append(said)
         return said
 
@@ -163,11 +172,12 @@ class Story:
         earlier = self._one(self._commands)
         if self._chance(50):
             other = self._command(now)
-            return Said(other.type, earlier.id, other.data, other.authid)
+            return Said(other.type, earlier.id, other.data, other.authid, answer=self._one((None, None, "again")))
         data = dict(reversed(earlier.data.items()))
-        if "dryRun" not in data and "colour" not in data:
+        if "dryRun" not in data:
             data["dryRun"] = self._chance(25)
-        return Said(earlier.type, earlier.id, data, self._who(), earlier.expirytime)
+        answer = self._one((None, "again", "again", "twice"))
+        return Said(earlier.type, earlier.id, data, self._who(), earlier.expirytime, answer=answer)
 
     def _command(self, now: datetime) -> Said:
         plots: tuple[tuple[int, Callable[[datetime], Said]], ...] = (

@@ -8,7 +8,7 @@ from itertools import count
 from domain.book import Book
 from domain.decision import Clock
 from domain.fold import fold
-from domain.messages import Due, DueKind, Message
+from domain.messages import Answered, Due, DueKind, Message
 from schemas.outgoing import render
 from schemas.policy import OperatorPolicy
 from tests.support.model.said import Said
@@ -24,7 +24,7 @@ class PureService:
 
     def __init__(self) -> None:
         self.book = Book()
-        self._fingerprints: dict[tuple[str, str, str], bytes] = {}
+        self._answered = Answered()
         self._last = START - _MICROSECOND
         self._offsets = count()
 
@@ -33,7 +33,7 @@ class PureService:
         clock = Clock(max(now, self._last + _MICROSECOND))
         messages: list[Message] = [*self._due(clock.now), *(one.message(next(self._offsets)) for one in said)]
         prepare(self.book, messages)
-        folded = fold(messages, self.book, self._fingerprints, OperatorPolicy(), clock)
+        folded = fold(messages, self.book, self._answered, OperatorPolicy(), clock)
         self._last = max(self._last, clock.last)
         return [seen(json.loads(render(outgoing, "1-1", "/whopays/pure"))) for outgoing in folded.outgoing]
 

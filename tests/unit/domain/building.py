@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from domain.book import Book
 from domain.decision import Clock
 from domain.fold import fold
-from domain.messages import Folded, Identity, Message
+from domain.messages import Answered, Folded, Message
 from schemas.events import (
     AccountChanged,
     AccountPhaseChanged,
@@ -113,7 +113,7 @@ class Desk:
 
     def __init__(self, policy: OperatorPolicy | None = None, now: datetime = NOON) -> None:
         self.book = Book()
-        self.claimed: dict[Identity, bytes] = {}
+        self.answered = Answered()
         self.policy = policy or OperatorPolicy()
         self.now = now
         self.last = now - MICROSECOND
@@ -123,7 +123,7 @@ class Desk:
         """Fold messages as one batch."""
         clock = Clock(max(self.now, self.last + MICROSECOND))
         prepare(self.book, messages)
-        folded = fold(messages, self.book, self.claimed, self.policy, clock)
+        folded = fold(messages, self.book, self.answered, self.policy, clock)
         self.last = clock.last
         return Said(folded)
 
@@ -180,7 +180,7 @@ class Desk:
             else part
             for name, part in known.items()
         }
-        return deepcopy(present) | {"claimed": dict(self.claimed)}
+        return deepcopy(present) | {"answered": deepcopy(self.answered)}
 
 
 def ready_desk() -> Desk:

@@ -10,7 +10,7 @@ from domain.book import Book, BoundProjects
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
-from domain.messages import Due, DueKind, Folded, Identity, Message
+from domain.messages import Answered, Due, DueKind, Folded, Identity, Message
 from domain.needs import Needs
 from domain.state import (
     Account,
@@ -29,6 +29,7 @@ from schemas.contact import Contact
 from schemas.outgoing import Outgoing, render
 from schemas.policy import OperatorPolicy
 from schemas.records import Record
+from schemas.results import read_result
 
 PAGE = 1
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -65,10 +66,13 @@ class Kept:
         """
         needs = needs_of(messages)
         book = self._book(needs)
-        fingerprints = {identity: self.inbox[identity][0] for identity in needs.identities & self.inbox.keys()}
+        answered = Answered(
+            {identity: self.inbox[identity][0] for identity in needs.identities & self.inbox.keys()},
+            {identity: read_result(self.inbox[identity][1]) for identity in needs.asked_again & self.inbox.keys()},
+        )
         clock = Clock(now)
         clock.last = max(clock.last, self.last)
-        folded = fold(messages, book, fingerprints, policy, clock)
+        folded = fold(messages, book, answered, policy, clock)
         self.last = clock.last
         self._keep(book)
         self._keep_answers(folded)

@@ -3,9 +3,11 @@
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from domain.messages import Identity
 from schemas.events import (
     AccountChanged,
     AccountPhaseChanged,
@@ -52,7 +54,7 @@ def check_single(outgoing: list[Outgoing]) -> None:
             # What fell due before it has its results first.
             assert caused == []
             assert place == len(outgoing) - 1
-        else:
+        elif not result.repeated:
             told = [(one.type, one.subject) for one in caused if one.causation_id == result.command_id]
             # What follows later, told by and by, is listed too: the first of it.
             assert listed[: len(told)] == told
@@ -179,13 +181,20 @@ def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
 
 
 def _check_results(outgoing: list[Outgoing], kept: Kept) -> None:
-    """A command whose id is claimed has at most one interim result, then one final one, that counts what it caused."""
-    answers = defaultdict(list)
+    """A command whose id is claimed has at most one interim result, then one final one, that counts what it caused.
+
+    Its latest is what is repeated.
+    """
+    answers: dict[Identity, list[CommandCompleted]] = defaultdict(list)
     for one in outgoing:
         if isinstance(one.event, CommandCompleted) and not one.event.dry_run:
             reasons = {violation.reason for violation in one.event.violations}
-            if not reasons & {"Unauthenticated", "CommandIdReused"}:
-                answers[one.event.organization, one.event.command_source, one.event.command_id].append(one.event)
+            told = answers[one.event.organization, one.event.command_source, one.event.command_id]
+            if one.event.repeated:
+                assert one.event == replace(told[-1], repeated=True)
+            elif not reasons & {"Unauthenticated", "CommandIdReused"}:
+                told.append(one.event)
+    answers = {identity: told for identity, told in answers.items() if told}
     assert answers.keys() == kept.inbox.keys()
     caused = Counter(
         (one.boundary, one.causation_id) for one in outgoing if not isinstance(one.event, CommandCompleted)

@@ -15,7 +15,8 @@ def _one_of(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
-# Most of it happens in one organization; some ids come again, and now and then nobody asks, or the other of two.
+# Most of it happens in one organization; some ids come again, some for their answer, and now and then nobody asks, or
+# the other of two.
 ORGANIZATION = st.sampled_from((*ORGANIZATIONS[:1] * 8, *ORGANIZATIONS))
 SENDERS = st.sampled_from(
     (
@@ -26,6 +27,9 @@ SENDERS = st.sampled_from(
         {"id": "c-1"},
         {"id": "c-2"},
         {"id": "c-2", "authid": "bob"},
+        {"id": "c-1", "authid": "Alice "},
+        {"id": "c-1", "answer": "again"},
+        {"id": "c-2", "answer": "again", "authid": "BOB"},
     )
 )
 

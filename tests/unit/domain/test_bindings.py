@@ -97,8 +97,8 @@ def test_the_payer_again_is_no_change() -> None:
     said = desk.bind()
     assert binding is not None
     assert (said.outcome, said.told, said.result.binding_id) == ("Unchanged", [], binding.binding_id)
-    assert {name: value for name, value in desk.memory().items() if name != "claimed"} == {
-        name: value for name, value in before.items() if name != "claimed"
+    assert {name: value for name, value in desk.memory().items() if name != "answered"} == {
+        name: value for name, value in before.items() if name != "answered"
     }
 
 

@@ -47,12 +47,9 @@ def test_a_dry_run_says_what_the_command_would(name: str, members: dict[str, Any
     assert _comparable(dry) == _comparable(wet)
 
 
-def test_what_does_not_exist_has_no_id() -> None:
-    desk = bound_desk()
-    assert desk.bind(account="b", dryRun=True).result.binding_id is None
-    binding = desk.book.active_binding("acme", "p1")
-    assert binding is not None
-    assert desk.bind(account="a", dryRun=True).result.binding_id == binding.binding_id
+@pytest.mark.parametrize("account", ("a", "b"))
+def test_a_dry_run_tells_no_binding(account: str) -> None:
+    assert bound_desk().bind(account=account, dryRun=True).result.binding_id is None
 
 
 def test_nobody_may_try_either() -> None:

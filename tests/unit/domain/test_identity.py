@@ -16,6 +16,9 @@ SENDERS = {
     "somebody": ("alice", []),
     "nobody": (None, ["Unauthenticated"]),
     "the system": ("system:x", ["Unauthenticated"]),
+    "the system in capitals": ("SYSTEM:X", ["Unauthenticated"]),
+    "a blank too many": ("alice ", ["Unauthenticated"]),
+    "unseen": ("al\u200dice", ["Unauthenticated"]),
 }
 IDS = {"fresh": [], "reused": ["CommandIdReused"]}
 EXPIRIES = {"none": (None, []), "later": (1, []), "now": (0, []), "past": (-1, ["Expired"])}
@@ -27,32 +30,35 @@ SHAPES = {"in order": {}, "broken": {"colour": "red"}}
 @pytest.mark.parametrize(
     ("sender", "identity", "expiry", "type_", "shape"), list(itertools.product(SENDERS, IDS, EXPIRIES, TYPES, SHAPES))
 )
-def test_the_stage_of_identity(
+def test_the_stages_before_the_state(
     sender: str, identity: str, expiry: str, type_: str, shape: str, is_dry_run: bool
 ) -> None:
     desk = ready_desk()
     desk.command("SuspendAccount", {"id": "taken"}, account="b", reason="Administrative")
     desk.now += timedelta(hours=1)
-    before = desk.memory()
+    before = _without_answers(desk)
     (authid, no_sender), (name, unknown), (seconds, expired) = SENDERS[sender], TYPES[type_], EXPIRIES[expiry]
     expires = None if seconds is None else (desk.now + timedelta(seconds=seconds)).isoformat()
     envelope = {"id": "taken" if identity == "reused" else "fresh", "authid": authid, "expirytime": expires}
     said = desk.command(name, envelope, **BIND, **SHAPES[shape], **{"dryRun": True} if is_dry_run else {})
 
     reused = [] if is_dry_run else IDS[identity]
-    expected = [*no_sender, *reused, *expired, *unknown]
-    assert said.reasons == (expected or (["Invalid"] if shape == "broken" else []))
+    expected = no_sender or [*reused, *expired, *unknown] or (["Invalid"] if shape == "broken" else [])
+    assert said.reasons == expected
     assert all(not violation.retryable for violation in said.result.violations)
     assert said.result.command_id == envelope["id"]
+    assert said.outgoing[-1].sender == (None if no_sender else authid)
 
     claims = not is_dry_run and identity == "fresh" and not no_sender
     assert [claim.command_id for claim in said.folded.claims.values()] == (["fresh"] if claims else [])
     assert len(said.folded.unclaimed) == (0 if claims else 1)
     if said.reasons or is_dry_run:
-        assert {k: v for k, v in desk.memory().items() if k != "claimed"} == {
-            k: v for k, v in before.items() if k != "claimed"
-        }
+        assert _without_answers(desk) == before
     assert (desk.payer() == "a") is (not said.reasons and not is_dry_run)
+
+
+def _without_answers(desk: Desk) -> dict[str, Any]:
+    return {name: known for name, known in desk.memory().items() if name != "answered"}
 
 
 def _is_repeat(said: Said) -> bool:
@@ -71,8 +77,7 @@ def _is_repeat(said: Said) -> bool:
         {"time": "2001-01-01T00:00:00Z"},
         {"time": "never"},
         {"authid": "bob"},
-        {"authid": None},
-        {"authid": "system:x"},
+        {"answer": "once more"},
         {"expirytime": "2000-01-01T00:00:00Z"},
         {"correlationid": "other"},
     ),
@@ -125,6 +130,19 @@ def test_whoever_is_nobody_claims_no_id() -> None:
     desk = ready_desk()
     assert desk.command("BindProject", {"id": "c1", "authid": None}, **BIND).reasons == ["Unauthenticated"]
     assert desk.command("BindProject", {"id": "c1"}, project="p1", account="b").outcome == "Applied"
+
+
+@pytest.mark.parametrize("authid", (None, "", "system:x", "System:x", " alice", "alice\u2060", "a" * 257))
+@pytest.mark.parametrize("account", ("a", "b"))
+@pytest.mark.parametrize("answer", (None, "again"))
+def test_whoever_is_not_let_in_learns_nothing_of_an_id(authid: str | None, account: str, answer: str | None) -> None:
+    """Neither that it was used, nor for what, nor what became of it."""
+    desk = ready_desk()
+    assert desk.command("BindProject", {"id": "c1"}, **BIND).outcome == "Applied"
+    before = desk.memory()
+    said = desk.command("BindProject", {"id": "c1", "authid": authid, "answer": answer}, project="p1", account=account)
+    assert (said.reasons, said.result.binding_id, said.result.event_count) == (["Unauthenticated"], None, 0)
+    assert (len(said.folded.unclaimed), said.folded.claims, desk.memory()) == (1, {}, before)
 
 
 def test_an_id_belongs_to_an_organization_and_a_source() -> None:

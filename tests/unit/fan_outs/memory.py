@@ -8,7 +8,7 @@ from domain import notices
 from domain.book import Book
 from domain.decision import Clock
 from domain.fold import fold
-from domain.messages import Due, DueKind, Identity
+from domain.messages import Answered, Due, DueKind
 from domain.state import FanOut
 from schemas.events import BindingChanged, ProjectBillingNotice
 from schemas.outgoing import Outgoing
@@ -30,7 +30,7 @@ class Organization:
         self._at_once = at_once
         self._page = page
         self._book = Book()
-        self._claimed: dict[Identity, bytes] = {}
+        self._answered = Answered()
         self._now = datetime(2027, 1, 1, tzinfo=UTC)
         self._projects: set[str] = set()
         self._accounts: set[str] = set()
@@ -45,7 +45,7 @@ class Organization:
             self._accounts |= {getattr(said, "account", None) or ""} - {""}
         with patch.object(notices, "AT_ONCE", self._at_once), patch.object(notices, "AT_ONCE_IN_ALL", self._at_once):
             prepare(self._book, messages)
-            folded = fold(messages, self._book, self._claimed, OperatorPolicy(), self._clock())
+            folded = fold(messages, self._book, self._answered, OperatorPolicy(), self._clock())
         self.outgoing += folded.outgoing
         self._book.told_at_once = 0
 
@@ -55,7 +55,7 @@ class Organization:
             names = self._names_yet_to_tell(fan_out)
             self._book.load_page(fan_out, names[: self._page], is_last=len(names) <= self._page)
             due = Due(DueKind.FAN_OUT, ORGANIZATION, account)
-            self.outgoing += fold([due], self._book, {}, OperatorPolicy(), self._clock()).outgoing
+            self.outgoing += fold([due], self._book, Answered(), OperatorPolicy(), self._clock()).outgoing
 
     def finish(self) -> None:
         """Tell all that is yet to be told."""

@@ -136,8 +136,6 @@ def test_required_attributes_are_texts(name: str, value: object) -> None:
 FAULTY: list[dict[str, str]] = [
     *({"time": text} for text in ("", "yesterday", "2027-01-31", "2027-01-31T12:00:00", "2027-02-30T12:00:00Z")),
     *({"expirytime": text} for text in ("", "never", "2027-01-31T12:00:00", "2027-01-31T12:00:00+24:00")),
-    {"authid": "a" * 257},
-    {"authid": "al\x01ice"},
     {"correlationid": ""},
     {"correlationid": "k" * 513},
     {"traceparent": "00\n01"},
@@ -153,14 +151,14 @@ def test_a_malformed_optional_attribute_is_answered(mode: Any, changed: dict[str
     assert set(message.event.passed_on) == set()
 
 
-@pytest.mark.parametrize("name", ("time", "expirytime", "authid", "correlationid", "traceparent"))
+@pytest.mark.parametrize("name", ("time", "expirytime", "answer", "correlationid", "traceparent"))
 @pytest.mark.parametrize("value", (0, 1.5, True, ["x"], {"x": 1}))
 def test_optional_attributes_are_texts(name: str, value: object) -> None:
     assert _faults(command(structured("BindProject", BIND, **{name: value}))) == [name]
 
 
 def test_all_faults_are_named() -> None:
-    faulty = {"time": "x", "expirytime": "y", "authid": 7, "correlationid": "", "traceparent": "\x1b"}
+    faulty = {"time": "x", "expirytime": "y", "correlationid": "", "traceparent": "\x1b", "answer": "please"}
     message = command(structured("BindProject", BIND | {"colour": "red"}, **faulty))
     assert sorted(_faults(message)[:-1]) == sorted(faulty)
     assert message.violations[-1].field == "/colour"
@@ -178,8 +176,43 @@ def test_a_malformed_attribute_of_a_fact_is_a_dead_letter(mode: Any) -> None:
         assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
 
 
+NOBODY = ("", " ", "ann ", "\u3000ann", "an\u200bn", "ann\u3164", "al\x01ice", "a" * 257)
+
+
 @MODES
-@pytest.mark.parametrize("authid", (None, ""))
+@pytest.mark.parametrize("authid", (None, *NOBODY))
+def test_nobody_asks_under_a_name_that_is_none(mode: Any, authid: str | None) -> None:
+    message = command(mode("BindProject", BIND, authid=authid))
+    assert (message.event.sender, message.violations) == (None, ())
+
+
+@MODES
+@pytest.mark.parametrize("authid", ("Ann Lee", "auth0|5f7c", "李"))
+def test_who_asks_is_kept_as_it_was_written(mode: Any, authid: str) -> None:
+    assert command(mode("BindProject", BIND, authid=authid)).event.sender == authid
+
+
+@MODES
+@pytest.mark.parametrize(("answer", "asks"), ((None, False), ("again", True)))
+def test_whether_the_result_is_asked_for_again(mode: Any, answer: str | None, asks: bool) -> None:
+    message = command(mode("BindProject", BIND, answer=answer))
+    assert (message.asks_again, message.violations) == (asks, ())
+
+
+@MODES
+@pytest.mark.parametrize("answer", ("", "Again", "again ", "once more", "true"))
+def test_another_wish_is_none(mode: Any, answer: str) -> None:
+    message = command(mode("BindProject", BIND, answer=answer))
+    assert (message.asks_again, _faults(message), message.command) == (False, ["answer"], None)
+
+
+@MODES
+def test_a_fact_answers_nobody(mode: Any) -> None:
+    assert fact(mode("ProjectChanged", PROJECT, answer="never"), ProjectChanged).fact.version == 1
+
+
+@MODES
+@pytest.mark.parametrize("authid", (None, *NOBODY))
 def test_who_reports_a_fact(mode: Any, authid: str | None) -> None:
     assert fact(mode("ProjectChanged", PROJECT, authid=authid), ProjectChanged).sender == "/tests"
     assert fact(mode("ProjectChanged", PROJECT, authid="system:sync"), ProjectChanged).sender == "system:sync"
@@ -207,7 +240,7 @@ def test_a_required_header_that_is_no_text(name: str, value: bytes | None) -> No
     assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
 
 
-@pytest.mark.parametrize("name", ("time", "expirytime", "authid", "correlationid", "traceparent"))
+@pytest.mark.parametrize("name", ("time", "expirytime", "answer", "correlationid", "traceparent"))
 def test_an_optional_header_that_is_no_utf_8_is_malformed_and_one_without_value_absent(name: str) -> None:
     assert _faults(command(_binary_with(((f"ce_{name}", b"\xff"),), without=name))) == [name]
     assert command(_binary_with(((f"ce_{name}", None),), without=name)).violations == ()
