@@ -34,11 +34,6 @@ def is_wrong_schema(error: BaseException) -> bool:
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
 
 
-def is_claimed_before(error: BaseException) -> bool:
-    """Return whether a command's id was taken by an earlier batch, which this one had not asked for."""
-    return getattr(_cause(error), "constraint_name", None) == "inbox_pkey"
-
-
 def _cause(error: BaseException) -> BaseException:
     """Return asyncpg's own error, which SQLAlchemy keeps behind two of its own."""
     adapted = error.orig if isinstance(error, DBAPIError) else None

@@ -33,7 +33,7 @@ MUTANTS: dict[str, Mutant] = {
         "read again",
         "commands are answered once",
         (
-            Patch("db.load", "await _rows(connection, _CLAIMED, needs.identities) if ask_for_claims else []", "[]"),
+            Patch("db.load", "await _rows(connection, _CLAIMED, identities)", "[]"),
             Patch("workers.batches.transaction", "            await store_claims(connection, claims)\n", ""),
         ),
         is_quick=True,
@@ -48,7 +48,11 @@ MUTANTS: dict[str, Mutant] = {
         "A command under an id that is taken counts as a repetition, whatever it says.",
         "read again",
         "commands are answered once",
-        (Patch("domain.fold", "        if claimed == message.fingerprint:\n", "        if claimed is not None:\n"),),
+        (
+            Patch(
+                "domain.fold", "is_repeated = claimed == message.fingerprint\n", "is_repeated = claimed is not None\n"
+            ),
+        ),
     ),
     "acknowledged first": Mutant(
         "Offsets are acknowledged before the commit, and the reading positions do not make up for it.",
@@ -92,8 +96,8 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.batches.transaction",
-                "        wary = self._wary_batches > 0\n",
-                "        wary = self._wary_batches > 0\n"
+                "        await self._ensure_partition()\n",
+                "        await self._ensure_partition()\n"
                 "        async with self._engine.begin() as early:\n"
                 "            await move_heads(early, {}, spans)\n",
             ),

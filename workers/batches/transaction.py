@@ -14,7 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_claimed_before, is_transient, is_wrong_schema
+from db.errors import is_transient, is_wrong_schema
 from db.load import load
 from db.log import PARTITION_POSITIONS, EventTooLarge, append, chain_rows, ensure_partitions
 from db.memory import Memory
@@ -37,7 +37,10 @@ from workers.runtime.settings import Settings
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
 _WARY_BATCHES = 12
-"""How many batches in a row ask for claimed ids, before and after one had them; others find out when they claim."""
+"""How many batches in a row look claimed ids up, before and after one had some.
+
+Others take the ids for new, and whatever goes wrong with them is believed only once they were looked up.
+"""
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
 
@@ -127,28 +130,31 @@ class Batches:
         while True:
             if self._stopping.is_set():
                 raise Stopping
+            is_wary = self._wary_batches > 0
             try:
-                return await self._transaction(messages, reached)
+                return await self._transaction(messages, reached, is_wary=is_wary)
             except Exception as error:
-                if is_claimed_before(error):
+                if not is_transient(error):
+                    if is_wary:
+                        raise
+                    # A command that was answered before fails when it is judged as new: on its id, if on nothing else.
                     self._wary_batches = _WARY_BATCHES
                     continue
-                if not is_transient(error):
-                    raise
                 logger.warning("batch_retried", records=len(messages), error=_brief(error), delay_seconds=delay)
                 self._metrics.retried()
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
-    async def _transaction(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
+    async def _transaction(
+        self, messages: list[Message], reached: dict[TopicPartition, int], *, is_wary: bool
+    ) -> Folded:
         needs = needs_of(messages)
         spans = spans_of(messages, reached)
         await self._ensure_partition()
-        wary = self._wary_batches > 0
         async with self._engine.begin() as connection:
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
             entered = self._memory.enter(heads)
-            known = await load(connection, needs, self._keys, self._memory, ask_for_claims=wary)
+            known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)
             were_claimed = bool(known.answered.fingerprints)
             fresh = [message for message in messages if _place(message) not in known.handled]
             clock = Clock(now)
@@ -167,7 +173,7 @@ class Batches:
             partition = TopicPartition(span.topic, span.partition)
             reached[partition] = max(reached[partition], span.until)
         self._memory.leave(entered, moved, known.whole, known.book)
-        if wary:
+        if is_wary:
             self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1
         highest = max(head.position for head in moved.values())
         self._partition_in_use = max(self._partition_in_use, highest // PARTITION_POSITIONS)

@@ -1,6 +1,5 @@
 """Workers that remember decide as those that load everything anew, also when several write in turn."""
 
-import itertools
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,24 +18,16 @@ from schemas.policy import OperatorPolicy
 from schemas.records import Record
 from tests.support.batches import batches, records
 from tests.support.messages import account, bind, profile, project
-from tests.support.model.said import PROFILES, PROJECTS, Said
+from tests.support.model.said import Said
 from tests.support.model.stories import Story
-from workers.batches.transaction import Batches
+from tests.support.telling import tell, told
 from workers.runtime.roles import Role
 
 _LIMIT = 1_000_000
 _PROJECTS = (Role.PROJECTS, partial(read_fact, model=ProjectChanged, max_value_bytes=_LIMIT))
 _PROFILES = (Role.PAYMENT_PROFILES, partial(read_fact, model=PaymentProfileChanged, max_value_bytes=_LIMIT))
 _COMMANDS = (Role.ADMIN_COMMANDS, partial(read_command, max_value_bytes=_LIMIT, policy=OperatorPolicy()))
-_OFFSETS = itertools.count()
 _NEVER_SECONDS = 1800
-
-
-async def _process(settling: Batches, *said: Said) -> None:
-    for one in said:
-        role, reader = {PROJECTS: _PROJECTS, PROFILES: _PROFILES}.get(one.topic, _COMMANDS)
-        record = Record(one.topic, 0, next(_OFFSETS), datetime.now(UTC), one.organization.encode(), (), one.value())
-        await settling.process(role, [record], reader)
 
 
 async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
@@ -108,11 +99,11 @@ async def test_stories_told_to_writers_in_turn(engine: AsyncEngine, seed: int) -
     alone = batches(engine, remembered_records=0)
     turns, now = Random(seed), datetime.now(UTC) + timedelta(seconds=1)
     for one, other in zip(_story("acme", seed, now), _story("globex", seed, now), strict=True):
-        await _process(turns.choice(in_turn), one)
-        await _process(alone, other)
-    told = {name: await _told(engine, name) for name in ("acme", "globex")}
-    assert len(told["acme"]) > 60
-    assert told["acme"] == told["globex"]
+        await tell(turns.choice(in_turn), [one])
+        await tell(alone, [other])
+    in_turns = await told(engine, "acme")
+    assert len(in_turns) > 60
+    assert in_turns == await told(engine, "globex")
 
 
 def _story(organization: str, seed: int, now: datetime) -> Sequence[Said]:
@@ -121,31 +112,3 @@ def _story(organization: str, seed: int, now: datetime) -> Sequence[Said]:
     for _ in range(12):
         said += [*story.scene(now), story.command(now), story.project_fact(), story.profile_fact(now)]
     return said
-
-
-async def _told(engine: AsyncEngine, organization: str) -> list[Any]:
-    rows = await _rows(engine, "SELECT value FROM log ORDER BY shard, position")
-    return [_comparable(json.loads(row.value), organization) for row in rows if organization.encode() in row.value]
-
-
-def _comparable(event: dict[str, Any], organization: str) -> str:
-    """Return an event without what is another's at another instant."""
-
-    def without(value: Any) -> Any:
-        match value:
-            case dict():
-                return {name: without(item) for name, item in value.items() if name not in _OWN}
-            case list():
-                return [without(item) for item in value]
-            case str():
-                return value.replace(organization, "…")
-            case _:
-                return value
-
-    return json.dumps(without(event), sort_keys=True)
-
-
-_OWN = {
-    "id", "time", "bindingId", "establishedAt", "endedAt", "activatedAt", "lastTransitionTime", "placedAt",
-    "requestedAt", "offset", "timestamp", "key", "value", "sha256", "size", "subject",
-}  # fmt: skip
