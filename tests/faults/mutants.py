@@ -39,13 +39,13 @@ MUTANTS: dict[str, Mutant] = {
         is_quick=True,
     ),
     "handled records not kept": Mutant(
-        "What claims no id, such as a dead letter, is not noted as handled.",
+        "What claims no id, such as a dead letter, is not recorded as handled.",
         "read again",
         "dead_letters_pkey",
         (Patch("workers.batches.transaction", "            await store_handled(connection, folded.unclaimed)\n", ""),),
     ),
     "meaning of an id not compared": Mutant(
-        "A command under an id that is taken counts as a repetition, whatever it says.",
+        "A command under a taken id counts as a repetition, whatever it says.",
         "read again",
         "commands are answered once",
         (
@@ -70,7 +70,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "acknowledged beyond what is durable": Mutant(
-        "A batch that was given up is acknowledged all the same, and the reading positions do not make up for it.",
+        "A batch that was given up is acknowledged anyway, and the reading positions do not make up for it.",
         "stopped in an outage",
         "commands are answered once",
         (
@@ -116,7 +116,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "heads not locked": Mutant(
-        "The heads of the shards are read, and not locked.",
+        "The heads of the shards are read but not locked.",
         "a zombie in its transaction",
         "the database refused it",
         (_NO_LOCK,),
@@ -193,7 +193,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "timers do not ask again": Mutant(
-        "What was found due is done without looking, under the lock, whether it still is.",
+        "What was found due is done without checking under the lock that it still is.",
         "timers come late",
         "before its instant",
         (
@@ -247,7 +247,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "positions read uncommitted": Mutant(
-        "The relay believes positions of transactions that were aborted.",
+        "The relay believes positions from aborted transactions.",
         "the relay killed before its commit",
         "log and topics are the same",
         (
@@ -269,7 +269,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "end of a transaction sent again": Mutant(
-        "A request to end a transaction is sent again, and the producer is used on.",
+        "A request to end a transaction is sent again, and the producer stays in use.",
         "the end of a transaction comes again",
         "events are published once",
         (
@@ -279,7 +279,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "an altered row published": Mutant(
-        "The relay does not look whether the log continues what was published.",
+        "The relay does not check that the log continues what was published.",
         "a row of the log is altered",
         "an altered row was published",
         (_NO_HASHES,),
