@@ -49,7 +49,7 @@ def summary(outcome: Outcome) -> str:
         f"{outcome.minutes:.0f} minutes, {outcome.records:,} records acknowledged ({outcome.commands:,} commands; of "
         f"{outcome.doubtful:,} more nobody knew whether they had arrived), {len(outcome.broken)} mishaps of "
         f"{len(by_kind(outcome.broken))} kinds, {outcome.restarts} restarts of processes, recovery "
-        f"{median(seconds):.1f} s median and {max(seconds):.1f} s at most, {outcome.audits + 1} audits: "
+        f"{median(seconds):.1f} s median and {max(seconds):.1f} s at most, {outcome.audits} audits: "
         + (
             "nothing lost, nothing doubled."
             if not outcome.wrong

@@ -86,6 +86,7 @@ async def soak(seconds: float, seed: int, rate: float, tell: Progress) -> Outcom
                     await asyncio.gather(sampling, return_exceptions=True)
             tell("judging")
             outcome.wrong += await _verdict(load)
+            outcome.audits += 1
         outcome.minutes = (time.monotonic() - began) / 60
         outcome.records, outcome.doubtful, outcome.restarts = len(load.sent), len(load.doubtful), crew.restarts
         outcome.commands = sum(one.topic == "admin-commands" for one in load.sent)
