@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
+from pydantic import TypeAdapter
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
+from db.rows import ACCOUNT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
-from domain.state import Binding
+from domain.state import Account, Binding
+from schemas.events import AccountState
 from schemas.scalars import format_decimal, format_instant
 
 
@@ -58,25 +61,12 @@ async def account(
     row = (await connection.execute(_ACCOUNT, names)).one_or_none()
     if row is None:
         return None
-    contact = await load_contact(connection, organization, account, keys) if keys else None
-    return {
-        "organization": organization,
-        "account": account,
-        **({"contact": contact and contact.model_dump(mode="json", exclude_none=True)} if keys else {}),
-        "displayName": row.display_name,
-        "phase": row.phase,
-        "conditions": row.conditions,
-        "holds": row.holds,
-        "currencyCode": row.currency_code,
-        "paymentTerms": row.payment_terms,
-        "preferences": row.preferences,
-        "paymentProfile": row.payment_profile,
-        "activatedAt": row.activated_at and format_instant(row.activated_at),
-        "balance": _balance(row),
-        "version": row.version,
-        "closure": row.closure,
-        "projects": row.projects,
-    }
+    known = account_of(row._asdict())
+    answer: dict[str, Any] = _STATE.dump_python(AccountState.of(known), mode="json")
+    if keys:
+        contact = await load_contact(connection, organization, account, keys)
+        answer["contact"] = contact and contact.model_dump(mode="json", exclude_none=True)
+    return answer | {"balance": _balance(known), "projects": row.projects}
 
 
 async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
@@ -110,16 +100,18 @@ async def results(
     return list((await connection.execute(_RESULTS, names)).scalars())
 
 
-def _balance(row: Row[Any]) -> dict[str, str] | None:
-    if row.outstanding is None:
+def _balance(account: Account) -> dict[str, str] | None:
+    balance = account.balance
+    if balance is None:
         return None
     return {
-        "outstanding": format_decimal(row.outstanding),
-        "currencyCode": row.outstanding_currency_code,
-        "asOf": format_instant(row.outstanding_as_of),
+        "outstanding": format_decimal(balance.outstanding),
+        "currencyCode": balance.currency_code,
+        "asOf": format_instant(balance.as_of),
     }
 
 
+_STATE = TypeAdapter(AccountState)
 _PAYER = text(
     """
     SELECT account FROM bindings
@@ -140,8 +132,8 @@ _TIMELINE = text(
     """
 )
 _ACCOUNT = text(
-    """
-    SELECT accounts.*, (
+    f"""
+    SELECT {columns(ACCOUNT_TYPES)}, (
         SELECT count(*) FROM bindings
         WHERE bindings.organization = accounts.organization AND bindings.account = accounts.account
             AND bindings.ended_at IS NULL

@@ -1,11 +1,11 @@
 """Records as rows, and rows as records: for each table its columns with their types, and the two directions."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, get_type_hints
 
-import orjson
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from domain.state import (
     Account,
@@ -13,16 +13,13 @@ from domain.state import (
     Binding,
     FanOut,
     Organization,
-    Origin,
     PaymentProfile,
     PendingBinding,
     Project,
 )
-from schemas.commands import BindProject
-from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
 from schemas.policy import STORED
-from schemas.preferences import Preferences
-from schemas.terms import PaymentTerms
+
+R = TypeVar("R")
 
 ORGANIZATION_TYPES = {"organization": "text", "default_account": "text"}
 ACCOUNT_TYPES = {
@@ -93,72 +90,82 @@ FAN_OUT_TYPES = {
     "origin": "jsonb",
 }
 
-_CONDITIONS = TypeAdapter(tuple[Condition, ...])
-_HOLDS = TypeAdapter(tuple[Hold, ...])
-
 
 def columns(types: Mapping[str, str]) -> str:
     """Return a select list; JSON comes as text, for the models to read strictly."""
     return ", ".join(f"CAST({name} AS text) AS {name}" if type_ == "jsonb" else name for name, type_ in types.items())
 
 
-def organization_row(record: Organization) -> dict[str, Any]:
-    """Return an organization's choices as a row."""
-    return {"organization": record.organization, "default_account": record.default_account}
+class Mapped(Generic[R]):
+    """A kind of record in its table: each column is the field of its name, as JSON where the column is."""
+
+    def __init__(self, kind: type[R], types: Mapping[str, str]) -> None:
+        hints = get_type_hints(kind)
+        self._kind = kind
+        self._names = [name for name in types if name in hints]
+        self._json = {name: TypeAdapter[Any](hints[name]) for name in self._names if types[name] == "jsonb"}
+        self._instants = [name for name in self._names if types[name].startswith("timestamp")]
+        self._enums = {
+            name: hints[name]
+            for name in self._names
+            if isinstance(hints[name], type) and issubclass(hints[name], StrEnum)
+        }
+
+    def row(self, record: R, **more: Any) -> dict[str, Any]:
+        """Return a record as a row, in which `more` stands for what is kept otherwise."""
+        row = {name: getattr(record, name) for name in self._names}
+        for name, adapter in self._json.items():
+            if row[name] is not None:
+                row[name] = adapter.dump_json(row[name]).decode()
+        return row | more
+
+    def record(self, row: Mapping[str, Any], **more: Any) -> R:
+        """Return a record from its row."""
+        members = {name: row[name] for name in self._names}
+        for name, adapter in self._json.items():
+            if members[name] is not None:
+                members[name] = adapter.validate_json(members[name], context=STORED)
+        for name, enum in self._enums.items():
+            members[name] = enum(members[name])
+        for name in self._instants:
+            # asyncpg takes the calendar's first and last instant for infinite ones, and returns these without a zone.
+            members[name] = members[name] and members[name].replace(tzinfo=UTC)
+        return self._kind(**members, **more)
+
+
+_ORGANIZATIONS = Mapped(Organization, ORGANIZATION_TYPES)
+_ACCOUNTS = Mapped(Account, ACCOUNT_TYPES)
+_BALANCES = {"outstanding": "outstanding", "outstanding_currency_code": "currency_code", "outstanding_as_of": "as_of"}
+_PROFILES = Mapped(PaymentProfile, PROFILE_TYPES)
+_PENDING = Mapped(PendingBinding, PENDING_TYPES)
+_FAN_OUTS = Mapped(FanOut, FAN_OUT_TYPES)
+
+organization_row = _ORGANIZATIONS.row
+profile_row, profile_of = _PROFILES.row, _PROFILES.record
+fan_out_row, fan_out_of = _FAN_OUTS.row, _FAN_OUTS.record
+pending_of = _PENDING.record
 
 
 def account_row(account: Account) -> dict[str, Any]:
-    """Return an account as a row."""
+    """Return an account as a row, in which its balance has columns of its own."""
     balance = account.balance
-    return {
-        "organization": account.organization,
-        "account": account.account,
-        "version": account.version,
-        "phases": account.phases,
-        "sequence": account.sequence,
-        "phase": str(account.phase),
-        "conditions": _CONDITIONS.dump_json(account.conditions).decode(),
-        "display_name": account.display_name,
-        "currency_code": account.currency_code,
-        "payment_terms": _json(account.payment_terms),
-        "preferences": _json(account.preferences),
-        "payment_profile": account.payment_profile,
-        "holds": _HOLDS.dump_json(account.holds).decode(),
-        "closure": _json(account.closure),
-        "activated_at": account.activated_at,
-        "outstanding": balance and balance.outstanding,
-        "outstanding_currency_code": balance and balance.currency_code,
-        "outstanding_as_of": balance and balance.as_of,
-    }
+    return _ACCOUNTS.row(account, **{column: balance and getattr(balance, name) for column, name in _BALANCES.items()})
 
 
 def account_of(row: Mapping[str, Any]) -> Account:
     """Return an account from its row."""
-    balance = None
-    if row["outstanding"] is not None:
-        balance = Balance(
-            outstanding=row["outstanding"],
-            currency_code=row["outstanding_currency_code"],
-            as_of=row["outstanding_as_of"],
-        )
-    return Account(
-        organization=row["organization"],
-        account=row["account"],
-        version=row["version"],
-        phases=row["phases"],
-        sequence=row["sequence"],
-        phase=Phase(row["phase"]),
-        conditions=_CONDITIONS.validate_json(row["conditions"]),
-        display_name=row["display_name"],
-        currency_code=row["currency_code"],
-        payment_terms=row["payment_terms"] and PaymentTerms.model_validate_json(row["payment_terms"]),
-        preferences=row["preferences"] and Preferences.model_validate_json(row["preferences"], context=STORED),
-        payment_profile=row["payment_profile"],
-        holds=_HOLDS.validate_json(row["holds"]),
-        closure=row["closure"] and Closure.model_validate_json(row["closure"]),
-        activated_at=row["activated_at"],
-        balance=balance,
-    )
+    reported = {name: row[column] for column, name in _BALANCES.items()}
+    if reported["as_of"] is None:
+        return _ACCOUNTS.record(row, balance=None)
+    reported["as_of"] = reported["as_of"].replace(tzinfo=UTC)
+    return _ACCOUNTS.record(row, balance=Balance(**reported))
+
+
+def pending_row(pending: PendingBinding) -> dict[str, Any]:
+    """Return a pending binding as a row, by its account."""
+    # Keep unset members unset: expectedAccount means something when it is null.
+    command = pending.command.model_dump_json(exclude_unset=True)
+    return _PENDING.row(pending, account=pending.command.account, command=command)
 
 
 def project_row(project: Project) -> tuple[Any, ...]:
@@ -215,73 +222,3 @@ def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:
         previous_ended_at=row["previous_ended_at"],
     )
     return [known, active]
-
-
-def profile_row(profile: PaymentProfile) -> dict[str, Any]:
-    """Return a payment profile as a row."""
-    row = {name: getattr(profile, name) for name in PROFILE_TYPES}
-    return row | {"origin": _origin_json(profile.origin)}
-
-
-def profile_of(row: Mapping[str, Any]) -> PaymentProfile:
-    """Return a payment profile from its row."""
-    instants = {"expires_at": _aware(row["expires_at"]), "due_at": _aware(row["due_at"])}
-    return PaymentProfile(**{**row, **instants, "origin": _origin_of(row["origin"])})
-
-
-def pending_row(pending: PendingBinding) -> dict[str, Any]:
-    """Return a pending binding as a row."""
-    row = {name: getattr(pending, name) for name in PENDING_TYPES if name != "account"}
-    # What was not said must not be said afterwards: expectedAccount means something when it is null.
-    command = pending.command.model_dump_json(exclude_unset=True)
-    return row | {"account": pending.command.account, "command": command, "origin": _origin_json(pending.origin)}
-
-
-def pending_of(row: Mapping[str, Any]) -> PendingBinding:
-    """Return a pending binding from its row."""
-    return PendingBinding(
-        organization=row["organization"],
-        project=row["project"],
-        number=row["number"],
-        kind=row["kind"],
-        due_at=row["due_at"].replace(tzinfo=UTC),
-        command=BindProject.model_validate_json(row["command"]),
-        source=row["source"],
-        type=row["type"],
-        origin=_origin_of(row["origin"]),
-    )
-
-
-def fan_out_row(fan_out: FanOut) -> dict[str, Any]:
-    """Return a fan-out as a row."""
-    row = {name: getattr(fan_out, name) for name in FAN_OUT_TYPES}
-    return row | {
-        "kind": str(fan_out.kind),
-        "reason": str(fan_out.reason),
-        "origin": _origin_json(fan_out.origin),
-    }
-
-
-def fan_out_of(row: Mapping[str, Any]) -> FanOut:
-    """Return a fan-out from its row."""
-    members = {**row, "kind": NoticeKind(row["kind"]), "reason": PhaseReason(row["reason"])}
-    return FanOut(**{**members, "origin": _origin_of(row["origin"])})
-
-
-def _aware(instant: datetime | None) -> datetime | None:
-    # asyncpg takes the first and the last instant of the calendar for infinite ones, and gives these without a zone.
-    return None if instant is None else instant.replace(tzinfo=UTC)
-
-
-def _json(value: BaseModel | None) -> str | None:
-    return None if value is None else value.model_dump_json()
-
-
-def _origin_json(origin: Origin) -> str:
-    return orjson.dumps(
-        {"caused_by": origin.caused_by, "sender": origin.sender, "passed_on": origin.passed_on}
-    ).decode()
-
-
-def _origin_of(text: str) -> Origin:
-    return Origin(**orjson.loads(text))

@@ -87,10 +87,12 @@ def reassess(
             account = replace(account, activated_at=instant)
         previous = history[-1].phase if history else before.phase if before else None
         history.append(_history(account, previous, entered, context, instant))
-        events.append(_phase_event(account, history[-1], context, instant, reason))
+        told = AccountPhaseChanged.of(history[-1], holds=account.holds, cause=context.cause(reason))
+        events.append(context.outgoing(told, account.key, instant, account.sequence))
     turn = _turn(before, account, history[-1]) if before and history else None
     account, instant = _advanced(replace(account, version=account.version + 1), context)
-    events.append(_changed_event(account, context, instant, reason))
+    changed_event = AccountChanged.of(account, cause=context.cause(reason))
+    events.append(context.outgoing(changed_event, account.key, instant, account.sequence))
     return Transition((account, *history), tuple(events), turn)
 
 
@@ -196,39 +198,3 @@ def _history(
         caused_by=context.origin.caused_by,
         entered_at=instant,
     )
-
-
-def _phase_event(
-    account: Account, entered: PhaseEntered, context: Context, instant: datetime, reason: str | None
-) -> Outgoing:
-    event = AccountPhaseChanged(
-        organization=account.organization,
-        account=account.account,
-        previous_phase=entered.previous_phase,
-        phase=entered.phase,
-        reason=entered.reason,
-        message=entered.message,
-        holds=account.holds,
-        cause=context.cause(reason),
-    )
-    return context.outgoing(event, account.key, instant, account.sequence)
-
-
-def _changed_event(account: Account, context: Context, instant: datetime, reason: str | None) -> Outgoing:
-    event = AccountChanged(
-        organization=account.organization,
-        account=account.account,
-        display_name=account.display_name,
-        phase=account.phase,
-        conditions=account.conditions,
-        holds=account.holds,
-        currency_code=account.currency_code,
-        payment_terms=account.payment_terms,
-        preferences=account.preferences,
-        payment_profile=account.payment_profile,
-        activated_at=account.activated_at,
-        version=account.version,
-        closure=account.closure,
-        cause=context.cause(reason),
-    )
-    return context.outgoing(event, account.key, instant, account.sequence)

@@ -5,9 +5,10 @@ holds what they are made of.
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
@@ -69,6 +70,14 @@ class Said:
 
     __slots__ = ()
     __pydantic_config__: ClassVar = ConfigDict(alias_generator=to_camel, serialize_by_alias=True)
+
+    @classmethod
+    def of(cls, record: Any, **more: Any) -> Self:
+        """Say what a record holds: each member is its field of the same name, unless it is among `more`."""
+        return cls(**{name: getattr(record, name) for name in _members(cls) if name not in more}, **more)
+
+
+_members: Callable[[type], tuple[str, ...]] = cache(lambda said: tuple(field.name for field in fields(said)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,10 +200,8 @@ class AccountPhaseChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountChanged(Event):
-    """The account's state after a command or fact changed it: exactly one, last; its contact is never part of it."""
-
-    topic = Topic.ACCOUNTS
+class AccountState(Said):
+    """What is told of an account; its contact is never part of it."""
 
     organization: str
     account: str
@@ -209,6 +216,14 @@ class AccountChanged(Event):
     activated_at: Instant | None
     version: int
     closure: Closure | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged(AccountState, Event):
+    """The account's state after a command or fact changed it: exactly one, last."""
+
+    topic = Topic.ACCOUNTS
+
     cause: Cause
 
 
