@@ -59,8 +59,7 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
     source = book.account(command.organization, command.from_account)
     target = book.account(command.organization, command.to_account)
     broken = [*existing_account(source, "/fromAccount"), *paying_account(target, "/toAccount")]
-    if source is not None and source.phase is not Phase.ARCHIVED:
-        broken += _transferable(command, source, book)
+    broken += _transferable(command, source, book)
     if broken or source is None or target is None:
         return rejected(broken, account=command.to_account)
     moving = sorted(command.projects or book.bound_projects(source).lowest(MOST_PROJECTS))
@@ -172,14 +171,16 @@ def _shortened(message: str) -> str:
     return message if len(message) <= 100 else f"{message[:99]}…"
 
 
-def _transferable(command: TransferProjects, source: Account, book: Book) -> list[Violation]:
+def _transferable(command: TransferProjects, source: Account | None, book: Book) -> list[Violation]:
+    # Of an account that is absent or archived nothing is asked; how long a list is, is the command's own matter.
+    payer = None if source is None or source.phase is Phase.ARCHIVED else source
     broken = []
-    count = len(command.projects) if command.projects else book.bound_projects(source).count
+    count = len(command.projects) if command.projects else book.bound_projects(payer).count if payer else 0
     if count > MOST_PROJECTS:
         message = f"{count} projects are too many for one transfer, which moves at most {MOST_PROJECTS}: list some"
         field = "/projects" if command.projects else "/fromAccount"
         broken.append(violation(Reason.TOO_MANY_PROJECTS, message, field=field))
-    foreign = [name for name in command.projects or () if not _is_paid_by(source, name, book)]
+    foreign = [name for name in command.projects or () if payer is not None and not _is_paid_by(payer, name, book)]
     if foreign:
         message = f"fromAccount does not pay for {len(foreign)} of the listed projects"
         blockers = {"count": len(foreign), "projects": foreign[:LISTED_PROJECTS]}
