@@ -1,8 +1,10 @@
 """Creating and changing accounts, and placing holds (docs/contract.md section 5)."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from domain.book import Book
 from domain.decision import Context, Decision, rejected
@@ -18,10 +20,14 @@ from schemas.commands import (
     UpdateAccount,
 )
 from schemas.events import Hold, Phase
-from schemas.preferences import Preferences
 from schemas.results import Outcome, Reason, Violation, violation
-from schemas.terms import PaymentTerms
+from schemas.scalars import Patch, Wire
 from schemas.violations import violations_of
+
+_FIELDS = {field.name for field in fields(Account)}
+_CREATED = [name for name in CreateAccount.model_fields if name in _FIELDS]
+_UPDATED = [name for name in UpdateAccount.model_fields if name in _FIELDS]
+"""What a command says of an account is the account's field of the same name; the contact is kept apart."""
 
 
 def create_account(command: CreateAccount, book: Book, context: Context) -> Decision:
@@ -32,15 +38,7 @@ def create_account(command: CreateAccount, book: Book, context: Context) -> Deci
         broken.append(violation(Reason.ACCOUNT_EXISTS, message, field="/account"))
     if broken:
         return rejected(broken, account=command.account)
-    account = Account(
-        organization=command.organization,
-        account=command.account,
-        display_name=command.display_name,
-        currency_code=command.currency_code,
-        payment_terms=command.payment_terms,
-        payment_profile=command.payment_profile,
-        preferences=command.preferences,
-    )
+    account = Account(**{name: _or_nothing(getattr(command, name)) for name in _CREATED})
     contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
     return decide_account(None, account, book, context, contact=contact if command.contact else None)
 
@@ -129,32 +127,26 @@ def decide_account(
 def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple[Account, list[Violation]]:
     """Return the account as the update leaves it, or what is malformed in that."""
     malformed: list[Violation] = []
-    changed = account
-    if command.gives("display_name"):
-        changed = replace(changed, display_name=command.display_name)
-    if command.gives("currency_code"):
-        changed = replace(changed, currency_code=command.currency_code)
-    if command.gives("payment_terms"):
+    changed: dict[str, Any] = {}
+    for name in filter(command.gives, _UPDATED):
+        current, wished = getattr(account, name), getattr(command, name)
         try:
-            patch = command.payment_terms
-            terms = PaymentTerms.model_validate(patch.merged(account.payment_terms)) if patch else None
-            changed = replace(changed, payment_terms=terms)
+            wished = wished.applied_to(current, context.policy) if isinstance(wished, Patch) else wished
         except ValidationError as error:
-            malformed += violations_of(error, ("paymentTerms",))
-    if command.gives("preferences"):
-        try:
-            wished = command.preferences
-            offered = {"policy": context.policy}
-            preferences = (
-                Preferences.model_validate(wished.merged(account.preferences), context=offered) if wished else None
-            )
-            changed = replace(changed, preferences=preferences)
-        except ValidationError as error:
-            malformed += violations_of(error, ("preferences",))
-    if account.activated_at is not None and changed.payment_terms is None:
+            malformed += violations_of(error, (to_camel(name),))
+            continue
+        if _or_nothing(wished) != _or_nothing(current):
+            changed[name] = _or_nothing(wished)
+    if account.activated_at is not None and changed.get("payment_terms", account.payment_terms) is None:
         message = "cannot be cleared once the account was activated"
         malformed.append(violation(Reason.INVALID, message, field="/paymentTerms"))
-    return changed, malformed
+    return replace(account, **changed), malformed
+
+
+def _or_nothing(value: Any) -> Any:
+    """Return a value, or None for an object that says nothing: to have empty preferences is to have none."""
+    says_nothing = isinstance(value, Wire) and all(member is None for _, member in value)
+    return None if says_nothing else value
 
 
 def _update_rules(account: Account, changed: Account, command: UpdateAccount) -> list[Violation]:

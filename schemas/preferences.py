@@ -114,6 +114,8 @@ class PreferencesPatch(Patch):
     is checked in the merged `Preferences`.
     """
 
+    whole = Preferences
+
     tax_registrations: TaxRegistrations | None = None
     invoice_language: LanguageTag | None = None
     invoice_format: InvoiceFormat | None = None

@@ -5,14 +5,14 @@ import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
-from schemas.policy import offered_currency
+from schemas.policy import OperatorPolicy, offered_currency
 from schemas.territories import COUNTRIES
 
 IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
@@ -47,14 +47,17 @@ class Wire(BaseModel):
 
 
 class Patch(Wire):
-    """Base of what an update gives: a member that is absent stays as it is, null clears it."""
+    """Base of what an update gives of `whole`: a member that is absent stays as it is, null clears it."""
 
-    def merged(self, current: Wire | None) -> dict[str, Any]:
-        """Return the members, by field name, of what results from applying this to `current`: yet to be validated."""
+    whole: ClassVar[type[Wire]]
+
+    def applied_to(self, current: Wire | None, policy: OperatorPolicy | None = None) -> Wire:
+        """Return what results from applying this to `current`. Raises ValidationError, in the words of the wire."""
         members = {} if current is None else dict(current)
         for name in self.model_fields_set:
             members[name] = getattr(self, name)
-        return {name: value for name, value in members.items() if value is not None}
+        said = {to_camel(name): value for name, value in members.items() if value is not None}
+        return self.whole.model_validate(said, context={"policy": policy})
 
 
 def is_identifier(value: object) -> bool:

@@ -62,6 +62,8 @@ class PaymentTerms(Wire):
 class PaymentTermsPatch(Patch):
     """Terms as an update gives them: each member given replaces, null takes it back to its default."""
 
+    whole = PaymentTerms
+
     net_days: NetDays | None = None
     invoice_frequency: InvoiceFrequency | None = None
     invoice_day_of_month: DayOfMonth | None = None

@@ -79,7 +79,9 @@ def update(account: Account, data: dict[str, Any]) -> list[str]:
             faults.append("Invalid")
     if "preferences" in data:
         given = data["preferences"]
-        changed["preferences"] = None if given is None else without_nulls((before["preferences"] or {}) | given)
+        merged = {} if given is None else (before["preferences"] or {}) | given
+        # To have preferences that say nothing is to have none.
+        changed["preferences"] = {name: said for name, said in merged.items() if said} or None
     if "contact" in data:
         changed["contact"] = data["contact"]
     if before["activated"] and changed["terms"] is None:

@@ -31,6 +31,7 @@ PREFERENCES: tuple[dict[str, Any] | None, ...] = (
     {},
     {"invoiceFormat": "Pdf"},
     {"invoiceFormat": None, "dataResidency": "Eu"},
+    {"taxRegistrations": [], "dataResidency": None},
 )
 CONTACTS = (None, {"name": "Mae", "emails": ["mae@example.com"]}, {"name": "Jo", "emails": ["jo@example.com"]})
 

@@ -129,9 +129,9 @@ def test_an_update_merges_at_the_first_level() -> None:
         e_invoicing=EInvoicing(standard="XRechnung", address="04011000-12345-03"),
     )
 
-    def updated(**members: Any) -> Preferences:
+    def updated(**members: Any) -> Any:
         patch = PreferencesPatch.model_validate(members, by_alias=True, by_name=False)
-        return Preferences.model_validate(patch.merged(current))
+        return patch.applied_to(current)
 
     assert updated() == current
     assert updated(invoiceLanguage=None, invoiceFormat="Xml") == current.model_copy(
@@ -186,10 +186,7 @@ def test_what_is_stored_is_not_checked_again() -> None:
     kept = Preferences.model_validate(stored, context=STORED)
     assert kept.model_dump(mode="json", by_alias=True, exclude_none=True) == stored
     # An update of something else leaves it alone.
-    merged = Preferences.model_validate(
-        PreferencesPatch.model_validate({"invoiceFormat": "Pdf", "eInvoicing": None}).merged(kept)
-        | {"invoice_language": "de"}
-    )
+    merged: Any = PreferencesPatch(invoice_format="Pdf", invoice_language="de", e_invoicing=None).applied_to(kept)
     assert merged.tax_registrations == kept.tax_registrations
 
 
@@ -201,9 +198,10 @@ def test_a_registration_that_a_standard_needs_cannot_go_alone(gone: Any) -> None
     )
     patch = PreferencesPatch.model_validate({"taxRegistrations": gone})
     with pytest.raises(ValueError, match="needs a tax registration"):
-        Preferences.model_validate(patch.merged(current))
+        patch.applied_to(current)
     patch = PreferencesPatch.model_validate({"taxRegistrations": gone, "eInvoicing": None})
-    assert Preferences.model_validate(patch.merged(current)).e_invoicing is None
+    applied: Any = patch.applied_to(current)
+    assert applied.e_invoicing is None
 
 
 def test_the_operator_narrows_where_data_may_be_kept() -> None:
