@@ -26,6 +26,7 @@ FROM python:3.13-slim-trixie
 COPY --from=build /opt/whopays /opt/whopays
 ENV PATH="/opt/whopays/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
+    WHOPAYS_METRICS_ADDRESS=0.0.0.0 \
     WHOPAYS_METRICS_PORT=9100
 
 # A number, so that an orchestrator can tell that it is not root.

@@ -3,22 +3,23 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, TextClause, event, make_url, text
+from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-_CONNECT_SECONDS = 10
+from db.address import DatabaseUnreachable, connect_arguments, engine_url
+
+_COMMAND_SECONDS = 90.0
 _SESSION = {
-    "application_name": "whopays",
     "timezone": "UTC",
     "statement_timeout": "45s",
     "lock_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
-    # Of a client that stands still in the middle of a statement this alone makes an end.
+    # Only this limit ends a transaction whose client hangs in the middle of a statement.
     "transaction_timeout": "60s",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
@@ -31,27 +32,25 @@ _SESSION = {
 
 
 def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
-    """Return an engine for `postgresql://` or `postgresql+asyncpg://` addresses; connections are checked before use."""
+    """Return an engine; connections are checked before use. Raises BadAddress."""
+    arguments = connect_arguments(database_url)
+    arguments["server_settings"] |= _SESSION
     engine = create_async_engine(
-        _asyncpg_url(database_url),
+        engine_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"server_settings": _SESSION, "timeout": _CONNECT_SECONDS, "command_timeout": 90},
+        async_creator=partial(_connect, command_timeout=_COMMAND_SECONDS, **arguments),
     )
     event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
+    event.listen(engine.sync_engine, "handle_error", _say_whose_it_is)
     return engine
 
 
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """Yield a connection outside of the pool, for LISTEN; it ends without a word to a server that may be gone."""
-    url = _asyncpg_url(database_url).set(drivername="postgresql")
-    connection = await asyncpg.connect(
-        url.render_as_string(hide_password=False),
-        timeout=_CONNECT_SECONDS,
-        server_settings={"application_name": "whopays"},
-    )
+    connection = await _connect(**connect_arguments(database_url))
     try:
         yield connection
     finally:
@@ -77,6 +76,20 @@ async def fetch(connection: AsyncConnection, statement: TextClause, /, **values:
     return rows
 
 
+async def _connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    try:
+        return await asyncpg.connect(**arguments)
+    except OSError as error:
+        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
+
+
+def _say_whose_it_is(context: ExceptionContext) -> None:
+    """Have an error of the network that meets a statement say that it is the database's."""
+    error = context.original_exception
+    if isinstance(error, OSError) and not isinstance(error, DatabaseUnreachable):
+        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
+
+
 def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
     """Have a connection replaced whose BEGIN once failed, as by a cancellation: asyncpg only sets savepoints on it."""
     if getattr(context.original_exception, "sqlstate", None) == asyncpg.NoActiveSQLTransactionError.sqlstate:
@@ -98,7 +111,3 @@ def _numbered(statement: TextClause) -> tuple[str, list[str]]:
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _NOTHING = text("SELECT")
-
-
-def _asyncpg_url(database_url: str) -> URL:
-    return make_url(database_url).set(drivername="postgresql+asyncpg")

@@ -21,6 +21,7 @@ from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.publishing.relay import Relay
 from workers.runtime.metrics import Metrics
+from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.timers import Timers
@@ -29,8 +30,10 @@ from workers.topics.admission import admit
 _CONSUMERS = (PROJECTS, PAYMENT_PROFILES, ADMIN_COMMANDS)
 _PING_SECONDS = 5.0
 _METADATA_MS = 15_000
-_END_SECONDS = 3.5
-_LAST_SECONDS = 1.0
+LATE_SECONDS = 3.5
+"""How much later than `stop_seconds` a process that stops is cut short."""
+LAST_SECONDS = 1.0
+"""How long what is cut short has to end, and so has each other thing that waits for a server."""
 
 logger = structlog.get_logger()
 
@@ -49,7 +52,7 @@ class Process:
         self._stopping = asyncio.Event()
         self._stopping_since = 0.0
         self._failure: BaseException | None = None
-        self._metrics = Metrics()
+        self._metrics = Metrics(self._roles)
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
@@ -94,12 +97,12 @@ class Process:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + _END_SECONDS)
+        _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + LATE_SECONDS)
         if late:
             # Nothing is lost by it: what was not acknowledged is read again, what was not published is published later.
             logger.warning("stopped_late", installation=self._settings.installation)
             running.cancel()
-            await asyncio.wait([running], timeout=_LAST_SECONDS)
+            await asyncio.wait([running], timeout=LAST_SECONDS)
             if self._failure is not None:
                 raise self._failure
         else:
@@ -111,6 +114,9 @@ class Process:
         self.app.exit()
 
     async def _check(self) -> None:
+        settings = self._settings
+        if settings.metrics_port:
+            MetricsServer(settings.metrics_address, settings.metrics_port, self._metrics.registry)
         await check(
             self._engine,
             self._settings.installation,
@@ -120,8 +126,6 @@ class Process:
         await admit(self._engine, self._settings)
 
     async def _begin(self) -> None:
-        if self._settings.metrics_port:
-            self._metrics.serve(self._settings.metrics_port)
         if Role.RELAY in self._roles:
             relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.RELAY, relay.run())))
@@ -171,10 +175,10 @@ class Process:
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late, timeout=_LAST_SECONDS)
+                await asyncio.wait(late, timeout=LAST_SECONDS)
         with contextlib.suppress(TimeoutError):
             # Closing a connection waits for a server, which may not answer.
-            async with asyncio.timeout(_LAST_SECONDS):
+            async with asyncio.timeout(LAST_SECONDS):
                 await self._engine.dispose()
         logger.info("stopped", installation=self._settings.installation)
         if self._failure is not None:

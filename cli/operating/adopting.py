@@ -23,6 +23,7 @@ from workers.publishing.packing import LogDamaged
 from workers.publishing.restoring import restore_positions as restore
 from workers.runtime.settings import Settings
 from workers.topics.admission import adopt as adopt_topics
+from workers.topics.admission import insist_on_prefix
 
 
 def adopt(
@@ -91,6 +92,7 @@ def restore_positions(as_json: AsJson = False) -> None:
 
     async def work() -> dict[int, tuple[int, int]]:
         async with _database(settings) as engine:
+            await insist_on_prefix(engine, settings)
             return await restore(engine, settings)
 
     with reaching(settings):

@@ -12,7 +12,8 @@ from cli.terminal.output import AsJson, print_json
 
 _OLDEST_HEARTBEAT_SECONDS = 30.0
 _TIMEOUT_SECONDS = 3.0
-_HEARTBEAT = re.compile(r'^whopays_role_heartbeat_seconds\{role="([^"]+)"\} (\S+)$', re.MULTILINE)
+_LOOPBACK = "127.0.0.1"
+_HEARTBEAT = re.compile(r'^whopays_role_heartbeat_timestamp_seconds\{role="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 
 def health(as_json: AsJson = False) -> None:
@@ -20,7 +21,7 @@ def health(as_json: AsJson = False) -> None:
 
     Role by role, asked at WHOPAYS_METRICS_PORT. Exit status 1 when a role is silent, or when there is none.
     """
-    ages = _heartbeat_ages(_port())
+    ages = _heartbeat_ages(_host(), _port())
     silent = [role for role, age in ages.items() if age > _OLDEST_HEARTBEAT_SECONDS]
     if as_json:
         print_json({"healthy": bool(ages) and not silent, "secondsSinceLastSignOfLife": ages})
@@ -52,15 +53,21 @@ def _port() -> int:
     return port
 
 
-def _heartbeat_ages(port: int) -> dict[str, float]:
+def _host() -> str:
+    """Return where to ask for what is served at the address of the metrics; all addresses have the loopback one."""
+    said = said_here().get("metrics_address") or running_here().get("metrics_address") or _LOOPBACK
+    return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(said, said)  # noqa: S104 - asked, not listened on
+
+
+def _heartbeat_ages(host: str, port: int) -> dict[str, float]:
     """Ask a process on this host for the seconds since each role's last sign of life."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+    connection = HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
     except (OSError, HTTPException) as error:
         raise CommandFailed(
-            f"No whopays process answers at http://127.0.0.1:{port}/metrics: {error}. Is whopays run running?"
+            f"No whopays process answers at {host}, port {port}: {error}. Is whopays run running?"
         ) from None
     finally:
         connection.close()

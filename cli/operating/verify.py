@@ -9,13 +9,13 @@ from typing import Annotated
 import structlog
 import typer
 from aiokafka.errors import KafkaError
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.exported import NotExported, check_exported
 from audit.findings import Finding, Promise
 from audit.installation import audited
+from audit.metrics import AuditMetrics
 from cli.operating.progress import shown_progress
 from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
@@ -27,7 +27,11 @@ from db.errors import is_transient
 from db.migrate import check
 from workers.publishing.positions import PositionsUnreadable
 from workers.runtime.logs import set_up_logs
+from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.settings import Settings
+from workers.topics.admission import insist_on_prefix
+
+_RETRY_SECONDS = 10.0
 
 logger = structlog.get_logger()
 
@@ -67,6 +71,7 @@ async def _once(settings: Settings, as_json: bool) -> int:
     engine = create_engine(settings.database_url, pool_size=2)
     try:
         await check(engine, settings.installation, settings.shards, only_reads=True)
+        await insist_on_prefix(engine, settings)
         with shown_progress() as progress:
             async with aclosing(audited(settings, engine, progress)) as findings:
                 async for finding in findings:
@@ -90,30 +95,29 @@ def _offline(path: Path, as_json: bool) -> int:
 
 
 async def _watch(settings: Settings, every: float) -> None:
-    registry = CollectorRegistry()
-    broken = Gauge("whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=registry)
-    audits = Counter("whopays_audits", "Audits that came to their end", registry=registry)
-    ended = Gauge("whopays_last_audit_seconds", "Unix time of the last audit's end", registry=registry)
+    metrics = AuditMetrics()
     if settings.metrics_port:
-        start_http_server(settings.metrics_port, registry=registry)
+        MetricsServer(settings.metrics_address, settings.metrics_port, metrics.registry)
     engine = create_engine(settings.database_url, pool_size=2)
+    showing_life = asyncio.create_task(metrics.show_life())
     try:
         await check(engine, settings.installation, settings.shards, only_reads=True)
+        await insist_on_prefix(engine, settings)
         while True:
             try:
                 found = await _audit(settings, engine)
             except Exception as error:
                 if not (is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)):
                     raise
+                metrics.interrupted()
                 logger.warning("audit_interrupted", error=type(error).__name__)
+                await asyncio.sleep(min(every, _RETRY_SECONDS))
             else:
-                for promise in Promise:
-                    broken.labels(promise).set(found[promise])
-                audits.inc()
-                ended.set_to_current_time()
+                metrics.audited(found)
                 logger.info("audited", findings=found.total())
-            await asyncio.sleep(every)
+                await asyncio.sleep(every)
     finally:
+        showing_life.cancel()
         await engine.dispose()
 
 

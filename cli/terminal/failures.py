@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EPIPE
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from cli.terminal.ending import CommandFailed
+from db.address import BadAddress, DatabaseUnreachable, shown_address
 from db.reading_positions import ReadingWentBack
 from db.refusal import DatabaseRefused
 from db.sealing import Unopenable
@@ -18,15 +19,20 @@ from embedded import EmbeddedError
 from workers.consuming.start_positions import TopicWentBack
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import PositionsUnreadable
+from workers.runtime.metrics_server import MetricsNotServed
 from workers.runtime.settings import MissingKey, Settings
 from workers.topics.admission import KafkaRefused
 from workers.topics.cluster import TopicMissing
 
+_UNSUPPORTED = "unsupported startup parameter"
+
 _ON_PURPOSE = (
+    BadAddress,
     DatabaseRefused,
     EmbeddedError,
     KafkaRefused,
     LogDamaged,
+    MetricsNotServed,
     MissingKey,
     ReadingWentBack,
     TopicMissing,
@@ -44,6 +50,8 @@ def in_words(error: Exception) -> str | None:
         case SettingsError():
             # Its message names the field and where it was read from, but no value.
             return f"The settings cannot be read: {error}. Lists are written as JSON."
+        case OSError() if error.errno != EPIPE:  # whoever read the output may have ended
+            return _trouble(error)
         case _:
             return str(error) if isinstance(error, _ON_PURPOSE) else None
 
@@ -53,10 +61,6 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Turn what a database or a broker that cannot be used raises into CommandFailed."""
     try:
         yield
-    except ArgumentError:
-        raise CommandFailed(
-            "WHOPAYS_DATABASE_URL is not an address such as postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
-        ) from None
     except PositionsUnreadable as error:
         raise CommandFailed(f"{error}. Look whether all of its brokers run: whopays topics check") from error
     except KafkaError as error:
@@ -64,8 +68,14 @@ def reaching(settings: Settings) -> Iterator[None]:
             f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_kafka_trouble(error)}\n"
             "Check WHOPAYS_KAFKA_BOOTSTRAP_SERVERS and that the broker runs, or start one with: whopays dev"
         ) from error
-    except (DBAPIError, PostgresError, InterfaceError, OSError) as error:
+    except (DBAPIError, PostgresError, InterfaceError, DatabaseUnreachable) as error:
         raise CommandFailed(_database_trouble(settings, error)) from error
+
+
+def _trouble(error: OSError) -> str:
+    """Return what the system says, and of which file."""
+    words = error.strerror or _words(error)
+    return f"{error.filename}: {words}" if error.filename else words
 
 
 def _kafka_trouble(error: KafkaError) -> str:
@@ -74,9 +84,14 @@ def _kafka_trouble(error: KafkaError) -> str:
 
 def _database_trouble(settings: Settings, error: Exception) -> str:
     cause = error.orig.__cause__ or error.orig if isinstance(error, DBAPIError) and error.orig else error
-    where = make_url(settings.database_url).render_as_string(hide_password=True)
+    where = shown_address(settings.database_url)
     if isinstance(cause, UndefinedTableError):
         return f"The database at {where} has no tables of whopays yet.\nRun: whopays migrate"
+    if _UNSUPPORTED in str(cause):
+        return (
+            f"PostgreSQL at {where} is behind a PgBouncer that refuses the limits of a session: {_words(cause)}\n"
+            'Connect to the server itself, or see "Behind PgBouncer" in docs/operations.md.'
+        )
     return (
         f"PostgreSQL at {where} cannot be used: {_words(cause)}\n"
         "Check WHOPAYS_DATABASE_URL and that the server runs, or start one with: whopays dev"

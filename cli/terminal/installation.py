@@ -20,7 +20,7 @@ RUNNING = HOME / "running.json"
 WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards"})
 """Settings that say which installation is meant."""
 
-_LENT = WHICH | {"metrics_port", "encryption_key_id"}
+_LENT = WHICH | {"metrics_address", "metrics_port", "encryption_key_id"}
 _PREFIX = "whopays_"
 
 

@@ -163,7 +163,7 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
     await recreate(quiet_installation, Topic.ADMIN_COMMANDS)
     worker = running or await quiet_installation.launch(*ALL_ROLES)
     assert await worker.process.wait() != 0
-    await worker.logged("made anew")
+    await worker.logged("re-created")
     await worker.logged("topics adopt")
     await give_up_for_dead(quiet_installation, points.CONSUMERS)
     (await whopays_of(quiet_installation)("topics", "adopt")).expect(0)

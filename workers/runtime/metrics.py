@@ -1,50 +1,79 @@
-"""What a process counts, for Prometheus."""
+"""What a process counts, for Prometheus; docs/operations.md says when to look at which."""
 
+import sys
 import time
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from domain.messages import Folded
-from workers.runtime.roles import Role
+from schemas.records import DeadLetterReason
+from schemas.results import Outcome
+from workers.runtime.roles import ALL_ROLES, BATCH_ROLES, CONSUMERS, Role
 
 
-class Metrics:
-    """The counters of one process."""
+class Heartbeats:
+    """When each role of a process last showed that it makes progress, beside what every process says of itself."""
 
     def __init__(self) -> None:
+        # Instants of creation as gauges of their own would be half of all series, and nobody asks for them.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        self._commands = self._counter("commands", "Commands answered", "outcome")
-        self._repeats = self._counter(
-            "commands_repeated", "Commands sent again with the same meaning, which change nothing"
-        )
-        self._stale = self._counter("facts_stale", "Facts that were known already, or are older than what is known")
-        self._dead = self._counter("dead_letters", "Records that could not be answered", "reason")
-        self._mismatches = self._counter("key_mismatch", "Records whose key was not their organization")
-        self._retries = self._counter("batch_retries", "Batches tried again because the database was away or busy")
-        self._batches = Histogram(
-            "whopays_batch_seconds", "Time from reading a batch to its commit", ["role"], registry=self.registry
-        )
-        self._lost = self._counter(
-            "records_lost", "Offsets that were deleted from a topic before they were read", "role"
-        )
-        self._published = self._counter("events_published", "Events that the relay published")
-        self._unpublished = Gauge(
-            "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
-        )
+        ProcessCollector(registry=self.registry)
+        Gauge(
+            "whopays_build_info",
+            "Always 1; the labels say what runs here",
+            ["version", "python"],
+            registry=self.registry,
+        ).labels(version("whopays"), ".".join(map(str, sys.version_info[:3]))).set(1)
         self._heartbeat = Gauge(
-            "whopays_role_heartbeat_seconds",
+            "whopays_role_heartbeat_timestamp_seconds",
             "Unix time of a role's last sign of life",
             ["role"],
             registry=self.registry,
         )
 
-    def serve(self, port: int) -> None:
-        """Answer on a port of this host with the counters."""
-        start_http_server(port, registry=self.registry)
-
-    def alive(self, role: Role) -> None:
-        """Note that a role gets on, or found that there was nothing to do."""
+    def alive(self, role: Role | str) -> None:
+        """Note that a role made progress, or found that there was nothing to do."""
         self._heartbeat.labels(role).set(time.time())
+
+
+class Metrics(Heartbeats):
+    """The counters of a process of workers; every series whose labels are known begins at 0."""
+
+    def __init__(self, roles: Sequence[Role] = ALL_ROLES) -> None:
+        super().__init__()
+        self._commands = self._counter("commands", "Commands answered", "outcome", Outcome)
+        self._repeats = self._counter(
+            "commands_repeated", "Commands sent again with the same meaning, which change nothing"
+        )
+        self._stale = self._counter("facts_stale", "Facts that were known already, or are older than what is known")
+        self._dead = self._counter("dead_letters", "Records that could not be answered", "reason", DeadLetterReason)
+        self._mismatches = self._counter("key_mismatch", "Records whose key was not their organization")
+        self._retries = self._counter("batch_retries", "Batches tried again because the database was away or busy")
+        self._batches = Histogram(
+            "whopays_batch_seconds", "Time from reading a batch to its commit", ["role"], registry=self.registry
+        )
+        for role in _in_both(BATCH_ROLES, roles):
+            self._batches.labels(role)
+        self._lost = self._counter(
+            "records_lost",
+            "Offsets that were deleted from a topic before they were read",
+            "role",
+            _in_both(CONSUMERS, roles),
+        )
+        self._published = self._counter("events_published", "Events that the relay published")
+        self._unpublished = Gauge(
+            "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
+        )
 
     def decided(self, role: Role, folded: Folded, mismatches: int, seconds: float) -> None:
         """Count a committed batch."""
@@ -70,5 +99,12 @@ class Metrics:
         self._published.inc(events)
         self._unpublished.set(unpublished)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"whopays_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, label: str | None = None, values: Iterable[str] = ()) -> Counter:
+        counter = Counter(f"whopays_{name}", text, [label] if label else [], registry=self.registry)
+        for value in values:
+            counter.labels(value)
+        return counter
+
+
+def _in_both(some: Sequence[Role], others: Sequence[Role]) -> list[Role]:
+    return [role for role in some if role in others]

@@ -14,3 +14,8 @@ class Role(StrEnum):
 
 
 ALL_ROLES = tuple(Role)
+CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
+BATCH_ROLES = (*CONSUMERS, Role.TIMERS)
+"""The roles that decide in batches."""
+AUDIT = "audit"
+"""What `whopays verify --watch` is called where roles show that they are alive; `whopays run` does not play it."""

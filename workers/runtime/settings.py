@@ -1,9 +1,13 @@
 """All settings, from the environment (`WHOPAYS_…`) or a `.env` file; docs/settings.md is their table."""
 
 import json
+import os
 from base64 import b64decode
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -13,6 +17,11 @@ from schemas.policy import OperatorPolicy
 Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 
+_ENV_FILE = ".env"
+_OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES"})
+"""Variables of the embedded servers and of the acceptance cases, which are no settings."""
+
+
 class MissingKey(Exception):
     """No key-encryption key is configured, or not the one that is named."""
 
@@ -20,7 +29,7 @@ class MissingKey(Exception):
 class Settings(BaseSettings):
     """What an operator configures. Every field's description is its line in docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix="WHOPAYS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="WHOPAYS_", env_file=_ENV_FILE, extra="ignore", frozen=True)
 
     database_url: str = Field(
         default="postgresql://localhost/whopays",
@@ -111,6 +120,10 @@ class Settings(BaseSettings):
     stop_seconds: float = Field(
         default=5.0, gt=0, description="Time that a stopping process allows its batches to finish, in seconds."
     )
+    metrics_address: str = Field(
+        default="127.0.0.1",
+        description="Address of this host to serve the metrics at; `0.0.0.0` or `::` for all addresses.",
+    )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port for metrics and for `whopays health`; 0 for none."
     )
@@ -172,6 +185,26 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """Return a topic's name with its prefix."""
         return f"{self.topic_prefix}{name}"
+
+
+def unknown_variables() -> list[str]:
+    """Return a line for each variable of the environment, or of `.env`, that looks like a setting and is none.
+
+    Nothing is said of values: a misspelt variable may hold a password.
+    """
+    prefix = str(Settings.model_config.get("env_prefix"))
+    known = sorted(name.upper() for name in Settings.model_fields)
+    said = {*os.environ, *(dotenv_values(_ENV_FILE) if Path(_ENV_FILE).exists() else ())}
+    unknown = {name for name in said if name.upper().startswith(prefix)} - _OF_OTHERS
+    lines = []
+    for name in sorted(unknown):
+        setting = name.upper().removeprefix(prefix)
+        if setting in known:
+            continue
+        nearest = get_close_matches(setting, known, n=1)
+        hint = f" Did you mean {prefix}{nearest[0]}?" if nearest else " See docs/settings.md."
+        lines.append(f"{name} is none of the settings, and counts for nothing.{hint}")
+    return lines
 
 
 def settings_table() -> str:

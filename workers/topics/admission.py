@@ -3,6 +3,7 @@
 KafkaRefused
 ├── UnsafeTopics   a topic is missing, or its settings would break what is promised
 └── ForeignTopics  the cluster, a topic or its number of partitions is not the one that the installation worked with
+    └── OtherPrefix  the names of the topics begin with something else
 """
 
 import asyncio
@@ -39,11 +40,32 @@ class ForeignTopics(KafkaRefused):
     """The cluster, a topic or its number of partitions is not the one that the installation worked with."""
 
 
+class OtherPrefix(ForeignTopics):
+    """The names of the installation's topics begin with something else than the settings say."""
+
+
+async def insist_on_prefix(engine: AsyncEngine, settings: Settings) -> None:
+    """Raise OtherPrefix where the topics that the installation is known to work with begin with another prefix.
+
+    This comes before any comparison of topics: under a wrong prefix all are missing, and to create them would be wrong.
+    """
+    async with engine.connect() as connection:
+        before = await known(connection)
+    others = {one.name.removesuffix(one.topic) for one in before.values()} - {settings.topic_prefix}
+    if before and others:
+        raise OtherPrefix(
+            f"The installation's topics begin with {', '.join(sorted(others))}; WHOPAYS_TOPIC_PREFIX says "
+            f"{settings.topic_prefix or 'nothing'}.\nCorrect it. If the topics are meant to have other names from now "
+            'on, read "What whopays refuses to start on" in docs/operations.md.'
+        )
+
+
 async def admit(engine: AsyncEngine, settings: Settings) -> None:
-    """Make sure that the topics are those of this installation, and safe; note them when it is the first time.
+    """Make sure that the topics are those of this installation, and safe; note them the first time.
 
     Raises KafkaRefused, KafkaConnectionError when no broker answers, and KafkaError when none goes on answering.
     """
+    await insist_on_prefix(engine, settings)
     cluster = await _described(settings)
     found = differences(cluster, settings)
     if breaking := [difference for difference in found if difference.breaks]:
@@ -75,7 +97,9 @@ async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
     cluster = await _described(settings)
     now = as_known(cluster, settings)
     if missing := [name for name in topic_names(settings) if name not in cluster.topics]:
-        raise UnsafeTopics(f"There is no topic {', '.join(missing)}.\nRun: whopays topics create")
+        raise UnsafeTopics(
+            f"There is no topic {', '.join(missing)}.\nIf WHOPAYS_TOPIC_PREFIX is right, run: whopays topics create"
+        )
     async with engine.begin() as connection:
         before = await known(connection)
         changes = list(changed(before, now))
@@ -108,7 +132,7 @@ def changed(before: Mapping[str, KnownTopic], now: Mapping[str, KnownTopic]) -> 
         if found.name != known_topic.name:
             yield f"{topic} is {found.name}, and was {known_topic.name}"
         elif not moves and found.topic_id and known_topic.topic_id and found.topic_id != known_topic.topic_id:
-            yield f"{found.name} was deleted and made anew: its id is {found.topic_id}, and was {known_topic.topic_id}"
+            yield f"{found.name} was deleted and re-created: its id is {found.topic_id}, and was {known_topic.topic_id}"
         if found.partitions != known_topic.partitions:
             keys = "commands and facts" if topic in INPUT_TOPICS else "events"
             yield (
@@ -122,7 +146,7 @@ def _is_another(before: KnownTopic, now: KnownTopic) -> bool:
 
 
 async def _described(settings: Settings) -> Cluster:
-    """Ask for the topics, patiently: what was made a moment ago may not be known to every broker yet."""
+    """Ask for the topics, patiently: not every broker knows yet what was created a moment ago."""
     began = time.monotonic()
     async with administration(settings) as client:
         while True:

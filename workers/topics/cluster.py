@@ -52,7 +52,9 @@ async def partitions_of(client: AIOKafkaAdminClient, names: Sequence[str]) -> li
     described = await client.describe_topics(list(names))
     missing = [topic["topic"] for topic in described if topic["error_code"]]
     if missing:
-        raise TopicMissing(f"Kafka has no topic {missing[0]}.\nRun: whopays topics create")
+        raise TopicMissing(
+            f"Kafka has no topic {missing[0]}.\nIf WHOPAYS_TOPIC_PREFIX is right, run: whopays topics create"
+        )
     return [TopicPartition(topic["topic"], item["partition"]) for topic in described for item in topic["partitions"]]
 
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from aiokafka.admin import NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import text
 
 from db.engine import create_engine
@@ -17,9 +17,10 @@ from embedded import Addresses
 from tests.support.command_line import Whopays
 from tests.support.installations import administer, database_url, drop_database
 from tests.support.waiting import until
+from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.settings import Settings
-from workers.topics.cluster import administration
-from workers.topics.plan import check_topics, create_topics
+from workers.topics.cluster import administration, describe
+from workers.topics.plan import check_topics, create_topics, topic_names
 
 
 @pytest_asyncio.fixture
@@ -52,15 +53,20 @@ async def test_a_database_of_something_else_is_left_alone(whopays: Whopays, empt
     assert "not whopays' (precious)" in refused.expect(1).err
 
 
-async def test_topics_are_created_and_checked(whopays: Whopays, services: Addresses) -> None:
+async def test_topics_are_created_and_checked(whopays: Whopays, services: Addresses, empty_database: str) -> None:
     prefix = f"t{uuid4().hex[:8]}."
-    environment = {"WHOPAYS_TOPIC_PREFIX": prefix, "WHOPAYS_TOPIC_PARTITIONS": "3"}
+    environment = {
+        "WHOPAYS_TOPIC_PREFIX": prefix,
+        "WHOPAYS_TOPIC_PARTITIONS": "3",
+        # One that knows of no topics yet.
+        "WHOPAYS_DATABASE_URL": empty_database,
+    }
     settings = Settings(
         kafka_bootstrap_servers=services.kafka_bootstrap_servers, topic_prefix=prefix, topic_partitions=3
     )
     assert "whopays topics create" in (await whopays("topics", "check", **environment)).expect(1).out
     missing = await whopays("send", "BindProject", "--organization", "acme", **environment)
-    assert "Run: whopays topics create" in missing.expect(1).err
+    assert "run: whopays topics create" in missing.expect(1).err
 
     async with administration(settings) as client:
         await client.create_topics([NewTopic(f"{prefix}bindings", 2, 1, topic_configs={"cleanup.policy": "delete"})])
@@ -84,6 +90,27 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
     assert "as they should be" in (await whopays("topics", "check", **environment)).expect(0).out
 
 
+@pytest.mark.parametrize("database", (None, "postgresql://me:hidden@127.0.0.1:1/x"), ids=("known", "away"))
+async def test_topics_of_another_prefix_are_not_created_by_mistake(
+    whopays: Whopays, services: Addresses, database: str | None
+) -> None:
+    prefix = f"t{uuid4().hex[:8]}."
+    environment = {"WHOPAYS_TOPIC_PREFIX": prefix} | ({"WHOPAYS_DATABASE_URL": database} if database else {})
+    settings = Settings(kafka_bootstrap_servers=services.kafka_bootstrap_servers, topic_prefix=prefix)
+    if database is None:
+        refused = (await whopays("topics", "create", **environment)).expect(1).err
+        assert f"WHOPAYS_TOPIC_PREFIX says {prefix}" in refused
+        assert "--new-prefix" in refused
+        assert f"WHOPAYS_TOPIC_PREFIX says {prefix}" in (await whopays("topics", "check", **environment)).expect(2).err
+        assert f"WHOPAYS_TOPIC_PREFIX says {prefix}" in (await whopays("verify", **environment)).expect(2).err
+        async with administration(settings) as client:
+            assert (await describe(client, topic_names(settings))).topics == {}
+    flag = () if database else ("--new-prefix",)
+    assert len((await whopays("topics", "create", "--json", *flag, **environment)).expect(0).document["created"]) == 9
+    async with administration(settings) as client:
+        await client.delete_topics(topic_names(settings))
+
+
 async def _is_missing(settings: Settings, topic: str) -> bool:
     try:
         differences = await check_topics(settings)
@@ -94,9 +121,9 @@ async def _is_missing(settings: Settings, topic: str) -> bool:
 
 async def test_health_is_each_roles_sign_of_life(whopays: Whopays) -> None:
     registry = CollectorRegistry()
-    heartbeat = Gauge("whopays_role_heartbeat_seconds", "Sign of life", ["role"], registry=registry)
-    server, thread = start_http_server(0, "127.0.0.1", registry=registry)
-    environment = {"WHOPAYS_METRICS_PORT": str(server.server_port)}
+    heartbeat = Gauge("whopays_role_heartbeat_timestamp_seconds", "Sign of life", ["role"], registry=registry)
+    server = MetricsServer("127.0.0.1", 0, registry)
+    environment = {"WHOPAYS_METRICS_PORT": str(server.port)}
     try:
         assert "started no role" in (await whopays("health", **environment)).expect(1).err
         heartbeat.labels("relay").set(time.time())
@@ -107,9 +134,7 @@ async def test_health_is_each_roles_sign_of_life(whopays: Whopays) -> None:
         assert "projects: silent" in silent.out
         assert (await whopays("health", "--json", **environment)).expect(1).document["healthy"] is False
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        server.close()
     assert "No whopays process answers" in (await whopays("health", **environment)).expect(1).err
     assert "Set WHOPAYS_METRICS_PORT" in (await whopays("health", WHOPAYS_METRICS_PORT="0")).expect(1).err
 

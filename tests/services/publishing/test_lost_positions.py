@@ -60,7 +60,7 @@ async def _made_anew(installation: Installation) -> None:
     """Delete relay-positions, make it anew, and let the processes work with it."""
     await delete_topic(installation, Topic.RELAY_POSITIONS)
     await create_topics(installation.settings)
-    await _ends_in_failure(await installation.launch(), "was deleted and made anew")
+    await _ends_in_failure(await installation.launch(), "was deleted and re-created")
 
 
 async def _without_records(installation: Installation) -> None:
@@ -115,7 +115,7 @@ async def test_positions_that_are_gone(quiet_installation: Installation, lose: L
 
     await lose(installation)
     if lose is _made_anew:
-        assert "was deleted and made anew" in (await whopays("topics", "adopt")).expect(0).out
+        assert "was deleted and re-created" in (await whopays("topics", "adopt")).expect(0).out
     await installation.start(*_CONSUMERS)
     await send(installation, [bind("acme", "web", "main", "later")])
     await all_consumed(installation)

@@ -75,7 +75,7 @@ async def test_one_that_waits_tells_what_the_other_leaves_unpublished(quiet_inst
     await _with_events(installation)
     await _run(
         installation,
-        "INSERT INTO relay_leases (slot, owner, expires_at) VALUES (0, 'stands still', now() + interval '90 s')",
+        "INSERT INTO relay_leases (slot, owner, expires_at) VALUES (0, 'stands still', now() + interval '1 hour')",
     )
     async with installation.engine.connect() as connection:
         logged = (await connection.execute(text("SELECT count(*) FROM log"))).scalar_one()

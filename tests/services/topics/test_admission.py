@@ -118,13 +118,13 @@ async def _has_partitions(settings: Settings, name: str, partitions: int) -> boo
         return (await describe(admin, [name])).topics[name].partitions == partitions
 
 
-async def test_a_topic_that_was_made_anew(quiet_installation: Installation) -> None:
+async def test_a_topic_that_was_re_created(quiet_installation: Installation) -> None:
     installation = quiet_installation
     await admit(installation.engine, installation.settings)
     await delete_topic(installation, Topic.ADMIN_COMMANDS)
     assert await create_topics(installation.settings) == [installation.settings.topic(Topic.ADMIN_COMMANDS)]
     said = await _refused(installation, ForeignTopics)
-    assert f"{installation.prefix}admin-commands was deleted and made anew: its id is " in said
+    assert f"{installation.prefix}admin-commands was deleted and re-created: its id is " in said
     assert len(await adopt(installation.engine, installation.settings)) == 1
     await admit(installation.engine, installation.settings)
 
@@ -136,19 +136,30 @@ async def test_another_cluster(quiet_installation: Installation) -> None:
         await connection.execute(text("UPDATE known_topics SET cluster = 'elsewhere', topic_id = gen_random_uuid()"))
     said = await _refused(installation, ForeignTopics)
     assert ", and were on elsewhere" in said
-    assert "made anew" not in said, "that the ids differ goes without saying"
+    assert "re-created" not in said, "that the ids differ goes without saying"
     assert len(await adopt(installation.engine, installation.settings)) == 1
     await admit(installation.engine, installation.settings)
 
 
-async def test_another_prefix(quiet_installation: Installation) -> None:
+@pytest.mark.parametrize(
+    ("prefix", "there"),
+    (("{}other.", True), ("{}other.", False), ("bil.", False), ("", False), ("{}bindings", False)),
+)
+async def test_another_prefix(quiet_installation: Installation, prefix: str, there: bool) -> None:
     installation = quiet_installation
     await admit(installation.engine, installation.settings)
-    other = installation.settings.model_copy(update={"topic_prefix": f"{installation.prefix}other."})
-    await create_topics(other)
-    with pytest.raises(ForeignTopics, match=f"projects is {other.topic_prefix}projects, and was {installation.prefix}"):
+    other = installation.settings.model_copy(update={"topic_prefix": prefix.format(installation.prefix)})
+    if there:
+        await create_topics(other)
+    with pytest.raises(ForeignTopics) as refused:
         await admit(installation.engine, other)
+    said = str(refused.value)
+    assert f"begin with {installation.prefix}; WHOPAYS_TOPIC_PREFIX says {other.topic_prefix or 'nothing'}" in said
+    assert "topics create" not in said
     await admit(installation.engine, installation.settings)
+    if there:
+        assert len(await adopt(installation.engine, other)) == len(TOPIC_PLANS)
+        await admit(installation.engine, other)
 
 
 async def test_a_process_that_is_refused_reads_and_publishes_nothing(quiet_installation: Installation) -> None:

@@ -1,0 +1,46 @@
+"""What a process that audits round after round tells Prometheus."""
+
+import asyncio
+from collections.abc import Mapping
+
+from prometheus_client import Counter, Gauge
+
+from audit.findings import Promise
+from workers.runtime.metrics import Heartbeats
+from workers.runtime.roles import AUDIT
+
+_HEARTBEAT_SECONDS = 5.0
+
+
+class AuditMetrics(Heartbeats):
+    """The findings of the last audit, when it ended, and whether audits go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._broken = Gauge(
+            "whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=self.registry
+        )
+        self._audits = Counter("whopays_audits", "Audits that came to their end", registry=self.registry)
+        self._ended = Gauge(
+            "whopays_last_audit_timestamp_seconds", "Unix time of the last audit's end", registry=self.registry
+        )
+        self._is_interrupted = False
+
+    def audited(self, findings: Mapping[Promise, int]) -> None:
+        """Note an audit that came to its end, and how many findings there are of each promise."""
+        for promise in Promise:
+            self._broken.labels(promise).set(findings.get(promise, 0))
+        self._audits.inc()
+        self._ended.set_to_current_time()
+        self._is_interrupted = False
+
+    def interrupted(self) -> None:
+        """Note an audit that could not come to its end: there is no sign of life until the next one does."""
+        self._is_interrupted = True
+
+    async def show_life(self) -> None:
+        """Show life until cancelled; an audit may take long, and so may the pause before the next one."""
+        while True:
+            if not self._is_interrupted:
+                self.alive(AUDIT)
+            await asyncio.sleep(_HEARTBEAT_SECONDS)

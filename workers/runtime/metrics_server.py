@@ -1,0 +1,86 @@
+"""The metrics by HTTP: `/metrics`, and nothing else."""
+
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from socketserver import ThreadingMixIn
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+_PATH = "/metrics"
+_REQUEST_SECONDS = 10.0
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_Respond = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class MetricsNotServed(Exception):
+    """The metrics cannot be served at their address; the message says why, and what to do."""
+
+
+class MetricsServer:
+    """Serves a registry from the moment it is made until it is closed, or the process ends."""
+
+    def __init__(self, address: str, port: int, registry: CollectorRegistry) -> None:
+        """Listen. Raises MetricsNotServed."""
+        try:
+            family, *_, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            self._server = _Server(where[:2], _Request, family)
+        except OSError as error:
+            raise MetricsNotServed(
+                f"The metrics cannot be served at {address}, port {port}: {error.strerror or error}.\n"
+                "Set WHOPAYS_METRICS_PORT to a free port (0 for none), and WHOPAYS_METRICS_ADDRESS to an address of "
+                "this host."
+            ) from error
+        self.port: int = self._server.server_port
+        self._server.set_app(_only_metrics(registry))
+        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def __init__(self, where: Any, request: type[WSGIRequestHandler], family: int) -> None:
+        self.address_family = family
+        super().__init__(where, request)
+
+
+class _Request(WSGIRequestHandler):
+    timeout = _REQUEST_SECONDS
+
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 (the name that the base class gives it)
+        """Write no line for each request."""
+
+
+def _only_metrics(registry: CollectorRegistry) -> Callable[[Mapping[str, Any], _Respond], Iterable[bytes]]:
+    metrics = make_wsgi_app(registry)
+
+    def respond(request: Mapping[str, Any], start: _Respond) -> Iterable[bytes]:
+        if request["PATH_INFO"] != _PATH:
+            return _refused("404 Not Found", f"There is only {_PATH}.", start)
+        if request["REQUEST_METHOD"] not in _READS:
+            return _refused(
+                "405 Method Not Allowed", "It can only be read.", start, ("Allow", ", ".join(sorted(_READS)))
+            )
+        body: Iterable[bytes] = metrics({**request, "REQUEST_METHOD": _as_get(request["REQUEST_METHOD"])}, start)
+        return () if request["REQUEST_METHOD"] == "HEAD" else body
+
+    return respond
+
+
+def _as_get(method: str) -> str:
+    return "GET" if method == "HEAD" else method
+
+
+def _refused(status: str, words: str, start: _Respond, *headers: tuple[str, str]) -> Iterable[bytes]:
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), *headers])
+    return [f"{words}\n".encode()]
