@@ -1,16 +1,21 @@
 """The application for `faststream run workers.app:app`: all roles in one process, settings from the environment."""
 
+import structlog
 from faststream import FastStream
 
 from workers.process import Process
 from workers.runtime.logs import set_up_logs
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, unknown_variables
+
+logger = structlog.get_logger()
 
 
 def create_app() -> FastStream:
     """Return the application; what to run it with is read from the environment now."""
     settings = Settings()
     set_up_logs(settings)
+    for line in unknown_variables():
+        logger.warning("unknown_variable", why=line)
     return Process(settings, ()).app
 
 

@@ -16,6 +16,7 @@ from cli.demo.story import PROJECTS, STORY, Step, message_of
 from cli.development.servers import embedded_servers, prepare, with_key
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
+from cli.terminal.installation import warn_of_unknown_variables
 from db import questions as queries
 from db.engine import create_engine
 from workers.exchange import Exchange, Message, open_exchange
@@ -33,6 +34,7 @@ def perform(data_dir: Path, screen: Console) -> None:
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
     began = time.monotonic()
+    warn_of_unknown_variables()
     settings = Settings().model_copy(update={"log_level": "ERROR", "log_format": "console", "metrics_port": 0})
     set_up_logs(settings)
     # On a broker this young the client finds many things not there yet, and says so loudly.

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cli.development.servers import prepare, servers
 from cli.terminal.failures import reaching
-from cli.terminal.installation import HOME, RUNNING, forget, remember
+from cli.terminal.installation import HOME, RUNNING, forget, remember, warn_of_unknown_variables
 from cli.terminal.output import AsJson, print_json_line
 from cli.terminal.screen import console, error_console
 from workers.process import run_roles
@@ -36,6 +36,7 @@ def dev(
     environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) is used, not started.
     """
     said = Settings()
+    warn_of_unknown_variables()
     if "log_format" not in said.model_fields_set:
         said = said.model_copy(update={"log_format": "console"})
     set_up_logs(said)

@@ -8,6 +8,7 @@ installations are never mixed.
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ def load_settings() -> "Settings":
     from workers.runtime.settings import Settings  # noqa: PLC0415 - `whopays health` does without
 
     said = Settings()
+    warn_of_unknown_variables()
     lent = {name: value for name, value in running_here().items() if name not in said.model_fields_set}
     return Settings(**lent) if lent else said
 
@@ -53,6 +55,14 @@ def said_here() -> dict[str, str | None]:
     return {
         name.lower().removeprefix(_PREFIX): value for name, value in said.items() if name.lower().startswith(_PREFIX)
     }
+
+
+def warn_of_unknown_variables() -> None:
+    """Say which variables look like settings and are not."""
+    from workers.runtime.settings import unknown_variables  # noqa: PLC0415 - as above
+
+    for line in unknown_variables():
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def remember(settings: "Settings") -> bool:
