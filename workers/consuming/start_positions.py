@@ -6,6 +6,7 @@ moment, until it is known how far they were read.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient
 from db.reading_positions import read_at_least, reading_positions
+from workers.consuming.open_transactions import OpenTransactions
 from workers.consuming.strategy import Strategy
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -77,6 +79,7 @@ class Reading:
         topic: str,
         engine: AsyncEngine,
         metrics: Metrics,
+        open_transactions: OpenTransactions,
         stopping: asyncio.Event,
         strategy: Strategy,
         acknowledge: Callable[[Mapping[TopicPartition, int]], Awaitable[None]],
@@ -84,6 +87,7 @@ class Reading:
     ) -> None:
         self._engine = engine
         self._metrics = metrics
+        self._open_transactions = open_transactions
         self._stopping = stopping
         self._role = role
         self._topic = topic
@@ -182,6 +186,7 @@ class Reading:
                 self._tell_lost(partition, beginning, beginning - read)
                 consumer.seek(partition, beginning)
         stood.update(positions)
+        self._open_transactions.look(consumer, partitions, time.time())
 
     def _tell(self, partition: TopicPartition, bounds: Bounds, start: Start) -> None:
         self._tell_lost(partition, start.reached, start.lost)

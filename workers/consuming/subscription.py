@@ -29,6 +29,7 @@ from schemas.records import Record
 from schemas.topics import Topic
 from workers.batches.transaction import Batches, Reader, Stopping
 from workers.consuming.lanes import Lanes
+from workers.consuming.open_transactions import OpenTransactions
 from workers.consuming.start_positions import Reading
 from workers.consuming.strategy import Strategy
 from workers.runtime.liveness import Liveness
@@ -94,6 +95,7 @@ class Subscription(BatchSubscriber):
             topic=self._topic,
             engine=engine,
             metrics=metrics,
+            open_transactions=OpenTransactions(consumer.role, settings.kafka_bootstrap_servers),
             stopping=stopping,
             strategy=self._lanes,
             acknowledge=self.acknowledge,

@@ -1,0 +1,37 @@
+"""A producer leaves a transaction open on an input topic: the worker that waits says so, and goes on when it ends."""
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.topics import Topic
+from tests.support.installations import Installation
+from tests.support.kafka import exactly_published, results, send
+from tests.support.messages import account
+
+
+async def test_a_transaction_that_is_left_open_is_told_of(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    topic = installation.settings.topic(Topic.ADMIN_COMMANDS)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=installation.kafka_bootstrap_servers,
+        transactional_id=f"{installation.prefix}forgetful",
+        transaction_timeout_ms=600_000,
+    )
+    async with producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, key=b"acme", value=b"held", partition=0)
+        for partition in range(installation.settings.topic_partitions):
+            said = account("acme", f"behind-{partition}")
+            async with AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers) as other:
+                await other.send_and_wait(
+                    topic, key=said.key, value=said.value, headers=list(said.headers), partition=partition
+                )
+        worker = await installation.start()
+        line = await worker.logged("transaction_left_open")
+        assert f'"partition": "{topic}/0"' in line
+        assert f"describe-producers --topic {topic} --partition 0" in line
+        assert '"waiting": 2' in line
+        await producer.abort_transaction()
+    await send(installation, [account("acme", "later")])
+    found = results(await exactly_published(installation))
+    assert found.keys() == {"create-later", *(f"create-behind-{one}" for one in range(3))}
+    assert sum("transaction_left_open" in one for one in worker.lines) == 1

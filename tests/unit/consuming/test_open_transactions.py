@@ -1,0 +1,49 @@
+"""When a transaction that stays open is told of: after ten seconds at the same offset, and not again at once."""
+
+from aiokafka import TopicPartition
+from structlog.testing import capture_logs
+
+from workers.consuming.open_transactions import OpenTransactions, Sight
+from workers.runtime.roles import Role
+
+_HERE, _THERE = TopicPartition("billing.admin-commands", 3), TopicPartition("billing.admin-commands", 4)
+
+
+def _told(*sights: tuple[float, Sight | None], partition: TopicPartition = _HERE) -> list[tuple[int, int, int]]:
+    watching = OpenTransactions(Role.ADMIN_COMMANDS, "kafka:9092")
+    with capture_logs() as logged:
+        for now, sight in sights:
+            watching.judge(partition, sight, now)
+            watching.judge(_THERE, Sight(0, 0), now)
+    for line in logged:
+        assert (line["event"], line["log_level"]) == ("transaction_left_open", "warning")
+        assert line["partition"] == "billing.admin-commands/3"
+        assert line["why"].endswith("describe-producers --topic billing.admin-commands --partition 3")
+    return [(line["offset"], line["waiting"], line["seconds"]) for line in logged]
+
+
+def test_one_that_stays() -> None:
+    assert _told((0, Sight(7, 8)), (9, Sight(7, 9)), (10, Sight(7, 12))) == [(7, 5, 10)]
+
+
+def test_one_that_ends_in_time() -> None:
+    assert _told((0, Sight(7, 8)), (9, Sight(8, 8)), (20, Sight(8, 8))) == []
+
+
+def test_many_that_follow_each_other() -> None:
+    assert _told(*((second, Sight(second, second + 1)) for second in range(60))) == []
+
+
+def test_it_is_told_again_but_not_every_second() -> None:
+    told = _told(*((second, Sight(7, 9)) for second in range(400)))
+    assert told == [(7, 2, 10), (7, 2, 310)]
+
+
+def test_the_next_one_is_told_of_as_well() -> None:
+    first = [(second, Sight(7, 9)) for second in range(12)]
+    second = [(second, Sight(20, 21)) for second in range(12, 30)]
+    assert _told(*first, *second) == [(7, 2, 10), (20, 1, 10)]
+
+
+def test_a_partition_that_is_not_fetched_is_held_by_nobody_else() -> None:
+    assert _told((0, Sight(7, 9)), (5, None), (11, Sight(7, 9)), (20, Sight(7, 9))) == []

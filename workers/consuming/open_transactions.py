@@ -1,0 +1,73 @@
+"""Transactions that a producer has left open on an input topic: everything behind one waits, and no error says so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from workers.runtime.roles import Role
+
+_WARN_AFTER_SECONDS = 10.0
+_WARN_AGAIN_SECONDS = 300.0
+_FRESH_SECONDS = 5.0
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a fetch said of a partition: up to where transactions are completed (`stable`), and where it ends."""
+
+    stable: int
+    end: int
+
+
+class OpenTransactions:
+    """Warns of partitions whose next record belongs to, or lies behind, a transaction that stays open."""
+
+    def __init__(self, role: Role, bootstrap_servers: str) -> None:
+        self._role = role
+        self._bootstrap_servers = bootstrap_servers
+        self._held_since: dict[TopicPartition, tuple[int, float]] = {}
+        self._warn_at: dict[TopicPartition, float] = {}
+
+    def look(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], now: float) -> None:
+        """Look at what the last fetches said; `now` is the wall clock's, in seconds."""
+        for partition in partitions:
+            self.judge(partition, _seen(consumer, partition, now), now)
+
+    def judge(self, partition: TopicPartition, sight: Sight | None, now: float) -> None:
+        """Warn when records have been held at the same offset for long; `sight` is None where nothing is held."""
+        if sight is None or sight.stable >= sight.end:
+            self._held_since.pop(partition, None)
+            return
+        stable, since = self._held_since.get(partition, (None, now))
+        if stable != sight.stable:
+            self._held_since[partition] = (sight.stable, now)
+            self._warn_at[partition] = now + _WARN_AFTER_SECONDS
+        elif now >= self._warn_at[partition]:
+            self._warn_at[partition] = now + _WARN_AGAIN_SECONDS
+            self._warn(partition, sight, now - since)
+
+    def _warn(self, partition: TopicPartition, sight: Sight, seconds: float) -> None:
+        logger.warning(
+            "transaction_left_open",
+            role=self._role,
+            partition=f"{partition.topic}/{partition.partition}",
+            offset=sight.stable,
+            waiting=sight.end - sight.stable,
+            seconds=round(seconds),
+            why="a producer has neither committed nor aborted it, and nothing behind it can be read. Whose it is: "
+            f"kafka-transactions.sh --bootstrap-server {self._bootstrap_servers} describe-producers "
+            f"--topic {partition.topic} --partition {partition.partition}",
+        )
+
+
+def _seen(consumer: AIOKafkaConsumer, partition: TopicPartition, now: float) -> Sight | None:
+    """Return what the last fetch said, if it is fresh: a partition that is paused is not held by anyone else."""
+    stable, end = consumer.last_stable_offset(partition), consumer.highwater(partition)
+    fetched_at = consumer.last_poll_timestamp(partition)
+    if stable is None or end is None or fetched_at is None or now - fetched_at / 1000 > _FRESH_SECONDS:
+        return None
+    return Sight(stable, end)
