@@ -28,7 +28,7 @@ class TaxNumberChecks:
     """What a country's tax numbers are checked with.
 
     `vat` and `own` name modules below `stdnum`. Numbers of `vat` and of `forms` may carry one of `prefixes`, the
-    country's code among them; those of `own` never do.
+    country's code among them. Those of `own` may not: a SIREN with FR in front is a French VAT number without its key.
     """
 
     vat: tuple[str, ...]

@@ -87,6 +87,10 @@ def test_one_registration_has_one_form(country: str, prefixed: str, wrong: str, 
         ("AT", "59-119/9013", "591199013"),
         ("FR", "732 829 320 00074", "73282932000074"),
         ("US", "91-1144442", "911144442"),
+        *(("IT", spelling, "RCCMNL83S18D969H") for spelling in ("RCCMNL83S18D969H", "IT RCC MNL 83S18 D969H")),
+        *(("UA", spelling, "32855961") for spelling in ("32855961", "UA32855961")),
+        *(("IL", spelling, "039337423") for spelling in ("39337423", "IL 039337423")),
+        *(("TR", spelling, "17291716060") for spelling in ("17291716060", "TR17291716060")),
         ("ZA", "4123456789", "4123456789"),
         ("HU", "12892312-2-41", "12892312241"),
         ("EG", "\u0663\u0663\u0661-\u0661\u0660\u0665-\u0662\u0666\u0668", "331105268"),
@@ -106,7 +110,8 @@ def test_the_country_has_other_numbers_and_spellings(country: str, number: str, 
         ("DE", "DE18181508155"),  # a Steuernummer has no prefix
         ("DE", "DE136695976X"),
         ("AT", "13585627"),  # the U is no prefix but part of the number
-        ("FR", "FR404833048"),
+        ("FR", "FR404833048"),  # a SIREN with the prefix of the VAT number, but without its key
+        ("SE", "SE5561888404"),  # likewise without the 01
         ("MX", "MAB930714"),
         ("MX", "VACE460910"),  # a person's first ten characters have no check digit
         ("IT", "IT" + "0" * 500),
