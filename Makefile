@@ -3,12 +3,14 @@ PYTHON ?= python3
 ARGS ?=
 SEED ?=
 MINUTES ?= 10
+# How many processes run tests at once. Tests wait more than they work, so three keep two processors busy.
+JOBS ?= 3
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test chaos soak simulate lint format bench bench-debezium plots lock clean
+.PHONY: help demo unit test mutants chaos soak simulate lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -20,10 +22,16 @@ help: ## List the targets
 demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a real Kafka
 	@$(BIN)/whopays demo $(ARGS)
 
-test: $(READY) ## Run the tests; ARGS='-k binding -x' goes to pytest
-	$(BIN)/pytest $(ARGS)
+unit: $(READY) ## Run the tests that need no server; ARGS='-k binding -x' goes to pytest
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
 
-chaos: $(READY) ## Break everything, over an hour, and see that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
+test: $(READY) ## Run all tests, JOBS=3 at a time; ARGS='-k binding -x' goes to pytest (docs/tests.md)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+mutants: $(READY) ## Change the code at random and list what no test notices; ARGS='--seed 7 --count 60'
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+chaos: $(READY) ## Break everything for an hour and check that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
 	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
 
 soak: $(READY) ## Break things at random under load for MINUTES=60, and report; ARGS='--seed 7 --report docs/reliability'

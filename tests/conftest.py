@@ -13,12 +13,15 @@ import pytest_asyncio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from embedded import Addresses
     from tests.support.installations import Installation
     from tests.support.proxies.ways import Ways
+
+pytest_plugins = ("tests.support.sharing", "tests.support.reporting")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,12 +38,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def services() -> Iterator[Addresses]:
+def services(run_folder: Path, pytestconfig: pytest.Config) -> Iterator[Addresses]:
     """A real PostgreSQL and a real Kafka."""
-    from tests.support.servers import servers
+    from tests.support.reporting import SERVERS_CPU_SECONDS
+    from tests.support.servers import cpu_seconds_of_servers, servers
 
-    with servers() as addresses:
+    with servers(run_folder) as addresses:
         yield addresses
+    pytestconfig.stash[SERVERS_CPU_SECONDS] = cpu_seconds_of_servers(run_folder)
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -49,13 +49,3 @@ async def runs(request: pytest.FixtureRequest, installation: Installation) -> As
         Runs(collected, services) as running,
     ):
         yield running
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    def count(*outcomes: str) -> int:
-        reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
-        return len({report.nodeid for report in reports if "acceptance/test_cases.py::" in report.nodeid})
-
-    passed, failed = count("passed"), count("failed", "error")
-    if passed + failed:
-        terminalreporter.write_line(f"acceptance: {passed} passed, {failed} failed")

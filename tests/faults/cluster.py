@@ -1,10 +1,8 @@
 """Three brokers that replicate to each other, as in production: each can be killed and started again by itself."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -13,6 +11,7 @@ from embedded.data_folder import DataFolder
 from embedded.kafka import Kafka, new_cluster_id
 from embedded.ports import LOOPBACK
 from tests.faults.own_servers import Breakable
+from tests.support.folders import temporary_folder
 from tests.support.waiting import until
 
 BROKERS = 3
@@ -63,7 +62,7 @@ class Cluster:
 async def cluster() -> AsyncIterator[Cluster]:
     """Start three brokers, in folders that are thrown away afterwards."""
     async with AsyncExitStack() as stack:
-        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        temporary = stack.enter_context(temporary_folder())
         folders = [DataFolder(temporary / f"broker-{number}", print) for number in range(1, BROKERS + 1)]
         voters = []
         for number, folder in enumerate(folders, 1):

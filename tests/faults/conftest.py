@@ -1,7 +1,7 @@
 """Chance that can be repeated, servers that may be broken, and the table of how long it took to recover."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random, SystemRandom
 
@@ -12,6 +12,7 @@ from tests.faults.own_servers import OwnServers, own_servers
 from tests.faults.recovering import recoveries
 from tests.faults.teeth import deaths
 from tests.support.installations import Installation
+from tests.support.reporting import DEATH, RECOVERY
 
 
 @pytest.fixture
@@ -20,6 +21,16 @@ def chance() -> Random:
     seed = os.environ.get("SEED") or str(SystemRandom().randrange(1_000_000))
     print(f"SEED={seed}")
     return Random(seed)
+
+
+@pytest.fixture(autouse=True)
+def _measured(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """Have what the test measures told at the end of the run."""
+    yield
+    for name, measured in ((RECOVERY, recoveries), (DEATH, deaths)):
+        for one in measured:
+            record_property(name, one)
+        measured.clear()
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -41,15 +52,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection:ResourceWarning"))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was measured."""
-    if recoveries:
-        terminalreporter.section("from the end of a fault until nothing waited")
-        for fault, seconds in recoveries:
-            terminalreporter.write_line(f"{seconds:8.1f} s  {fault}")
-    if deaths:
-        terminalreporter.section("mutants, and what they died of")
-        for mutant, death in deaths:
-            terminalreporter.write_line(f"{mutant}: {death}")

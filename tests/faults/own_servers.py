@@ -1,7 +1,6 @@
 """Servers of a test's own, which it may break: each in a data folder of its own, so also on a disk of its own."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from embedded.kafka import Kafka
 from embedded.postgresql import PostgreSQL
 from embedded.processes import Process
 from embedded.server import Server
+from tests.support.folders import temporary_folder
 from tests.support.installations import Installation, create_template, installed
 from tests.support.waiting import until
 
@@ -214,7 +214,7 @@ async def own_servers(
 ) -> AsyncIterator[OwnServers]:
     """Start both servers, in folders that are named or thrown away afterwards."""
     async with AsyncExitStack() as stack:
-        temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        temporary = stack.enter_context(temporary_folder())
         for_database = DataFolder(postgresql_folder or temporary / "database", print)
         for_broker = DataFolder(kafka_folder or temporary / "broker", print)
         made = OwnServers(

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from db.engine import create_engine
 from db.migrate import migrate
 from db.sealing import LocalKeys
 from embedded import Addresses
+from embedded.ports import free_ports
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
 from workers.runtime.roles import ALL_ROLES, Role
@@ -196,9 +196,8 @@ async def installed(
 
 def free_port() -> int:
     """Return a port of this host on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
 
 
 def database_url(addresses: Addresses, name: str) -> str:

@@ -1,0 +1,62 @@
+"""How a run is divided among workers (pytest-xdist), and the folder that they share. A pytest plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.folders import temporary_folder
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+RUN_FOLDER = pytest.StashKey[Path]()
+"""The folder of the run, in the stash of a worker's configuration."""
+
+RUN_VARIABLE = "PYTEST_XDIST_TESTRUNUID"
+"""The variable in which workers of one run have the same."""
+
+_TOGETHER = ("tests/services/embedded/",)
+"""Folders whose tests share what is costly to prepare."""
+_ON_OWN_SERVERS = frozenset(f"tests/faults/test_{name}.py" for name in ("database_busy", "disk", "servers_killed"))
+"""Files whose tests share servers that they break, one after the other."""
+
+
+@pytest.fixture(scope="session")
+def run_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder that all workers of this run share."""
+    return pytestconfig.stash[RUN_FOLDER]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the run's folder into use before any test begins and until all have ended."""
+    stack = contextlib.ExitStack()
+    config.stash[RUN_FOLDER] = stack.enter_context(temporary_folder(os.environ.get(RUN_VARIABLE)))
+    config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Hand out the tests file by file, in the order of their names: the longest parts come first."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return unit_of_work(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def unit_of_work(nodeid: str) -> str:
+    """Return what a test belongs to that one worker runs as a whole."""
+    file = nodeid.partition("::")[0]
+    if file in _ON_OWN_SERVERS:
+        return "tests that break servers"
+    return next((folder for folder in _TOGETHER if file.startswith(folder)), file)
