@@ -1,0 +1,3 @@
+"""Changes that no test can notice, with the reason: by file, and by the line as it was after the change."""
+
+EQUIVALENT: dict[tuple[str, str], str] = {}

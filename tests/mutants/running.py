@@ -1,0 +1,110 @@
+"""Tests run on a changed copy of the committed tree; the working tree is never touched."""
+
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from tests.mutants.changing import Change
+from tests.mutants.choosing import stages_for
+from tests.support.folders import temporary_folder
+from tests.support.packages import ROOT
+from tests.support.servers import servers
+from tests.support.sharing import RUN_VARIABLE
+
+_STAGE_SECONDS = 900
+_TEST_SECONDS = 150
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+(?:\[.*?\])?)(?: - |$)", re.MULTILINE)
+
+
+class NotTrustworthy(Exception):
+    """A test fails without any change, so that nothing follows from its failing with one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a change: by what it was noticed, or None."""
+
+    change: Change
+    before: str
+    after: str
+    noticed_by: str | None
+
+
+class Copy:
+    """The committed tree, of which one file at a time is changed."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self._environment = environment
+
+    def tried(self, change: Change) -> Outcome:
+        """Run the tests on a change, stage by stage, until one notices. Raises NotTrustworthy."""
+        path = self.folder / change.path
+        source = path.read_bytes()
+        before, after = change.shown(source)
+        for stage in stages_for(change.path):
+            path.write_bytes(change.applied(source))
+            try:
+                failed = self._failed(stage)
+            finally:
+                path.write_bytes(source)
+            if failed is None:
+                continue
+            if self._failed([failed] if failed else ["--collect-only", *stage]) is not None:
+                raise NotTrustworthy(f"{failed or stage} fails without any change")
+            return Outcome(change, before, after, failed or f"{' '.join(stage)}, which did not come to an end")
+        return Outcome(change, before, after, None)
+
+    def _failed(self, tests: Sequence[str]) -> str | None:
+        """Return the first test that fails, an empty text when none could be run to its end, None when all pass."""
+        options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={_TEST_SECONDS}", "--no-header", "--tb=no"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            said, _ = process.communicate(timeout=_STAGE_SECONDS)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return ""
+        if process.returncode in (0, 5):  # 5: the stage has no tests
+            return None
+        found = _FAILED.search(said)
+        return found.group(1) if found else ""
+
+
+@contextmanager
+def copied() -> Iterator[Copy]:
+    """Yield a copy of the commit that is checked out, with servers for all its tests."""
+    run = uuid4().hex
+    with temporary_folder() as folder, temporary_folder(run) as shared, servers(shared):
+        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(folder / "tree", filter="data")
+        environment = {
+            **os.environ,
+            # Before the place where the package is installed from: also processes that tests start run what is changed.
+            "PYTHONPATH": str(folder / "tree"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # As workers of one run they share the servers.
+            RUN_VARIABLE: run,
+        }
+        yield Copy(folder / "tree", environment)

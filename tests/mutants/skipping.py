@@ -1,0 +1,64 @@
+"""What is not worth changing: docstrings, types, log lines, decorators, and what a person only reads."""
+
+import ast
+from collections.abc import Iterator
+
+_READ_BY_PEOPLE = frozenset(
+    {"comment", "help", "indent", "metavar", "padding", "rich_help_panel", "show_default", "style", "title", "width"}
+)
+_LAYOUT = frozenset({"Padding", "Panel", "Table", "Text"})
+_TUNING = ("_MS", "_SECONDS", "_seconds")
+"""How long something is waited for: a second more is no fault."""
+_LOGS = frozenset({"logger", "logging", "warnings"})
+_NOT_CODE = frozenset({"TYPE_CHECKING", "__name__"})
+
+
+def changeable_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Return the nodes of a syntax tree whose change would change what the program does."""
+    for child in _changeable_children(tree):
+        yield child
+        yield from changeable_nodes(child)
+
+
+def _changeable_children(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            children: list[ast.AST] = [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
+        case ast.ClassDef(body=body):
+            children = [*body]
+        case ast.AnnAssign(value=value):
+            children = [value] if value is not None else []
+        case ast.Lambda(body=lambda_body):
+            children = [lambda_body]
+        case ast.Call(func=func, args=args, keywords=keywords):
+            children = [func, *args, *(one.value for one in keywords if one.arg not in _READ_BY_PEOPLE)]
+        case _:
+            children = list(ast.iter_child_nodes(node))
+    return (child for child in children if not _is_skipped(child))
+
+
+def _is_skipped(node: ast.AST) -> bool:
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            return True  # a docstring
+        case ast.Expr(value=value):
+            call = value.value if isinstance(value, ast.Await) else value
+            return isinstance(call, ast.Call) and (_first_name(call) in _LOGS or _first_name(call) == "assert_never")
+        case ast.If(test=test):
+            return any(isinstance(one, ast.Name) and one.id in _NOT_CODE for one in ast.walk(test))
+        case ast.Import() | ast.ImportFrom():
+            return True
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name in ("__all__", "logger") or name.endswith(_TUNING)
+        case ast.Call(func=ast.Name(id=name)):
+            return name in _LAYOUT
+        case ast.Subscript(value=ast.Name(id="Annotated" | "Callable" | "Mapping" | "Literal")):
+            return True  # a type
+        case _:
+            return False
+
+
+def _first_name(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    return node.id if isinstance(node, ast.Name) else ""
