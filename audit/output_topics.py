@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.findings import Finding, Promise
 from db import audit
 from db.log import LogRow
+from schemas.outgoing import REPLAY_HEADER, place_of
 from schemas.topics import OUTPUT_TOPICS, TOPIC_PLANS, Topic
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration
 
 _POLL_MILLISECONDS = 500
 _AT_ONCE = 2_000
-_ID, _REPLAY = "ce_id", "ce_replayid"
 _MARGIN = timedelta(hours=1)
 """What is this close to the end of its retention may be there or not."""
 
@@ -133,10 +133,9 @@ class TopicsAudit:
         records: list[tuple[TopicPartition, ConsumerRecord, tuple[int, int]]] = []
         for partition, batch in batches.items():
             for record in batch:
-                headers = dict(record.headers)
-                if _REPLAY in headers:
+                if any(name == REPLAY_HEADER for name, _ in record.headers):
                     continue
-                place = _place_of(headers.get(_ID))
+                place = place_of(record.value)
                 if place is None or place[0] >= self._settings.shards:
                     findings.append(_finding(partition, record, "it is no event of this installation"))
                 else:
@@ -169,11 +168,6 @@ class TopicsAudit:
         elif record.key is not None and (murmur2(record.key) & 0x7FFFFFFF) % count != partition.partition:
             troubles.append(f"{event} is in the wrong partition for its key")
         return troubles
-
-
-def _place_of(event_id: bytes | None) -> tuple[int, int] | None:
-    shard, _, position = (event_id or b"").decode(errors="replace").partition("-")
-    return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None
 
 
 def _finding(partition: TopicPartition, record: ConsumerRecord, trouble: str) -> Finding:

@@ -21,7 +21,7 @@ _DEFAULT_LARGEST_BYTES = 1024 * 1024
 _LARGEST_BYTES = {
     str(plan.topic): int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
 }
-_ATTRIBUTES_BYTES = 16 * 1024
+_HEADERS_BYTES = 2 * 1024
 _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
 
 
@@ -121,8 +121,7 @@ async def ensure_partitions(connection: AsyncConnection) -> None:
 
 
 def _message_bytes(event: Outgoing, value: bytes) -> int:
-    # The key goes out a second time among the headers, which repeat the attributes.
-    return len(value) + 2 * len(event.key or b"") + _ATTRIBUTES_BYTES
+    return len(value) + len(event.key or b"") + _HEADERS_BYTES
 
 
 _READ = text(

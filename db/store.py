@@ -123,8 +123,8 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
         dead.detail,
         None if hidden else record.key,
         # As bytes: a header's name may hold a NUL, which no text of PostgreSQL can.
-        None if hidden else [name.encode() for name, _ in record.headers],
-        None if hidden else [value for _, value in record.headers],
+        None if hidden else [name.encode() for name, _ in dead.headers],
+        None if hidden else [value for _, value in dead.headers],
         None if hidden or dead.is_private else record.value,
         sealed and sealed.key_id,
         sealed and sealed.wrapped_key,

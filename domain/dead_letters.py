@@ -4,23 +4,37 @@ import hashlib
 from base64 import b64encode
 from datetime import datetime
 
+from schemas.card_numbers import has_card_number_within
+from schemas.envelope import Trail
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.records import DeadLetterReason, Record
+from schemas.records import DeadLetterReason, Headers, Record
 from schemas.results import DeadLetter, HeaderCopy
+from schemas.tracing import looks_like_token
 
 SHOWN_BYTES = 64 * 1024
+
+_SECRET_HEADERS = ("authorization", "ce_authorization")
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A record that ends as a dead letter. `boundary` is its organization where known; `is_private` hides its value."""
+    """A record that ends as a dead letter. `boundary` is its organization where known; `is_private` hides its value.
+
+    `trail` is what its envelope passes on, as far as that can be read.
+    """
 
     record: Record
     reason: DeadLetterReason
     detail: str
     is_private: bool
     boundary: str
+    trail: Trail = Trail()
+
+    @property
+    def headers(self) -> Headers:
+        """The record's headers as they may be kept and told: none that holds a token."""
+        return tuple(header for header in self.record.headers if not _holds_token(*header))
 
 
 def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
@@ -28,6 +42,7 @@ def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
     record = dead.record
     value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
+    trail = _without_card_numbers(dead.trail) if hidden else dead.trail
     event = DeadLetter(
         source_topic=record.topic,
         partition=record.partition,
@@ -36,14 +51,33 @@ def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
         reason=dead.reason,
         detail=dead.detail,
         key=None if hidden else _base64(record.key),
-        headers=None if hidden else tuple(HeaderCopy(name=name, value=_base64(text)) for name, text in record.headers),
+        headers=None if hidden else tuple(HeaderCopy(name=name, value=_base64(text)) for name, text in dead.headers),
         value=None if hidden or dead.is_private or record.value is None else _base64(value[:SHOWN_BYTES]),
         size=len(value),
         sha256=None if hidden or record.value is None else hashlib.sha256(value).hexdigest(),
     )
     return Outgoing(
-        event=event, boundary=dead.boundary, subject=record.place, key=None if hidden else record.key, time=now
+        event=event,
+        boundary=dead.boundary,
+        subject=record.place,
+        key=None if hidden else record.key,
+        time=now,
+        causation_id=trail.causation_id,
+        passed_on=trail.passed_on,
     )
+
+
+def _without_card_numbers(trail: Trail) -> Trail:
+    """Return what can be passed on where nothing of a card number may be: producers make ids of what they send."""
+    identity = trail.causation_id
+    return Trail(
+        None if identity is None or has_card_number_within(identity) else identity,
+        {name: text for name, text in trail.passed_on.items() if not has_card_number_within(text)},
+    )
+
+
+def _holds_token(name: str, value: bytes | None) -> bool:
+    return name.lower() in _SECRET_HEADERS or (value is not None and looks_like_token(value.decode(errors="replace")))
 
 
 def _base64(raw: bytes | None) -> str | None:

@@ -101,7 +101,8 @@ class _Batch:
             learned = self._learned(message, context)
         except Unanswerable as refusal:
             boundary = message.fact.organization
-            self.dead_letter(Dead(message.record, refusal.reason, refusal.detail, is_private=False, boundary=boundary))
+            dead = Dead(message.record, refusal.reason, refusal.detail, False, boundary, message.event.trail)
+            self.dead_letter(dead)
             return
         fact = message.fact
         if isinstance(fact, ProjectChanged) and is_known_by_place(fact, self._book, is_stale=learned is None):
@@ -157,8 +158,7 @@ class _Batch:
     def _judge(self, message: CommandMessage, broken: list[Violation], origin: Origin) -> Decision:
         command = message.command
         if broken or command is None:
-            account, project = getattr(command, "account", None), getattr(command, "project", None)
-            return rejected(broken or message.violations, account=account, project=project)
+            return rejected(broken or message.violations, account=message.account, project=message.project)
         context = Context(self._clock, self._policy, origin, is_command=True, source=message.event.source)
         return RULES[type(command)].decide(command, self._book, context)
 

@@ -1,16 +1,23 @@
 """Card numbers: recognised wherever they hide in a record's data, repeated nowhere (docs/contract.md section 2)."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
 from schemas.pointers import Path, pointer, quotable
+
+IN_BASE64 = b"data_base64"
+"""The member of an event that holds its data in base64."""
 
 _CANDIDATE = re.compile(r"[\s\u2010-\u2015-]*(?:[0-9][\s\u2010-\u2015-]*){13,19}")
 # For bytes: each digit becomes a zero, and blanks, hyphens and whatever is not ASCII go.
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _BLANKS_AND_HYPHENS = bytes([*b" \t\n\r\f\v-", *range(0x80, 0x100)])
 _THIRTEEN_DIGITS = b"0" * 13
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
+_URL_SAFE = str.maketrans("-_", "+/")
+_DIGITS_TOGETHER = re.compile(r"[0-9](?:[\s\u2010-\u2015-]*[0-9]){12,}")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _NOT_SEARCHED: frozenset[Path] = frozenset(
@@ -39,9 +46,23 @@ def is_card_number(text: str) -> bool:
     return (sum(digits[-1::-2]) + doubled) % 10 == 0
 
 
+def has_card_number_within(text: str) -> bool:
+    """Return whether some digits of `text`, with blanks and hyphens between or not, can be taken for a card number."""
+    for run in _DIGITS_TOGETHER.findall(text):
+        digits = _NOT_A_DIGIT.sub("", run)
+        windows = (digits[start : start + size] for size in range(13, 20) for start in range(len(digits) - size + 1))
+        if any(map(is_card_number, windows)):
+            return True
+    return False
+
+
 def holds_no_card_number(value: bytes) -> bool:
     """Tell, of a JSON text, that no string in it can be taken for a card number, without looking at each."""
-    return b"\\" not in value and _THIRTEEN_DIGITS not in value.translate(_ALL_DIGITS_ALIKE, _BLANKS_AND_HYPHENS)
+    return (
+        b"\\" not in value
+        and IN_BASE64 not in value
+        and _THIRTEEN_DIGITS not in value.translate(_ALL_DIGITS_ALIKE, _BLANKS_AND_HYPHENS)
+    )
 
 
 def may_hold_card_number(value: bytes) -> bool:
@@ -50,8 +71,11 @@ def may_hold_card_number(value: bytes) -> bool:
     Which member it stands in cannot be told there: one too many is hidden rather than one too few.
     """
     # Without NUL, in which ASCII in UTF-16 abounds.
-    text = value.decode(errors="replace").replace("\0", "")
-    return any(is_card_number(_ESCAPED.sub(_unescaped, piece)) for piece in text.split('"'))
+    pieces = value.decode(errors="replace").replace("\0", "").split('"')
+    if any(is_card_number(_ESCAPED.sub(_unescaped, piece)) for piece in pieces):
+        return True
+    in_base64 = [said for name, said in zip(pieces, pieces[2:], strict=False) if name == IN_BASE64.decode()]
+    return any(may_hold_card_number(_leniently_decoded(said)) for said in in_base64)
 
 
 def card_number_pointers(data: Any) -> list[str]:
@@ -94,6 +118,12 @@ def _search(value: Any, path: Path) -> Iterator[Path]:
                     yield from _search(item, (*path, name))
         case _:
             pass
+
+
+def _leniently_decoded(text: str) -> bytes:
+    """Return what base64 of any kind may mean, also where it is torn."""
+    digits = _NOT_BASE64.sub("", text.translate(_URL_SAFE))
+    return b64decode(digits + "A" * (-len(digits) % 4))
 
 
 def _unescaped(escape: re.Match[str]) -> str:

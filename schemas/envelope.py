@@ -1,19 +1,24 @@
-"""CloudEvents 1.0 in its Kafka binding, as it is read (docs/contract.md section 2): structured and binary mode."""
+"""The attributes of a CloudEvent (docs/contract.md section 2): which are needed, and which may be malformed."""
 
 import re
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from schemas.card_numbers import may_hold_card_number
+from schemas.found import found_instead, where_the_envelope_is
 from schemas.immutable import dataclass
+from schemas.modes import attributes_of, value_of
 from schemas.people import is_authid
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.scalars import parse_instant
-from schemas.strict_json import NotStrictJson, read_object
+from schemas.tracing import is_trace_parent, looks_like_token
 
 SPECVERSION = "1.0"
 TYPE_PREFIX = "io.milo.billing."
+LONGEST_ID = 128
 PASSED_ON = ("correlationid", "traceparent")
+IGNORABLE = (*PASSED_ON, "time", "expirytime")
+"""The attributes that are left out when they are malformed."""
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _LONGEST_ATTRIBUTE = 256
@@ -32,10 +37,22 @@ def short_type(type_: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudEvent:
-    """A readable CloudEvent. `faults` names the optional attributes that are malformed, in words.
+class Trail:
+    """What a dead letter passes on of its record's envelope: its id, if it has one, and what every event passes on.
 
-    `sender` is its `authid`, if that names somebody.
+    `ignored` names the malformed attributes that were left out.
+    """
+
+    causation_id: str | None = None
+    passed_on: dict[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """A readable CloudEvent. `sender` is its `authid`, if that names somebody.
+
+    `faults` tells, in words, which malformed attributes refuse a command; `ignored` names those that were left out.
     """
 
     id: str
@@ -47,110 +64,107 @@ class CloudEvent:
     passed_on: dict[str, str]
     data: Any
     faults: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def trail(self) -> Trail:
+        """What its dead letter passes on, should it become one."""
+        return Trail(self.id, self.passed_on, self.ignored)
 
 
-def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str, Any], Any]:
-    """Take a record apart into its CloudEvents attributes, unchecked, and its data.
-
-    Raises Unanswerable (Tombstone, TooLarge, Undecodable, CardNumber).
-    """
-    if record.value is None:
-        raise Unanswerable(DeadLetterReason.TOMBSTONE, "the record has no value; nothing is deleted by it")
-    if len(record.value) > max_value_bytes:
-        size = len(record.value)
-        raise _unreadable(
-            record.value, DeadLetterReason.TOO_LARGE, f"the value has {size} bytes, at most {max_value_bytes} are read"
-        )
-    try:
-        value = read_object(record.value)
-    except NotStrictJson as error:
-        raise _unreadable(record.value, DeadLetterReason.UNDECODABLE, str(error)) from None
-    binary = _binary_attributes(record.headers)
-    if "specversion" in binary:
-        return binary, value
-    return value, value.get("data")
-
-
-def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record) -> CloudEvent:
+def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record, *, is_fact: bool = False) -> CloudEvent:
     """Check the attributes that a record must have to be answered.
 
-    Raises Unanswerable (MissingAttribute, UnsupportedVersion), but not for an optional attribute: see `faults`.
+    Raises Unanswerable (MissingAttribute, UnsupportedVersion), but not for an optional attribute: see `faults`. A fact
+    does not expire.
     """
     specversion = attributes.get("specversion")
+    if specversion is None:
+        raise _missing(where_the_envelope_is(record.headers, data))
     if not isinstance(specversion, str):
-        raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "specversion is missing")
+        raise _missing(f'specversion is {found_instead(specversion)}: send it as the text "{SPECVERSION}"')
     if specversion != SPECVERSION:
-        raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"specversion must be {SPECVERSION}")
+        raise Unanswerable(
+            DeadLetterReason.UNSUPPORTED_VERSION,
+            f"specversion must be {SPECVERSION} and is {found_instead(specversion, quoted=True)}",
+        )
     identity = attributes.get("id")
-    if not isinstance(identity, str) or _ID.fullmatch(identity) is None:
-        raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "id must be 1 to 128 printable ASCII characters")
+    if not isinstance(identity, str) or not _is_id(identity):
+        rule = f"id must be 1 to {LONGEST_ID} printable ASCII characters"
+        raise _missing(f"{rule} and is {found_instead(identity, longest=LONGEST_ID, is_ascii=True)}")
     for name in ("source", "type"):
         if not _is_attribute(attributes.get(name), _LONGEST_ATTRIBUTE):
-            raise Unanswerable(
-                DeadLetterReason.MISSING_ATTRIBUTE, f"{name} must be 1 to {_LONGEST_ATTRIBUTE} characters"
-            )
+            found = found_instead(attributes.get(name), longest=_LONGEST_ATTRIBUTE)
+            raise _missing(f"{name} must be 1 to {_LONGEST_ATTRIBUTE} characters and is {found}")
     faults: list[str] = []
+    passed_on, ignored = _passed_on(attributes)
     return CloudEvent(
         id=identity,
         source=attributes["source"],
         type=attributes["type"],
-        time=_instant(attributes, "time", faults) or record.timestamp,
-        expires=_instant(attributes, "expirytime", faults),
+        time=_instant(attributes, "time", ignored) or record.timestamp,
+        expires=_instant(attributes, "expirytime", ignored if is_fact else faults),
         sender=_sender(attributes),
-        passed_on=_passed_on(attributes, faults),
+        passed_on=passed_on,
         data=data,
-        faults=tuple(faults),
+        faults=tuple(f"{name} must be an RFC 3339 instant with offset" for name in faults),
+        ignored=tuple(ignored),
     )
 
 
-def _unreadable(value: bytes, reason: DeadLetterReason, detail: str) -> Unanswerable:
-    if may_hold_card_number(value):
-        return Unanswerable(
-            DeadLetterReason.CARD_NUMBER,
-            "the value cannot be read, and holds what looks like a card number; nothing of it is kept",
-        )
-    return Unanswerable(reason, detail)
+def trail_of(record: Record, max_value_bytes: int) -> Trail:
+    """Return what a dead letter passes on of its record's envelope: nothing where that cannot be read."""
+    try:
+        attributes, _ = attributes_of(record.headers, value_of(record, max_value_bytes))
+    except Unanswerable:
+        attributes, is_binary = attributes_of(record.headers, {})
+        if not is_binary:
+            return Trail()
+    identity = attributes.get("id")
+    passed_on, ignored = _passed_on(attributes)
+    return Trail(identity if _is_id(identity) else None, passed_on, tuple(ignored))
 
 
-def _binary_attributes(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    for name, value in headers:
-        if name.startswith("ce_"):
-            try:
-                attributes[name[3:]] = None if value is None else value.decode("utf-8")
-            except UnicodeDecodeError:
-                attributes[name[3:]] = value  # no text: malformed, which is not the same as absent
-    return attributes
+def _missing(detail: str) -> Unanswerable:
+    return Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, detail)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _is_attribute(value: object, longest: int) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= longest and _NOT_IN_ATTRIBUTES.search(value) is None
 
 
-def _instant(attributes: dict[str, Any], name: str, faults: list[str]) -> datetime | None:
+def _instant(attributes: dict[str, Any], name: str, malformed: list[str]) -> datetime | None:
     value = attributes.get(name)
     if value is None:
         return None
     try:
         return parse_instant(value)
     except (TypeError, ValueError):
-        faults.append(f"{name} must be an RFC 3339 instant with offset")
+        malformed.append(name)
         return None
 
 
 def _sender(attributes: dict[str, Any]) -> str | None:
     value = attributes.get("authid")
-    return value if isinstance(value, str) and is_authid(value) else None
+    is_name = isinstance(value, str) and is_authid(value) and not looks_like_token(value)
+    return value if is_name else None
 
 
-def _passed_on(attributes: dict[str, Any], faults: list[str]) -> dict[str, str]:
-    kept = {}
+def _passed_on(attributes: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Return the attributes that every event passes on, and the names of those that are malformed."""
+    kept: dict[str, str] = {}
+    ignored: list[str] = []
     for name in PASSED_ON:
         value = attributes.get(name)
         if value is None:
             continue
-        if _is_attribute(value, _LONGEST_PASSED_ON):
+        is_one = _is_attribute(value, _LONGEST_PASSED_ON) and not looks_like_token(value)
+        if is_one and (name != "traceparent" or is_trace_parent(value)):
             kept[name] = value
         else:
-            faults.append(f"{name} must be 1 to {_LONGEST_PASSED_ON} characters without control characters")
-    return kept
+            ignored.append(name)
+    return kept, ignored

@@ -13,6 +13,11 @@ from schemas.scalars import format_instant
 from schemas.topics import Topic
 
 CONTENT_TYPE = b"application/cloudevents+json"
+REPLAY_HEADER = "whopays-replay"
+"""The header of records that are published once more, by a replay."""
+
+_JSON = ("content-type", CONTENT_TYPE)
+_TRACE = b',"traceparent":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +75,27 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
 
 
 def headers_of(value: bytes) -> list[tuple[str, bytes]]:
-    """Return the Kafka headers of a rendered event: its content type, and each attribute as `ce_…`."""
+    """Return the Kafka headers of a rendered event: its content type, and the trace that it belongs to, if any."""
     # The data come last, and inside of a string no quotation mark stands without its backslash.
-    attributes = orjson.loads(value[: value.index(b',"data":')] + b"}")
-    return [("content-type", CONTENT_TYPE), *[(f"ce_{name}", text.encode()) for name, text in attributes.items()]]
+    attributes = value[: value.index(b',"data":')]
+    if _TRACE not in attributes:
+        return [_JSON]
+    return [_JSON, ("traceparent", orjson.loads(attributes + b"}")["traceparent"].encode())]
+
+
+def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] | None:
+    """Return the shard and position in the log that a published event is named by; None where it is no event.
+
+    With `source`, events of another installation are none either.
+    """
+    try:
+        event = orjson.loads(value or b"")
+    except ValueError:
+        return None
+    if not isinstance(event, dict) or source not in (None, event.get("source")):
+        return None
+    shard, _, position = str(event.get("id", "")).partition("-")
+    return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None
 
 
 def _text(key: bytes | None) -> str | None:

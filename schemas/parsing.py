@@ -5,11 +5,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.card_numbers import card_number_pointers, holds_no_card_number, without_card_numbers
-from schemas.commands import COMMANDS, AnyCommand, fingerprint, told
-from schemas.envelope import TYPE_PREFIX, CloudEvent, attributes_and_data, read_cloud_event, type_of
+from schemas.card_numbers import card_number_pointers, holds_no_card_number, is_card_number, without_card_numbers
+from schemas.commands import COMMANDS, AnyCommand, TransferProjects, fingerprint, told
+from schemas.envelope import TYPE_PREFIX, CloudEvent, read_cloud_event, type_of
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
+from schemas.found import no_object, no_organization
 from schemas.immutable import dataclass
+from schemas.modes import attributes_and_data
 from schemas.people import is_system
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
@@ -20,6 +22,7 @@ from schemas.violations import faults_of, violations_of
 
 _AGAIN = "again"
 _COMMANDS_BY_TYPE = {type_of(name): command for name, command in COMMANDS.items()}
+_TRANSFER = f"{TYPE_PREFIX}{TransferProjects.__name__}."
 _FACT_TYPES: dict[type[AnyFact], re.Pattern[str]] = {
     fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
     for fact in (ProjectChanged, PaymentProfileChanged)
@@ -53,8 +56,29 @@ class CommandMessage:
     @property
     def told_fingerprint(self) -> str | None:
         """The fingerprint as results tell it; None where a card number was sent, of which no trace is left."""
-        holds_card_number = any(broken.reason is Reason.CARD_NUMBER for broken in self.violations)
-        return None if holds_card_number else told(self.fingerprint)
+        return None if self._holds_card_number else told(self.fingerprint)
+
+    @property
+    def account(self) -> str | None:
+        """The account that the command names in good form: of a transfer the one that is to pay."""
+        return self._named("toAccount" if self.event.type.startswith(_TRANSFER) else "account")
+
+    @property
+    def project(self) -> str | None:
+        """The project that the command names in good form."""
+        return self._named("project")
+
+    def _named(self, member: str) -> str | None:
+        model = _COMMANDS_BY_TYPE.get(self.event.type)
+        members = None if model is None else {field.alias for field in model.model_fields.values()}
+        name = self.event.data.get(member)
+        if not is_identifier(name) or (members is not None and member not in members):
+            return None
+        return None if self._holds_card_number and is_card_number(name) else str(name)
+
+    @property
+    def _holds_card_number(self) -> bool:
+        return any(broken.reason is Reason.CARD_NUMBER for broken in self.violations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +103,7 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
         event = read_cloud_event(attributes, data, record)
         organization = data.get("organization") if isinstance(data, dict) else None
         if not isinstance(organization, str) or not is_identifier(organization):
-            raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "data.organization must be an organization's name")
+            raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, no_organization(data, attributes))
         model = _COMMANDS_BY_TYPE.get(event.type)
         if model is None and any(type_.fullmatch(event.type) for type_ in _FACT_TYPES.values()):
             raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, "facts have topics of their own")
@@ -117,14 +141,14 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
     attributes, data = attributes_and_data(record, max_value_bytes)
     if _card_numbers(record, data):
         raise _card_number()
-    event = read_cloud_event(attributes, data, record)
+    event = read_cloud_event(attributes, data, record, is_fact=True)
     version = _FACT_TYPES[model].fullmatch(event.type)
     if version is None:
         raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, f"this topic holds {model.__name__} only")
     if version.group(1) != "1":
         raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"{model.__name__} is read in version 1 only")
-    if event.faults:
-        raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, "; ".join(event.faults))
+    if not isinstance(data, dict):
+        raise Unanswerable(DeadLetterReason.INVALID_FACT, no_object(data))
     try:
         return FactMessage(record, event, model.model_validate(data, by_alias=True, by_name=False))
     except ValidationError as error:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from schemas.immutable import dataclass
 
+Headers = tuple[tuple[str, bytes | None], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -15,7 +17,7 @@ class Record:
     offset: int
     timestamp: datetime
     key: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
+    headers: Headers
     value: bytes | None
 
     @property

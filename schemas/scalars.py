@@ -15,6 +15,8 @@ from schemas.currencies import INVOICE_CURRENCIES
 from schemas.policy import OperatorPolicy, offered_currency
 from schemas.territories import COUNTRIES
 
+LONGEST_IDENTIFIER = 253
+IDENTIFIER_RULE = "1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit"
 IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 TEXT_MAX_CODE_POINTS = 500
 DECIMAL_MAX_DIGITS = 18
@@ -26,9 +28,11 @@ _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(\.[0-9]+)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)(\.[0-9]+)?"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_LEAP_SECOND = "60"
+_LAST_MICROSECOND = ("59", ".999999")
 
 
 class Wire(BaseModel):
@@ -66,19 +70,24 @@ def is_identifier(value: object) -> bool:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant with offset and give it in UTC, to the microsecond.
+    """Read an RFC 3339 instant with offset and return it in UTC, to the microsecond.
 
-    Raises ValueError for anything else, also for instants that UTC cannot express in the years 1 to 9999.
+    A leap second is the last microsecond before the next minute. Raises ValueError for anything else, also for instants
+    that UTC cannot express in the years 1 to 9999.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:
         raise ValueError("not an RFC 3339 instant with offset")
-    day, clock, fraction, offset = match.groups()
-    micros = (fraction or ".0")[:7]
+    day, minute, second, fraction, offset = match.groups()
+    is_leap = second == _LEAP_SECOND
+    second, fraction = _LAST_MICROSECOND if is_leap else (second, (fraction or ".0")[:7])
     try:
-        return datetime.fromisoformat(f"{day}T{clock}{micros}{offset.upper()}").astimezone(UTC)
+        instant = datetime.fromisoformat(f"{day}T{minute}:{second}{fraction}{offset.upper()}").astimezone(UTC)
     except OverflowError as error:
         raise ValueError("outside the years 1 to 9999") from error
+    if is_leap and (instant.hour, instant.minute) != (23, 59):
+        raise ValueError("a leap second ends a day in UTC")
+    return instant
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +143,7 @@ def _identifier(value: str) -> str:
     if not is_identifier(value):
         raise PydanticCustomError(
             "identifier",
-            "must be 1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit",
+            f"must be {IDENTIFIER_RULE}" + (", without a line break" if value.endswith(("\n", "\r")) else ""),
         )
     return value
 

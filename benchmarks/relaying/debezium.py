@@ -28,12 +28,8 @@ from workers.runtime.settings import Settings
 
 _CONNECTOR, _TABLE = "outbox", "debezium_outbox"
 _NAMES = {Topic.BINDINGS: "debezium-bindings", Topic.COMMAND_RESULTS: "debezium-results"}
-_HEADERS = (
-    "content-type",
-    *(f"ce_{name}" for name in ("specversion", "id", "source", "type", "time", "subject")),
-    *(f"ce_{name}" for name in ("sequence", "partitionkey", "causationid", "authid")),
-)
-_COLUMNS = ("topic", "key", "value", *(name.replace("-", "_") for name in _HEADERS))
+_HEADERS = ("content-type", "traceparent")
+_COLUMNS = ("event_id", "topic", "key", "value", *(name.replace("-", "_") for name in _HEADERS))
 _STRINGS = "org.apache.kafka.connect.storage.StringConverter"
 _BATCH_EVENTS = 16_384
 
@@ -81,7 +77,7 @@ class Debezium(Outbox):
     async def append(self, events: Sequence[Outgoing]) -> list[str]:
         """Append to the outbox table."""
         placed = [self._rendered(event) for event in events]
-        rows = [_row(topic, key, value) for _, topic, key, value in placed]
+        rows = [_row(*event) for event in placed]
         async with self._connection.transaction():
             await self._connection.copy_records_to_table(_TABLE, records=rows, columns=_COLUMNS)
         return [identity for identity, *_ in placed]
@@ -100,10 +96,10 @@ class Debezium(Outbox):
         return identity, self._settings.topic(_NAMES[event.topic]), event.key or b"", value
 
 
-def _row(topic: str, key: bytes, value: bytes) -> tuple[str | None, ...]:
+def _row(identity: str, topic: str, key: bytes, value: bytes) -> tuple[str | None, ...]:
     headers = dict(headers_of(value))
     texts = (headers[name].decode() if name in headers else None for name in _HEADERS)
-    return topic, key.decode(), value.decode(), *texts
+    return identity, topic, key.decode(), value.decode(), *texts
 
 
 @asynccontextmanager
@@ -163,7 +159,7 @@ def _connector(settings: Settings) -> dict[str, Any]:
             "header.converter": _STRINGS,
             "transforms": "outbox",
             "transforms.outbox.type": "io.debezium.transforms.outbox.EventRouter",
-            "transforms.outbox.table.field.event.id": "ce_id",
+            "transforms.outbox.table.field.event.id": "event_id",
             "transforms.outbox.table.field.event.key": "key",
             "transforms.outbox.table.field.event.payload": "value",
             "transforms.outbox.table.fields.additional.placement": ",".join(

@@ -7,6 +7,7 @@ Tried: 2 to 16 workers, 50 to 500 rows fetched, 50 and 200 deleted at a time, po
 in, the library looks for more whenever a worker takes one, so that the other numbers hardly matter.
 """
 
+import orjson
 from aiokafka import AIOKafkaProducer
 from faststream_outbox import OutboxBroker, OutboxMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -56,10 +57,12 @@ def relay(settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer) -
         max_fetch_interval=_POLL_SECONDS,
     )
     async def publish(message: OutboxMessage) -> None:
-        headers = headers_of(message.body)
-        attributes = dict(headers)
+        event = orjson.loads(message.body)
         await producer.send_and_wait(
-            topics[attributes["ce_type"]], key=attributes["ce_partitionkey"], value=message.body, headers=headers
+            topics[event["type"]],
+            key=event["partitionkey"].encode(),
+            value=message.body,
+            headers=headers_of(message.body),
         )
 
     return broker

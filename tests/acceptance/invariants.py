@@ -25,6 +25,7 @@ from tests.acceptance.vocabulary import (
 
 _ID = re.compile(r"[0-9]+-[0-9]+")
 _COMMAND_ID = re.compile(r"[\x20-\x7e]{1,128}")
+_FEWEST_DIGITS = 13
 _SEQUENCE = re.compile(r"[0-9]{20}")
 _COUNTED_TOPICS = ("bindings", "accounts")
 _EMPTIED_MEMBERS = ("key", "headers", "value", "sha256")
@@ -128,7 +129,8 @@ def _dead_letters(log: CaseLog) -> Iterator[str]:
     for sent in log.sent:
         caused_by = _ids_of(sent)
         for record in log.dead_letters_of(sent):
-            if record.cause not in caused_by:
+            is_hidden = record.cause is None and record.data.get("reason") == "CardNumber" and _has_digits(sent.id)
+            if record.cause not in caused_by and not is_hidden:
                 yield f"11: the causationid {record.cause} is none of {caused_by}: {record.abbreviated()}"
     for record in log.outputs:
         if record.topic != DEAD_LETTER_TOPIC:
@@ -151,6 +153,11 @@ def _ids_of(sent: Sent) -> set[str | None]:
         return {None, *ids_said(sent)}
     id_ = envelope.attributes.get("id")
     return {id_ if isinstance(id_, str) and _COMMAND_ID.fullmatch(id_) else None}
+
+
+def _has_digits(id_: object) -> bool:
+    """Whether an id is long enough in digits to hold a card number, of which nothing is told."""
+    return isinstance(id_, str) and sum(map(str.isdigit, id_)) >= _FEWEST_DIGITS
 
 
 def _passed_on(log: CaseLog) -> Iterator[str]:

@@ -58,7 +58,8 @@ def _answer(sent: Sent, result: OutputRecord) -> Iterator[str]:
         yield "the bindingId of a dry run"
     for member, named in _named(sent):
         told = result.data.get(member)
-        if told != (named if _is_identifier(named) else None):
+        is_hidden = told is None and holds_card_number(sent.data) and holds_card_number(named)
+        if told != (named if _is_identifier(named) else None) and not is_hidden:
             yield f"the {member} {told}, and the command names {in_text(named)}"
 
 

@@ -25,7 +25,7 @@ def read_envelope(sent: Sent) -> Envelope | None:
     """The envelope of a record; `None` where there is none that can be read."""
     in_headers = _attributes_in(sent.headers)
     value = _read_object(sent.value)
-    if value is not None and "specversion" in value:
+    if value is not None and value.get("specversion") is not None:
         content_types = [text or b"" for name, text in sent.headers if name.lower() == "content-type"]
         is_named = any(one.lower().startswith(b"application/cloudevents") for one in content_types)
         if is_named or "specversion" not in in_headers:

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import RecordMetadata
 from sqlalchemy import text
 
+from schemas.outgoing import headers_of
 from schemas.topics import OUTPUT_TOPICS, Topic
 from tests.support.installations import Installation
 from tests.support.messages import Said, command
@@ -176,7 +177,7 @@ async def exactly_published(installation: Installation) -> list[Published]:
     assert Counter((one.topic, one.key, one.value) for one in found) == Counter(
         (row.topic, row.key, row.value) for row in logged
     )
-    assert [one.event["id"] for one in found] == [dict(one.headers)["ce_id"].decode() for one in found]
+    assert [list(one.headers) for one in found] == [headers_of(one.value) for one in found]
     assert _in_order((one.topic, one.key, one.event["id"]) for one in found) == _in_order(
         (row.topic, row.key, f"{row.shard}-{row.position}") for row in logged
     )

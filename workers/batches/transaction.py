@@ -27,6 +27,7 @@ from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
+from schemas.envelope import Trail, trail_of
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from workers.batches.parts import parts_of, spans_of
@@ -88,7 +89,8 @@ class Batches:
         tables are not those of this version: in all cases nothing may be acknowledged.
         """
         began = time.monotonic()
-        messages = [_message(record, reader, is_private=role is Role.ADMIN_COMMANDS) for record in records]
+        is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
+        messages = [_message(record, reader, most_bytes, is_private=is_private) for record in records]
         reached = dict(since or {})
         for part in parts_of(messages):
             await self._process(role, part, began, reached)
@@ -123,6 +125,8 @@ class Batches:
             first = await self._process(role, messages[:middle], began, reached)
             return first + await self._process(role, messages[middle:], began, reached)
         self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
+        said = (message for message in messages if not isinstance(message, Due))
+        self._metrics.ignored(name for message in said for name in _trail(message).ignored)
         return []
 
     async def _persist(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
@@ -197,12 +201,12 @@ class Batches:
             pass
 
 
-def _message(record: Record, reader: Reader, *, is_private: bool) -> Message:
+def _message(record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool) -> Message:
     boundary = f"{record.topic}/{record.partition}"
     try:
         return reader(record)
     except Unanswerable as refusal:
-        return Dead(record, refusal.reason, refusal.detail, is_private, boundary)
+        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail_of(record, max_value_bytes))
     except Exception as fault:
         logger.exception("record_faulty", place=record.place)
         return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
@@ -214,7 +218,11 @@ def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role
         # What would be told of it is too much to tell: only key and headers are repeated whole.
         record, reason = replace(record, key=None, headers=()), DeadLetterReason.TOO_LARGE
     boundary = _organization(message) or f"{record.topic}/{record.partition}"
-    return Dead(record, reason, _brief(fault), role is Role.ADMIN_COMMANDS, boundary)
+    return Dead(record, reason, _brief(fault), role is Role.ADMIN_COMMANDS, boundary, _trail(message))
+
+
+def _trail(message: CommandMessage | FactMessage | Dead) -> Trail:
+    return message.trail if isinstance(message, Dead) else message.event.trail
 
 
 def _is_keyed_otherwise(message: Message) -> bool:

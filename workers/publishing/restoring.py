@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.log import row_at
 from db.published import published_at_least
 from db.shards import Head, all_heads
+from schemas.outgoing import place_of
 from schemas.topics import OUTPUT_TOPICS, Topic
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import BEGINNING, Position, read_positions, render_position
@@ -85,7 +86,7 @@ async def _last_published(settings: Settings) -> dict[int, int]:
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:
-                    if found := _place_in_log(record, settings.source):
+                    if found := place_of(record.value, settings.source):
                         shard, position = found
                         last[shard] = max(last.get(shard, 0), position)
     finally:
@@ -98,12 +99,3 @@ async def _partitions(settings: Settings) -> list[TopicPartition]:
     async with administration(settings) as client:
         found = (await describe(client, names)).topics
     return [TopicPartition(name, number) for name, topic in found.items() for number in range(topic.partitions)]
-
-
-def _place_in_log(record: ConsumerRecord, source: str) -> tuple[int, int] | None:
-    """Return the shard and position that an event of this installation is named by."""
-    headers = dict(record.headers)
-    if headers.get("ce_source") != source.encode():
-        return None
-    shard, _, position = headers.get("ce_id", b"").decode(errors="replace").partition("-")
-    return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None

@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from domain.messages import Folded
+from schemas.envelope import IGNORABLE
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome
 from workers.runtime.roles import ALL_ROLES, BATCH_ROLES, CONSUMERS, Role
@@ -57,6 +58,9 @@ class Metrics(Heartbeats):
         )
         self._stale = self._counter("facts_stale", "Facts that were known already, or are older than what is known")
         self._dead = self._counter("dead_letters", "Records that could not be answered", "reason", DeadLetterReason)
+        self._ignored = self._counter(
+            "attributes_ignored", "Malformed attributes that were left out", "attribute", IGNORABLE
+        )
         self._mismatches = self._counter("key_mismatch", "Records whose key was not their organization")
         self._retries = self._counter("batch_retries", "Batches tried again because the database was away or busy")
         self._batches = Histogram(
@@ -85,6 +89,11 @@ class Metrics(Heartbeats):
         self._stale.inc(folded.stale_facts)
         self._mismatches.inc(mismatches)
         self._batches.labels(role).observe(seconds)
+
+    def ignored(self, attributes: Iterable[str]) -> None:
+        """Count the attributes of a batch's records that were left out because they are malformed."""
+        for name in attributes:
+            self._ignored.labels(name).inc()
 
     def retried(self) -> None:
         """Count a batch that is tried again."""

@@ -55,12 +55,10 @@ async def collected(load: Load) -> Evidence:
         # One object for what is the same: an hour's records are many.
         heard.append(known if known == found else found)
     async for topic, record in _records(load, OUTPUTS):
-        headers = dict(record.headers)
-        identity = headers.get("ce_id", b"").decode(errors="replace")
-        if "ce_replayid" not in headers:
-            published.append(
-                Published(topic, record.partition, record.offset, record.key, record.value or b"", identity)
-            )
+        if "whopays-replay" in dict(record.headers):
+            continue
+        value = record.value or b""
+        published.append(Published(topic, record.partition, record.offset, record.key, value, _identity(value)))
     deleted = {
         one.place for one in acknowledged if one.offset < load.deleted_below.get((one.topic, one.partition), 0)
     } - {one.place for one in heard}
@@ -202,3 +200,12 @@ async def _connected(load: Load) -> AsyncIterator[Any]:
 def _place(text: str) -> Place:
     topic, partition, offset = text.rsplit("/", 2)
     return (topic, int(partition), int(offset))
+
+
+def _identity(value: bytes) -> str:
+    """Return the id of a published event; nothing where it has none."""
+    try:
+        event = json.loads(value)
+    except ValueError:
+        return ""
+    return str(event.get("id", "")) if isinstance(event, dict) else ""

@@ -33,6 +33,7 @@ COMMANDS = ON_ACCOUNTS | {
 _FACTS = {"projects": "ProjectChanged", "payment-profiles": "PaymentProfileChanged"}
 _STATES = {"projects": ("Active", "Inactive", "Deleted"), "payment-profiles": ("Valid", "Invalid", "Removed")}
 _KINDS = ("CreditCard", "DirectDebit", "BankTransfer", "Invoice")
+_STRUCTURED = b"application/cloudevents"
 _TYPE = re.compile(r"io\.milo\.billing\.([A-Za-z]+)\.v([0-9]+)")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LARGEST_BYTES = 256 * 1024
@@ -107,7 +108,9 @@ def read(heard: Heard) -> Asked | Reported | Poison:
     binary = {name[3:]: (text or b"").decode() for name, text in heard.headers if name.startswith("ce_")}
     event: Json
     data: Any
-    event, data = (binary, value) if "specversion" in binary else (value, value.get("data"))
+    is_named = any(name == "content-type" and (text or b"").startswith(_STRUCTURED) for name, text in heard.headers)
+    is_binary = "specversion" in binary and not (is_named and "specversion" in value)
+    event, data = (binary, value) if is_binary else (value, value.get("data"))
     fault = _fault(heard.topic, event, data)
     if fault and (fault == "CardNumber" or _holds_card_number(data)):
         return Poison(heard.place, "CardNumber")

@@ -49,4 +49,4 @@ async def _archive(installation: Installation) -> int:
         assert min(head.position for head in heads.values()) >= PARTITION_POSITIONS
         await connection.execute(text("ALTER TABLE log DETACH PARTITION log_p0"))
     kept = [*await published(installation, Topic.ACCOUNTS), *await published(installation, Topic.BINDINGS)]
-    return sum(int(dict(one.headers)["ce_id"].decode().split("-")[1]) < PARTITION_POSITIONS for one in kept)
+    return sum(int(one.event["id"].split("-")[1]) < PARTITION_POSITIONS for one in kept)

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from audit.findings import Promise
 from db.shards import all_heads
+from schemas.outgoing import REPLAY_HEADER
 from schemas.topics import Topic
 from tests.services.audit.auditing import findings_of
 from tests.support.command_line import whopays_of
@@ -54,9 +55,9 @@ async def test_what_is_on_the_topics_and_should_not_be(installation: Installatio
     await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, **same)
     await _publish(installation, Topic.BINDINGS, one.partition, value=one.value + b" ", **same)
     await _publish(installation, Topic.NOTICES, 0, value=one.value, **same)
-    await _publish(installation, Topic.NOTICES, 0, value=b"{}", key=b"acme", headers=[("ce_id", b"7-123456")])
+    await _publish(installation, Topic.NOTICES, 0, value=b'{"id":"7-123456"}', key=b"acme")
     await _publish(installation, Topic.NOTICES, 0, value=b"{}", key=b"acme")
-    replayed = [*one.headers, ("ce_replayid", b"again")]
+    replayed = [*one.headers, (REPLAY_HEADER, b"again")]
     await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, key=one.key, headers=replayed)
     found = await findings_of(installation)
     for words in (

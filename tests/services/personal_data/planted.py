@@ -1,6 +1,7 @@
 """Personal data and card numbers to plant, in every place where a producer may put them, rightly or wrongly."""
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -48,6 +49,10 @@ def contacts_that_are_kept() -> list[Said]:
     ]
 
 
+TOKEN_HEADERS = ("authorization", "Authorization", "ce_authorization", "CE_AUTHORIZATION")
+"""Headers of which nothing is kept or told, whatever they hold."""
+
+
 def refused_commands() -> list[Said]:
     """Return commands with the contact that are answered `Rejected`, at each stage."""
     stages = [
@@ -88,9 +93,20 @@ def unanswerable_commands() -> list[Said]:
         command("UpdateAccount", "old", "acme", account="a", contact=CONTACT, ce_specversion="0.3"),
         command("UpdateAccount", "", "acme", account="a", contact=CONTACT),
         replace(project("acme", "web", contact=CONTACT), topic=Topic.ADMIN_COMMANDS),
+        replace(good, value=in_base64(value)[:-1]),
+        replace(good, value=in_base64(value, data_base64="!")),
+        replace(good, value=in_base64(value, data={})),
+        *(replace(good, value=b"{", headers=((name, str(CONTACT["name"]).encode()),)) for name in TOKEN_HEADERS),
         command("UpdateAccount", "fault", FAULTY_TO_READ, account="a", contact=CONTACT),
         account(FAULTY_TO_KEEP, "a", contact=CONTACT),
     ]
+
+
+def in_base64(event: bytes, **changed: Any) -> bytes:
+    """Return an event with its data in base64."""
+    attributes = orjson.loads(event)
+    data = orjson.dumps(attributes.pop("data"))
+    return orjson.dumps(attributes | {"data_base64": b64encode(data).decode()} | changed)
 
 
 def facts() -> list[Said]:
@@ -126,6 +142,12 @@ def card_numbers() -> Iterator[Said]:
         yield project("acme", f"r-{number}", unknown={card: 1})
         large = project("acme", f"s-{number}", displayName=card, filler="x" * 300_000)
         yield large
+        encoded = project("acme", f"t-{number}", displayName=card)
+        yield replace(encoded, value=in_base64(encoded.value or b""))
+        yield replace(encoded, value=in_base64(encoded.value or b"")[:-1])
+        yield replace(encoded, value=in_base64(encoded.value or b"", data={}))
+        sent = command("UpdateAccount", f"{identity}-b", "acme", account="a", displayName=card)
+        yield replace(sent, value=in_base64(sent.value or b""))
         yield replace(large, topic=Topic.ADMIN_COMMANDS)
         yield from (
             replace(carded, topic=topic, value=value)

@@ -45,7 +45,7 @@ async def test_projects_change_payer_and_everyone_is_told(installation: Installa
     accounts = [one.data for one in found if one.topic == Topic.ACCOUNTS and one.data["account"] == "main"]
     assert [data.get("previousPhase", "state") for data in accounts] == [None, "Provisioning", "state"]
     spare = next(one for one in found if one.event["subject"] == "acme/spare")
-    assert dict(spare.headers)["ce_correlationid"] == b"trip-1"
+    assert spare.event["correlationid"] == "trip-1"
 
 
 async def test_records_of_every_compression_are_read(installation: Installation) -> None:

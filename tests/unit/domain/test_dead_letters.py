@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.dead_letters import SHOWN_BYTES, Dead
+from schemas.envelope import Trail
 from schemas.records import DeadLetterReason, Record
 from schemas.results import DeadLetter
 from tests.unit.domain.building import NOON, Desk
@@ -22,7 +23,7 @@ def _letter(of: Record, reason: DeadLetterReason = DeadLetterReason.UNDECODABLE,
     assert said.folded.dead[0].record is of
     assert said.folded.unclaimed == [of]
     assert (outgoing.subject, outgoing.boundary, outgoing.time) == (of.place, "billing.projects/3", NOON)
-    assert (outgoing.sequence, outgoing.sender, outgoing.causation_id) == (None, None, None)
+    assert (outgoing.sequence, outgoing.sender, outgoing.causation_id, outgoing.passed_on) == (None, None, None, {})
     return outgoing
 
 
@@ -74,6 +75,39 @@ def test_of_a_card_number_only_its_place_is_told(is_private: bool) -> None:
     assert outgoing.key is None
     assert (letter.key, letter.headers, letter.value, letter.sha256) == (None, None, None, None)
     assert (letter.source_topic, letter.partition, letter.offset) == ("billing.projects", 3, 7)
+
+
+TOKEN = b"eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmVk"
+
+
+@pytest.mark.parametrize("reason", (DeadLetterReason.UNDECODABLE, DeadLetterReason.HANDLER_FAULT))
+@pytest.mark.parametrize("is_private", (False, True))
+def test_no_header_with_a_token_is_told_or_kept(reason: DeadLetterReason, is_private: bool) -> None:
+    secret = (
+        ("authorization", b"Basic YTpi"), ("Authorization", b""), ("AUTHORIZATION", None), ("ce_authorization", b"x"),
+        ("CE_Authorization", b"Bearer x"), ("x-token", TOKEN), ("ce_correlationid", b"Bearer " + TOKEN),
+    )  # fmt: skip
+    plain = (*HEADERS, ("authorization-of", b"x"), ("ce_id", b"1.2.3"))
+    of = replace(_record(b"x"), headers=(*secret, *plain))
+    letter = _letter(of, reason, is_private=is_private).event
+    assert [header.name for header in letter.headers] == [name for name, _ in plain]
+    assert Dead(of, reason, "why", is_private, "acme").headers == plain
+
+
+def test_it_passes_on_what_its_record_was_sent_with() -> None:
+    trail = Trail("lost", {"correlationid": "order 12"}, ("traceparent",))
+    for reason in DeadLetterReason:
+        (told,) = Desk().hear(Dead(_record(b"x"), reason, "why", False, "acme", trail)).outgoing
+        assert (told.causation_id, told.passed_on) == ("lost", {"correlationid": "order 12"})
+
+
+@pytest.mark.parametrize(
+    "number", ("4111111111111111", "profile-3782-822463-10005-1", "1 4111 1111 1111 1111", "04111111111111111")
+)
+def test_of_a_card_number_nothing_is_passed_on(number: str) -> None:
+    trail = Trail(number, {"correlationid": number, "traceparent": "order 12"})
+    (told,) = Desk().hear(Dead(_record(b"x"), DeadLetterReason.CARD_NUMBER, "why", True, "acme", trail)).outgoing
+    assert (told.causation_id, told.passed_on) == (None, {"traceparent": "order 12"})
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:

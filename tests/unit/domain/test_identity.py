@@ -120,9 +120,9 @@ def test_a_refusal_is_final_for_its_id(first: dict[str, Any], refused: list[str]
     assert desk.command("BindProject", {"id": "c2"}, **BIND).outcome == "Applied"
 
 
-def test_a_malformed_time_is_final_for_its_id_too() -> None:
+def test_a_malformed_expiry_is_final_for_its_id_too() -> None:
     desk = ready_desk()
-    assert desk.command("BindProject", {"id": "c1", "time": "never"}, **BIND).reasons == ["Invalid"]
+    assert desk.command("BindProject", {"id": "c1", "expirytime": "never"}, **BIND).reasons == ["Invalid"]
     assert _is_repeat(desk.command("BindProject", {"id": "c1"}, **BIND))
 
 

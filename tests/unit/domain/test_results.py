@@ -7,10 +7,12 @@ import pytest
 from schemas.results import CommandCompleted
 from tests.unit.domain.building import MICROSECOND, READY, Desk, bound_desk, ready_desk
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 def test_a_result_says_whose_it_is_and_what_it_answers() -> None:
     desk = bound_desk()
-    envelope = {"id": "ask", "source": "/portal", "authid": "erin", "correlationid": "order-12", "traceparent": "00-0a"}
+    envelope = {"id": "ask", "source": "/portal", "authid": "erin", "correlationid": "order-12", "traceparent": TRACE}
     desk.now += timedelta(hours=1)
     said = desk.command("BindProject", envelope, project="p1", account="b")
     result, one = said.result, said.outgoing[-1]
@@ -23,7 +25,7 @@ def test_a_result_says_whose_it_is_and_what_it_answers() -> None:
     assert (one.subject, one.key, one.boundary, one.time) == ("acme", b"acme", "acme", desk.now + MICROSECOND)
     assert (one.sequence, one.causation_id, one.sender) == (None, "ask", "erin")
     for outgoing in said.outgoing:
-        assert outgoing.passed_on == {"correlationid": "order-12", "traceparent": "00-0a"}
+        assert outgoing.passed_on == {"correlationid": "order-12", "traceparent": TRACE}
 
 
 def test_events_are_listed_in_the_order_of_their_going_out() -> None:

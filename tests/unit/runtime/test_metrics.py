@@ -50,6 +50,7 @@ def test_every_known_series_is_there_from_the_start() -> None:
     for counter, label, values in (
         ("whopays_commands_total", "outcome", Outcome),
         ("whopays_dead_letters_total", "reason", DeadLetterReason),
+        ("whopays_attributes_ignored_total", "attribute", ("correlationid", "traceparent", "time", "expirytime")),
         ("whopays_records_lost_total", "role", CONSUMERS),
         ("whopays_batch_seconds_count", "role", (*CONSUMERS, Role.TIMERS)),
     ):

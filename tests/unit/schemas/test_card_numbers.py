@@ -1,5 +1,7 @@
 """Card numbers are recognised wherever they hide, and repeated nowhere (docs/contract.md section 2)."""
 
+import json
+from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from schemas.card_numbers import card_number_pointers, is_card_number, without_card_numbers
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.records import DeadLetterReason
-from tests.unit.schemas.building import BIND, CARD, CREATE, PROFILE, PROJECT, command, fact, refusal, structured
+from tests.unit.schemas.building import BIND, CARD, CREATE, PROFILE, PROJECT, command, fact, record, refusal, structured
 
 NUMBERS = [
     CARD,
@@ -198,3 +200,52 @@ def test_no_trace_is_left_in_what_is_kept_of_the_data() -> None:
     data = {"a": CARD, "b": [CARD, {CARD: CARD}], "c": 7}
     assert CARD not in str(without_card_numbers(data))
     assert data["a"] == CARD
+
+
+def _in_base64(raw: bytes, **changed: Any) -> bytes:
+    attributes = {"specversion": "1.0", "id": "c-1", "source": "/tests", "type": "io.milo.billing.BindProject.v1"}
+    return json.dumps(attributes | {"data_base64": b64encode(raw).decode()} | changed).encode()
+
+
+@pytest.mark.parametrize("name", ("data_base64", "data\\u005fbase64"))
+def test_data_in_base64_are_searched(name: str) -> None:
+    value = _in_base64(json.dumps(BIND | {"reason": CARD}).encode()).replace(b"data_base64", name.encode())
+    message = command(record(value))
+    assert [(one.reason, one.field) for one in message.violations] == [("CardNumber", "/reason")]
+    assert refusal(lambda: fact(record(value), PaymentProfileChanged)).reason is DeadLetterReason.CARD_NUMBER
+
+
+TORN = f'{{"organization":"acme","reason":"{CARD}"'.encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    (
+        _in_base64(TORN),
+        _in_base64(f'["{CARD}"]'.encode()),
+        _in_base64(b"{}", data={"reason": CARD}),
+        _in_base64(TORN, data={}),
+        _in_base64(TORN + b"}")[:-1],
+        _in_base64(b"", data_base64=CARD),
+        _in_base64(b"", data_base64=[CARD]),
+        _in_base64(b"", data_base64=urlsafe_b64encode(b"\xff\xef\xbe" + TORN).decode().rstrip("=")),
+        _in_base64(b"", data_base64=b64encode(TORN).decode() + "!"),
+        _in_base64(_in_base64(TORN)[:-1]),
+    ),
+)
+def test_what_cannot_be_read_in_base64_is_searched_too(value: bytes) -> None:
+    assert refusal(lambda: command(record(value))).reason is DeadLetterReason.CARD_NUMBER
+
+
+@pytest.mark.parametrize("value", (_in_base64(b"{"), _in_base64(b"", data_base64="!"), _in_base64(b"{}", data={})))
+def test_what_cannot_be_read_and_holds_no_card_number(value: bytes) -> None:
+    assert refusal(lambda: command(record(value))).reason is DeadLetterReason.UNDECODABLE
+
+
+@pytest.mark.parametrize(
+    "value", ({"payload": {"reason": CARD}}, {"reason": CARD}, {"card": [CARD]}, {"data": {CARD: 1}})
+)
+def test_what_is_no_event_is_searched_too(value: dict[str, Any]) -> None:
+    bare = record(json.dumps(PROFILE | value).encode())
+    assert refusal(lambda: command(bare)).reason is DeadLetterReason.CARD_NUMBER
+    assert refusal(lambda: fact(bare, PaymentProfileChanged)).reason is DeadLetterReason.CARD_NUMBER

@@ -1,11 +1,13 @@
 """The CloudEvents envelope as it is read, in both modes (docs/contract.md sections 2 and 6)."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from schemas.envelope import Trail, trail_of
 from schemas.facts import ProjectChanged
 from schemas.parsing import CommandMessage
 from schemas.records import DeadLetterReason, Record
@@ -25,6 +27,7 @@ from tests.unit.schemas.building import (
     structured,
 )
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 MODES = pytest.mark.parametrize("mode", (structured, binary))
 
 
@@ -42,13 +45,13 @@ def _faults(message: CommandMessage) -> list[str]:
 @MODES
 def test_what_is_said_is_read(mode: Any) -> None:
     said = {"time": "2027-01-31T12:00:00+01:00", "expirytime": "2027-02-01T00:00:00Z", "correlationid": "order 12"}
-    event = command(mode("BindProject", BIND, traceparent="00-0af7", subject="x", partitionkey="y", **said)).event
+    event = command(mode("BindProject", BIND, traceparent=TRACE, subject="x", partitionkey="y", **said)).event
     assert (event.id, event.source, event.type) == ("c-1", "/tests", "io.milo.billing.BindProject.v1")
     assert event.time == datetime(2027, 1, 31, 11, tzinfo=UTC)
     assert event.expires == datetime(2027, 2, 1, tzinfo=UTC)
     assert event.sender == "alice"
-    assert event.passed_on == {"correlationid": "order 12", "traceparent": "00-0af7"}
-    assert event.faults == ()
+    assert event.passed_on == {"correlationid": "order 12", "traceparent": TRACE}
+    assert (event.faults, event.ignored) == ((), ())
 
 
 @MODES
@@ -125,7 +128,7 @@ def test_required_attributes_at_their_bounds(mode: Any, changed: dict[str, str])
 
 
 @pytest.mark.parametrize("name", ("specversion", "id", "source", "type"))
-@pytest.mark.parametrize("value", (1, 1.0, True, [], {}, ["1.0"]))
+@pytest.mark.parametrize("value", (1.0, 1.5, [], {}, ["1.0"], 1e300))
 def test_required_attributes_are_texts(name: str, value: object) -> None:
     changed = attributes("BindProject", {}) | {name: value, "data": BIND}
     unanswerable = refusal(lambda: command(record(json.dumps(changed).encode())))
@@ -133,35 +136,121 @@ def test_required_attributes_are_texts(name: str, value: object) -> None:
     assert name in unanswerable.detail
 
 
-FAULTY: list[dict[str, str]] = [
-    *({"time": text} for text in ("", "yesterday", "2027-01-31", "2027-01-31T12:00:00", "2027-02-30T12:00:00Z")),
-    *({"expirytime": text} for text in ("", "never", "2027-01-31T12:00:00", "2027-01-31T12:00:00+24:00")),
-    {"correlationid": ""},
-    {"correlationid": "k" * 513},
-    {"traceparent": "00\n01"},
+CANONICAL = (("42", "42"), ("-7", "-7"), ("0", "0"), ("true", "true"), ("false", "false"), ("9" * 60, "9" * 60))
+
+
+@pytest.mark.parametrize(("written", "text"), CANONICAL)
+@pytest.mark.parametrize("name", ("id", "source", "type", "authid", "correlationid"))
+def test_a_number_or_truth_value_means_its_text(name: str, written: str, text: str) -> None:
+    usual = json.dumps(attributes("BindProject", {}) | {name: "@", "data": BIND})
+    event = command(record(usual.replace('"@"', written).encode())).event
+    said = {"id": event.id, "source": event.source, "type": event.type, "authid": event.sender, **event.passed_on}
+    assert said[name] == text
+    assert event == command(binary("BindProject", BIND, **{name: text})).event
+
+
+@pytest.mark.parametrize("value", (1, True, 0))
+def test_a_specversion_that_is_another_number_is_another_version(value: object) -> None:
+    changed = attributes("BindProject", {}) | {"specversion": value, "data": BIND}
+    unanswerable = refusal(lambda: command(record(json.dumps(changed).encode())))
+    assert unanswerable.reason is DeadLetterReason.UNSUPPORTED_VERSION
+
+
+NO_INSTANTS = (
+    "",
+    "yesterday",
+    "2027-01-31",
+    "2027-01-31T12:00:00",
+    "2027-02-30T12:00:00Z",
+    "2027-01-31T12:00:00+24:00",
+)
+ZEROS = f"00-{'0' * 32}-b7ad6b7169203331-01"
+TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmVk"
+IGNORED: list[dict[str, str]] = [
+    *({"time": text} for text in NO_INSTANTS),
+    *({"correlationid": text} for text in ("", "k" * 513, "a\x1bb", "\ufffe", TOKEN, f"Bearer {TOKEN}", f"x.{TOKEN}")),
+    *(
+        {"traceparent": text}
+        for text in ("", "none", "0" * 600, "00\n01", ZEROS, TRACE.upper(), TRACE + "-01", TRACE + "\n")
+    ),
+    *({"traceparent": TRACE.replace("00-", prefix, 1)} for prefix in ("ff-", "0-", "00_", "")),
+    {"traceparent": TRACE.replace("b7ad6b7169203331", "0" * 16)},
+    {"traceparent": TOKEN},
 ]
 
 
 @MODES
-@pytest.mark.parametrize("changed", FAULTY)
-def test_a_malformed_optional_attribute_is_answered(mode: Any, changed: dict[str, str]) -> None:
+@pytest.mark.parametrize("changed", IGNORED, ids=str)
+def test_what_decides_nothing_costs_nothing(mode: Any, changed: dict[str, str]) -> None:
     message = command(mode("BindProject", BIND, **changed))
-    assert _faults(message) == list(changed)
-    assert message.command is None
-    assert set(message.event.passed_on) == set()
+    assert (message.violations, message.event.ignored) == ((), tuple(changed))
+    assert message.event.passed_on == {}
+    assert message.event.time == RECORDED_AT
+    assert message.fingerprint == command(mode("BindProject", BIND)).fingerprint
+    of_fact = fact(mode("ProjectChanged", PROJECT, **changed), ProjectChanged)
+    assert of_fact.event.ignored == tuple(changed)
 
 
-@pytest.mark.parametrize("name", ("time", "expirytime", "answer", "correlationid", "traceparent"))
-@pytest.mark.parametrize("value", (0, 1.5, True, ["x"], {"x": 1}))
-def test_optional_attributes_are_texts(name: str, value: object) -> None:
-    assert _faults(command(structured("BindProject", BIND, **{name: value}))) == [name]
+@pytest.mark.parametrize(
+    "text", ("a.b.c", "1.2.3", "order.12.7", "MTIz.x.y", "e.e.e", "k" * 512, " ", "caf\u00e9", "::")
+)
+def test_what_looks_odd_and_is_passed_on(text: str) -> None:
+    event = command(structured("BindProject", BIND, correlationid=text)).event
+    assert (event.passed_on, event.ignored) == ({"correlationid": text}, ())
+
+
+@pytest.mark.parametrize(
+    "trace", (TRACE, TRACE[:-2] + "00", TRACE.replace("00-", "cc-", 1), TRACE.replace("00-", "01-", 1) + "-x")
+)
+def test_traces_of_this_and_of_later_versions(trace: str) -> None:
+    assert command(structured("BindProject", BIND, traceparent=trace)).event.passed_on == {"traceparent": trace}
+
+
+@pytest.mark.parametrize("name", ("time", "correlationid", "traceparent"))
+@pytest.mark.parametrize("value", (1.5, ["x"], {"x": 1}, [], {}))
+def test_an_ignorable_attribute_of_another_type_is_ignored(name: str, value: object) -> None:
+    message = command(structured("BindProject", BIND, **{name: value}))
+    assert (message.violations, message.event.ignored) == ((), (name,))
+
+
+@MODES
+@pytest.mark.parametrize("text", NO_INSTANTS)
+def test_an_expiry_that_nobody_can_read_refuses_a_command_and_no_fact(mode: Any, text: str) -> None:
+    message = command(mode("BindProject", BIND, expirytime=text))
+    assert (_faults(message), message.command) == (["expirytime"], None)
+    of_fact = fact(mode("ProjectChanged", PROJECT, expirytime=text), ProjectChanged)
+    assert of_fact.event.ignored == ("expirytime",)
+
+
+@pytest.mark.parametrize("value", (7, 1.5, True, ["x"], {"x": 1}))
+def test_an_expiry_of_another_type_refuses_a_command(value: object) -> None:
+    assert _faults(command(structured("BindProject", BIND, expirytime=value))) == ["expirytime"]
+    assert fact(structured("ProjectChanged", PROJECT, expirytime=value), ProjectChanged).event.ignored == (
+        "expirytime",
+    )
 
 
 def test_all_faults_are_named() -> None:
     faulty = {"time": "x", "expirytime": "y", "correlationid": "", "traceparent": "\x1b", "answer": "please"}
     message = command(structured("BindProject", BIND | {"colour": "red"}, **faulty))
-    assert sorted(_faults(message)[:-1]) == sorted(faulty)
+    assert sorted(_faults(message)[:-1]) == ["answer", "expirytime"]
     assert message.violations[-1].field == "/colour"
+    assert sorted(message.event.ignored) == ["correlationid", "time", "traceparent"]
+
+
+@MODES
+def test_a_trace_in_a_plain_header_is_one(mode: Any) -> None:
+    def traced(text: bytes | None, **said: Any) -> Any:
+        usual = mode("BindProject", BIND, **said)
+        return command(replace(usual, headers=(*usual.headers, ("traceparent", text)))).event
+
+    other = TRACE.replace("b7", "c7")
+    assert traced(TRACE.encode()).passed_on == {"traceparent": TRACE}
+    assert traced(TRACE.encode(), traceparent=other).passed_on == {"traceparent": other}
+    assert traced(TRACE.encode(), traceparent="none").passed_on == {}
+    assert traced(None).ignored == ()
+    for malformed in (b"gibberish", b"\xff", b""):
+        assert (traced(malformed).passed_on, traced(malformed).ignored) == ({}, ("traceparent",))
 
 
 def test_null_is_absence_of_an_optional_attribute() -> None:
@@ -169,14 +258,7 @@ def test_null_is_absence_of_an_optional_attribute() -> None:
     assert command(record(json.dumps(value).encode())).violations == ()
 
 
-@MODES
-def test_a_malformed_attribute_of_a_fact_is_a_dead_letter(mode: Any) -> None:
-    for changed in FAULTY:
-        unanswerable = refusal(lambda changed=changed: fact(mode("ProjectChanged", PROJECT, **changed), ProjectChanged))  # type: ignore[misc]
-        assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
-
-
-NOBODY = ("", " ", "ann ", "\u3000ann", "an\u200bn", "ann\u3164", "al\x01ice", "a" * 257)
+NOBODY = ("", TOKEN, " ", "ann ", "\u3000ann", "an\u200bn", "ann\u3164", "al\x01ice", "a" * 257)
 
 
 @MODES
@@ -218,21 +300,6 @@ def test_who_reports_a_fact(mode: Any, authid: str | None) -> None:
     assert fact(mode("ProjectChanged", PROJECT, authid="system:sync"), ProjectChanged).sender == "system:sync"
 
 
-def test_specversion_in_a_header_makes_it_binary_whatever_the_value_says() -> None:
-    inner = attributes("SuspendAccount", {}) | {"data": BIND}
-    both = record(json.dumps(inner | BIND).encode(), binary("BindProject", BIND).headers)
-    message = command(both)
-    assert message.event.type == "io.milo.billing.BindProject.v1"
-    assert {violation.field for violation in message.violations} == {f"/{name}" for name in inner}
-
-
-@pytest.mark.parametrize("value", (None, b"\xff"))
-def test_a_specversion_header_that_is_no_text_is_missing_and_still_binary(value: bytes | None) -> None:
-    enveloped = structured("BindProject", BIND).value
-    unanswerable = refusal(lambda: command(record(enveloped, (("ce_specversion", value),))))
-    assert (unanswerable.reason, unanswerable.detail) == (DeadLetterReason.MISSING_ATTRIBUTE, "specversion is missing")
-
-
 @pytest.mark.parametrize("name", ("id", "source", "type"))
 @pytest.mark.parametrize("value", (None, b"", b"\xff\xfe", b"\xed\xa0\x80"))
 def test_a_required_header_that_is_no_text(name: str, value: bytes | None) -> None:
@@ -240,10 +307,18 @@ def test_a_required_header_that_is_no_text(name: str, value: bytes | None) -> No
     assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
 
 
-@pytest.mark.parametrize("name", ("time", "expirytime", "answer", "correlationid", "traceparent"))
-def test_an_optional_header_that_is_no_utf_8_is_malformed_and_one_without_value_absent(name: str) -> None:
-    assert _faults(command(_binary_with(((f"ce_{name}", b"\xff"),), without=name))) == [name]
-    assert command(_binary_with(((f"ce_{name}", None),), without=name)).violations == ()
+@pytest.mark.parametrize("name", ("time", "correlationid", "traceparent"))
+def test_an_optional_header_that_is_no_utf_8_is_ignored_and_one_without_value_absent(name: str) -> None:
+    malformed = command(_binary_with(((f"ce_{name}", b"\xff"),), without=name))
+    assert (malformed.violations, malformed.event.ignored) == ((), (name,))
+    absent = command(_binary_with(((f"ce_{name}", None),), without=name))
+    assert (absent.violations, absent.event.ignored) == ((), ())
+
+
+def test_an_expiry_in_a_header_that_is_no_utf_8_is_malformed() -> None:
+    for name in ("expirytime", "answer"):
+        assert _faults(command(_binary_with(((f"ce_{name}", b"\xff"),)))) == [name]
+        assert command(_binary_with(((f"ce_{name}", None),))).violations == ()
 
 
 def test_of_a_header_that_comes_twice_the_last_counts() -> None:
@@ -292,3 +367,21 @@ def test_levels_count_from_the_envelope() -> None:
 
     assert fact(record(nested(30)), ProjectChanged).fact.version == 1
     assert refusal(lambda: fact(record(nested(31)), ProjectChanged)).reason is DeadLetterReason.UNDECODABLE
+
+
+def test_what_a_dead_letter_passes_on() -> None:
+    said = {"correlationid": "order 12", "traceparent": TRACE}
+    passed_on = Trail("c-1", said)
+    for mode in (structured, binary):
+        whole = mode("ProjectChanged", {"version": "x"}, **said)
+        assert trail_of(whole, MAX_VALUE_BYTES) == passed_on
+        malformed = mode("ProjectChanged", {}, id="k" * 129, correlationid="", traceparent="x")
+        assert trail_of(malformed, MAX_VALUE_BYTES) == Trail(None, {}, ("correlationid", "traceparent"))
+        assert trail_of(mode("ProjectChanged", {}, specversion="0.3", **said), MAX_VALUE_BYTES) == passed_on
+    for value in (b"{", b"", None, b"x" * (MAX_VALUE_BYTES + 1)):
+        assert trail_of(replace(binary("ProjectChanged", {}, **said), value=value), MAX_VALUE_BYTES) == passed_on
+    torn = (structured("ProjectChanged", {}, **said).value or b"")[:-1]
+    assert trail_of(record(torn, (("content-type", b"application/cloudevents+json"),)), MAX_VALUE_BYTES) == Trail()
+    assert trail_of(record(b"x", (("traceparent", TRACE.encode()),)), MAX_VALUE_BYTES) == Trail()
+    in_base64 = attributes("ProjectChanged", said | {"data_base64": "torn"})
+    assert trail_of(record(json.dumps(in_base64).encode()), MAX_VALUE_BYTES) == passed_on

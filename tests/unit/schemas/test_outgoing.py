@@ -23,7 +23,7 @@ from schemas.events import (
     PreviousBinding,
     ProjectBillingNotice,
 )
-from schemas.outgoing import Outgoing, headers_of, render
+from schemas.outgoing import Outgoing, headers_of, place_of, render
 from schemas.results import (
     RETRYABLE,
     CommandCompleted,
@@ -101,15 +101,35 @@ def test_what_is_absent_is_left_out() -> None:
     assert list(bare) == ["specversion", "id", "source", "type", "time", "subject", "data"]
 
 
-@pytest.mark.parametrize("key", (b"acme/p1", "caf\u00e9".encode()))
-def test_headers_repeat_every_attribute(key: bytes) -> None:
-    value = render(_outgoing(key=key, sender="J\u00f6rg"), "5-77", "/whopays/test")
-    headers = headers_of(value)
-    said = json.loads(value)
-    del said["data"]
-    assert headers[0] == ("content-type", b"application/cloudevents+json")
-    assert headers[1:] == [(f"ce_{name}", text.encode()) for name, text in said.items()]
-    assert headers_of(value) == headers
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+JSON = ("content-type", b"application/cloudevents+json")
+
+
+@pytest.mark.parametrize("correlation", (None, "order 12", '","traceparent":"x"', 'x,"traceparent":', "caf\u00e9"))
+def test_headers_are_the_content_type_and_the_trace(correlation: str | None) -> None:
+    said = {} if correlation is None else {"correlationid": correlation}
+    odd = replace(BOUND, cause=Cause(command_id="c-1", by="alice", reason=',"traceparent":"x"'))
+    for event in (BOUND, odd):
+        untraced = _outgoing(event, key="caf\u00e9".encode(), sender="J\u00f6rg", passed_on=said)
+        assert headers_of(render(untraced, "5-77", "/whopays/test")) == [JSON]
+        for passed_on in (said | {"traceparent": TRACE}, {"traceparent": TRACE} | said):
+            traced = render(_outgoing(event, passed_on=passed_on), "5-77", "/whopays/test")
+            assert headers_of(traced) == [JSON, ("traceparent", TRACE.encode())]
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    (
+        (b'{"id":"7-12","source":"/w"}', (7, 12)), (b'{"id":"7-12"}', None), (b'{"id":"7-12","source":"/x"}', None),
+        (b'{"source":"/w"}', None), (b'{"id":"7","source":"/w"}', None), (b'{"id":"-7-12","source":"/w"}', None),
+        (b'{"id":"a-b","source":"/w"}', None), (b'{"id":7,"source":"/w"}', None), (b"{}", None), (b"[]", None),
+        (b"", None), (None, None), (b"\xff", None), (b'{"id":"7-12",', None),
+    ),
+)  # fmt: skip
+def test_where_in_the_log_an_event_is(value: bytes | None, place: tuple[int, int] | None) -> None:
+    assert place_of(value, "/w") == place
+    assert place_of(render(_outgoing(), "5-77", "/whopays/test")) == (5, 77)
+    assert place_of(render(_outgoing(), "5-77", "/whopays/test"), "/whopays/other") is None
 
 
 def test_a_key_that_is_no_text_is_no_attribute() -> None:

@@ -1,0 +1,108 @@
+"""What stands where something else should stand, in words that tell what to change, quoting nothing that is private."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from schemas.scalars import IDENTIFIER_RULE, LONGEST_IDENTIFIER
+from schemas.strict_json import LongInteger
+
+# Shorter than any card number.
+_SHOWN_NUMBER = 12
+_SHOWN_TEXT = 12
+_SHOWN_NAME = 40
+_DEEPEST = 4
+_PLAIN = re.compile(r"[\x21-\x7e]+")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_.:-]*")
+_VERSION_HEADER = re.compile(r"[A-Za-z_.:-]{0,20}specversion", re.IGNORECASE)
+
+
+def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = False, quoted: bool = False) -> str:
+    """Say what a value is that should be text: of at most `longest` characters, and printable ASCII only if told.
+
+    `quoted` allows to repeat a short text.
+    """
+    match value:
+        case None:
+            return "missing"
+        case bool():
+            return "true" if value else "false"
+        case LongInteger():
+            return "a very long number"
+        case int() | float():
+            return f"the number {value}" if len(str(value)) <= _SHOWN_NUMBER else "a very long number"
+        case bytes():
+            return "not UTF-8"
+        case str():
+            return _found_text(value, longest, is_ascii=is_ascii, quoted=quoted)
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Mapping[str, Any]) -> str:
+    """Say what is known of a record that has no `specversion` where one is looked for."""
+    for name, _ in headers:
+        if _VERSION_HEADER.fullmatch(name):
+            return f"specversion is in the header {name}: over Kafka, CloudEvents calls it ce_specversion"
+    for name in value:
+        if len(name) <= _SHOWN_NAME and name.replace("_", "").lower() == "specversion":
+            return f"specversion is spelled {name}"
+    pointer = _pointer_to_envelope(value)
+    if pointer is not None:
+        return f"specversion is missing: the envelope stands at {pointer}, and must be the record's whole value"
+    if any(name.startswith("ce_") for name, _ in headers):
+        return "specversion is missing: there are headers ce_..., but no ce_specversion"
+    return "specversion is missing: neither the value nor a header ce_specversion says that this is a CloudEvent"
+
+
+def no_object(data: Any) -> str:
+    """Say what the data of a message are when they are no object."""
+    if isinstance(data, str) and data.lstrip().startswith("{"):
+        return "data must be an object and is text that holds JSON: send the object itself"
+    return f"data must be an object and is {found_instead(data)}"
+
+
+def no_organization(data: Any, attributes: Mapping[str, Any]) -> str:
+    """Say what data that name no organization hold in its place."""
+    if not isinstance(data, dict):
+        return f"{no_object(data)}; data.organization must be an organization's name"
+    organization = data.get("organization")
+    if organization is None and "organization" in attributes:
+        return "data.organization is missing: organization stands beside data, and belongs inside"
+    found = found_instead(organization, longest=LONGEST_IDENTIFIER, is_ascii=True)
+    found = f"{found} with other characters" if found == "text" else found
+    return f"data.organization must be an organization's name ({IDENTIFIER_RULE}) and is {found}"
+
+
+def _found_text(text: str, longest: int | None, *, is_ascii: bool, quoted: bool) -> str:
+    if text == "":
+        return "empty"
+    if longest is not None and len(text) > longest:
+        return f"{len(text)} characters long"
+    if text.strip() == "":
+        return "blank"
+    if text.endswith(("\n", "\r")):
+        return "followed by a line break"
+    if text != text.strip():
+        return "surrounded by blanks"
+    for place, character in enumerate(text, start=1):
+        if not character.isprintable() or (is_ascii and not character.isascii()):
+            return f"text with U+{ord(character):04X} at character {place}"
+    return repr(text) if quoted and len(text) <= _SHOWN_TEXT and _PLAIN.fullmatch(text) else "text"
+
+
+def _pointer_to_envelope(value: Mapping[str, Any], depth: int = 1) -> str | None:
+    for name, member in value.items():
+        if not _PLAIN_NAME.fullmatch(name) or len(name) > _SHOWN_NAME:
+            continue
+        if isinstance(member, str) and '"specversion"' in member:
+            return f"/{name} (as text)"
+        if isinstance(member, dict):
+            if "specversion" in member:
+                return f"/{name}"
+            inner = _pointer_to_envelope(member, depth + 1) if depth < _DEEPEST else None
+            if inner is not None:
+                return f"/{name}{inner}"
+    return None

@@ -1,0 +1,151 @@
+"""What a dead letter says was found, and what to change (docs/contract.md section 6)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.facts import ProjectChanged
+from tests.unit.schemas.building import (
+    BIND,
+    PROJECT,
+    Headers,
+    attributes,
+    binary,
+    command,
+    fact,
+    record,
+    refusal,
+    structured,
+)
+
+WHOLE = attributes("BindProject", {}) | {"data": BIND}
+
+
+def _detail(value: object, headers: Headers = ()) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return refusal(lambda: command(record(raw, headers))).detail
+
+
+def _prefixed(prefix: str) -> Headers:
+    return tuple((f"{prefix}{name}", text.encode()) for name, text in attributes("BindProject", {}).items())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    (
+        ({"specversion": 1.0}, 'specversion is the number 1.0: send it as the text "1.0"'),
+        ({"specversion": 1.5}, "specversion is the number 1.5"),
+        ({"specversion": ["1.0"]}, "specversion is a list"),
+        ({"specversion": {}}, "specversion is an object"),
+        ({"specversion": "0.3"}, "specversion must be 1.0 and is '0.3'"),
+        ({"specversion": ""}, "and is empty"),
+        ({"specversion": "1.0\n"}, "and is followed by a line break"),
+        ({"specversion": " 1.0"}, "and is surrounded by blanks"),
+        ({"id": None}, "id must be 1 to 128 printable ASCII characters and is missing"),
+        ({"id": 1.5}, "and is the number 1.5"),
+        ({"id": ""}, "and is empty"),
+        ({"id": "c-1\n"}, "and is followed by a line break"),
+        ({"id": "k" * 129}, "and is 129 characters long"),
+        ({"id": "caf\u00e9"}, "and is text with U+00E9 at character 4"),
+        ({"id": "c\u200b1"}, "and is text with U+200B at character 2"),
+        ({"source": None}, "source must be 1 to 256 characters and is missing"),
+        ({"source": {}}, "and is an object"),
+        ({"source": "s" * 300}, "and is 300 characters long"),
+        ({"source": "/a\x1bb"}, "and is text with U+001B at character 3"),
+        ({"type": "x\n"}, "type must be 1 to 256 characters and is followed by a line break"),
+        ({"data": None}, "data must be an object and is missing"),
+        ({"data": "acme"}, "data must be an object and is text"),
+        ({"data": json.dumps(BIND)}, "data must be an object and is text that holds JSON: send the object itself"),
+        ({"data": [BIND]}, "data must be an object and is a list"),
+        ({"data": BIND | {"organization": "acme\n"}}, "and is followed by a line break"),
+        ({"data": BIND | {"organization": "Acme"}}, "and is text with other characters"),
+        ({"data": BIND | {"organization": 7}}, "and is the number 7"),
+        ({"data": BIND | {"organization": "x" * 254}}, "and is 254 characters long"),
+        ({"data": BIND | {"organization": None}}, "and is missing"),
+        ({"data": {"project": "p1"}, "organization": "acme"}, "organization stands beside data, and belongs inside"),
+    ),
+)
+def test_what_stands_in_the_place_of_what_is_needed(changed: dict[str, Any], said: str) -> None:
+    assert said in _detail(WHOLE | changed)
+
+
+@pytest.mark.parametrize("prefix", ("ce-", "Ce-", "CE_", "cloudEvents:", "cloudEvents_", ""))
+def test_headers_of_another_binding_are_recognised(prefix: str) -> None:
+    detail = _detail(BIND, _prefixed(prefix))
+    assert (
+        detail == f"specversion is in the header {prefix}specversion: over Kafka, CloudEvents calls it ce_specversion"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    (
+        ({"payload": WHOLE}, "the envelope stands at /payload, and must be the record's whole value"),
+        ({"data": WHOLE}, "at /data,"),
+        ({"schema": {"type": "struct"}, "payload": WHOLE}, "at /payload,"),
+        ({"body": {"message": WHOLE}}, "at /body/message,"),
+        ({"message": json.dumps(WHOLE)}, "at /message (as text),"),
+        ({"specVersion": "1.0", "id": "x"}, "specversion is spelled specVersion"),
+        ({"spec_version": "1.0"}, "specversion is spelled spec_version"),
+        (BIND, "neither the value nor a header ce_specversion"),
+        ({}, "neither the value nor a header ce_specversion"),
+    ),
+)
+def test_an_envelope_that_stands_elsewhere_is_found(value: dict[str, Any], said: str) -> None:
+    assert said in _detail(value)
+
+
+def test_headers_without_a_version_are_seen() -> None:
+    headers = tuple(header for header in _prefixed("ce_") if header[0] != "ce_specversion")
+    assert _detail(BIND, headers) == "specversion is missing: there are headers ce_..., but no ce_specversion"
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    (
+        (b"", "empty"),
+        (b" \n\t", "blank"),
+        (b"\xef\xbb\xbf" + json.dumps(WHOLE).encode(), "a byte order mark"),
+        (json.dumps(WHOLE).encode("utf-16"), "UTF-16"),
+        (json.dumps(WHOLE).encode("utf-16-le"), "UTF-16"),
+        (json.dumps(WHOLE).encode("utf-16-be"), "UTF-16"),
+        (b"\x00\x00\x00\x00\x07" + json.dumps(WHOLE).encode(), "five bytes of a schema registry"),
+        (b"\x00\x00\x01\xe2\x40\x02\x08acme", "five bytes of a schema registry"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (json.dumps(json.dumps(WHOLE)).encode(), "text that holds JSON: it was encoded twice"),
+        (json.dumps([WHOLE]).encode(), "not a JSON object but a list"),
+        (b"null", "not a JSON object but null"),
+        (b"7", "not a JSON object but a number"),
+        (b"true", "not a JSON object but true or false"),
+        (b'"x"', "not a JSON object but text"),
+        (b"hello", "not JSON at line 1, column 1"),
+        (b"\xff", "not UTF-8 at byte 0"),
+    ),
+)
+def test_bytes_of_well_known_serializers_are_named(raw: bytes, said: str) -> None:
+    for headers in ((), _prefixed("ce_")):
+        assert said in _detail(raw, headers)
+        assert "Expecting value" not in said
+
+
+@pytest.mark.parametrize("mode", (structured, binary))
+def test_data_of_a_fact(mode: Any) -> None:
+    assert refusal(lambda: fact(mode("ProjectChanged", PROJECT | {"project": "p1\n"}), ProjectChanged)).detail == (
+        "/project: must be 1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit, "
+        "without a line break"
+    )
+    said = structured("ProjectChanged", json.dumps(PROJECT))
+    assert "send the object itself" in refusal(lambda: fact(said, ProjectChanged)).detail
+
+
+SECRET = "4111111111111111"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ({"specversion": SECRET}, {"specversion": float(SECRET)}, {"id": SECRET + "\n"}, {"id": float(SECRET)},
+     {"source": SECRET + "\n"}, {"type": {SECRET: SECRET}}, {"data": {"organization": SECRET + "\n"}}),
+)  # fmt: skip
+def test_nothing_is_quoted_that_may_be_a_secret(changed: dict[str, Any]) -> None:
+    assert SECRET not in _detail(WHOLE | changed)
