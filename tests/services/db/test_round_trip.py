@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.rows import binding_row, project_row
 from domain.book import BoundProjects
 from domain.state import AccountContact, Done, Organization, PhaseEntered
+from schemas.contact import Contact
 from schemas.events import Phase, PhaseReason
+from schemas.policy import STORED
+from schemas.preferences import Preferences
 from tests.services.db.records_of_each_kind import (
     BARE,
     BINDING,
@@ -62,6 +65,19 @@ async def test_what_is_chosen_for_an_organization(engine: AsyncEngine) -> None:
     assert [book.default_account(name) for name in ("acme", "globex", "none")] == ["full", None, None]
     book = (await kept(engine, Organization(organization="acme"))).book
     assert book.default_account("acme") is None
+
+
+async def test_what_the_libraries_of_today_refuse_still_loads(engine: AsyncEngine) -> None:
+    registration = {"country": "DE", "number": "withdrawn"}
+    preferences = Preferences.model_validate(
+        {"taxRegistrations": [registration], "invoiceLanguage": "xx"}, context=STORED
+    )
+    account = replace(FULL, preferences=preferences)
+    outdated = Contact.model_validate({"name": "Ada", "emails": ["ada@nowhere"], "phone": "+999"}, context=STORED)
+    contact = AccountContact(organization="acme", account="full", contact=outdated)
+    book = (await kept(engine, account, contact)).book
+    assert_holds(book, account)
+    assert book.contact(account) == outdated
 
 
 async def test_contacts_are_sealed(engine: AsyncEngine) -> None:
