@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
+from db.tables import of_organizations as tables
+from db.tables.base import column_types
 from domain.state import (
     Account,
     Balance,
@@ -21,74 +23,12 @@ from schemas.policy import STORED
 
 R = TypeVar("R")
 
-ORGANIZATION_TYPES = {"organization": "text", "default_account": "text"}
-ACCOUNT_TYPES = {
-    "organization": "text",
-    "account": "text",
-    "version": "bigint",
-    "phases": "integer",
-    "sequence": "bigint",
-    "phase": "text",
-    "conditions": "jsonb",
-    "display_name": "text",
-    "currency_code": "text",
-    "payment_terms": "jsonb",
-    "preferences": "jsonb",
-    "payment_profile": "text",
-    "holds": "jsonb",
-    "closure": "jsonb",
-    "activated_at": "timestamptz",
-    "outstanding": "numeric",
-    "outstanding_currency_code": "text",
-    "outstanding_as_of": "timestamptz",
-}
-PROJECT_TYPES = {
-    "organization": "text",
-    "project": "text",
-    "state": "text",
-    "version": "bigint",
-    "uid": "text",
-    "display_name": "text",
-    "bindings": "bigint",
-    "sequence": "bigint",
-    "last_ended_at": "timestamptz",
-}
-PROFILE_TYPES = {
-    "organization": "text",
-    "payment_profile": "text",
-    "kind": "text",
-    "state": "text",
-    "version": "bigint",
-    "reference": "text",
-    "country": "text",
-    "expires_at": "timestamptz",
-    "reason": "text",
-    "due_at": "timestamptz",
-    "origin": "jsonb",
-}
-PENDING_TYPES = {
-    "organization": "text",
-    "project": "text",
-    "number": "bigint",
-    "kind": "text",
-    "due_at": "timestamptz",
-    "account": "text",
-    "command": "jsonb",
-    "source": "text",
-    "type": "text",
-    "origin": "jsonb",
-}
-FAN_OUT_TYPES = {
-    "organization": "text",
-    "account": "text",
-    "number": "integer",
-    "kind": "text",
-    "reason": "text",
-    "message": "text",
-    "instant": "timestamptz",
-    "told": "text",
-    "origin": "jsonb",
-}
+ORGANIZATION_TYPES = column_types(tables.organizations)
+ACCOUNT_TYPES = column_types(tables.accounts)
+PROJECT_TYPES = column_types(tables.projects)
+PROFILE_TYPES = column_types(tables.payment_profiles)
+PENDING_TYPES = column_types(tables.pending_bindings)
+FAN_OUT_TYPES = column_types(tables.fan_outs)
 
 
 def columns(types: Mapping[str, str]) -> str:
