@@ -27,7 +27,7 @@ from schemas.violations import violations_of
 _FIELDS = {field.name for field in fields(Account)}
 _CREATED = [name for name in CreateAccount.model_fields if name in _FIELDS]
 _UPDATED = [name for name in UpdateAccount.model_fields if name in _FIELDS]
-"""What a command says of an account is the account's field of the same name; the contact is kept apart."""
+"""Members that are fields of the account under the same name; the contact is stored apart."""
 
 
 def create_account(command: CreateAccount, book: Book, context: Context) -> Decision:
@@ -44,7 +44,7 @@ def create_account(command: CreateAccount, book: Book, context: Context) -> Deci
 
 
 def update_account(command: UpdateAccount, book: Book, context: Context) -> Decision:
-    """Replace what is given, merge terms and preferences, clear what is null; what results is what is checked."""
+    """Replace what is given, merge terms and preferences, clear what is null, and check the result."""
     account = book.account(command.organization, command.account)
     is_erasing = account is not None and account.phase is Phase.ARCHIVED and command.only_erases_contact
     missing = [] if is_erasing else existing_account(account)
@@ -74,7 +74,7 @@ def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: C
 
 
 def detach_payment_profile(command: DetachPaymentProfile, book: Book, context: Context) -> Decision:
-    """Take the payment profile away; without one nothing changes."""
+    """Detach the payment profile; without one nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -108,7 +108,7 @@ def decide_account(
     contact: AccountContact | None = None,
     reason: str | None = None,
 ) -> Decision:
-    """Return what a change of an account comes to: its phase, its events, and what its projects are told."""
+    """Return the decision that follows from a changed account: its phase and events, and what its projects are told."""
     profile = book.payment_profile(changed.organization, changed.payment_profile)
     transition = reassess(before, changed, profile, context, reason, is_touched=contact is not None)
     if transition is None:
@@ -144,7 +144,7 @@ def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple
 
 
 def _or_nothing(value: Any) -> Any:
-    """Return a value, or None for an object that says nothing: to have empty preferences is to have none."""
+    """Return a value, or None for an object whose members are all None: empty preferences are no preferences."""
     says_nothing = isinstance(value, Wire) and all(member is None for _, member in value)
     return None if says_nothing else value
 

@@ -172,7 +172,7 @@ def _shortened(message: str) -> str:
 
 
 def _transferable(command: TransferProjects, source: Account | None, book: Book) -> list[Violation]:
-    # Of an account that is absent or archived nothing is asked; how long a list is, is the command's own matter.
+    # Who pays is not judged of an absent or archived account; the length of a list always is.
     payer = None if source is None or source.phase is Phase.ARCHIVED else source
     broken = []
     count = len(command.projects) if command.projects else book.bound_projects(payer).count if payer else 0

@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 
 class NotLoaded(LookupError):
-    """Something was asked for that was never looked up, so that nobody knows whether it exists."""
+    """A decision asked for something that was never looked up: whether it exists is not known."""
 
     def __init__(self, kind: str, key: str | tuple[str, ...]) -> None:
         name = key if isinstance(key, str) else "/".join(key)
@@ -51,7 +51,7 @@ class BoundProjects:
 
     def begin(self, binding: Binding) -> None:
         """Count one more; it stands among the first if its name does."""
-        # Of an account that nobody asked about nothing was loaded, and the count may be below zero.
+        # An account that was not looked up is counted from zero, maybe below; nobody may ask for it.
         is_complete = len(self.first) >= self.count
         self.count += 1
         if is_complete or (self.first and binding.project < self.first[-1]):
@@ -66,9 +66,10 @@ class BoundProjects:
             del self.first[place]
 
     def lowest(self, most: int) -> list[str]:
-        """Return the first projects by name, at most so many.
+        """Return the first projects by name, at most `most`.
 
-        Raises LookupError when too few were loaded, since others of a batch took them away: alone a message has enough.
+        Raises LookupError when too few are loaded, because earlier messages of the batch took others away: a message on
+        its own always has enough.
         """
         wanted = min(most, self.count)
         if len(self.first) < wanted:
@@ -135,7 +136,7 @@ class Book:
         payment_profiles: AbstractSet[Key] = frozenset(),
         reported_profiles: AbstractSet[Key] = frozenset(),
     ) -> None:
-        """Take in which keys are looked for (as in Needs), whether or not there is anything to load of them.
+        """Note which keys are looked up (as in Needs), whether or not anything is found under them.
 
         With an organization its fan-outs, with a project its active and pending bindings, with a `turning` account the
         projects that it pays for and those that wait for it, with an `emptied` one the former alone, and with a
@@ -152,7 +153,7 @@ class Book:
         self._reported |= reported_profiles
 
     def load(self, records: Iterable[Kept]) -> None:
-        """Take in what the database holds; a binding is an active one."""
+        """Add what the database holds; a binding is an active one."""
         for record in records:
             if isinstance(record, Binding):
                 self._active[record.organization, record.project] = record
@@ -163,11 +164,11 @@ class Book:
             self._put(record)
 
     def load_bound(self, account: Key, bound: BoundProjects) -> None:
-        """Take in which projects an account pays for."""
+        """Add the projects that an account pays for."""
         self._bound[account] = bound
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Take over what was decided."""
+        """Apply what was decided."""
         for change in changes:
             self._note(change)
             self._put(change)
@@ -250,7 +251,7 @@ class Book:
         return sorted((one for one in heads if one and one.due_at <= now), key=lambda one: (one.due_at, one.key))
 
     def load_page(self, fan_out: FanOut, page: list[str], *, is_last: bool) -> None:
-        """Take in the next projects that a fan-out tells, and whether they are the last."""
+        """Add the next projects that a fan-out tells, and whether they are the last."""
         self._pages[fan_out.key] = (page, is_last)
 
     def page(self, fan_out: FanOut) -> tuple[list[str], bool]:

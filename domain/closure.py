@@ -18,7 +18,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def report_balance(command: ReportBalance, book: Book, context: Context) -> Decision:
-    """Keep what is still owed; the latest report by its instant counts. It changes no account and has no event."""
+    """Store what is still owed; the report with the latest instant counts. It does not change the account: no event."""
     if command.as_of > context.now + _CLOCK_TOLERANCE:
         message = "is more than 5 minutes ahead of the clock"
         return rejected([violation(Reason.INVALID, message, field="/asOf")], account=command.account)
@@ -36,7 +36,7 @@ def report_balance(command: ReportBalance, book: Book, context: Context) -> Deci
 
 
 def request_closure(command: RequestClosure, book: Book, context: Context) -> Decision:
-    """Ask to close an account; who asked first remains the one who asked."""
+    """Request the closure of an account; the first requester stays."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is not None and not broken:
@@ -50,7 +50,7 @@ def request_closure(command: RequestClosure, book: Book, context: Context) -> De
 
 
 def approve_closure(command: ApproveClosure, book: Book, context: Context) -> Decision:
-    """Close an account for good: someone else must have asked, and nothing may block it by now."""
+    """Close an account for good, if someone else requested it and nothing blocks it now."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is not None and not broken:
@@ -65,7 +65,7 @@ def approve_closure(command: ApproveClosure, book: Book, context: Context) -> De
 
 
 def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> Decision:
-    """Take back the request; without one nothing changes."""
+    """Withdraw the request; without one nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -75,10 +75,10 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> 
 
 def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:
     if account.closure is None:
-        return [violation(Reason.INVALID_TRANSITION, "nobody asked to close the account: request it first")]
+        return [violation(Reason.INVALID_TRANSITION, "no closure of the account was requested: request it first")]
     broken = _blockers(account, book)
     if is_same_person(account.closure.by, sender):
-        message = "who requested the closure cannot approve it: someone else must"
+        message = "the person who requested the closure cannot approve it: someone else must"
         broken.append(violation(Reason.SELF_APPROVAL, message))
     return broken
 

@@ -47,7 +47,7 @@ E = TypeVar("E", bound=Command)
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[C_contra]):
-    """What must be known to decide a command, added to the needs of its batch, and the decision."""
+    """How a command is decided: `needs` adds what must be known to the needs of its batch, `decide` decides."""
 
     needs: Callable[[C_contra, Needs], None]
     decide: Callable[[C_contra, Book, Context], Decision]
@@ -55,7 +55,7 @@ class Rule(Generic[C_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Rules(Generic[C_contra]):
-    """A table of rules. `|` joins two, so that its type says which commands it decides: the type checker misses one."""
+    """A table of rules. `|` joins two; its type names the commands of both, so that the type checker misses a third."""
 
     by_command: Mapping[type[Command], Rule[Any]]
 
@@ -135,7 +135,7 @@ _EVERY = (
 
 
 def _table(rules: Rules[AnyCommand]) -> Mapping[type[Command], Rule[Any]]:
-    """Return the rules by command. `make lint` fails where one is missing, and so does the import."""
+    """Return the rules by command. If one is missing, the type check fails, and so does the import."""
     missing = set(COMMANDS.values()) - rules.by_command.keys()
     if missing:
         raise LookupError(f"no rule decides {', '.join(sorted(command.__name__ for command in missing))}")

@@ -38,7 +38,7 @@ class Dead:
 
 
 def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
-    """Return the event that tells of a dead record; of a card number only where it was found."""
+    """Return the event for a dead record; for a card number it says only where that was found."""
     record = dead.record
     value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER

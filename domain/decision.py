@@ -14,7 +14,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Gives instants that strictly rise, from the database's clock on; what is decided later is later."""
+    """Hands out strictly rising instants, from the database's clock on: what is decided later is later."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """When, under which policy and by what something is decided.
+    """What a decision depends on beside the state: the clock, the operator's policy, and what caused it.
 
     `origin` is the command or fact that it goes back to, `source` that of a command's envelope.
     """
@@ -56,7 +56,7 @@ class Context:
         return Cause(fact_id=self.origin.caused_by, by=self.sender, reason=reason)
 
     def outgoing(self, event: Event, about: Key, instant: datetime, sequence: int | None = None) -> Outgoing:
-        """Put an event about a project or an account of an organization in its envelope."""
+        """Put an event about a project or an account of an organization in an envelope."""
         return outgoing_of(event, about, instant, self.origin, sequence)
 
 
@@ -80,7 +80,7 @@ class Decision:
 
 
 def outgoing_of(event: Event, about: Key, instant: datetime, origin: Origin, sequence: int | None = None) -> Outgoing:
-    """Put an event about a project or an account of an organization in its envelope."""
+    """Put an event about a project or an account of an organization in an envelope."""
     subject = "/".join(about)
     return Outgoing(
         event=event,

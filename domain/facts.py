@@ -63,12 +63,12 @@ def payment_profile_changed(fact: PaymentProfileChanged, book: Book, context: Co
 
 
 def payment_profile_expired(profile: PaymentProfile, book: Book, context: Context) -> Learned:
-    """Notice that a valid profile ran out by itself."""
+    """React to the expiry of a valid profile."""
     return _followed(replace(profile, due_at=None), book, context)
 
 
 def _followed(profile: PaymentProfile, book: Book, context: Context) -> Learned:
-    """Keep a profile, and reassess the accounts that it is attached to."""
+    """Store a profile, and reassess the accounts that it is attached to."""
     changes: list[Change] = [profile]
     events: list[Outgoing] = []
     notices = 0
@@ -87,8 +87,8 @@ def _followed(profile: PaymentProfile, book: Book, context: Context) -> Learned:
 def is_known_by_place(fact: ProjectChanged, book: Book, *, is_stale: bool) -> bool:
     """Return whether a report, delivered again after another `uid` took the name over, could mean something else.
 
-    To be asked before what it says is applied. Such a record is remembered by its place; all others are told by their
-    version and their `uid`.
+    Ask before the report is applied. Such a record is remembered by its place; all others are recognised by their
+    version and `uid`.
     """
     known = book.project(fact.organization, fact.project)
     if known is None or fact.uid == known.uid:
@@ -141,7 +141,7 @@ def _succeeds(fact: ProjectChanged, known: Project, uid: str, book: Book, contex
 
 
 def _reported(project: Project, known: Project | None, book: Book, context: Context) -> Learned:
-    """Keep the report; a deletion releases the payer."""
+    """Store the report; a deletion releases the payer."""
     active = book.active_binding(project.organization, project.project)
     if project.state == "Deleted":
         if active is None:

@@ -67,7 +67,7 @@ class _Batch:
             self.do_due(Due(kind, pending.organization, pending.project))
 
     def answer(self, message: CommandMessage) -> None:
-        """Answer a command: judge it in stages, and if it is no dry run do what follows."""
+        """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""
         identity = (message.organization, message.event.source, message.event.id)
         origin = _origin_of(message, message.sender)
         broken = admission_rules(message)
@@ -183,7 +183,7 @@ class _Batch:
             self._find_payer(newly_active.key, context)
 
     def _find_payer(self, key: Key, context: Context) -> None:
-        """Bind a project without a payer to the default account, or tell it that it has none."""
+        """Bind a project without a payer to the default account, or tell it that nobody pays."""
         book = self._book
         project = book.project(*key)
         name = book.default_account(key[0])
@@ -199,7 +199,7 @@ class _Batch:
         self._serve_affected(rebinding.changes)
 
     def _carry_out(self, decision: Decision) -> list[PendingBinding]:
-        """Do what was decided; give the scheduled bindings that it ends."""
+        """Apply what was decided, and return the scheduled bindings that it ends."""
         projects: list[Key] = []
         called_off: list[PendingBinding] = []
         for change in decision.changes:
@@ -268,7 +268,7 @@ class _Batch:
         return bind_project(pending.command, self._book, context)
 
     def _finish(self, pending: PendingBinding, decision: Decision) -> None:
-        """Carry out what was decided on a pending binding, and give its final result."""
+        """Carry out what was decided on a pending binding, and publish its final result."""
         self._book.apply([Done(pending)])
         ended = self._carry_out(decision)
         self._publish_final(pending, decision)

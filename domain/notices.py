@@ -17,7 +17,7 @@ AT_ONCE = 500
 """How many projects are told in the transaction that changed the phase; more are told in later ones, page by page."""
 
 AT_ONCE_IN_ALL = 10_000
-"""How many are told in one transaction whatever changed in it: what it holds in memory stays bounded."""
+"""How many are told in one transaction in total, so that its memory stays bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) ->
         origin=context.origin,
     )
     # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
-    # Of an account with a few projects all names are known, unless the batch took many others away before.
+    # All names of a small account are loaded, unless the batch took many others away before.
     in_all = book.told_at_once + before + bound.count
     is_small = len(bound.first) == bound.count <= AT_ONCE and in_all <= AT_ONCE_IN_ALL
     if is_small and not unfinished:
@@ -69,7 +69,7 @@ def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool) -> Told:
 def tell_before_leaving(ended: Binding, book: Book) -> list[Outgoing]:
     """Tell a project whose binding ends what the account's unfinished fan-outs have yet to tell it.
 
-    Otherwise it would never hear of it, since it is bound no more, or hear of it after what comes next.
+    Otherwise it would miss the notice, being no longer bound, or get it out of order.
     """
     return [
         notice

@@ -12,11 +12,11 @@ from schemas.envelope import type_of
 from schemas.results import Outcome, Reason, violation
 
 WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})
-"""What facts that are still to come may mend."""
+"""Reasons that facts still to come may resolve."""
 
 
 def answer_binding(command: BindProject, book: Book, context: Context) -> Decision:
-    """Bind now, appoint a later instant, wait for what is missing, or queue behind others that wait.
+    """Bind now, schedule it, wait for what is missing, or queue behind others that wait.
 
     A dry run is judged as if nobody waited.
     """
@@ -35,7 +35,7 @@ def answer_binding(command: BindProject, book: Book, context: Context) -> Decisi
 
 
 def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book, _: Context) -> Decision:
-    """Call off a scheduled binding. That its own final result follows is the fold's to see to."""
+    """Cancel a scheduled binding; the fold publishes its final result."""
     project = book.project(command.organization, command.project)
     if project is None or project.state == "Deleted":
         message = "the organization has no such project"
@@ -47,14 +47,14 @@ def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book, _: Con
 
 
 def is_worth_waiting(decision: Decision) -> bool:
-    """Return whether a binding was refused for nothing but what may still come."""
+    """Return whether a binding was refused only for what facts still to come may resolve."""
     reasons = {broken.reason for broken in decision.violations}
     return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
 
 
 def superseded(pending: PendingBinding) -> Decision:
     """Return the final result of a scheduled binding that something else ended."""
-    message = "something later replaced, cancelled or outlived the scheduled binding"
+    message = "the scheduled binding was replaced or cancelled, or its project was deleted"
     command = pending.command
     return rejected([violation(Reason.SUPERSEDED, message)], account=command.account, project=command.project)
 

@@ -70,10 +70,10 @@ def reassess(
     """Compute the phase and conditions of an account that was changed, and what is said of it.
 
     `before` is None for a new account, `profile` the one attached to `changed`; `is_touched` says that the contact
-    changed, which is kept apart. Gives None when nothing changed. Each phase entered is history and an
+    changed, which is stored apart. Return None when nothing changed. Each phase entered is history and an
     `AccountPhaseChanged`; one `AccountChanged` follows, last.
     """
-    # What an archived account was when it was closed, it remains: only its contact can still go.
+    # An archived account stays as it was when it was closed; only its contact can still be erased.
     is_closed = before is not None and before.phase is Phase.ARCHIVED
     account = changed if is_closed else _assessed(changed, profile, context.policy, context.now)
     if account == before and not is_touched:

@@ -15,7 +15,7 @@ from schemas.results import Reason, Violation, violation
 
 
 def request_reactivation(command: RequestReactivation, book: Book, context: Context) -> Decision:
-    """State that the cause of holds is resolved; who asked first remains the one who asked."""
+    """State that the cause of holds is resolved; the first requester stays."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account) or _hold_rules(account, command.reasons)
     if broken or account is None:
@@ -79,6 +79,6 @@ def _approval_rules(chosen: list[Hold], sender: str) -> list[Violation]:
             message = f"nobody stated that the cause of {hold.reason} is resolved: request its reactivation first"
             broken.append(violation(Reason.CAUSE_UNRESOLVED, message, field="/reasons"))
         elif _is_requested_by(hold, sender):
-            message = f"who requested the reactivation of {hold.reason} cannot approve it: someone else must"
+            message = f"the person who requested the reactivation of {hold.reason} cannot approve it: someone else must"
             broken.append(violation(Reason.SELF_APPROVAL, message))
     return broken

@@ -41,7 +41,7 @@ class Balance:
 class Account:
     """A billing account. `version` rises with every change, `phases` counts those it entered, `sequence` its events.
 
-    `holds` are in the order in which they were placed. The contact is kept apart: see AccountContact.
+    `holds` are in the order in which they were placed. The contact is stored apart: see AccountContact.
     """
 
     organization: str
@@ -69,7 +69,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountContact:
-    """An account's contact, personal data; None when it has none any more."""
+    """An account's contact, which is personal data; None once it is cleared."""
 
     organization: str
     account: str
@@ -144,7 +144,7 @@ class RetiredUid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Which message something goes back to when it happens later: its id, who sent it, and what its events carry on."""
+    """The message that something goes back to: its id, who sent it, and the attributes that its events pass on."""
 
     caused_by: str
     sender: str
@@ -155,7 +155,7 @@ class Origin:
 class PaymentProfile:
     """A payment profile as last reported; valid until `expires_at`.
 
-    `due_at` is when its expiry is still to be noticed, `origin` the fact that said so.
+    `due_at` is when an expiry still to come is due, `origin` the fact that reported it.
     """
 
     organization: str
@@ -237,7 +237,7 @@ class PendingBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOut:
-    """Notices that are yet to be given: to each project bound to the account at `instant`, past the name `told`.
+    """Notices still to be sent: to each project bound to the account at `instant`, past the name `told`.
 
     `number` orders those of one account.
     """

@@ -73,7 +73,7 @@ class Said:
 
     @classmethod
     def of(cls, record: Any, **more: Any) -> Self:
-        """Say what a record holds: each member is its field of the same name, unless it is among `more`."""
+        """Build it from a record: each member is the record's field of the same name, unless it is among `more`."""
         return cls(**{name: getattr(record, name) for name in _members(cls) if name not in more}, **more)
 
 

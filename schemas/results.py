@@ -89,7 +89,7 @@ class Violation(Wire):
 def violation(
     reason: Reason, message: str, *, field: str | None = None, blockers: dict[str, Any] | None = None
 ) -> Violation:
-    """Name a broken rule; whether it is worth another try follows from its reason."""
+    """Name a broken rule; whether it is retryable follows from its reason."""
     return Violation(reason=reason, message=message, field=field, blockers=blockers, retryable=reason in RETRYABLE)
 
 
