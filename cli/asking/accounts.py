@@ -3,89 +3,104 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from cli.terminal.describing import coloured
+from cli.terminal.layout import Card, Column, Listing, details
+from cli.terminal.output import count_of
 
 
-def show_account(console: Console, account: dict[str, Any], history: Sequence[dict[str, Any]]) -> None:
-    """Print an account: its state, the conditions that explain its phase, its holds and the phases it entered."""
-    title = f"{account['organization']}/{account['account']}"
-    console.print(Panel(_state(account), title=Text(title, style="bold"), title_align="left"))
-    conditions = _table("Conditions", "since", "type", "status", "reason", "message")
-    for condition in account["conditions"]:
-        conditions.add_row(
-            condition["lastTransitionTime"],
-            Text(condition["type"]),
-            coloured(condition["status"]),
-            Text(condition["reason"]),
-            Text("" if condition["status"] == "True" else condition["message"]),
-        )
-    console.print(conditions)
+def account_view(account: dict[str, Any], history: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
+    """Return an account: its state, the conditions that explain its phase, its holds and the phases it entered."""
+    title = Text(f"{account['organization']}/{account['account']}", style="bold")
+    yield Card(title, [details(_state(account).items())], "dim")
+    yield Listing(
+        (Column("type"), Column("status"), Column("reason"), Column("since", may_move=True), Column("", may_move=True)),
+        [
+            (
+                Text(condition["type"]),
+                coloured(condition["status"]),
+                Text(condition["reason"]),
+                Text(condition["lastTransitionTime"]),
+                Text("" if condition["status"] == "True" else condition["message"]),
+            )
+            for condition in account["conditions"]
+        ],
+        title="Conditions",
+    )
     if account["holds"]:
-        console.print(_holds(account["holds"]))
-    for title, member in (("Preferences", "preferences"), ("Contact (personal data)", "contact")):
+        yield _holds(account["holds"])
+    for name, member in (("Preferences", "preferences"), ("Contact (personal data)", "contact")):
         if account.get(member):
-            console.print(_details(title, account[member]))
-    phases = _table("History", "since", "phase", "reason", "by", "caused by")
-    for entry in history:
-        change = Text.assemble(f"{entry['from'] or 'new'} → ", coloured(entry["to"]))
-        phases.add_row(entry["at"], change, Text(entry["reason"]), Text(entry["by"]), Text(entry["causedBy"]))
-    console.print(phases)
+            yield Text(name, style="bold")
+            yield details((path, Text(str(value))) for path, value in _leaves(account[member]))
+    yield Listing(
+        (
+            Column("since"),
+            Column("phase"),
+            Column("reason", may_move=True),
+            Column("by", may_move=True),
+            Column("caused by", may_move=True),
+        ),
+        [
+            (
+                Text(entry["at"]),
+                Text.assemble(f"{entry['from'] or 'new'} → ", coloured(entry["to"])),
+                Text(entry["reason"]),
+                Text(entry["by"]),
+                Text(entry["causedBy"]),
+            )
+            for entry in history
+        ],
+        title="History",
+    )
 
 
-def _state(account: dict[str, Any]) -> Table:
+def _state(account: dict[str, Any]) -> dict[str, Text]:
     terms = account["paymentTerms"]
     balance = account["balance"]
     closure = account["closure"]
-    lines = Table.grid(padding=(0, 2))
-    lines.add_column(style="dim")
-    lines.add_column()
-    lines.add_row("phase", coloured(account["phase"]))
-    for name, value in (
-        ("name", account["displayName"]),
-        ("currency", account["currencyCode"]),
-        ("terms", terms and f"{terms['netDays']} days net, invoiced {terms['invoiceFrequency'].lower()}"),
-        ("payment profile", account["paymentProfile"]),
-        ("active since", account["activatedAt"]),
-        ("balance", balance and f"{balance['outstanding']} {balance['currencyCode']} as of {balance['asOf']}"),
-        ("closure", closure and _closure(closure)),
-        ("pays for", f"{account['projects']} project{'' if account['projects'] == 1 else 's'}"),
-        ("version", str(account["version"])),
-        *((("contact", "none, or erased"),) if "contact" in account and account["contact"] is None else ()),
-    ):
-        lines.add_row(name, Text(value) if value else Text("none", style="dim"))
-    return lines
+    said = {
+        "name": account["displayName"],
+        "currency": account["currencyCode"],
+        "terms": terms and f"{count_of(terms['netDays'], 'day')} net, invoiced {terms['invoiceFrequency'].lower()}",
+        "payment profile": account["paymentProfile"],
+        "active since": account["activatedAt"],
+        "balance": balance and f"{balance['outstanding']} {balance['currencyCode']} as of {balance['asOf']}",
+        "closure": closure and _closure(closure),
+        "pays for": count_of(account["projects"], "project"),
+        "version": str(account["version"]),
+    }
+    if "contact" in account and account["contact"] is None:
+        said["contact"] = "none, or erased"
+    none = Text("none", style="dim")
+    return {"phase": coloured(account["phase"])} | {
+        name: Text(value) if value else none for name, value in said.items()
+    }
 
 
-def _holds(holds: Sequence[dict[str, Any]]) -> Table:
-    table = _table("Holds", "since", "reason", "message", "by", "reactivation")
+def _holds(holds: Sequence[dict[str, Any]]) -> Listing:
+    rows = []
     for hold in holds:
         requested = hold.get("reactivation")
-        table.add_row(
-            hold["placedAt"],
-            Text(hold["reason"], style="red"),
-            Text(hold["message"] or ""),
-            Text(hold["by"]),
-            Text(f"requested by {requested['by']}: {requested['resolution']}" if requested else "not requested"),
+        rows.append(
+            (
+                Text(hold["placedAt"]),
+                Text(hold["reason"], style="red"),
+                Text(hold["by"]),
+                Text(hold["message"] or ""),
+                Text(f"requested by {requested['by']}: {requested['resolution']}" if requested else "not requested"),
+            )
         )
-    return table
+    moving = (Column(name, may_move=True) for name in ("by", "message", "reactivation"))
+    columns = (Column("since"), Column("reason"), *moving)
+    return Listing(columns, rows, title="Holds")
 
 
 def _closure(closure: dict[str, Any]) -> str:
     reason = f": {closure['reason']}" if closure["reason"] else ""
     return f"requested by {closure['by']} at {closure['requestedAt']}{reason}"
-
-
-def _details(title: str, members: dict[str, Any]) -> Table:
-    """List what is said in members within members, each under its path."""
-    table = _table(title, "member", "value")
-    for path, value in _leaves(members):
-        table.add_row(path, Text(str(value)))
-    return table
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -100,10 +115,3 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             return
         case _:
             yield path, value
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, header_style="dim", overflow="fold", no_wrap=column in {"since", "phase", "reason"})
-    return table

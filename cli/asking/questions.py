@@ -7,14 +7,14 @@ import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.asking.accounts import show_account
-from cli.asking.timeline import draw_timeline
-from cli.sending.answers import result_panel
+from cli.asking.accounts import account_view
+from cli.asking.timeline import Timeline
+from cli.sending.answers import result_card
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.names import Account, Organization, ask
 from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import console
+from cli.terminal.screen import show
 from db import questions as queries
 from schemas.scalars import format_instant
 
@@ -36,9 +36,9 @@ def timeline(organization: Organization, project: Project, as_json: AsJson = Fal
         ]
         print_json({"organization": organization, "project": project, "payers": payers})
     elif entries:
-        console().print(draw_timeline(f"{organization}/{project}", entries, datetime.now(UTC)))
+        show(Timeline(f"{organization}/{project}", entries, datetime.now(UTC)))
     else:
-        console().print(f"nobody has ever paid for {organization}/{project}", markup=False)
+        typer.echo(f"nobody has ever paid for {organization}/{project}")
 
 
 def account(
@@ -71,7 +71,7 @@ def account(
     if as_json:
         print_json(found | {"history": history})
     else:
-        show_account(console(), found, history)
+        show(*account_view(found, history))
 
 
 def result(
@@ -96,5 +96,4 @@ def result(
     if as_json:
         print_json(events)
     else:
-        for event in events:
-            console().print(result_panel(event))
+        show(*map(result_card, events))

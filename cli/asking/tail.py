@@ -14,7 +14,7 @@ from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.names import topic_named
 from cli.terminal.output import AsJson, print_json_line
-from cli.terminal.screen import console
+from cli.terminal.screen import console, put
 from schemas.topics import OUTPUT_TOPICS, Topic
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
@@ -56,7 +56,7 @@ def tail(
                 if as_json:
                     print_json_line(event)
                 else:
-                    screen.print(event_line(event), soft_wrap=True)
+                    put(screen, event_line(event))
                 if left is not None:
                     left -= 1
                     if left == 0:

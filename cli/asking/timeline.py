@@ -1,18 +1,22 @@
 """The timeline of a project's payers, drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.table import Table
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 from cli.terminal.describing import duration
+from cli.terminal.layout import Column, Listing
 from db.questions import TimelineEntry
 from schemas.scalars import format_instant
 
 _BAR_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
-_BAR_CELLS = 30
+_BAR_CELLS, _FEWEST_CELLS = 30, 8
+_GOES_ON = "▶"
+_HEADINGS = ("from (UTC)", "paid by", "for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +39,49 @@ def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
     return found
 
 
-def draw_timeline(subject: str, entries: Sequence[TimelineEntry], now: datetime) -> Table:
-    """Draw the payers of a project: each with its beginning, its length, and a bar on one common axis until `now`."""
-    shown = intervals(entries)
-    table = Table(title=subject, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    table.add_column("from (UTC)", no_wrap=True)
-    table.add_column("paid by")
-    table.add_column("for", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, min_width=_BAR_CELLS)
-    colours = dict(zip(dict.fromkeys(entry.account for entry in entries), _BAR_COLOURS * len(entries), strict=False))
-    last = max([now, *(interval.ends or interval.begins for interval in shown)])
-    for interval in shown:
-        colour = colours[interval.payer] if interval.payer else "dim"
-        table.add_row(
-            format_instant(interval.begins),
-            Text(interval.payer or "nobody", style=colour),
-            duration(((interval.ends or last) - interval.begins).total_seconds()),
-            Text(bar(interval, shown[0].begins, last), style=colour),
-        )
-    return table
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The payers of a project: each with its beginning, its length, and a bar on one common axis until `now`.
+
+    The bars yield where there is no space for them.
+    """
+
+    subject: str
+    entries: Sequence[TimelineEntry]
+    now: datetime
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Draw them in the space there is."""
+        shown = intervals(self.entries)
+        last = max([self.now, *(interval.ends or interval.begins for interval in shown)])
+        payers = dict.fromkeys(entry.account for entry in self.entries)
+        colours = dict(zip(payers, _BAR_COLOURS * len(payers), strict=False))
+        said = [
+            (
+                format_instant(interval.begins),
+                interval.payer or "nobody",
+                duration(((interval.ends or last) - interval.begins).total_seconds()),
+            )
+            for interval in shown
+        ]
+        taken = sum(max(map(cell_len, column)) + 2 for column in zip(_HEADINGS, *said, strict=True))
+        cells = min(_BAR_CELLS, options.max_width - taken - len(_GOES_ON))
+        has_bars = cells >= _FEWEST_CELLS
+        rows = []
+        for interval, (begins, payer, lasts) in zip(shown, said, strict=True):
+            colour = colours[interval.payer] if interval.payer else "dim"
+            drawn = bar(interval, shown[0].begins, last, cells) if has_bars else ""
+            rows.append((Text(begins), Text(payer, style=colour), Text(lasts), Text(drawn, style=colour)))
+        columns = (*map(Column, _HEADINGS), Column("", may_move=True))
+        yield Listing(columns, rows, title=self.subject)
 
 
-def bar(interval: Interval, first: datetime, last: datetime) -> str:
+def bar(interval: Interval, first: datetime, last: datetime, cells: int = _BAR_CELLS) -> str:
     """Draw an interval on the axis from `first` to `last`; even the shortest is one cell wide."""
     whole = (last - first).total_seconds() or 1.0
-    begins = round((interval.begins - first).total_seconds() / whole * _BAR_CELLS)
-    ends = round(((interval.ends or last) - first).total_seconds() / whole * _BAR_CELLS)
-    begins = min(begins, _BAR_CELLS - 1)
-    cells = ("█" if interval.payer else "·") * max(1, ends - begins)
-    open_end = "▶" if interval.ends is None and interval.payer else ""
-    return " " * begins + cells + open_end
+    begins = round((interval.begins - first).total_seconds() / whole * cells)
+    ends = round(((interval.ends or last) - first).total_seconds() / whole * cells)
+    begins = min(begins, cells - 1)
+    drawn = ("█" if interval.payer else "·") * max(1, ends - begins)
+    open_end = _GOES_ON if interval.ends is None and interval.payer else ""
+    return " " * begins + drawn + open_end

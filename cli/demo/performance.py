@@ -28,12 +28,13 @@ from workers.runtime.settings import Settings
 _ANSWER_SECONDS = 20.0
 
 
-def perform(data_dir: Path, screen: Console) -> None:
+def perform(data_dir: Path, screen: Console, began: float) -> None:
     """Empty the data folder, start PostgreSQL and Kafka in it, and play the story; everything is stopped at the end.
+
+    `began` is when this process did, on the monotonic clock.
 
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
-    began = time.monotonic()
     warn_of_unknown_variables()
     settings = Settings().model_copy(update={"log_level": "ERROR", "log_format": "console", "metrics_port": 0})
     set_up_logs(settings)
@@ -49,9 +50,9 @@ def perform(data_dir: Path, screen: Console) -> None:
         settings = with_key(settings.model_copy(update=found), data_dir)
         with reaching(settings):
             asyncio.run(_play(settings, screen, status))
-        telling.conclude(screen, data_dir, time.monotonic() - began)
         status.update("Stopping the servers ...")
         status.start()
+    telling.conclude(screen, data_dir, time.monotonic() - began)
 
 
 async def _play(settings: Settings, screen: Console, status: Status) -> None:

@@ -1,5 +1,6 @@
 """How the story looks."""
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,18 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.panel import Panel
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from cli.asking.timeline import draw_timeline
+from cli.asking.timeline import Timeline
 from cli.demo.instants import Question, Timelines
 from cli.demo.story import Chapter, Step
-from cli.sending.answers import result_panel
+from cli.sending.answers import result_card
 from cli.terminal.describing import coloured, event_line, what_changed
+from cli.terminal.layout import Card, Column, Listing, copyable
+from cli.terminal.output import count_of
+from cli.terminal.screen import put
 from schemas.envelope import short_type
 from schemas.scalars import format_instant
 from schemas.topics import Topic
@@ -48,24 +50,22 @@ _NEXT = (
 
 def introduce(screen: Console) -> None:
     """Say what is going to be seen."""
-    text = Text.assemble(
-        ("Who pays for this project?\n", "bold"),
+    text = Text(
         "Two organizations, Acme and Globex, tell whopays about accounts, cards and projects on three Kafka "
         "topics. It decides, keeps that in PostgreSQL, and publishes every change: exactly once, in order. "
-        "Nothing here is simulated: a real PostgreSQL and a real Kafka are started for it.",
+        "Nothing here is simulated: a real PostgreSQL and a real Kafka are started for it."
     )
-    screen.print(Panel(text, border_style="cyan"))
+    put(screen, Card(Text("Who pays for this project?", style="bold"), [text], "cyan"))
 
 
 def reporter(screen: Console) -> Callable[[str], None]:
     """Return a function that prints a line of progress."""
-    return lambda message: screen.print(Text(message, style="dim"), soft_wrap=True)
+    return lambda message: put(screen, Text(message, style="dim", no_wrap=True))
 
 
 def begin_chapter(screen: Console, chapter: Chapter) -> None:
     """Print a chapter's title."""
-    screen.print()
-    screen.print(Rule(Text(chapter.title, style="bold"), align="left", style="cyan"))
+    _begin_part(screen, chapter.title)
 
 
 def show_step(
@@ -73,24 +73,28 @@ def show_step(
 ) -> None:
     """Print what was said, by whom, how it was answered, and which events came out of Kafka because of it."""
     screen.print()
-    screen.print(Text(step.says, style="italic"))
-    lines = Table.grid(padding=(0, 2, 0, 0))
-    lines.add_column(width=_NAME_CELLS)
-    lines.add_column()
-    lines.add_row(Text(step.who, style="bold blue"), Text.assemble((message.name, "bold"), "  ", _members(message)))
+    put(screen, Text(step.says, style="italic"))
+    lines: list[tuple[str, RenderableType]] = [
+        (step.who, Text.assemble((message.name, "bold"), "  ", _members(message), overflow="fold"))
+    ]
     if answer.result and step.is_explained:
-        lines.add_row("", result_panel(answer.result))
+        lines.append(("", result_card(answer.result)))
     elif answer.result:
-        lines.add_row("", _outcome(answer, answer.result["data"]["outcome"]))
+        lines.append(("", _outcome(answer, answer.result["data"]["outcome"])))
     elif not caused:
-        lines.add_row("", Text("noted; nothing follows", style="dim"))
+        lines.append(("", Text("noted; nothing follows", style="dim")))
     for event in () if answer.is_repeat else caused:
         name = short_type(event["type"])
         # An account's state follows every change of it: left to the list at the end.
         if name != "AccountChanged":
             change = what_changed(name, event["data"])
-            lines.add_row("", Text.assemble(("→ ", "dim"), (f"{event['subject']}: ", "cyan"), change))
-    screen.print(Padding(lines, (0, 0, 0, 2)))
+            lines.append(("", Text.assemble(("→ ", "dim"), (f"{event['subject']}: ", "cyan"), change, overflow="fold")))
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=_NAME_CELLS, style="bold blue")
+    table.add_column()
+    for who, said in lines:
+        table.add_row(who, said)
+    put(screen, Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def draw_timelines(screen: Console, timelines: Timelines) -> None:
@@ -99,23 +103,23 @@ def draw_timelines(screen: Console, timelines: Timelines) -> None:
     now = datetime.now(UTC)
     for (organization, project), entries in timelines.items():
         screen.print()
-        screen.print(draw_timeline(f"{organization}/{project}", entries, now))
+        put(screen, Timeline(f"{organization}/{project}", entries, now))
 
 
 def answer_questions(screen: Console, asked: Sequence[Question], answers: Sequence[str | None]) -> None:
     """Print who paid at each instant."""
     _begin_part(screen, "Who paid at that instant?")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("project", "at (UTC)", "", "paid by"):
-        table.add_column(column, header_style="dim")
-    for question, account in zip(asked, answers, strict=True):
-        table.add_row(
-            "/".join(question.project),
+    columns = (Column("project"), Column("at (UTC)"), Column("paid by"), Column("", may_move=True))
+    rows = [
+        (
+            Text("/".join(question.project)),
             Text(format_instant(question.at) if question.at else "now"),
-            Text(question.when, style="dim"),
             Text(account or "nobody", style="bold" if account else "dim"),
+            Text(question.when, style="dim"),
         )
-    screen.print(table)
+        for question, account in zip(asked, answers, strict=True)
+    ]
+    put(screen, Listing(columns, rows))
 
 
 def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
@@ -125,24 +129,24 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
     )
     for topic in dict.fromkeys(_PUBLISHED_BY.values()):
         published = [event for event in events if _PUBLISHED_BY[short_type(event["type"])] is topic]
-        screen.print(Text.assemble("\n", (f"{topic}", "bold"), f"  {len(published)} events"))
+        put(screen, Text.assemble("\n", (f"{topic}", "bold"), f"  {count_of(len(published), 'event')}"))
         for event in sorted(published, key=lambda event: event["subject"]):
-            screen.print(event_line(dict(event), with_day=False), no_wrap=True, overflow="ellipsis")
+            put(screen, event_line(dict(event), with_day=False))
 
 
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
-    """Say what to try next, in commands as this one was typed."""
+    """Say what to try next, in commands as this one was typed, each on a line that can be copied."""
     whopays = _program()
-    text = Text.assemble(
-        (f"That was a whole installation, from nothing, in {seconds:.0f} seconds.\n\n", "bold"),
-        "Now try it yourself. Start it again on the data of this story, in one terminal:\n",
-        (f"  {whopays} dev --data-dir {data_dir}\n", "cyan"),
-        "and in another one, in the same folder, ask and change things:\n",
-        *((f"  {whopays} {words}\n", "cyan") for words in _NEXT),
-        "The README says how to run it on servers of your own; docs/contract.md what it promises.",
+    _begin_part(screen, "What next")
+    lines: tuple[RenderableType, ...] = (
+        f"That was a whole installation, from nothing, and stopped again, in {seconds:.0f} seconds.",
+        "Now try it yourself. Start it again on the data of this story, in one terminal:",
+        copyable(f"{whopays} dev --data-dir {shlex.quote(str(data_dir))}"),
+        "and in another one, in the same folder, ask and change things:",
+        *(copyable(f"{whopays} {words}") for words in _NEXT),
+        "docs/operations.md says how to run it on servers of your own; docs/contract.md what it promises.",
     )
-    screen.print()
-    screen.print(Panel(text, title="What next", title_align="left", border_style="green"))
+    put(screen, *lines)
 
 
 def _program() -> str:
@@ -155,7 +159,8 @@ def _program() -> str:
 
 def _begin_part(screen: Console, title: str) -> None:
     screen.print()
-    screen.print(Rule(Text(title, style="bold"), align="left", style="cyan"))
+    # A line of fixed length: a file has no right margin that one could be drawn to.
+    put(screen, Text.assemble(("── ", "cyan"), (title, "bold")))
 
 
 def _outcome(answer: Answer, outcome: str) -> Text:

@@ -9,20 +9,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.panel import Panel
+from rich.console import RenderableType
 from rich.text import Text
 
 from cli.development.servers import prepare, servers
 from cli.terminal.failures import reaching
 from cli.terminal.installation import HOME, RUNNING, forget, remember, warn_of_unknown_variables
+from cli.terminal.layout import copyable
 from cli.terminal.output import AsJson, print_json_line
-from cli.terminal.screen import console, error_console
+from cli.terminal.screen import console, error_console, put
 from workers.process import run_roles
 from workers.runtime.logs import set_up_logs
 from workers.runtime.roles import ALL_ROLES
 from workers.runtime.settings import Settings
 
 DATA = HOME / "dev"
+
+_TRY = (
+    "whopays tail",
+    "whopays send CreateAccount --organization acme account=main currencyCode=EUR paymentTerms.netDays=30",
+    "whopays account acme main",
+)
 
 
 def dev(
@@ -69,24 +76,18 @@ def _announce(settings: Settings, *, as_json: bool) -> None:
     screen = console()
     for name, value in addresses.items():
         # Unwrapped, so that it can be pasted.
-        screen.print(f"export {name}='{value}'", soft_wrap=True, markup=False)
-    text = Text.assemble(
-        ("whopays is ready. Ctrl-C stops it; the data stay.\n", "bold green"),
-        "In another terminal, in this folder the commands find it by themselves ",
-        (f"({RUNNING})", "dim"),
-        ";\nelsewhere paste the two lines above first. Try:\n\n",
-        ("  whopays tail\n", "cyan"),
-        (
-            "  whopays send CreateAccount --organization acme account=main currencyCode=EUR paymentTerms.netDays=30\n",
-            "cyan",
-        ),
-        ("  whopays account acme main", "cyan"),
+        put(screen, Text(f"export {name}='{value}'", no_wrap=True))
+    lines: tuple[RenderableType, ...] = (
+        Text("whopays is ready. Ctrl-C stops it; its data stays.", style="bold green"),
+        f"In another terminal, in this folder, the commands find it by themselves ({RUNNING});",
+        "elsewhere, paste the two lines above first. Try:",
+        *map(copyable, _TRY),
     )
-    screen.print(Panel(text, border_style="green"))
+    put(screen, *lines)
 
 
 def _say(message: str) -> None:
-    error_console().print(message, markup=False, style="dim", soft_wrap=True)
+    put(error_console(), Text(message, style="dim", no_wrap=True))
 
 
 @contextmanager

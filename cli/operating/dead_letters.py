@@ -3,16 +3,15 @@
 from typing import Annotated, Any
 
 import typer
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
+from cli.terminal.layout import Card, Column, Listing, details, visible
 from cli.terminal.names import ask
 from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import console
+from cli.terminal.screen import show as show_parts
 from db.dead_letters import (
     KeptDeadLetter,
     find_dead_letters,
@@ -42,11 +41,11 @@ def list_(
     if as_json:
         print_json([_document(kept) for kept in found])
     elif found:
-        console().print(_table(found))
+        show_parts(listing_of(found))
         if len(found) == limit:
-            console().print(f"The next page: --before {found[-1].number}", style="dim")
+            typer.secho(f"The next page: --before {found[-1].number}", dim=True)
     else:
-        console().print("There are no such dead letters.")
+        typer.echo("There are no such dead letters.")
 
 
 def show(
@@ -66,7 +65,7 @@ def show(
     if as_json:
         print_json(_document(kept) | _content(kept, value))
     else:
-        console().print(_panel(kept, value, is_hidden=is_hidden))
+        show_parts(card_of(kept, value, is_hidden=is_hidden))
 
 
 async def found_dead_letters(connection: AsyncConnection, numbers: list[int]) -> list[KeptDeadLetter]:
@@ -103,37 +102,43 @@ def _text(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode(errors="backslashreplace")
 
 
-def _table(found: list[KeptDeadLetter]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("number", "read at", "reason", "record", "detail", "redriven"):
-        table.add_column(column, header_style="dim", overflow="fold")
-    for kept in found:
-        table.add_row(
-            str(kept.number),
-            f"{kept.recorded_at:%Y-%m-%d %H:%M:%S}",
+def listing_of(found: list[KeptDeadLetter]) -> Listing:
+    """Return dead letters as a list."""
+    columns = (
+        *(Column(name) for name in ("number", "read at", "reason")),
+        *(Column(name, may_move=True) for name in ("record", "redriven at", "detail")),
+    )
+    rows = [
+        (
+            Text(str(kept.number)),
+            Text(f"{kept.recorded_at:%Y-%m-%d %H:%M:%S}"),
             Text(kept.reason, style="red"),
             Text(kept.record.place),
-            Text(kept.detail),
-            f"{kept.redriven_at:%Y-%m-%d %H:%M:%S}" if kept.redriven_at else "",
+            Text(f"{kept.redriven_at:%Y-%m-%d %H:%M:%S}" if kept.redriven_at else ""),
+            Text(visible(kept.detail)),
         )
-    return table
+        for kept in found
+    ]
+    return Listing(columns, rows)
 
 
-def _panel(kept: KeptDeadLetter, value: bytes | None, *, is_hidden: bool) -> Panel:
+def card_of(kept: KeptDeadLetter, value: bytes | None, *, is_hidden: bool) -> Card:
+    """Return a dead letter with what is kept of its record."""
     content = _content(kept, value)
-    lines = Table.grid(padding=(0, 2))
-    lines.add_column(style="dim")
-    lines.add_column(overflow="fold")
-    for name, said in (
-        ("record", kept.record.place),
-        ("written at", format_instant(kept.record.timestamp)),
-        ("read at", format_instant(kept.recorded_at)),
-        ("redriven at", kept.redriven_at and format_instant(kept.redriven_at)),
-        ("detail", kept.detail),
-        ("key", content["key"]),
+    said = {
+        "record": kept.record.place,
+        "written at": format_instant(kept.record.timestamp),
+        "read at": format_instant(kept.recorded_at),
+        "redriven at": kept.redriven_at and format_instant(kept.redriven_at),
+        "detail": kept.detail,
+        "key": content["key"],
+    }
+    lines = [
+        *said.items(),
         *((f"header {header['name']}", header["value"]) for header in content["headers"]),
         ("value", "encrypted: --open decrypts it" if is_hidden else content["value"]),
-    ):
-        lines.add_row(Text(name), Text("none", style="dim") if said is None else Text(said))
-    title = Text.assemble(f"{kept.number}  ", (kept.reason, "bold red"))
-    return Panel(lines, title=title, title_align="left", border_style="red")
+    ]
+    body = details(
+        (visible(name), Text("none", style="dim") if said is None else Text(visible(said))) for name, said in lines
+    )
+    return Card(Text.assemble(f"{kept.number}  ", (kept.reason, "bold red")), [body], "red")

@@ -4,15 +4,16 @@ import asyncio
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
+from cli.terminal.layout import copyable
 from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import console
+from cli.terminal.screen import show
 from db.address import DatabaseUnreachable
 from db.engine import create_engine
 from workers.runtime.settings import Settings
@@ -39,9 +40,9 @@ def create(
     if as_json:
         print_json({"created": created, "differences": _documents(differences)})
         return
-    console().print(f"Created {', '.join(created)}." if created else "All topics exist already.", markup=False)
+    typer.echo(f"Created {', '.join(created)}." if created else "All topics exist already.")
     if differences:
-        console().print(_differing(differences))
+        show(*differences_view(differences))
 
 
 def check(as_json: AsJson = False) -> None:
@@ -56,9 +57,9 @@ def check(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"differences": _documents(differences)})
     elif differences:
-        console().print(_differing(differences))
+        show(*differences_view(differences))
     else:
-        console().print("All topics are as they should be.")
+        typer.echo("All topics are as they should be.")
     if differences:
         raise typer.Exit(FAILED)
 
@@ -81,10 +82,11 @@ def _documents(differences: list[Difference]) -> list[dict[str, str]]:
     ]
 
 
-def _differing(differences: list[Difference]) -> Table:
-    table = Table(title="What differs", title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for column in ("topic", "what", "found", "wanted", "what to do"):
-        table.add_column(column, header_style="dim", overflow="fold")
+def differences_view(differences: list[Difference]) -> list[RenderableType]:
+    """Return each difference with what to do about it, on a line of its own that can be copied."""
+    lines: list[RenderableType] = [Text("What differs", style="bold")]
     for one in differences:
-        table.add_row(one.topic, one.what, Text(one.found, style="red"), Text(one.wanted, style="green"), one.remedy)
-    return table
+        found, wanted = Text(one.found, style="red"), Text(one.wanted, style="green")
+        said = Text.assemble((f"{one.topic}  ", "bold"), f"{one.what}: found ", found, ", wanted ", wanted)
+        lines += [Text.assemble(said, overflow="fold"), copyable(one.remedy)]
+    return lines

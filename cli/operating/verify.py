@@ -20,8 +20,8 @@ from cli.operating.progress import shown_progress
 from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, print_json_line
-from cli.terminal.screen import console
+from cli.terminal.output import AsJson, count_of, print_json_line
+from cli.terminal.screen import show
 from db.engine import create_engine
 from db.errors import is_transient
 from db.migrate import check
@@ -135,11 +135,17 @@ def _print(finding: Finding, as_json: bool) -> None:
     if as_json:
         print_json_line({"promise": finding.promise, "place": finding.place, "trouble": finding.trouble})
     else:
-        console().print(Text.assemble((f"{finding.promise:10}", "bold red"), str(finding)), soft_wrap=True)
+        show(finding_line(finding))
+
+
+def finding_line(finding: Finding) -> Text:
+    """Return a finding on a line of its own."""
+    return Text.assemble((f"{finding.promise:10}", "bold red"), str(finding), no_wrap=True)
 
 
 def _conclude(found: int, as_json: bool) -> None:
     if not as_json:
-        console().print(Text(f"{found} broken promises" if found else "Everything that is promised holds.", "bold"))
+        said = count_of(found, "broken promise") if found else "Everything that is promised holds."
+        typer.secho(said, bold=True)
     if found:
         raise typer.Exit(FAILED)

@@ -1,13 +1,13 @@
 """What came of a command or fact, shown."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
 from cli.terminal.describing import COLOURS, coloured, event_line
+from cli.terminal.layout import Card, Column, Listing
 from schemas.envelope import short_type
 from workers.exchange import INTERIM, Answer, Message
 
@@ -16,62 +16,69 @@ _DRAWN = {"Applied": "✔", "Unchanged": "=", "Scheduled": "…", "Waiting": "�
 _LATER = "↻"
 
 
-def show_answer(console: Console, message: Message, answer: Answer) -> None:
-    """Print what came of a message that was answered."""
+def answer_card(message: Message, answer: Answer, standing: dict[str, Any] | None) -> Card:
+    """Return what came of a message that was answered, and how the account that a command named stands now."""
     if answer.dead_letter is not None:
-        show_dead_letter(console, message, answer.dead_letter)
-    elif answer.result is not None:
-        console.print(result_panel(answer.result, is_repeat=answer.is_repeat))
-    else:
-        show_fact(console, message, answer.events)
+        return _dead_letter_card(message, answer.dead_letter)
+    if answer.result is not None:
+        return result_card(answer.result, standing, is_repeat=answer.is_repeat)
+    return _fact_card(message, answer.events)
 
 
-def result_panel(event: dict[str, Any], *, is_repeat: bool = False) -> Panel:
-    """Return a `CommandCompleted` as a panel: outcome, every violation, and what was announced."""
+def result_card(event: dict[str, Any], standing: dict[str, Any] | None = None, *, is_repeat: bool = False) -> Card:
+    """Return a `CommandCompleted`: outcome, every violation, what was announced, and how its account stands."""
     data = event["data"]
-    outcome = data["outcome"]
     parts: list[RenderableType] = [_outcome(data, is_repeat=is_repeat)]
     if data["violations"]:
-        parts += [Text(), _violations(data)]
-        if any(violation["retryable"] for violation in data["violations"]):
-            parts.append(Text(f"{_LATER}  the same may succeed later, under a new id", style="dim"))
+        parts += [Text(), *_violations(data)]
     if data["events"]:
-        parts += [Text(), _announcements(data)]
+        parts += [Text(), *_announcements(data)]
+    if standing is not None:
+        parts += [Text(), _standing(standing)]
     title = Text.assemble((short_type(data["commandType"]), "bold"), f" {data['organization']}")
-    subtitle = Text(f"{data['commandId']} from {data['commandSource']}", style="dim")
-    return Panel(
-        Group(*parts),
-        title=title,
-        title_align="left",
-        subtitle=subtitle,
-        subtitle_align="right",
-        border_style=COLOURS[outcome],
-    )
+    fingerprint = f", fingerprint {data['fingerprint']}" if "fingerprint" in data else ""
+    foot = Text(f"{data['commandId']} from {data['commandSource']}{fingerprint}", style="dim")
+    return Card(title, parts, COLOURS[data["outcome"]], foot)
 
 
-def show_fact(console: Console, message: Message, events: list[dict[str, Any]]) -> None:
-    """Print what a fact caused."""
-    lines: list[RenderableType] = [event_line(event, with_day=False) for event in events]
+def standing_of(account: dict[str, Any]) -> dict[str, Any]:
+    """Return the phase of an account, and which conditions it does not meet, as `whopays send --json` prints them."""
+    # `Ready` sums the others up.
+    missing = [one for one in account["conditions"] if one["status"] != "True" and one["type"] != "Ready"]
+    return {"account": account["account"], "phase": account["phase"], "missing": missing}
+
+
+def _standing(standing: dict[str, Any]) -> Text:
+    said = Text.assemble((standing["account"], "bold"), " is ", coloured(standing["phase"]), overflow="fold")
+    if standing["missing"] and standing["phase"] != "Archived":
+        said.append(". What is missing to be Ready: ")
+        said.append("; ".join(f"{one['message']} ({one['reason']})" for one in standing["missing"]))
+    return said
+
+
+def _fact_card(message: Message, events: list[dict[str, Any]]) -> Card:
+    lines: list[RenderableType] = [_folding(event_line(event, with_day=False)) for event in events]
     if not lines:
         lines = [
-            Text("Nothing followed: nothing depends on it, or it was known already, or is older than what is known.")
+            Text.assemble(("✔ ", "green"), "noted"),
+            Text("Nothing visible changes: nothing depends on it yet, or as much was known already.", style="dim"),
         ]
-    title = Text.assemble((message.name, "bold"), f" {message.organization}")
-    console.print(Panel(Group(*lines), title=title, title_align="left", border_style="cyan"))
+    return Card(Text.assemble((message.name, "bold"), f" {message.organization}"), lines, "cyan")
 
 
-def show_dead_letter(console: Console, message: Message, event: dict[str, Any]) -> None:
-    """Print why a message could not be answered."""
+def _dead_letter_card(message: Message, event: dict[str, Any]) -> Card:
     data = event["data"]
-    text = Text.assemble(
-        ("✘ dead letter: ", "red"), (data["reason"], "bold red"), f"\n{data['detail']}\n", (event["subject"], "dim")
-    )
-    console.print(Panel(text, title=Text(message.name, style="bold"), title_align="left", border_style="red"))
+    body = [
+        Text.assemble(("✘ dead letter: ", "red"), (data["reason"], "bold red")),
+        Text(data["detail"], overflow="fold"),
+        Text(event["subject"], style="dim", overflow="fold"),
+    ]
+    return Card(Text(message.name, style="bold"), body, "red")
 
 
 def _outcome(data: dict[str, Any], *, is_repeat: bool) -> Text:
     outcome = data["outcome"]
-    line = Text.assemble((f"{_DRAWN[outcome]} ", COLOURS[outcome]), coloured(outcome))
+    line = Text.assemble((f"{_DRAWN[outcome]} ", COLOURS[outcome]), coloured(outcome), overflow="fold")
     said = [f"{name} {data[name]}" for name in ("account", "project") if data.get(name)]
     line.append(f"  {', '.join(said)}" if said else "")
     if data["dryRun"]:
@@ -83,28 +90,39 @@ def _outcome(data: dict[str, Any], *, is_repeat: bool) -> Text:
     return line
 
 
-def _violations(data: dict[str, Any]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for violation in data["violations"]:
-        table.add_row(
-            Text(_LATER if violation["retryable"] else "✘", style="red"),
-            Text(violation["reason"], style="bold"),
-            Text(violation.get("field", ""), style="cyan"),
-            Text(violation["message"]),
-        )
-    more = data["violationCount"] - len(data["violations"])
-    if more:
-        table.add_row("", Text(f"and {more} more", style="dim"))
-    return table
+def _violations(data: dict[str, Any]) -> Iterator[RenderableType]:
+    columns = (Column(""), Column(""), Column(""), Column("", may_move=True))
+    yield Listing(
+        columns,
+        [
+            (
+                Text(_LATER if violation["retryable"] else "✘", style="red"),
+                Text(violation["reason"], style="bold"),
+                Text(violation.get("field", ""), style="cyan"),
+                Text(violation["message"]),
+            )
+            for violation in data["violations"]
+        ],
+    )
+    yield from _and_more(data["violationCount"] - len(data["violations"]))
+    if any(violation["retryable"] for violation in data["violations"]):
+        yield Text(f"{_LATER}  the same may succeed later, under a new id", style="dim")
 
 
-def _announcements(data: dict[str, Any]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for announced in data["events"]:
-        table.add_row(
-            Text("→", style="dim"), Text(short_type(announced["type"])), Text(announced["subject"], style="dim")
-        )
-    more = data["eventCount"] - len(data["events"])
-    if more:
-        table.add_row("", Text(f"and {more} more", style="dim"))
-    return table
+def _announcements(data: dict[str, Any]) -> Iterator[RenderableType]:
+    rows: Sequence[Sequence[Text]] = [
+        (Text("→", style="dim"), Text(short_type(announced["type"])), Text(announced["subject"], style="dim"))
+        for announced in data["events"]
+    ]
+    yield Listing((Column(""), Column(""), Column("", may_move=True)), rows)
+    yield from _and_more(data["eventCount"] - len(data["events"]))
+
+
+def _and_more(count: int) -> Iterator[RenderableType]:
+    if count:
+        yield Text(f"   and {count} more", style="dim")
+
+
+def _folding(line: Text) -> Text:
+    line.no_wrap, line.overflow = False, "fold"
+    return line

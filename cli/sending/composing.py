@@ -1,18 +1,28 @@
 """A command or fact as it is sent: made from options, from a file, or from both."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
-from cli.terminal.ending import CommandFailed
+from cli.terminal.ending import Misused
 from schemas.commands import COMMANDS
 from schemas.envelope import SPECVERSION, short_type, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
 from schemas.scalars import Wire, format_instant
+from schemas.strict_json import NotStrictJson, read_object
 from schemas.topics import Topic
 from workers.exchange import Message
+
+_NOT = {
+    "array": 'not a list. Write it as JSON, such as \'["one", "two"]\'',
+    "boolean": "neither true nor false",
+    "integer": "not an integer",
+    "null": "not null",
+    "number": "not a number",
+    "object": "not an object. Write it as JSON, such as '{\"member\": 1}', or member by member: MEMBER.NAME=VALUE",
+}
+"""What is said of a word that should be of a JSON type."""
 
 FACTS: dict[str, tuple[type[Fact], Topic]] = {
     "ProjectChanged": (ProjectChanged, Topic.PROJECTS),
@@ -26,13 +36,13 @@ def compose(
 ) -> Message:
     """Put a message together: `content` of a file first, then `members` (`MEMBER=VALUE`) and `attributes` over it.
 
-    `content` is the data, or a whole structured CloudEvent. Raises CommandFailed for an unknown type and for a value
-    that is no JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
+    `content` is the data, or a whole structured CloudEvent. Raises Misused for an unknown type and for a value that is
+    not JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
     """
     is_event = "specversion" in content
     event = dict(content) if is_event else {"data": dict(content)}
     if name is None and not is_event:
-        raise CommandFailed(f"Say what to send: whopays send TYPE ... with one of {', '.join(_names())}.")
+        raise Misused(f"Say what to send: whopays send TYPE ... with one of {', '.join(_names())}.")
     name = short_type(name or str(event.get("type", "")))
     model, topic = _kind(name)
     data = event.get("data")
@@ -52,7 +62,7 @@ def _kind(name: str) -> tuple[type[Wire], Topic]:
         return FACTS[name]
     similar = get_close_matches(name, _names(), n=1)
     hint = f"Did you mean {similar[0]}?" if similar else f"Known are {', '.join(_names())}."
-    raise CommandFailed(f"{name!r} is no command or fact. {hint}")
+    raise Misused(f"{name!r} is no command or fact. {hint}")
 
 
 def _names() -> list[str]:
@@ -63,21 +73,28 @@ def _set_member(data: dict[str, Any], member: str, model: type[Wire]) -> None:
     """Set `a.b=VALUE` in the data: as JSON where the schema wants anything but text, else as the text it is."""
     path, equals, text = member.partition("=")
     if not equals or not path:
-        raise CommandFailed(f"{member!r} is not MEMBER=VALUE.")
+        raise Misused(f"{member!r} is not MEMBER=VALUE.")
     kinds = _json_types(model, path.split("."))
     if "string" in kinds or not kinds:
         value = None if text == "null" and "null" in kinds else text
     else:
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise CommandFailed(f"{path}={text}: {path} is {' or '.join(sorted(kinds))}, as JSON ({error}).") from None
+        value = _read(path, text, kinds)
     *parents, last = path.split(".")
     for parent in parents:
         inner = data.get(parent)
         data[parent] = inner = dict(inner) if isinstance(inner, dict) else {}
         data = inner
     data[last] = value
+
+
+def _read(path: str, text: str, kinds: set[str]) -> Any:
+    try:
+        # Read as strictly as the service reads: as the only member of an object.
+        (value,) = read_object(f'{{"": {text}}}'.encode()).values()
+    except (NotStrictJson, ValueError):
+        (kind,) = sorted(kinds - {"null"}) or ["null"]
+        raise Misused(f"{path}: {text} is {_NOT[kind]}") from None
+    return value
 
 
 def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:

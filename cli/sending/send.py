@@ -10,21 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.sending.answers import show_answer
+from cli.sending.answers import answer_card, standing_of
 from cli.sending.composing import compose
-from cli.terminal.ending import CommandFailed
+from cli.terminal.ending import FAILED, CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
+from cli.terminal.names import ask
 from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import console, error_console
+from cli.terminal.screen import show
+from db import questions as queries
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
-from schemas.topics import Topic
 from workers.exchange import Answer, Message, open_exchange
 from workers.runtime.settings import Settings
 
-REFUSED = 2
 UNANSWERED = 3
+"""Exit status beside those of every command: the message was sent, and no answer came in time."""
 
 
 def send(
@@ -47,16 +48,19 @@ def send(
     id_: Annotated[str | None, typer.Option("--id", help="The message's id.", show_default="a new one")] = None,
     source: Annotated[str | None, typer.Option(help="The message's source.", show_default="/cli")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask what would happen, and change nothing.")] = False,
-    timeout: Annotated[float, typer.Option(help="How long to wait for the answer, in seconds.")] = 10.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Ask for the result of a command that was sent before, by its --id.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="How long to wait for the answer, in seconds.")] = 10.0,
     wait_final: Annotated[
         bool,
-        typer.Option("--wait-final", help="After Scheduled or Waiting wait on for the final result."),
+        typer.Option("--wait-final", help="After Scheduled or Waiting, keep waiting for the final result."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send a command or fact, wait for its answer, and show it.
 
-    Exit status: 0 done, unchanged or accepted; 1 not sent; 2 rejected or dead-lettered; 3 no answer in time.
+    Exit status: 0 done, unchanged or accepted; 1 rejected, dead-lettered or not sent; 2 typed wrong; 3 no answer yet.
     """
     settings = load_settings()
     words = members or []
@@ -67,26 +71,30 @@ def send(
     if organization is not None:
         words = [f"organization={organization}", *words]
     content = _content(file)
-    message = compose(name, content, words, _attributes(content, authid, id_, source))
+    message = compose(name, content, words, _attributes(content, authid, id_, source, again=again))
+    if not message.is_command and (dry_run or again):
+        option = "--dry-run" if dry_run else "--again"
+        raise Misused(f"{message.name} is a fact: {option} is for commands only.")
     if dry_run:
-        message = _rehearsed(message)
+        message = Message(message.event | {"data": (message.event["data"] or {}) | {"dryRun": True}}, message.topic)
     if message.organization is None:
-        raise CommandFailed("Say whose it is: --organization ORG.")
+        raise Misused("Say whose it is: --organization ORG.")
     with reaching(settings):
         answer = asyncio.run(_exchange(settings, message, timeout, is_patient=wait_final))
     is_answered = answer.result or answer.dead_letter or (answer.is_handled and not message.is_command)
+    standing = _standing(settings, answer.result)
     if as_json:
-        print_json(_document(message, answer, is_answered=bool(is_answered)))
+        print_json(_document(message, answer, standing, is_answered=bool(is_answered)))
     elif is_answered:
-        show_answer(console(), message, answer)
+        show(answer_card(message, answer, standing))
         if answer.is_interim:
             later = f"whopays result {message.organization} {message.event['id']}"
-            error_console().print(f"The final result follows. Ask later: {later}", markup=False, soft_wrap=True)
+            typer.echo(f"The final result follows. Ask later: {later}", err=True)
     if not is_answered:
-        error_console().print(_unanswered(message, answer, settings, timeout), markup=False, soft_wrap=True)
+        typer.echo(_unanswered(message, answer, settings, timeout), err=True)
         raise typer.Exit(UNANSWERED)
     if answer.dead_letter or (answer.result and answer.result["data"]["outcome"] == Outcome.REJECTED):
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(FAILED)
 
 
 async def _exchange(settings: Settings, message: Message, timeout_seconds: float, *, is_patient: bool) -> Answer:
@@ -94,8 +102,17 @@ async def _exchange(settings: Settings, message: Message, timeout_seconds: float
         answer = await exchange.send(message, timeout_seconds)
         if not (is_patient and answer.is_interim):
             return answer
-        error_console().print("Accepted; waiting for the final result (Ctrl-C ends the waiting only) ...", style="dim")
+        typer.echo("Accepted; waiting for the final result (Ctrl-C ends only the waiting) ...", err=True)
         return await exchange.final(message, answer)
+
+
+def _standing(settings: Settings, result: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return how the account that a command named stands now; None where it named none, and for a dry run."""
+    if result is None or result["data"]["dryRun"] or "account" not in result["data"]:
+        return None
+    names = result["data"]["organization"], result["data"]["account"]
+    found = ask(settings, lambda connection: queries.account(connection, *names))
+    return found and standing_of(found)
 
 
 def _content(file: str | None) -> dict[str, Any]:
@@ -103,6 +120,8 @@ def _content(file: str | None) -> dict[str, Any]:
         return {}
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        if not raw.strip():
+            raise CommandFailed(f"--file {file}: is empty.")
         return read_object(raw)
     except OSError as error:
         raise CommandFailed(f"--file {file}: cannot be read ({error.strerror}).") from None
@@ -111,13 +130,13 @@ def _content(file: str | None) -> dict[str, Any]:
 
 
 def _attributes(
-    content: dict[str, Any], authid: str | None, id_: str | None, source: str | None
+    content: dict[str, Any], authid: str | None, id_: str | None, source: str | None, *, again: bool
 ) -> dict[str, str | None]:
-    """Return the attributes that were said, and those that a whole CloudEvent in a file would have had."""
+    """Return the attributes that were said, and defaults for those that neither they nor a file say."""
     said = {"authid": authid, "id": id_, "source": source}
     defaults = {"authid": _login_name(), "id": str(uuid.uuid4()), "source": "/cli"}
     is_event = "specversion" in content
-    return {
+    return {"answer": "again" if again else None} | {
         name: value if value is not None or (is_event and name in content) else defaults[name]
         for name, value in said.items()
     }
@@ -131,13 +150,9 @@ def _login_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _rehearsed(message: Message) -> Message:
-    if message.topic is not Topic.ADMIN_COMMANDS:
-        raise CommandFailed(f"{message.name} is a fact: only a command can be rehearsed with --dry-run.")
-    return Message(message.event | {"data": (message.event["data"] or {}) | {"dryRun": True}}, message.topic)
-
-
-def _document(message: Message, answer: Answer, *, is_answered: bool) -> dict[str, Any]:
+def _document(
+    message: Message, answer: Answer, standing: dict[str, Any] | None, *, is_answered: bool
+) -> dict[str, Any]:
     return {
         "id": message.event["id"],
         "source": message.event["source"],
@@ -145,6 +160,7 @@ def _document(message: Message, answer: Answer, *, is_answered: bool) -> dict[st
         "answered": is_answered,
         "answeredBefore": answer.is_repeat,
         "result": answer.result,
+        "account": standing,
         "deadLetter": answer.dead_letter,
         "events": answer.events,
     }

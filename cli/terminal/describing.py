@@ -29,7 +29,7 @@ _TYPE_COLOURS = {
     "AccountPhaseChanged": "magenta",
     "AccountChanged": "magenta",
     "ProjectBillingNotice": "yellow",
-    "CommandCompleted": "white",
+    "CommandCompleted": "",
     "DeadLetter": "bold red",
 }
 
@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def event_line(event: dict[str, Any], *, with_day: bool = True) -> Text:
-    """Return an event in one line: when, sequence, type, subject, and what changed."""
+    """Return an event in one line, which is not to be broken: when, sequence, type, subject, and what changed."""
     instant = parse_instant(event["time"])
     name = short_type(event["type"])
     sequence = f"#{int(event['sequence'])}" if "sequence" in event else ""
@@ -70,6 +70,7 @@ def event_line(event: dict[str, Any], *, with_day: bool = True) -> Text:
         (f"{name:<20} ", _TYPE_COLOURS.get(name, "")),
         (f"{event['subject']}  ", "bold"),
         what_changed(name, event["data"]),
+        no_wrap=True,
     )
 
 

@@ -1,17 +1,41 @@
-"""How the commands print for people, through Rich."""
+"""Where the commands print for people, through Rich: as wide as the terminal, or unlimited where there is none."""
 
 import sys
+from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.text import Text
 
-_WIDTH_WITHOUT_TERMINAL = 100
+UNLIMITED = 100_000
+"""The width of what is no terminal: nothing is wrapped or cut for a file or another program."""
 
 
 def console() -> Console:
-    """Return a console on standard output; it is 100 characters wide where there is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    """Return a console on standard output."""
+    return Console(width=None if sys.stdout.isatty() else UNLIMITED, highlight=False)
 
 
 def error_console() -> Console:
     """Return a console on standard error."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+    return Console(stderr=True, width=None if sys.stderr.isatty() else UNLIMITED, highlight=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print on standard output."""
+    put(console(), *parts)
+
+
+def put(screen: Console, *parts: RenderableType) -> None:
+    """Print; what must not be broken into lines is left to the terminal, and no line ends with blanks in a file."""
+    if screen.width < UNLIMITED:
+        _put(screen, parts)
+        return
+    with screen.capture() as captured:
+        _put(screen, parts)
+    for line in captured.get().splitlines():
+        screen.out(line.rstrip(), highlight=False)
+
+
+def _put(screen: Console, parts: Sequence[RenderableType]) -> None:
+    for part in parts:
+        screen.print(part, soft_wrap=isinstance(part, Text) and part.no_wrap, markup=False)

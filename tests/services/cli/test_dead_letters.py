@@ -28,9 +28,9 @@ async def test_a_fault_that_is_mended_is_redriven(faulty: Installation) -> None:
     whopays = whopays_of(faulty)
     for organization in ("faulty-to-read", "faulty-to-keep"):
         words = ("CreateAccount", *MEMBERS, "--organization", organization, "--id", "c1")
-        assert "HandlerFault" in (await whopays("send", *words)).expect(2).out
-    (await whopays("send", "ProjectChanged", "project=web", "--organization", "acme")).expect(2)
-    (await whopays("send", "ProjectChanged", "displayName=4111111111111111", "--organization", "acme")).expect(2)
+        assert "HandlerFault" in (await whopays("send", *words)).expect(1).out
+    (await whopays("send", "ProjectChanged", "project=web", "--organization", "acme")).expect(1)
+    (await whopays("send", "ProjectChanged", "displayName=4111111111111111", "--organization", "acme")).expect(1)
     assert [one["reason"] for one in await listed(whopays)] == [
         "CardNumber", "InvalidFact", "HandlerFault", "HandlerFault",
     ]  # fmt: skip

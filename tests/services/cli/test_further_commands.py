@@ -93,7 +93,7 @@ async def test_the_final_result_is_waited_for_on_demand(whopays: Whopays, playgr
     await later
     assert waited.document["result"]["data"]["outcome"] == "Applied"
 
-    vain = (await whopays(*bind, "project=none", "waitSeconds=1", "--wait-final")).expect(2)
+    vain = (await whopays(*bind, "project=none", "waitSeconds=1", "--wait-final")).expect(1)
     assert "ProjectNotFound" in vain.out
     assert "waiting for the final result" in vain.err
     rehearsed = (await whopays(*bind, "project=none", "waitSeconds=9", "--wait-final", "--dry-run")).expect(0)

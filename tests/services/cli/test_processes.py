@@ -103,4 +103,5 @@ async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
         "whopays dev --data-dir .whopays/demo",
     ):
         assert words in told
-    assert max(map(len, told.splitlines())) <= 100
+    commands = [line for line in told.splitlines() if line.startswith("  whopays ") or "/whopays " in line]
+    assert len(commands) == 7, "each on one line, without a frame, to be copied"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cli.sending.composing import compose
-from cli.terminal.ending import CommandFailed
+from cli.terminal.ending import CommandFailed, Misused
 from schemas.topics import Topic
 
 ATTRIBUTES = {"id": "1", "source": "/cli", "authid": "ada"}
@@ -54,7 +54,7 @@ def test_what_the_schema_does_not_know_is_sent_as_text_for_the_service_to_judge(
 @pytest.mark.parametrize(
     ("name", "member", "words"),
     (
-        ("ProjectChanged", "version=two", "version is integer, as JSON"),
+        ("ProjectChanged", "version=two", "^version: two is not an integer$"),
         ("ProjectChanged", "version", "not MEMBER=VALUE"),
         ("Bindproject", "project=web", "Did you mean BindProject?"),
         ("Nonsense", "project=web", "Known are CreateAccount"),
@@ -64,6 +64,30 @@ def test_what_the_schema_does_not_know_is_sent_as_text_for_the_service_to_judge(
 def test_what_cannot_be_sent_is_explained(name: str | None, member: str, words: str) -> None:
     with pytest.raises(CommandFailed, match=words):
         compose(name, {}, [member], ATTRIBUTES)
+
+
+@pytest.mark.parametrize(
+    ("name", "member", "said"),
+    (
+        ("ProjectChanged", "version=1x", "version: 1x is not an integer"),
+        ("ProjectChanged", "version=", "version:  is not an integer"),
+        ("ProjectChanged", "version=NaN", "version: NaN is not an integer"),
+        ("ProjectChanged", 'version=1, "state": "Active"', 'version: 1, "state": "Active" is not an integer'),
+        ("BindProject", "dryRun=yes", "dryRun: yes is neither true nor false"),
+        ("BindProject", "waitSeconds=5s", "waitSeconds: 5s is not an integer"),
+        ("UpdateAccount", "paymentTerms.netDays=thirty", "paymentTerms.netDays: thirty is not an integer"),
+        ("UpdateAccount", "paymentTerms={netDays: 30}", "paymentTerms: {netDays: 30} is not an object. Write it"),
+        ("UpdateAccount", 'contact={"name": "a", "name": "b"}', "is not an object"),
+        ("UpdateAccount", 'contact={"name": "\\ud800"}', "is not an object"),
+        ("TransferProjects", "projects=a,b", "projects: a,b is not a list. Write it as JSON, such as"),
+    ),
+)
+def test_errors_are_in_the_words_of_the_command(name: str, member: str, said: str) -> None:
+    with pytest.raises(Misused) as raised:
+        compose(name, {}, [member], ATTRIBUTES)
+    assert said in str(raised.value)
+    for foreign in ("Expecting", "char 0", "line 1", "JSONDecodeError"):
+        assert foreign not in str(raised.value)
 
 
 @pytest.mark.parametrize(

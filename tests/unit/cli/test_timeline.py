@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from cli.asking.timeline import Interval, bar, draw_timeline, intervals
+from cli.asking.timeline import Interval, Timeline, bar, intervals
 from cli.terminal.describing import duration
 from db.questions import TimelineEntry
 
@@ -47,7 +47,7 @@ def test_the_shortest_interval_is_seen() -> None:
 def test_instants_and_lengths_stand_beside_the_bars() -> None:
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(draw_timeline("acme/web", PAYERS, at(30)))
+        console.print(Timeline("acme/web", PAYERS, at(30)))
     lines = capture.get().splitlines()
     assert lines[0].split() == ["acme/web"]
     assert lines[2].split() == ["2027-01-31T12:00:00.000000Z", "main", "10", "min", "█" * 10]

@@ -1,0 +1,166 @@
+"""What the commands show, drawn at several widths; `python -m tests.unit.cli.drawing` draws the kept pictures again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from audit.findings import Finding, Promise
+from cli.asking.accounts import account_view
+from cli.asking.timeline import Timeline
+from cli.operating.dead_letters import card_of, listing_of
+from cli.operating.topics import differences_view
+from cli.operating.verify import finding_line
+from cli.sending.answers import result_card
+from cli.terminal.describing import event_line
+from cli.terminal.screen import UNLIMITED, put
+from db.dead_letters import KeptDeadLetter
+from db.questions import TimelineEntry
+from schemas.records import DeadLetterReason, Record
+from workers.topics.plan import Difference
+
+WIDTHS = {"60": 60, "80": 80, "100": 100, "140": 140, "piped": UNLIMITED}
+PICTURES = Path(__file__).with_name("pictures")
+
+_NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
+_LONG = "research-and-development-of-the-third-floor.eu-central"
+"""Longer than anything that a narrow terminal has space for beside something else."""
+
+
+def _entry(number: int, account: str, begins: float, ends: float | None) -> TimelineEntry:
+    end = None if ends is None else _NOON + timedelta(minutes=ends)
+    return TimelineEntry(number, f"web.{number}", account, _NOON + timedelta(minutes=begins), end)
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, str]:
+    return {
+        "type": kind, "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": "2027-01-31T12:00:00.000000Z",
+    }  # fmt: skip
+
+
+_ACCOUNT: dict[str, Any] = {
+    "organization": "acme", "account": _LONG, "displayName": "Research and development", "phase": "Suspended",
+    "conditions": [
+        _condition("ConfigurationValid", "True", "RequirementsMet", "currency and payment terms are set"),
+        _condition("PaymentProfileValid", "False", "PaymentProfileNotAllowed", "DirectDebit is not allowed in Germany"),
+        _condition("NoHolds", "False", "ComplianceViolation", "a hold is active"),
+        _condition("Ready", "False", "ComplianceViolation", "a hold is active"),
+    ],
+    "holds": [
+        {
+            "reason": "ComplianceViolation", "message": "the sanctions list names the owner of this account",
+            "by": "compliance-officer@example.com", "placedAt": "2027-01-31T12:00:00.000000Z",
+            "reactivation": {"by": "ada", "resolution": "it is somebody else of the same name"},
+        }
+    ],
+    "currencyCode": "EUR", "paymentTerms": {"netDays": 1, "invoiceFrequency": "Monthly"},
+    "preferences": {"invoiceLanguage": "de-CH", "taxRegistrations": [{"country": "CH", "number": "CHE107787577"}]},
+    "paymentProfile": "card-of-research", "activatedAt": "2027-01-31T12:00:00.000000Z", "version": 12,
+    "balance": {"outstanding": "12.5", "currencyCode": "EUR", "asOf": "2027-01-31T12:00:00.000000Z"},
+    "closure": {"by": "ada", "requestedAt": "2027-01-31T12:00:00.000000Z", "reason": "merged with another one"},
+    "projects": 1,
+}  # fmt: skip
+
+_HISTORY: list[dict[str, Any]] = [
+    {
+        "from": None, "to": "Provisioning", "reason": "Created", "by": "ada", "causedBy": "c1",
+        "at": "2027-01-31T12:00:00.000000Z",
+    },
+    {
+        "from": "Provisioning", "to": "Suspended", "reason": "ComplianceViolation",
+        "by": "compliance-officer@example.com", "causedBy": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f",
+        "at": "2027-01-31T12:00:00.000001Z",
+    },
+]  # fmt: skip
+
+_RESULT: dict[str, Any] = {
+    "data": {
+        "organization": "acme", "commandId": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f", "commandSource": "/cli",
+        "commandType": "io.milo.billing.BindProject.v1", "fingerprint": "0123456789abcdef", "dryRun": False,
+        "outcome": "Rejected", "account": _LONG, "project": "genome",
+        "violations": [
+            {
+                "reason": "AccountNotReady", "field": "/account", "retryable": True,
+                "message": f"the account {_LONG} is Suspended: a hold is active",
+            },
+            {
+                "reason": "PreconditionFailed", "field": "/expectedAccount", "retryable": True,
+                "message": "the project is paid by main, not by lab",
+            },
+        ],
+        "violationCount": 3, "events": [{"type": "io.milo.billing.AccountChanged.v1", "subject": f"acme/{_LONG}"}],
+        "eventCount": 2,
+    }
+}  # fmt: skip
+
+_STANDING = {"account": _LONG, "phase": "Suspended", "missing": [_ACCOUNT["conditions"][1], _ACCOUNT["conditions"][2]]}
+
+_EVENT: dict[str, Any] = {
+    "id": "7-42", "time": "2027-01-31T12:00:00.000000Z", "sequence": "00000000000000000007",
+    "type": "io.milo.billing.BindingChanged.v1", "subject": "acme/genome",
+    "data": {"change": "Superseded", "previous": {"account": "main"}, "current": {"account": _LONG}},
+}  # fmt: skip
+
+_KEPT = KeptDeadLetter(
+    number=17,
+    record=Record(
+        "billing.projects", 3, 1042, _NOON, b"acme", (("content-type", b"application/json"),), b'{"data": "\x1b[2J"}'
+    ),
+    reason=DeadLetterReason.INVALID_FACT,
+    detail=f"/state: is required; /project: {_LONG} is known under another uid",
+    recorded_at=_NOON,
+    redriven_at=None,
+    sealed=None,
+)
+
+_DIFFERENCES = [
+    Difference("billing.bindings", "cleanup.policy", "delete", "compact",
+               "kafka-configs.sh --bootstrap-server kafka.example:9092 --alter --entity-type topics --entity-name "
+               "billing.bindings --add-config cleanup.policy=compact"),
+    Difference("billing.notices", "partitions", "missing", "12", "whopays topics create"),
+]  # fmt: skip
+
+_FINDING = Finding(Promise.SEQUENCES, "acme/genome", "the sequence goes from 3 to 5: number 4 is missing from the log")
+
+SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
+    "timeline": (
+        Timeline("acme/genome", (_entry(1, "main", 0, 10), _entry(2, "lab", 10, 20), _entry(3, "main", 25, None)),
+                 _NOON + timedelta(minutes=30)),
+    ),
+    "timeline-of-long-names": (
+        Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), _NOON + timedelta(minutes=30)),
+    ),
+    "account": tuple(account_view(_ACCOUNT, _HISTORY)),
+    "result": (result_card(_RESULT, _STANDING),),
+    "dead-letters-list": (listing_of([_KEPT, replace(_KEPT, number=9, redriven_at=_NOON)]),),
+    "dead-letters-show": (card_of(_KEPT, _KEPT.record.value, is_hidden=False),),
+    "topics-check": tuple(differences_view(_DIFFERENCES)),
+    "tail": (event_line(_EVENT),),
+    "verify": (finding_line(_FINDING),),
+}  # fmt: skip
+
+
+def drawn(parts: Sequence[RenderableType], width: int) -> str:
+    """Draw as `show` prints on a terminal of a width, or where there is none."""
+    out = StringIO()
+    screen = Console(file=out, width=width, highlight=False, legacy_windows=False)
+    put(screen, *parts)
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def pictures() -> Iterator[tuple[Path, str]]:
+    """Yield each picture's file with what it should hold."""
+    for name, parts in SUBJECTS.items():
+        for width, cells in WIDTHS.items():
+            yield PICTURES / f"{name}.{width}.txt", drawn(parts, cells)
+
+
+if __name__ == "__main__":
+    PICTURES.mkdir(exist_ok=True)
+    for file, picture in pictures():
+        file.write_text(picture, encoding="utf-8")
