@@ -9,7 +9,7 @@ from tests.acceptance.expand import Generators, count_up
 from tests.acceptance.json_types import Json
 from tests.acceptance.matching import Bindings, Mismatch, match, matches
 from tests.acceptance.records import OutputRecord, Sent
-from tests.acceptance.vocabulary import SHOWN_AT_MOST, TOPIC_OF_EVENT, full_type, short_type, to_instant
+from tests.acceptance.vocabulary import DEFAULT_PREFIX, SHOWN_AT_MOST, TOPIC_OF_EVENT, full_type, short_type, to_instant
 
 _OF_RESULT = ("outcome", "violations", "fields", "attributes", "headers", "announces")
 
@@ -61,7 +61,7 @@ def judge(expected: Expected, log: CaseLog, book: Book, generators: Generators) 
             elif member == "events":
                 _judge_events(wanted, log, log.cause_of(expected.sent), book)
             elif member == "dead_letter":
-                _judge_dead_letter(wanted, dead_letters, book)
+                _judge_dead_letter(wanted, dead_letters, log.prefix, book)
         except Mismatch as mismatch:
             came = dead_letters[0] if member == "dead_letter" else result
             within = "" if came is None else f" in {came.abbreviated()}"
@@ -224,7 +224,7 @@ def _match_event(entry: dict[str, Json], came: OutputRecord, book: Book) -> None
             raise Broken(f"events: {mismatch} in {came.abbreviated()}") from mismatch
 
 
-def _judge_dead_letter(wanted: Json, dead_letters: list[OutputRecord], book: Book) -> None:
+def _judge_dead_letter(wanted: Json, dead_letters: list[OutputRecord], prefix: str, book: Book) -> None:
     if not dead_letters:
         raise NotYet("no dead letter")
     came = dead_letters[0]
@@ -233,15 +233,24 @@ def _judge_dead_letter(wanted: Json, dead_letters: list[OutputRecord], book: Boo
     for member, value in wanted.items():
         match member:
             case "data":
-                match(value, came.data, book.bindings, "/data")
+                match(value, _with_default_prefix(came.data, "topic", prefix), book.bindings, "/data")
             case "attributes":
-                match(_type_in_full(value), came.attributes, book.bindings, "/attributes")
+                attributes = _with_default_prefix(came.attributes, "subject", prefix)
+                match(_type_in_full(value), attributes, book.bindings, "/attributes")
             case "headers":
                 match_headers(value, came, book.bindings)
             case "key":
                 match(value, came.key_text, book.bindings, "/key")
             case _:
                 match(value, came.data.get(member), book.bindings, f"/{member}")
+
+
+def _with_default_prefix(members: dict[str, Json], name: str, prefix: str) -> dict[str, Json]:
+    """The members as an installation of default settings tells them: a topic has another prefix there."""
+    said = members.get(name)
+    if not isinstance(said, str) or not said.startswith(prefix):
+        return members
+    return members | {name: f"{DEFAULT_PREFIX}{said.removeprefix(prefix)}"}
 
 
 def match_headers(wanted: dict[str, Json], came: OutputRecord, bindings: Bindings) -> None:

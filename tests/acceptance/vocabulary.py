@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+DEFAULT_PREFIX: Final = "billing."
 INPUT_TOPICS: Final = ("projects", "payment-profiles", "admin-commands")
 OUTPUT_TOPICS: Final = ("bindings", "accounts", "notices", "command-results", "dead-letters")
 COMMAND_TOPIC: Final = "admin-commands"

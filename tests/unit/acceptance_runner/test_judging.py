@@ -113,9 +113,11 @@ def test_violations_are_a_set_of_reasons() -> None:
             judged(log, sent, {"violations": wrong})
 
 
+PLACE = "<prefix:billing.admin-commands/>"
 IN_FULL: dict[str, Any] = {
     "reason": "Undecodable",
-    "attributes": {"type": "DeadLetter", "causationid": "bind", "correlationid": None},
+    "attributes": {"type": "DeadLetter", "causationid": "bind", "correlationid": None, "subject": PLACE},
+    "data": {"topic": "billing.admin-commands", "value": None},
     "headers": JSON,
     "key": ORGANIZATION,
 }
@@ -131,6 +133,11 @@ def test_a_dead_letter_breaks_what_does_not_expect_it() -> None:
         judged(log, sent, {"outcome": "Applied"})
     judged(log, sent, {"dead_letter": {"reason": "Undecodable", "data": {"size": 3, "value": None}}})
     judged(log, sent, {"dead_letter": IN_FULL})
+    elsewhere = HandMadeLog()
+    elsewhere.prefix = "t7."
+    elsewhere.add_sent(sent)
+    elsewhere.dead_letter(sent, "Undecodable", topic="t7.admin-commands")
+    judged(elsewhere, sent, {"dead_letter": IN_FULL})
     others: list[dict[str, Any]] = [
         {"reason": "TooLarge"},
         {"attributes": {"correlationid": "x"}},
