@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from cli.program import app
 from tests.support.packages import PACKAGES, ROOT
+from workers.runtime.roles import CONSUMERS
 from workers.runtime.settings import settings_table
 
 DOCS = ROOT / "docs"
@@ -71,6 +72,11 @@ def test_every_page_is_in_an_index() -> None:
         index = (folder / "README.md").read_text(encoding="utf-8")
         missing = [page.name for page in folder.glob("*.md") if page.name != "README.md" and page.name not in index]
         assert missing == []
+
+
+def test_whoever_subscribes_is_told_which_consumer_groups_are_taken() -> None:
+    page = (DOCS / "integration.md").read_text(encoding="utf-8")
+    assert [role for role in CONSUMERS if f"`whopays-INSTALLATION-{role}`" not in page] == []
 
 
 def test_the_table_of_settings_is_the_settings() -> None:
