@@ -55,7 +55,7 @@ class DataFolder:
         (self.path / "logs").mkdir(exist_ok=True)
 
     def release(self) -> None:
-        """Return the folder back. Whoever comes next still waits for servers that have not ended."""
+        """Release the folder. The next one to acquire it still waits for servers that have not ended."""
         for lock in (self._servers_lock, self._owner_lock):
             if lock is not None:
                 lock.close()

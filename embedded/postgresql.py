@@ -34,6 +34,8 @@ class PostgreSQL(Server):
         self._durable = durable
         self._settings = settings
         self._data = folder.path / _DATA
+        self._process_file = self._data / "postmaster.pid"
+        self._ended_server: str | None = None
 
     @property
     def database_url(self) -> str:
@@ -76,11 +78,23 @@ class PostgreSQL(Server):
         self._folder.remove("postgresql.password")
         (self._folder.path / _NEW_DATA).rename(self._data)
 
+    def launch(self) -> None:
+        """Start the server without waiting for it."""
+        # The folder's lock proves that no server of it lives. Left behind by a killed one, this file could name a
+        # process id that now belongs to another program, and the server would refuse to start.
+        self._process_file.unlink(missing_ok=True)
+        super().launch()
+
+    def relaunch(self) -> None:
+        """Start a server that has ended again, on the same ports, without waiting for it."""
+        # Here the file stays: by it the server sees, and waits for the next attempt, while processes of a killed one
+        # still use the data. It says "ready" of the killed one, too.
+        lines = self._read_process_file()
+        self._ended_server = lines[0] if lines else None
+        super().relaunch()
+
     def program(self) -> Program:
         """Return `postgres`."""
-        # The folder's lock proves that no server of it lives. Left behind by a killed one, this file could name a
-        # process id that meanwhile is another program's, and the server would refuse to start.
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
         settings = {
             "listen_addresses": LOOPBACK,
             "port": str(self.ports["postgresql_port"]),
@@ -100,11 +114,8 @@ class PostgreSQL(Server):
 
     def is_ready(self) -> bool:
         """Say what the server itself says in its process file: sessions are accepted."""
-        try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
-        except FileNotFoundError:
-            return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"
+        lines = self._read_process_file()
+        return len(lines) >= 8 and lines[7].strip() == "ready" and lines[0] != self._ended_server
 
     def create_database(self) -> None:
         """Make the database of its own, if it is not there yet. Raises `EmbeddedError` when that fails."""
@@ -122,6 +133,12 @@ class PostgreSQL(Server):
         if result.returncode != 0 and "already exists" not in result.stderr:
             raise EmbeddedError(f"The database {DATABASE} could not be created: {result.stderr.strip()}")
         done.touch()
+
+    def _read_process_file(self) -> list[str]:
+        try:
+            return self._process_file.read_text().splitlines()
+        except FileNotFoundError:
+            return []
 
     def _as_program(self, binary: str, *arguments: str) -> Program:
         return Program(

@@ -98,6 +98,10 @@ class Process:
             log.seek(self._log_start)
             return log.read().decode("utf-8", "replace")
 
+    def description_of_end(self) -> str:
+        """Say with which exit code the program ended, and where its log is."""
+        return f"{self._program.name} has ended (exit code {self.exit_code()}; its log is {self._program.log})"
+
     def failure(self, what: str) -> EmbeddedError:
         """Return an error that says what happened, where the log is, and its last lines."""
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]

@@ -54,8 +54,17 @@ class Server(ABC):
         self.ports = self._folder.choose_ports(self.port_names)
         self._process = Process(self.program())
 
+    def relaunch(self) -> None:
+        """Start a server that has ended again, on the same ports, without waiting for it."""
+        self.stop()
+        self._process = Process(self.program())
+
+    def description_of_end(self) -> str:
+        """Say that the launched server has ended, and where its log is."""
+        return self._launched().description_of_end()
+
     def wait_until_ready(self) -> None:
-        """Wait until the launched server answers; take other ports where another process was quicker.
+        """Wait until the launched server answers; take other ports if another process has taken these meanwhile.
 
         Raises `EmbeddedError`, with the end of the log, when it ends or does not answer within two minutes.
         """

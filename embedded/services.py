@@ -13,6 +13,7 @@ from embedded.kafka import Kafka
 from embedded.postgresql import PostgreSQL
 from embedded.processes import Process
 from embedded.server import Server
+from embedded.watch import Watch
 
 _SECONDS_TO_PREPARE = 120.0
 
@@ -34,8 +35,8 @@ def _print_to_standard_error(message: str) -> None:
 class EmbeddedServices:
     """PostgreSQL and Apache Kafka in one data folder.
 
-    They end with the process that started them, however it ends, and the data survive: the next start goes on with
-    them, on the same ports where these are still free.
+    They end with the process that started them, however it ends, and the data survive: the next start continues with
+    them, on the same ports if these are still free.
     """
 
     def __init__(
@@ -47,19 +48,21 @@ class EmbeddedServices:
         postgresql_settings: Mapping[str, str] | None = None,
         kafka_settings: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the folder (made when absent) and where to tell what takes long.
+        """Take the folder (created if missing), and where to report what takes long.
 
-        Without `durable` PostgreSQL does not wait for the disk: right for tests, which need no data after the machine's
-        end. The settings are PostgreSQL's and the broker's own, by their names, and go before those of this package.
+        Without `durable` PostgreSQL does not wait for the disk: right for tests, whose data need not survive a crash of
+        the machine. The settings are PostgreSQL's and the broker's own, by name, and override those of this package.
         """
         self._folder = DataFolder(data_directory, report)
         self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
         self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report)
         self._servers: tuple[Server, Server] = (self._postgresql, self._kafka)
         self._addresses: Addresses | None = None
+        self._report = report
+        self._watch: Watch | None = None
 
     def start(self) -> Addresses:
-        """Start both servers, wait until they answer, and give their addresses; when they run, only give these.
+        """Start both servers, wait until they answer, and return their addresses; if they run, only return these.
 
         Raises `EmbeddedError`; nothing is left running then.
         """
@@ -74,8 +77,16 @@ class EmbeddedServices:
                 raise
         return self._addresses
 
+    def watch(self) -> None:
+        """Report it when a running server dies, and start it again at the same address, until they are stopped."""
+        if self._watch is None:
+            self._watch = Watch(self._servers, self._report)
+
     def stop(self) -> None:
-        """Stop both servers cleanly, wait until they have ended, give the folder back. Harmless when not started."""
+        """Stop both servers cleanly, wait until they have ended, release the folder. Harmless when not started."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         for server in self._servers:
             server.ask_to_stop()
         for server in self._servers:

@@ -61,7 +61,9 @@ def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bo
         EmbeddedServices.reset(data_dir, report=report)
     report(f"Starting PostgreSQL and Kafka in {data_dir} ...")
     with EmbeddedServices(data_dir, report=report) as services:
-        yield services.start()
+        addresses = services.start()
+        services.watch()
+        yield addresses
 
 
 def with_key(settings: Settings, folder: Path) -> Settings:
