@@ -30,7 +30,8 @@ from schemas.parsing import read_command, read_fact
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batches import transaction as batch
-from workers.batches.transaction import Batches, Reader
+from workers.batches.messages import Reader
+from workers.batches.transaction import Batches
 from workers.process import tune_garbage_collection
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role

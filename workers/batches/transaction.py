@@ -1,14 +1,13 @@
 """One batch, one transaction: read the records, lock, load, decide, store, append, commit.
 
-A transient failure is tried again for as long as it lasts. A fault of one record is found by halving the batch: the
-others go on, and the one becomes a dead letter.
+A transient failure is retried for as long as it lasts. A record with a fault is found by halving the batch: the others
+go on, and that one becomes a dead letter.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import structlog
 from aiokafka import TopicPartition
@@ -16,20 +15,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient, is_wrong_schema
 from db.load import load
-from db.log import PARTITION_POSITIONS, EventTooLarge, append, chain_rows, ensure_partitions
+from db.log import PARTITION_POSITIONS, append, chain_rows, ensure_partitions
 from db.memory import Memory
 from db.reading_positions import ReadingWentBack
 from db.sealing import KeyEncryption
 from db.shards import lock_shards, move_heads, shard_of
 from db.store import store, store_claims, store_dead_letters, store_handled
-from domain.dead_letters import Dead
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
-from schemas.envelope import Trail, trail_of
-from schemas.parsing import CommandMessage, FactMessage
-from schemas.records import DeadLetterReason, Record, Unanswerable
+from schemas.records import Record
+from workers.batches.messages import (
+    Reader,
+    brief,
+    dead_letter_of,
+    is_keyed_otherwise,
+    message_of,
+    place_of,
+    trail_of_message,
+)
 from workers.batches.parts import parts_of, spans_of
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -43,13 +48,11 @@ _WARY_BATCHES = 12
 Others take the ids for new, and whatever goes wrong with them is believed only once they were looked up.
 """
 
-Reader = Callable[[Record], CommandMessage | FactMessage]
-
 logger = structlog.get_logger()
 
 
 class Stopping(Exception):
-    """The process is stopping: the batch is given up unacknowledged, and will be read again."""
+    """The process is stopping: the batch is abandoned unacknowledged, and will be read again."""
 
 
 class Batches:
@@ -84,19 +87,19 @@ class Batches:
     ) -> None:
         """Return once all that follows from the records is durable.
 
-        `since` is how far their partitions were read before; of others it is not noted. Raises Stopping when the
-        process is to stop first, ReadingWentBack when the database knows of less, and the database's error when its
-        tables are not those of this version: in all cases nothing may be acknowledged.
+        `since` is how far their partitions had been read; for others it is not recorded. Raises Stopping if the process
+        is to stop first, ReadingWentBack if the database knows of less, and the database's error if its tables are not
+        those of this version: in all these cases nothing may be acknowledged.
         """
         began = time.monotonic()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
-        messages = [_message(record, reader, most_bytes, is_private=is_private) for record in records]
+        messages = [message_of(record, reader, most_bytes, is_private=is_private) for record in records]
         reached = dict(since or {})
         for part in parts_of(messages):
             await self._process(role, part, began, reached)
 
     async def process_due(self, dues: Sequence[Due]) -> list[Due]:
-        """Return once what is due has been done; give what could not be, because of a fault. Raises as `process`."""
+        """Return, once what is due has been done, what could not be because of a fault. Raises like `process`."""
         return await self._process(Role.TIMERS, list(dues), time.monotonic(), {})
 
     async def _process(
@@ -108,7 +111,7 @@ class Batches:
         *,
         is_last: bool = False,
     ) -> list[Due]:
-        """Return what is due that has a fault; a record with one has become a dead letter. Moves `reached` on."""
+        """Return what is due but has a fault; a record with one has become a dead letter. Advances `reached`."""
         try:
             folded = await self._persist(messages, reached)
         except Stopping:
@@ -116,17 +119,19 @@ class Batches:
         except Exception as fault:
             if is_last or is_wrong_schema(fault) or isinstance(fault, ReadingWentBack):
                 raise
-            logger.exception("batch_faulty", role=role, records=len(messages), first=_place(messages[0]))
+            logger.exception("batch_faulty", role=role, records=len(messages), first=place_of(messages[0]))
             if len(messages) == 1:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
-                return await self._process(role, [_faulty(messages[0], fault, role)], began, reached, is_last=True)
+                return await self._process(
+                    role, [dead_letter_of(messages[0], fault, role)], began, reached, is_last=True
+                )
             middle = len(messages) // 2
             first = await self._process(role, messages[:middle], began, reached)
             return first + await self._process(role, messages[middle:], began, reached)
-        self._metrics.decided(role, folded, sum(map(_is_keyed_otherwise, messages)), time.monotonic() - began)
+        self._metrics.decided(role, folded, sum(map(is_keyed_otherwise, messages)), time.monotonic() - began)
         said = (message for message in messages if not isinstance(message, Due))
-        self._metrics.ignored(name for message in said for name in _trail(message).ignored)
+        self._metrics.ignored(name for message in said for name in trail_of_message(message).ignored)
         return []
 
     async def _persist(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
@@ -144,7 +149,7 @@ class Batches:
                     # A command that was answered before fails when it is judged as new: on its id, if on nothing else.
                     self._wary_batches = _WARY_BATCHES
                     continue
-                logger.warning("batch_retried", records=len(messages), error=_brief(error), delay_seconds=delay)
+                logger.warning("batch_retried", records=len(messages), error=brief(error), delay_seconds=delay)
                 self._metrics.retried()
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
@@ -160,7 +165,7 @@ class Batches:
             entered = self._memory.enter(heads)
             known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)
             were_claimed = bool(known.answered.fingerprints)
-            fresh = [message for message in messages if _place(message) not in known.handled]
+            fresh = [message for message in messages if place_of(message) not in known.handled]
             clock = Clock(now)
             folded = fold(fresh, known.book, known.answered, self._policy, clock)
             await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
@@ -199,54 +204,3 @@ class Batches:
                 await self._stopping.wait()
         except TimeoutError:
             pass
-
-
-def _message(record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool) -> Message:
-    boundary = f"{record.topic}/{record.partition}"
-    try:
-        return reader(record)
-    except Unanswerable as refusal:
-        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail_of(record, max_value_bytes))
-    except Exception as fault:
-        logger.exception("record_faulty", place=record.place)
-        return Dead(record, DeadLetterReason.HANDLER_FAULT, _brief(fault), is_private, boundary)
-
-
-def _faulty(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
-    record, reason = message.record, DeadLetterReason.HANDLER_FAULT
-    if isinstance(fault, EventTooLarge):
-        # What would be told of it is too much to tell: only key and headers are repeated whole.
-        record, reason = replace(record, key=None, headers=()), DeadLetterReason.TOO_LARGE
-    boundary = _organization(message) or f"{record.topic}/{record.partition}"
-    return Dead(record, reason, _brief(fault), role is Role.ADMIN_COMMANDS, boundary, _trail(message))
-
-
-def _trail(message: CommandMessage | FactMessage | Dead) -> Trail:
-    return message.trail if isinstance(message, Dead) else message.event.trail
-
-
-def _is_keyed_otherwise(message: Message) -> bool:
-    if isinstance(message, Dead | Due):
-        return False
-    return message.record.key != (_organization(message) or "").encode()
-
-
-def _organization(message: Message) -> str | None:
-    match message:
-        case CommandMessage():
-            return message.organization
-        case FactMessage():
-            return message.fact.organization
-        case Dead() | Due():
-            return None
-
-
-def _place(message: Message) -> str:
-    return f"{message.kind}/{message.organization}/{message.name}" if isinstance(message, Due) else message.record.place
-
-
-def _brief(error: BaseException) -> str:
-    """Name an error without its text, which may quote what was sent."""
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__} {state}" if state else type(cause).__name__

@@ -5,7 +5,7 @@ from functools import partial
 from schemas.facts import PaymentProfileChanged
 from schemas.parsing import read_fact
 from schemas.topics import Topic
-from workers.batches.transaction import Reader
+from workers.batches.messages import Reader
 from workers.consuming.subscription import Consumer
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings

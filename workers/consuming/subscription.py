@@ -27,7 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
 from schemas.topics import Topic
-from workers.batches.transaction import Batches, Reader, Stopping
+from workers.batches.messages import Reader
+from workers.batches.transaction import Batches, Stopping
 from workers.consuming.lanes import Lanes
 from workers.consuming.open_transactions import OpenTransactions
 from workers.consuming.start_positions import Reading

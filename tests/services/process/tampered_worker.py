@@ -13,7 +13,8 @@ from aiokafka.errors import KafkaTimeoutError
 from cli import main
 from schemas.records import Record
 from workers import process as running
-from workers.batches.transaction import Batches, Reader
+from workers.batches.messages import Reader
+from workers.batches.transaction import Batches
 from workers.publishing import relay
 from workers.publishing.producer import TransactionalProducer
 from workers.runtime.roles import Role

@@ -1,0 +1,74 @@
+"""What a record becomes before it is decided: a message, or a dead letter where it cannot be one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from db.log import EventTooLarge
+from domain.dead_letters import Dead
+from domain.messages import Due, Message
+from schemas.envelope import Trail, trail_of
+from schemas.parsing import CommandMessage, FactMessage
+from schemas.records import DeadLetterReason, Record, Unanswerable
+from workers.runtime.roles import Role
+
+Reader = Callable[[Record], CommandMessage | FactMessage]
+
+logger = structlog.get_logger()
+
+
+def message_of(record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool) -> Message:
+    """Read a record of at most so many bytes; one that cannot be answered becomes a dead letter."""
+    boundary = f"{record.topic}/{record.partition}"
+    try:
+        return reader(record)
+    except Unanswerable as refusal:
+        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail_of(record, max_value_bytes))
+    except Exception as fault:
+        logger.exception("record_faulty", place=record.place)
+        return Dead(record, DeadLetterReason.HANDLER_FAULT, brief(fault), is_private, boundary)
+
+
+def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
+    """Return the dead letter that a message becomes because of a fault while it was decided."""
+    record, reason = message.record, DeadLetterReason.HANDLER_FAULT
+    if isinstance(fault, EventTooLarge):
+        # Key and headers are all that a dead letter repeats in full: with them it would be too large as well.
+        record, reason = replace(record, key=None, headers=()), DeadLetterReason.TOO_LARGE
+    boundary = _organization(message) or f"{record.topic}/{record.partition}"
+    return Dead(record, reason, brief(fault), role is Role.ADMIN_COMMANDS, boundary, trail_of_message(message))
+
+
+def trail_of_message(message: CommandMessage | FactMessage | Dead) -> Trail:
+    """Return the attributes of a message that are passed on."""
+    return message.trail if isinstance(message, Dead) else message.event.trail
+
+
+def is_keyed_otherwise(message: Message) -> bool:
+    """Return whether the key of a message's record is not its organization."""
+    if isinstance(message, Dead | Due):
+        return False
+    return message.record.key != (_organization(message) or "").encode()
+
+
+def _organization(message: Message) -> str | None:
+    match message:
+        case CommandMessage():
+            return message.organization
+        case FactMessage():
+            return message.fact.organization
+        case Dead() | Due():
+            return None
+
+
+def place_of(message: Message) -> str:
+    """Return where a message is from, for log lines."""
+    return f"{message.kind}/{message.organization}/{message.name}" if isinstance(message, Due) else message.record.place
+
+
+def brief(error: BaseException) -> str:
+    """Name an error without its text, which may quote what was sent."""
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__} {state}" if state else type(cause).__name__
