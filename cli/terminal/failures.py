@@ -4,42 +4,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EPIPE
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
 from asyncpg import InterfaceError, PostgresError, UndefinedTableError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import DBAPIError
 
 from cli.terminal.ending import CommandFailed
-from db.address import BadAddress, DatabaseUnreachable, shown_address
-from db.reading_positions import ReadingWentBack
-from db.refusal import DatabaseRefused
-from db.sealing import Unopenable
-from embedded import EmbeddedError
-from workers.consuming.start_positions import TopicWentBack
-from workers.publishing.packing import LogDamaged
-from workers.publishing.positions import PositionsUnreadable
-from workers.runtime.metrics_server import MetricsNotServed
-from workers.runtime.settings import MissingKey, Settings
-from workers.topics.admission import KafkaRefused
-from workers.topics.cluster import TopicMissing
+from db.address import DatabaseUnreachable, shown_address
+from workers.runtime.settings import Settings
 
 _UNSUPPORTED = "unsupported startup parameter"
+_KAFKA, _NO_BROKER = "aiokafka.errors.KafkaError", "aiokafka.errors.KafkaConnectionError"
+_POSITIONS = "workers.publishing.positions.PositionsUnreadable"
 
-_ON_PURPOSE = (
-    BadAddress,
-    DatabaseRefused,
-    EmbeddedError,
-    KafkaRefused,
-    LogDamaged,
-    MetricsNotServed,
-    MissingKey,
-    ReadingWentBack,
-    TopicMissing,
-    TopicWentBack,
-    Unopenable,
+ON_PURPOSE = frozenset(
+    {
+        "db.address.BadAddress",
+        "db.reading_positions.ReadingWentBack",
+        "db.refusal.DatabaseRefused",
+        "db.sealing.Unopenable",
+        "embedded.errors.EmbeddedError",
+        "workers.consuming.start_positions.TopicWentBack",
+        "workers.publishing.packing.LogDamaged",
+        "workers.runtime.metrics_server.MetricsNotServed",
+        "workers.runtime.settings.MissingKey",
+        "workers.topics.admission.KafkaRefused",
+        "workers.topics.cluster.TopicMissing",
+    }
 )
-"""What says itself what was wrong, and what to do."""
+"""What says itself what was wrong, and what to do. By name: a command that raises one has imported it, and the others
+would take longer to import than a question takes to answer."""
 
 
 def in_words(error: Exception) -> str | None:
@@ -53,7 +47,7 @@ def in_words(error: Exception) -> str | None:
         case OSError() if error.errno != EPIPE:  # whoever read the output may have ended
             return _trouble(error)
         case _:
-            return str(error) if isinstance(error, _ON_PURPOSE) else None
+            return None if ON_PURPOSE.isdisjoint(_kinds(error)) else str(error)
 
 
 @contextmanager
@@ -61,25 +55,30 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Turn what a database or a broker that cannot be used raises into CommandFailed."""
     try:
         yield
-    except PositionsUnreadable as error:
-        raise CommandFailed(f"{error}. Look whether all of its brokers run: whopays topics check") from error
-    except KafkaError as error:
-        raise CommandFailed(
-            f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {_kafka_trouble(error)}\n"
-            "Check WHOPAYS_KAFKA_BOOTSTRAP_SERVERS and that the broker runs, or start one with: whopays dev"
-        ) from error
     except (DBAPIError, PostgresError, InterfaceError, DatabaseUnreachable) as error:
         raise CommandFailed(_database_trouble(settings, error)) from error
+    except Exception as error:
+        kinds = _kinds(error)
+        if _POSITIONS in kinds:
+            raise CommandFailed(f"{error}. Look whether all of its brokers run: whopays topics check") from error
+        if _KAFKA in kinds:
+            trouble = "no broker answers" if _NO_BROKER in kinds else _words(error)
+            raise CommandFailed(
+                f"Kafka at {settings.kafka_bootstrap_servers} cannot be used: {trouble}\n"
+                "Check WHOPAYS_KAFKA_BOOTSTRAP_SERVERS and that the broker runs, or start one with: whopays dev"
+            ) from error
+        raise
+
+
+def _kinds(error: Exception) -> set[str]:
+    """Return the names of an error's class, and of those that it is derived from."""
+    return {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
 
 
 def _trouble(error: OSError) -> str:
     """Return what the system says, and of which file."""
     words = error.strerror or _words(error)
     return f"{error.filename}: {words}" if error.filename else words
-
-
-def _kafka_trouble(error: KafkaError) -> str:
-    return "no broker answers" if isinstance(error, KafkaConnectionError) else _words(error)
 
 
 def _database_trouble(settings: Settings, error: Exception) -> str:

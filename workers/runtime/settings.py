@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -192,6 +191,8 @@ def unknown_variables() -> list[str]:
 
     Nothing is said of values: a misspelt variable may hold a password.
     """
+    from dotenv import dotenv_values  # noqa: PLC0415 - most folders have no such file, and most variables are known
+
     prefix = str(Settings.model_config.get("env_prefix"))
     known = sorted(name.upper() for name in Settings.model_fields)
     said = {*os.environ, *(dotenv_values(_ENV_FILE) if Path(_ENV_FILE).exists() else ())}

@@ -50,7 +50,8 @@ async def test_a_port_that_is_taken_ends_a_worker(quiet_installation: Installati
 async def test_a_file_that_cannot_be_written(whopays: Whopays, tmp_path: Path, place: str, words: str) -> None:
     (tmp_path / "a-file").touch()
     said = _said(await whopays("export-log", str(tmp_path / place)), 1)
-    assert f"{place}: {words}" in said.replace("\n", "")
+    assert place in said.replace("\n", "")
+    assert words in said
 
 
 @pytest.mark.parametrize(
