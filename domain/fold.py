@@ -85,8 +85,7 @@ class _Batch:
             return
         decision = self._judge(message, broken or identity_rules(message, claimed, self._clock), origin)
         ended = [] if message.dry_run else self._carry_out(decision)
-        answering = Answering(identity, message.event.type, origin, message.told_fingerprint, message.dry_run)
-        completed = result_of(answering, decision)
+        completed = result_of(_answering(message, identity, origin), decision)
         index = self._publish_result(completed, origin)
         if claims:
             self._claim(Claim(*identity, message.fingerprint, index, is_new=True), completed)
@@ -149,16 +148,15 @@ class _Batch:
         """Repeat the latest result of a command that was answered before."""
         latest = self._answered.results.get(identity)
         if latest is None:
-            answering = Answering(identity, message.event.type, origin, message.told_fingerprint)
-            decision = self._judge(message, [result_not_kept()], origin)
-            self._publish_result(result_of(answering, decision), origin)
+            decision = rejected([result_not_kept()])
+            self._publish_result(result_of(_answering(message, identity, origin), decision), origin)
         else:
             self._publish_result(replace(latest, repeated=True), origin)
 
     def _judge(self, message: CommandMessage, broken: list[Violation], origin: Origin) -> Decision:
         command = message.command
         if broken or command is None:
-            return rejected(broken or message.violations, account=message.account, project=message.project)
+            return rejected(broken or message.violations)
         context = Context(self._clock, self._policy, origin, is_command=True, source=message.event.source)
         return RULES[type(command)].decide(command, self._book, context)
 
@@ -276,8 +274,9 @@ class _Batch:
 
     def _publish_final(self, pending: PendingBinding, decision: Decision) -> None:
         identity = (pending.organization, pending.source, pending.origin.caused_by)
-        fingerprint = pending.command.fingerprint()
-        completed = result_of(Answering(identity, pending.type, pending.origin, told(fingerprint)), decision)
+        command, fingerprint = pending.command, pending.command.fingerprint()
+        of = Answering(identity, pending.type, pending.origin, told(fingerprint), command.account, command.project)
+        completed = result_of(of, decision)
         index = self._publish_result(completed, pending.origin)
         is_new = identity in self.folded.claims and self.folded.claims[identity].is_new
         self._claim(Claim(*identity, fingerprint, index, is_new=is_new), completed)
@@ -296,6 +295,11 @@ class _Batch:
         self.folded.claims[identity] = claim
         self._answered.fingerprints[identity] = claim.fingerprint
         self._answered.results[identity] = latest
+
+
+def _answering(message: CommandMessage, identity: Identity, origin: Origin) -> Answering:
+    fingerprint, is_dry_run = message.told_fingerprint, message.dry_run
+    return Answering(identity, message.event.type, origin, fingerprint, message.account, message.project, is_dry_run)
 
 
 def _origin_of(message: CommandMessage | FactMessage, sender: str | None) -> Origin:

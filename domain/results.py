@@ -12,12 +12,14 @@ from schemas.results import LISTED, Announcement, CommandCompleted
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The command that a result answers: what its envelope says, the `fingerprint` to tell, and whether it was dry."""
+    """The command that a result answers: what its envelope says, the `fingerprint` to tell, and what it names."""
 
     identity: Identity
     type: str
     origin: Origin
     fingerprint: str | None
+    account: str | None
+    project: str | None
     is_dry_run: bool = False
 
 
@@ -35,8 +37,8 @@ def result_of(answering: Answering, decision: Decision) -> CommandCompleted:
         outcome=decision.outcome,
         violations=decision.violations[:LISTED],
         violation_count=len(decision.violations),
-        account=decision.account,
-        project=decision.project,
+        account=answering.account,
+        project=answering.project,
         binding_id=None if answering.is_dry_run else decision.binding_id,
         project_count=decision.project_count,
         events=tuple(Announcement(type=event.type, subject=event.subject) for event in listed),

@@ -110,7 +110,7 @@ class Ledger:
     def _result(self, said: Said, outcome: str, violations: list[str], is_dry: bool) -> None:
         data = said.data
         moved = [one for one in self._own if one.get("type") == "BindingChanged"]
-        count = len(moved) if said.type == "TransferProjects" else None
+        count = len(moved) if said.type == "TransferProjects" and outcome != "Rejected" else None
         account = data.get("toAccount") if said.type == "TransferProjects" else data.get("account")
         announced = [] if outcome == "Rejected" else self._own
         result = {
@@ -121,7 +121,7 @@ class Ledger:
             "has fingerprint": card_numbers(data) == 0,
             "outcome": outcome,
             "violations": sorted(violations, key=ORDER.index),
-            "names": None if outcome == "Rejected" else (account, data.get("project"), count),
+            "names": (account, data.get("project"), count),
             "announces": sorted(
                 (one.get("type", "ProjectBillingNotice"), one["about"].split()[1]) for one in announced
             ),

@@ -58,7 +58,6 @@ def _about(kind: str, envelope: dict[str, Any]) -> Seen:
 
 
 def _result(data: dict[str, Any]) -> Seen:
-    refused = data["outcome"] == "Rejected"
     return {
         "about": f"result {data['organization']} {data['commandSource']} {data['commandId']}",
         "dryRun": data["dryRun"],
@@ -66,7 +65,7 @@ def _result(data: dict[str, Any]) -> Seen:
         "has fingerprint": "fingerprint" in data,
         "outcome": data["outcome"],
         "violations": [broken["reason"] for broken in data["violations"]],
-        "names": None if refused else (data.get("account"), data.get("project"), data.get("projectCount")),
+        "names": (data.get("account"), data.get("project"), data.get("projectCount")),
         "announces": sorted((one["type"].split(".")[-2], one["subject"]) for one in data["events"]),
         "counts": (data["eventCount"], data["violationCount"]),
     }

@@ -1,6 +1,7 @@
 """What a result says (docs/contract.md section 6)."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,27 @@ def test_a_claim_points_at_its_result() -> None:
     (claim,) = said.folded.claims.values()
     assert isinstance(said.outgoing[claim.result_index].event, CommandCompleted)
     assert (claim.organization, claim.source, claim.command_id) == ("acme", "/tests", "m-2")
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "account", "project"),
+    (
+        ("BindProject", {"project": "p1", "account": "a", "colour": "red"}, "a", "p1"),
+        ("BindProject", {"project": "P1", "account": "a"}, "a", None),
+        ("BindProject", {"project": "p1", "account": 7}, None, "p1"),
+        ("BindProject", {"project": "p1"}, None, "p1"),
+        ("BindProject", {"project": "ghost", "account": "ghost"}, "ghost", "ghost"),
+        ("TransferProjects", {"fromAccount": "a", "toAccount": "b"}, "b", None),
+        ("TransferProjects", {"fromAccount": "a", "toAccount": "a"}, "a", None),
+        ("TransferProjects", {"fromAccount": "a"}, None, None),
+        ("SetDefaultAccount", {"account": None}, None, None),
+        ("CancelScheduledBinding", {"project": "p1"}, None, "p1"),
+        ("FrobnicateAccount", {"account": "a", "project": "p1\n"}, "a", None),
+    ),
+)
+@pytest.mark.parametrize("envelope", ({}, {"authid": None}, {"expirytime": "2020-01-01T00:00:00Z"}, {"answer": "no"}))
+def test_a_result_names_what_its_command_names_in_good_form(
+    name: str, members: dict[str, Any], account: str | None, project: str | None, envelope: dict[str, Any]
+) -> None:
+    result = ready_desk().command(name, envelope, **members).result
+    assert (result.account, result.project) == (account, project)
