@@ -54,6 +54,25 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
+    "identity before admission": Mutant(
+        "Whoever is not let in gets to know whether the id was used.",
+        "read again",
+        "commands are answered once",
+        (Patch("domain.fold", "is_looked_up = not broken and not", "is_looked_up = not"),),
+    ),
+    "asking again forgotten": Mutant(
+        "A command that asks for its answer again is not noted as handled: delivered again, it is answered again.",
+        "read again",
+        "commands are answered once",
+        (Patch("domain.fold", "if message.asks_again or not (claims", "if not (claims"),),
+        is_quick=True,
+    ),
+    "people compared by their letters": Mutant(
+        "Whoever writes their name otherwise is somebody else.",
+        "approved by the one who asked",
+        "outcomes follow from what was known",
+        (Patch("schemas.people", "return person_of(one) == person_of(other)", "return one == other"),),
+    ),
     "acknowledged first": Mutant(
         "Offsets are acknowledged before the commit, and the reading positions do not make up for it.",
         "killed before the commit",

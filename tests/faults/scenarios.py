@@ -20,7 +20,7 @@ from tests.faults.stage import (
     waits_or_is_published,
 )
 from tests.support.kafka import all_consumed
-from tests.support.messages import Said, bind, command, project
+from tests.support.messages import Said, account, bind, command, project
 from tests.support.waiting import until
 from workers.runtime.roles import Role
 
@@ -35,6 +35,19 @@ async def _payers_change(stage: Stage) -> list[str]:
     return await stage.goes_wrong_after()
 
 
+async def _approved_by_the_one_who_asked(stage: Stage) -> list[str]:
+    """Nothing is broken; somebody tries to pass for somebody else."""
+    await stage.start()
+    await stage.begin()
+    await stage.load.say(
+        command("SuspendAccount", "hold", "acme", account="a", reason="Administrative"),
+        command("RequestReactivation", "request", "acme", account="a", resolution="paid"),
+        command("ApproveReactivation", "approve", "acme", account="a", ce_authid="ALICE"),
+    )
+    await all_consumed(stage.installation)
+    return await stage.goes_wrong_after()
+
+
 async def _read_again(stage: Stage) -> list[str]:
     """Offsets go back to the beginning, as after a kill between commit and acknowledgement, for all that was read."""
     worker = await stage.start()
@@ -42,7 +55,9 @@ async def _read_again(stage: Stage) -> list[str]:
     unclaimed = command("SuspendAccount", "tried", "acme", account="a", reason="Administrative", dryRun=True)
     await all_consumed(stage.installation)
     reused = bind("acme", "p0", "b", "first-0")
-    await stage.load.say(unclaimed, reused, Said(Topic.PROJECTS, b"acme", b"poison"))
+    new, repeated = bind("acme", "p1", "b", "asks", ce_answer="again"), account("acme", "a", ce_answer="again")
+    nobody = account("acme", "a", ce_authid=None)
+    await stage.load.say(unclaimed, reused, new, repeated, nobody, Said(Topic.PROJECTS, b"acme", b"poison"))
     await all_consumed(stage.installation)
     assert await worker.stop() == 0
     back = {role: dict.fromkeys(partitions(stage.installation, role), 0) for role in CONSUMERS}
@@ -164,6 +179,7 @@ async def _slow_transaction(stage: Stage) -> list[str]:
 
 SCENARIOS: dict[str, Scenario] = {
     "payers change": _payers_change,
+    "approved by the one who asked": _approved_by_the_one_who_asked,
     "read again": _read_again,
     "killed before the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: append after"),
     "killed before the commit, and offsets moved to the end": _killed_at(

@@ -218,6 +218,7 @@ def _claiming_results(found: Sequence[Published]) -> Counter[tuple[str, ...]]:
         for one in found
         if one.topic == Topic.COMMAND_RESULTS
         and not one.data["dryRun"]
+        and not one.data.get("repeated")
         and not claiming_none & {violation["reason"] for violation in one.data["violations"]}
     ]
     final = Counter(command for command, outcome in results if outcome not in ("Scheduled", "Waiting"))

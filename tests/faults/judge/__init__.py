@@ -31,6 +31,8 @@ OF_ALL: tuple[Callable[[Evidence, Cut], Iterator[str]], ...] = (
 OF_ONE_ORGANIZATION: tuple[Callable[[Story], Iterator[str]], ...] = (
     of_answers.commands_are_answered_once,
     of_answers.interim_results_come_first_and_only_to_bindings,
+    of_answers.repeated_results_are_the_latest,
+    of_answers.fingerprints_tell_meanings_apart,
     of_answers.claimed_ids_are_the_answered_ones,
     of_answers.results_name_the_events_published,
     of_payers.binding_sequences_have_no_hole,

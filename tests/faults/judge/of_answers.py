@@ -1,18 +1,21 @@
 """Rules of answers: everything that was said is answered, once, and the answer tells what was published."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from tests.faults.judge.evidence import Evidence
+from tests.faults.judge.evidence import Evidence, Json
 from tests.faults.judge.facts import conflicts
 from tests.faults.judge.reading import Asked
 from tests.faults.judge.stories import EVENTS, Cut, Event, Story, finals, kind_of
 
 Identity = tuple[str, str]
 
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
+
 
 def commands_are_answered_once(story: Story) -> Iterator[str]:
-    """One final result for each id; none for repeats; one more for each record that claims no id."""
+    """One final result for each id; none for repeats but those that ask again; one more for each that claims no id."""
     expected, doubtful = _expected(story)
     found: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
     for result in story.results:
@@ -22,7 +25,7 @@ def commands_are_answered_once(story: Story) -> Iterator[str]:
         if due is None:
             yield f"{identity[1]} was answered, and never sent"
             continue
-        for kind in ("final", "reused", "unauthenticated", "dry"):
+        for kind in ("final", "repeated", "reused", "unauthenticated", "dry"):
             if came[kind] > due[kind] or (came[kind] < due[kind] and identity not in doubtful):
                 yield f"{identity[1]} has {came[kind]} {kind} results, {due[kind]} are due"
         if came["interim"] > 1:
@@ -41,6 +44,38 @@ def interim_results_come_first_and_only_to_bindings(story: Story) -> Iterator[st
                 yield f"{identity[1]} is put off, and is no binding"
             if identity in settled:
                 yield f"{identity[1]} has an interim result after its final one"
+
+
+def repeated_results_are_the_latest(story: Story) -> Iterator[str]:
+    """What is said once more is what was said last, and says so."""
+    latest: dict[Identity, Json] = {}
+    for result in story.results:
+        identity = (result.data["commandSource"], result.data["commandId"])
+        if kind_of(result) in ("interim", "final"):
+            latest[identity] = result.data
+        elif kind_of(result) == "repeated" and result.data != latest.get(identity, {}) | {"repeated": True}:
+            yield f"{identity[1]} is told again as {result.data}, it was {latest.get(identity)}"
+
+
+def fingerprints_tell_meanings_apart(story: Story) -> Iterator[str]:
+    """Results of one meaning have one fingerprint, those of an id used again another; none where a card was sent."""
+    claiming: dict[Identity, Asked] = {}
+    for asked in story.asked:
+        if asked.has_known_sender and not asked.is_dry:
+            claiming.setdefault(asked.identity, asked)
+    of_meaning: dict[str, str] = {}
+    for result in story.results:
+        identity = (result.data["commandSource"], result.data["commandId"])
+        told, one = result.data.get("fingerprint"), claiming.get(identity)
+        if one is None or kind_of(result) in ("dry", "unauthenticated"):
+            continue
+        if kind_of(result) == "reused":
+            if told is not None and told == of_meaning.get(one.meaning()):
+                yield f"{identity[1]} was used again for another meaning, and has the same fingerprint"
+        elif (told is None) != one.holds_card_number or (told is not None and not _FINGERPRINT.fullmatch(told)):
+            yield f"{identity[1]} has the fingerprint {told}"
+        elif told is not None and of_meaning.setdefault(one.meaning(), told) != told:
+            yield f"{identity[1]} means what another does, and has another fingerprint"
 
 
 def claimed_ids_are_the_answered_ones(story: Story) -> Iterator[str]:
@@ -116,11 +151,13 @@ def _expected(story: Story) -> tuple[dict[Identity, Counter[str]], set[Identity]
 def _due(asked: Asked, claimed: dict[Identity, str]) -> str:
     if asked.is_dry:
         return "dry"
-    meaning = asked.meaning()
-    if asked.identity in claimed:
-        return "none" if claimed[asked.identity] == meaning else "reused"
     if not asked.has_known_sender:
         return "unauthenticated"
+    meaning = asked.meaning()
+    if asked.identity in claimed:
+        if claimed[asked.identity] != meaning:
+            return "reused"
+        return "repeated" if asked.asks_again else "none"
     claimed[asked.identity] = meaning
     return "final"
 

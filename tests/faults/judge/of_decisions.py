@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.judge.evidence import Json
-from tests.faults.judge.reading import ON_ACCOUNTS, Asked
+from tests.faults.judge.reading import ON_ACCOUNTS, Asked, person
 from tests.faults.judge.stories import INTERIM, Event, Story, kind_of, moment
 
 _IDENTITY = {"Expired", "UnknownCommand"}
@@ -189,11 +189,11 @@ def _on_account(asked: Asked, outcome: str, broken: set[str], known: Known) -> I
         case "RequestReactivation":
             due = "Rejected" if not held else "Applied" if held.keys() - asked_for else "Unchanged"
         case "ApproveReactivation":
-            by_self = {held[reason]["reactivation"]["by"] for reason in asked_for} & {asked.sender}
-            due = "Rejected" if not asked_for or by_self else "Applied"
+            of_others = [reason for reason in asked_for if not _is_sender(held[reason]["reactivation"]["by"], asked)]
+            due = "Applied" if of_others else "Rejected"
         case "RequestClosure":
             due = _closure(account, broken, known)
-        case "ApproveClosure" if account["closure"] is None or account["closure"]["by"] == asked.sender:
+        case "ApproveClosure" if account["closure"] is None or _is_sender(account["closure"]["by"], asked):
             due = "Rejected"
         case "ApproveClosure":
             due = "Rejected" if known.paid_by(name) else outcome
@@ -203,6 +203,10 @@ def _on_account(asked: Asked, outcome: str, broken: set[str], known: Known) -> I
             due = outcome
     if outcome != due:
         yield f"is {outcome}, {due} should be"
+
+
+def _is_sender(name: str, asked: Asked) -> bool:
+    return asked.sender is not None and person(name) == person(asked.sender)
 
 
 def _closure(account: Json, broken: set[str], known: Known) -> str:

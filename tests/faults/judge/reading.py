@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -37,6 +38,9 @@ _STRUCTURED = b"application/cloudevents"
 _TYPE = re.compile(r"io\.milo\.billing\.([A-Za-z]+)\.v([0-9]+)")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LARGEST_BYTES = 256 * 1024
+_LONGEST_NAME = 256
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cn")
+"""Categories of characters that nobody sees, as far as the load sends any."""
 
 
 class Asked(NamedTuple):
@@ -50,6 +54,7 @@ class Asked(NamedTuple):
     data: Json
     sender: str | None
     expires: datetime | None
+    asks_again: bool
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -64,7 +69,14 @@ class Asked(NamedTuple):
     @property
     def has_known_sender(self) -> bool:
         """Whether somebody says who asks."""
-        return bool(self.sender) and not str(self.sender).startswith("system:")
+        name = self.sender or ""
+        is_seen = name == name.strip() and not any(unicodedata.category(one) in _UNSEEN for one in name)
+        return 1 <= len(name) <= _LONGEST_NAME and is_seen and not person(name).startswith("system:")
+
+    @property
+    def holds_card_number(self) -> bool:
+        """Whether what looks like a card number was sent."""
+        return _holds_card_number(self.data)
 
     def meaning(self) -> str:
         """Return what it means, whatever the spelling, the order of members, the mode and the sender."""
@@ -73,6 +85,11 @@ class Asked(NamedTuple):
         defaults = (("dryRun", False), ("waitSeconds", 0))
         said = {name: on for name, on in said.items() if (name, on) not in defaults}
         return json.dumps([self.kind, said], sort_keys=True)
+
+
+def person(name: str) -> str:
+    """Return what is the same for all spellings of one person's name."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 class Reported(NamedTuple):
@@ -124,7 +141,8 @@ def read(heard: Heard) -> Asked | Reported | Poison:
     kind = named[1] if named and named[2] == "1" and named[1] in COMMANDS else event["type"]
     expires = datetime.fromisoformat(event["expirytime"]) if event.get("expirytime") else None
     who = event.get("authid")
-    return Asked(heard.place, data["organization"], event["source"], event["id"], kind, data, who, expires)
+    again = event.get("answer") == "again"
+    return Asked(heard.place, data["organization"], event["source"], event["id"], kind, data, who, expires, again)
 
 
 def _fault(topic: str, event: Json, data: Any) -> str | None:

@@ -148,10 +148,12 @@ def finals(results: list[Event]) -> Iterator[Event]:
 
 
 def kind_of(result: Event) -> str:
-    """Tell what kind of result it is: `dry`, `reused`, `unauthenticated`, `interim` or `final`."""
+    """Tell what kind of result it is: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
     reasons = {violation["reason"] for violation in result.data["violations"]}
     if result.data["dryRun"]:
         return "dry"
+    if result.data.get("repeated", False):
+        return "repeated"
     if "CommandIdReused" in reasons:
         return "reused"
     if "Unauthenticated" in reasons:

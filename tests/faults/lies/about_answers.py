@@ -1,6 +1,8 @@
 """Lies about what was answered: dead letters, results, ids."""
 
-from tests.faults.judge.evidence import Evidence, Heard, Published
+from typing import Any
+
+from tests.faults.judge.evidence import Evidence, Heard, Json, Published
 from tests.faults.lies.altering import LETTER, OTHER_ID, RESULT, answers, has, refused, says, set_to
 from tests.faults.lying import Lying, anything, chosen, doubled, dropped, forged, row_added, row_altered, row_gone
 
@@ -24,6 +26,14 @@ def _again(evidence: Evidence) -> Heard:
     return heard._replace(offset=last + 1, value=(heard.value or b"").replace(b'"p1"', b'"p2"'))
 
 
+def _is_repeated(event: Json) -> Any:
+    return event["data"].get("repeated")
+
+
+def _repeat(event: Json) -> None:
+    event["data"]["repeated"] = True
+
+
 _bound = answers("BindProject", "Applied")
 
 LIES: dict[str, dict[str, Lying]] = {
@@ -45,6 +55,9 @@ LIES: dict[str, dict[str, Lying]] = {
         "a result is lost": dropped(RESULT, _bound),
         "a result of a dry run is lost": dropped(RESULT, has("dryRun")),
         "a command is answered twice": doubled(RESULT, _bound, event_id=OTHER_ID),
+        "an answer that was asked for again is lost": dropped(RESULT, _is_repeated),
+        "an answer is given again twice": doubled(RESULT, _is_repeated, event_id=OTHER_ID),
+        "who is not let in is not told": dropped(RESULT, answers("BindProject", "Rejected", "Unauthenticated")),
         "what nobody sent is answered": forged(RESULT, set_to("data/commandId", "nobody's")),
         "an id used again is not refused": dropped(RESULT, answers("BindProject", "Rejected", "CommandIdReused")),
         "an id is used again, unanswered": row_added("heard", _again),
@@ -55,6 +68,19 @@ LIES: dict[str, dict[str, Lying]] = {
     "interim results come first and only to bindings": {
         "a suspension waits": forged(RESULT, set_to("data/outcome", "Waiting"), answers("SuspendAccount", "Unchanged")),
         "a command waits after its end": doubled(RESULT, says("outcome", "Waiting"), event_id="47-999999"),
+    },
+    "repeated results are the latest": {
+        "a result is told again otherwise": forged(RESULT, set_to("data/outcome", "Scheduled"), _is_repeated),
+        "what was never told is told again": forged(RESULT, _repeat, _bound),
+    },
+    "fingerprints tell meanings apart": {
+        "a fingerprint is no fingerprint": forged(RESULT, set_to("data/fingerprint", "0123"), _bound),
+        "a fingerprint is missing": forged(RESULT, lambda event: event["data"].pop("fingerprint"), _bound),
+        "a card number leaves a trace": forged(
+            RESULT,
+            lambda event: event["data"].update(fingerprint=16 * "0"),
+            answers("UpdateAccount", "Rejected", "CardNumber"),
+        ),
     },
     "claimed ids are the answered ones": {
         "an id is not claimed": row_gone("inbox"),

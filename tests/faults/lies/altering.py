@@ -29,7 +29,8 @@ def answers(kind: str, outcome: str, reason: str | None = None) -> Where:
     def where(event: Json) -> bool:
         data = event["data"]
         reasons = [violation["reason"] for violation in data["violations"]]
-        is_kind = data["commandType"].endswith(f".{kind}.v1") and data["outcome"] == outcome and not data["dryRun"]
+        is_first = not data["dryRun"] and not data.get("repeated")
+        is_kind = data["commandType"].endswith(f".{kind}.v1") and data["outcome"] == outcome and is_first
         return is_kind and (reason is None or reasons == [reason])
 
     return where

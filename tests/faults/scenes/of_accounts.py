@@ -5,6 +5,8 @@ from typing import Any
 from tests.faults.speaking import ACCOUNTS, HOLDS, PROJECTS, Chance, Organization, soon
 from tests.support.messages import Said
 
+_ONE_PERSON = ("alice", "ALICE", "\uff21lice")
+
 
 def suspended(organization: Organization, chance: Chance) -> list[Said]:
     """An account is suspended twice for one reason, and reactivated by two people, mostly."""
@@ -13,8 +15,8 @@ def suspended(organization: Organization, chance: Chance) -> list[Said]:
     if chance.occurs(30):
         told.append(organization.bind(chance.one(PROJECTS), name))
     told.append(organization.command("RequestReactivation", account=name, resolution="paid"))
-    if chance.occurs(20):
-        told.append(organization.command("ApproveReactivation", account=name))
+    if chance.occurs(40):
+        told.append(organization.command("ApproveReactivation", account=name, ce_authid=chance.one(_ONE_PERSON)))
     told.append(organization.command("ApproveReactivation", account=name, ce_authid="bob"))
     return told[: chance.number(3, 4)] if chance.occurs(10) else told
 
@@ -54,7 +56,7 @@ def closed(organization: Organization, chance: Chance) -> list[Said]:
     ]
     if chance.occurs(20):
         told.append(organization.command("WithdrawClosure", account=name))
-    approving = chance.one(("bob", "bob", "alice"))
+    approving = chance.one(("bob", "bob", "bob", "BOB", *_ONE_PERSON))
     told.append(organization.command("ApproveClosure", account=name, ce_authid=approving))
     return [*told, organization.bind(late, name)]
 

@@ -12,7 +12,7 @@ from tests.support.messages import Said, bind
 
 
 def repeated(organization: Organization, chance: Chance) -> list[Said]:
-    """The same id with the same meaning: in another spelling, from another sender."""
+    """The same id with the same meaning: in another spelling, from another sender or nobody, some for the answer."""
     if not organization.said:
         return binding(organization, chance)
     return [_respelt(chance.one(organization.said), chance)]
@@ -67,6 +67,7 @@ def _respelt(said: Said, chance: Chance) -> Said:
     event["data"] = dict(reversed(event["data"].items()))
     if event["type"].endswith(".BindProject.v1") and event["data"].keys() == {"organization", "project", "account"}:
         event["data"].setdefault("waitSeconds", 0)
-    event["authid"] = chance.one((event.get("authid"), "carol"))
+    event["authid"] = chance.one((*3 * (event.get("authid"), "carol"), None, "System:cron", "car\u200bol"))
+    event["answer"] = chance.one((None, "again"))
     spelt = {name: text for name, text in event.items() if text is not None}
     return replace(said, value=json.dumps(spelt, indent=chance.one((None, 1))).encode())
