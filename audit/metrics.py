@@ -20,14 +20,14 @@ class AuditMetrics(Heartbeats):
         self._broken = Gauge(
             "whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=self.registry
         )
-        self._audits = Counter("whopays_audits", "Audits that came to their end", registry=self.registry)
+        self._audits = Counter("whopays_audits", "Audits that finished", registry=self.registry)
         self._ended = Gauge(
             "whopays_last_audit_timestamp_seconds", "Unix time of the last audit's end", registry=self.registry
         )
         self._is_interrupted = False
 
     def audited(self, findings: Mapping[Promise, int]) -> None:
-        """Note an audit that came to its end, and how many findings there are of each promise."""
+        """Note an audit that finished, and how many findings there are of each promise."""
         for promise in Promise:
             self._broken.labels(promise).set(findings.get(promise, 0))
         self._audits.inc()
@@ -35,7 +35,7 @@ class AuditMetrics(Heartbeats):
         self._is_interrupted = False
 
     def interrupted(self) -> None:
-        """Note an audit that could not come to its end: there is no sign of life until the next one does."""
+        """Note an audit that was interrupted: there is no sign of life until the next one finishes."""
         self._is_interrupted = True
 
     async def show_life(self) -> None:

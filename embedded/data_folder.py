@@ -15,7 +15,7 @@ from embedded.errors import EmbeddedError
 from embedded.ports import free_ports, is_free
 
 _OWNER_LOCK = "whopays-embedded.lock"
-"""Held by the process that uses the folder, whose id it contains. It is also the mark of a folder of ours."""
+"""Held by the process that uses the folder, whose id it contains. It also marks the folder as ours."""
 _SERVERS_LOCK = "servers.lock"
 """Held by every server process of the folder, so that it is free only once the last one has ended."""
 _CHOICES = "services.json"
@@ -30,7 +30,7 @@ class _Choices:
 
 
 class DataFolder:
-    """One data folder. `acquire` must come before everything else but `path`, `release` after."""
+    """One data folder. Everything but `path` needs `acquire` before it, and `release` comes last."""
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
         self.path = path.expanduser().absolute()
@@ -39,7 +39,7 @@ class DataFolder:
         self._servers_lock: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Make the folder if need be, and take it for this process.
+        """Create the folder if necessary, and take it for this process.
 
         Raises `EmbeddedError` when it is not one of ours, is in use by another process, or servers of an earlier run
         do not end.
@@ -76,7 +76,7 @@ class DataFolder:
             entry.unlink(missing_ok=True)
 
     def write_private(self, name: str, content: str) -> Path:
-        """Write a file that only its owner can read, whole or not at all, and give its path."""
+        """Write a file that only its owner can read, atomically, and return its path."""
         path, new = self.path / name, self.path / f"{name}.new"
         new.unlink(missing_ok=True)
         new.touch(mode=0o600)
@@ -95,7 +95,7 @@ class DataFolder:
 
     @property
     def held_open(self) -> int:
-        """The file that every server process of this folder has to keep open."""
+        """The file that every server process of this folder must keep open."""
         if self._servers_lock is None:
             raise RuntimeError("the folder is not acquired")
         return self._servers_lock.fileno()
@@ -113,7 +113,7 @@ class DataFolder:
         return str(choices.password)
 
     def choose_ports(self, names: Sequence[str], *, new: bool = False) -> dict[str, int]:
-        """Return a port for each name: those of last time if all are still free and no `new` ones are wanted."""
+        """Return a port for each name: those of last time if all are still free and `new` ones are not wanted."""
         choices = self._choices()
         known = {name: choices.ports[name] for name in names if name in choices.ports}
         if not new and len(known) == len(names) and all(is_free(port) for port in known.values()):

@@ -62,7 +62,7 @@ def class_path(report: Callable[[str], None]) -> str:
 
 
 def cache_directory() -> Path:
-    """Return the folder for what is downloaded: `WHOPAYS_CACHE_DIR`, else the user's cache folder."""
+    """Return the folder for downloads: `WHOPAYS_CACHE_DIR`, else the user's cache folder."""
     configured = os.environ.get("WHOPAYS_CACHE_DIR")
     if configured:
         return Path(configured).expanduser().absolute()
@@ -106,7 +106,7 @@ def _download(libraries: list[Library], repository: Path, folder: Path, report: 
 
 
 def _fetch(library: Library, repository: Path) -> Path:
-    # Importing these takes a while and is needed once in the life of a cache.
+    # Importing these takes a while, and is needed once per cache.
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
     from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415
     from requests import RequestException  # noqa: PLC0415
@@ -122,7 +122,7 @@ def _fetch(library: Library, repository: Path) -> Path:
     path = repository / artifact.component.path_prefix / artifact.filename
     problem = ""
     for _ in range(_ATTEMPTS):
-        # A download that was interrupted leaves a part of the file, which jgo would take for the whole.
+        # An interrupted download leaves part of the file, which jgo would take for all of it.
         if path.exists() and not _is_pinned(library, path):
             path.unlink()
         try:

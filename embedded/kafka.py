@@ -35,7 +35,7 @@ _JAVA_OPTIONS = [
 
 
 class Kafka(Server):
-    """The broker: loopback address only, no authentication, no topic made by accident.
+    """The broker: loopback address only, no authentication, no automatic creation of topics.
 
     Alone, with nothing replicated, unless `settings` name the other nodes of a quorum and all have one `cluster_id`.
     """
@@ -73,9 +73,9 @@ class Kafka(Server):
         self._folder.remove(_NEW_DATA)
         self._write_configuration(_NEW_DATA, client_port=1, controller_port=2)
         return self._as_program(
-            # Runs for half a second: what the optimising compiler would gain is not worth its start.
+            # It runs for half a second: the optimising compiler would not pay off.
             ["-XX:TieredStopAtLevel=1"],
-            # An id may begin with a hyphen, and would be taken for an option by itself.
+            # An id may begin with a hyphen, and alone would be taken for an option.
             ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "--config", "kafka.properties"],
             name=f"{self.name} (format)",
         )
@@ -92,7 +92,7 @@ class Kafka(Server):
         return self._as_program([], ["kafka.Kafka", "kafka.properties"], name=self.name)
 
     def is_ready(self) -> bool:
-        """Say whether the broker answers the question which requests it knows; it does so once it is in service."""
+        """Return whether the broker says which requests it supports; it does so once it is in service."""
         api_versions_request = struct.pack(">ihhih", 10, 18, 0, 1, -1)
         try:
             with socket.create_connection((LOOPBACK, self.ports["kafka_port"]), timeout=1.0) as connection:
@@ -124,7 +124,7 @@ class Kafka(Server):
             "share.coordinator.state.topic.min.isr": "1",
             "share.coordinator.state.topic.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
-            # After a kill the broker is let in again only when its former session has ended: by default, 9 seconds.
+            # A killed broker may register again only when its former session has expired: by default, after 9 seconds.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
             # By default a quarter of the heap.

@@ -1,4 +1,4 @@
-"""Where the packages are that carry the servers' programs."""
+"""Where the packages with the servers' programs are."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes `java_libraries.lock` anew: `python -m embedded.pin_java_libraries`, after `KAFKA_VERSION` was changed.
+"""Rewrites `java_libraries.lock`: `python -m embedded.pin_java_libraries`, after `KAFKA_VERSION` was changed.
 
 jgo resolves the broker's dependencies from its Maven coordinates. Servers are then started from the lock alone: nothing
 is resolved again, and nothing but the very files that were tested is run.

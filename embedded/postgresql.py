@@ -20,7 +20,7 @@ USER = DATABASE = "whopays"
 
 _DATA, _NEW_DATA = "postgresql", "postgresql.new"
 _STOP_SIGNALS = [(Signals.SIGINT, 30.0), (Signals.SIGQUIT, 10.0)]
-"""A fast shutdown, which ends sessions; then an immediate one, from which the next start recovers."""
+"""A fast shutdown, which ends sessions; then an immediate one, after which the next start runs recovery."""
 
 
 class PostgreSQL(Server):
@@ -39,7 +39,7 @@ class PostgreSQL(Server):
 
     @property
     def database_url(self) -> str:
-        """The address for SQLAlchemy, of a superuser and an own database."""
+        """The address for SQLAlchemy, of a superuser and a database of its own."""
         port = self.ports["postgresql_port"]
         return f"postgresql+asyncpg://{USER}:{self._folder.password()}@{LOOPBACK}:{port}/{DATABASE}"
 
@@ -68,13 +68,13 @@ class PostgreSQL(Server):
             "--locale=C",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
-            # A random password of 128 bits needs no stretching, and connecting is quicker without.
+            # A random password of 128 bits needs no stretching, and connecting is faster without it.
             "--set=scram_iterations=1",
             *([] if self._durable else ["--no-sync"]),
         )
 
     def prepared(self) -> None:
-        """Take the new cluster into use."""
+        """Put the new cluster into use."""
         self._folder.remove("postgresql.password")
         (self._folder.path / _NEW_DATA).rename(self._data)
 
@@ -105,7 +105,7 @@ class PostgreSQL(Server):
             "log_checkpoints": "off",
         }
         if not self._durable:
-            # What is committed still survives the end of any process, only not that of the machine.
+            # What is committed still survives the end of any process, though not a crash of the machine.
             settings |= {"fsync": "off", "full_page_writes": "off"}
         settings |= self._settings
         return self._as_program(
@@ -113,12 +113,12 @@ class PostgreSQL(Server):
         )
 
     def is_ready(self) -> bool:
-        """Say what the server itself says in its process file: sessions are accepted."""
+        """Return whether the server says, in its process file, that it accepts sessions."""
         lines = self._read_process_file()
         return len(lines) >= 8 and lines[7].strip() == "ready" and lines[0] != self._ended_server
 
     def create_database(self) -> None:
-        """Make the database of its own, if it is not there yet. Raises `EmbeddedError` when that fails."""
+        """Create the database if it does not exist yet. Raises `EmbeddedError` if that fails."""
         done = self._folder.path / "postgresql.created"
         if done.exists():
             return

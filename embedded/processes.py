@@ -18,7 +18,7 @@ _LAST_LINES = 25
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `stop_signals` are pairs of a signal and the seconds it is given before the next, firmer one."""
+    """What to run. `stop_signals` are pairs of a signal and how many seconds to wait before sending the next one."""
 
     name: str
     command: Sequence[str]
@@ -29,11 +29,11 @@ class Program:
     held_open: int
     """A file that the program, and whatever it starts, keeps open while it lives."""
     user: tuple[int, int] | None = None
-    """User id and group id to run under; the present ones when absent."""
+    """User id and group id to run under; if None, the current ones."""
 
 
 class Process:
-    """A program that runs under a supervisor of its own and ends when this process does, however that ends."""
+    """A program under a supervisor of its own, which ends when this process ends, in whatever way."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -63,11 +63,11 @@ class Process:
         return self._supervisor.pid
 
     def exit_code(self) -> int | None:
-        """Return the program's exit code, or nothing while it runs."""
+        """Return the program's exit code, or None while it runs."""
         return self._supervisor.poll()
 
     def run_to_end(self, seconds: float) -> None:
-        """Wait for a program that ends by itself.
+        """Wait for a program that ends on its own.
 
         Raises `EmbeddedError` when it fails or takes longer than `seconds`.
         """
@@ -81,7 +81,7 @@ class Process:
             raise self.failure(f"failed (exit code {code})")
 
     def ask_to_stop(self) -> None:
-        """Begin the clean stop without waiting for it."""
+        """Start a clean stop without waiting for it."""
         if self._supervisor.stdin is not None:
             self._supervisor.stdin.close()
 

@@ -1,4 +1,4 @@
-"""What both servers have in common: being launched on free ports and waited for."""
+"""What both servers have in common: they are launched on free ports, and waited for."""
 
 import time
 from abc import ABC, abstractmethod
@@ -35,19 +35,19 @@ class Server(ABC):
 
     @abstractmethod
     def preparation(self) -> Program | None:
-        """Return the program that has to run once before the server's first start, or nothing when it has run."""
+        """Return the program that must run once before the server's first start, or None if it has."""
 
     @abstractmethod
     def prepared(self) -> None:
-        """Make the result of the preparation the server's own; called once it has succeeded."""
+        """Put the result of the preparation into use; called once it has succeeded."""
 
     @abstractmethod
     def program(self) -> Program:
-        """Return the server as a program, for the present ports."""
+        """Return the server as a program, for the current ports."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Say whether the launched server answers."""
+        """Return whether the launched server answers."""
 
     def launch(self) -> None:
         """Start the server without waiting for it."""
@@ -86,7 +86,7 @@ class Server(ABC):
         raise process.failure(f"ended while starting (exit code {process.exit_code()})")
 
     def ask_to_stop(self) -> None:
-        """Begin the clean stop without waiting for it."""
+        """Start a clean stop without waiting for it."""
         if self._process is not None:
             self._process.ask_to_stop()
 

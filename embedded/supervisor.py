@@ -21,7 +21,7 @@ LINUX_CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1
 
 
 def main(command: list[str], stop_signals: list[tuple[int, float]], user_id: int | None, group_id: int | None) -> int:
-    """Run `command` until it ends or must end, and give its exit code.
+    """Run `command` until it ends or must end, and return its exit code.
 
     `stop_signals` are pairs of a signal and how many seconds the server has to end after it, before the next one; after
     the last comes SIGKILL. With `user_id` the server runs under that user.
@@ -56,7 +56,7 @@ def main(command: list[str], stop_signals: list[tuple[int, float]], user_id: int
 
 
 def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) -> int:
-    """Stop the server, more firmly each time, and give its exit code (128 + N when signal N ended it)."""
+    """Stop the server, with ever stronger signals, and return its exit code (128 + N if signal N ended it)."""
     for number, seconds in [*stop_signals, (int(signal.SIGKILL), 60.0)]:
         if server.poll() is None:
             server.send_signal(number)
@@ -69,7 +69,7 @@ def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) 
 
 
 def prepare(death_signal: int, user_id: int | None, group_id: int | None) -> Callable[[], None]:
-    """Return what the server's process does before it becomes the server."""
+    """Return what to run in the server's process before it becomes the server."""
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def before_the_server() -> None:

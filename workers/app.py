@@ -11,7 +11,7 @@ logger = structlog.get_logger()
 
 
 def create_app() -> FastStream:
-    """Return the application; what to run it with is read from the environment now."""
+    """Return the application, with the settings of the environment as it is now."""
     settings = Settings()
     set_up_logs(settings)
     for line in unknown_variables():
@@ -20,7 +20,7 @@ def create_app() -> FastStream:
 
 
 def __getattr__(name: str) -> FastStream:
-    # Made when it is asked for, not when the module is imported.
+    # Created when it is asked for, not when the module is imported.
     if name == "app":
         return create_app()
     raise AttributeError(name)

@@ -92,14 +92,14 @@ class Process:
         )
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT, and not for longer than `stop_seconds` and a little beyond it."""
+        """Run until SIGTERM or SIGINT, then for at most `stop_seconds` and a little more."""
         running = asyncio.create_task(self.app.run())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + LATE_SECONDS)
         if late:
-            # Nothing is lost by it: what was not acknowledged is read again, what was not published is published later.
+            # Nothing is lost: what was not acknowledged is read again, and what was not published is published later.
             logger.warning("stopped_late", installation=self._settings.installation)
             running.cancel()
             await asyncio.wait([running], timeout=LAST_SECONDS)
@@ -147,7 +147,7 @@ class Process:
         except asyncio.CancelledError:
             if self._stopping.is_set():
                 raise
-            # Not by this process, but by a library's mistake: the role would be gone, and nobody would know.
+            # A library's mistake, not this process stopping: the role would be gone without a trace.
             logger.exception("role_failed", role=role)
             self._fail(RoleCancelled(role))
 
@@ -177,7 +177,7 @@ class Process:
             if late:
                 await asyncio.wait(late, timeout=LAST_SECONDS)
         with contextlib.suppress(TimeoutError):
-            # Closing a connection waits for a server, which may not answer.
+            # Closing a connection waits for the server, which may not answer.
             async with asyncio.timeout(LAST_SECONDS):
                 await self._engine.dispose()
         logger.info("stopped", installation=self._settings.installation)
@@ -186,15 +186,15 @@ class Process:
 
 
 def tune_garbage_collection() -> None:
-    """Have the collector of cycles look seldom: a batch makes tens of thousands of objects, and hardly any cycle."""
+    """Have the cycle collector run rarely: a batch creates tens of thousands of objects, and hardly any cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
 
 
 async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
-    """Run roles (all when none is named) in this process until SIGTERM or SIGINT.
+    """Run roles (all if none is named) in this process until SIGTERM or SIGINT.
 
-    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to go on.
+    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to continue.
     """
     await Process(settings, roles, on_ready).run()

@@ -1,6 +1,6 @@
-"""The timers: turn what is due into internal messages, which take the same road as all others.
+"""The timers: turn what is due into internal messages, which are processed like all others.
 
-Any number of timer workers may run. What another has done meanwhile is found done under the shard's lock.
+Any number of timer workers may run. Under the shard's lock a worker sees what another has already done.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Timers:
         self._last: Due | None = None
 
     async def run(self) -> None:
-        """Work until stopped. A database that is away is waited for."""
+        """Work until stopped; wait for a database that is away."""
         while not self._stopping.is_set():
             try:
                 is_idle = not await self._work()
@@ -59,9 +59,9 @@ class Timers:
                 await self._wait(self._settings.timers_poll_seconds)
 
     async def _work(self) -> bool:
-        """Do what is due, then one page of one fan-out; tell whether there was anything to do."""
+        """Do what is due, then one page of one fan-out; return whether there was anything to do."""
         others, fan_outs = await self._due()
-        # One page a transaction, so that other organizations of its shard, and what falls due, get their turn between.
+        # One page per transaction, so that other organizations of its shard, and what falls due, get their turn.
         page = [_next_in_turn(fan_outs, self._last)] if fan_outs else []
         self._last = page[0] if page else None
         if others:
@@ -69,7 +69,7 @@ class Timers:
         if page:
             began = time.monotonic()
             self._avoid(await self._batches.process_due(page))
-            # As long again for others: in the shard, and in the relay, which would otherwise fall ever further behind.
+            # Leave others as much time: those in the shard, and the relay, which would otherwise fall further behind.
             await self._wait(min(time.monotonic() - began, _LONGEST_PAUSE_SECONDS))
         return bool(others or page)
 
@@ -83,7 +83,7 @@ class Timers:
         return self._without_avoided(others), self._without_avoided(fan_outs)
 
     def _avoid(self, faulty: Sequence[Due]) -> None:
-        """Leave alone for a while what cannot be done, because of a fault that was logged."""
+        """Avoid for a while what cannot be done because of a fault, which was logged."""
         self._avoided |= dict.fromkeys(faulty, asyncio.get_running_loop().time() + _AVOID_SECONDS)
 
     def _without_avoided(self, found: Sequence[Due]) -> list[Due]:

@@ -1,4 +1,4 @@
-"""The parts of a batch, each one transaction, and how far each reads its partitions."""
+"""The parts of a batch, each a transaction, and how far each reads its partitions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from schemas.parsing import CommandMessage
 
 
 def spans_of(messages: Sequence[Message], reached: Mapping[TopicPartition, int]) -> list[Span]:
-    """Return what is decided of each partition that was `reached` before: from there on, as offsets have holes."""
+    """Return what is decided of each partition, from where it was `reached` before, because offsets have holes."""
     ends = {
         TopicPartition(message.record.topic, message.record.partition): message.record.offset + 1
         for message in messages

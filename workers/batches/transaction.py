@@ -45,7 +45,7 @@ _LONGEST_DELAY_SECONDS = 10.0
 _WARY_BATCHES = 12
 """How many batches in a row look claimed ids up, before and after one had some.
 
-Others take the ids for new, and whatever goes wrong with them is believed only once they were looked up.
+Other batches take the ids for new; a failure of such a batch counts only once they were looked up.
 """
 
 logger = structlog.get_logger()

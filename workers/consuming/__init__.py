@@ -1,1 +1,1 @@
-"""How records get in: subscribing, where to start, lanes, acknowledging; and the three consumers."""
+"""How records get in: subscribing, where to start reading, lanes, acknowledging; and the three consumers."""

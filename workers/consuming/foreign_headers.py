@@ -1,9 +1,9 @@
 """Reading records whose headers have names that are not UTF-8.
 
-Kafka's protocol calls a header's name a string, and no broker checks it. aiokafka's parser fails on such a name, each
-time that the batch is fetched: one record of anybody would make a partition stand still for ever. Here such a batch is
-parsed once more, by aiokafka's own slower parser, and bytes of a name that are no text become escapes (`\\xff`). No
-attribute is called so: the record is answered as if the header were not there.
+Kafka's protocol calls a header's name a string, but no broker checks it. aiokafka's parser fails on such a name each
+time the batch is fetched: a single record would block its partition for ever. Here such a batch is parsed again, by
+aiokafka's own slower parser, and bytes of a name that are not text become escapes (`\\xff`). No attribute has such a
+name, so the record is answered as if the header were not there.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def read_foreign_headers() -> None:
 
 
 class _KeptRecords:
-    """What a fetch gave of a partition: parsed as ever, and kept as it came."""
+    """What a fetch returned of a partition: parsed as usual, and kept as it came."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
@@ -52,7 +52,7 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _LenientBytes(bytearray):
-    """Bytes of which every part can be decoded."""
+    """Bytes that can always be decoded, slices included."""
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
@@ -72,7 +72,7 @@ class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         try:
             yield from super()._unpack_records()
         except UnicodeDecodeError:
-            # From where it stood: what was given out already is passed over, and what was aborted is counted anew.
+            # Parsed again from the start: records already yielded are skipped, and aborted transactions counted again.
             self._records = _LenientRecords(self._records.raw)
             self._aborted_transactions = aborted
             self._aborted_producers = set()

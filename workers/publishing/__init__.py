@@ -1,1 +1,1 @@
-"""How the log gets out: the relay, packing, its positions, taking over from a predecessor."""
+"""How the log gets out: the relay, packing, its positions, taking over from another relay."""

@@ -1,4 +1,4 @@
-"""Rows of the log as batches that Kafka takes as they are, made before the transaction that they go out in begins."""
+"""Rows of the log as finished Kafka batches, packed before the transaction that publishes them begins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _Place = tuple[str, int]
 
 
 class LogDamaged(Exception):
-    """The log is not the one that was published: it has gone back, has a hole, or a row was altered."""
+    """The log is not the one that was published: it went back, has a hole, or a row was altered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def prepare(
     writer = _Writer(producer)
     for row in rows:
         name, number = partitions[row.topic]
-        # Without a key there is no order to keep, and any partition will do.
+        # Without a key there is no order to keep: any partition will do.
         partition = row.position % number if row.key is None else _hash(row.key) % number
         writer.add((name, partition), row.key, row.value, headers_of(row.value))
     cursor = (settings.topic(Topic.RELAY_POSITIONS), 0)
@@ -52,7 +52,7 @@ async def prepare(
 
 
 def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
-    """Return the positions after these rows, having made sure that they follow what is published without a hole."""
+    """Return the positions after these rows. Raises LogDamaged unless they follow what is published without a hole."""
     reached: dict[int, Position] = {}
     for row in rows:
         before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
@@ -65,12 +65,12 @@ def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, 
 
 
 def hole(shard: int, position: int) -> LogDamaged:
-    """Return the error for a position that should be there and is not."""
+    """Return the error for a position that is missing."""
     return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 class _Writer:
-    """Fills batches: aiokafka's `send` would make a future for each record, and take three times as long."""
+    """Fills batches: aiokafka's `send` would create a future for each record, and take three times as long."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -79,7 +79,7 @@ class _Writer:
 
     def add(self, place: _Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         batch = self._open.get(place)
-        # Nothing comes back from a batch that is full; a new one takes its first record whatever its size.
+        # A full batch returns None; an empty one accepts its first record whatever its size.
         if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
             batch = self._open[place] = self._producer.create_batch()
             batch.append(timestamp=None, key=key, value=value, headers=headers)

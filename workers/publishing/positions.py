@@ -1,4 +1,4 @@
-"""How far the log is published: the relay's cursor, kept in Kafka in the same transactions as the events themselves."""
+"""How far the log is published: the relay's cursor, kept in Kafka in the same transactions as the events."""
 
 import asyncio
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ async def read_positions(settings: Settings, topic: str) -> dict[int, Position]:
     except TimeoutError:
         raise PositionsUnreadable(f"{topic} could not be read to its end in {_READ_SECONDS} s") from None
     finally:
-        # Stopped just after its start it cancels whoever waits for it.
+        # Stopped right after its start, it cancels whatever waits for it.
         await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
 
 
@@ -58,7 +58,7 @@ async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[int, Posi
     await consumer.seek_to_beginning(*partitions)
     ends = await consumer.end_offsets(partitions)
     positions: dict[int, Position] = {}
-    # Transactions leave markers that are no records, so what counts is where the reader stands, not what it got.
+    # Transactions leave markers that are not records, so the reader's position counts, not what it received.
     while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:

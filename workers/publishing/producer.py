@@ -12,7 +12,7 @@ class EndUnanswered(KafkaError):  # type: ignore[misc]
 
 
 class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """A producer that is of no use any more once a request to end a transaction has got no answer.
+    """A producer that must not be used any more once a request to end a transaction went unanswered.
 
     aiokafka sends another one under the same epoch, and when that is answered goes on as if nothing had been. But the
     first may have survived its connection; whenever it arrives, it ends the transaction that is open then, of which
@@ -26,7 +26,7 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
         self.client.send = self._send
 
     async def commit_transaction(self) -> None:
-        """Commit. Raises EndUnanswered when it is done, but only after having been asked for again."""
+        """Commit. Raises EndUnanswered when that succeeded, but only after the request was repeated."""
         await super().commit_transaction()
         if self._is_end_unanswered:
             raise EndUnanswered("the transaction is committed, after a first request to do so had got no answer")

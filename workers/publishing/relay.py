@@ -42,7 +42,7 @@ _BATCH_BYTES = 1024 * 1024
 _TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
 _SETTLE_SECONDS = 0.004
-# The more come, the more of them share a transaction, whose price is the same for one and for thousands.
+# The more events arrive, the more share a transaction, which costs the same for one as for thousands.
 _SECONDS_PER_ROW = 0.000_25
 _LONGEST_GATHERING_SECONDS = 0.025
 
@@ -67,7 +67,7 @@ class Relay:
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
     async def run(self) -> None:
-        """Publish until stopped. Raises LogDamaged, since then nothing may be published before someone has looked."""
+        """Publish until stopped. Raises LogDamaged: nothing may be published then until someone has looked into it."""
         listening = asyncio.create_task(self._listen())
         try:
             while not self._stopping.is_set():
@@ -134,7 +134,7 @@ class Relay:
                 try:
                     positions = {**positions, **publication.reached}
                     if publication.left:
-                        # What is known to follow is made ready while Kafka is at work.
+                        # What comes next is packed while Kafka is busy.
                         ahead = await self._read(connection, producer, positions)
                 finally:
                     await sending
@@ -148,7 +148,7 @@ class Relay:
     async def _read(
         self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
     ) -> Publication:
-        """Return what to publish next, after these positions."""
+        """Return what to publish after these positions."""
         self._woken.clear()
         behind = {}
         left = 0
@@ -173,10 +173,10 @@ class Relay:
         await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
     async def _transact(self, producer: TransactionalProducer, publication: Publication) -> None:
-        # The broker refuses to begin another until it has written what ends the last one, and aiokafka waits much
-        # longer than that takes before it asks again.
+        # The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka
+        # waits much longer than that takes before it retries.
         await self._wait_until(self._committed + _SETTLE_SECONDS)
-        # Given up earlier than aiokafka would send EndTxn again under the same epoch, which could end the wrong one.
+        # Given up before aiokafka would resend EndTxn under the same epoch, which could end the wrong transaction.
         async with asyncio.timeout(self._settings.relay_transaction_seconds):
             await producer.begin_transaction()
             sent = [
@@ -216,7 +216,7 @@ class Relay:
             await give_up_lease(connection, _SLOT, self._owner)
 
     async def _listen(self) -> None:
-        """Be woken by each commit; without it the relay still looks by itself, only less often."""
+        """Be woken by each commit; without that the relay polls, only less often."""
         while True:
             try:
                 async with listening_connection(self._settings.database_url) as connection:
@@ -241,7 +241,7 @@ class Relay:
 
 
 def transactional_id(settings: Settings) -> str:
-    """Return the name under which one relay at a time writes to Kafka: who starts with it fences those before."""
+    """Return the name under which one relay at a time writes to Kafka: whoever starts with it fences the others."""
     return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
 
 

@@ -1,4 +1,4 @@
-"""Restoring the positions of the relay, after `relay-positions` lost records, from what is published."""
+"""Restoring the relay's positions from what is published, after `relay-positions` lost records."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _WRITE_SECONDS = 60
 
 
 async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int, tuple[int, int]]:
-    """Set the positions to the last event of each shard that is on the topics; give those that moved, from and to.
+    """Set the positions to the last event of each shard on the topics; return those that moved, from and to.
 
     An event that topics have forgotten meanwhile is known from the database. Raises LogDamaged when what is published
     is not in the log.
@@ -33,7 +33,7 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
         bootstrap_servers=settings.kafka_bootstrap_servers, transactional_id=transactional_id(settings)
     )
     try:
-        # Fences a relay that should have been stopped, and settles what it left open, before anything is looked up.
+        # First fence a relay that should have been stopped, and settle what it left open.
         await producer.start()
         before = await read_positions(settings, topic)
         last = await _last_published(settings)
@@ -68,7 +68,7 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
 
 
 async def _last_published(settings: Settings) -> dict[int, int]:
-    """Read the output topics, committed records only, and give the highest position of each shard's events."""
+    """Read the output topics, committed records only, and return the highest position of each shard's events."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         isolation_level="read_committed",
@@ -82,7 +82,7 @@ async def _last_published(settings: Settings) -> dict[int, int]:
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
-        # Transactions leave markers that are no records, so what counts is where the reader stands, not what it got.
+        # Transactions leave markers that are not records, so the reader's position counts, not what it received.
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:

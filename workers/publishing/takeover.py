@@ -1,4 +1,4 @@
-"""Where a relay takes up its work: only at positions that agree with the log, and with what is surely published."""
+"""Where a relay starts: only at positions that agree with the log, and with what is certainly published."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _NOTE_SECONDS = 1.0
 
 
 class Bound:
-    """Notes in the database how far the log is published at least: late is early enough, and too early were wrong."""
+    """Records in the database how far the log is published at least. It may lag, and must never run ahead."""
 
     def __init__(self) -> None:
         self._reached: dict[int, int] = {}
@@ -28,7 +28,7 @@ class Bound:
         self._reached |= {shard: at.position for shard, at in positions.items()}
 
     async def note(self, connection: AsyncConnection, *, at_once: bool = False) -> None:
-        """Note what was reached, now and then or at once."""
+        """Record the positions that were reached, from time to time or at once."""
         if self._reached and (at_once or time.monotonic() - self._noted > _NOTE_SECONDS):
             await note_published(connection, self._reached)
             self._reached = {}

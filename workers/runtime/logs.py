@@ -34,7 +34,7 @@ def set_up_logs(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_QuotingNothing("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    # It warns that topics are not made by accident, which is meant, and tells of every batch.
+    # It warns that topics are not created automatically, which is intended, and logs every batch.
     logging.getLogger("faststream").setLevel(logging.ERROR)
 
 

@@ -25,7 +25,7 @@ class Heartbeats:
     """When each role of a process last showed that it makes progress, beside what every process says of itself."""
 
     def __init__(self) -> None:
-        # Instants of creation as gauges of their own would be half of all series, and nobody asks for them.
+        # Creation times, each a gauge of its own, would be half of all series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)

@@ -1,4 +1,4 @@
-"""Whether a process may start on this Kafka: topics that keep what is promised, where they have always been.
+"""Whether a process may start on this Kafka: topics that keep what is promised, on the cluster they were always on.
 
 KafkaRefused
 ├── UnsafeTopics   a topic is missing, or its settings would break what is promised
@@ -29,7 +29,7 @@ logger = structlog.get_logger()
 
 
 class KafkaRefused(Exception):
-    """The topics are not those to work on; the message says why, and what to do."""
+    """These topics cannot be worked with; the message says why, and what to do."""
 
 
 class UnsafeTopics(KafkaRefused):
@@ -90,9 +90,9 @@ async def admit(engine: AsyncEngine, settings: Settings) -> None:
 
 
 async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
-    """Work with the topics as they are from now on, and give what changed. Raises UnsafeTopics when one is missing.
+    """Work with the topics as they are from now on; return what changed. Raises UnsafeTopics if one is missing.
 
-    An input topic that is another one is read from its beginning.
+    An input topic that was re-created, or is another cluster's, is read from its beginning.
     """
     cluster = await _described(settings)
     now = as_known(cluster, settings)
@@ -111,7 +111,7 @@ async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
 
 
 def as_known(cluster: Cluster, settings: Settings) -> dict[str, KnownTopic]:
-    """Return the topics of a cluster as they are remembered, by their names without prefix."""
+    """Return the topics of a cluster in the form in which they are recorded, by name without prefix."""
     topics = {}
     for plan in TOPIC_PLANS:
         name = settings.topic(plan.topic)
@@ -122,7 +122,7 @@ def as_known(cluster: Cluster, settings: Settings) -> dict[str, KnownTopic]:
 
 
 def changed(before: Mapping[str, KnownTopic], now: Mapping[str, KnownTopic]) -> Iterator[str]:
-    """Tell in words what is not as it was before."""
+    """Yield in words what changed."""
     clusters = {(before[topic].cluster, found.cluster) for topic, found in now.items() if topic in before}
     moves = [(was, is_) for was, is_ in clusters if was and is_ and was != is_]
     for was, is_ in moves:

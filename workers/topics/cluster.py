@@ -20,7 +20,7 @@ class TopicMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FoundTopic:
-    """A topic as the brokers have it; `topic_id` is None where they do not tell."""
+    """A topic as the brokers describe it; `topic_id` is None if they do not say."""
 
     topic_id: UUID | None
     partitions: int
@@ -30,7 +30,7 @@ class FoundTopic:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kafka cluster, with those of the topics that were asked for which exist, by name."""
+    """A Kafka cluster, with the requested topics that exist, by name."""
 
     cluster_id: str | None
     topics: Mapping[str, FoundTopic]

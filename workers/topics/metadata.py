@@ -1,4 +1,4 @@
-"""Kafka's metadata with the ids of topics: one that is deleted and made anew keeps its name and gets another id.
+"""Kafka's metadata with the ids of topics: one that is deleted and re-created keeps its name and gets another id.
 
 aiokafka asks in version 5 at most, which has no ids; so version 12 is spelt out here, as its own requests are.
 """

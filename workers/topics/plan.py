@@ -17,7 +17,7 @@ _SAFE_REPLICAS = 3
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What is not as it should be with one topic (its name has the prefix), and what to do about it.
+    """What is wrong with a topic (named with its prefix), and what to do about it.
 
     `breaks` says what would be lost by it, and is None where that is for the operator to choose.
     """
@@ -31,7 +31,7 @@ class Difference:
 
 
 async def create_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing, with their settings, and give their names; others are left as they are.
+    """Create the topics that are missing, with their settings; leave the others alone. Return their names.
 
     Raises KafkaError when the broker refuses.
     """
@@ -80,7 +80,7 @@ def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings
 
 
 def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the settings that are not as `create_topics` makes them, what they should be, and what they break."""
+    """Yield the settings that differ from those of `create_topics`, what they should be, and what they break."""
     for setting, value in plan.settings.items():
         found = topic.settings.get(setting, "unknown")
         if found == value:
@@ -89,7 +89,7 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
             case "cleanup.policy" if value == "compact":
                 yield setting, value, "the last state of what is seldom told would be forgotten"
             case "cleanup.policy":
-                yield setting, value, "a record would take away those before it that have the same key"
+                yield setting, value, "a record would remove those before it that have the same key"
             case "retention.ms" | "min.compaction.lag.ms" | "max.message.bytes" if _is_less(found, value):
                 yield setting, value, _LESS_BREAKS[setting]
             case _:
@@ -97,11 +97,11 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
 
 
 def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the settings that the broker decides when nobody else does, where they do not suffice."""
+    """Yield the settings that default to the broker's, where these do not suffice."""
     found = topic.settings
     if plan.topic in INPUT_TOPICS:
         if "compact" in found.get("cleanup.policy", ""):
-            yield "cleanup.policy", "delete", "records that nobody has read yet would be taken away by later ones"
+            yield "cleanup.policy", "delete", "records that nobody has read yet would be removed by later ones"
         if _is_less(found.get("retention.ms", "-1"), str(_DAY_MS)):
             yield "retention.ms", str(7 * _DAY_MS), None
     elif "max.message.bytes" not in plan.settings:
@@ -118,13 +118,13 @@ def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
 
 
 def _is_less(found: str, wanted: str) -> bool:
-    """Compare numbers as Kafka writes them, where -1 is without end."""
+    """Compare numbers as Kafka writes them, where -1 is unlimited."""
     return found.isdecimal() and int(found) < int(wanted)
 
 
 _LESS_BREAKS = {
     "retention.ms": "what was published would be kept for a shorter time than was promised",
-    "min.compaction.lag.ms": "changes would be taken away by later ones before the week that was promised is over",
+    "min.compaction.lag.ms": "changes would be removed by later ones before the week that was promised is over",
     "max.message.bytes": "an event that is too large for it would hold up all that come after it",
 }
 
@@ -135,7 +135,7 @@ def _partitions(plan: TopicPlan, settings: Settings) -> int:
 
 def _remedy(plan: TopicPlan, found: int, wanted: int) -> str:
     if plan.single_partition:
-        return "stop the relay and create the topic anew: whopays reads it whole, from one partition"
+        return "stop the relay and re-create the topic: whopays reads all of it, from one partition"
     if found > wanted:
         return f"set WHOPAYS_TOPIC_PARTITIONS={found}: partitions are never taken away"
     return f"set WHOPAYS_TOPIC_PARTITIONS={found}, or stop all producers and workers and add partitions"
@@ -148,7 +148,7 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
             name=settings.topic(plan.topic),
             num_partitions=_partitions(plan, settings),
             replication_factor=replicas,
-            # The client lets -1 (the broker's own default) pass only beside an explicit, empty assignment.
+            # The client accepts -1 (the broker's default) only with an explicit, empty assignment.
             replica_assignments={} if replicas == -1 else None,
             topic_configs=plan.settings,
         )
@@ -157,7 +157,7 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
     created = []
     for answer in (await client.create_topics(wanted)).to_object()["topic_errors"]:
         code = answer["error_code"]
-        # Another `whopays topics create` may have been quicker.
+        # Unless another `whopays topics create` already has.
         if code == TopicAlreadyExistsError.errno:
             continue
         if code:

@@ -53,7 +53,7 @@ async def _refused(installation: Installation, kind: type[KafkaRefused]) -> str:
     (
         (Topic.BINDINGS, "cleanup.policy", "delete", "the last state of what is seldom told would be forgotten"),
         (Topic.RELAY_POSITIONS, "cleanup.policy", "compact,delete", "is compact,delete, not compact: the last state"),
-        (Topic.COMMAND_RESULTS, "cleanup.policy", "compact", "take away those before it that have the same key"),
+        (Topic.COMMAND_RESULTS, "cleanup.policy", "compact", "remove those before it that have the same key"),
         (Topic.COMMAND_RESULTS, "retention.ms", str(_DAY_MS), "a shorter time than was promised"),
         (Topic.ACCOUNTS, "min.compaction.lag.ms", "0", "before the week that was promised is over"),
         (Topic.DEAD_LETTERS, "max.message.bytes", "1048588", "would hold up all that come after it"),
