@@ -205,8 +205,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.batches.transaction",
-                "                return await self._process(role, [_faulty(messages[0], fault, role)], began, reached, "
-                "is_last=True)\n",
+                "                return await self._process(role, [letter], began, reached, is_last=True)\n",
                 "                return []\n",
             ),
         ),

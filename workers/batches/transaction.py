@@ -123,9 +123,8 @@ class Batches:
             if len(messages) == 1:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
-                return await self._process(
-                    role, [dead_letter_of(messages[0], fault, role)], began, reached, is_last=True
-                )
+                letter = dead_letter_of(messages[0], fault, role)
+                return await self._process(role, [letter], began, reached, is_last=True)
             middle = len(messages) // 2
             first = await self._process(role, messages[:middle], began, reached)
             return first + await self._process(role, messages[middle:], began, reached)
