@@ -5,7 +5,7 @@ from pathlib import Path
 _UNIT = "tests/unit"
 _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
 
-_STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
+STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (("tests/unit/schemas", "tests/unit/regional"), (_UNIT,), ("tests/services/batches",), _STORY),
     "domain": (("tests/unit/domain", "tests/unit/fan_outs"), (_UNIT,), ("tests/services/timers",), _STORY),
     "db/migrations": (("tests/services/db/test_migrate.py",), ("tests/services/db",), _STORY),
@@ -17,21 +17,28 @@ _STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         _STORY,
     ),
     "workers": (
-        ("tests/unit/consuming", "tests/unit/test_packages.py"),
+        ("tests/unit/consuming", "tests/unit/runtime", "tests/unit/test_packages.py", "tests/unit/test_docs.py"),
         ("tests/services/batches", "tests/services/timers"),
         ("tests/services/consuming", "tests/services/topics", "tests/services/publishing"),
         ("tests/services/process", "tests/services/cli/test_serving.py", "tests/services/personal_data"),
-        ("tests/faults",),
     ),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
-    "workers/publishing": (("tests/services/publishing",), ("tests/services/process",), ("tests/faults",)),
+    "workers/publishing": (
+        ("tests/services/publishing",),
+        ("tests/services/process",),
+        ("tests/faults/test_lost_answers.py",),
+    ),
     "workers/topics": (("tests/services/topics",), ("tests/services/cli",), ("tests/faults/test_offsets.py",)),
     "audit": (
         ("tests/services/audit",),
         ("tests/services/cli", "tests/faults/test_judge.py"),
         ("tests/services/process",),
     ),
-    "cli": (("tests/unit/cli",), ("tests/services/cli",), ("tests/services/audit", "tests/services/personal_data")),
+    "cli": (
+        ("tests/unit/cli", "tests/unit/test_docs.py"),
+        ("tests/services/cli",),
+        ("tests/services/audit", "tests/services/personal_data"),
+    ),
     "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
     "embedded": (("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
 }
@@ -40,7 +47,7 @@ _STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
 def stages_for(path: Path) -> tuple[tuple[str, ...], ...]:
     """Return the tests for a changed file, stage by stage: a stage is run when the one before noticed nothing."""
     folders = [str(folder) for folder in path.parents]
-    return next(_STAGES[folder] for folder in folders if folder in _STAGES)
+    return next(STAGES[folder] for folder in folders if folder in STAGES)
 
 
 def room_of(path: Path) -> str:

@@ -1,0 +1,69 @@
+"""`make mutants` changes what can be wrong, leaves alone what cannot, and knows which tests to run."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.mutants.changing import changes_of
+from tests.mutants.choosing import STAGES, stages_for
+from tests.support.packages import PACKAGES, ROOT
+
+
+def _changed(folder: Path, source: str) -> list[str]:
+    path = folder / "module.py"
+    path.write_text(dedent(source), encoding="utf-8")
+    content = path.read_bytes()
+    return [change.shown(content)[1] for change in changes_of(folder, Path("module.py"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    (
+        ("a = b < c", ["a = b <= c"]),
+        ("a = b is not c", ["a = b is c"]),
+        ("a = b and c", ["a = b or c"]),
+        ("a = not b", ["a = b"]),
+        ("a = True", ["a = False"]),
+        ("a = 7", ["a = 8"]),
+        ("a = 'é' + b", ["a = 'é' - b"]),
+        ("f(a)", ["pass"]),
+        ("raise a", ["pass"]),
+        ("a = [b for b in c if d]", ["a = [b for b in c if True]"]),
+        ("a = 'SELECT b FROM c WHERE d <= :e'", ["a = 'SELECT b FROM c WHERE d < :e'"]),
+        ("a = max(b)", ["a = min(b)"]),
+    ),
+)
+def test_each_kind_of_change(tmp_path: Path, line: str, changed: list[str]) -> None:
+    assert _changed(tmp_path, line) == changed
+
+
+def test_guards_and_answers(tmp_path: Path) -> None:
+    source = """\
+    def f(a: int = 1) -> int | None:
+        if a:
+            return a
+    """
+    assert _changed(tmp_path, source) == ["def f(a: int = 2) -> int | None:", "if False:", "return None"]
+
+
+def test_what_is_left_alone(tmp_path: Path) -> None:
+    source = '''\
+    """If 1 < 2."""
+    from a import b
+    WAIT_SECONDS = 30
+    logger = b.get(1)
+    c: dict[1, True]
+    def f(d: int | str) -> int | str:
+        """Or 3."""
+        logger.info("e", number=1)
+    @g(1)
+    class H: ...
+    '''
+    assert _changed(tmp_path, source) == []
+
+
+def test_every_file_has_its_tests() -> None:
+    listed = {path for stages in STAGES.values() for stage in stages for path in stage}
+    assert [path for path in listed if not (ROOT / path).exists()] == []
+    assert all(stages_for(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
