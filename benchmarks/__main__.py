@@ -68,7 +68,7 @@ _QUICK = _Sizes(
     huge.Size(commands=2_000, projects=200, small=2, seconds=1.0, rounds=1),
     worker_processes.Size(commands=500, organizations=20, projects=500, rounds=1),
 )
-"""Only shows that everything runs: such figures say nothing."""
+"""Only shows that everything runs: these figures mean nothing."""
 
 
 @program.command("all")
@@ -191,7 +191,7 @@ def measure_suspension(
     projects: Annotated[int, typer.Option(min=1, help="Projects that the account pays for.")] = _SUSPENSION.projects,
     json: _Json = None,
 ) -> None:
-    """Suspension of an account with very many projects: when they are told, and what a neighbour notices of it."""
+    """Suspension of an account with very many projects: when they are notified, and what a neighbour notices of it."""
     _run_one(suspension.run, suspension.Size(projects), json)
 
 

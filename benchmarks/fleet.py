@@ -206,5 +206,5 @@ async def _until(
             show(found)
         elif time.monotonic() - changed > _SECONDS_WITHOUT_PROGRESS:
             words = "\n".join(program.last_words() for program in programs)
-            raise BenchmarkFailed(f"the preparation stands still at {found} of {wanted}\n{words}")
+            raise BenchmarkFailed(f"the preparation is stuck at {found} of {wanted}\n{words}")
         await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

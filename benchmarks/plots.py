@@ -1,4 +1,4 @@
-"""Drawings of what `all --json` wrote, as SVG: the same results give the same bytes.
+"""Drawings of what `all --json` wrote, as SVG: the same results make the same bytes.
 
 Colours are such that they can be read on white and on black, and the background is left to the page.
 """
@@ -43,7 +43,7 @@ Workload = Mapping[str, Any]
 
 
 def draw(results: Path, folder: Path) -> list[Path]:
-    """Draw each workload that the results have and that has a drawing; give the files."""
+    """Draw each workload that the results have and that has a drawing; return the files."""
     document = orjson.loads(results.read_bytes())
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []

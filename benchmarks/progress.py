@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def step(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a step of `total` things; give a function that takes how many of them are done."""
+    """Show a step of `total` things; return a function that takes how many of them are done."""
     with Progress(
         TextColumn("{task.description:<42}"),
         BarColumn(bar_width=24),

@@ -75,7 +75,7 @@ class Observer:
     async def see(
         self, count: int, check: Callable[[], None] = lambda: None, show: Callable[[int], None] = lambda _: None
     ) -> float:
-        """Read until `count` records are seen in all, and give when (`time.perf_counter`) the last one was.
+        """Read until `count` records are seen in all, and return when (`time.perf_counter`) the last one was.
 
         `check` is called while nothing comes, `show` with how many have come. Raises BenchmarkFailed when nothing comes
         for a minute.

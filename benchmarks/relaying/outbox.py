@@ -36,7 +36,7 @@ class Outbox(ABC):
 
     @abstractmethod
     async def append(self, events: Sequence[Outgoing]) -> list[str]:
-        """Append events in one transaction and give their ids once it has committed."""
+        """Append events in one transaction and return their ids once it has committed."""
 
     @abstractmethod
     async def appended(self) -> list[Row]:

@@ -53,7 +53,7 @@ async def run(servers: Servers, size: Size) -> Report:
 
 
 async def _send(fleet: Fleet, settings: Settings, commands: int) -> Wanted:
-    """Send rebindings in pieces, which are forgotten when sent, and give what must come of them."""
+    """Send rebindings in pieces, which are forgotten when sent, and return what must come of them."""
     wanted: Wanted = {}
     projects = cycle(fleet.projects)
     with step("Commands sent", commands) as show:

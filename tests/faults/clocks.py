@@ -13,7 +13,7 @@ HOUR = 3600
 
 @dataclass
 class Clocks:
-    """The clocks of one installation, of which no process may run yet."""
+    """The clocks of one installation, none of whose processes may run yet."""
 
     installation: Installation
     file: Path

@@ -25,7 +25,7 @@ def chance() -> Random:
 
 @pytest.fixture(autouse=True)
 def _measured(record_property: Callable[[str, object], None]) -> Iterator[None]:
-    """Have what the test measures told at the end of the run."""
+    """Have what the test measures printed at the end of the run."""
     yield
     for name, measured in ((RECOVERY, recoveries), (DEATH, deaths)):
         for one in measured:
@@ -42,13 +42,13 @@ async def breakable() -> AsyncIterator[OwnServers]:
 
 @pytest_asyncio.fixture
 async def breaking(breakable: OwnServers) -> AsyncIterator[Installation]:
-    """A whopays on servers that may be broken, of which no process runs yet."""
+    """A whopays on servers that may be broken, with no process running yet."""
     async with breakable.installation() as made:
         yield made
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let pass that aiokafka does not close a connection of which the broker ends while it is being made."""
+    """Ignore that aiokafka leaves a connection open when the broker dies while it is being established."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection:ResourceWarning"))

@@ -1,4 +1,4 @@
-"""Records of every kind, sent without end while something is broken, by a producer that does not give up."""
+"""Records of every kind, sent continuously while something is broken, by a producer that does not give up."""
 
 import asyncio
 import contextlib
@@ -64,7 +64,7 @@ class Load:
         self.mixture = Mixture(self.seed, self.organizations, self.huge_projects)
 
     async def begin(self) -> None:
-        """Send what all the rest builds upon."""
+        """Send what everything else builds upon."""
         beginning = self.mixture.beginning()
         while records := list(islice(beginning, _AT_ONCE)):
             await self._deliver(records)
@@ -74,7 +74,7 @@ class Load:
         await self._deliver(records)
 
     async def go_on(self) -> None:
-        """Send more and more at the rate, until stopped: between two lots of records."""
+        """Send at the rate until stopped, which takes effect between two lots of records."""
         scenes = self.mixture.scenes()
         began, owed = time.monotonic(), 0
         while not self._stopping.is_set():
@@ -85,16 +85,16 @@ class Load:
             if records:
                 owed += len(records)
                 await self._deliver(records)
-                # What an outage held up is not made up for.
+                # What an outage held up is not sent later on top.
                 owed = max(owed, int((time.monotonic() - began - 1) * self.rate))
             await self._pause(_TICK_SECONDS)
 
     def stop(self) -> None:
-        """Ask for the end; what is on its way is still waited for."""
+        """Ask it to stop; what is in flight is still waited for."""
         self._stopping.set()
 
     async def close(self) -> None:
-        """Let go of the producer."""
+        """Close the producer."""
         producer, self._producer = self._producer, None
         if producer is not None:
             try:
@@ -110,7 +110,7 @@ class Load:
             left = await self._tried(left)
             if not left:
                 return
-            # A producer of which one delivery failed is not trusted with another.
+            # After one failed delivery the producer is not trusted with another.
             await self.close()
             if self._stopping.is_set():
                 deadline = deadline or time.monotonic() + _STOP_SECONDS
@@ -119,7 +119,7 @@ class Load:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _tried(self, records: Sequence[Said]) -> list[Said]:
-        """Send records once; note what became of each, and give those that failed."""
+        """Send records once, note what became of each, and return those that failed."""
         deliveries: list[Any] = []
         try:
             async with asyncio.timeout(_DELIVERY_SECONDS):
@@ -135,7 +135,7 @@ class Load:
         return [one for place, one in enumerate(records) if not self._noted(one, deliveries[place : place + 1])]
 
     def _noted(self, one: Said, delivery: Sequence[Any]) -> bool:
-        """Note where a record came to lie, if it was delivered, and tell that it was."""
+        """Note where a record was written, if it was delivered, and return whether it was."""
         is_delivered = (
             bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
         )
@@ -196,7 +196,7 @@ async def loaded(
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
-    """Let go of a producer that cannot flush: what it still holds fails, and none of its tasks is left behind."""
+    """Drop a producer that cannot flush: what it still holds fails, and none of its tasks is left behind."""
     producer._message_accumulator.fail_all(KafkaConnectionError("the load gave the producer up"))
     await producer.client.close()
     with contextlib.suppress(Exception):

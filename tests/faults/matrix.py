@@ -21,7 +21,7 @@ _REACHED_SECONDS = 20.0
 _TRIES = 3
 _MOST_FAULTY = 2
 TOLD = 510
-"""How many projects are told that their account is not ready: more than are told at once."""
+"""How many projects get a notice that their account is not ready: more than fit in one page."""
 OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "20", "WHOPAYS_RELAY_LEASE_SECONDS": "2", "WHOPAYS_RELAY_POLL_SECONDS": "0.1"}
 """So that leases are renewed, and transactions leave something for the next, all the time."""
 
@@ -78,7 +78,7 @@ async def note_faulty(load: Load) -> None:
 
 
 async def _befall(installation: Installation, worker: Worker, row: Row) -> Worker | None:
-    """Have happen to a process what makes it come to its failpoint; give another process that it took."""
+    """Do to a process what makes it reach its failpoint; return the other process that this took, if any."""
     if row.circumstance.event is Event.NOTHING or not await _comes(worker.logged(failpoints.reached(row.after))):
         return None
     match row.circumstance.event:

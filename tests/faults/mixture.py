@@ -35,11 +35,11 @@ _WEIGHTS: dict[Scene, int] = {
     of_accounts.attached: 20,
     of_odd_records.keyless: 10,
 }
-"""How often each scene is told; what a seed gives hangs on their order, too."""
+"""How often each scene is played; what a seed produces depends on their order, too."""
 
 
 class Mixture:
-    """Tells what many organizations say. `kinds` counts the scenes told, by name."""
+    """Draws what many organizations say. `kinds` counts the scenes played, by name."""
 
     def __init__(self, seed: int, organizations: int, huge_projects: int) -> None:
         self.kinds: dict[str, int] = {}

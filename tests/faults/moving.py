@@ -64,7 +64,7 @@ async def delete_records(installation: Installation, role: Role) -> None:
 
 
 async def recreate(installation: Installation, *topics: Topic) -> None:
-    """Delete topics, and create them anew."""
+    """Delete topics and re-create them."""
     left = {installation.settings.topic(topic) for topic in topics}
     admin = await _administer(installation)
     try:
@@ -77,7 +77,7 @@ async def recreate(installation: Installation, *topics: Topic) -> None:
             left.difference_update(await create_topics(installation.settings))
         return not left
 
-    await until(made, "the topics, created anew")
+    await until(made, "the re-created topics")
 
 
 async def noted(installation: Installation, role: Role) -> dict[int, int]:

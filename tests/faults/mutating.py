@@ -8,7 +8,7 @@ MUTANT_VARIABLE = "MUTANT"
 
 @dataclass(frozen=True)
 class Patch:
-    """What stands instead of a text that a module has once."""
+    """A replacement for a text that occurs in a module exactly once."""
 
     module: str
     old: str

@@ -28,7 +28,7 @@ _ACCEPT_SECONDS = 120
 
 
 class Breakable(Generic[AnyServer]):
-    """A running server that is killed, stood still, and started again, on the same ports and with the same data."""
+    """A running server that can be killed, paused, and started again, on the same ports and with the same data."""
 
     def __init__(self, folder: DataFolder, server: AnyServer) -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ class Breakable(Generic[AnyServer]):
         """End only the process that all others come from."""
         self.processes()[0].kill()
 
-    async def stand_still(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         """Stop all processes (SIGSTOP) for so long."""
         processes = self.processes()
         signal_all(psutil.Process.suspend, processes)
@@ -133,7 +133,7 @@ class Breakable(Generic[AnyServer]):
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Return whether a process has come to its end, whoever has yet to be told of it."""
+    """Return whether a process has ended, even if its parent has not waited for it yet."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -165,9 +165,9 @@ class OwnServers:
 
     @asynccontextmanager
     async def installation(self, bootstrap_servers: str | None = None) -> AsyncIterator[Installation]:
-        """Yield a whopays on them, or with other brokers, of which no process runs yet.
+        """Yield a whopays on them, or with other brokers, on which no process runs yet.
 
-        In the end the servers are mended, whatever happened.
+        Afterwards the servers run again, whatever happened.
         """
         self.template = self.template or await create_template(self.addresses)
         addresses = replace(self.addresses, kafka_bootstrap_servers=bootstrap_servers or self.kafka_address)
@@ -180,7 +180,7 @@ class OwnServers:
                 await self.accepting()
 
     async def accepting(self) -> None:
-        """Wait until PostgreSQL gives sessions."""
+        """Wait until PostgreSQL accepts connections."""
 
         async def look() -> bool:
             try:
@@ -189,7 +189,7 @@ class OwnServers:
                 return False
             return True
 
-        await until(look, "a session of PostgreSQL", _ACCEPT_SECONDS)
+        await until(look, "a connection to PostgreSQL", _ACCEPT_SECONDS)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """Return a session of the test's own."""

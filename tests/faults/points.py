@@ -21,7 +21,7 @@ AT_WORK = {
 
 
 class Event(Enum):
-    """What befalls a process from outside."""
+    """What happens to a process from outside."""
 
     NOTHING = auto()
     TERMINATION = auto()
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def after(self) -> str:
-        """The failpoint that the process comes to before anything befalls it."""
+        """The failpoint that the process reaches before anything happens to it."""
         return self.circumstance.after or AT_WORK[self.roles]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Signs that an installation goes on while something is, or was, broken."""
+"""Signs that an installation is making progress while something is, or was, broken."""
 
 from tests.support.installations import Installation
 from tests.support.kafka import published

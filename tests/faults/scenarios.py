@@ -1,4 +1,4 @@
-"""What befalls a whopays, mutant or not, and what is found wrong afterwards: nothing, unless it is a mutant."""
+"""What happens to a whopays, mutant or not, and what is found wrong afterwards: nothing, unless it is a mutant."""
 
 import signal
 
@@ -107,7 +107,7 @@ async def _error_in_the_first_batch(stage: Stage) -> list[str]:
 
 
 async def _zombie_in_its_transaction(stage: Stage) -> list[str]:
-    """A worker stands still before it decides; its successor does the same work; then it goes on."""
+    """A worker hangs before it decides; its successor does the same work; then it carries on."""
     await stage.begun()
     point = "transaction.Batches._transaction: load after"
     zombie = await stage.start(*CONSUMERS, plan={point: failpoints.STOP})
@@ -146,7 +146,7 @@ async def _error_as_of_a_bug(stage: Stage) -> list[str]:
 
 
 async def _timers_come_late(stage: Stage) -> list[str]:
-    """Timers stand still with what they found due, and meanwhile it is due no more."""
+    """Timers hang with what they found due, and meanwhile it is no longer due."""
     await stage.start(*CONSUMERS, Role.RELAY)
     await stage.begin()
     await all_consumed(stage.installation)
@@ -162,7 +162,7 @@ async def _timers_come_late(stage: Stage) -> list[str]:
 
 
 async def _slow_transaction(stage: Stage) -> list[str]:
-    """Timers stand still in their transaction while consumers have others of the same shard."""
+    """Timers hang in their transaction while consumers have others on the same shard."""
     await stage.begun()
     async with stage.installation.engine.begin() as connection:
         await connection.execute(text("CREATE SEQUENCE ids"))  # for the mutant that has one

@@ -1,4 +1,4 @@
-"""What befalls the relay, and the servers, while mutants are tried."""
+"""What happens to the relay, and to the servers, while mutants are tried."""
 
 import signal
 
@@ -43,7 +43,7 @@ async def _end_of_a_transaction_unanswered(stage: Stage) -> list[str]:
 
 
 async def _zombie_relay(stage: Stage) -> list[str]:
-    """A relay stands still before it commits; its successor publishes the same; then it goes on."""
+    """A relay hangs before it commits; its successor publishes the same; then it carries on."""
     await stage.begun()
     await stage.start(*CONSUMERS, Role.TIMERS)
     before, after = (f"relay.Relay._transact: asyncio.shield {place}" for place in ("before", "after"))

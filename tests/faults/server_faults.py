@@ -1,4 +1,4 @@
-"""What can happen to servers: they are killed and stood still, one and all, with and without the workers."""
+"""What can happen to servers: one or all of them are killed or paused (SIGSTOP), with and without the workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,9 +23,9 @@ async def broker_killed(own: OwnServers, workers: Sequence[Worker], chance: Rand
     await own.kafka.start_again()
 
 
-async def broker_stands_still(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
+async def broker_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """The broker, for longer than its clients' sessions last."""
-    await own.kafka.stand_still(chance.uniform(_SHORTEST_SECONDS, 2 * _LONGEST_SECONDS))
+    await own.kafka.pause(chance.uniform(_SHORTEST_SECONDS, 2 * _LONGEST_SECONDS))
 
 
 async def postmaster_killed(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
@@ -42,9 +42,9 @@ async def postgresql_killed(own: OwnServers, workers: Sequence[Worker], chance: 
     await own.postgresql.start_again()
 
 
-async def postgresql_stands_still(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
+async def postgresql_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """All of PostgreSQL."""
-    await own.postgresql.stand_still(chance.uniform(_SHORTEST_SECONDS, 2 * _LONGEST_SECONDS))
+    await own.postgresql.pause(chance.uniform(_SHORTEST_SECONDS, 2 * _LONGEST_SECONDS))
 
 
 async def backend_killed(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
@@ -59,14 +59,14 @@ async def walwriter_killed(own: OwnServers, workers: Sequence[Worker], chance: R
     await own.accepting()
 
 
-async def backend_stands_still(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
+async def backend_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """One session's process, and with it whatever it has locked."""
-    await _of_postgresql(own, "whopays", chance).stand_still(chance.uniform(_SHORTEST_SECONDS, 3 * _LONGEST_SECONDS))
+    await _of_postgresql(own, "whopays", chance).pause(chance.uniform(_SHORTEST_SECONDS, 3 * _LONGEST_SECONDS))
 
 
-async def walwriter_stands_still(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
+async def walwriter_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """The process that writes the log ahead."""
-    await _of_postgresql(own, "walwriter", chance).stand_still(chance.uniform(_SHORTEST_SECONDS, _LONGEST_SECONDS))
+    await _of_postgresql(own, "walwriter", chance).pause(chance.uniform(_SHORTEST_SECONDS, _LONGEST_SECONDS))
 
 
 async def everything_killed(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
@@ -81,7 +81,7 @@ async def everything_killed(own: OwnServers, workers: Sequence[Worker], chance: 
         await start_again()
 
 
-async def everything_stands_still(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
+async def everything_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
     """Both servers and all of whopays at the same moment, as when a machine is suspended; they go on in any order."""
     parts = [own.kafka.processes(), own.postgresql.processes()]
     parts += [[psutil.Process(one.process.pid)] for one in workers if _lives(one.process.pid)]
@@ -114,16 +114,16 @@ async def storm_of_cancellations(own: OwnServers, workers: Sequence[Worker], cha
 
 FAULTS: tuple[Fault, ...] = (
     broker_killed,
-    broker_stands_still,
+    broker_paused,
     postmaster_killed,
     postgresql_killed,
-    postgresql_stands_still,
+    postgresql_paused,
     backend_killed,
     walwriter_killed,
-    backend_stands_still,
-    walwriter_stands_still,
+    backend_paused,
+    walwriter_paused,
     everything_killed,
-    everything_stands_still,
+    everything_paused,
     both_restarted,
     storm_of_terminations,
     storm_of_cancellations,
@@ -144,7 +144,7 @@ class _Part:
 
         await until(look, "the end of a process of PostgreSQL")
 
-    async def stand_still(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         signal_all(psutil.Process.suspend, [self._process])
         try:
             await asyncio.sleep(seconds)

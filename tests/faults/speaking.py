@@ -16,7 +16,7 @@ _REMEMBERED = 50
 
 
 class Chance:
-    """Draws from a seed, and gives ids that are never given twice."""
+    """Draws from a seed, and hands out ids, none of them twice."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)

@@ -28,7 +28,7 @@ SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND
 
 @dataclass
 class Stage:
-    """An installation of which no process runs yet; what is started on it is the mutant, if there is one."""
+    """An installation with no process yet; what is started on it is the mutant, if there is one."""
 
     installation: Installation
     mutant: str | None
@@ -65,7 +65,7 @@ class Stage:
         assert await worker.stop() == 0
 
     async def goes_wrong_after(self) -> list[str]:
-        """Say more, and give what is wrong in the end; a whole whopays must be running."""
+        """Say more, and return what is wrong in the end; all roles must be running."""
         await self.bind("after", "c")
         wrong = await verdict(self.load, _PATIENCE_SECONDS if self.mutant else 120)
         await self.load.close()
@@ -73,7 +73,7 @@ class Stage:
 
 
 Scenario = Callable[[Stage], Awaitable[list[str]]]
-"""Breaks something, and gives what is wrong afterwards."""
+"""Breaks something, and returns what is wrong afterwards."""
 
 
 def in_seconds(seconds: int) -> str:

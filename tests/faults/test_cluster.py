@@ -1,4 +1,4 @@
-"""Three brokers, of which one may always be away: rolling kills, then two at once, and nothing is lost."""
+"""Three brokers, one of which may always be away: rolling kills, then two at once, and nothing is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -101,13 +101,13 @@ async def test_all_brokers_killed_at_once(replicated: Installation, three_broker
     await all_is_well(load)
 
 
-async def test_a_broker_that_stands_still_is_replaced(
+async def test_a_broker_that_hangs_is_replaced(
     replicated: Installation, three_brokers: Cluster, chance: Random
 ) -> None:
     async with loaded(replicated) as load:
         for broker in chance.sample(three_brokers.brokers, BROKERS):
             await flows(load)
-            async with recovers(load, "one broker of three stood still"):
-                await broker.stand_still(chance.uniform(1, 2 * _LONGEST_SECONDS))
+            async with recovers(load, "one broker of three paused"):
+                await broker.pause(chance.uniform(1, 2 * _LONGEST_SECONDS))
             await three_brokers.whole()
     await all_is_well(load)

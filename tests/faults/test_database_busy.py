@@ -56,7 +56,7 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 async def test_tables_altered_under_load(quiet_installation: Installation, chance: Random) -> None:
-    """A process that meets a table as it was not when it began may end; whoever watches over it starts it again."""
+    """A process that finds a table changed under it may end; its supervisor starts it again."""
     async with manned(quiet_installation, {}):
         async with loaded(quiet_installation) as load, recovers(load, "tables altered again and again"):
             for turn in range(20):

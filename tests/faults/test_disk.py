@@ -60,7 +60,7 @@ async def test_the_disk_of_postgresql_is_full(
             with filled(disks[0]):
                 await _use_up_the_write_ahead_log(on_small_disks)
                 await asyncio.sleep(_FULL_SECONDS)
-            # It ended, or begins anew again and again.
+            # It has ended, or restarts again and again.
             await on_small_disks.postgresql.mend()
             await on_small_disks.accepting()
     await all_is_well(load)

@@ -1,4 +1,4 @@
-"""At every place where something is awaited an error is raised, as of a server that goes away; all goes on."""
+"""An error, as of a server that goes away, is raised at every `await`; everything carries on."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""What was asked for was done, and whoever asked does not know: nothing is done twice."""
+"""A request was carried out, and its sender does not know: nothing is done twice."""
 
 import asyncio
 

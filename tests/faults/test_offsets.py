@@ -156,7 +156,7 @@ async def test_records_are_deleted_before_the_running_worker_got_to_them(quiet_i
 
 
 @pytest.mark.parametrize("is_running", (False, pytest.param(True, marks=pytest.mark.chaos)))
-async def test_a_topic_is_created_anew(quiet_installation: Installation, is_running: bool) -> None:
+async def test_a_topic_is_recreated(quiet_installation: Installation, is_running: bool) -> None:
     await _begun(quiet_installation)
     running = await quiet_installation.start() if is_running else None
     await all_consumed(quiet_installation)
@@ -174,7 +174,7 @@ async def test_a_topic_is_created_anew(quiet_installation: Installation, is_runn
 
 
 @pytest.mark.chaos
-async def test_a_topic_is_created_anew_and_filled_beyond_what_was_read(quiet_installation: Installation) -> None:
+async def test_a_topic_is_recreated_and_filled_beyond_what_was_read(quiet_installation: Installation) -> None:
     await _begun(quiet_installation)
     known = await noted(quiet_installation, Role.ADMIN_COMMANDS)
     await recreate(quiet_installation, Topic.ADMIN_COMMANDS)

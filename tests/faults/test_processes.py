@@ -40,7 +40,7 @@ async def test_a_storm_of_rebalances(quiet_installation: Installation, chance: R
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 async def test_several_relays_of_one_slot(quiet_installation: Installation, chance: Random) -> None:
-    """The lease is taken from whoever has it, again and again: only fencing keeps all these relays apart."""
+    """The lease is taken from its holder again and again: only fencing keeps all these relays apart."""
     installation = quiet_installation
     await installation.start(*CONSUMERS, Role.TIMERS)
     for _ in range(_RELAYS):

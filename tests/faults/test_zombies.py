@@ -1,4 +1,4 @@
-"""A process stands still at a place, others take over; then it goes on, and does no harm."""
+"""A process hangs at some place and others take over; when it carries on, it does no harm."""
 
 import signal
 from uuid import uuid4

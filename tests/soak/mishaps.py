@@ -53,7 +53,7 @@ async def worker_told_to_stop(scene: Scene) -> None:
 
 
 async def worker_stood_still(scene: Scene) -> None:
-    """One process of whopays is stopped, for longer than its sessions last or not so long, and goes on."""
+    """One process of whopays is paused, for longer than its sessions last or less, and carries on."""
     process = scene.crew.any(scene.chance).process
     process.send_signal(signal.SIGSTOP)
     try:
@@ -98,7 +98,7 @@ async def network_away(scene: Scene) -> None:
 
 
 async def network_black_hole(scene: Scene) -> None:
-    """Nothing comes through to one server or from it, and nobody is told."""
+    """Nothing gets through to one server or from it, without any error."""
     way = scene.chance.choice(scene.ways.both)
     way.hold()
     await asyncio.sleep(scene.chance.uniform(1, 20))

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 IN_USE = "in-use"
-"""The file on which whoever uses a folder holds a shared lock."""
+"""The file on which every user of a folder holds a shared lock."""
 _PREFIX = "whopays-tests-"
 _ABANDONED_SECONDS = 600.0
 

@@ -47,13 +47,13 @@ class Worker:
         await self.process.wait()
 
     async def stop(self) -> int:
-        """Ask the process to end (SIGTERM) and give its exit status."""
+        """Ask the process to end (SIGTERM) and return its exit status."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         return await self.process.wait()
 
     async def logged(self, words: str) -> str:
-        """Wait until the process has logged a line with these words, and give it."""
+        """Wait until the process has logged a line with these words, and return the line."""
 
         async def look() -> str | None:
             return next((line for line in self.lines if words in line), None)
@@ -138,7 +138,7 @@ class Installation:
 
 
 async def create_template(addresses: Addresses) -> str:
-    """Create a migrated database that others are copied from, and give its name."""
+    """Create a migrated database that others are copied from, and return its name."""
     name = f"whopays_{uuid4().hex[:12]}"
     await administer(addresses, f'CREATE DATABASE "{name}"')
     engine = create_engine(database_url(addresses, name))
@@ -148,7 +148,7 @@ async def create_template(addresses: Addresses) -> str:
 
 
 async def drop_database(addresses: Addresses, name: str) -> None:
-    """Drop a database, whoever is connected to it."""
+    """Drop a database, even if somebody is connected to it."""
     await administer(addresses, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
@@ -206,7 +206,7 @@ def database_url(addresses: Addresses, name: str) -> str:
 
 
 async def administer(addresses: Addresses, statement: str) -> None:
-    """Run a statement that no transaction may hold, such as CREATE DATABASE."""
+    """Run a statement that is not allowed in a transaction, such as CREATE DATABASE."""
     connection = await _connect(addresses.database_url)
     try:
         await connection.execute(statement)

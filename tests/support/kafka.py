@@ -55,7 +55,7 @@ class Published:
 
 
 async def send(installation: Installation, said: Iterable[Said], **options: Any) -> list[RecordMetadata]:
-    """Send records in order, each once, and give where they came to lie; options are the producer's."""
+    """Send records in order, each once, and return where they were written; options are the producer's."""
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers,
         enable_idempotence=True,
@@ -76,7 +76,7 @@ async def send(installation: Installation, said: Iterable[Said], **options: Any)
 
 
 async def published(installation: Installation, *topics: Topic) -> list[Published]:
-    """Read output topics (all when none is named) as they stand, committed records only, in order by partition."""
+    """Read output topics (all when none is named) up to their end, committed records only, in order by partition."""
     async with _reader(installation, topics or OUTPUT_TOPICS) as (consumer, partitions):
         ends = await consumer.end_offsets(partitions)
         found = []
@@ -145,7 +145,7 @@ async def delete_topic(installation: Installation, topic: Topic) -> None:
 
 
 async def exactly_published(installation: Installation) -> list[Published]:
-    """Wait until all that was sent is decided and published, and give it.
+    """Wait until all that was sent is decided and published, and return what was published.
 
     Asserts that the topics hold exactly the log: each event once, under its own id, in the log's order for each record
     key; and that every claimed command has exactly one result.
@@ -186,7 +186,7 @@ async def exactly_published(installation: Installation) -> list[Published]:
 
 
 def told_unpaid(found: Sequence[Published]) -> set[str]:
-    """Return the projects of which a notice says that they have no payer."""
+    """Return the projects that have no payer, according to a notice."""
     return {one.data["project"] for one in found if one.topic == Topic.NOTICES and one.data["account"] is None}
 
 

@@ -8,4 +8,4 @@ ROOT = Path(__file__).parents[2]
 _NOT_SHIPPED = frozenset({"benchmarks", "tests"})
 
 PACKAGES = frozenset(path.parent.name for path in ROOT.glob("*/__init__.py")) - _NOT_SHIPPED
-"""Whoever lists packages by name must list these; tests/unit/test_packages.py holds each list to it."""
+"""Every list of packages must list these; tests/unit/test_packages.py checks that."""

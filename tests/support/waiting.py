@@ -1,4 +1,4 @@
-"""Waiting for what a test expects, with a deadline; never for a time."""
+"""Waiting for what a test expects, with a deadline; never for a fixed time."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ _BETWEEN_SECONDS = 0.03
 
 
 async def until(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 45) -> Found:
-    """Look again and again until something (not None, not False) is found, and give it.
+    """Look again and again until something (not None, not False) is found, and return it.
 
     Raises AssertionError, naming `what` was waited for, when the seconds are over.
     """
@@ -21,5 +21,5 @@ async def until(look: Callable[[], Awaitable[Found | None]], what: str, seconds:
         if found is not None and found is not False:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {seconds} s in vain for {what}")
+            raise AssertionError(f"{what}: not within {seconds} s")
         await asyncio.sleep(_BETWEEN_SECONDS)

@@ -64,7 +64,7 @@ __all__ = ["RULES", "Evidence", "collected", "findings", "is_published", "judged
 
 
 async def judged(load: Load) -> list[str]:
-    """Judge an installation that has come to the end of what was sent; give what is wrong, in words."""
+    """Judge an installation that has consumed all that was sent; return what is wrong, in words."""
     return findings(await collected(load))
 
 

@@ -1,4 +1,4 @@
-"""Rules of accounts: phases touch, follow from what is known, and are told to each project that is bound."""
+"""Rules of accounts: phases touch, follow from what is known, and every bound project is notified of them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -150,7 +150,7 @@ def _created(event: Event) -> bool:
 
 
 def _notice(event: Event) -> str | None:
-    """Return the kind of notice that a change of phase is told with, if it is."""
+    """Return the kind of notice that a change of phase leads to, if any."""
     if event.name != "AccountPhaseChanged" or event.data["previousPhase"] is None:
         return None
     before, phase = event.data["previousPhase"], event.data["phase"]

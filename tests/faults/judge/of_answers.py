@@ -1,4 +1,4 @@
-"""Rules of answers: everything that was said is answered, once, and the answer tells what was published."""
+"""Rules of answers: everything that was said is answered, once, and the answer says what was published."""
 
 import re
 from collections import Counter, defaultdict
@@ -137,7 +137,7 @@ def nothing_is_published_about_nobody(_: Evidence, cut: Cut) -> Iterator[str]:
 
 
 def _expected(story: Story) -> tuple[dict[Identity, Counter[str]], set[Identity]]:
-    """Return how many results of each kind are due for each id, and the ids of which that is not certain."""
+    """Return how many results of each kind are due for each id, and the ids for which that is uncertain."""
     due: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
     claimed: dict[Identity, str] = {}
     doubtful = set()

@@ -55,7 +55,7 @@ class Story:
     bindings: list[Paid] = field(default_factory=list)
     inbox: list[Claimed] = field(default_factory=list)
     uncertain: set[Place] = field(default_factory=set)
-    """Records of which nobody knows whether they were read, or that were made to fail."""
+    """Records that may or may not have been read, or that were made to fail."""
     fact_letters: dict[Place, str] = field(default_factory=dict)
     """Dead letters of readable facts, by place: why."""
 
@@ -97,7 +97,7 @@ class Cut:
 
 
 def cut(evidence: Evidence) -> Cut:
-    """Read what was sent and give each organization its own."""
+    """Read what was sent and sort it by organization."""
     stories: defaultdict[str, Story] = defaultdict(lambda: Story(""))
     poison, letters, strays = [], [], []
     uncertain = evidence.deleted | evidence.made_faulty

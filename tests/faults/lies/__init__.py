@@ -1,4 +1,4 @@
-"""Lies of each kind, told about true evidence; each is seen through by one rule of the judge."""
+"""Lies of each kind about true evidence; one rule of the judge sees through each."""
 
 from tests.faults.lies import about_accounts, about_answers, about_decisions, about_payers, about_the_log
 from tests.faults.lying import Lie

@@ -22,7 +22,7 @@ def suspended(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def updated(organization: Organization, chance: Chance) -> list[Said]:
-    """A member of an account is given anew."""
+    """A member of an account is set again."""
     members: dict[str, Any] = chance.one(
         (
             {"displayName": chance.new_id("Studio")},

@@ -20,7 +20,7 @@ def beginning(projects: int, chance: Chance) -> Iterator[Said]:
 
 
 def fanned_out(_: Organization, chance: Chance) -> list[Said]:
-    """The huge account is suspended, and reactivated while its projects are still being told."""
+    """The huge account is suspended, and reactivated while its projects are still being notified."""
     huge = Organization(HUGE, chance)
     return [
         huge.command("SuspendAccount", account="payer", reason="PaymentFailure"),

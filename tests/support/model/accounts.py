@@ -14,7 +14,7 @@ State = dict[str, Any]
 
 
 def new_account() -> Account:
-    """Return an account of which nothing is known."""
+    """Return an account about which nothing is known."""
     nothing = ("displayName", "currency", "terms", "preferences", "profile", "contact", "closure", "balance", "ended")
     counted = {"version": 0, "sequence": 0}
     return dict.fromkeys(nothing) | counted | {"phase": None, "conditions": [], "holds": [], "activated": False}
@@ -139,7 +139,7 @@ def approve_reactivation(account: Account, data: dict[str, Any], who: str) -> li
 
 
 def report_balance(account: Account, data: dict[str, Any], as_of: datetime) -> tuple[list[str], bool]:
-    """Keep the latest balance; give what is broken, and whether anything changed."""
+    """Keep the latest balance; return what is broken, and whether anything changed."""
     if data["currencyCode"] != account["currency"]:
         return ["CurrencyMismatch"], False
     reported = (float(data["outstanding"]), data["currencyCode"], as_of)

@@ -115,7 +115,7 @@ class Bindings(Ledger):
         self._superseded = []
 
     def _serve(self) -> None:
-        """Judge the head of every queue until all that is left goes on waiting."""
+        """Judge the head of every queue until everything left has to wait."""
         for queue in self.state["queues"].values():
             while queue:
                 data = queue[0]["said"].data

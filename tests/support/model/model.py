@@ -17,7 +17,7 @@ from tests.support.model.shape import MEMBERS, meaning, shape_violations
 
 
 class Model(Facts):
-    """What one organization should see. `hear` and `pass_time` give what comes out."""
+    """What one organization should see. `hear` and `pass_time` return what comes out."""
 
     def hear(self, said: Said, now: datetime) -> list[Seen]:
         """Judge a message at an instant by which everything due was done."""

@@ -48,7 +48,7 @@ class HeldRequest:
         self._link.reset(Towards.CLIENT)
 
     async def deliver(self) -> set[int]:
-        """Have the broker receive it, and give the error codes of the answer: {0} when there is none."""
+        """Deliver it to the broker, and return the error codes of the answer: {0} when there is none."""
         self._delivered.set()
         return await self.answer
 

@@ -112,7 +112,7 @@ class Proxy:
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def hold(self) -> None:
-        """Let nothing through, as a network that swallows packets: nobody is told. Once mended, what was sent comes."""
+        """Let nothing through, silently, as a network that swallows packets. Once mended, what was sent arrives."""
         self.kept_waiting.clear()
         self._passing.clear()
 
@@ -121,14 +121,14 @@ class Proxy:
         self._delay_seconds, self._bytes_per_second = delay_seconds, bytes_per_second
 
     def half_close(self, towards: Towards) -> int:
-        """Close all connections in one direction, and give how many there were."""
+        """Close all connections in one direction, and return how many there were."""
         links = self.links
         for link in links:
             link.half_close(towards)
         return len(links)
 
     async def sever(self) -> int:
-        """End all connections, and give how many there were; new ones are let through."""
+        """End all connections, and return how many there were; new ones are let through."""
         tasks, severed = list(self._links), len(self.links)
         for link in self.links:
             link.reset()
@@ -138,7 +138,7 @@ class Proxy:
         return severed
 
     async def cut(self) -> int:
-        """End all connections, give how many there were, and refuse new ones."""
+        """End all connections, refuse new ones, and return how many there were."""
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
@@ -152,17 +152,17 @@ class Proxy:
             raise failure
 
     def joined(self, link: Link) -> None:
-        """Be told of a new connection."""
+        """Take note of a new connection."""
 
     def left(self, link: Link) -> None:
-        """Be told that a connection has ended."""
+        """Take note of the end of a connection."""
 
     async def read(self, link: Link, towards: Towards) -> bytes:
         """Return the next piece of what goes in a direction; nothing at its end."""
         return await link.source(towards).read(_CHUNK_BYTES)
 
     async def passing(self, link: Link, towards: Towards, data: bytes) -> bytes:
-        """Return what is to be sent instead of a piece, nothing if none; this may take as long as it likes."""
+        """Return what is sent in place of a piece, nothing to drop it; this may take any time."""
         return data
 
     def _accept(self, listener: socket.socket) -> None:

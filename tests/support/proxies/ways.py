@@ -14,7 +14,7 @@ from tests.support.proxies.postgresql import PostgresqlProxy
 
 @dataclass(frozen=True)
 class Ways:
-    """What can be broken between a worker and its servers; whoever is not given the environment goes past it."""
+    """What can be broken between a worker and its servers; a process without this environment bypasses it."""
 
     kafka: KafkaProxy
     database: PostgresqlProxy
