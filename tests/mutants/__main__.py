@@ -5,13 +5,15 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import SimpleQueue
 from random import Random
 
 from tests.mutants.changing import Change, changes_of
 from tests.mutants.choosing import room_of
 from tests.mutants.report import page
-from tests.mutants.running import NotTrustworthy, Outcome, copied
+from tests.mutants.running import Copy, NotTrustworthy, Outcome, copied
 from tests.support.packages import PACKAGES, ROOT
 
 
@@ -20,20 +22,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make mutants ARGS=...", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
     parser.add_argument("--count", type=int, default=60, help="how many changes")
+    parser.add_argument("--jobs", type=int, default=2, help="how many changes are tried at the same time")
+    parser.add_argument("--minutes", type=float, default=600, help="begin no more changes after this time")
     parser.add_argument("--only", default="", metavar="PATH", help="only files whose path begins so")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the page, such as docs/mutants.md")
     asked = parser.parse_args()
     began, outcomes = time.monotonic(), []
-    with copied() as copy:
-        chosen = _sample(copy.folder, asked.only, asked.count, Random(asked.seed))
-        for number, change in enumerate(chosen, 1):
-            try:
-                outcome = copy.tried(change)
-            except NotTrustworthy as reason:
-                print(f"{number:4}/{len(chosen)} {change.path}:{change.line} is left out: {reason}", flush=True)
-                continue
-            outcomes.append(outcome)
-            _tell(number, len(chosen), outcome)
+    with copied(asked.jobs) as copies, ThreadPoolExecutor(asked.jobs) as pool:
+        free: SimpleQueue[Copy] = SimpleQueue()
+        for copy in copies:
+            free.put(copy)
+        chosen = _sample(copies[0].folder, asked.only, asked.count, Random(asked.seed))
+        trying = [pool.submit(_tried, free, change, began + 60 * asked.minutes) for change in chosen]
+        for number, tried in enumerate(as_completed(trying), 1):
+            outcome = tried.result()
+            print(f"{number:4}/{len(chosen)} {_told(outcome)}", flush=True)
+            if isinstance(outcome, Outcome):
+                outcomes.append(outcome)
     described = subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True, check=True)
     minutes = (time.monotonic() - began) / 60
     written = page(outcomes, seed=asked.seed, asked=asked.count, commit=described.stdout.strip(), minutes=minutes)
@@ -52,6 +57,7 @@ def _sample(root: Path, only: str, count: int, random: Random) -> list[Change]:
     for room in sorted(by_room):
         share = max(2, round(count * len(by_room[room]) / total))
         chosen += random.sample(by_room[room], min(share, len(by_room[room])))
+    random.shuffle(chosen)
     return chosen
 
 
@@ -62,11 +68,24 @@ def _all_changes(root: Path, only: str) -> Iterator[Change]:
                 yield from changes_of(root, path.relative_to(root))
 
 
-def _tell(number: int, total: int, outcome: Outcome) -> None:
+def _tried(free: SimpleQueue[Copy], change: Change, deadline: float) -> Outcome | str:
+    """Return what became of a change, or why nothing follows from it."""
+    if time.monotonic() > deadline:
+        return f"left out: {change.path}:{change.line}: the time is over"
+    copy = free.get()
+    try:
+        return copy.tried(change)
+    except NotTrustworthy as reason:
+        return f"left out: {change.path}:{change.line}: {reason}"
+    finally:
+        free.put(copy)
+
+
+def _told(outcome: Outcome | str) -> str:
+    if isinstance(outcome, str):
+        return outcome
     what = f"{outcome.change.path}:{outcome.change.line}: {outcome.before}  ->  {outcome.after}"
-    print(f"{number:4}/{total} {'noticed' if outcome.noticed_by else 'SURVIVED'}  {what}", flush=True)
-    if outcome.noticed_by:
-        print(f"          by {outcome.noticed_by}", flush=True)
+    return f"noticed   {what}\n          by {outcome.noticed_by}" if outcome.noticed_by else f"SURVIVED  {what}"
 
 
 if __name__ == "__main__":

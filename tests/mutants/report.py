@@ -32,7 +32,9 @@ def page(outcomes: Sequence[Outcome], *, seed: int, asked: int, commit: str, min
     """Return the page, in Markdown."""
     total = Counter(room_of(one.change.path) for one in outcomes)
     noticed = Counter(room_of(one.change.path) for one in outcomes if one.noticed_by)
-    survivors = [one for one in outcomes if not one.noticed_by]
+    survivors = sorted(
+        (one for one in outcomes if not one.noticed_by), key=lambda one: (one.change.path, one.change.line)
+    )
     same = sum(_reason(one) is not None for one in survivors)
     return _PAGE.format(
         seed=seed,

@@ -52,7 +52,7 @@ class Copy:
         path = self.folder / change.path
         source = path.read_bytes()
         before, after = change.shown(source)
-        for stage in stages_for(change.path):
+        for stage in stages_for(self.folder, change.path):
             path.write_bytes(change.applied(source))
             try:
                 failed = self._failed(stage)
@@ -92,19 +92,23 @@ class Copy:
 
 
 @contextmanager
-def copied() -> Iterator[Copy]:
-    """Yield a copy of the commit that is checked out, with servers for all its tests."""
+def copied(copies: int) -> Iterator[list[Copy]]:
+    """Yield copies of the commit that is checked out, with servers for all their tests."""
     run = uuid4().hex
     with temporary_folder() as folder, temporary_folder(run) as shared, servers(shared):
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(folder / "tree", filter="data")
-        environment = {
-            **os.environ,
-            # Before the place where the package is installed from: also processes that tests start run what is changed.
-            "PYTHONPATH": str(folder / "tree"),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            # As workers of one run they share the servers.
-            RUN_VARIABLE: run,
-        }
-        yield Copy(folder / "tree", environment)
+        yield [_copy(archive, folder / str(number), run) for number in range(copies)]
+
+
+def _copy(archive: bytes, folder: Path, run: str) -> Copy:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    environment = {
+        **os.environ,
+        # Before the place where the package is installed from: also processes that tests start run what is changed.
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # As workers of one run they share the servers.
+        RUN_VARIABLE: run,
+    }
+    return Copy(folder, environment)
