@@ -187,7 +187,7 @@ class Settings(BaseSettings):
 
 
 def unknown_variables() -> list[str]:
-    """Return a line for each variable of the environment, or of `.env`, that looks like a setting and is none.
+    """Return a line for each variable of the environment, or of `.env`, that looks like a setting but is not one.
 
     Nothing is said of values: a misspelt variable may hold a password.
     """
@@ -204,7 +204,7 @@ def unknown_variables() -> list[str]:
             continue
         nearest = get_close_matches(setting, known, n=1)
         hint = f" Did you mean {prefix}{nearest[0]}?" if nearest else " See docs/settings.md."
-        lines.append(f"{name} is none of the settings, and counts for nothing.{hint}")
+        lines.append(f"{name} is not a setting and is ignored.{hint}")
     return lines
 
 

@@ -41,21 +41,21 @@ def test_what_is_known_is_not_warned_of(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_nearest_name_is_told(monkeypatch: pytest.MonkeyPatch, name: str, nearest: str) -> None:
     monkeypatch.setenv(name, "secret")
     (line,) = unknown_variables()
-    assert line.startswith(f"{name} is none of the settings")
+    assert line.startswith(f"{name} is not a setting")
     assert line.endswith(f"Did you mean {nearest}?")
 
 
 def test_what_is_like_nothing_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHOPAYS_QQQQ", "secret")
     (line,) = unknown_variables()
-    assert line == "WHOPAYS_QQQQ is none of the settings, and counts for nothing. See docs/settings.md."
+    assert line == "WHOPAYS_QQQQ is not a setting and is ignored. See docs/settings.md."
 
 
 def test_the_file_is_read_as_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / ".env").write_text("WHOPAYS_SHARD=secret\nOTHER=secret\nWHOPAYS_SHARDS=24\n")
     assert load_settings().shards == 24
     said = capsys.readouterr()
-    assert said.err.startswith("warning: WHOPAYS_SHARD is none of the settings")
+    assert said.err.startswith("warning: WHOPAYS_SHARD is not a setting")
     assert "secret" not in said.err
     assert len(said.err.splitlines()) == 1
     assert said.out == ""
