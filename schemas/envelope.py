@@ -122,6 +122,7 @@ def trail_of(record: Record, max_value_bytes: int) -> Trail:
             return Trail()
     identity = attributes.get("id")
     passed_on, ignored = _passed_on(attributes)
+    _instant(attributes, "time", ignored)
     return Trail(identity if _is_id(identity) else None, passed_on, tuple(ignored))
 
 

@@ -375,8 +375,8 @@ def test_what_a_dead_letter_passes_on() -> None:
     for mode in (structured, binary):
         whole = mode("ProjectChanged", {"version": "x"}, **said)
         assert trail_of(whole, MAX_VALUE_BYTES) == passed_on
-        malformed = mode("ProjectChanged", {}, id="k" * 129, correlationid="", traceparent="x")
-        assert trail_of(malformed, MAX_VALUE_BYTES) == Trail(None, {}, ("correlationid", "traceparent"))
+        malformed = mode("ProjectChanged", {}, id="k" * 129, correlationid="", traceparent="x", time="x")
+        assert trail_of(malformed, MAX_VALUE_BYTES) == Trail(None, {}, ("correlationid", "traceparent", "time"))
         assert trail_of(mode("ProjectChanged", {}, specversion="0.3", **said), MAX_VALUE_BYTES) == passed_on
     for value in (b"{", b"", None, b"x" * (MAX_VALUE_BYTES + 1)):
         assert trail_of(replace(binary("ProjectChanged", {}, **said), value=value), MAX_VALUE_BYTES) == passed_on
