@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.book import BoundProjects
+from domain.book import BoundProjects, NotLoaded
 from domain.needs import Needs
 from domain.state import Done, Organization
 from tests.services.db.records_of_each_kind import (
@@ -25,6 +25,23 @@ async def test_a_default_account_comes_with_its_organization(engine: AsyncEngine
     await kept(engine, FULL, *PROFILES, Organization(organization="acme", default_account="full"))
     book = (await kept(engine, needs=Needs(organizations={"acme"}))).book
     assert_holds(book, FULL)
+
+
+async def test_what_nobody_named_is_not_taken_for_absent(engine: AsyncEngine) -> None:
+    await kept(engine, FULL, BARE, PROJECT, BINDING, *PROFILES)
+    book = (await kept(engine, needs=Needs(accounts={("acme", "bare"), ("acme", "none")}))).book
+    assert book.account("acme", "none") is None
+    assert_holds(book, BARE)
+    for ask in (
+        lambda: book.account("acme", "full"),
+        lambda: book.project("acme", "web"),
+        lambda: book.payment_profile("acme", "card"),
+        lambda: book.default_account("acme"),
+        lambda: book.contact(BARE),
+        lambda: book.bound_projects(BARE),
+    ):
+        with pytest.raises(NotLoaded, match="acme"):
+            ask()
 
 
 async def test_what_waits_comes_with_its_account_and_all_that_it_needs(engine: AsyncEngine) -> None:
