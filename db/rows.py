@@ -53,11 +53,11 @@ class Mapped(Generic[R]):
 
     def row(self, record: R, **more: Any) -> dict[str, Any]:
         """Return a record as a row, in which `more` stands for what is kept otherwise."""
-        row = {name: getattr(record, name) for name in self._names}
+        row = {name: getattr(record, name) for name in self._names} | more
         for name, adapter in self._json.items():
-            if row[name] is not None:
+            if row[name] is not None and name not in more:
                 row[name] = adapter.dump_json(row[name]).decode()
-        return row | more
+        return row
 
     def record(self, row: Mapping[str, Any], **more: Any) -> R:
         """Return a record from its row."""
