@@ -1,5 +1,6 @@
 """What the docs name exists: files, headings, commands, make targets; and what they list is complete."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,6 +95,14 @@ def test_whatever_warns_is_explained() -> None:
     }
     assert logged
     assert explained == logged
+
+
+def test_all_pages_tell_of_one_soak() -> None:
+    soak = json.loads((DOCS / "reliability" / "soak.json").read_text(encoding="utf-8"))
+    summary = (DOCS / "reliability" / "soak.md").read_text(encoding="utf-8").splitlines()[0]
+    assert f"{soak['records']:,} records" in summary
+    assert f" {soak['audits']} audits" in summary
+    assert summary in (DOCS / "reliability.md").read_text(encoding="utf-8")
 
 
 def _events(row: str) -> list[str]:

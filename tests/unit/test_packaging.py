@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.program import app
+from embedded.java_libraries import KAFKA_VERSION
 from tests.support.packages import ROOT
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -92,6 +93,10 @@ def test_images_are_pinned() -> None:
     bases = [rest.split()[0] for word, rest in dockerfile() if word == "FROM"]
     for image in (*bases, *(service["image"] for service in compose()["services"].values())):
         assert re.search(r":\d+\.\d+", image), image
+
+
+def test_compose_runs_the_kafka_that_is_tested() -> None:
+    assert compose()["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
 def test_every_service_is_watched_and_waits_for_what_it_needs() -> None:
