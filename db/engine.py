@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
 
@@ -24,8 +25,8 @@ _SESSION = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A batch reads and writes by key, a few thousand rows of tables that grow for ever: index lookups, and never the
-    # scans that a planner without a guess at the length of an array may prefer.
+    # A batch reads and writes a few thousand rows by key, in tables that grow for ever: index lookups, never the scans
+    # that a planner may prefer because it cannot guess the length of an array.
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
@@ -42,6 +43,7 @@ def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
         pool_pre_ping=True,
         async_creator=partial(_connect, command_timeout=_COMMAND_SECONDS, **arguments),
     )
+    event.listen(engine.sync_engine, "connect", _set_up_instants)
     event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
     event.listen(engine.sync_engine, "handle_error", _say_whose_it_is)
     return engine
@@ -70,7 +72,7 @@ async def driver(connection: AsyncConnection) -> Any:
 
 
 async def fetch(connection: AsyncConnection, statement: TextClause, /, **values: Any) -> list[Mapping[str, Any]]:
-    """Run a statement of the hot path by asyncpg itself, whose rows take a fraction of the time, and give its rows."""
+    """Run a statement of the hot path on asyncpg itself, whose rows take a fraction of the time; return its rows."""
     query, names = _numbered(statement)
     rows: list[Mapping[str, Any]] = await (await driver(connection)).fetch(query, *(values[name] for name in names))
     return rows
@@ -88,6 +90,33 @@ def _say_whose_it_is(context: ExceptionContext) -> None:
     error = context.original_exception
     if isinstance(error, OSError) and not isinstance(error, DatabaseUnreachable):
         raise DatabaseUnreachable(str(error) or type(error).__name__) from error
+
+
+def _set_up_instants(connection: Any, _record: object) -> None:
+    """Have all instants that Python knows written as they are, and read with a zone.
+
+    asyncpg takes the first and the last instant of the calendar for infinite ones, which it gives without a zone:
+    compared with any other they raise.
+    """
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=_microseconds_of, decoder=_instant_of, format="tuple"
+        )
+    )
+
+
+def _microseconds_of(instant: datetime) -> tuple[int]:
+    since = instant - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
+
+
+def _instant_of(microseconds: tuple[int]) -> datetime:
+    # Infinite: what earlier versions wrote for the ends of the calendar, and a shard that gave no instant yet.
+    return _INFINITE.get(microseconds[0]) or _EPOCH + timedelta(microseconds=microseconds[0])
+
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_INFINITE = {-(2**63): datetime.min.replace(tzinfo=UTC), 2**63 - 1: datetime.max.replace(tzinfo=UTC)}
 
 
 def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
