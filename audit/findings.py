@@ -14,6 +14,8 @@ class Promise(StrEnum):
     """Of a subject every event, numbered without a hole, and each taking up where the one before ended."""
     PAYERS = "payers"
     """Intervals of a project's payers that touch and never overlap, and that are what the events told."""
+    STATE = "state"
+    """Rows that can be loaded: one that cannot turns whatever is about it into a dead letter."""
     PHASES = "phases"
     """Phases that follow from what is known of an account, and that are what the events told."""
     RESULTS = "results"

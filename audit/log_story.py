@@ -5,6 +5,7 @@ Nothing but rows is needed: an exported log is checked by the same code as one i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -29,12 +30,20 @@ _CHANGES = {
 
 @dataclass(slots=True)
 class Payers:
-    """What was told last of a project's payer: None for nobody."""
+    """What was told of a project's payers: the last one, None for nobody, and a digest of all since `first`."""
 
     sequence: int
     binding_id: str | None
     account: str | None
     established_at: str | None
+    first: int
+    digest: bytes
+
+
+def extended(digest: bytes, number: int, binding_id: str | None, account: str | None, instant: str) -> bytes:
+    """Return a digest of changes of payer (empty before the first) with one more."""
+    line = f"{number} {binding_id} {account} {instant}"
+    return blake2b(digest + line.encode(), digest_size=16).digest()
 
 
 @dataclass(slots=True)
@@ -60,7 +69,7 @@ class Story:
         self._shards = shards
 
     def hear(self, row: LogRow) -> Iterator[Finding]:
-        """Take in the next row; give what is wrong with it."""
+        """Take in the next row; yield what is wrong with it."""
         place = f"shard {row.shard}, position {row.position}"
         yield from self._continue(row, place)
         try:
@@ -123,8 +132,10 @@ class Story:
             yield Finding(Promise.PAYERS, place, f"{subject}: the change is called {data['change']}")
         if previous and current and previous["endedAt"] != current["establishedAt"]:
             yield Finding(Promise.PAYERS, place, f"{subject}: the payer before ended, and the next began, at odds")
-        now = tuple(current[name] for name in _REPEATED) if current else (None, None, None)
-        self.projects[subject] = Payers(sequence, *now)
+        now = [current[name] for name in _REPEATED] if current else [None, None, None]
+        instant = current["establishedAt"] if current else previous["endedAt"] if previous else ""
+        digest = extended(known.digest if known else b"", sequence, now[0], now[1], instant)
+        self.projects[subject] = Payers(sequence, now[0], now[1], now[2], known.first if known else sequence, digest)
 
     def _hear_account(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         subject, sequence, phase = event["subject"], int(event["sequence"]), data["phase"]

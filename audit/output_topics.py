@@ -59,7 +59,7 @@ class Missing:
         self._last: dict[tuple[str, bytes | None], LogRow] = {}
 
     def look(self, row: LogRow, recorded_at: datetime) -> Iterator[Finding]:
-        """Take in the next row; give what is wrong with it."""
+        """Take in the next row; yield what is wrong with it."""
         if row.position > self._position:
             return
         if (row.shard, row.position) in self._published:

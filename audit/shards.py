@@ -3,23 +3,27 @@
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from operator import itemgetter
+from itertools import pairwise
+from operator import attrgetter
+from typing import TypeVar
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Promise
-from audit.log_story import Story
+from audit.log_story import Story, extended
 from audit.output_topics import Missing
 from db import audit
-from db.audit import Row
+from db.audit import Unloadable
 from db.shards import Head
 from domain.phase import standing
-from domain.state import Account, Binding, PaymentProfile
+from domain.state import Account, Binding, Key, PaymentProfile, Project
 from schemas.events import Phase
 from schemas.policy import OperatorPolicy
 from schemas.scalars import format_instant
 from schemas.topics import Topic
+
+R = TypeVar("R")
 
 _TIMERS_MARGIN = timedelta(minutes=1)
 """How late an expiry may be noticed before it counts as forgotten."""
@@ -61,38 +65,61 @@ class ShardAudit:
             yield finding
         async for finding in self._accounts(story):
             yield finding
+        async for other in audit.unloadable_others(self._connection, self._organizations):
+            yield Finding(Promise.STATE, other.place, other.trouble)
         async for finding in self._results(story):
             yield finding
 
     async def _payers(self, story: Story) -> AsyncIterator[Finding]:
+        unloadable: list[Unloadable] = []
         projects = {
-            (row["organization"], row["project"]): row
-            async for row in audit.all_projects(self._connection, self._organizations)
+            project.key: project
+            async for project in _loaded(audit.all_projects(self._connection, self._organizations), unloadable)
         }
         bound = set()
-        async for bindings in _by_project(audit.all_bindings(self._connection, self._organizations)):
+        ends: dict[Key, datetime] = {}
+        every = _loaded(audit.all_bindings(self._connection, self._organizations), unloadable)
+        async for bindings in _by_project(every):
             key = _key(bindings[0])
             bound.add(key)
+            for before, after in pairwise(bindings):
+                if before.account is not None:
+                    payer = (before.organization, before.account)
+                    ends[payer] = max(after.from_instant, ends.get(payer, after.from_instant))
             for finding in _payers_of(bindings, projects.get(key), story):
                 yield finding
         for key in projects.keys() - bound:
             subject = "/".join(key)
-            if counted := projects[key]["bindings"]:
-                yield Finding(Promise.PAYERS, subject, f"{counted} bindings are counted, none is kept")
+            if counted := projects[key].number:
+                yield Finding(Promise.PAYERS, subject, f"{counted} changes of payer are counted, none is kept")
             if subject in story.projects:
                 yield Finding(Promise.PAYERS, subject, "the log tells of payers, no binding is kept")
         for subject in story.projects.keys() - {"/".join(key) for key in projects}:
             yield Finding(Promise.PAYERS, subject, "the log tells of payers, the project is not kept")
+        for row in unloadable:
+            yield Finding(Promise.STATE, row.place, row.trouble)
+        kept = await audit.all_former_payers(self._connection, self._organizations)
+        for key in sorted(ends.keys() | kept.keys()):
+            if kept.get(key) != ends.get(key):
+                found, said = (instant and format_instant(instant) for instant in (ends.get(key), kept.get(key)))
+                yield Finding(
+                    Promise.PAYERS, "/".join(key), f"its latest binding that ended did at {found}, kept is {said}"
+                )
 
     async def _accounts(self, story: Story) -> AsyncIterator[Finding]:
         known = set()
         async for account, profile, last_number, last_phase in audit.all_accounts(
             self._connection, self._organizations
         ):
+            if isinstance(account, Unloadable):
+                known.add(account.place)
+                yield Finding(Promise.STATE, account.place, account.trouble)
+                continue
             subject = "/".join(account.key)
             known.add(subject)
-            for trouble in self._phase_troubles(account, profile):
-                yield Finding(Promise.PHASES, subject, trouble)
+            if not isinstance(profile, Unloadable):
+                for trouble in self._phase_troubles(account, profile):
+                    yield Finding(Promise.PHASES, subject, trouble)
             if (last_number, last_phase) != (account.phases, account.phase):
                 yield Finding(
                     Promise.PHASES,
@@ -161,65 +188,84 @@ class ShardAudit:
                 yield Finding(Promise.RESULTS, place, "it is yet to be done, but was answered, or never heard of")
 
 
-_key = itemgetter("organization", "project")
+_key = attrgetter("organization", "project")
 
 
-def _payers_of(bindings: Sequence[Row], project: Row | None, story: Story) -> Iterator[Finding]:
+def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Story) -> Iterator[Finding]:
     subject = "/".join(_key(bindings[0]))
     yield from (Finding(Promise.PAYERS, subject, trouble) for trouble in _chain_troubles(bindings))
     if project is None:
         yield Finding(Promise.PAYERS, subject, "it has bindings, but the project is not kept")
         return
     last = bindings[-1]
-    if project["bindings"] != last["number"]:
+    if project.number != last.number:
         yield Finding(
-            Promise.PAYERS, subject, f"{project['bindings']} bindings are counted, the last is number {last['number']}"
+            Promise.PAYERS, subject, f"{project.number} changes of payer are counted, the last is number {last.number}"
         )
-    if project["state"] == "Deleted" and last["ended_at"] is None:
-        yield Finding(Promise.PAYERS, subject, f"the project is deleted, but {last['account']} pays for it")
+    elif project != project.after(last):
+        yield Finding(
+            Promise.PAYERS,
+            subject,
+            f"{_in_words(project.account, project.payer_since)} by the project, "
+            f"{_in_words(last.account, last.from_instant)} by its last binding",
+        )
+    if project.state == "Deleted" and project.account is not None:
+        yield Finding(Promise.PAYERS, subject, f"the project is deleted, but {project.account} pays for it")
     told = story.projects.get(subject)
     if told is None:
         if story.is_whole:
             yield Finding(Promise.PAYERS, subject, "the log does not tell of its payers")
         return
-    if project["sequence"] != told.sequence:
+    if project.number != told.sequence:
+        yield Finding(Promise.SEQUENCES, subject, f"its sequence is {project.number}, the log ends at {told.sequence}")
+    if last.account != told.account:
         yield Finding(
-            Promise.SEQUENCES, subject, f"its sequence is {project['sequence']}, the log ends at {told.sequence}"
+            Promise.PAYERS, subject, f"{last.account or 'nobody'} pays, the log says {told.account or 'nobody'}"
         )
-    kept: tuple[str | None, str | None, str | None] = (None, None, None)
-    if last["ended_at"] is None:
-        kept = (Binding(**last).binding_id, last["account"], format_instant(last["established_at"]))
-    if kept != (told.binding_id, told.account, told.established_at):
-        yield Finding(Promise.PAYERS, subject, f"{kept[1] or 'nobody'} pays, the log says {told.account or 'nobody'}")
+    elif _digest(bindings, told.first) != told.digest:
+        yield Finding(Promise.PAYERS, subject, "its bindings are not those that the log tells of")
 
 
-def _chain_troubles(bindings: Sequence[Row]) -> Iterator[str]:
+def _in_words(account: str | None, since: datetime | None) -> str:
+    return f"{account or 'nobody'} pays since {since and format_instant(since)}"
+
+
+def _digest(bindings: Sequence[Binding], first: int) -> bytes:
+    digest = b""
+    for binding in bindings:
+        if binding.number >= first:
+            binding_id = None if binding.account is None else binding.binding_id
+            instant = format_instant(binding.from_instant)
+            digest = extended(digest, binding.number, binding_id, binding.account, instant)
+    return digest
+
+
+def _chain_troubles(bindings: Sequence[Binding]) -> Iterator[str]:
     """Yield what is wrong between the bindings of one project, in order."""
-    before: Row | None = None
+    before: Binding | None = None
     for number, binding in enumerate(bindings, start=1):
-        began, ended = binding["established_at"], binding["ended_at"]
-        if binding["number"] != number:
+        if binding.number != number:
             yield f"binding {number} is missing"
             return
-        if ended is not None and ended <= began:
-            yield f"binding {number} ends at {format_instant(ended)}, not after its beginning"
-        if before is not None:
-            if before["ended_at"] is None:
-                yield f"bindings {number - 1} and {number} overlap: two accounts pay"
-            elif before["ended_at"] > began:
-                yield f"bindings {number - 1} and {number} overlap from {format_instant(began)}"
-            elif before["ended_at"] < began and not before["released"]:
-                yield f"nobody pays between binding {number - 1} and {number}, though the one took over from the other"
-            if binding["previous_ended_at"] != before["ended_at"]:
-                yield f"binding {number} does not name the end of binding {number - 1}"
+        if before is not None and binding.from_instant <= before.from_instant:
+            yield f"binding {number} begins at {format_instant(binding.from_instant)}, no later than the one before it"
+        if binding.account == (before.account if before else None):
+            yield f"binding {number} changes nothing: {binding.account or 'nobody'} paid already"
         before = binding
-    if before is not None and before["ended_at"] is not None and not before["released"]:
-        yield f"binding {before['number']} was superseded, but has no successor"
 
 
-async def _by_project(bindings: AsyncIterator[Row]) -> AsyncIterator[list[Row]]:
+async def _loaded(rows: AsyncIterator[R | Unloadable], unloadable: list[Unloadable]) -> AsyncIterator[R]:
+    """Yield the records; those that cannot be loaded are listed."""
+    async for row in rows:
+        if isinstance(row, Unloadable):
+            unloadable.append(row)
+        else:
+            yield row
+
+
+async def _by_project(bindings: AsyncIterator[Binding]) -> AsyncIterator[list[Binding]]:
     """Yield the bindings of one project after the other."""
-    group: list[Row] = []
+    group: list[Binding] = []
     async for binding in bindings:
         if group and _key(binding) != _key(group[0]):
             yield group

@@ -184,7 +184,7 @@ async def _establish(
     await until("Accounts Ready", "SELECT count(*) FROM accounts WHERE phase = 'Ready'", accounts)
     bound = [fleet.bind(project, account)[1] for project, account in fleet.payers.items()]
     await send(settings, settings.topic(Topic.ADMIN_COMMANDS), bound)
-    await until("Projects bound", "SELECT count(*) FROM bindings WHERE ended_at IS NULL", len(bound))
+    await until("Projects bound", "SELECT count(account) FROM projects", len(bound))
 
 
 async def _published(settings: Settings) -> int:

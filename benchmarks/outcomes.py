@@ -67,8 +67,8 @@ async def verify_state(settings: Settings, fleet: Fleet, *, idle_projects: int =
     connection = await connect(settings.database_url)
     try:
         row = await connection.fetchrow(
-            "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL), (SELECT count(*) FROM dead_letters) "
-            "FROM bindings"
+            "SELECT (SELECT count(*) FROM bindings), (SELECT count(account) FROM projects), "
+            "(SELECT count(*) FROM dead_letters)"
         )
     finally:
         await connection.close()

@@ -1,21 +1,43 @@
 """What an audit reads: whole tables, as streams, of the organizations of one shard, in one transaction's snapshot."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.engine import driver, fetch
 from db.log import PARTITION_POSITIONS, LogRow
-from db.rows import ACCOUNT_TYPES, PROFILE_TYPES, account_of, profile_of
-from domain.state import Account, PaymentProfile
+from db.rows import (
+    ACCOUNT_TYPES,
+    BINDING_TYPES,
+    FAN_OUT_TYPES,
+    PENDING_TYPES,
+    PROFILE_TYPES,
+    PROJECT_TYPES,
+    account_of,
+    fan_out_of,
+    pending_of,
+    profile_of,
+)
+from domain.state import Account, Binding, Key, PaymentProfile, Project
 
 _PREFETCH = 2_000
 
 Row = Mapping[str, Any]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Unloadable:
+    """A row from which no record can be made: whose it is, and why."""
+
+    place: str
+    trouble: str
 
 
 @asynccontextmanager
@@ -53,28 +75,43 @@ async def kept_from(connection: AsyncConnection) -> int:
     return int(row["number"] or 0) * PARTITION_POSITIONS
 
 
-async def all_bindings(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
+async def all_bindings(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Binding | Unloadable]:
     """Yield the bindings of organizations, project by project, each project's in order."""
-    async for row in _stream(connection, _BINDINGS, names):
-        yield row
+    async for row in _stream(connection, _all(_BINDINGS), names):
+        yield _BINDINGS.record_of(row)
 
 
-async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
+async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Project | Unloadable]:
     """Yield the projects of organizations, in the order of `all_bindings`."""
-    async for row in _stream(connection, _PROJECTS, names):
-        yield row
+    async for row in _stream(connection, _all(_PROJECTS), names):
+        yield _PROJECTS.record_of(row)
+
+
+async def all_former_payers(connection: AsyncConnection, names: Sequence[str]) -> dict[Key, datetime]:
+    """Return the accounts of organizations of which a binding ended, and when the latest that ended did."""
+    return {
+        (row["organization"], row["account"]): row["last_ended_at"]
+        async for row in _stream(connection, _FORMER_PAYERS, names)
+    }
 
 
 async def all_accounts(
     connection: AsyncConnection, names: Sequence[str]
-) -> AsyncIterator[tuple[Account, PaymentProfile | None, int, str | None]]:
+) -> AsyncIterator[tuple[Account | Unloadable, PaymentProfile | Unloadable | None, int, str | None]]:
     """Yield the accounts of organizations, each with its payment profile, the number and phase of its history's end."""
-    async for row in _stream(connection, _ACCOUNTS, names):
-        account = account_of({name: row[f"account_{name}"] for name in ACCOUNT_TYPES})
-        profile = None
-        if row["profile_payment_profile"] is not None:
-            profile = profile_of({name: row[f"profile_{name}"] for name in PROFILE_TYPES})
+    async for row in _stream(connection, _ACCOUNTS_AND_PROFILES, names):
+        account = _ACCOUNTS.record_of(row, "account_")
+        profile = None if row["profile_payment_profile"] is None else _PROFILES.record_of(row, "profile_")
         yield account, profile, row["last_number"] or 0, row["last_phase"]
+
+
+async def unloadable_others(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Unloadable]:
+    """Yield what cannot be loaded of organizations beside accounts, projects and bindings."""
+    for kind in (_PROFILES, _PENDING_BINDINGS, _FAN_OUTS):
+        async for row in _stream(connection, _all(kind), names):
+            record = kind.record_of(row)
+            if isinstance(record, Unloadable):
+                yield record
 
 
 async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
@@ -94,10 +131,61 @@ async def _stream(connection: AsyncConnection, query: str, *values: Any) -> Asyn
         yield row
 
 
-def _of(table: str, types: Mapping[str, str], prefix: str) -> str:
-    return ", ".join(
-        f"CAST({table}.{name} AS text) AS {prefix}_{name}" if type_ == "jsonb" else f"{table}.{name} AS {prefix}_{name}"
-        for name, type_ in types.items()
+class _Kind(Generic[R]):
+    """Rows of a table, from which records are made one by one, so that one that cannot be loaded hides no other."""
+
+    def __init__(self, table: str, types: Mapping[str, str], key: Sequence[str], make: Callable[[Row], R]) -> None:
+        self.table = table
+        self.types = types
+        self.key = key
+        self._make = make
+
+    def columns(self, table: str, prefix: str = "") -> str:
+        """Return a select list; instants and JSON as text, since a driver that cannot read one raises for many rows."""
+        return ", ".join(
+            f"CAST({table}.{name} AS text) AS {prefix}{name}"
+            if type_ in ("jsonb", _INSTANT)
+            else f"{table}.{name} AS {prefix}{name}"
+            for name, type_ in self.types.items()
+        )
+
+    def record_of(self, row: Row, prefix: str = "") -> R | Unloadable:
+        """Make a record of a row."""
+        try:
+            values = {name: row[f"{prefix}{name}"] for name in self.types}
+            instants = {name: values[name] for name, type_ in self.types.items() if type_ == _INSTANT}
+            return self._make(values | {name: text and _instant(text) for name, text in instants.items()})
+        except (ValueError, TypeError, KeyError, ArithmeticError) as error:
+            # Without what the row holds, which may be anybody's.
+            causes = [one["msg"] for one in error.errors()] if isinstance(error, ValidationError) else [str(error)]
+            place = "/".join(str(row[f"{prefix}{name}"]) for name in self.key)
+            return Unloadable(place, f"its row of {self.table} cannot be loaded: {'; '.join(causes)}")
+
+
+def _instant(text: str) -> datetime:
+    if text in _ENDS:
+        return _ENDS[text]
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text} is beyond the calendar") from None
+
+
+_INSTANT = "timestamp with time zone"
+# What earlier versions wrote for the ends of the calendar.
+_ENDS = {"-infinity": datetime.min.replace(tzinfo=UTC), "infinity": datetime.max.replace(tzinfo=UTC)}
+_ACCOUNTS = _Kind("accounts", ACCOUNT_TYPES, ("organization", "account"), account_of)
+_PROJECTS = _Kind("projects", PROJECT_TYPES, ("organization", "project"), lambda row: Project(**row))
+_BINDINGS = _Kind("bindings", BINDING_TYPES, ("organization", "project", "number"), lambda row: Binding(**row))
+_PROFILES = _Kind("payment_profiles", PROFILE_TYPES, ("organization", "payment_profile"), profile_of)
+_PENDING_BINDINGS = _Kind("pending_bindings", PENDING_TYPES, ("organization", "project", "number"), pending_of)
+_FAN_OUTS = _Kind("fan_outs", FAN_OUT_TYPES, ("organization", "account", "number"), fan_out_of)
+
+
+def _all(kind: _Kind[Any]) -> str:
+    return (
+        f"SELECT {kind.columns(kind.table)} FROM {kind.table} "
+        f"WHERE organization = ANY($1) ORDER BY {', '.join(f'{kind.table}.{name}' for name in kind.key)}"
     )
 
 
@@ -127,16 +215,11 @@ _LOWEST_PARTITION = text(
     WHERE inhparent = CAST('log' AS regclass)
     """
 )
-_BINDINGS = """
-    SELECT organization, project, number, account, established_at, ended_at, released, previous_ended_at
-    FROM bindings WHERE organization = ANY($1) ORDER BY organization, project, number
+_FORMER_PAYERS = """
+    SELECT organization, account, last_ended_at FROM former_payers WHERE organization = ANY($1)
 """
-_PROJECTS = """
-    SELECT organization, project, state, bindings, sequence, last_ended_at
-    FROM projects WHERE organization = ANY($1) ORDER BY organization, project COLLATE "C"
-"""
-_ACCOUNTS = f"""
-    SELECT {_of("account", ACCOUNT_TYPES, "account")}, {_of("profile", PROFILE_TYPES, "profile")},
+_ACCOUNTS_AND_PROFILES = f"""
+    SELECT {_ACCOUNTS.columns("account", "account_")}, {_PROFILES.columns("profile", "profile_")},
         history.number AS last_number, history.phase AS last_phase
     FROM accounts AS account
     LEFT JOIN payment_profiles AS profile ON profile.organization = account.organization

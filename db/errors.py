@@ -4,17 +4,17 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-# Classes of SQLSTATE (PostgreSQL manual, appendix A) that pass by themselves: connection, authorization while passwords
+# Classes of SQLSTATE (PostgreSQL manual, appendix A) that are retryable: connection, authorization while passwords
 # change, database being restored, rollback, resources, operator intervention, lock not available.
 _PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
 _PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 _WRONG_SCHEMA_CLASS = "42"
-# A table was changed under a statement that was prepared before; the next attempt prepares it anew.
+# A table was changed under a prepared statement; the next attempt prepares it again.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same work may succeed later: the database is away, busy, full, or chose another's work."""
+    """Return whether the same work may succeed later: the database is away, busy or full, or aborted this work."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)

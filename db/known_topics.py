@@ -20,7 +20,7 @@ class KnownTopic:
 
 
 async def first_known(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> dict[str, KnownTopic]:
-    """Note the topics of which nothing is known yet, and give what is known of all."""
+    """Note the topics that are not known yet, and return what is known of all."""
     await connection.execute(_NOTE_NEW, [_values(topic) for topic in topics])
     return await known(connection)
 

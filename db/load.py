@@ -21,7 +21,6 @@ from db.rows import (
     fan_out_of,
     pending_of,
     profile_of,
-    project_and_binding_of,
 )
 from db.sealing import KeyEncryption
 from domain.bindings import MOST_PROJECTS
@@ -29,7 +28,7 @@ from domain.book import Book, BoundProjects
 from domain.messages import Answered, Identity
 from domain.needs import Needs
 from domain.notices import AT_ONCE
-from domain.state import Account, AccountContact, Key, Organization, PendingBinding, RetiredUid
+from domain.state import Account, AccountContact, Key, Organization, PendingBinding, Project, RetiredUid
 from schemas.records import Record
 from schemas.results import LISTED, read_result
 
@@ -116,13 +115,12 @@ async def _load_organizations(
 async def _load_projects(
     connection: AsyncConnection, book: Book, projects: set[Key], memory: Memory
 ) -> list[PendingBinding]:
-    """Load projects with their bindings; give those that are pending."""
+    """Load projects with what is pending for them; return the latter."""
     book.look_up(projects=projects)
     known, unknown = memory.projects.recall(projects)
     pending = [one for one in known if isinstance(one, PendingBinding)]
     book.load(known)
-    for row in await _rows(connection, _PROJECTS, unknown):
-        book.load(project_and_binding_of(row))
+    book.load(Project(**row) for row in await _rows(connection, _PROJECTS, unknown))
     found = [pending_of(row) for row in await _rows(connection, _PENDING, unknown)]
     book.load(found)
     return pending + found
@@ -146,7 +144,7 @@ async def _overdue(connection: AsyncConnection, emptied: set[Key]) -> int:
 async def _load_bound(
     connection: AsyncConnection, book: Book, turning: set[Key], emptied: set[Key], *, margin: int
 ) -> set[Key]:
-    """Load how many projects accounts pay for, and as many names as a batch can need; give the projects that move.
+    """Load how many projects accounts pay for, and as many names as a batch can need; return the projects that move.
 
     `margin` is how many projects the batch may take from an account one by one before it asks for the names of the
     rest. All that move together leave none behind.
@@ -221,14 +219,10 @@ _PROFILES = text(
     JOIN payment_profiles USING (organization, payment_profile)
     """
 )
-_PROJECTS = text(  # the active binding, if there is one, is the last that began
+_PROJECTS = text(
     f"""
-    SELECT {", ".join(f"projects.{name}" for name in PROJECT_TYPES)},
-        active.number, active.account, active.established_at, active.previous_ended_at
-    FROM {_NAMED} AS named(organization, project)
+    SELECT {columns(PROJECT_TYPES)} FROM {_NAMED} AS named(organization, project)
     JOIN projects USING (organization, project)
-    LEFT JOIN bindings AS active ON (active.organization, active.project, active.number)
-        = (projects.organization, projects.project, projects.bindings) AND active.ended_at IS NULL
     """
 )
 _RETIRED_UIDS = text(
@@ -239,26 +233,20 @@ _RETIRED_UIDS = text(
 )
 _BOUND = text(
     f"""
-    SELECT organization, account, bound.projects, first.names AS first, ended.last_ended_at
+    SELECT organization, account, bound.projects, first.names AS first, former_payers.last_ended_at
     FROM {_NAMED} AS turning(organization, account)
     CROSS JOIN LATERAL (
-        SELECT count(*) AS projects FROM bindings
-        WHERE bindings.organization = turning.organization AND bindings.account = turning.account
-            AND bindings.ended_at IS NULL
+        SELECT count(*) AS projects FROM projects
+        WHERE projects.organization = turning.organization AND projects.account = turning.account
     ) AS bound
     CROSS JOIN LATERAL (
         SELECT ARRAY(
-            SELECT project FROM bindings
-            WHERE bindings.organization = turning.organization AND bindings.account = turning.account
-                AND bindings.ended_at IS NULL
+            SELECT project FROM projects
+            WHERE projects.organization = turning.organization AND projects.account = turning.account
             ORDER BY project LIMIT :row_limit
         ) AS names
     ) AS first
-    CROSS JOIN LATERAL (
-        SELECT max(ended_at) AS last_ended_at FROM bindings
-        WHERE bindings.organization = turning.organization AND bindings.account = turning.account
-            AND bindings.ended_at IS NOT NULL
-    ) AS ended
+    LEFT JOIN former_payers USING (organization, account)
     """
 )
 _WAITED_FOR = text(
@@ -289,9 +277,8 @@ _FAN_OUTS = text(
 )
 _PAGE = text(
     """
-    SELECT project FROM bindings
-    WHERE organization = :organization AND account = :account AND ended_at IS NULL
-        AND project > :told AND established_at <= :instant
+    SELECT project FROM projects
+    WHERE organization = :organization AND account = :account AND project > :told AND payer_since <= :instant
     ORDER BY project LIMIT :row_limit
     """
 )

@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 class FullyLoaded:
     """Of what everything is known that a decision can ask: keys of projects, accounts and payment profiles, and names.
 
-    A project with its active and pending bindings, an organization with its choices and fan-outs.
+    A project with its pending bindings, an organization with its choices and fan-outs.
     """
 
     projects: set[Key] = field(default_factory=set)
@@ -60,7 +60,7 @@ class Remembered(Generic[K]):
             entries.popitem(last=False)
 
     def forget(self, keys: Iterable[K]) -> None:
-        """Know nothing of the keys any more."""
+        """Forget all that is known of the keys."""
         for key in keys:
             self._entries.pop(key, None)
 
@@ -84,9 +84,9 @@ class Memory:
         self.organizations = Remembered[str](limit, epoch)
 
     def enter(self, heads: Mapping[int, Head]) -> dict[int, int]:
-        """Forget the shards, of those that were just locked, where another has written. Give what `leave` is to get.
+        """Forget those of the locked shards where another process has written. Return what `leave` needs.
 
-        Until a transaction that has them locked comes to `leave`, they are as if another had.
+        Until the transaction that locked them reaches `leave`, they count as written by another.
         """
         for shard, head in heads.items():
             if self._heads.pop(shard, None) != head:
@@ -94,19 +94,16 @@ class Memory:
         return {shard: self._epochs[shard] for shard in heads}
 
     def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: FullyLoaded, book: Book) -> None:
-        """Remember what a transaction has left that committed: its shards with these heads.
+        """Remember what a committed transaction left in its shards, which now have these heads.
 
-        If it is told of its commit so late that another lane has entered since, it leaves nothing: another process may
-        have written between the two, and what it left would count as what that lane found.
+        If it learns of its commit so late that another lane has entered since, it leaves nothing: another process may
+        have written in between, and what it left would count as what that lane found.
         """
         if any(self._epochs[shard] != epoch for shard, epoch in entered.items()):
             return
         self._heads.update(heads)
         changed = book.changed
-        self.projects.forget(
-            {*changed.projects, *(key[:2] for key in changed.bindings), *(key[:2] for key in changed.pending)}
-            - whole.projects
-        )
+        self.projects.forget({*changed.projects, *(key[:2] for key in changed.pending)} - whole.projects)
         self.accounts.forget(changed.accounts.keys() - whole.accounts)
         self.payment_profiles.forget(changed.payment_profiles.keys() - whole.payment_profiles)
         self.organizations.forget({*changed.organizations, *(key[0] for key in changed.fan_outs)} - whole.organizations)

@@ -1,5 +1,6 @@
 """Bringing a database to this version's tables, and refusing what must not be touched or worked on (db/refusal.py)."""
 
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -17,10 +18,12 @@ from db.safety import check_safety, check_takes_writes
 _LOCK_KEY = 0x77686F70617973
 
 
-async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[str | None, str]:
-    """Create or upgrade the tables in one transaction; give the revision before (None for an empty database) and after.
+async def migrate(
+    engine: AsyncEngine, installation: str, shards: int, *, report: Callable[[str], None] = lambda _: None
+) -> tuple[str | None, str]:
+    """Create or upgrade the tables in one transaction; return the revision before (None: no tables) and after.
 
-    Raises DatabaseRefused. Two at once wait for each other.
+    `report` is told how far a migration is that takes long. Raises DatabaseRefused. Two at once wait for each other.
     """
     async with engine.begin() as connection:
         await check_takes_writes(connection)
@@ -31,7 +34,7 @@ async def migrate(engine: AsyncEngine, installation: str, shards: int) -> tuple[
         before = await connection.run_sync(_known_revision)
         if before is not None:
             await _check_installation(connection, installation, shards)
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(_upgrade, report)
         if before is None:
             await _install(connection, installation, shards)
         await ensure_partitions(connection)
@@ -92,14 +95,15 @@ def _known_revision(connection: Connection) -> str | None:
         raise WrongSchema(
             f"The database's tables are newer than this version of whopays, or something else made them: they are at "
             f"revision {revision}, and this version knows none after {head_revision()}. Run the version that migrated "
-            "them, since tables are never taken back; or give WHOPAYS_DATABASE_URL another database."
+            "them, since migrations are never undone; or give WHOPAYS_DATABASE_URL another database."
         )
     return revision
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, report: Callable[[str], None]) -> None:
     config = _config()
     config.attributes["connection"] = connection
+    config.attributes["report"] = report
     command.upgrade(config, "head")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
-from db.rows import ACCOUNT_TYPES, account_of, columns
+from db.rows import ACCOUNT_TYPES, BINDING_TYPES, account_of, columns
 from db.sealing import KeyEncryption
 from domain.state import Account, Binding
 from schemas.events import AccountState
@@ -18,7 +18,7 @@ from schemas.scalars import format_decimal, format_instant
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One payer of a project, in `[established_at, ended_at)`; `number` counts from 1."""
+    """One payer of a project, in `[established_at, ended_at)`; `number` counts payers from 1."""
 
     number: int
     binding_id: str
@@ -34,19 +34,16 @@ async def payer(connection: AsyncConnection, organization: str, project: str, at
 
 
 async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
-    """Return all payers of a project, oldest first."""
+    """Return all payers of a project, oldest first: each ends where the next change of payer begins."""
     rows = await connection.execute(_TIMELINE, {"organization": organization, "project": project})
     bindings = [Binding(**row._mapping) for row in rows]
-    return [
-        TimelineEntry(
-            number=binding.number,
-            binding_id=binding.binding_id,
-            account=binding.account,
-            established_at=binding.established_at,
-            ended_at=binding.ended_at,
-        )
-        for binding in bindings
-    ]
+    ends = [*(binding.from_instant for binding in bindings[1:]), None]
+    found: list[TimelineEntry] = []
+    for binding, end in zip(bindings, ends, strict=False):
+        if binding.account is not None:
+            number = len(found) + 1
+            found.append(TimelineEntry(number, binding.binding_id, binding.account, binding.from_instant, end))
+    return found
 
 
 async def account(
@@ -114,29 +111,26 @@ def _balance(account: Account) -> dict[str, str] | None:
 _STATE = TypeAdapter(AccountState)
 _PAYER = text(
     """
-    SELECT account FROM bindings
-    WHERE organization = :organization AND project = :project AND ended_at IS NULL
+    SELECT account FROM projects WHERE organization = :organization AND project = :project
     """
 )
 _PAYER_AT = text(
     """
     SELECT account FROM bindings
-    WHERE organization = :organization AND project = :project
-        AND established_at <= :at AND (ended_at IS NULL OR ended_at > :at)
+    WHERE organization = :organization AND project = :project AND from_instant <= :at ORDER BY number DESC LIMIT 1
     """
 )
 _TIMELINE = text(
-    """
-    SELECT organization, project, number, account, established_at, ended_at, released, previous_ended_at
-    FROM bindings WHERE organization = :organization AND project = :project ORDER BY number
+    f"""
+    SELECT {columns(BINDING_TYPES)} FROM bindings
+    WHERE organization = :organization AND project = :project ORDER BY number
     """
 )
 _ACCOUNT = text(
     f"""
     SELECT {columns(ACCOUNT_TYPES)}, (
-        SELECT count(*) FROM bindings
-        WHERE bindings.organization = accounts.organization AND bindings.account = accounts.account
-            AND bindings.ended_at IS NULL
+        SELECT count(*) FROM projects
+        WHERE projects.organization = accounts.organization AND projects.account = accounts.account
     ) AS projects
     FROM accounts WHERE organization = :organization AND account = :account
     """
@@ -149,8 +143,8 @@ _HISTORY = text(
 )
 _PROJECTS_OF_ACCOUNT = text(
     """
-    SELECT project FROM bindings
-    WHERE organization = :organization AND account = :account AND ended_at IS NULL ORDER BY project
+    SELECT project FROM projects
+    WHERE organization = :organization AND account = :account ORDER BY project
     """
 )
 _RESULTS = text(

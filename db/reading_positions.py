@@ -49,7 +49,7 @@ async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mappin
 
 
 async def forget_reading(connection: AsyncConnection, topic: str) -> int:
-    """Know no longer that anything of a topic was read; give of how many partitions it was known."""
+    """Forget how far a topic was read; return of how many of its partitions that was known."""
     return len(await fetch(connection, _FORGET, topic=topic))
 
 

@@ -4,6 +4,7 @@ DatabaseRefused
 ├── UnknownDatabase      it holds tables that are not whopays'
 ├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
 ├── WrongSchema          its tables are older or newer than this version
+├── BrokenPromises       what is in its tables breaks what a migration has to rest on
 └── UnsafeDatabase       its settings, or what this role may do, would break what is promised
 """
 
@@ -22,6 +23,10 @@ class ForeignInstallation(DatabaseRefused):
 
 class WrongSchema(DatabaseRefused):
     """The tables are older or newer than this version of the code."""
+
+
+class BrokenPromises(DatabaseRefused):
+    """What is in the tables breaks what is promised, and a migration that rests on it was taken back."""
 
 
 class UnsafeDatabase(DatabaseRefused):

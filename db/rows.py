@@ -1,24 +1,15 @@
 """Records as rows, and rows as records: for each table its columns with their types, and the two directions."""
 
 from collections.abc import Mapping
-from datetime import UTC
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter
 
 from db.tables import of_organizations as tables
 from db.tables.base import column_types
-from domain.state import (
-    Account,
-    Balance,
-    Binding,
-    FanOut,
-    Organization,
-    PaymentProfile,
-    PendingBinding,
-    Project,
-)
+from domain.state import Account, Balance, FanOut, Organization, PaymentProfile, PendingBinding
 from schemas.policy import STORED
 
 R = TypeVar("R")
@@ -26,9 +17,18 @@ R = TypeVar("R")
 ORGANIZATION_TYPES = column_types(tables.organizations)
 ACCOUNT_TYPES = column_types(tables.accounts)
 PROJECT_TYPES = column_types(tables.projects)
+BINDING_TYPES = column_types(tables.bindings)
 PROFILE_TYPES = column_types(tables.payment_profiles)
 PENDING_TYPES = column_types(tables.pending_bindings)
 FAN_OUT_TYPES = column_types(tables.fan_outs)
+
+REPORTED_COLUMNS = ("organization", "project", "state", "version", "uid", "display_name")
+"""What is written of a project: who pays for it the database itself takes from its bindings."""
+
+reported_row = attrgetter(*REPORTED_COLUMNS)
+"""Return a project as a row of these columns."""
+binding_row = attrgetter(*BINDING_TYPES)
+"""Return a binding as a whole row."""
 
 
 def columns(types: Mapping[str, str]) -> str:
@@ -44,7 +44,6 @@ class Mapped(Generic[R]):
         self._kind = kind
         self._names = [name for name in types if name in hints]
         self._json = {name: TypeAdapter[Any](hints[name]) for name in self._names if types[name] == "jsonb"}
-        self._instants = [name for name in self._names if types[name].startswith("timestamp")]
         self._enums = {
             name: hints[name]
             for name in self._names
@@ -67,9 +66,6 @@ class Mapped(Generic[R]):
                 members[name] = adapter.validate_json(members[name], context=STORED)
         for name, enum in self._enums.items():
             members[name] = enum(members[name])
-        for name in self._instants:
-            # asyncpg takes the calendar's first and last instant for infinite ones, and returns these without a zone.
-            members[name] = members[name] and members[name].replace(tzinfo=UTC)
         return self._kind(**members, **more)
 
 
@@ -97,7 +93,6 @@ def account_of(row: Mapping[str, Any]) -> Account:
     reported = {name: row[column] for column, name in _BALANCES.items()}
     if reported["as_of"] is None:
         return _ACCOUNTS.record(row, balance=None)
-    reported["as_of"] = reported["as_of"].replace(tzinfo=UTC)
     return _ACCOUNTS.record(row, balance=Balance(**reported))
 
 
@@ -106,59 +101,3 @@ def pending_row(pending: PendingBinding) -> dict[str, Any]:
     # Keep unset members unset: expectedAccount means something when it is null.
     command = pending.command.model_dump_json(exclude_unset=True)
     return _PENDING.row(pending, account=pending.command.account, command=command)
-
-
-def project_row(project: Project) -> tuple[Any, ...]:
-    """Return a project as a whole row, in the order of the table's columns."""
-    return (
-        project.organization,
-        project.project,
-        project.state,
-        project.version,
-        project.uid,
-        project.display_name,
-        project.bindings,
-        project.sequence,
-        project.last_ended_at,
-    )
-
-
-def binding_row(binding: Binding) -> tuple[Any, ...]:
-    """Return a binding as a whole row, in the order of the table's columns."""
-    return (
-        binding.organization,
-        binding.project,
-        binding.number,
-        binding.account,
-        binding.established_at,
-        binding.ended_at,
-        binding.released,
-        binding.previous_ended_at,
-    )
-
-
-def project_and_binding_of(row: Mapping[str, Any]) -> list[Project | Binding]:
-    """Return a project, and the binding that pays for it, if any, from a row that holds both."""
-    organization, project = row["organization"], row["project"]
-    known = Project(
-        organization=organization,
-        project=project,
-        state=row["state"],
-        version=row["version"],
-        uid=row["uid"],
-        display_name=row["display_name"],
-        bindings=row["bindings"],
-        sequence=row["sequence"],
-        last_ended_at=row["last_ended_at"],
-    )
-    if row["number"] is None:
-        return [known]
-    active = Binding(
-        organization=organization,
-        project=project,
-        number=row["number"],
-        account=row["account"],
-        established_at=row["established_at"],
-        previous_ended_at=row["previous_ended_at"],
-    )
-    return [known, active]

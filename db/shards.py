@@ -35,10 +35,10 @@ def shard_of(boundary: str, shards: int) -> int:
 
 
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:
-    """Lock shards in rising order until the transaction ends; give their heads and the instant after the last lock.
+    """Lock shards in rising order until the transaction ends; return their heads and the instant after the last lock.
 
-    The instant is read after each lock was got, not at the start of the transaction or the statement, and is later than
-    any that was given out in these shards before, even when the server's clock has stepped back.
+    The instant is read once every lock is held, not when the transaction or the statement began, and is later than any
+    that was given out in these shards before, even if the server's clock has stepped back.
     """
     locked = await fetch(connection, _LOCK, shards=sorted(shards))
     return {row["shard"]: _head(row) for row in locked}, max(row["instant"] for row in locked)

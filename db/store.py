@@ -12,23 +12,28 @@ from db.dead_letters import about_dead_letter
 from db.engine import driver, fetch
 from db.rows import (
     ACCOUNT_TYPES,
+    BINDING_TYPES,
     FAN_OUT_TYPES,
     ORGANIZATION_TYPES,
     PENDING_TYPES,
     PROFILE_TYPES,
     PROJECT_TYPES,
+    REPORTED_COLUMNS,
     account_row,
     binding_row,
     fan_out_row,
     organization_row,
     pending_row,
     profile_row,
-    project_row,
+    reported_row,
 )
 from db.sealing import KeyEncryption, Sealed, seal
+from db.tables import of_organizations, of_records
+from db.tables.base import column_types
 from domain.book import Book
 from domain.dead_letters import Dead
 from domain.messages import Claim
+from domain.state import Key
 from schemas.records import DeadLetterReason, Record
 
 
@@ -39,7 +44,9 @@ async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) ->
     await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
     await _store_projects(connection, book)
     await _over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
-    await _store_bindings(connection, book)
+    # After the projects and accounts that they name: the database checks that, and moves the heads of the projects.
+    await _copy(connection, "bindings", tuple(BINDING_TYPES), list(map(binding_row, changed.bindings)))
+    await _over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
     await _copy(connection, "retired_uids", ("organization", "project", "uid"), retired)
     phases = [tuple(getattr(entered, column) for column in _PHASE_COLUMNS) for entered in changed.phases]
@@ -90,18 +97,21 @@ async def store_dead_letters(
 
 
 async def _store_projects(connection: AsyncConnection, book: Book) -> None:
-    known = [project_row(one) for key, one in book.changed.projects.items() if key in book.known_projects]
-    new = [project_row(one) for key, one in book.changed.projects.items() if key not in book.known_projects]
-    if known:
-        await fetch(connection, _UPDATE_PROJECTS, changed=known)
-    await _copy(connection, "projects", tuple(PROJECT_TYPES), new)
+    """Write what is newly reported of projects; most changes are of who pays, which follows from the bindings."""
+    new, reported = [], []
+    for key, project in book.changed.projects.items():
+        known = book.known_projects.get(key)
+        if known is None:
+            new.append(reported_row(project))
+        elif known.reported != project.reported:
+            reported.append({name: getattr(project, name) for name in REPORTED_COLUMNS})
+    await _over(connection, _UPDATE_PROJECTS, reported)
+    await _copy(connection, "projects", REPORTED_COLUMNS, new)
 
 
-async def _store_bindings(connection: AsyncConnection, book: Book) -> None:
-    ended = [binding_row(one) for key, one in book.changed.bindings.items() if key in book.known_bindings]
-    begun = [binding_row(one) for key, one in book.changed.bindings.items() if key not in book.known_bindings]
-    if ended or begun:
-        await fetch(connection, _STORE_BINDINGS, ended=ended, begun=begun)
+def _former_payer_row(former: tuple[Key, datetime]) -> dict[str, Any]:
+    (organization, account), instant = former
+    return {"organization": organization, "account": account, "last_ended_at": instant}
 
 
 def _done(changed: Mapping[tuple[str, str, int], object], name: str) -> list[dict[str, Any]]:
@@ -166,11 +176,8 @@ def _delete(table: str, types: Mapping[str, str]) -> TextClause:
     return text(f"DELETE FROM {table} WHERE ({names}) IN (SELECT * FROM unnest({_arrays(types)}))")
 
 
-_CLAIM_COLUMNS = ("organization", "source", "command_id", "fingerprint", "shard", "position")
-_PHASE_COLUMNS = (
-    "organization", "account", "number", "previous_phase", "phase", "reason", "message", "by", "caused_by",
-    "entered_at",
-)  # fmt: skip
+_CLAIM_COLUMNS = tuple(column_types(of_records.inbox))
+_PHASE_COLUMNS = tuple(column_types(of_organizations.account_phases))
 _DEAD_COLUMNS = (
     "topic", "partition", "offset", "timestamp", "reason", "detail", "key", "header_names", "header_values", "value",
     "key_id", "wrapped_key", "sealed", "recorded_at",
@@ -187,6 +194,9 @@ _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPE
 _UPSERT_PROFILES = _upsert("payment_profiles", ("organization", "payment_profile"), PROFILE_TYPES)
 _UPSERT_PENDING = _upsert("pending_bindings", ("organization", "project", "number"), PENDING_TYPES)
 _UPSERT_FAN_OUTS = _upsert("fan_outs", ("organization", "account", "number"), FAN_OUT_TYPES)
+_UPSERT_FORMER_PAYERS = _upsert(
+    "former_payers", ("organization", "account"), column_types(of_organizations.former_payers)
+)
 _DELETE_PENDING = _delete("pending_bindings", {"organization": "text", "project": "text", "number": "bigint"})
 _DELETE_FAN_OUTS = _delete("fan_outs", {"organization": "text", "account": "text", "number": "integer"})
 _MOVE_CLAIMS = text(
@@ -196,24 +206,11 @@ _MOVE_CLAIMS = text(
     WHERE (inbox.organization, inbox.source, inbox.command_id) = (final.organization, final.source, final.command_id)
     """
 )
-# Whole rows in one array each: asyncpg looks at every element of an array, and a row is one.
 _UPDATE_PROJECTS = text(
     f"""
-    UPDATE projects SET {", ".join(f"{name} = changed.{name}" for name in list(PROJECT_TYPES)[2:])}
-    FROM unnest(CAST(:changed AS projects[])) AS changed
+    UPDATE projects SET {", ".join(f"{name} = changed.{name}" for name in REPORTED_COLUMNS[2:])}
+    FROM unnest({_arrays({name: PROJECT_TYPES[name] for name in REPORTED_COLUMNS})})
+        AS changed({", ".join(REPORTED_COLUMNS)})
     WHERE projects.organization = changed.organization AND projects.project = changed.project
-    """
-)
-_STORE_BINDINGS = text(  # one statement, after which payers must touch; the old payer ends before the new one begins
-    """
-    WITH ended AS (
-        UPDATE bindings SET ended_at = ending.ended_at, released = ending.released
-        FROM unnest(CAST(:ended AS bindings[])) AS ending
-        WHERE (bindings.organization, bindings.project, bindings.number)
-            = (ending.organization, ending.project, ending.number)
-        RETURNING bindings.number
-    )
-    INSERT INTO bindings
-    SELECT * FROM unnest(CAST(:begun AS bindings[])) WHERE (SELECT count(*) FROM ended) >= 0
     """
 )

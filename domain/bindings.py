@@ -1,6 +1,5 @@
 """Who pays for a project (docs/contract.md section 5, binding rules): binding, superseding, releasing, transferring."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from domain.book import Book
@@ -19,38 +18,37 @@ MOST_PROJECTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rebinding:
-    """What becomes of a project's payer: the project's new record, its bindings (the new one last), and the event."""
+    """What becomes of a project's payer: the change, the project's new record, and the event."""
 
+    binding: Binding
     project: Project
-    bindings: tuple[Binding, ...]
     event: Outgoing
 
     @property
     def changes(self) -> tuple[Change, ...]:
         """The records to keep."""
-        return (self.project, *self.bindings)
+        return (self.binding, self.project)
 
 
 def bind_project(command: BindProject, book: Book, context: Context) -> Decision:
     """Make an account the payer of a project now, superseding the one that pays."""
     account = book.account(command.organization, command.account)
     project = book.project(command.organization, command.project)
-    active = book.active_binding(command.organization, command.project)
-    broken = [*paying_account(account), *_active_project(project), *_expected_payer(command, project, active)]
+    broken = [*paying_account(account), *_active_project(project), *_expected_payer(command, project)]
     if broken or account is None or project is None:
         return rejected(broken, account=command.account, project=command.project)
-    if active is not None and active.account == account.account:
+    if project.account == account.account:
         return Decision(
-            Outcome.UNCHANGED, account=command.account, project=command.project, binding_id=active.binding_id
+            Outcome.UNCHANGED, account=command.account, project=command.project, binding_id=project.binding_id
         )
-    rebinding = bind(project, account, active, context, context.clock.next(), command.reason)
+    rebinding = bind(project, account, context, context.clock.next(), command.reason)
     return Decision(
         Outcome.APPLIED,
         changes=rebinding.changes,
         events=(rebinding.event,),
         account=command.account,
         project=command.project,
-        binding_id=rebinding.bindings[-1].binding_id,
+        binding_id=rebinding.binding.binding_id,
     )
 
 
@@ -93,58 +91,56 @@ def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> D
 
 
 def bind(
-    project: Project,
-    account: Account,
-    active: Binding | None,
-    context: Context,
-    instant: datetime,
-    reason: str | None = None,
+    project: Project, account: Account, context: Context, instant: datetime, reason: str | None = None
 ) -> Rebinding:
-    """Begin a binding at an instant; the active one ends at that very instant."""
-    number = project.bindings + 1
-    binding = Binding(
-        organization=project.organization,
-        project=project.project,
-        number=number,
-        account=account.account,
-        established_at=instant,
-        previous_ended_at=instant if active else project.last_ended_at,
-    )
+    """Begin a binding at an instant; the one that pays until now ends at that very instant."""
+    binding = _next_binding(project, account.account, instant)
     current = CurrentBinding(
         binding_id=binding.binding_id,
-        account=binding.account,
+        account=account.account,
         established_at=instant,
         currency_code=account.currency_code,
         payment_terms=account.payment_terms,
     )
-    ended = active.ended(instant) if active else None
-    changed = project.bound(number)
     event = BindingChanged(
         organization=project.organization,
         project=project.project,
-        change="Superseded" if active else "Bound",
+        change="Bound" if project.account is None else "Superseded",
         current=current,
-        previous=_previous(ended, instant),
+        previous=_previous(project, instant),
         cause=context.cause(reason),
     )
-    bindings = (ended, binding) if ended else (binding,)
-    return Rebinding(changed, bindings, context.outgoing(event, project.key, instant, changed.sequence))
+    return _rebinding(project, binding, event, context)
 
 
-def release(project: Project, active: Binding, context: Context, reason: str) -> Rebinding:
-    """End the active binding without a successor, because the project is gone."""
+def release(project: Project, context: Context, reason: str) -> Rebinding:
+    """End the binding that pays without a successor, because the project is gone."""
     instant = context.clock.next()
-    ended = active.ended(instant, released=True)
-    changed = replace(project, sequence=project.sequence + 1, last_ended_at=instant)
+    binding = _next_binding(project, None, instant)
     event = BindingChanged(
         organization=project.organization,
         project=project.project,
         change="Released",
         current=None,
-        previous=_previous(ended, instant),
+        previous=_previous(project, instant),
         cause=context.cause(reason),
     )
-    return Rebinding(changed, (ended,), context.outgoing(event, project.key, instant, changed.sequence))
+    return _rebinding(project, binding, event, context)
+
+
+def _next_binding(project: Project, account: str | None, instant: datetime) -> Binding:
+    return Binding(
+        organization=project.organization,
+        project=project.project,
+        number=project.number + 1,
+        account=account,
+        from_instant=instant,
+    )
+
+
+def _rebinding(project: Project, binding: Binding, event: BindingChanged, context: Context) -> Rebinding:
+    outgoing = context.outgoing(event, project.key, binding.from_instant, binding.number)
+    return Rebinding(binding, project.after(binding), outgoing)
 
 
 def _active_project(project: Project | None) -> list[Violation]:
@@ -157,13 +153,12 @@ def _active_project(project: Project | None) -> list[Violation]:
     return []
 
 
-def _expected_payer(command: BindProject, project: Project | None, active: Binding | None) -> list[Violation]:
+def _expected_payer(command: BindProject, project: Project | None) -> list[Violation]:
     if not command.expects_payer or project is None or project.state == "Deleted":
         return []
-    payer = active.account if active else None
-    if command.expected_account == payer:
+    if command.expected_account == project.account:
         return []
-    message = f"the current payer is {payer}" if payer else "the project has no payer"
+    message = f"the current payer is {project.account}" if project.account else "the project has no payer"
     return [violation(Reason.PRECONDITION_FAILED, _shortened(message), field="/expectedAccount")]
 
 
@@ -189,23 +184,26 @@ def _transferable(command: TransferProjects, source: Account | None, book: Book)
 
 
 def _is_paid_by(account: Account, project: str, book: Book) -> bool:
-    active = book.active_binding(account.organization, project)
-    return active is not None and active.account == account.account
+    known = book.project(account.organization, project)
+    return known is not None and known.account == account.account
 
 
 def _moved(
     command: TransferProjects, name: str, target: Account, book: Book, context: Context, instant: datetime
 ) -> Rebinding:
     project = book.project(command.organization, name)
-    active = book.active_binding(command.organization, name)
-    if project is None or active is None:
+    if project is None or project.account is None:
         raise LookupError(f"a bound project is not loaded: {command.organization}/{name}")
-    return bind(project, target, active, context, instant, command.reason)
+    return bind(project, target, context, instant, command.reason)
 
 
-def _previous(ended: Binding | None, instant: datetime) -> PreviousBinding | None:
-    if ended is None:
+def _previous(project: Project, instant: datetime) -> PreviousBinding | None:
+    """Return the binding that pays until an instant."""
+    if project.account is None or project.binding_id is None or project.payer_since is None:
         return None
     return PreviousBinding(
-        binding_id=ended.binding_id, account=ended.account, established_at=ended.established_at, ended_at=instant
+        binding_id=project.binding_id,
+        account=project.account,
+        established_at=project.payer_since,
+        ended_at=instant,
     )

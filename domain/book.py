@@ -49,20 +49,20 @@ class BoundProjects:
     first: list[str] = field(default_factory=list)
     last_ended_at: datetime | None = None
 
-    def begin(self, binding: Binding) -> None:
+    def begin(self, project: str) -> None:
         """Count one more; it stands among the first if its name does."""
         # An account that was not looked up is counted from zero, maybe below; nobody may ask for it.
         is_complete = len(self.first) >= self.count
         self.count += 1
-        if is_complete or (self.first and binding.project < self.first[-1]):
-            insort(self.first, binding.project)
+        if is_complete or (self.first and project < self.first[-1]):
+            insort(self.first, project)
 
-    def end(self, binding: Binding) -> None:
-        """Count one less."""
+    def end(self, project: str, instant: datetime) -> None:
+        """Count one less, whose binding ended at an instant."""
         self.count -= 1
-        self.last_ended_at = binding.ended_at
-        place = bisect_left(self.first, binding.project)
-        if place < len(self.first) and self.first[place] == binding.project:
+        self.last_ended_at = instant
+        place = bisect_left(self.first, project)
+        if place < len(self.first) and self.first[place] == project:
             del self.first[place]
 
     def lowest(self, most: int) -> list[str]:
@@ -79,7 +79,10 @@ class BoundProjects:
 
 @dataclass(slots=True)
 class Changed:
-    """What a batch changed, by key and in its last state; and what is over."""
+    """What a batch changed, by key and in its last state; and what is over.
+
+    `former_payers` are accounts of which bindings ended, and when the last of these did.
+    """
 
     organizations: dict[str, Organization] = field(default_factory=dict)
     accounts: dict[Key, Account] = field(default_factory=dict)
@@ -88,7 +91,8 @@ class Changed:
     projects: dict[Key, Project] = field(default_factory=dict)
     retired_uids: list[RetiredUid] = field(default_factory=list)
     payment_profiles: dict[Key, PaymentProfile] = field(default_factory=dict)
-    bindings: dict[tuple[str, str, int], Binding] = field(default_factory=dict)
+    bindings: list[Binding] = field(default_factory=list)
+    former_payers: dict[Key, datetime] = field(default_factory=dict)
     pending: dict[tuple[str, str, int], PendingBinding | None] = field(default_factory=dict)
     fan_outs: dict[tuple[str, str, int], FanOut | None] = field(default_factory=dict)
 
@@ -97,14 +101,13 @@ class Book:
     """What is known. `look_up` and `load…` fill it with what the database holds, `apply` changes it, the rest reads it.
 
     What was looked up and not loaded is absent; asking for anything else raises NotLoaded. `changed` is what is to be
-    written after the batch; `known_bindings` and `known_projects` need not be inserted. `told_at_once` counts the
+    written after the batch; `known_projects` are the projects as they were before it. `told_at_once` counts the
     notices that were given in the transactions of their causes.
     """
 
     def __init__(self) -> None:
         self.changed = Changed()
-        self.known_bindings: set[tuple[str, str, int]] = set()
-        self.known_projects: set[Key] = set()
+        self.known_projects: dict[Key, Project] = {}
         self.told_at_once = 0
         self._organizations: dict[str, Organization | None] = {}
         self._accounts: dict[Key, Account | None] = {}
@@ -114,7 +117,6 @@ class Book:
         self._profiles: dict[Key, PaymentProfile | None] = {}
         self._reported: set[Key] = set()
         self._attached: defaultdict[Key, set[str]] = defaultdict(set)
-        self._active: dict[Key, Binding] = {}
         self._turning: set[Key] = set()
         self._emptied: set[Key] = set()
         self._bound: defaultdict[Key, BoundProjects] = defaultdict(BoundProjects)
@@ -138,7 +140,7 @@ class Book:
     ) -> None:
         """Note which keys are looked up (as in Needs), whether or not anything is found under them.
 
-        With an organization its fan-outs, with a project its active and pending bindings, with a `turning` account the
+        With an organization its fan-outs, with a project its pending bindings, with a `turning` account the
         projects that it pays for and those that wait for it, with an `emptied` one the former alone, and with a
         `reported_profiles` one the accounts that it is attached to.
         """
@@ -153,15 +155,12 @@ class Book:
         self._reported |= reported_profiles
 
     def load(self, records: Iterable[Kept]) -> None:
-        """Add what the database holds; a binding is an active one."""
+        """Add what the database holds."""
         for record in records:
-            if isinstance(record, Binding):
-                self._active[record.organization, record.project] = record
-                self.known_bindings.add((record.organization, record.project, record.number))
-                continue
             if isinstance(record, Project):
-                self.known_projects.add(record.key)
-            self._put(record)
+                self.known_projects[record.key] = self._projects[record.key] = record
+            else:
+                self._put(record)
 
     def load_bound(self, account: Key, bound: BoundProjects) -> None:
         """Add the projects that an account pays for."""
@@ -195,14 +194,6 @@ class Book:
         if payment_profile is None:
             return None
         return _found(self._profiles, (organization, payment_profile), "payment profile")
-
-    def active_binding(self, organization: str, project: str) -> Binding | None:
-        """Return the binding that pays for a project now."""
-        key = (organization, project)
-        active = self._active.get(key)
-        if active is None and key not in self._projects:
-            raise NotLoaded("payer of project", key)
-        return active
 
     def bound_projects(self, account: Account) -> BoundProjects:
         """Return the projects that an account pays for now."""
@@ -268,9 +259,10 @@ class Book:
         return [pending[number] for number in sorted(pending)]
 
     def about_project(self, project: Key) -> tuple[Kept, ...]:
-        """Return all records of a project: itself, its active binding, its pending ones."""
-        known = self._projects.get(project), self._active.get(project)
-        return (*(one for one in known if one is not None), *self._pending.get(project, {}).values())
+        """Return all records of a project: itself and its pending bindings."""
+        known = self._projects.get(project)
+        pending = self._pending.get(project, {}).values()
+        return (*pending,) if known is None else (known, *pending)
 
     def about_account(self, account: Key) -> tuple[Kept, ...]:
         """Return an account's record, if it exists."""
@@ -301,7 +293,7 @@ class Book:
             case Project():
                 changed.projects[change.key] = change
             case Binding():
-                changed.bindings[change.organization, change.project, change.number] = change
+                changed.bindings.append(change)
             case Organization():
                 changed.organizations[change.organization] = change
             case Account():
@@ -335,16 +327,14 @@ class Book:
                 self._put_account(record)
             case AccountContact():
                 self._contacts[record.key] = record.contact
-            case PhaseEntered():
+            case Binding() | PhaseEntered():
                 pass
             case Project():
-                self._projects[record.key] = record
+                self._put_project(record)
             case RetiredUid():
                 self._retired[record.organization, record.project, record.uid] = True
             case PaymentProfile():
                 self._profiles[record.key] = record
-            case Binding():
-                self._put_binding(record)
             case PendingBinding():
                 self._put_pending(record)
             case FanOut():
@@ -375,14 +365,17 @@ class Book:
         else:
             waiting.discard(pending.key)
 
-    def _put_binding(self, binding: Binding) -> None:
-        project, account = (binding.organization, binding.project), (binding.organization, binding.account)
-        if binding.ended_at is None:
-            self._active[project] = binding
-            self._bound[account].begin(binding)
-        else:
-            self._active.pop(project, None)
-            self._bound[account].end(binding)
+    def _put_project(self, project: Project) -> None:
+        before = self._projects.get(project.key)
+        self._projects[project.key] = project
+        if project.payer_since is None or (before is not None and before.number == project.number):
+            return
+        if before is not None and before.account is not None:
+            payer = (project.organization, before.account)
+            self._bound[payer].end(project.project, project.payer_since)
+            self.changed.former_payers[payer] = project.payer_since
+        if project.account is not None:
+            self._bound[project.organization, project.account].begin(project.project)
 
 
 def _look_up(known: dict[K, V], keys: AbstractSet[K], absent: V) -> None:

@@ -29,11 +29,11 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
     """Take in what is reported of a project. None when stale; raises Unanswerable (VersionConflict)."""
     known = book.project(fact.organization, fact.project)
     if known is None:
-        return _reported(_new_project(fact), None, book, context)
+        return _reported(_new_project(fact), None, context)
     if fact.uid is not None and book.is_retired(fact.organization, fact.project, fact.uid):
         return None
     if fact.uid is not None and known.uid is not None and fact.uid != known.uid:
-        return _succeeds(fact, known, known.uid, book, context)
+        return _succeeds(fact, known, known.uid, context)
     if _is_stale(fact.version, known.version, is_same=_content(fact, known) == _content(known, known)):
         return None
     reported = replace(
@@ -43,7 +43,7 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
         version=fact.version,
         display_name=fact.display_name,
     )
-    return _reported(reported, known, book, context)
+    return _reported(reported, known, context)
 
 
 def payment_profile_changed(fact: PaymentProfileChanged, book: Book, context: Context) -> Learned | None:
@@ -122,12 +122,12 @@ def _new_project(fact: ProjectChanged) -> Project:
     )
 
 
-def _succeeds(fact: ProjectChanged, known: Project, uid: str, book: Book, context: Context) -> Learned | None:
+def _succeeds(fact: ProjectChanged, known: Project, uid: str, context: Context) -> Learned | None:
     """Another project under the old name: the one before is deleted by it, and its uid never comes back."""
     if fact.state == "Deleted" and known.state != "Deleted":
         return None
     retired = RetiredUid(organization=known.organization, project=known.project, uid=uid)
-    ended = _reported(replace(known, state="Deleted"), known, book, context)
+    ended = _reported(replace(known, state="Deleted"), known, context)
     predecessor = next(change for change in reversed(ended.changes) if isinstance(change, Project))
     successor = replace(
         predecessor, state=fact.state, version=fact.version, uid=fact.uid, display_name=fact.display_name
@@ -140,13 +140,12 @@ def _succeeds(fact: ProjectChanged, known: Project, uid: str, book: Book, contex
     )
 
 
-def _reported(project: Project, known: Project | None, book: Book, context: Context) -> Learned:
+def _reported(project: Project, known: Project | None, context: Context) -> Learned:
     """Store the report; a deletion releases the payer."""
-    active = book.active_binding(project.organization, project.project)
     if project.state == "Deleted":
-        if active is None:
+        if project.account is None:
             return Learned((project,), gone=True)
-        released = release(project, active, context, "ProjectDeleted")
+        released = release(project, context, "ProjectDeleted")
         return Learned(released.changes, (released.event,), gone=True)
     becomes_active = project.state == "Active" and (known is None or known.state != "Active")
-    return Learned((project,), newly_active=project if becomes_active and active is None else None)
+    return Learned((project,), newly_active=project if becomes_active and project.account is None else None)

@@ -177,7 +177,7 @@ class _Batch:
         # What waits for the project is judged first, then the default account.
         self._serve_affected(learned.changes)
         newly_active = learned.newly_active
-        if newly_active is not None and self._book.active_binding(*newly_active.key) is None:
+        if newly_active is not None:
             self._find_payer(newly_active.key, context)
 
     def _find_payer(self, key: Key, context: Context) -> None:
@@ -186,13 +186,13 @@ class _Batch:
         project = book.project(*key)
         name = book.default_account(key[0])
         account = None if name is None else book.account(key[0], name)
-        if project is None:
+        if project is None or project.account is not None:
             return
         if account is None or account.phase is not Phase.READY or account.closure is not None:
             self.folded.outgoing.append(payer_missing(project, self._clock.next(), context))
             return
         by_default = replace(context, origin=replace(context.origin, sender=DEFAULT_ACCOUNT_SENDER))
-        rebinding = bind(project, account, None, by_default, self._clock.next())
+        rebinding = bind(project, account, by_default, self._clock.next())
         self._apply(rebinding.changes, (rebinding.event,))
         self._serve_affected(rebinding.changes)
 
@@ -202,7 +202,7 @@ class _Batch:
         called_off: list[PendingBinding] = []
         for change in decision.changes:
             match change:
-                case Binding(ended_at=None) | PendingBinding(kind="Scheduled"):
+                case Binding() | PendingBinding(kind="Scheduled"):
                     projects.append((change.organization, change.project))
                 case Done(record=PendingBinding() as pending):
                     called_off.append(pending)
@@ -220,8 +220,9 @@ class _Batch:
     def _apply(self, changes: Iterable[Change], events: Iterable[Outgoing]) -> None:
         listed, published = tuple(changes), tuple(events)
         for change in listed:
-            if isinstance(change, Binding) and change.ended_at is not None:
-                self.folded.outgoing.extend(tell_before_leaving(change, self._book))
+            if isinstance(change, Binding):
+                project = self._book.project(change.organization, change.project)
+                self.folded.outgoing.extend(tell_before_leaving(project, self._book))
         self._book.apply(listed)
         self._book.told_at_once += sum(isinstance(one.event, ProjectBillingNotice) for one in published)
         self.folded.outgoing.extend(published)

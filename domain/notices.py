@@ -7,7 +7,7 @@ from datetime import datetime
 from domain.book import Book
 from domain.decision import Context, outgoing_of
 from domain.phase import Turn
-from domain.state import Binding, Change, Done, FanOut, Project
+from domain.state import Change, Done, FanOut, Project
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
@@ -66,16 +66,18 @@ def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool) -> Told:
     return Told((change,), _notices(fan_out, page))
 
 
-def tell_before_leaving(ended: Binding, book: Book) -> list[Outgoing]:
-    """Tell a project whose binding ends what the account's unfinished fan-outs have yet to tell it.
+def tell_before_leaving(project: Project | None, book: Book) -> list[Outgoing]:
+    """Tell a project whose payer is about to change what its payer's unfinished fan-outs have yet to tell it.
 
     Otherwise it would miss the notice, being no longer bound, or get it out of order.
     """
+    if project is None or project.account is None or project.payer_since is None:
+        return []
     return [
         notice
-        for fan_out in book.fan_outs((ended.organization, ended.account))
-        if ended.project > fan_out.told and ended.established_at <= fan_out.instant
-        for notice in _notices(fan_out, [ended.project])
+        for fan_out in book.fan_outs((project.organization, project.account))
+        if project.project > fan_out.told and project.payer_since <= fan_out.instant
+        for notice in _notices(fan_out, [project.project])
     ]
 
 

@@ -3,10 +3,7 @@
 from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
-from hashlib import sha1
 from typing import Literal
-from uuid import NAMESPACE_URL
 
 from schemas.commands import BindProject
 from schemas.contact import Contact
@@ -99,9 +96,9 @@ class PhaseEntered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project as last reported. `bindings` counts those it had, `sequence` its binding events.
+    """A project as last reported, and who pays for it now: `account`, or nobody, since `payer_since`.
 
-    `last_ended_at` is the end of its last binding while it has none active.
+    `number` counts the changes of its payer. For `legacy_id` see Binding.
     """
 
     organization: str
@@ -110,12 +107,13 @@ class Project:
     version: int
     uid: str | None = None
     display_name: str | None = None
-    bindings: int = 0
-    sequence: int = 0
-    last_ended_at: datetime | None = None
+    number: int = 0
+    account: str | None = None
+    payer_since: datetime | None = None
+    legacy_id: str | None = None
 
-    def bound(self, number: int) -> "Project":
-        """Return the project with one binding event more, by which its binding of this number began."""
+    def after(self, binding: "Binding") -> "Project":
+        """Return the project after a change of its payer."""
         return Project(
             organization=self.organization,
             project=self.project,
@@ -123,14 +121,26 @@ class Project:
             version=self.version,
             uid=self.uid,
             display_name=self.display_name,
-            bindings=number,
-            sequence=self.sequence + 1,
+            number=binding.number,
+            account=binding.account,
+            payer_since=binding.from_instant,
+            legacy_id=binding.legacy_id,
         )
 
     @property
     def key(self) -> Key:
         """The organization and the project's name."""
         return (self.organization, self.project)
+
+    @property
+    def reported(self) -> tuple[str, int, str | None, str | None]:
+        """What facts say of the project; the rest follows from its bindings."""
+        return (self.state, self.version, self.uid, self.display_name)
+
+    @property
+    def binding_id(self) -> str | None:
+        """The id of the binding that pays now; None where nobody does."""
+        return None if self.account is None else self.legacy_id or _binding_id(self, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,38 +188,23 @@ class PaymentProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """Who pays for a project in `[established_at, ended_at)`.
+    """A change of a project's payer: from `from_instant` on `account` pays, or nobody, until the next number begins.
 
-    `number` counts the project's bindings from 1. `previous_ended_at` is the end of the one before; a binding that is
-    `released` ended without a successor taking over at that instant.
+    `number` counts the project's changes from 1, and is the `sequence` of the event that told of this one. `legacy_id`
+    is the id under which a binding was published that is older than migration 0008.
     """
 
     organization: str
     project: str
     number: int
-    account: str
-    established_at: datetime
-    previous_ended_at: datetime | None
-    ended_at: datetime | None = None
-    released: bool = False
-
-    def ended(self, instant: datetime, *, released: bool = False) -> "Binding":
-        """Return the binding with its end."""
-        return Binding(
-            organization=self.organization,
-            project=self.project,
-            number=self.number,
-            account=self.account,
-            established_at=self.established_at,
-            previous_ended_at=self.previous_ended_at,
-            ended_at=instant,
-            released=released,
-        )
+    account: str | None
+    from_instant: datetime
+    legacy_id: str | None = None
 
     @property
     def binding_id(self) -> str:
-        """The binding's id: the same for the same binding, and used by no other."""
-        return _uuid5(f"whopays:{self.organization}/{self.project}/{self.number}")
+        """The binding's id: the same for the same binding, and used by no other. Names hold no slash."""
+        return self.legacy_id or _binding_id(self, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,11 +266,5 @@ Kept = (
 Change = Kept | PhaseEntered | Done
 
 
-@lru_cache(maxsize=4096)
-def _uuid5(name: str) -> str:
-    """Return what `uuid.uuid5(NAMESPACE_URL, name)` gives (RFC 9562 section 5.5), in a third of its time."""
-    sign = sha1(NAMESPACE_URL.bytes + name.encode(), usedforsecurity=False).hexdigest()
-    return f"{sign[:8]}-{sign[8:12]}-5{sign[13:16]}-{_VARIANT[sign[16]]}{sign[17:20]}-{sign[20:32]}"
-
-
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+def _binding_id(of: Project | Binding, number: int) -> str:
+    return f"{of.organization}/{of.project}/{number}"

@@ -22,8 +22,8 @@ from workers.runtime.settings import Settings
 
 _MICROSECOND = timedelta(microseconds=1)
 
-Involved = tuple[Project | None, Account | None, Binding | None, Claim | None]
-"""A command's project, the account that is to pay for it, the binding that is active, and who took the id before."""
+Involved = tuple[Project | None, Account | None, Claim | None]
+"""A command's project, the account that is to pay for it, and who took the id before."""
 
 
 class Answering:
@@ -48,16 +48,16 @@ class Answering:
         """
         message = read_command(record, self._settings.max_value_bytes, self._policy)
         async with self._sessions.begin() as session:
-            project, account, active, claimed = await _involved(message, session)
+            project, account, claimed = await _involved(message, session)
             book, needs = Book(), needs_of([message])
             book.look_up(organizations=needs.boundaries, projects=needs.projects, accounts=needs.accounts)
-            book.load(row.record() for row in (project, account, active) if row is not None)
+            book.load(row.record() for row in (project, account) if row is not None)
             identity = (message.organization, message.event.source, message.event.id)
             answered = Answered({} if claimed is None else {identity: claimed.fingerprint})
-            folded = fold([message], book, answered, self._policy, Clock(_now_after(active)))
+            folded = fold([message], book, answered, self._policy, Clock(_now_after(project)))
             if not folded.outgoing:
                 return
-            await _store(book.changed, project, active, session)
+            _store(book.changed, project, session)
             session.add_all(Claim.of(claim) for claim in folded.claims.values())
             await session.flush()
             # A microsecond is over before the transaction is; without it the library would NOTIFY.
@@ -73,29 +73,23 @@ async def _involved(message: CommandMessage, session: AsyncSession) -> Involved:
     names = {"organization": command.organization, "project": command.project, "account": command.account}
     project = await session.scalar(_LOCK, names)
     rows = await session.execute(_REST, names | {"source": message.event.source, "command_id": message.event.id})
-    account, active, claimed = rows.one()
-    return project, account, active, claimed
+    account, claimed = rows.one()
+    return project, account, claimed
 
 
-def _now_after(active: Binding | None) -> datetime:
+def _now_after(project: Project | None) -> datetime:
     now = datetime.now(UTC)
-    return now if active is None else max(now, active.established_at + _MICROSECOND)
+    return now if project is None or project.payer_since is None else max(now, project.payer_since + _MICROSECOND)
 
 
-async def _store(changed: Changed, project: Project | None, active: Binding | None, session: AsyncSession) -> None:
-    """Take over what was decided. The active binding ends before the next begins: there is never more than one."""
+def _store(changed: Changed, project: Project | None, session: AsyncSession) -> None:
+    """Take over what was decided."""
     if changed.pending:
         raise NotImplementedError("a binding that is scheduled or waits")
     for changed_project in changed.projects.values():
         assert project is not None
         project.take(changed_project)
-    for binding in changed.bindings.values():
-        if binding.ended_at is None:
-            session.add(Binding.of(binding))
-        else:
-            assert active is not None
-            active.ended_at = binding.ended_at
-            await session.flush()
+    session.add_all(map(Binding.of, changed.bindings))
 
 
 # Statements are made once, so that SQLAlchemy need not find out each time that it has compiled them before.
@@ -105,18 +99,10 @@ _LOCK = (
     .with_for_update()
 )
 _REST = (
-    select(Account, Binding, Claim)
+    select(Account, Claim)
     .select_from(select(literal(1)).subquery())
     .outerjoin(
         Account, and_(Account.organization == bindparam("organization"), Account.account == bindparam("account"))
-    )
-    .outerjoin(
-        Binding,
-        and_(
-            Binding.organization == bindparam("organization"),
-            Binding.project == bindparam("project"),
-            Binding.ended_at.is_(None),
-        ),
     )
     .outerjoin(
         Claim,

@@ -5,7 +5,7 @@ from datetime import datetime
 from faststream_outbox import make_outbox_table
 from faststream_outbox.autovacuum import outbox_autovacuum_ddl
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, DateTime, Index, LargeBinary, MetaData, Text, make_url, text
+from sqlalchemy import BigInteger, DateTime, LargeBinary, MetaData, Text, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateSchema
@@ -30,13 +30,11 @@ _COPIES = (
     """,
     """
     INSERT INTO straightforward.projects
-    SELECT organization, project, state, version, bindings, sequence, last_ended_at
-    FROM public.projects
+    SELECT organization, project, state, version, number, account, payer_since FROM public.projects
     """,
     """
     INSERT INTO straightforward.bindings
-    SELECT organization, project, number, account, established_at, previous_ended_at, ended_at
-    FROM public.bindings WHERE ended_at IS NULL
+    SELECT organization, project, number, account, from_instant FROM public.bindings
     """,
     "ANALYZE straightforward.accounts, straightforward.projects, straightforward.bindings",
 )
@@ -82,7 +80,7 @@ class Account(Base):
 
 
 class Project(Base):
-    """A project."""
+    """A project, and who pays for it now."""
 
     __tablename__ = "projects"
 
@@ -90,9 +88,9 @@ class Project(Base):
     project: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[ProjectState] = mapped_column(Text)
     version: Mapped[int]
-    bindings: Mapped[int]
-    sequence: Mapped[int]
-    last_ended_at: Mapped[datetime | None]
+    number: Mapped[int]
+    account: Mapped[str | None]
+    payer_since: Mapped[datetime | None]
 
     def record(self) -> known.Project:
         """Return what the rules know."""
@@ -101,56 +99,38 @@ class Project(Base):
             project=self.project,
             state=self.state,
             version=self.version,
-            bindings=self.bindings,
-            sequence=self.sequence,
-            last_ended_at=self.last_ended_at,
+            number=self.number,
+            account=self.account,
+            payer_since=self.payer_since,
         )
 
     def take(self, record: known.Project) -> None:
         """Take over what a binding changes of it."""
-        self.bindings = record.bindings
-        self.sequence = record.sequence
-        self.last_ended_at = record.last_ended_at
+        self.number = record.number
+        self.account = record.account
+        self.payer_since = record.payer_since
 
 
 class Binding(Base):
-    """Who pays for a project, now or once."""
+    """A change of payer."""
 
     __tablename__ = "bindings"
-    __table_args__ = (
-        Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
-    )
 
     organization: Mapped[str] = mapped_column(primary_key=True)
     project: Mapped[str] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
-    account: Mapped[str]
-    established_at: Mapped[datetime]
-    previous_ended_at: Mapped[datetime | None]
-    ended_at: Mapped[datetime | None]
+    account: Mapped[str | None]
+    from_instant: Mapped[datetime]
 
     @classmethod
     def of(cls, record: known.Binding) -> "Binding":
-        """Return the row of a binding that has begun."""
+        """Return the row of a change."""
         return cls(
             organization=record.organization,
             project=record.project,
             number=record.number,
             account=record.account,
-            established_at=record.established_at,
-            previous_ended_at=record.previous_ended_at,
-        )
-
-    def record(self) -> known.Binding:
-        """Return what the rules know."""
-        return known.Binding(
-            organization=self.organization,
-            project=self.project,
-            number=self.number,
-            account=self.account,
-            established_at=self.established_at,
-            previous_ended_at=self.previous_ended_at,
-            ended_at=self.ended_at,
+            from_instant=record.from_instant,
         )
 
 
@@ -179,7 +159,7 @@ outbox = make_outbox_table(Base.metadata)
 
 
 async def prepare(settings: Settings) -> None:
-    """Make the tables and fill them from the installation's own: its accounts, projects and active bindings."""
+    """Make the tables and fill them from the installation's own: its accounts, projects and bindings."""
     engine = engine_of(settings, 1)
     async with engine.begin() as connection:
         await connection.execute(CreateSchema(SCHEMA))

@@ -1,6 +1,7 @@
 """`whopays migrate`: the tables of the database."""
 
 import asyncio
+from functools import partial
 
 import typer
 
@@ -34,6 +35,8 @@ async def migrate_tables(settings: Settings) -> tuple[str | None, str]:
     """Bring the configured database to this version; return the revision before and after. Raises DatabaseRefused."""
     engine = create_engine(settings.database_url, pool_size=1)
     try:
-        return await migrate_database(engine, settings.installation, settings.shards)
+        return await migrate_database(
+            engine, settings.installation, settings.shards, report=partial(typer.echo, err=True)
+        )
     finally:
         await engine.dispose()

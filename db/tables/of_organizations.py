@@ -5,7 +5,6 @@ Every key begins with the organization.
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -21,6 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from db.tables.base import INSTANT, metadata
+
+# In the order of bytes, as the rules compare names: a fan-out remembers the last name that it told.
+_NAME_IN_BYTE_ORDER = Text(collation="C")
 
 accounts = Table(
     "accounts",
@@ -135,17 +137,21 @@ projects = Table(
     "projects",
     metadata,
     Column("organization", Text, nullable=False),
-    Column("project", Text, nullable=False),
+    Column("project", _NAME_IN_BYTE_ORDER, nullable=False),
     Column("state", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("uid", Text),
     Column("display_name", Text),
-    Column("bindings", BigInteger, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("last_ended_at", INSTANT),
+    # The last of its bindings: the database itself moves these four (migration 0008), and nobody else can.
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
+    Column("account", Text),
+    Column("payer_since", INSTANT),
+    Column("legacy_id", Text),
     PrimaryKeyConstraint("organization", "project", name="projects_pkey"),
     CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
     CheckConstraint("version >= 1", name="projects_version"),
+    Index("projects_by_account", "organization", "account", "project", postgresql_where=text("account IS NOT NULL")),
+    comment="Projects as last reported, and who pays for each now: account since payer_since, or nobody.",
 )
 
 retired_uids = Table(
@@ -162,31 +168,28 @@ bindings = Table(
     "bindings",
     metadata,
     Column("organization", Text, nullable=False),
-    # In the order of bytes, as the rules compare names: a fan-out remembers the last name that it told.
-    Column("project", Text(collation="C"), nullable=False),
+    Column("project", _NAME_IN_BYTE_ORDER, nullable=False),
     Column("number", BigInteger, nullable=False),
-    Column("account", Text, nullable=False),
-    Column("established_at", INSTANT, nullable=False),
-    Column("ended_at", INSTANT),
-    Column("released", Boolean, nullable=False, server_default=text("false")),
-    Column("previous_ended_at", INSTANT),
+    Column("account", Text),
+    Column("from_instant", INSTANT, nullable=False),
+    Column("legacy_id", Text),
     PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
-    CheckConstraint("ended_at > established_at", name="bindings_interval_not_empty"),
-    CheckConstraint("NOT released OR ended_at IS NOT NULL", name="bindings_released_is_ended"),
-    CheckConstraint("(number = 1) = (previous_ended_at IS NULL)", name="bindings_first_has_no_previous"),
-    CheckConstraint("previous_ended_at <= established_at", name="bindings_follow_the_previous"),
-    # What holds between rows, triggers hold (migration 0005): each binding begins from the end of the one before it,
-    # and a superseded one has a successor from its end: no overlap and no gap outlasts a statement.
-    Index("bindings_one_payer", "organization", "project", unique=True, postgresql_where=text("ended_at IS NULL")),
-    Index(
-        "bindings_ended_by_account",
-        "organization",
-        "account",
-        "ended_at",
-        postgresql_where=text("ended_at IS NOT NULL"),
-    ),
-    Index("bindings_by_account", "organization", "account", "project", postgresql_where=text("ended_at IS NULL")),
-    comment="Who pays for a project in [established_at, ended_at); never updated beyond its end, never deleted.",
+    CheckConstraint("number > 1 OR account IS NOT NULL", name="bindings_first_has_a_payer"),
+    CheckConstraint("number >= 1", name="bindings_number_from_one"),
+    # What holds between rows, a trigger holds (migration 0008): the number follows, the instant is later, the payer is
+    # another, the account exists; and it moves the head of the project.
+    Index("bindings_by_account", "organization", "account", "project", "number"),
+    comment="Changes of payer, append-only: account pays (or nobody) from from_instant until the next number begins.",
+)
+
+former_payers = Table(
+    "former_payers",
+    metadata,
+    Column("organization", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("last_ended_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("organization", "account", name="former_payers_pkey"),
+    comment="Accounts of which a binding has ended, and when the latest that ended did.",
 )
 
 pending_bindings = Table(

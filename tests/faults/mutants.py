@@ -181,19 +181,16 @@ MUTANTS: dict[str, Mutant] = {
             _NO_HASHES,
         ),
     ),
-    "superseded in two transactions": Mutant(
-        "The old payer's end is committed before the new payer's beginning.",
+    "a payer left out": Mutant(
+        "Of the payers that a project has within one batch only the last is kept.",
         "payers change",
-        "bindings_superseded_have_a_successor",
+        "bindings_number_follows",
         (
             Patch(
                 "db.store",
-                "    if ended or begun:\n",
-                "    if ended and begun:\n"
-                "        await fetch(connection, _STORE_BINDINGS, ended=ended, begun=[])\n"
-                '        await (await driver(connection)).execute("COMMIT; BEGIN")\n'
-                "        ended = []\n"
-                "    if ended or begun:\n",
+                "list(map(binding_row, changed.bindings))",
+                "[binding_row(one) for one in changed.bindings "
+                "if one.number == changed.projects[one.organization, one.project].number]",
             ),
         ),
         is_quick=True,

@@ -98,7 +98,7 @@ async def waits_or_is_published(stage: Stage) -> bool:
 async def payer_is(installation: Installation, name: str, payer: str) -> bool:
     """Return whether an account pays for a project."""
     async with installation.engine.connect() as connection:
-        paying = text("SELECT account FROM bindings WHERE project = :name AND ended_at IS NULL")
+        paying = text("SELECT account FROM projects WHERE project = :name AND account IS NOT NULL")
         return (await connection.execute(paying, {"name": name})).scalar_one_or_none() == payer
 
 

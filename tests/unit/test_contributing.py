@@ -24,7 +24,8 @@ FURTHER_PLACES = {
 SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/questions.py"}
 # Rules about fields of an account, and what else has that name.
 RULES_ABOUT = {
-    "display_name": {"db/rows.py", "domain/facts.py", "schemas/facts.py"},  # a project has one, too
+    # A project has one, too.
+    "display_name": {"db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py", "schemas/facts.py"},
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py"},
     "currency_code": {
         "db/questions.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",

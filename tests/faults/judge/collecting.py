@@ -35,8 +35,10 @@ _LARGEST_FETCH_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 5_000
 
 _PAYERS_AT = """
-SELECT organization, project, account FROM bindings
-WHERE established_at <= $1 AND (ended_at IS NULL OR ended_at > $1)
+SELECT organization, project, account FROM (
+    SELECT DISTINCT ON (organization, project) organization, project, account FROM bindings
+    WHERE from_instant <= $1 ORDER BY organization, project, number DESC
+) AS last WHERE account IS NOT NULL
 """
 
 
@@ -71,7 +73,7 @@ async def collected(load: Load) -> Evidence:
             shard, position, topic, key, value, hash_ = row
             log.append(Row(shard, position, topic, key, values.get(value, value), hash_))
         bindings = await _rows(
-            connection, Paid, "SELECT organization, project, number, account, established_at, ended_at FROM bindings"
+            connection, Paid, "SELECT organization, project, number, account, from_instant FROM bindings"
         )
         heads = await connection.fetch("SELECT shard, position, hash FROM shards")
         return Evidence(
@@ -85,7 +87,8 @@ async def collected(load: Load) -> Evidence:
             projects=await _rows(
                 connection,
                 KnownProject,
-                "SELECT organization, project, state, version, uid, display_name, sequence FROM projects",
+                "SELECT organization, project, state, version, uid, display_name, number, account, payer_since "
+                "FROM projects",
             ),
             profiles=await _rows(
                 connection, KnownProfile, "SELECT organization, payment_profile, state, version FROM payment_profiles"
@@ -181,7 +184,7 @@ async def _paid_at(connection: Any, instant: datetime) -> PaidAt:
 def _instants(seed: int, bindings: list[Paid]) -> list[datetime]:
     """Draw instants of the time in which anything was bound, some of them exactly where bindings begin."""
     random = Random(seed)
-    begun = sorted(one.established for one in bindings) or [datetime.now(UTC)]
+    begun = sorted(one.since for one in bindings) or [datetime.now(UTC)]
     first, last = begun[0], begun[-1]
     drawn = [first + (last - first) * random.random() for _ in range(INSTANTS // 2)]
     return [*drawn, *random.choices(begun, k=INSTANTS // 2)]

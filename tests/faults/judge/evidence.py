@@ -48,14 +48,13 @@ class Row(NamedTuple):
 
 
 class Paid(NamedTuple):
-    """A row of the bindings: who pays for a project in [established, ended)."""
+    """A row of the bindings: who pays for a project, or that nobody does, from an instant until the next number."""
 
     organization: str
     project: str
     number: int
-    account: str
-    established: datetime
-    ended: datetime | None
+    account: str | None
+    since: datetime
 
 
 class Claimed(NamedTuple):
@@ -77,7 +76,9 @@ class KnownProject(NamedTuple):
     version: int
     uid: str | None
     display_name: str | None
-    sequence: int
+    number: int
+    account: str | None
+    payer_since: datetime | None
 
 
 class KnownProfile(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from tests.faults.judge import facts
-from tests.faults.judge.evidence import Json, Paid
+from tests.faults.judge.evidence import Json
 from tests.faults.judge.stories import Event, Story, finals, kind_of, moment
 
 Interval = tuple[str, datetime, datetime | None]
@@ -22,8 +22,8 @@ def binding_sequences_have_no_hole(story: Story) -> Iterator[str]:
             yield f"{subject} has the changes {numbers}"
         last[subject.partition("/")[2]] = len(numbers)
     for known in story.known_projects:
-        if known.sequence != last.get(known.project, 0):
-            yield f"{known.project} has {last.get(known.project, 0)} changes, the database says {known.sequence}"
+        if known.number != last.get(known.project, 0):
+            yield f"{known.project} has {last.get(known.project, 0)} changes, the database says {known.number}"
 
 
 def binding_instants_rise(story: Story) -> Iterator[str]:
@@ -73,20 +73,24 @@ def only_deletion_releases(story: Story) -> Iterator[str]:
 
 
 def intervals_are_the_rows(story: Story) -> Iterator[str]:
-    """The intervals that the changes add up to are the rows of the database."""
-    due = intervals(story)
-    held: defaultdict[str, list[Paid]] = defaultdict(list)
+    """The changes are the rows of the database, and the last of each project is what the project's own row says."""
+    due = {
+        subject.partition("/")[2]: [
+            (change.sequence, current["account"] if (current := change.data["current"]) else None, change.time)
+            for change in changes
+        ]
+        for subject, changes in story.of("BindingChanged").items()
+    }
+    held: defaultdict[str, list[tuple[int, str | None, datetime | None]]] = defaultdict(list)
     for row in sorted(story.bindings, key=lambda one: one.number):
-        held[row.project].append(row)
+        held[row.project].append((row.number, row.account, row.since))
     for project in sorted(due.keys() | held.keys()):
-        rows = [(row.account, row.established, row.ended) for row in held[project]]
-        if due.get(project, []) != rows:
-            yield f"{project}: the changes come to {due.get(project, [])[-2:]} and the rows to {rows[-2:]}"
-        if [row.number for row in held[project]] != list(range(1, len(rows) + 1)):
-            yield f"{project}: its bindings are not numbered 1, 2, 3"
-        for (_, _, until), (_, since, _) in pairwise(rows):
-            if until is None or since < until:
-                yield f"{project}: two accounts pay at {since.isoformat()}"
+        if due.get(project, []) != held[project]:
+            yield f"{project}: the changes come to {due.get(project, [])[-2:]} and the rows to {held[project][-2:]}"
+    for known in story.known_projects:
+        last = held[known.project][-1:] or [(0, None, None)]
+        if (known.number, known.account, known.payer_since) != last[0]:
+            yield f"{known.project}: {known.account} pays since {known.payer_since}, its last row is {last[0]}"
 
 
 def applied_bindings_have_their_change(story: Story) -> Iterator[str]:

@@ -25,7 +25,7 @@ LIES: dict[str, dict[str, Lying]] = {
         "a sequence has a hole": forged(BINDING, set_to("sequence", later_in_sequence)),
         "a change of payer is lost": dropped(BINDING),
         "the database counts another sequence": row_altered(
-            "projects", lambda row: row._replace(sequence=row.sequence + 1)
+            "projects", lambda row: row._replace(number=row.number + 1)
         ),
     },
     "binding instants rise": {
@@ -46,8 +46,20 @@ LIES: dict[str, dict[str, Lying]] = {
     },
     "intervals are the rows": {
         "a row names another payer": row_altered("bindings", lambda row: row._replace(account=SOMEBODY_ELSE)),
-        "a row ends later": row_altered(
-            "bindings", lambda row: row._replace(ended=row.ended + timedelta(seconds=1)), lambda row: row.ended
+        "a row begins later": row_altered(
+            "bindings", lambda row: row._replace(since=row.since + timedelta(microseconds=1))
+        ),
+        "a row has another number": row_altered("bindings", lambda row: row._replace(number=row.number + 1)),
+        "a release names a payer": row_altered(
+            "bindings", lambda row: row._replace(account=SOMEBODY_ELSE), lambda row: row.account is None
+        ),
+        "a project names another payer": row_altered(
+            "projects", lambda row: row._replace(account=SOMEBODY_ELSE), lambda row: row.account
+        ),
+        "a project names another instant": row_altered(
+            "projects",
+            lambda row: row._replace(payer_since=row.payer_since + timedelta(microseconds=1)),
+            lambda row: row.payer_since,
         ),
         "a row is gone": row_gone("bindings"),
     },

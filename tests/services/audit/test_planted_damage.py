@@ -19,17 +19,18 @@ from tests.support.messages import account, bind, command, profile, project
 
 _UNHELD = (
     "ALTER TABLE bindings DISABLE TRIGGER USER",
-    "ALTER TABLE bindings DROP CONSTRAINT bindings_follow_the_previous",
-    "ALTER TABLE bindings DROP CONSTRAINT bindings_first_has_no_previous",
-    "ALTER TABLE bindings DROP CONSTRAINT bindings_interval_not_empty",
-    "DROP INDEX bindings_one_payer",
+    "ALTER TABLE projects DISABLE TRIGGER USER",
+    "ALTER TABLE accounts DISABLE TRIGGER USER",
+    "ALTER TABLE bindings DROP CONSTRAINT bindings_first_has_a_payer",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_ready_with_profile",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_suspended_by_holds",
     "ALTER TABLE account_phases DROP CONSTRAINT account_phases_of_account",
 )
 _WHERE = {
     "first_of_web": "organization = 'acme' AND project = 'web' AND number = 1",
-    "last_of_web": "organization = 'acme' AND project = 'web' AND ended_at IS NULL",
+    "middle_of_web": "organization = 'acme' AND project = 'web' AND number = 2",
+    "last_of_web": "organization = 'acme' AND project = 'web' AND number = 4",
+    "web": "organization = 'acme' AND project = 'web'",
     "main": "organization = 'acme' AND account = 'main'",
     "middle": "(shard, position) = (SELECT shard, position - 3 FROM shards ORDER BY position DESC LIMIT 1)",
 }
@@ -63,32 +64,77 @@ _DAMAGE = {
     "the head has another hash": Planted(
         Promise.LOG, "is not that of the head", "UPDATE shards SET hash = sha256(hash) WHERE position > 0"
     ),
-    "payers overlap": Planted(
-        Promise.PAYERS, "overlap", "UPDATE bindings SET ended_at = ended_at + interval '1 s' WHERE {first_of_web}"
-    ),
-    "nobody pays for a moment": Planted(
+    "a payer begins before the one before": Planted(
         Promise.PAYERS,
-        "nobody pays between",
-        "UPDATE bindings SET ended_at = ended_at - interval '1 microsecond' WHERE {first_of_web}",
+        "no later than the one before",
+        "UPDATE bindings SET from_instant = from_instant - interval '1 day' WHERE {middle_of_web}",
     ),
-    "two accounts pay": Planted(
-        Promise.PAYERS, "two accounts pay", "UPDATE bindings SET ended_at = NULL WHERE {first_of_web}"
+    "a payer began a moment earlier": Planted(
+        Promise.PAYERS,
+        "not those that the log tells of",
+        "UPDATE bindings SET from_instant = from_instant - interval '1 microsecond' WHERE {middle_of_web}",
     ),
-    "a binding is gone": Planted(Promise.PAYERS, "is missing", "DELETE FROM bindings WHERE {first_of_web}"),
-    "a superseded binding is the last": Planted(
-        Promise.PAYERS, "has no successor", "DELETE FROM bindings WHERE {last_of_web}"
+    "another account paid once": Planted(
+        Promise.PAYERS,
+        "not those that the log tells of",
+        "UPDATE bindings SET account = 'none' WHERE {middle_of_web}",
+    ),
+    "nobody paid once": Planted(
+        Promise.PAYERS, "not those that the log tells of", "UPDATE bindings SET account = NULL WHERE {middle_of_web}"
+    ),
+    "a payer follows itself": Planted(
+        Promise.PAYERS, "changes nothing", "UPDATE bindings SET account = 'main' WHERE {middle_of_web}"
+    ),
+    "a project begins with a release": Planted(
+        Promise.PAYERS, "changes nothing", "UPDATE bindings SET account = NULL WHERE {first_of_web}"
+    ),
+    "a binding has another id": Planted(
+        Promise.PAYERS,
+        "not those that the log tells of",
+        "UPDATE bindings SET legacy_id = 'another' WHERE {middle_of_web}",
+    ),
+    "a binding is gone": Planted(Promise.PAYERS, "binding 1 is missing", "DELETE FROM bindings WHERE {first_of_web}"),
+    "a binding is gone between others": Planted(
+        Promise.PAYERS, "binding 2 is missing", "DELETE FROM bindings WHERE {middle_of_web}"
+    ),
+    "the last binding is gone": Planted(
+        Promise.PAYERS, "are counted, the last is number 3", "DELETE FROM bindings WHERE {last_of_web}"
     ),
     "another account pays": Planted(
-        Promise.PAYERS, "the log says b", "UPDATE bindings SET account = 'main' WHERE {last_of_web}"
+        Promise.PAYERS, "main pays, the log says b", "UPDATE bindings SET account = 'main' WHERE {last_of_web}"
     ),
     "nobody pays for a project any more": Planted(
+        Promise.PAYERS, "nobody pays, the log says", "UPDATE bindings SET account = NULL WHERE {last_of_web}"
+    ),
+    "a project names another payer": Planted(
+        Promise.PAYERS, "by its last binding", "UPDATE projects SET account = 'main' WHERE {web}"
+    ),
+    "a project names no payer": Planted(
+        Promise.PAYERS, "nobody pays since", "UPDATE projects SET account = NULL WHERE {web}"
+    ),
+    "a project names another instant": Planted(
         Promise.PAYERS,
-        "nobody pays, the log says",
-        "UPDATE bindings SET ended_at = established_at + interval '1 h', released = true WHERE {last_of_web}",
+        "by its last binding",
+        "UPDATE projects SET payer_since = payer_since + interval '1 microsecond' WHERE {web}",
     ),
-    "all bindings of a project are gone": Planted(
-        Promise.PAYERS, "none is kept", "DELETE FROM bindings WHERE organization = 'acme' AND project = 'web'"
+    "a project counts one change more": Planted(
+        Promise.PAYERS, "are counted, the last is number 4", "UPDATE projects SET number = number + 1 WHERE {web}"
     ),
+    "a project names another id": Planted(
+        Promise.PAYERS, "by its last binding", "UPDATE projects SET legacy_id = 'another' WHERE {web}"
+    ),
+    "the end of an account's last binding is forgotten": Planted(
+        Promise.PAYERS, "kept is None", "DELETE FROM former_payers WHERE {main}"
+    ),
+    "the end of an account's last binding is another": Planted(
+        Promise.PAYERS,
+        "its latest binding that ended did at",
+        "UPDATE former_payers SET last_ended_at = last_ended_at - interval '1 microsecond' WHERE {main}",
+    ),
+    "an account has paid that never did": Planted(
+        Promise.PAYERS, "did at None", "INSERT INTO former_payers VALUES ('acme', 'none', now())"
+    ),
+    "all bindings of a project are gone": Planted(Promise.PAYERS, "none is kept", "DELETE FROM bindings WHERE {web}"),
     "a project is gone": Planted(
         Promise.PAYERS, "the project is not kept", "DELETE FROM projects WHERE organization = 'acme'"
     ),
@@ -96,7 +142,53 @@ _DAMAGE = {
         Promise.PAYERS, "the project is deleted", "UPDATE projects SET state = 'Deleted' WHERE project = 'web'"
     ),
     "a sequence went on alone": Planted(
-        Promise.SEQUENCES, "the log ends at", "UPDATE projects SET sequence = sequence + 1 WHERE project = 'web'"
+        Promise.SEQUENCES, "the log ends at", "UPDATE projects SET number = number + 1 WHERE {web}"
+    ),
+    "an account's balance is of an instant beyond the calendar": Planted(
+        Promise.STATE,
+        "its row of accounts cannot be loaded: 20000-01-01",
+        "UPDATE accounts SET outstanding = 0, outstanding_currency_code = 'EUR', outstanding_as_of = '20000-01-01' "
+        "WHERE {main}",
+    ),
+    "an account's instant is before the calendar": Planted(
+        Promise.STATE, "is beyond the calendar", "UPDATE accounts SET activated_at = '0002-01-01 BC' WHERE {main}"
+    ),
+    "an account's conditions are something else": Planted(
+        Promise.STATE, "its row of accounts cannot be loaded", "UPDATE accounts SET conditions = '[{{}}]' WHERE {main}"
+    ),
+    "an account's holds are no list": Planted(
+        Promise.STATE, "its row of accounts cannot be loaded", "UPDATE accounts SET holds = '7' WHERE {main}"
+    ),
+    "a profile expires beyond the calendar": Planted(
+        Promise.STATE,
+        "its row of payment_profiles cannot be loaded",
+        "UPDATE payment_profiles SET expires_at = '10000-01-01' WHERE organization = 'acme'",
+    ),
+    "a profile comes from something else": Planted(
+        Promise.STATE,
+        "its row of payment_profiles cannot be loaded",
+        "UPDATE payment_profiles SET origin = '{{\"by\": 1}}' WHERE organization = 'acme'",
+    ),
+    "a project has a payer since beyond the calendar": Planted(
+        Promise.STATE,
+        "its row of projects cannot be loaded",
+        "UPDATE projects SET payer_since = '20000-01-01' WHERE {web}",
+    ),
+    "a binding begins beyond the calendar": Planted(
+        Promise.STATE,
+        "its row of bindings cannot be loaded",
+        "UPDATE bindings SET from_instant = '20000-01-01' WHERE {last_of_web}",
+    ),
+    "what waits is no command": Planted(
+        Promise.STATE,
+        "its row of pending_bindings cannot be loaded",
+        "UPDATE pending_bindings SET command = '{{}}' WHERE organization = 'acme'",
+    ),
+    "a fan-out tells of something else": Planted(
+        Promise.STATE,
+        "its row of fan_outs cannot be loaded",
+        "INSERT INTO fan_outs VALUES ('acme', 'main', 1, 'Nothing', 'RequirementsMet', '', now(), '', "
+        '\'{{"caused_by": "", "sender": "", "passed_on": {{}}}}\')',
     ),
     "an account is in another phase": Planted(
         Promise.PHASES, "from what is known follows", "UPDATE accounts SET phase = 'Incomplete' WHERE {main}"

@@ -63,7 +63,9 @@ FULL = Account(
     balance=Balance(outstanding=Decimal("-123456789012.345678"), currency_code="EUR", as_of=NOW),
 )
 ORIGIN = Origin(caused_by="f 1", sender="/rm/é", passed_on={"correlationid": 'a "b"', "traceparent": "00-1"})
-PROJECT = Project(organization="acme", project="web", state="Active", version=1, bindings=1)
+PROJECT = Project(
+    organization="acme", project="web", state="Active", version=1, number=1, account="full", payer_since=NOW
+)
 DELETED = Project(
     organization="acme",
     project="old",
@@ -71,9 +73,6 @@ DELETED = Project(
     version=2**63 - 1,
     uid="u-1",
     display_name="",
-    bindings=3,
-    sequence=5,
-    last_ended_at=NOW,
 )
 PROFILES = [
     PaymentProfile(
@@ -93,9 +92,7 @@ PROFILES = [
         origin=Origin(caused_by="", sender=""),
     ),
 ]
-BINDING = Binding(
-    organization="acme", project="web", number=1, account="full", established_at=NOW, previous_ended_at=None
-)
+BINDING = Binding(organization="acme", project="web", number=1, account="full", from_instant=NOW)
 CONTACT = Contact(
     name="Zoë",
     emails=("zoë@example.com", "z@example.org"),

@@ -1,7 +1,9 @@
 """What cannot be committed, whatever the code does: each named constraint is violated on purpose."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,16 +16,12 @@ from embedded import Addresses
 from tests.support.installations import database
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_BINDING = (
-    "INSERT INTO bindings (organization, project, number, account, established_at, ended_at, released, "
-    "previous_ended_at) VALUES ('acme', 'web', {}, 'main', {}, {}, {}, {})"
-)
+_BINDINGS = "INSERT INTO bindings (organization, project, number, account, from_instant) VALUES {}"
 _ACCOUNT = (
     "INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds, "
     "currency_code, payment_terms, payment_profile, activated_at) "
     "VALUES ('acme', 'main', 1, 1, 1, '{}', '[]', '{}', {}, {}, {}, {})"
 )
-_CHANGE_FIRST = "UPDATE bindings SET {} WHERE number = 1"
 _HISTORY = "INSERT INTO account_phases VALUES {}"
 _LOG = "INSERT INTO log VALUES ({}, {}, now(), 'bindings', NULL, 'value', 'hash')"
 
@@ -31,11 +29,6 @@ _LOG = "INSERT INTO log VALUES ({}, {}, now(), 'bindings', NULL, 'value', 'hash'
 def at(hours: int | None) -> str:
     """Write an instant, or none, as SQL."""
     return "NULL" if hours is None else f"'{(_START + timedelta(hours=hours)).isoformat()}'"
-
-
-def binding(number: int, start: int, end: int | None, previous_end: int | None, *, released: bool = False) -> str:
-    """Write a binding's row; instants in hours."""
-    return _BINDING.format(number, at(start), at(end), released, at(previous_end))
 
 
 def account(phase: str, *, holds: str = "[]", currency: bool = True, profile: bool = True, active: bool = True) -> str:
@@ -68,76 +61,138 @@ async def _commit(engine: AsyncEngine, *statements: str) -> None:
             await connection.execute(text(statement.replace(":", "\\:")))
 
 
-def _together(bindings: list[str]) -> str:
-    """Write rows of bindings as one statement, after which they must touch."""
-    head, first = bindings[0].split("VALUES ")
-    return f"{head} VALUES {', '.join([first, *(one.split('VALUES ')[1] for one in bindings[1:])])}"
+def bindings(*rows: str) -> str:
+    """Write bindings of a project as one statement."""
+    return _BINDINGS.format(", ".join(rows))
+
+
+def row(number: int, payer: str | None, hours: int, project: str = "web") -> str:
+    """Write a binding's row; its instant in hours."""
+    return f"('acme', '{project}', {number}, {_quoted(payer)}, {at(hours)})"
+
+
+def _quoted(name: str | None) -> str:
+    return "NULL" if name is None else f"'{name}'"
+
+
+async def _heads(engine: AsyncEngine) -> list[tuple[Any, ...]]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("SELECT project, number, account, payer_since FROM projects WHERE number > 0 ORDER BY project")
+        )
+        return [tuple(one) for one in rows]
+
+
+@pytest_asyncio.fixture
+async def payers(engine: AsyncEngine) -> AsyncEngine:
+    """A database with two projects, and two accounts to pay for them."""
+    reported = "INSERT INTO projects (organization, project, state, version) VALUES ('acme', '{}', 'Active', 1)"
+    await _commit(engine, account("Ready"), account("Ready").replace("'main'", "'b'"))
+    await _commit(engine, *map(reported.format, ("web", "api")))
+    return engine
 
 
 @pytest.mark.parametrize(
-    "statements",
+    ("statements", "head"),
     (
-        [binding(1, 0, None, None)],
-        [binding(1, 0, 2, None), binding(2, 2, 5, 2), binding(3, 5, None, 5)],
-        [binding(1, 0, 2, None, released=True), binding(2, 3, None, 2)],
-        [binding(1, 0, 2, None, released=True), binding(2, 2, None, 2)],
+        ([bindings(row(1, "main", 0))], (1, "main", 0)),
+        ([bindings(row(1, "main", 0)), bindings(row(2, "b", 2)), bindings(row(3, "main", 5))], (3, "main", 5)),
+        ([bindings(row(3, "main", 5), row(1, "main", 0), row(2, "b", 2))], (3, "main", 5)),
+        ([bindings(row(1, "main", 0), row(2, None, 2))], (2, None, 2)),
+        ([bindings(row(1, "main", 0), row(2, None, 2)), bindings(row(3, "main", 3))], (3, "main", 3)),
     ),
-    ids=["one", "touching", "released, later another", "released, at once another"],
+    ids=["one", "one after the other", "at once, in any order", "released", "released, later the same"],
 )
-async def test_allowed_bindings(engine: AsyncEngine, statements: list[str]) -> None:
-    await _commit(engine, _together(statements))
+async def test_allowed_bindings(payers: AsyncEngine, statements: list[str], head: tuple[int, str | None, int]) -> None:
+    await _commit(payers, *statements)
+    number, payer, hours = head
+    assert await _heads(payers) == [("web", number, payer, _START + timedelta(hours=hours))]
 
 
 @pytest.mark.parametrize(
     ("constraint", "statements"),
     (
-        ("bindings_pkey", [binding(1, 0, 1, None, released=True), binding(1, 2, None, None)]),
-        ("bindings_one_payer", [binding(1, 0, None, None), binding(2, 1, None, 1)]),
-        ("bindings_interval_not_empty", [binding(1, 1, 1, None)]),
-        ("bindings_interval_not_empty", [binding(1, 1, 0, None)]),
-        ("bindings_released_is_ended", [binding(1, 0, None, None, released=True)]),
-        ("bindings_first_has_no_previous", [binding(1, 2, None, 1)]),
-        ("bindings_first_has_no_previous", [binding(2, 2, None, None)]),
-        ("bindings_follow_the_previous", [binding(1, 0, 3, None), binding(2, 2, None, 3)]),
-        ("bindings_touch_the_previous", [binding(1, 0, 3, None, released=True), binding(2, 4, None, 2)]),
-        ("bindings_touch_the_previous", [binding(2, 4, None, 2)]),
-        ("bindings_touch_the_previous", [binding(1, 0, 1, None, released=True), binding(3, 4, None, 1)]),
-        ("bindings_superseded_have_a_successor", [binding(1, 0, 3, None)]),
-        ("bindings_superseded_have_a_successor", [binding(1, 0, 3, None), binding(2, 4, None, 3)]),
+        ("bindings_pkey", [bindings(row(1, "main", 0)), bindings(row(1, "b", 1))]),
+        ("bindings_pkey", [bindings(row(1, "main", 0), row(1, "b", 1))]),
+        ("bindings_number_from_one", [bindings(row(0, "main", 0))]),
+        ("bindings_number_follows", [bindings(row(2, "main", 0))]),
+        ("bindings_number_follows", [bindings(row(1, "main", 0)), bindings(row(3, "b", 1))]),
+        ("bindings_number_follows", [bindings(row(1, "main", 0), row(3, "b", 1))]),
+        ("bindings_begin_later", [bindings(row(1, "main", 2)), bindings(row(2, "b", 2))]),
+        ("bindings_begin_later", [bindings(row(1, "main", 2), row(2, "b", 1))]),
+        ("bindings_begin_later", [bindings(row(1, "main", 2), row(2, None, 2))]),
+        ("bindings_first_has_a_payer", [bindings(row(1, None, 0))]),
+        ("bindings_change_the_payer", [bindings(row(1, "main", 0), row(2, None, 1)), bindings(row(3, None, 2))]),
+        ("bindings_change_the_payer", [bindings(row(1, "main", 0)), bindings(row(2, "main", 1))]),
+        ("bindings_of_a_known_account", [bindings(row(1, "nobody", 0))]),
+        ("bindings_of_a_known_account", [bindings(row(1, "main", 0), row(2, "nobody", 1))]),
+        ("bindings_follow_the_head", [bindings(row(1, "main", 0, "unknown"))]),
+        ("bindings_number_follows", [bindings(row(1, "main", 0), row(1, "main", 0, "api"), row(3, "b", 1, "api"))]),
     ),
     ids=[
-        "number twice", "two payers", "empty", "backwards", "released and active", "first after another",
-        "later after none", "overlap", "other end than the previous", "previous missing", "number left out",
-        "superseded by nobody", "gap",
+        "number twice", "number twice at once", "zeroth", "later after none", "number left out",
+        "number left out at once", "at the same instant", "before the one before", "released as it begins",
+        "release of nobody", "released twice", "the same payer again", "unknown account", "then an unknown account",
+        "unknown project", "of the second project",
     ],
 )  # fmt: skip
-async def test_refused_bindings(engine: AsyncEngine, constraint: str, statements: list[str]) -> None:
+async def test_refused_bindings(payers: AsyncEngine, constraint: str, statements: list[str]) -> None:
+    *before, last = statements
+    await _commit(payers, *before)
+    heads = await _heads(payers)
     with pytest.raises(DBAPIError, match=f'"{constraint}"'):
-        await _commit(engine, _together(statements))
+        await _commit(payers, last)
+    assert await _heads(payers) == heads
 
 
-async def test_an_ended_binding_cannot_be_moved_away_from_its_successor(engine: AsyncEngine) -> None:
-    await _commit(engine, _together([binding(1, 0, 2, None), binding(2, 2, None, 2)]))
-    for change in (f"ended_at = {at(1)}", "ended_at = NULL"):
-        with pytest.raises(DBAPIError, match=r'"bindings_touch_the_previous"|"bindings_one_payer"'):
-            await _commit(engine, _CHANGE_FIRST.format(change))
+@pytest.mark.parametrize(
+    ("constraint", "statement"),
+    (
+        ("bindings_append_only", "UPDATE bindings SET from_instant = from_instant - interval '1 s' WHERE number = 2"),
+        ("bindings_append_only", "UPDATE bindings SET account = 'main'"),
+        ("bindings_append_only", "UPDATE bindings SET legacy_id = 'x'"),
+        ("bindings_append_only", "DELETE FROM bindings WHERE number = 2"),
+        ("projects_head_is_last_binding", "UPDATE projects SET account = 'main' WHERE project = 'web'"),
+        ("projects_head_is_last_binding", "UPDATE projects SET account = NULL, payer_since = NULL"),
+        ("projects_head_is_last_binding", "UPDATE projects SET number = number + 1 WHERE project = 'web'"),
+        ("projects_head_is_last_binding", "UPDATE projects SET payer_since = now()"),
+        ("projects_head_is_last_binding", "UPDATE projects SET legacy_id = 'x'"),
+        (
+            "projects_head_is_last_binding",
+            (
+                "INSERT INTO projects (organization, project, state, version, account) "
+                "VALUES ('acme', 'new', 'Active', 1, 'main')"
+            ),
+        ),
+        (
+            "projects_head_is_last_binding",
+            (
+                "INSERT INTO projects (organization, project, state, version, number) "
+                "VALUES ('acme', 'new', 'Active', 1, 1)"
+            ),
+        ),
+        ("projects_are_kept", "DELETE FROM projects WHERE project = 'api'"),
+        ("projects_are_kept", "UPDATE projects SET project = 'renamed' WHERE project = 'web'"),
+        ("accounts_are_kept", "DELETE FROM accounts WHERE account = 'b'"),
+        ("accounts_are_kept", "UPDATE accounts SET account = 'renamed' WHERE account = 'b'"),
+    ),
+)
+async def test_what_paid_once_stays_as_it_was(payers: AsyncEngine, constraint: str, statement: str) -> None:
+    await _commit(payers, bindings(row(1, "main", 0), row(2, "b", 1)))
+    with pytest.raises(DBAPIError, match=f'"{constraint}"'):
+        await _commit(payers, statement)
 
 
-async def test_of_a_binding_nothing_but_its_end_is_set(engine: AsyncEngine) -> None:
-    await _commit(engine, binding(1, 0, 2, None, released=True))
-    changes = ("number = 7", f"established_at = {at(1)}", "project = 'other'", "account = 'other'")
-    for statement in (*map(_CHANGE_FIRST.format, changes), "DELETE FROM bindings WHERE number = 1"):
-        with pytest.raises(DBAPIError, match='"bindings_only_end"'):
-            await _commit(engine, statement)
-
-
-async def test_superseding_takes_one_statement(engine: AsyncEngine) -> None:
-    await _commit(engine, binding(1, 0, None, None))
-    ending, beginning = _CHANGE_FIRST.format(f"ended_at = {at(2)}"), binding(2, 2, None, 2)
-    with pytest.raises(DBAPIError, match='"bindings_superseded_have_a_successor"'):
-        await _commit(engine, ending, beginning)
-    begun = beginning.replace("VALUES (", "SELECT ").rstrip(")")
-    await _commit(engine, f"WITH ended AS ({ending} RETURNING 1) {begun} WHERE EXISTS (SELECT FROM ended)")
+async def test_two_who_hold_no_lock_cannot_both_change_a_payer(payers: AsyncEngine) -> None:
+    await _commit(payers, bindings(row(1, "main", 0)))
+    async with payers.connect() as first, payers.connect() as second:
+        await first.execute(text(bindings(row(2, "b", 1)).replace(":", "\\:")))
+        other = asyncio.ensure_future(second.execute(text(bindings(row(2, None, 2)).replace(":", "\\:"))))
+        await asyncio.wait({other}, timeout=0.2)
+        await first.commit()
+        with pytest.raises(DBAPIError, match='"bindings_pkey"'):
+            await other
+    assert await _heads(payers) == [("web", 2, "b", _START + timedelta(hours=1))]
 
 
 @pytest.mark.parametrize(
@@ -198,8 +253,8 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
 @pytest.mark.parametrize(
     ("constraint", "statement"),
     (
-        ("projects_state_known", "INSERT INTO projects VALUES ('acme', 'web', 'Gone', 1, NULL, NULL, 0, 0)"),
-        ("projects_version", "INSERT INTO projects VALUES ('acme', 'web', 'Active', 0, NULL, NULL, 0, 0)"),
+        ("projects_state_known", "INSERT INTO projects VALUES ('acme', 'web', 'Gone', 1)"),
+        ("projects_version", "INSERT INTO projects VALUES ('acme', 'web', 'Active', 0)"),
         (
             "payment_profiles_state_known",
             (

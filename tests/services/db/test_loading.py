@@ -59,7 +59,6 @@ async def test_what_waits_comes_with_its_account_and_all_that_it_needs(engine: A
         assert book.queue(("acme", "web")) == [first, behind]
         assert_holds(book, FULL, BARE)
         assert book.project("acme", "web") == PROJECT
-        assert book.active_binding("acme", "web") == BINDING
         assert book.payment_profile("acme", "card") == PROFILES[0]
 
 
@@ -68,9 +67,11 @@ async def test_fan_outs_and_their_pages(engine: AsyncEngine, monkeypatch: pytest
     names = ["a", "b", "c", "d", "later", "z"]
     projects = [replace(PROJECT, project=name) for name in names]
     bindings = [replace(BINDING, project=name) for name in names]
-    bindings[4] = replace(bindings[4], established_at=LATER)
-    ended = replace(bindings[2], ended_at=LATER, released=True)
-    await kept(engine, FULL, *projects, *bindings, ended, FAN_OUT, replace(FAN_OUT, number=2))
+    bindings[4] = replace(bindings[4], from_instant=LATER)
+    released = replace(bindings[2], number=2, account=None, from_instant=LATER)
+    projects = [project.after(binding) for project, binding in zip(projects, bindings, strict=True)]
+    left = projects[2].after(released)
+    await kept(engine, FULL, *projects, *bindings, released, left, FAN_OUT, replace(FAN_OUT, number=2))
     needs = Needs(boundaries={"acme"}, fan_outs={FULL.key})
     pages = []
     while fan_outs := (book := (await kept(engine, needs=needs)).book).fan_outs(FULL.key):

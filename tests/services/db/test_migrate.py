@@ -1,20 +1,13 @@
 """Migrating: from nothing to these tables, again, and every database that is refused."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from importlib.resources import files
-from uuid import uuid4
 
 import pytest
-import pytest_asyncio
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import create_engine
 from db.load import load
 from db.memory import Memory
 from db.migrate import check, head_revision, migrate
@@ -23,44 +16,25 @@ from db.sealing import LocalKeys
 from db.shards import lock_shards
 from db.tables import metadata
 from domain.needs import Needs
-from embedded import Addresses
 from schemas.scalars import parse_instant
-from tests.support.installations import administer, database_url, drop_database
-
-_SHARDS = 6
-
-
-@pytest_asyncio.fixture
-async def empty(services: Addresses) -> AsyncIterator[AsyncEngine]:
-    """A database without any table."""
-    name = f"e{uuid4().hex[:12]}"
-    await administer(services, f'CREATE DATABASE "{name}"')
-    engine = create_engine(database_url(services, name))
-    yield engine
-    await engine.dispose()
-    await drop_database(services, name)
-
-
-async def _run(engine: AsyncEngine, statement: str) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text(statement))
+from tests.services.db.earlier_tables import SHARDS, migrated_to, run
 
 
 async def test_an_empty_database_gets_the_tables_and_the_shards_once(empty: AsyncEngine) -> None:
-    assert await migrate(empty, "here", _SHARDS) == (None, head_revision())
-    assert await migrate(empty, "here", _SHARDS) == (head_revision(), head_revision())
-    await check(empty, "here", _SHARDS, is_disposable=True)
+    assert await migrate(empty, "here", SHARDS) == (None, head_revision())
+    assert await migrate(empty, "here", SHARDS) == (head_revision(), head_revision())
+    await check(empty, "here", SHARDS, is_disposable=True)
     async with empty.connect() as connection:
         shards = (await connection.execute(text("SELECT shard, position, hash FROM shards ORDER BY shard"))).all()
         partitions = await connection.execute(
             text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'log'::regclass ORDER BY 1")
         )
         assert list(partitions.scalars()) == ["log_p0", "log_p1"]
-    assert [tuple(row) for row in shards] == [(number, 0, b"") for number in range(_SHARDS)]
+    assert [tuple(row) for row in shards] == [(number, 0, b"") for number in range(SHARDS)]
 
 
 async def test_two_at_once_wait_for_each_other(empty: AsyncEngine) -> None:
-    found = await asyncio.gather(migrate(empty, "here", _SHARDS), migrate(empty, "here", _SHARDS))
+    found = await asyncio.gather(migrate(empty, "here", SHARDS), migrate(empty, "here", SHARDS))
     assert sorted(found, key=str) == [(head_revision(), head_revision()), (None, head_revision())]
 
 
@@ -95,18 +69,10 @@ async def test_the_constraints_are_those_that_the_code_describes(engine: AsyncEn
 async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
     """From the first tables to the present ones: nothing is lost, and instants go on from the latest."""
 
-    def first_tables(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(files("db") / "migrations"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-
-    async with empty.begin() as connection:
-        await connection.run_sync(first_tables)
+    await migrated_to(empty, "0001")
     latest = parse_instant("2026-07-01T12:00:00.000002Z")
-    for statement in (
-        "INSERT INTO installation (name, shards) VALUES ('here', 6)",
-        "INSERT INTO shards (shard) SELECT generate_series(0, 5)",
+    await run(
+        empty,
         (
             "INSERT INTO accounts (organization, account, version, phases, sequence, last_instant, phase, conditions, "
             "holds) VALUES ('acme', 'main', 1, 1, 1, '2026-07-01T12:00:00Z', 'Provisioning', '[]', '[]')"
@@ -120,10 +86,9 @@ async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
             "('acme', 'card', 'CreditCard', 'Valid', 1, '2030-01-01'), "
             "('acme', 'old', 'CreditCard', 'Invalid', 1, '2030-01-01'), ('acme', 'new', 'CreditCard', 'Valid', 1, NULL)"
         ),
-    ):
-        await _run(empty, statement.replace(":", "\\:"))
-    assert await migrate(empty, "here", _SHARDS) == ("0001", head_revision())
-    await check(empty, "here", _SHARDS, is_disposable=True)
+    )
+    assert await migrate(empty, "here", SHARDS) == ("0001", head_revision())
+    await check(empty, "here", SHARDS, is_disposable=True)
     async with empty.connect() as connection:
         _, instant = await lock_shards(connection, [0])
         assert instant > latest
@@ -153,39 +118,39 @@ async def test_the_indexes_are_those_that_the_code_describes(engine: AsyncEngine
 
 async def test_unmigrated(empty: AsyncEngine) -> None:
     with pytest.raises(WrongSchema, match="whopays migrate"):
-        await check(empty, "here", _SHARDS)
+        await check(empty, "here", SHARDS)
 
 
 async def test_a_database_of_something_else(empty: AsyncEngine) -> None:
-    await _run(empty, "CREATE TABLE customers (name text)")
+    await run(empty, "CREATE TABLE customers (name text)")
     with pytest.raises(UnknownDatabase, match="customers"):
-        await migrate(empty, "here", _SHARDS)
+        await migrate(empty, "here", SHARDS)
     with pytest.raises(UnknownDatabase, match="customers"):
-        await check(empty, "here", _SHARDS)
+        await check(empty, "here", SHARDS)
 
 
 async def test_another_installation_or_other_shards(empty: AsyncEngine) -> None:
-    await migrate(empty, "here", _SHARDS)
+    await migrate(empty, "here", SHARDS)
     for refused in (migrate, check):
         with pytest.raises(ForeignInstallation, match='"here", not "there"'):
-            await refused(empty, "there", _SHARDS)
+            await refused(empty, "there", SHARDS)
         with pytest.raises(ForeignInstallation, match="6 shards"):
-            await refused(empty, "here", _SHARDS + 1)
+            await refused(empty, "here", SHARDS + 1)
 
 
 async def test_a_newer_version_was_here(empty: AsyncEngine) -> None:
-    await migrate(empty, "here", _SHARDS)
-    await _run(empty, "UPDATE alembic_version SET version_num = '9999'")
+    await migrate(empty, "here", SHARDS)
+    await run(empty, "UPDATE alembic_version SET version_num = '9999'")
     for refused in (migrate, check):
         with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* none after {head_revision()}"):
-            await refused(empty, "here", _SHARDS)
+            await refused(empty, "here", SHARDS)
 
 
 async def test_an_older_version_was_here(empty: AsyncEngine) -> None:
-    await migrate(empty, "here", _SHARDS)
-    await _run(empty, "UPDATE alembic_version SET version_num = '0004'")
+    await migrate(empty, "here", SHARDS)
+    await run(empty, "UPDATE alembic_version SET version_num = '0004'")
     with pytest.raises(WrongSchema, match=f"older than this.* 0004.* needs {head_revision()}.* run: whopays migrate"):
-        await check(empty, "here", _SHARDS)
+        await check(empty, "here", SHARDS)
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty: AsyncEngine) -> None:

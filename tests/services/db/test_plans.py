@@ -20,19 +20,23 @@ _PROJECTS = 4000
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _FILL = (
     """
-    INSERT INTO projects SELECT 'org-' || n % 20, 'project-' || n, 'Active', 1, NULL, NULL, 1, 1, NULL
-    FROM generate_series(1, :projects) AS n
-    """,
-    """
-    INSERT INTO bindings (organization, project, number, account, established_at, previous_ended_at)
-    SELECT 'org-' || n % 20, 'project-' || n, 1, 'account-' || n % 1000, now(), NULL
-    FROM generate_series(1, :projects) AS n
+    INSERT INTO projects (organization, project, state, version)
+    SELECT 'org-' || n % 20, 'project-' || n, 'Active', 1 FROM generate_series(1, :projects) AS n
     """,
     """
     INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds,
         payment_profile)
     SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, 'Provisioning', '[]', '[]', 'profile-' || n
     FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO bindings (organization, project, number, account, from_instant)
+    SELECT 'org-' || n % 20, 'project-' || n, 1, 'account-' || (n - 1) % 1000 + 1, now()
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO former_payers
+    SELECT 'org-' || n % 20, 'account-' || n, now() FROM generate_series(1, :projects) AS n
     """,
     """
     INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin, due_at)
@@ -83,8 +87,11 @@ _PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
 _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
 _PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
-_CHANGED = {"changed": [("org-1", "project-1", "Active", 1, None, None, 1, 1, None)]}
-_REBOUND: dict[str, Any] = {"ended": [("org-1", "project-1", 1, "a", None, None, False, None)], "begun": []}
+_CHANGED = {
+    "organization": ["org-1"], "project": ["project-1"], "state": ["Active"], "version": [1], "uid": [None],
+    "display_name": [None],
+}  # fmt: skip
+_AT = {**_PROJECT, "at": datetime(2026, 1, 1, tzinfo=UTC)}
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
 }  # fmt: skip
@@ -157,12 +164,12 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
-        pytest.param(store._STORE_BINDINGS, _REBOUND, id="end and begin bindings"),
         pytest.param(store._UPDATE_PROJECTS, _CHANGED, id="update projects"),
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
         ),
         pytest.param(queries._PAYER, _PROJECT, id="payer"),
+        pytest.param(queries._PAYER_AT, _AT, id="payer at an instant"),
         pytest.param(queries._TIMELINE, _PROJECT, id="timeline"),
         pytest.param(queries._ACCOUNT, _ACCOUNT, id="account"),
         pytest.param(queries._HISTORY, _ACCOUNT, id="history"),

@@ -1,16 +1,15 @@
 """What is stored is loaded again as it was, whatever it holds."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.rows import binding_row, project_row
+from db.rows import BINDING_TYPES, PROJECT_TYPES, REPORTED_COLUMNS
 from domain.book import BoundProjects
-from domain.state import AccountContact, Done, Organization, PhaseEntered
+from domain.state import AccountContact, Binding, Done, Organization, PhaseEntered, Project
 from schemas.contact import Contact
 from schemas.events import Phase, PhaseReason
 from schemas.policy import STORED
@@ -22,6 +21,7 @@ from tests.services.db.records_of_each_kind import (
     DELETED,
     FULL,
     LATER,
+    NEEDS,
     NOW,
     PROFILES,
     PROJECT,
@@ -53,7 +53,6 @@ async def test_every_record(engine: AsyncEngine) -> None:
     assert book.project("globex", "web") is None
     for profile in PROFILES:
         assert book.payment_profile(*profile.key) == profile
-    assert book.active_binding("acme", "web") == BINDING
     assert book.bound_projects(FULL) == BoundProjects(1, ["web"], None)
     assert book.is_retired("acme", "web", "u-0")
     assert not book.is_retired("acme", "web", "u-1")
@@ -138,7 +137,7 @@ async def test_instants_at_the_edge_of_the_calendar(engine: AsyncEngine, edge: d
 async def test_members_are_replaced_also_by_nothing(engine: AsyncEngine) -> None:
     await kept(engine, FULL, DELETED, *PROFILES)
     emptied = replace(BARE, account="full")
-    project = replace(PROJECT, project="old", version=1)
+    project = replace(PROJECT, project="old", number=0, account=None, payer_since=None)
     profile = replace(PROFILES[0], payment_profile="debit")
     book = (await kept(engine, emptied, project, profile)).book
     assert_holds(book, emptied)
@@ -147,31 +146,35 @@ async def test_members_are_replaced_also_by_nothing(engine: AsyncEngine) -> None
 
 
 async def test_payers_of_one_batch_and_of_the_next(engine: AsyncEngine) -> None:
-    second = replace(BINDING, number=2, account="bare", established_at=LATER, previous_ended_at=LATER)
-    twice, thrice = replace(PROJECT, bindings=2), replace(PROJECT, bindings=3)
-    book = (await kept(engine, BARE, FULL, replace(BINDING, ended_at=LATER), second, twice)).book
-    assert book.active_binding("acme", "web") == second
-    ended = LATER + timedelta(hours=1)
-    third = replace(BINDING, number=3, established_at=ended, previous_ended_at=ended)
-    book = (await kept(engine, replace(second, ended_at=ended), third, thrice)).book
-    assert book.active_binding("acme", "web") == third
-    book = (await kept(engine, replace(third, ended_at=ended + timedelta(hours=1), released=True))).book
-    assert book.active_binding("acme", "web") is None
-    assert book.bound_projects(FULL) == BoundProjects(0, [], ended + timedelta(hours=1))
+    second = replace(BINDING, number=2, account="bare", from_instant=LATER)
+    twice = PROJECT.after(second)
+    book = (await kept(engine, BARE, FULL, BINDING, PROJECT, second, twice)).book
+    assert book.project("acme", "web") == twice
+    needs = replace(NEEDS, turning={FULL.key, BARE.key})
+    third = replace(BINDING, number=3, from_instant=LATER + timedelta(hours=1))
+    book = (await kept(engine, third, twice.after(third), needs=needs)).book
+    assert book.project("acme", "web") == twice.after(third)
+    assert book.bound_projects(FULL) == BoundProjects(1, ["web"], LATER)
+    assert book.bound_projects(BARE) == BoundProjects(0, [], third.from_instant)
+    released = replace(BINDING, number=4, account=None, from_instant=LATER + timedelta(hours=2))
+    book = (await kept(engine, released, twice.after(released), needs=needs)).book
+    assert book.project("acme", "web") == twice.after(released)
+    assert book.bound_projects(FULL) == BoundProjects(0, [], released.from_instant)
 
 
-_COLUMNS = text(
-    "SELECT attname FROM pg_attribute WHERE attrelid = CAST(:name AS regclass) AND attnum > 0 AND NOT attisdropped "
-    "ORDER BY attnum"
-)
+async def test_what_is_reported_and_who_pays_are_kept_apart(engine: AsyncEngine) -> None:
+    """A report leaves the payer, and a payer the report, in one batch and in several."""
+    await kept(engine, FULL, BARE, BINDING, PROJECT)
+    renamed = replace(PROJECT, version=2, display_name="é", uid="u-1")
+    assert (await kept(engine, renamed)).book.project("acme", "web") == renamed
+    second = replace(BINDING, number=2, account="bare", from_instant=LATER)
+    assert (await kept(engine, second, renamed.after(second))).book.project("acme", "web") == renamed.after(second)
+    third = replace(BINDING, number=3, account="full", from_instant=LATER + timedelta(hours=1))
+    both = replace(renamed.after(third), state="Inactive", version=3)
+    assert (await kept(engine, third, both)).book.project("acme", "web") == both
 
 
-async def test_whole_rows_are_in_the_order_of_the_columns(engine: AsyncEngine) -> None:
-    project = replace(PROJECT, uid="u", display_name="d", bindings=7, sequence=8, version=9, last_ended_at=NOW)
-    binding = replace(BINDING, number=5, ended_at=LATER, released=True, previous_ended_at=NOW)
-    async with engine.connect() as connection:
-        for table, record, row in (
-            ("projects", project, project_row(project)), ("bindings", binding, binding_row(binding))
-        ):  # fmt: skip
-            names = (await connection.execute(_COLUMNS, {"name": table})).scalars()
-            assert row == tuple(getattr(record, name) for name in names)
+def test_records_and_rows_have_the_same_names() -> None:
+    assert set(PROJECT_TYPES) == {field.name for field in fields(Project)}
+    assert set(BINDING_TYPES) == {field.name for field in fields(Binding)}
+    assert {*REPORTED_COLUMNS, "number", "account", "payer_since", "legacy_id"} == set(PROJECT_TYPES)

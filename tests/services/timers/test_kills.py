@@ -35,7 +35,7 @@ async def test_killed_around_the_commit(quiet_installation: Installation, point:
     results = await keeper.results()
     assert {tuple(results[f"s-{name}"]) for name in names} == {("Scheduled", "Applied")}
     assert {tuple(results[f"w-{name}"]) for name in names} == {("Waiting", "ProjectNotFound")}
-    assert await keeper.all("SELECT count(*) FROM bindings WHERE ended_at IS NULL AND account = 'b'") == [len(names)]
+    assert await keeper.all("SELECT count(*) FROM projects WHERE account = 'b'") == [len(names)]
 
 
 async def test_killed_in_the_middle_of_a_fan_out(quiet_installation: Installation) -> None:

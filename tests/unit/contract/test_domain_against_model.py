@@ -97,8 +97,8 @@ def state_of(service: PureService) -> dict[str, Any]:
             project.state,
             project.version,
             project.uid,
-            project.sequence,
-            (active := book.active_binding(*project.key)) and active.account,
+            project.number,
+            project.account,
             (scheduled := book.scheduled(project.key)) and scheduled.origin.caused_by,
         )
         for project in changed.projects.values()

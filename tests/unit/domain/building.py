@@ -162,8 +162,8 @@ class Desk:
 
     def payer(self, project: str = "p1") -> str | None:
         """The account that pays for a project of acme now."""
-        binding = self.book.active_binding("acme", project)
-        return binding.account if binding else None
+        known = self.book.project("acme", project)
+        return known.account if known else None
 
     def phase(self, account: str = "a") -> Phase:
         """The phase of an account of acme."""

@@ -52,6 +52,7 @@ class Kept:
     pending: dict[Numbered, PendingBinding] = field(default_factory=dict)
     fan_outs: dict[Numbered, FanOut] = field(default_factory=dict)
     retired: set[RetiredUid] = field(default_factory=set)
+    former_payers: dict[Key, datetime] = field(default_factory=dict)
     history: dict[Numbered, PhaseEntered] = field(default_factory=dict)
     inbox: dict[Identity, tuple[bytes, bytes]] = field(default_factory=dict)
     handled: list[Record] = field(default_factory=list)
@@ -83,9 +84,13 @@ class Kept:
         """The first instant that a shard could still give."""
         return self.last + timedelta(microseconds=1)
 
-    def active(self) -> list[Binding]:
-        """The bindings that pay now."""
-        return [binding for binding in self.bindings.values() if binding.ended_at is None]
+    def intervals(self) -> list[tuple[Binding, datetime | None]]:
+        """All bindings by which an account pays, each with its end."""
+        found: list[tuple[Binding, datetime | None]] = []
+        for (organization, project, number), binding in self.bindings.items():
+            after = self.bindings.get((organization, project, number + 1))
+            found.append((binding, None if after is None else after.from_instant))
+        return [(binding, end) for binding, end in found if binding.account is not None]
 
     def due(self, now: datetime) -> list[Due]:
         """What is due, as the timers find it: the longest due first, and of a queue only the first."""
@@ -140,7 +145,6 @@ class Kept:
         book.look_up(payment_profiles=profiles)
         book.load(self.profiles[key] for key in profiles & self.profiles.keys())
         book.load(self.projects[key] for key in projects & self.projects.keys())
-        book.load(one for one in self.active() if (one.organization, one.project) in projects)
         book.load(one for one in self.retired if (one.organization, one.project, one.uid) in needs.uids)
         self._load_bound(book, (needs.turning | attached) - needs.emptied, notices.AT_ONCE + len(projects))
         book.load(one for one in self.fan_outs.values() if one.organization in needs.boundaries)
@@ -162,10 +166,9 @@ class Kept:
     def _load_bound(self, book: Book, accounts: Iterable[Key], limit: int) -> set[Key]:
         named = set()
         for organization, account in accounts:
-            its = [b for b in self.bindings.values() if (b.organization, b.account) == (organization, account)]
-            bound = sorted(one.project for one in its if one.ended_at is None)
-            ended = max((one.ended_at for one in its if one.ended_at is not None), default=None)
-            book.load_bound((organization, account), BoundProjects(len(bound), bound[:limit], ended))
+            payer = (organization, account)
+            bound = sorted(one.project for one in self.projects.values() if (one.organization, one.account) == payer)
+            book.load_bound(payer, BoundProjects(len(bound), bound[:limit], self.former_payers.get(payer)))
             named |= {(organization, project) for project in bound[:limit]}
         return named
 
@@ -173,10 +176,11 @@ class Kept:
         for fan_out in book.fan_outs(account)[:1]:
             bound = sorted(
                 one.project
-                for one in self.active()
+                for one in self.projects.values()
                 if (one.organization, one.account) == account
                 and one.project > fan_out.told
-                and one.established_at <= fan_out.instant
+                and one.payer_since is not None
+                and one.payer_since <= fan_out.instant
             )
             book.load_page(fan_out, bound[:PAGE], is_last=len(bound) <= PAGE)
 
@@ -188,11 +192,19 @@ class Kept:
         self.profiles |= changed.payment_profiles
         for key, contact in changed.contacts.items():
             _replace(self.contacts, key, contact.contact)
-        for number, binding in changed.bindings.items():
-            assert (number in book.known_bindings) == (number in self.bindings), "a binding ends once, and begins once"
-            self.bindings[number] = binding
-        payers = [(binding.organization, binding.project) for binding in self.active()]
-        assert len(payers) == len(set(payers)), "a project has one payer at most"
+        for binding in changed.bindings:
+            self._append(binding)
+        for project in changed.projects.values():
+            last = self.bindings.get((*project.key, project.number))
+            assert (last is None) == (project.number == 0)
+            assert last is None or project == project.after(last), "a project's head is its last binding"
+        self.former_payers |= changed.former_payers
+        ends: dict[Key, datetime] = {}
+        for binding, end in self.intervals():
+            if binding.account is not None and end is not None:
+                payer = (binding.organization, binding.account)
+                ends[payer] = max(end, ends.get(payer, end))
+        assert self.former_payers == ends
         for number, pending in changed.pending.items():
             _replace(self.pending, number, pending)
         scheduled = [(one.organization, one.project) for one in self.pending.values() if one.kind == "Scheduled"]
@@ -206,6 +218,16 @@ class Kept:
             line = (entered.organization, entered.account, entered.number)
             assert line not in self.history
             self.history[line] = entered
+
+    def _append(self, binding: Binding) -> None:
+        """Refuse what the database's trigger refuses."""
+        key = (binding.organization, binding.project)
+        assert (*key, binding.number) not in self.bindings
+        before = self.bindings.get((*key, binding.number - 1))
+        assert (before is None) == (binding.number == 1), "numbers follow"
+        assert before is None or before.from_instant < binding.from_instant, "instants are later"
+        assert (before and before.account) != binding.account, "the payer changes"
+        self.bindings[*key, binding.number] = binding
 
     def _keep_answers(self, folded: Folded) -> None:
         rendered = [render(outgoing, "0-0", "/whopays/tests") for outgoing in folded.outgoing]

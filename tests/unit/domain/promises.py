@@ -109,19 +109,18 @@ def _check_bindings(outgoing: list[Outgoing], kept: Kept) -> None:
             assert current is None or current.established_at == one.time
             assert event.change == ("Released" if current is None else "Superseded" if event.previous else "Bound")
         payers[subject] = current and current.account
-    assert {f"{one.organization}/{one.project}": one.account for one in kept.active()} == {
+    assert {f"{one.organization}/{one.project}": one.account for one in kept.projects.values() if one.account} == {
         subject: payer for subject, payer in payers.items() if payer
     }
-    for key, project in kept.projects.items():
-        timeline = sorted(
-            (one for one in kept.bindings.values() if (one.organization, one.project) == key), key=lambda o: o.number
-        )
-        assert [one.number for one in timeline] == list(range(1, project.bindings + 1))
-        assert [one.previous_ended_at for one in timeline] == [None, *(one.ended_at for one in timeline)][
-            : len(timeline)
-        ]
-        assert all(one.ended_at is None or one.established_at < one.ended_at for one in timeline)
-        assert project.state != "Deleted" or all(one.ended_at for one in timeline)
+    told = {
+        (*subject.split("/"), one.sequence): (event.current and event.current.account, one.time)
+        for subject, events in _by_subject(outgoing, BindingChanged).items()
+        for one in events
+        if isinstance(event := one.event, BindingChanged)
+    }
+    assert {key: (one.account, one.from_instant) for key, one in kept.bindings.items()} == told
+    for project in kept.projects.values():
+        assert project.state != "Deleted" or project.account is None
     assert len({binding.binding_id for binding in kept.bindings.values()}) == len(kept.bindings)
 
 
@@ -166,10 +165,10 @@ def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
         (binding.organization, binding.project, binding.account, kind, event.reason, event.message, one.time)
         for one in outgoing
         if isinstance(event := one.event, AccountPhaseChanged) and (kind := _kind(event)) is not None
-        for binding in kept.bindings.values()
+        for binding, ended_at in kept.intervals()
         if (binding.organization, binding.account) == (event.organization, event.account)
-        and binding.established_at <= one.time
-        and (binding.ended_at is None or one.time < binding.ended_at)
+        and binding.from_instant <= one.time
+        and (ended_at is None or one.time < ended_at)
     )
     told = Counter(
         (event.organization, event.project, event.account, event.kind, event.reason, event.message, one.time)

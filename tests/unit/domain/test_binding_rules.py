@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.state import Account, Binding
+from domain.state import Account
 from schemas.events import Closure, Phase
 from tests.unit.domain.building import NOON, READY, Desk, ready_desk
 
@@ -81,12 +81,9 @@ def _desk(account: str, project: str, payer: str | None) -> Desk:
     if project in ("Active", "Inactive", "Deleted"):
         desk.project(project)
     if payer:
-        binding = Binding(
-            organization="acme", project="p1", number=1, account=payer, established_at=NOON, previous_ended_at=None
-        )
         reported = desk.book.project("acme", "p1")
         assert reported is not None
-        desk.book.load([binding, replace(reported, bindings=1, sequence=1)])
+        desk.book.load([replace(reported, number=1, account=payer, payer_since=NOON)])
     return desk
 
 

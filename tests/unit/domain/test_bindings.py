@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,8 +15,7 @@ SECOND = timedelta(seconds=1)
 
 
 def _timeline(desk: Desk, project: str = "p1") -> list[Binding]:
-    bindings = [binding for binding in desk.book.changed.bindings.values() if binding.project == project]
-    return sorted(bindings, key=lambda binding: binding.number)
+    return [binding for binding in desk.book.changed.bindings if binding.project == project]
 
 
 def _events(outgoing: list[Outgoing]) -> list[BindingChanged]:
@@ -57,7 +57,8 @@ def test_another_payer_takes_over_at_one_instant() -> None:
     assert said.outgoing_of(BindingChanged)[0].time == desk.now
     assert event.previous.binding_id != event.current.binding_id
     old, new = _timeline(desk)
-    assert (old.ended_at, old.released, new.ended_at, new.previous_ended_at) == (desk.now, False, None, desk.now)
+    assert (old.number, old.account, new.number, new.account, new.from_instant) == (1, "a", 2, "b", desk.now)
+    assert (event.previous.binding_id, event.current.binding_id) == (old.binding_id, new.binding_id)
 
 
 def test_a_hundred_moves_touch_and_rise_whatever_the_clock_does() -> None:
@@ -71,9 +72,7 @@ def test_a_hundred_moves_touch_and_rise_whatever_the_clock_does() -> None:
     assert all(earlier < later for earlier, later in itertools.pairwise(instants))
     timeline = _timeline(desk)
     assert [binding.number for binding in timeline] == list(range(1, 101))
-    assert [binding.established_at for binding in timeline] == instants
-    assert [binding.ended_at for binding in timeline] == [*instants[1:], None]
-    assert [binding.previous_ended_at for binding in timeline] == [None, *instants[1:]]
+    assert [binding.from_instant for binding in timeline] == instants
     assert len({binding.binding_id for binding in timeline}) == 100
     for earlier, later in zip(_events(outgoing), _events(outgoing)[1:], strict=False):
         assert earlier.current is not None
@@ -93,9 +92,8 @@ def test_a_clock_that_stands_still_moves_by_a_microsecond() -> None:
 def test_the_payer_again_is_no_change() -> None:
     desk = bound_desk()
     before = desk.memory()
-    binding = desk.book.active_binding("acme", "p1")
+    (binding,) = _timeline(desk)
     said = desk.bind()
-    assert binding is not None
     assert (said.outcome, said.told, said.result.binding_id) == ("Unchanged", [], binding.binding_id)
     assert {name: value for name, value in desk.memory().items() if name != "answered"} == {
         name: value for name, value in before.items() if name != "answered"
@@ -113,18 +111,18 @@ def test_deletion_releases_the_payer() -> None:
     assert (event.cause.reason, event.cause.by, event.cause.command_id) == ("ProjectDeleted", "/rm", None)
     assert (envelope.time, envelope.sequence, envelope.sender) == (desk.now, 2, "/rm")
     assert desk.payer() is None
-    (binding,) = _timeline(desk)
-    assert (binding.ended_at, binding.released) == (desk.now, True)
+    _, released = _timeline(desk)
+    assert (released.number, released.account, released.from_instant) == (2, None, desk.now)
 
 
 def test_release_when_the_clock_stepped_back() -> None:
     desk = bound_desk()
     last = desk.last
-    assert _timeline(desk)[0].established_at < last
+    assert _timeline(desk)[0].from_instant < last
     desk.now -= timedelta(days=1)
     said = desk.project("Deleted", 2)
     assert said.outgoing[0].time == last + MICROSECOND
-    assert _timeline(desk)[0].ended_at == last + MICROSECOND
+    assert _timeline(desk)[1].from_instant == last + MICROSECOND
 
 
 def test_the_counters_go_on_when_the_name_is_used_again() -> None:
@@ -134,10 +132,34 @@ def test_the_counters_go_on_when_the_name_is_used_again() -> None:
     said = desk.bind(account="b")
     assert (said.binding.change, said.binding.previous) == ("Bound", None)
     assert said.outgoing[0].sequence == 3
-    released, bound = _timeline(desk)
-    assert (bound.number, bound.previous_ended_at) == (2, released.ended_at)
-    assert released.ended_at is not None
-    assert released.ended_at < bound.established_at
+    _, released, bound = _timeline(desk)
+    assert (released.number, released.account, bound.number, bound.account) == (2, None, 3, "b")
+    assert released.from_instant < bound.from_instant
+
+
+def test_an_id_names_the_place_of_a_binding() -> None:
+    """For ever: consumers keep it."""
+    desk = bound_desk()
+    assert desk.bind(account="b").result.binding_id == "acme/p1/2"
+    desk.project("Deleted", 2)
+    desk.project("Active", 3)
+    assert desk.bind(account="b").result.binding_id == "acme/p1/4"
+
+
+def test_a_binding_from_before_keeps_the_id_that_was_published() -> None:
+    desk = ready_desk()
+    project = desk.book.project("acme", "p1")
+    assert project is not None
+    published = "7d444840-9dc0-5a1e-b245-5ffdce74fad2"
+    desk.book.load([replace(project, number=3, account="a", payer_since=NOON, legacy_id=published)])
+    assert desk.bind(account="a").result.binding_id == published
+    event = desk.bind(account="b").binding
+    assert event.previous is not None
+    assert event.current is not None
+    assert (event.previous.binding_id, event.current.binding_id) == (published, "acme/p1/4")
+    event = desk.bind(account="a").binding
+    assert event.previous is not None
+    assert event.previous.binding_id == "acme/p1/4"
 
 
 def test_two_projects_swap_their_payers() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.book import Book, BoundProjects, NotLoaded
-from domain.state import Account, Binding, FanOut, Origin, PaymentProfile
+from domain.state import Account, FanOut, Origin, PaymentProfile
 from schemas.events import NoticeKind, PhaseReason
 from tests.unit.domain.building import NOON
 
@@ -34,7 +34,6 @@ QUESTIONS: dict[str, tuple[Callable[[Book], Any], dict[str, Any], Any]] = {
     "contact": (lambda book: book.contact(ACCOUNT), {"contacts": {A}}, None),
     "project": (lambda book: book.project(*A), {"projects": {A}}, None),
     "payment_profile": (lambda book: book.payment_profile(*A), {"payment_profiles": {A}}, None),
-    "active_binding": (lambda book: book.active_binding(*A), {"projects": {A}}, None),
     "bound_projects": (lambda book: book.bound_projects(ACCOUNT), {"turning": {A}}, BoundProjects()),
     "bound_projects of an emptied account": (
         lambda book: book.bound_projects(ACCOUNT),
@@ -56,7 +55,7 @@ OTHERS: dict[str, Any] = {"organizations": {"beta"}} | {
 # What is no question: how a book is filled and changed, what is due of all that it holds, what a process remembers.
 NO_QUESTIONS = {
     "about_account", "about_organization", "about_payment_profile", "about_project", "apply", "changed",
-    "known_bindings", "known_projects", "load", "load_bound", "load_page", "look_up", "overdue", "told_at_once",
+    "known_projects", "load", "load_bound", "load_page", "look_up", "overdue", "told_at_once",
 }  # fmt: skip
 
 
@@ -93,42 +92,30 @@ def test_looking_up_again_forgets_nothing() -> None:
     assert book.account(*A) == ACCOUNT
 
 
-def _binding(project: str) -> Binding:
-    return Binding(
-        organization="acme",
-        project=project,
-        number=1,
-        account="a",
-        established_at=NOON,
-        previous_ended_at=None,
-        ended_at=NOON + timedelta(hours=1),
-    )
-
-
 def test_the_first_by_name_stay_the_first() -> None:
     bound = BoundProjects(5, ["b", "d"], None)
-    bound.begin(_binding("c"))
-    bound.begin(_binding("e"))  # behind those that are known by name
+    bound.begin("c")
+    bound.begin("e")  # behind those that are known by name
     assert (bound.count, bound.lowest(3)) == (7, ["b", "c", "d"])
-    bound.end(_binding("c"))
-    bound.end(_binding("x"))
+    bound.end("c", NOON)
+    bound.end("x", NOON + timedelta(hours=1))
     assert (bound.count, bound.lowest(2), bound.last_ended_at) == (5, ["b", "d"], NOON + timedelta(hours=1))
 
 
 def test_all_are_known_as_long_as_there_are_few() -> None:
     bound = BoundProjects()
     for project in "cab":
-        bound.begin(_binding(project))
+        bound.begin(project)
     assert bound.lowest(9) == ["a", "b", "c"]
     for project in "abc":
-        bound.end(_binding(project))
+        bound.end(project, NOON)
     assert (bound.count, bound.lowest(9)) == (0, [])
 
 
 def test_too_few_names_are_never_taken_for_all() -> None:
     bound = BoundProjects(3, ["a"], None)
-    bound.end(_binding("a"))
-    bound.begin(_binding("a"))
+    bound.end("a", NOON)
+    bound.begin("a")
     assert bound.count == 3
     with pytest.raises(LookupError, match="3 bound projects are needed and 0 are loaded"):
         bound.lowest(20)

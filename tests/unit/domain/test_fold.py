@@ -151,5 +151,5 @@ def test_the_stories_are_worth_telling(story: list[Said], outcomes: tuple[int, .
 
 def test_the_opening_leads_to_a_binding() -> None:
     kept = kept_of(OPENING, set())
-    assert [binding.account for binding in kept.active()] == ["a"]
+    assert [project.account for project in kept.projects.values() if project.account] == ["a"]
     assert kept.counts == {"stale": 0, "repeated": 0, "dead": 0, "Applied": 3}

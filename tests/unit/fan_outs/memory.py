@@ -81,14 +81,15 @@ class Organization:
         ]
 
     def _names_yet_to_tell(self, fan_out: FanOut) -> list[str]:
-        bindings = (self._book.active_binding(ORGANIZATION, name) for name in sorted(self._projects))
+        projects = (self._book.project(ORGANIZATION, name) for name in sorted(self._projects))
         return [
-            binding.project
-            for binding in bindings
-            if binding is not None
-            and binding.account == fan_out.account
-            and binding.project > fan_out.told
-            and binding.established_at <= fan_out.instant
+            project.project
+            for project in projects
+            if project is not None
+            and project.account == fan_out.account
+            and project.project > fan_out.told
+            and project.payer_since is not None
+            and project.payer_since <= fan_out.instant
         ]
 
     def _clock(self) -> Clock:
