@@ -7,12 +7,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
-from schemas.policy import OperatorPolicy, offered_currency
+from schemas.policy import OperatorPolicy, is_stored, offered_currency
 from schemas.territories import COUNTRIES
 
 LONGEST_IDENTIFIER = 253
@@ -154,8 +154,9 @@ def _currency(value: str) -> str:
     return value
 
 
-def _country(value: str) -> str:
-    if value not in COUNTRIES:
+def _country(value: str, info: ValidationInfo) -> str:
+    # A country may be dissolved: what is stored names those of its day.
+    if value not in COUNTRIES and not is_stored(info):
         raise PydanticCustomError("country", "must be an ISO 3166-1 alpha-2 country code, in capitals")
     return value
 

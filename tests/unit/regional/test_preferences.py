@@ -178,11 +178,15 @@ def test_what_is_no_participant_identifier_is_none_with_the_prefix_either(addres
 def test_what_is_stored_is_not_checked_again() -> None:
     # A later library, or a corrected table, may refuse what an earlier one accepted: the account still has to load.
     stored = {
-        "taxRegistrations": [{"country": "DE", "number": "no longer valid"}],
+        "taxRegistrations": [{"country": "DE", "number": "no longer valid"}, {"country": "AN", "number": "1"}],
         "invoiceLanguage": "xx-withdrawn",
         "eInvoicing": {"standard": "FatturaPa", "address": "ABC1234"},
     }
-    assert set(faults(Preferences, stored)) == {"/taxRegistrations/0/number", "/invoiceLanguage"}
+    assert set(faults(Preferences, stored)) == {
+        "/taxRegistrations/0/number",
+        "/taxRegistrations/1/country",
+        "/invoiceLanguage",
+    }
     kept = Preferences.model_validate(stored, context=STORED)
     assert kept.model_dump(mode="json", by_alias=True, exclude_none=True) == stored
     # An update of something else leaves it alone.
