@@ -5,6 +5,7 @@ What only servers need is imported when a test asks for them, so that tests with
 
 from __future__ import annotations
 
+import os
 import random
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ pytest_plugins = ("tests.support.sharing", "tests.support.reporting")
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed of all properties, so that one that fails by chance can fail again."""
     if config.option.hypothesis_seed is None:
-        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+        # In the environment, so that the processes that pytest-xdist starts have the same.
+        seed = os.environ.setdefault("PROPERTIES_SEED", str(random.SystemRandom().randrange(2**32)))
+        config.option.hypothesis_seed = seed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
