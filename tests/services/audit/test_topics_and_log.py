@@ -174,6 +174,8 @@ async def test_watching(installation: Installation) -> None:
             await connection.execute(text("UPDATE projects SET bindings = bindings + 1"))
         await until(found, "the damage")
         assert watching.returncode is None
+        healthy = await whopays_of(installation)("health", WHOPAYS_METRICS_PORT=str(port))
+        assert "audit: alive" in healthy.expect(0).out
     finally:
         watching.kill()
         await watching.wait()

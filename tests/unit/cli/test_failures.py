@@ -3,6 +3,7 @@
 from importlib import import_module
 
 import pytest
+from asyncpg import ProtocolViolationError
 
 from cli.terminal import failures
 from cli.terminal.ending import CommandFailed
@@ -23,6 +24,15 @@ def test_each_name_is_an_errors(name: str) -> None:
     else:
         with pytest.raises(CommandFailed), reaching(Settings()):
             raise error
+
+
+def test_a_pgbouncer_that_refuses_a_session_is_told_in_words() -> None:
+    for setting in ("statement_timeout", "enable_hashjoin"):
+        refusal = ProtocolViolationError(f"unsupported startup parameter: {setting}")
+        with pytest.raises(CommandFailed, match="behind a PgBouncer") as failed, reaching(Settings()):
+            raise refusal
+        assert f"unsupported startup parameter: {setting}" in str(failed.value)
+        assert "server runs" not in str(failed.value)
 
 
 def test_what_is_derived_is_told_as_well() -> None:

@@ -1,5 +1,6 @@
 """The metrics by Prometheus' conventions, all series that can be known from the start."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from schemas.records import DeadLetterReason
 from schemas.results import Outcome
 from tests.support.packages import ROOT
 from workers.runtime.metrics import Heartbeats, Metrics
-from workers.runtime.roles import ALL_ROLES, CONSUMERS, Role
+from workers.runtime.roles import ALL_ROLES, AUDIT, CONSUMERS, Role
 
 _BASE_UNITS = ("_seconds", "_bytes", "_total", "_info", "_fds")
 _OF_THINGS = frozenset({"whopays_events_unpublished", "whopays_broken_promises"})
@@ -65,6 +66,24 @@ def test_a_process_has_no_series_of_roles_that_it_does_not_play(role: Role) -> N
     text = generate_latest(Metrics((role,)).registry).decode()
     for family in text_string_to_metric_families(text):
         assert {sample.labels.get("role", role) for sample in family.samples} <= {role}, family.name
+
+
+async def test_an_audit_shows_life_until_it_is_interrupted_and_again_once_one_finishes() -> None:
+    metrics = AuditMetrics()
+
+    async def shows_life() -> bool:
+        metrics._heartbeat.clear()
+        showing = asyncio.create_task(metrics.show_life())
+        await asyncio.sleep(0)
+        showing.cancel()
+        heartbeat = metrics.registry.get_sample_value("whopays_role_heartbeat_timestamp_seconds", {"role": AUDIT})
+        return heartbeat is not None
+
+    assert await shows_life()
+    metrics.interrupted()
+    assert not await shows_life()
+    metrics.audited({})
+    assert await shows_life()
 
 
 @kinds
