@@ -7,9 +7,8 @@ from functools import lru_cache
 LONGEST_AUTHID = 256
 SYSTEM_PREFIX = "system:"
 
-# Invisible, whatever their category: variation selectors and Hangul fillers are marks and letters. From Unicode 15.0.0,
-# DerivedCoreProperties.txt, which Python's unicodedata leaves out; the property reserves what is not assigned yet, and
-# has had these 4,174 code points since 14.0.
+# Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 15.0.0 (4,174 code points, the same since 14.0).
+# Python's unicodedata lacks it, and categories do not tell: Hangul fillers are letters, variation selectors are marks.
 _DEFAULT_IGNORABLE = re.compile(
     "[\u00ad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -20,7 +19,7 @@ _REMEMBERED = 4096
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_authid(text: str) -> bool:
-    """Return whether `text` can name somebody: nobody could tell the others from another's name."""
+    """Return whether `text` is well-formed as a name: short enough, nothing invisible, no blank at either end."""
     if not 1 <= len(text) <= LONGEST_AUTHID or text != text.strip():
         return False
     if text.isascii():
@@ -31,7 +30,7 @@ def is_authid(text: str) -> bool:
 @lru_cache(maxsize=_REMEMBERED)
 def person_of(authid: str) -> str:
     """Return what is equal for all spellings of one person: NFKC, case folded."""
-    # Folded while decomposed: a mark that folds to a letter (U+0345) would else depend on what it was composed with.
+    # Folded while decomposed: U+0345, a mark that folds to a letter, would else depend on what it is composed with.
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", authid).casefold())
 
 
@@ -41,5 +40,5 @@ def is_same_person(one: str, other: str) -> bool:
 
 
 def is_system(authid: str) -> bool:
-    """Return whether a name is the system's own, in any spelling: nobody asks under it."""
+    """Return whether a name is the system's own, in any spelling: nobody may ask under it."""
     return person_of(authid).startswith(SYSTEM_PREFIX)
