@@ -37,7 +37,7 @@ def create_account(command: CreateAccount, book: Book, context: Context) -> Deci
         message = "the organization has, or had, an account of this name: choose another"
         broken.append(violation(Reason.ACCOUNT_EXISTS, message, field="/account"))
     if broken:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     account = Account(**{name: _or_nothing(getattr(command, name)) for name in _CREATED})
     contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
     return decide_account(None, account, book, context, contact=contact if command.contact else None)
@@ -49,13 +49,13 @@ def update_account(command: UpdateAccount, book: Book, context: Context) -> Deci
     is_erasing = account is not None and account.phase is Phase.ARCHIVED and command.only_erases_contact
     missing = [] if is_erasing else existing_account(account)
     if missing or account is None:
-        return rejected(missing, account=command.account)
+        return rejected(missing)
     changed, malformed = _merged(account, command, context)
     if malformed:
-        return rejected(malformed, account=command.account)
+        return rejected(malformed)
     broken = _update_rules(account, changed, command)
     if broken:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     contact = None
     if command.gives("contact") and command.contact != book.contact(account):
         contact = AccountContact(organization=account.organization, account=account.account, contact=command.contact)
@@ -69,7 +69,7 @@ def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: C
     if account is None or account.phase is not Phase.ARCHIVED:
         broken += allowed_profile(book.payment_profile(command.organization, command.payment_profile), context.policy)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     return decide_account(account, replace(account, payment_profile=command.payment_profile), book, context)
 
 
@@ -78,7 +78,7 @@ def detach_payment_profile(command: DetachPaymentProfile, book: Book, context: C
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     return decide_account(account, replace(account, payment_profile=None), book, context)
 
 
@@ -87,7 +87,7 @@ def suspend_account(command: SuspendAccount, book: Book, context: Context) -> De
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     if any(hold.reason == command.reason for hold in account.holds):
         holds = tuple(
             hold.model_copy(update={"reactivation": None}) if hold.reason == command.reason else hold
@@ -112,13 +112,12 @@ def decide_account(
     profile = book.payment_profile(changed.organization, changed.payment_profile)
     transition = reassess(before, changed, profile, context, reason, is_touched=contact is not None)
     if transition is None:
-        return Decision(Outcome.UNCHANGED, account=changed.account)
+        return Decision(Outcome.UNCHANGED)
     told = tell(transition.turn, book, context)
     return Decision(
         Outcome.APPLIED,
         changes=(*transition.changes, *([contact] if contact else []), *told.changes),
         events=(*transition.events, *told.events),
-        account=changed.account,
         deferred=told.deferred,
         deferred_count=told.deferred_count,
     )

@@ -36,18 +36,14 @@ def bind_project(command: BindProject, book: Book, context: Context) -> Decision
     project = book.project(command.organization, command.project)
     broken = [*paying_account(account), *_active_project(project), *_expected_payer(command, project)]
     if broken or account is None or project is None:
-        return rejected(broken, account=command.account, project=command.project)
+        return rejected(broken)
     if project.account == account.account:
-        return Decision(
-            Outcome.UNCHANGED, account=command.account, project=command.project, binding_id=project.binding_id
-        )
+        return Decision(Outcome.UNCHANGED, binding_id=project.binding_id)
     rebinding = bind(project, account, context, context.clock.next(), command.reason)
     return Decision(
         Outcome.APPLIED,
         changes=rebinding.changes,
         events=(rebinding.event,),
-        account=command.account,
-        project=command.project,
         binding_id=rebinding.binding.binding_id,
     )
 
@@ -59,17 +55,16 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
     broken = [*existing_account(source, "/fromAccount"), *paying_account(target, "/toAccount")]
     broken += _transferable(command, source, book)
     if broken or source is None or target is None:
-        return rejected(broken, account=command.to_account)
+        return rejected(broken)
     moving = sorted(command.projects or book.bound_projects(source).lowest(MOST_PROJECTS))
     if not moving:
-        return Decision(Outcome.UNCHANGED, account=command.to_account, project_count=0)
+        return Decision(Outcome.UNCHANGED, project_count=0)
     instant = context.clock.next()
     rebindings = [_moved(command, name, target, book, context, instant) for name in moving]
     return Decision(
         Outcome.APPLIED,
         changes=tuple(change for rebinding in rebindings for change in rebinding.changes),
         events=tuple(rebinding.event for rebinding in rebindings),
-        account=command.to_account,
         project_count=len(rebindings),
     )
 
@@ -83,11 +78,11 @@ def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> D
             message = "the account's closure is requested: withdraw it, or choose another account"
             broken.append(violation(Reason.ACCOUNT_CLOSING, message, field="/account"))
         if broken:
-            return rejected(broken, account=command.account)
+            return rejected(broken)
     if book.default_account(command.organization) == command.account:
-        return Decision(Outcome.UNCHANGED, account=command.account)
+        return Decision(Outcome.UNCHANGED)
     chosen = Organization(organization=command.organization, default_account=command.account)
-    return Decision(Outcome.APPLIED, (chosen,), account=command.account)
+    return Decision(Outcome.APPLIED, (chosen,))
 
 
 def bind(

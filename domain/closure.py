@@ -21,18 +21,18 @@ def report_balance(command: ReportBalance, book: Book, context: Context) -> Deci
     """Store what is still owed; the report with the latest instant counts. It does not change the account: no event."""
     if command.as_of > context.now + _CLOCK_TOLERANCE:
         message = "is more than 5 minutes ahead of the clock"
-        return rejected([violation(Reason.INVALID, message, field="/asOf")], account=command.account)
+        return rejected([violation(Reason.INVALID, message, field="/asOf")])
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is not None and not broken and account.currency_code != command.currency_code:
         message = f"the account's currency is {account.currency_code or 'not chosen yet'}"
         broken.append(violation(Reason.CURRENCY_MISMATCH, message, field="/currencyCode"))
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     reported = Balance(outstanding=command.outstanding, currency_code=command.currency_code, as_of=command.as_of)
     if account.balance is not None and (reported.as_of < account.balance.as_of or reported == account.balance):
-        return Decision(Outcome.UNCHANGED, account=command.account)
-    return Decision(Outcome.APPLIED, (replace(account, balance=reported),), account=command.account)
+        return Decision(Outcome.UNCHANGED)
+    return Decision(Outcome.APPLIED, (replace(account, balance=reported),))
 
 
 def request_closure(command: RequestClosure, book: Book, context: Context) -> Decision:
@@ -41,10 +41,10 @@ def request_closure(command: RequestClosure, book: Book, context: Context) -> De
     broken = existing_account(account)
     if account is not None and not broken:
         if account.closure is not None:
-            return Decision(Outcome.UNCHANGED, account=command.account)
+            return Decision(Outcome.UNCHANGED)
         broken = _blockers(account, book)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     closure = Closure(by=context.sender, reason=command.reason, requested_at=context.now)
     return decide_account(account, replace(account, closure=closure), book, context, reason=command.reason)
 
@@ -56,7 +56,7 @@ def approve_closure(command: ApproveClosure, book: Book, context: Context) -> De
     if account is not None and not broken:
         broken = _approval_rules(account, book, context.sender)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     decision = decide_account(account, replace(account, phase=Phase.ARCHIVED), book, context)
     if book.default_account(account.organization) == account.account:
         cleared = Organization(organization=account.organization)
@@ -69,7 +69,7 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> 
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     return decide_account(account, replace(account, closure=None), book, context)
 
 

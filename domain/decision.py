@@ -71,8 +71,6 @@ class Decision:
     changes: tuple[Change, ...] = ()
     events: tuple[Outgoing, ...] = ()
     violations: tuple[Violation, ...] = ()
-    account: str | None = None
-    project: str | None = None
     binding_id: str | None = None
     project_count: int | None = None
     deferred: tuple[Outgoing, ...] = ()
@@ -95,7 +93,7 @@ def outgoing_of(event: Event, about: Key, instant: datetime, origin: Origin, seq
     )
 
 
-def rejected(violations: Iterable[Violation], *, account: str | None = None, project: str | None = None) -> Decision:
+def rejected(violations: Iterable[Violation]) -> Decision:
     """Refuse, naming every broken rule in the contract's order."""
     in_order = tuple(sorted(violations, key=lambda broken: REASON_ORDER[broken.reason]))
-    return Decision(Outcome.REJECTED, violations=in_order, account=account, project=project)
+    return Decision(Outcome.REJECTED, violations=in_order)

@@ -215,7 +215,7 @@ class _Batch:
 
     def _tell_superseded(self, ended: Iterable[PendingBinding]) -> None:
         for pending in ended:
-            self._publish_final(pending, superseded(pending))
+            self._publish_final(pending, superseded())
 
     def _apply(self, changes: Iterable[Change], events: Iterable[Outgoing]) -> None:
         listed, published = tuple(changes), tuple(events)
@@ -231,7 +231,7 @@ class _Batch:
         scheduled = self._book.scheduled(key)
         if scheduled is not None:
             self._book.apply([Done(scheduled)])
-            self._publish_final(scheduled, superseded(scheduled))
+            self._publish_final(scheduled, superseded())
 
     def _serve_affected(self, changes: Iterable[Change]) -> None:
         keys: list[Key] = []

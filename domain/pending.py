@@ -39,11 +39,11 @@ def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book, _: Con
     project = book.project(command.organization, command.project)
     if project is None or project.state == "Deleted":
         message = "the organization has no such project"
-        return rejected([violation(Reason.PROJECT_NOT_FOUND, message, field="/project")], project=command.project)
+        return rejected([violation(Reason.PROJECT_NOT_FOUND, message, field="/project")])
     scheduled = book.scheduled(project.key)
     if scheduled is None:
-        return Decision(Outcome.UNCHANGED, project=command.project)
-    return Decision(Outcome.APPLIED, (Done(scheduled),), project=command.project)
+        return Decision(Outcome.UNCHANGED)
+    return Decision(Outcome.APPLIED, (Done(scheduled),))
 
 
 def is_worth_waiting(decision: Decision) -> bool:
@@ -52,11 +52,10 @@ def is_worth_waiting(decision: Decision) -> bool:
     return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
 
 
-def superseded(pending: PendingBinding) -> Decision:
+def superseded() -> Decision:
     """Return the final result of a scheduled binding that something else ended."""
     message = "the scheduled binding was replaced or cancelled, or its project was deleted"
-    command = pending.command
-    return rejected([violation(Reason.SUPERSEDED, message)], account=command.account, project=command.project)
+    return rejected([violation(Reason.SUPERSEDED, message)])
 
 
 def _put_off(
@@ -74,4 +73,4 @@ def _put_off(
         origin=context.origin,
     )
     outcome = Outcome.SCHEDULED if kind == "Scheduled" else Outcome.WAITING
-    return Decision(outcome, (pending,), account=command.account, project=command.project)
+    return Decision(outcome, (pending,))

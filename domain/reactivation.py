@@ -19,7 +19,7 @@ def request_reactivation(command: RequestReactivation, book: Book, context: Cont
     account = book.account(command.organization, command.account)
     broken = existing_account(account) or _hold_rules(account, command.reasons)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     reasons = command.reasons or tuple(hold.reason for hold in account.holds)
     request = Reactivation(by=context.sender, resolution=command.resolution, requested_at=context.now)
     holds = tuple(
@@ -36,12 +36,12 @@ def approve_reactivation(command: ApproveReactivation, book: Book, context: Cont
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     chosen = _chosen(account.holds, command.reasons, context.sender)
     broken = _hold_rules(account, command.reasons)
     broken += _approval_rules(chosen, context.sender) if chosen or not broken else []
     if broken:
-        return rejected(broken, account=command.account)
+        return rejected(broken)
     holds = tuple(hold for hold in account.holds if hold not in chosen)
     return decide_account(account, replace(account, holds=holds), book, context)
 

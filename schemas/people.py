@@ -7,7 +7,7 @@ from functools import lru_cache
 LONGEST_AUTHID = 256
 SYSTEM_PREFIX = "system:"
 
-# Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 15.0.0 (4,174 code points, the same since 14.0).
+# Default_Ignorable_Code_Point, from DerivedCoreProperties.txt of Unicode 15.0.0 (4,174 code points, as since 14.0).
 # Python's unicodedata lacks it, and categories do not tell: Hangul fillers are letters, variation selectors are marks.
 _DEFAULT_IGNORABLE = re.compile(
     "[\u00ad\u034f\u061c\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
