@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.faults import failpoints
 from tests.faults.mutants import MUTANTS
-from tests.faults.mutating import Mutant
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.stage import Stage
 from tests.faults.teeth import deaths
@@ -34,12 +32,3 @@ async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> Non
 @pytest.mark.timeout(600)
 async def test_whopays_lives(quiet_installation: Installation, scenario: str) -> None:
     assert await SCENARIOS[scenario](Stage(quiet_installation, None)) == []
-
-
-@pytest.mark.parametrize("mutant", [pytest.param(one, id=name) for name, one in MUTANTS.items()])
-def test_mutants_follow_the_code(mutant: Mutant) -> None:
-    for module in {patch.module for patch in mutant.patches}:
-        source = failpoints.source_of(module)
-        changed = mutant.mutated(module, source)
-        assert changed != source
-        compile(changed, module, "exec")
