@@ -60,6 +60,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _ASK: (
         Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.send:send"),
         Command("who", "Say which account pays for a project, now or at another instant.", "asking.who:who"),
+        Command("project", "Show a project: its payer, and what is scheduled and waiting.", "asking.project:project"),
         Command("timeline", "Draw who has paid for a project, from its first payer on.", "asking.questions:timeline"),
         Command("account", "Show an account: its phase and why, its holds, its history.", "asking.questions:account"),
         Command("result", "Show what became of a command.", "asking.questions:result"),

@@ -10,11 +10,13 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlencode
 
 from asyncpg.connect_utils import SessionAttribute, SSLMode
-from sqlalchemy import URL
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 CONNECT_SECONDS = 10.0
 _APPLICATION_NAME = "whopays"
@@ -73,8 +75,10 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
     return arguments
 
 
-def engine_url(database_url: str) -> URL:
+def engine_url(database_url: str) -> "URL":
     """Return the address as SQLAlchemy writes it: it names the dialect, and only the first of several hosts."""
+    from sqlalchemy import URL  # noqa: PLC0415 - whoever asks the driver itself does without
+
     parameters = _parameters(database_url)
     host = parameters.get("host", "").split(",")[0]
     port = parameters.get("port", "").split(",")[0]

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
-from db.rows import ACCOUNT_TYPES, BINDING_TYPES, account_of, columns
+from db.rows import ACCOUNT_TYPES, BINDING_TYPES, PROJECT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
-from domain.state import Account, Binding
+from domain.state import Account, Binding, Project
 from schemas.events import AccountState
 from schemas.scalars import format_decimal, format_instant
 
@@ -31,6 +31,29 @@ async def payer(connection: AsyncConnection, organization: str, project: str, at
     """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
     names = {"organization": organization, "project": project, "at": at}
     return (await connection.execute(_PAYER if at is None else _PAYER_AT, names)).scalar_one_or_none()
+
+
+async def project(connection: AsyncConnection, organization: str, project: str) -> dict[str, Any] | None:
+    """Return a project as docs/contract.md section 11 has it: its payer, what is scheduled and what waits.
+
+    None when it was never reported.
+    """
+    rows = (await connection.execute(_PROJECT, {"organization": organization, "project": project})).all()
+    if not rows:
+        return None
+    found = Project(**{name: rows[0]._mapping[name] for name in PROJECT_TYPES})
+    pending = [(row.kind, _pending(row)) for row in rows if row.kind is not None]
+    optional = {"uid": found.uid, "displayName": found.display_name}
+    return {
+        "organization": organization,
+        "project": project,
+        "state": found.state,
+        "version": found.version,
+        **{name: value for name, value in optional.items() if value is not None},
+        "payer": _interval(found, rows[0].currency_code),
+        "scheduled": next((one for kind, one in pending if kind == "Scheduled"), None),
+        "waiting": [one for kind, one in pending if kind == "Waiting"],
+    }
 
 
 async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
@@ -97,6 +120,29 @@ async def results(
     return list((await connection.execute(_RESULTS, names)).scalars())
 
 
+def _interval(project: Project, currency_code: str | None) -> dict[str, Any] | None:
+    if project.account is None or project.payer_since is None:
+        return None
+    return {
+        "organization": project.organization,
+        "project": project.project,
+        "account": project.account,
+        "bindingId": project.binding_id,
+        "currencyCode": currency_code,
+        "establishedAt": format_instant(project.payer_since),
+        "endedAt": None,
+    }
+
+
+def _pending(row: Row[Any]) -> dict[str, str]:
+    return {
+        "account": row.pending_account,
+        "effectiveAt" if row.kind == "Scheduled" else "until": format_instant(row.due_at),
+        "commandId": row.command_id,
+        "commandSource": row.command_source,
+    }
+
+
 def _balance(account: Account) -> dict[str, str] | None:
     balance = account.balance
     if balance is None:
@@ -118,6 +164,18 @@ _PAYER_AT = text(
     """
     SELECT account FROM bindings
     WHERE organization = :organization AND project = :project AND from_instant <= :at ORDER BY number DESC LIMIT 1
+    """
+)
+_PROJECT = text(
+    f"""
+    SELECT {", ".join(f"projects.{name}" for name in PROJECT_TYPES)}, accounts.currency_code, pending.kind,
+        pending.account AS pending_account, pending.due_at, pending.origin ->> 'caused_by' AS command_id,
+        pending.source AS command_source
+    FROM projects
+    LEFT JOIN accounts ON accounts.organization = projects.organization AND accounts.account = projects.account
+    LEFT JOIN pending_bindings AS pending
+        ON pending.organization = projects.organization AND pending.project = projects.project
+    WHERE projects.organization = :organization AND projects.project = :project ORDER BY pending.number
     """
 )
 _TIMELINE = text(

@@ -129,7 +129,8 @@ class Exchange:
         while time.monotonic() < deadline:
             published = await self._published_result(message)
             if published is not None:
-                return Answer(place, is_handled=True, result=published)
+                is_repeat = published["data"].get("repeated", False)
+                return Answer(place, is_handled=True, result=published, is_repeat=is_repeat)
             if not is_handled and await self._is_committed(message.topic, sent.partition, sent.offset):
                 is_handled = True
                 answer = await self._kept_answer(message, place, after)

@@ -9,21 +9,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.asking.accounts import account_view
 from cli.asking.timeline import Timeline
+from cli.asking.who import insist_on_known
 from cli.sending.answers import result_card
+from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
-from cli.terminal.names import Account, Organization, ask
+from cli.terminal.names import Account, Organization, Project
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
 from db import questions as queries
 from schemas.scalars import format_instant
 
-Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PROJECT", show_default=False)]
-
 
 def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
-    """Draw who has paid for a project, from its first payer on."""
-    entries = ask(load_settings(), lambda connection: queries.timeline(connection, organization, project))
+    """Draw who has paid for a project, from its first payer on.
+
+    Exit status 1 when it was never reported.
+    """
+    settings = load_settings()
+    entries = ask(settings, lambda connection: queries.timeline(connection, organization, project))
+    if not entries:
+        insist_on_known(settings, organization, project)
     if as_json:
         payers = [
             {

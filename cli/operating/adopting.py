@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.names import ask, topic_named
+from cli.terminal.names import topic_named
 from cli.terminal.output import AsJson, count_of, print_json
 from cli.terminal.touching import name_what_is_touched
 from db.engine import create_engine

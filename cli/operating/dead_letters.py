@@ -6,10 +6,10 @@ import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.layout import Card, Column, Listing, details, visible
-from cli.terminal.names import ask
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show as show_parts
 from db.dead_letters import (

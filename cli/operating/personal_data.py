@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.names import Account, Organization, ask
+from cli.terminal.names import Account, Organization
 from cli.terminal.output import AsJson, count_of, print_json
 from cli.terminal.screen import error_console
 from cli.terminal.touching import name_what_is_touched

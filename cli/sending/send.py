@@ -12,10 +12,10 @@ import typer
 
 from cli.sending.answers import answer_card, standing_of
 from cli.sending.composing import compose
+from cli.terminal.asking import ask
 from cli.terminal.ending import FAILED, CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.names import ask
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
 from db import questions as queries

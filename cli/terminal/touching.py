@@ -1,10 +1,9 @@
 """Says what a command is about to change, so that nobody changes another installation than they meant."""
 
 import typer
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from cli.terminal.installation import RUNNING, WHICH, running_here
+from db.address import BadAddress, connect_arguments
 from workers.runtime.settings import Settings
 
 
@@ -17,14 +16,13 @@ def name_what_is_touched(settings: Settings, *, kafka: bool = True) -> None:
 def database_place(settings: Settings) -> str:
     """Return the host, port and name of the database, without user and password."""
     try:
-        url = make_url(settings.database_url)
-    except ArgumentError:
+        said = connect_arguments(settings.database_url)
+    except BadAddress:
         return "whose address cannot be read"
-    given = url.query.get("host", ())
-    named = (given,) if isinstance(given, str) else given
-    port = f":{url.port}" if url.port else ""
-    host = ",".join(named) or f"{url.host or 'localhost'}{port}"
-    return f"{host}/{url.database or ''}"
+    port = said.get("port")
+    ports = port if isinstance(port, list) else [port] * len(said.get("host", ()))
+    hosts = [f"{host}:{port}" if port else host for host, port in zip(said.get("host", ()), ports, strict=True)]
+    return f"{','.join(hosts) or 'localhost'}/{said.get('database', '')}"
 
 
 def _said_by(settings: Settings) -> str:

@@ -25,7 +25,10 @@ SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/question
 # Rules about fields of an account, and what else has that name.
 RULES_ABOUT = {
     # A project has one, too.
-    "display_name": {"db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py", "schemas/facts.py"},
+    "display_name": {
+        "cli/asking/project.py", "db/migrations/payers_of_0008.py", "db/questions.py", "db/rows.py", "domain/facts.py",
+        "schemas/facts.py",
+    },
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py"},
     "currency_code": {
         "db/questions.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db import contacts, load, log, store, timers
 from db import questions as queries
 from db.engine import create_engine
+from db.payers import WHO_PAYS
 from embedded import Addresses
 from tests.support.installations import database
 
@@ -92,6 +93,9 @@ _CHANGED = {
     "display_name": [None],
 }  # fmt: skip
 _AT = {**_PROJECT, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+_WHO_PAYS = text(
+    WHO_PAYS.replace("$1", ":organization").replace("$2", ":project").replace("$3", "CAST(:at AS timestamptz)")
+)
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
 }  # fmt: skip
@@ -170,6 +174,9 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         ),
         pytest.param(queries._PAYER, _PROJECT, id="payer"),
         pytest.param(queries._PAYER_AT, _AT, id="payer at an instant"),
+        pytest.param(_WHO_PAYS, _AT, id="who pays"),
+        pytest.param(_WHO_PAYS, {**_AT, "at": None}, id="who pays now"),
+        pytest.param(queries._PROJECT, _PROJECT, id="project"),
         pytest.param(queries._TIMELINE, _PROJECT, id="timeline"),
         pytest.param(queries._ACCOUNT, _ACCOUNT, id="account"),
         pytest.param(queries._HISTORY, _ACCOUNT, id="history"),

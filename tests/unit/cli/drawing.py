@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 
 from audit.findings import Finding, Promise
 from cli.asking.accounts import account_view
+from cli.asking.project import project_card
 from cli.asking.timeline import Timeline
 from cli.operating.dead_letters import card_of, listing_of
 from cli.operating.topics import differences_view
@@ -127,6 +128,22 @@ _DIFFERENCES = [
 
 _FINDING = Finding(Promise.SEQUENCES, "acme/genome", "the sequence goes from 3 to 5: number 4 is missing from the log")
 
+_PROJECT: dict[str, Any] = {
+    "organization": "acme", "project": "genome", "state": "Active", "version": 3, "displayName": "The genome",
+    "payer": {
+        "organization": "acme", "project": "genome", "account": _LONG, "bindingId": "acme/genome/3",
+        "currencyCode": "EUR", "establishedAt": "2027-01-31T12:00:00.000000Z", "endedAt": None,
+    },
+    "scheduled": {
+        "account": "lab", "effectiveAt": "2027-02-01T00:00:00.000000Z",
+        "commandId": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f", "commandSource": "/cli",
+    },
+    "waiting": [
+        {"account": name, "until": "2027-01-31T13:00:00.000000Z", "commandId": "c1", "commandSource": "/portal"}
+        for name in ("hq", _LONG)
+    ],
+}  # fmt: skip
+
 SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "timeline": (
         Timeline("acme/genome", (_entry(1, "main", 0, 10), _entry(2, "lab", 10, 20), _entry(3, "main", 25, None)),
@@ -135,6 +152,7 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "timeline-of-long-names": (
         Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), _NOON + timedelta(minutes=30)),
     ),
+    "project": (project_card(_PROJECT),),
     "account": tuple(account_view(_ACCOUNT, _HISTORY)),
     "result": (result_card(_RESULT, _STANDING),),
     "dead-letters-list": (listing_of([_KEPT, replace(_KEPT, number=9, redriven_at=_NOON)]),),

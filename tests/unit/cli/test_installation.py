@@ -97,8 +97,9 @@ def test_a_second_dev_does_not_take_over() -> None:
         ("postgresql://me:secret@db.example:5433/billing", "db.example:5433/billing"),
         ("postgresql://me:secret@db.example/billing?sslmode=require", "db.example/billing"),
         ("postgresql:///whopays?host=/run/postgresql", "/run/postgresql/whopays"),
-        ("postgresql+asyncpg://me:secret@/x?host=a:1&host=b:2", "a:1,b:2/x"),
+        ("postgresql+asyncpg://me:secret@a:1,b:2/x", "a:1,b:2/x"),
         ("postgresql://localhost", "localhost/"),
+        ("postgresql:///x?host=a,b&port=1,2&password=secret", "a:1,b:2/x"),
         ("nonsense secret", "whose address cannot be read"),
     ),
 )

@@ -125,3 +125,8 @@ HEAVY = {
 @pytest.mark.parametrize("words", (("health",), ("--version",)), ids=" ".join)
 def test_what_is_asked_often_imports_nothing_heavy(words: tuple[str, ...]) -> None:
     assert imported(*words) & HEAVY == set()
+
+
+def test_who_pays_is_asked_of_the_driver_alone() -> None:
+    """Ended by a word that is no instant, after everything that an answer needs was imported."""
+    assert imported("who", "acme", "web", "--at", "never") & HEAVY <= {"asyncpg", "pydantic"}

@@ -1,0 +1,58 @@
+"""`whopays project`: a project with its payer, and what is still to come."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from cli.asking.who import insist_on_known
+from cli.terminal.asking import ask
+from cli.terminal.installation import load_settings
+from cli.terminal.layout import Card, details
+from cli.terminal.names import Organization, Project
+from cli.terminal.output import AsJson, print_json
+from cli.terminal.screen import show
+from db import questions as queries
+
+
+def project(organization: Organization, name: Project, as_json: AsJson = False) -> None:
+    """Show a project: its payer, and what is scheduled and waiting.
+
+    Exit status 1 when it was never reported.
+    """
+    settings = load_settings()
+    found = ask(settings, lambda connection: queries.project(connection, organization, name))
+    if found is None:
+        insist_on_known(settings, organization, name)
+    elif as_json:
+        print_json(found)
+    else:
+        show(project_card(found))
+
+
+def project_card(project: dict[str, Any]) -> Card:
+    """Return a project as `whopays project --json` prints it, for people."""
+    title = Text(f"{project['organization']}/{project['project']}", style="bold")
+    return Card(title, [details(_lines(project))], "cyan")
+
+
+def _lines(project: dict[str, Any]) -> Iterator[tuple[str, Text]]:
+    yield "state", Text(f"{project['state']}, version {project['version']}")
+    for label, member in (("name", "displayName"), ("uid", "uid")):
+        if member in project:
+            yield label, Text(project[member])
+    payer, scheduled = project["payer"], project["scheduled"]
+    if payer is None:
+        yield "paid by", Text("nobody", style="dim")
+    else:
+        yield "paid by", Text.assemble((payer["account"], "bold"), f" since {payer['establishedAt']}")
+        yield "binding", Text(payer["bindingId"])
+    if scheduled is not None:
+        yield "scheduled", _to_come(scheduled, "from", scheduled["effectiveAt"])
+    for one in project["waiting"]:
+        yield "waiting", _to_come(one, "until", one["until"])
+
+
+def _to_come(one: dict[str, Any], when: str, instant: str) -> Text:
+    by = f"command {one['commandId']} from {one['commandSource']}"
+    return Text.assemble((one["account"], "bold"), f" {when} {instant} ({by})")

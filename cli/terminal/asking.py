@@ -1,0 +1,28 @@
+"""How the commands ask the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.terminal.failures import reaching
+from db.engine import create_engine
+from workers.runtime.settings import Settings
+
+Answered = TypeVar("Answered")
+
+
+def ask(settings: Settings, question: Callable[[AsyncConnection], Awaitable[Answered]]) -> Answered:
+    """Put a question to the database, in one transaction, which commits. Raises CommandFailed."""
+
+    async def answer() -> Answered:
+        engine = create_engine(settings.database_url, pool_size=1)
+        try:
+            async with engine.begin() as connection:
+                return await question(connection)
+        finally:
+            await engine.dispose()
+
+    with reaching(settings):
+        return asyncio.run(answer())
