@@ -1,4 +1,4 @@
-"""Card numbers: recognised wherever they hide in a record's data, repeated nowhere (docs/contract.md section 2)."""
+"""Card numbers: recognized anywhere in a record's data, and repeated nowhere (docs/contract.md section 2)."""
 
 import re
 from base64 import b64decode
@@ -11,7 +11,7 @@ IN_BASE64 = b"data_base64"
 """The member of an event that holds its data in base64."""
 
 _CANDIDATE = re.compile(r"[\s\u2010-\u2015-]*(?:[0-9][\s\u2010-\u2015-]*){13,19}")
-# For bytes: each digit becomes a zero, and blanks, hyphens and whatever is not ASCII go.
+# For bytes: each digit becomes a zero; blanks, hyphens and everything that is not ASCII are dropped.
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _BLANKS_AND_HYPHENS = bytes([*b" \t\n\r\f\v-", *range(0x80, 0x100)])
 _THIRTEEN_DIGITS = b"0" * 13
@@ -57,7 +57,7 @@ def has_card_number_within(text: str) -> bool:
 
 
 def holds_no_card_number(value: bytes) -> bool:
-    """Tell, of a JSON text, that no string in it can be taken for a card number, without looking at each."""
+    """Return whether a JSON text is certain to hold no card number, without parsing its strings."""
     return (
         b"\\" not in value
         and IN_BASE64 not in value
@@ -66,11 +66,11 @@ def holds_no_card_number(value: bytes) -> bool:
 
 
 def may_hold_card_number(value: bytes) -> bool:
-    """Return whether something between two quotation marks is taken for a card number, in a value that is not read.
+    """Return whether a value that cannot be parsed has something like a card number between two quotation marks.
 
-    Which member it stands in cannot be told there: one too many is hidden rather than one too few.
+    Which member it is in cannot be told, so a harmless number may be hidden as well.
     """
-    # Without NUL, in which ASCII in UTF-16 abounds.
+    # Without NULs, so that ASCII in UTF-16 is seen as well.
     pieces = value.decode(errors="replace").replace("\0", "").split('"')
     if any(is_card_number(_ESCAPED.sub(_unescaped, piece)) for piece in pieces):
         return True
@@ -79,9 +79,9 @@ def may_hold_card_number(value: bytes) -> bool:
 
 
 def card_number_pointers(data: Any) -> list[str]:
-    """Return a JSON pointer for each string that is taken for a card number; for a member's name, that of its object.
+    """Return a JSON pointer to each string that looks like a card number; for a member's name, to its object.
 
-    A pointer that would quote too much, or something personal, ends at an object further out.
+    A pointer that would quote too much, or something personal, ends at an enclosing object.
     """
     return list(dict.fromkeys(pointer(quotable(path)) for path in _search(data, ())))
 
@@ -121,7 +121,7 @@ def _search(value: Any, path: Path) -> Iterator[Path]:
 
 
 def _leniently_decoded(text: str) -> bytes:
-    """Return what base64 of any kind may mean, also where it is torn."""
+    """Decode base64 of any alphabet, as far as possible where it is cut off."""
     digits = _NOT_BASE64.sub("", text.translate(_URL_SAFE))
     return b64decode(digits + "A" * (-len(digits) % 4))
 

@@ -43,7 +43,7 @@ class Command(Wire):
 
     def fingerprint(self) -> bytes:
         """Return 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
-        # Defaults are left out, so that a member which a later version adds changes no earlier command's meaning.
+        # Defaults are left out, so that adding a member later does not change the meaning of earlier commands.
         meaning = {}
         for name, default in _members(type(self)):
             value = getattr(self, name)
@@ -62,7 +62,7 @@ def fingerprint(kind: str, meaning: Any) -> bytes:
     try:
         written = orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        # A malformed command may hold integers beyond 64 bits, which the standard library alone writes.
+        # A malformed command may hold integers beyond 64 bits, which only the standard library can write.
         written = json.dumps([kind, meaning], sort_keys=True).encode()
     return hashlib.sha256(written).digest()
 
@@ -130,7 +130,7 @@ class UpdateAccount(AccountCommand):
     expected_version: Version | None = None
 
     def gives(self, member: str) -> bool:
-        """Return whether the command says something of a member, be it null."""
+        """Return whether the command has a member, even if it is null."""
         return member in self.model_fields_set
 
     @property
@@ -210,10 +210,10 @@ class BindProject(Command):
 
     @property
     def expects_payer(self) -> bool:
-        """Whether the command says which account (or none) it takes for the current payer."""
+        """Whether the command says which account, if any, it expects to be the current payer."""
         return "expected_account" in self.model_fields_set
 
-    # Of a field, so that it is named along with whatever else is wrong.
+    # A validator of the field, so that this is reported together with whatever else is wrong.
     @field_validator("wait_seconds")
     @classmethod
     def _appointed_or_patient(cls, seconds: int, info: ValidationInfo) -> int:
@@ -236,7 +236,7 @@ class TransferProjects(Command):
     projects: ProjectNames | None = None
     reason: Text | None = None
 
-    # Of a field, so that it is named along with whatever else is wrong.
+    # A validator of the field, so that this is reported together with whatever else is wrong.
     @field_validator("to_account")
     @classmethod
     def _another_account(cls, to_account: str, info: ValidationInfo) -> str:

@@ -3,7 +3,7 @@
 import iso4217
 
 # Units of account (of the IMF, SUCRE, the African Development Bank, the Arab Monetary Fund, Uruguay's pensions): the
-# table lists them like money, with nothing to distinguish them.
+# table lists them like money, and nothing in it tells them apart.
 _UNITS_OF_ACCOUNT = frozenset({"XDR", "XSU", "XUA", "XAD", "UYW"})
 
 

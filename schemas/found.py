@@ -1,4 +1,4 @@
-"""What stands where something else should stand, in words that tell what to change, quoting nothing that is private."""
+"""What was found in place of what was expected, in words that tell what to change and quote nothing private."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ _VERSION_HEADER = re.compile(r"[A-Za-z_.:-]{0,20}specversion", re.IGNORECASE)
 
 
 def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = False, quoted: bool = False) -> str:
-    """Say what a value is that should be text: of at most `longest` characters, and printable ASCII only if told.
+    """Describe a value that should be text: of at most `longest` characters, and printable ASCII if `is_ascii`.
 
-    `quoted` allows to repeat a short text.
+    With `quoted`, a short text is repeated.
     """
     match value:
         case None:
@@ -42,7 +42,7 @@ def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = Fa
 
 
 def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Mapping[str, Any]) -> str:
-    """Say what is known of a record that has no `specversion` where one is looked for."""
+    """Say where the envelope of a record without a `specversion` may be."""
     for name, _ in headers:
         if _VERSION_HEADER.fullmatch(name):
             return f"specversion is in the header {name}: over Kafka, CloudEvents calls it ce_specversion"
@@ -58,14 +58,14 @@ def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Ma
 
 
 def no_object(data: Any) -> str:
-    """Say what the data of a message are when they are no object."""
+    """Describe the data of a message that are not an object."""
     if isinstance(data, str) and data.lstrip().startswith("{"):
         return "data must be an object and is text that holds JSON: send the object itself"
     return f"data must be an object and is {found_instead(data)}"
 
 
 def no_organization(data: Any, attributes: Mapping[str, Any]) -> str:
-    """Say what data that name no organization hold in its place."""
+    """Describe what the data of a message have in place of an organization."""
     if not isinstance(data, dict):
         return f"{no_object(data)}; data.organization must be an organization's name"
     organization = data.get("organization")

@@ -29,7 +29,7 @@ def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str,
     if is_binary:
         return attributes, value
     if "specversion" not in attributes:
-        # This is no CloudEvent, and any member of it may be data: a card number is looked for in all of them.
+        # Not a CloudEvent: any of its members may be data, so all of them are searched for card numbers.
         return attributes, {name: said for name, said in value.items() if name not in _ATTRIBUTES}
     return attributes, _data_of(value, record.value or b"")
 
@@ -104,4 +104,4 @@ def _header_text(value: bytes | None) -> Any:
     try:
         return None if value is None else value.decode("utf-8")
     except UnicodeDecodeError:
-        return value  # no text: malformed, which is not the same as absent
+        return value  # not text: malformed, which differs from absent

@@ -1,4 +1,4 @@
-"""An event as it goes out (docs/contract.md section 2): rendered once, to the bytes that a replay repeats."""
+"""Outgoing events (docs/contract.md section 2): rendered once, to the bytes that a replay repeats."""
 
 from dataclasses import field
 from datetime import datetime
@@ -76,7 +76,7 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
 
 def headers_of(value: bytes) -> list[tuple[str, bytes]]:
     """Return the Kafka headers of a rendered event: its content type, and the trace that it belongs to, if any."""
-    # The data come last, and inside of a string no quotation mark stands without its backslash.
+    # The data come last, and within a string every quotation mark is escaped, so the first match is the member.
     attributes = value[: value.index(b',"data":')]
     if _TRACE not in attributes:
         return [_JSON]
@@ -99,7 +99,7 @@ def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] 
 
 
 def _text(key: bytes | None) -> str | None:
-    # Only a dead letter can have a key that is no text: its record's own.
+    # Only a dead letter can have a key that is not text: the key of its record.
     try:
         return None if key is None else key.decode("utf-8")
     except UnicodeDecodeError:

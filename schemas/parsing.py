@@ -169,7 +169,7 @@ def _card_number() -> Unanswerable:
 def _meaning(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudEvent) -> bytes:
     if well_formed:
         return well_formed.fingerprint()
-    # A card number leaves no trace, not even in a hash; and whether it is a dry run is no part of what it means.
+    # A card number leaves no trace, not even in a hash; and a dry run means the same as the command itself.
     said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool)}
     return fingerprint(event.type, without_card_numbers(said))
 

@@ -24,7 +24,7 @@ class OperatorPolicy:
     payment_profile_kinds_by_country: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def allows_payment_profile(self, kind: str, country: str | None) -> bool:
-        """Return whether a profile of this kind may pay, in its country (None if it did not name one)."""
+        """Return whether a profile of this kind is allowed in its country (None if it names none)."""
         if kind not in self.payment_profile_kinds:
             return False
         in_country = None if country is None else self.payment_profile_kinds_by_country.get(country)

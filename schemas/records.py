@@ -1,4 +1,4 @@
-"""What a topic hands over, and what is made of it when it can be answered by a dead letter only."""
+"""Records as they are read, and the reasons why some can only become dead letters."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -22,7 +22,7 @@ TEXT_MAX_CODE_POINTS = 500
 DECIMAL_MAX_DIGITS = 18
 DECIMAL_MAX_PLACES = 6
 
-# No code point is composed of more than four: a longer text stays too long, and composing it could take very long.
+# NFC merges at most four code points into one: a longer text stays too long, and need not be normalized to know it.
 _MOST_BEFORE_COMPOSING = 4 * TEXT_MAX_CODE_POINTS
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

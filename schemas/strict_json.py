@@ -1,4 +1,4 @@
-"""JSON read strictly (docs/contract.md section 2): what two readers could understand differently is not read at all."""
+"""Strict JSON (docs/contract.md section 2): what two parsers could understand differently is refused."""
 
 import codecs
 import json
@@ -10,7 +10,7 @@ _REGISTRY_BYTES = 5
 
 
 class NotStrictJson(ValueError):
-    """The bytes are no strict JSON object; the message says why and quotes nothing of them."""
+    """The bytes are not a strict JSON object; the message says why and quotes none of them."""
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -44,13 +44,13 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 class LongInteger(float):
-    """An integer of more digits than any of the contract has: as a number it is refused like a fraction."""
+    """An integer with more digits than any in the contract: as a number, it is refused like a fraction."""
 
     __slots__ = ("digits",)
     digits: str
 
     def __new__(cls, digits: str) -> Self:
-        """Keep the digits, which the number itself has lost."""
+        """Keep the digits, which the number itself loses."""
         number = super().__new__(cls, digits)
         number.digits = digits
         return number
@@ -72,7 +72,7 @@ def as_text(value: Any) -> Any:
 
 
 def _foreign_encoding(raw: bytes) -> str | None:
-    """Say what is wrong with bytes that a well-known serializer writes, and that are no plain JSON."""
+    """Describe bytes that a well-known serializer writes and that are not plain JSON."""
     if raw.startswith(b"{"):
         return "UTF-16, which must be UTF-8" if raw.startswith(b"{\0") else None
     if raw.strip() == b"":
@@ -114,7 +114,7 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int | LongInteger:
-    # Python refuses to convert very long integers, and takes its time for long ones.
+    # Python refuses to convert very long integers, and is slow with long ones.
     return int(digits) if len(digits) <= _LONGEST_INTEGER else LongInteger(digits)
 
 

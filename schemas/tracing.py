@@ -1,4 +1,4 @@
-"""What is passed on from a message to all that follows from it, and what must never be (docs/contract.md section 2)."""
+"""What every event passes on from the message that caused it, and tokens, which are never passed on."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def is_trace_parent(text: str) -> bool:
 
 
 def looks_like_token(text: str) -> bool:
-    """Return whether a JWS or JWE in its compact form stands in `text`: parts with dots between, first a header."""
+    """Return whether `text` contains a JWS or JWE in compact form: parts joined by dots, the first one a header."""
     if text.count(".") < _PARTS - 1:
         return False
     runs = [run.split(".") for run in _NOT_IN_TOKENS.split(text)]

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in the contract's words: a JSON pointer and a message that quotes no value."""
+"""Pydantic's errors in the contract's words: a JSON pointer, and a message that quotes no value."""
 
 from pydantic import ValidationError
 
@@ -34,7 +34,7 @@ def faults_of(error: ValidationError, below: Path = ()) -> list[tuple[Path, str]
 
 
 def _unknown_member(path: Path) -> tuple[Path, str]:
-    # An unknown member's name is the sender's own text: personal below `contact`, else quoted only if it is short.
+    # An unknown member's name is the sender's own text: personal below `contact`, and elsewhere quoted if it is short.
     name = str(path[-1])
     is_personal = path[0] == PRIVATE and len(path) > 1
     if is_personal or len(name) > LONGEST_QUOTE or is_card_number(name):

@@ -1,4 +1,4 @@
-"""Whether data hold a card number (`docs/contract.md`, section 2): the runner's own reading of the rule."""
+"""Whether data hold a card number (`docs/contract.md`, section 2): independent of the service's own check."""
 
 import re
 

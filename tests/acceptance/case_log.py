@@ -41,27 +41,27 @@ def is_repeated(result: OutputRecord) -> bool:
 
 
 class CaseLog:
-    """Filled by the sender and the observer, read by whoever judges."""
+    """Filled by the sender and the observer, read by the judges."""
 
     def __init__(self, prefix: str = "") -> None:
         self.prefix = prefix
-        """What stands before every topic's name, also in the dead letters."""
+        """The prefix of every topic, also in dead letters."""
         self.sent: list[Sent] = []
         self.outputs: list[OutputRecord] = []
         self.problems: list[str] = []
         """What the observer itself found wrong with this case's records."""
         self.arrived = asyncio.Event()
-        """Set with every batch of records; whoever waits clears it first."""
+        """Set with every batch of records; clear it before waiting."""
         self._results: dict[Identity, list[OutputRecord]] = defaultdict(list)
         self._events: dict[Cause, list[OutputRecord]] = defaultdict(list)
         self._dead_letters: dict[tuple[str, int, int], list[OutputRecord]] = defaultdict(list)
 
     def add_sent(self, sent: Sent) -> None:
-        """Notes a record before it is sent, so that nothing that comes of it is a stranger."""
+        """Note a record before it is sent, so that everything that follows from it is recognized."""
         self.sent.append(sent)
 
     def add_output(self, record: OutputRecord) -> None:
-        """Notes a record that was read and wakes whoever waits."""
+        """Note a record that was read, and wake those that wait."""
         self.outputs.append(record)
         if record.topic == RESULT_TOPIC:
             self._results[record.identity].append(record)
@@ -76,7 +76,7 @@ class CaseLog:
         return self.served(sent)[0].get(sent, Answers())
 
     def final_of_command(self, sent: Sent) -> OutputRecord | None:
-        """The final result of the command that a record sent, be it as a repetition that asked for an answer."""
+        """The final result of the command that a record sent, even if the record repeated it to get an answer."""
         final = self.answers(sent).final
         if final is None or not is_repeated(final):
             return final

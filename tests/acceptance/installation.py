@@ -16,14 +16,14 @@ from tests.acceptance.vocabulary import instant_text
 
 
 class Installation(Protocol):
-    """A running installation, as the fixture `installation` gives it."""
+    """A running installation, as the fixture `installation` provides it."""
 
     @property
     def kafka_bootstrap_servers(self) -> str: ...
 
     @property
     def prefix(self) -> str:
-        """What stands before every topic's name."""
+        """The prefix of every topic."""
         ...
 
     @property

@@ -82,7 +82,7 @@ def instant_of(sent: Sent, log: CaseLog) -> datetime:
 
 
 def lists_events(expect: dict[str, Json] | None) -> bool:
-    """Whether the expectation has a list of events, be it empty."""
+    """Whether the expectation has a list of events, even an empty one."""
     return expect is not None and ("events" in expect or "quiet" in expect)
 
 
@@ -105,7 +105,7 @@ def with_unsaid(entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def written_out(entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    """The entries, each that has a `count` as often as it stands for."""
+    """The entries, those with a `count` repeated that often."""
     written = []
     for entry in entries:
         single = {name: value for name, value in entry.items() if name != "count"}

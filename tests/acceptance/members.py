@@ -60,7 +60,7 @@ def check_members(
 
 
 def check_record(step: dict[str, Json], where: str, *, of_await: bool = False) -> dict[str, Json] | None:
-    """Checks a record and what is expected of it, and gives the latter; raises `FormatError`."""
+    """Check a record and what is expected of it, and return the latter. Raises `FormatError`."""
     if "send" in step:
         check_members(step["send"], f"{where}: send", required=("type", "data"), optional=_SEND)
         _check_send(step["send"], f"{where}: send")
@@ -86,7 +86,7 @@ def is_base64(value: Json) -> bool:
 
 
 def check_question(question: Json, where: str) -> str:
-    """Checks one entry of `finally` and gives which question it is; raises `FormatError`."""
+    """Check one entry of `finally`, and return which question it asks. Raises `FormatError`."""
     require(isinstance(question, dict), f"{where}: a question is a map")
     check_members(question, where, one_of=_QUESTIONS, optional=("expect", "contiguous"))
     kind = next(name for name in _QUESTIONS if name in question)

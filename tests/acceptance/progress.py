@@ -41,7 +41,7 @@ class ConsumerProgress:
         await self._admin.close()
 
     async def wait_until_past(self, sent: Sent, timeout_seconds: float) -> bool:
-        """Whether every group that commits on the record's topic, and at least one, got past it in time."""
+        """Whether at least one group commits on the record's topic, and all that do committed past it in time."""
         through: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[through] = ((f"{self._prefix}{sent.topic}", sent.partition), sent.offset)
         self._someone_waits.set()
@@ -59,7 +59,7 @@ class ConsumerProgress:
             try:
                 committed = await self._committed_offsets()
             except KafkaError:
-                # A coordinator on the move: whoever waits in vain says so.
+                # The coordinator is moving; a wait that fails because of that says so.
                 committed = {}
             for through, (partition, offset) in self._waiting.items():
                 offsets = committed.get(partition, [])

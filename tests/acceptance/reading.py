@@ -1,4 +1,4 @@
-"""As what a record must be read (`docs/contract.md`, section 2), kept apart from the service's own reading."""
+"""How a record must be read (`docs/contract.md`, section 2): the runner's own reader, independent of the service's."""
 
 import json
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def read_envelope(sent: Sent) -> Envelope | None:
 
 
 def ids_said(sent: Sent) -> set[str]:
-    """Every `id` that stands where an envelope's would stand."""
+    """Every `id` in a place where an envelope may have one."""
     ids = ((_read_object(sent.value) or {}).get("id"), _attributes_in(sent.headers).get("id"))
     return {text for text in map(_text, ids) if isinstance(text, str)}
 

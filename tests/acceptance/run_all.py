@@ -1,4 +1,4 @@
-"""All collected cases at once, a bounded number at a time; whoever wants the outcome of one waits for it."""
+"""All collected cases, a bounded number at a time; a test waits for the outcome of its own case."""
 
 import asyncio
 from typing import Self
@@ -26,7 +26,7 @@ class Runs:
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks.values():
             task.cancel()
-        # What a case found is told by its own item; one that nobody waited for has nobody to tell.
+        # Each case reports through its own test; the outcome of one that no test waited for is dropped.
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def outcome(self, case: Case) -> str | None:

@@ -187,7 +187,7 @@ class _Run:
 
 
 async def run_case(case: Case, services: Services) -> str | None:
-    """Runs one case in organizations of its own; gives a report for a reader when it does not hold, else `None`."""
+    """Run one case in its own organizations. Return a report to read where it does not hold, else `None`."""
     suffix = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=_SUFFIX_LETTERS))
     log = CaseLog(services.prefix)
     try:

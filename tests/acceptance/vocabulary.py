@@ -78,7 +78,7 @@ _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
 def full_type(name: str) -> str:
-    """`Name` in full; what has a dot already stands as it is."""
+    """`Name` in full; a name with a dot is returned as it is."""
     return name if "." in name else f"io.milo.billing.{name}.v1"
 
 
