@@ -147,7 +147,10 @@ _BINDINGS = sa.text(
     DECLARE old_bindings CURSOR FOR
     SELECT bindings.organization, bindings.project, bindings.number, account, established_at, ended_at, released,
         state, version, uid, display_name, bindings, sequence
-    FROM bindings_before AS bindings LEFT JOIN projects_before AS projects USING (organization, project)
+    FROM bindings_before AS bindings LEFT JOIN projects_before AS projects
+        ON projects.organization = bindings.organization
+        -- In the order that the index of the old projects has, or each binding would scan them all.
+        AND projects.project = bindings.project COLLATE "default"
     ORDER BY bindings.organization, bindings.project, bindings.number
     """
 )
