@@ -34,7 +34,7 @@ class Audience:
                     self._news.notify_all()
 
     async def hear(self, cause: str, count: int) -> list[dict[str, Any]]:
-        """Wait for the events, `count` of them, that a message caused, and give them without its result."""
+        """Wait for the events, `count` of them, that a message caused, and return them without its result."""
 
         def caused() -> list[dict[str, Any]]:
             return [event for event in self.heard if event.get("causationid") == cause and not _is_result(event)]

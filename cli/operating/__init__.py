@@ -1,1 +1,1 @@
-"""Commands for operators."""
+"""Commands for operators: run, migrate, check, and repair an installation."""

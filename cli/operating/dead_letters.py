@@ -1,4 +1,4 @@
-"""`whopays dead-letters`: what could not be answered, and putting it on its topic again once its cause is mended."""
+"""`whopays dead-letters list` and `show`: records that could not be answered."""
 
 from typing import Annotated, Any
 

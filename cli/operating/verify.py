@@ -1,4 +1,4 @@
-"""`whopays verify`: whether everything that is promised holds; `whopays export-log`: a log to be checked elsewhere."""
+"""`whopays verify`: whether everything that is promised holds."""
 
 import asyncio
 from collections import Counter as Counted
@@ -122,7 +122,7 @@ async def _watch(settings: Settings, every: float) -> None:
 
 
 async def _audit(settings: Settings, engine: AsyncEngine) -> Counted[Promise]:
-    """Log what is found, and give how many findings there are of each promise."""
+    """Log what is found; return how many findings there are of each promise."""
     found: Counted[Promise] = Counted()
     async with aclosing(audited(settings, engine, lambda *_: None)) as findings:
         async for finding in findings:
