@@ -1,5 +1,6 @@
 """Creating the topics, and comparing those that exist with what whopays needs (docs/contract.md section 1)."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from workers.topics.cluster import Cluster, FoundTopic, administration, describe
 
 _DAY_MS = 86_400_000
 _SAFE_REPLICAS = 3
+_LOOK_AGAIN_SECONDS = 0.05
+_LOOKS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,17 @@ class Difference:
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing, with their settings; leave the others alone. Return their names.
 
-    Raises KafkaError when the broker refuses.
+    Returns once the broker that was asked knows them, since the controller answers earlier. Raises KafkaError when the
+    broker refuses.
     """
     async with administration(settings) as client:
         existing = await describe(client, topic_names(settings))
         missing = [plan for plan in TOPIC_PLANS if settings.topic(plan.topic) not in existing.topics]
-        return await _create(client, missing, settings) if missing else []
+        if not missing:
+            return []
+        created = await _create(client, missing, settings)
+        await _until_known(client, [settings.topic(plan.topic) for plan in missing])
+        return created
 
 
 async def check_topics(settings: Settings) -> list[Difference]:
@@ -164,3 +172,11 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
             raise for_code(code)(f"Topic {answer['topic']} was not created: {answer['error_message']}")
         created.append(answer["topic"])
     return created
+
+
+async def _until_known(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait, for some seconds at most, until the broker tells of new topics: whoever asks next should find them."""
+    for _ in range(_LOOKS):
+        if set(names) <= (await describe(client, names)).topics.keys():
+            return
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
