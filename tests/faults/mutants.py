@@ -181,16 +181,21 @@ MUTANTS: dict[str, Mutant] = {
             _NO_HASHES,
         ),
     ),
-    "a payer left out": Mutant(
-        "Of the payers that a project has within one batch only the last is kept.",
+    "a payer overwritten": Mutant(
+        "A payer takes the row of the one before it over, instead of adding one.",
         "payers change",
-        "bindings_number_follows",
+        "bindings_append_only",
         (
             Patch(
                 "db.store",
-                "list(map(binding_row, changed.bindings))",
-                "[binding_row(one) for one in changed.bindings "
-                "if one.number == changed.projects[one.organization, one.project].number]",
+                '    await _copy(connection, "bindings", tuple(BINDING_TYPES), '
+                "list(map(binding_row, changed.bindings)))\n",
+                "    for one in changed.bindings:\n"
+                "        if one.number == 1:\n"
+                '            await _copy(connection, "bindings", tuple(BINDING_TYPES), [binding_row(one)])\n'
+                "            continue\n"
+                '        overwrite = text("UPDATE bindings SET account = :account WHERE project = :project")\n'
+                "        await fetch(connection, overwrite, account=one.account, project=one.project)\n",
             ),
         ),
         is_quick=True,
