@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EPIPE
 
-from asyncpg import InterfaceError, PostgresError, UndefinedTableError
+from asyncpg import InterfaceError, InternalClientError, PostgresError, UndefinedTableError
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from sqlalchemy.exc import DBAPIError
@@ -55,7 +55,7 @@ def reaching(settings: Settings) -> Iterator[None]:
     """Turn what a database or a broker that cannot be used raises into CommandFailed."""
     try:
         yield
-    except (DBAPIError, PostgresError, InterfaceError, DatabaseUnreachable) as error:
+    except (DBAPIError, PostgresError, InterfaceError, InternalClientError, DatabaseUnreachable) as error:
         raise CommandFailed(_database_trouble(settings, error)) from error
     except Exception as error:
         kinds = _kinds(error)
