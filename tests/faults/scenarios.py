@@ -28,9 +28,11 @@ _OTHERS = (Role.RELAY, Role.TIMERS)
 
 
 async def _payers_change(stage: Stage) -> list[str]:
-    """Nothing is broken."""
+    """Nothing is broken; each project changes its payer twice within one batch."""
+    await stage.begun()
+    await stage.bind("then", "b")
+    await stage.bind("again", "a")
     await stage.start()
-    await stage.begin()
     await all_consumed(stage.installation)
     return await stage.goes_wrong_after()
 
