@@ -9,7 +9,12 @@ _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (("tests/unit/schemas", "tests/unit/regional"), (_UNIT,), ("tests/services/batches",), _STORY),
-    "domain": (("tests/unit/domain", "tests/unit/fan_outs"), (_UNIT,), ("tests/services/timers",), _STORY),
+    "domain": (
+        ("tests/unit/domain", "tests/unit/fan_outs"),
+        (_UNIT,),
+        ("tests/services/batches", "tests/services/timers"),
+        _STORY,
+    ),
     "db/migrations": (("tests/services/db/test_migrate.py",), ("tests/services/db",), _STORY),
     "db": (
         ("tests/unit/db",),
