@@ -75,12 +75,13 @@ async def test_one_that_waits_tells_what_the_other_leaves_unpublished(quiet_inst
     await _with_events(installation)
     await _run(
         installation,
-        "INSERT INTO relay_leases (slot, owner, expires_at) VALUES (0, 'stands still', now() + interval '1 hour')",
+        "INSERT INTO relay_leases (slot, owner, expires_at) VALUES (0, 'another', now() + interval '1 hour')",
     )
     async with installation.engine.connect() as connection:
         logged = (await connection.execute(text("SELECT count(*) FROM log"))).scalar_one()
     port = free_port()
-    await installation.start(Role.RELAY, WHOPAYS_METRICS_PORT=str(port))
+    # A lease that lies further ahead than ten of its own would count as one of a clock that went back.
+    await installation.start(Role.RELAY, WHOPAYS_METRICS_PORT=str(port), WHOPAYS_RELAY_LEASE_SECONDS="600")
 
     async def told() -> bool:
         metrics = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
