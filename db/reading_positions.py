@@ -26,7 +26,7 @@ class ReadingWentBack(Exception):
         places = ", ".join(f"{span.topic}/{span.partition} to {span.since}" for span in spans)
         super().__init__(
             f"this process had read {places}, but the database knows less: it was restored to an earlier state, or is "
-            "another one. A worker that starts anew goes on from where the database is."
+            "another one. A worker that restarts continues from where the database is."
         )
 
 

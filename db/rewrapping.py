@@ -1,4 +1,4 @@
-"""Taking a new key-encryption key into use: data keys that an older one wraps are wrapped anew.
+"""Taking a new key-encryption key into use: data keys that an older one wraps are wrapped again.
 
 What they seal is not touched, and an erased piece, whose data key is destroyed, stays erased.
 """
@@ -34,7 +34,7 @@ async def outdated(connection: AsyncConnection, keys: KeyEncryption) -> Outdated
 
 
 async def rewrap(connection: AsyncConnection, keys: KeyEncryption, limit: int) -> int:
-    """Wrap up to `limit` data keys of contacts and of dead letters anew, each table's; give how many were.
+    """Wrap up to `limit` data keys of contacts and of dead letters again, in each table; return how many were.
 
     What a worker writes at the same time is left for the next time. Raises Unopenable.
     """

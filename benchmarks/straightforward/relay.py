@@ -44,8 +44,8 @@ def relay(settings: Settings, engine: AsyncEngine, producer: AIOKafkaProducer) -
     """Return the broker that publishes the rows of the outbox; it holds as many connections as `CONNECTIONS`."""
     broker = OutboxBroker(engine, outbox_table=outbox, apply_types=False, logger=None, decoder=_whole)
     topics = {
-        type_of(BindingChanged.name()).encode(): settings.topic(BINDINGS),
-        type_of(CommandCompleted.name()).encode(): settings.topic(RESULTS),
+        type_of(BindingChanged.name()): settings.topic(BINDINGS),
+        type_of(CommandCompleted.name()): settings.topic(RESULTS),
     }
 
     @broker.subscriber(

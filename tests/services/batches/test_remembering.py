@@ -1,4 +1,4 @@
-"""Workers that remember decide as those that load everything anew, also when several write in turn."""
+"""Workers that remember decide as those that load everything each time, also when several write in turn."""
 
 import json
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ async def test_ids_that_were_claimed_are_found_out_by_who_does_not_ask(engine: A
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_stories_told_to_writers_in_turn(engine: AsyncEngine, seed: int) -> None:
-    """Three that remember, and one that remembers next to nothing, decide as one that loads everything anew."""
+    """Three that remember, and one that remembers next to nothing, decide as one that loads everything each time."""
     in_turn = [*(batches(engine) for _ in range(3)), batches(engine, remembered_records=2)]
     alone = batches(engine, remembered_records=0)
     turns, now = Random(seed), datetime.now(UTC) + timedelta(seconds=1)

@@ -42,7 +42,7 @@ async def test_waiting_for_batches_in_work_is_getting_on() -> None:
 
 
 async def test_going_round_in_errors_is_not() -> None:
-    """Other partitions may go on while one stands still."""
+    """Other partitions may go on while one hangs."""
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
     _fetch(liveness)
     _fetch(liveness, CorruptRecordException())

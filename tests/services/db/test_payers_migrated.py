@@ -171,7 +171,7 @@ async def test_five_examples_of_what_is_broken_are_named(empty: AsyncEngine) -> 
 
 
 async def _many(engine: AsyncEngine, projects: int) -> None:
-    """Give each project five bindings, of which the second, and of every third project the last, was released."""
+    """Write five bindings of each project, of which the second, and of every third project the last, was released."""
     await run(
         engine,
         _ACCOUNTS,

@@ -1,4 +1,4 @@
-"""Contacts and sealed dead letters in a real database: kept, replaced, cleared, erased, and wrapped anew."""
+"""Contacts and sealed dead letters in a real database: kept, replaced, cleared, erased, and wrapped again."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ async def test_a_contact_of_another_account_is_no_contact_of_this_one(engine: As
             await load_contact(connection, "acme", "a", OLD)
 
 
-async def test_an_erased_contact_is_gone_for_good_and_may_be_given_anew(engine: AsyncEngine) -> None:
+async def test_an_erased_contact_is_gone_for_good_and_may_be_given_again(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         assert not await erase_contact(connection, "acme", "a")
         await keep(connection, OLD, a=contact(), b=contact())
@@ -105,14 +105,14 @@ async def test_contacts_and_dead_letters_are_wrapped_anew_a_few_at_a_time(engine
     assert done == [4, 2, 1, 0]
     async with engine.begin() as connection:
         assert (await outdated(connection, BOTH)).total == 0
-        assert [row.sealed for row in await rows(connection)] == sealed, "only the keys are wrapped anew"
+        assert [row.sealed for row in await rows(connection)] == sealed, "only the keys are wrapped again"
         for number in range(5):
             assert await load_contact(connection, "acme", f"a{number}", NEW) == contact(name=f"N{number}")
         letters = await list_dead_letters(connection, limit=10)
         assert [value_of(letter, NEW) for letter in letters] == [b"value 3", b"value 2", b"value 1"]
 
 
-async def test_without_the_old_key_nothing_is_wrapped_anew(engine: AsyncEngine) -> None:
+async def test_without_the_old_key_nothing_is_wrapped_again(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await keep(connection, OLD, a=contact())
     with pytest.raises(Unopenable, match='"old" is not among'):

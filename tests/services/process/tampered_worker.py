@@ -1,4 +1,4 @@
-"""`whopays run`, but it stands still, or errs, at one point that TAMPERED_AT names; SIGUSR1 lets it go on."""
+"""`whopays run`, but it hangs, or errs, at one point that TAMPERED_AT names; SIGUSR1 lets it go on."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ _POINT = os.environ.get("TAMPERED_AT", "")
 async def _stand_still() -> None:
     going_on = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, going_on.set)
-    print(f"stands still {_POINT}", file=sys.stderr, flush=True)
+    print(f"hangs at {_POINT}", file=sys.stderr, flush=True)
     await going_on.wait()
 
 

@@ -48,7 +48,7 @@ async def test_worker_killed_between_commit_and_acknowledgement(quiet_installati
     await send(installation, [profile("acme"), project("acme", "web"), *_STORY])
     for role in _CONSUMERS:
         worker = await _tampered(installation, BEFORE_ACKNOWLEDGEMENT, role)
-        await worker.logged("stands still")
+        await worker.logged("hangs at")
         await worker.kill()
         assert not any(offset > 0 for offset in (await acknowledged_offsets(installation, role)).values())
 
@@ -67,7 +67,7 @@ async def test_relay_killed_in_the_middle_of_a_transaction(quiet_installation: I
     relay = await _tampered(installation, BEFORE_COMMIT, Role.RELAY)
     await installation.start(*_CONSUMERS)
     await send(installation, [profile("acme"), project("acme", "web"), *_STORY])
-    await relay.logged("stands still")
+    await relay.logged("hangs at")
     await relay.kill()
     assert await published(installation) == []
 
@@ -88,7 +88,7 @@ async def test_relay_that_wakes_after_its_successor_took_over_publishes_nothing(
         WHOPAYS_RELAY_TRANSACTION_SECONDS="39",
     )
     await send(installation, [profile("acme"), project("acme", "web"), *_STORY])
-    await sleeper.logged("stands still")
+    await sleeper.logged("hangs at")
     await _successor(installation, Role.RELAY)
     await exactly_published(installation)
 

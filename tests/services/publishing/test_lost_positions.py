@@ -56,8 +56,8 @@ async def _ends_in_failure(worker: Worker, words: str) -> None:
     assert await worker.process.wait() != 0
 
 
-async def _made_anew(installation: Installation) -> None:
-    """Delete relay-positions, make it anew, and let the processes work with it."""
+async def _recreated(installation: Installation) -> None:
+    """Delete relay-positions, re-create it, and let the processes work with it."""
     await delete_topic(installation, Topic.RELAY_POSITIONS)
     await create_topics(installation.settings)
     await _ends_in_failure(await installation.launch(), "was deleted and re-created")
@@ -102,7 +102,7 @@ async def _ends_well(worker: Worker) -> None:
     assert await worker.stop() == 0
 
 
-@pytest.mark.parametrize("lose", (_without_records, _made_anew))
+@pytest.mark.parametrize("lose", (_without_records, _recreated))
 async def test_positions_that_are_gone(quiet_installation: Installation, lose: Lose) -> None:
     installation = quiet_installation
     whopays = whopays_of(installation)
@@ -114,7 +114,7 @@ async def test_positions_that_are_gone(quiet_installation: Installation, lose: L
     assert bounds
 
     await lose(installation)
-    if lose is _made_anew:
+    if lose is _recreated:
         assert "was deleted and re-created" in (await whopays("topics", "adopt")).expect(0).out
     await installation.start(*_CONSUMERS)
     await send(installation, [bind("acme", "web", "main", "later")])

@@ -1,4 +1,4 @@
-"""`whopays run` whose timers stand still at one point of their work, which TAMPERED_AT names."""
+"""`whopays run` whose timers hang at one point of their work, which TAMPERED_AT names."""
 
 import asyncio
 import os
@@ -18,13 +18,13 @@ from workers.batches.transaction import Batches
 BEFORE_COMMIT = "before commit"
 AFTER_COMMIT = "after commit"
 AFTER_SECOND_PAGE = "after second page"
-STANDS_STILL = "stands still"
+HANGS = "hangs"
 
 _POINT = os.environ.get("TAMPERED_AT", "")
 
 
 async def _stand_still() -> None:
-    print(STANDS_STILL, file=sys.stderr, flush=True)
+    print(HANGS, file=sys.stderr, flush=True)
     await asyncio.Event().wait()
 
 

@@ -146,7 +146,7 @@ async def test_commands_that_wait_are_served_in_order_across_batches(keeper: Kee
     await keeper.hear(profile(), account("a"), account("b"))
     await keeper.hear(bind("p", "a", "c0", waitSeconds=600))
     for number in range(1, 6):
-        # A keeper anew each time, as after a restart.
+        # A new keeper each time, as after a restart.
         await Keeper(keeper.engine).hear(bind("p", "ab"[number % 2], f"c{number}"))
     at = await keeper.instant("0.5 seconds")
     await keeper.hear(schedule("p", "b", "scheduled", at), bind("p", "b", "last"))

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from db.engine import create_engine
 from tests.services.timers.keeping import Keeper
-from tests.services.timers.tampered_timers import AFTER_COMMIT, AFTER_SECOND_PAGE, BEFORE_COMMIT, STANDS_STILL
+from tests.services.timers.tampered_timers import AFTER_COMMIT, AFTER_SECOND_PAGE, BEFORE_COMMIT, HANGS
 from tests.services.timers.test_instants import schedule
 from tests.support.installations import Installation, Worker
 from tests.support.processes import DIE_WITH_PARENT
@@ -87,7 +87,7 @@ async def test_database_away_while_things_fall_due(keeper: Keeper) -> None:
 
 @asynccontextmanager
 async def _killed_at(installation: Installation, point: str) -> AsyncIterator[None]:
-    """Run timers until they stand still at a point, and kill them."""
+    """Run timers until they hang at a point, and kill them."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -104,12 +104,12 @@ async def _killed_at(installation: Installation, point: str) -> AsyncIterator[No
     worker = Worker(process)
     reading = asyncio.create_task(worker.read())
 
-    async def stands_still() -> bool:
+    async def hangs() -> bool:
         assert process.returncode is None, worker.lines[-20:]
-        return STANDS_STILL in worker.lines
+        return HANGS in worker.lines
 
     try:
-        await until(stands_still, "the timers to stand still")
+        await until(hangs, "the timers to hang")
     finally:
         await worker.kill()
         await reading

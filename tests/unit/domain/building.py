@@ -108,7 +108,7 @@ class Said:
 class Desk:
     """Keeps a book; every message is folded on its own, at `now`, under an id of its own unless one is given.
 
-    As a shard does, it gives no instant twice: where `now` has stepped back, or stands still, it goes on from its last.
+    As a shard does, it gives no instant twice: if `now` stepped back, or did not move, it continues from its last.
     """
 
     def __init__(self, policy: OperatorPolicy | None = None, now: datetime = NOON) -> None:

@@ -75,7 +75,7 @@ def written(database: Database, seen: Database, after: Database) -> Database:
 
 
 def kept(database: Database) -> Database:
-    """What a process remembers: not the log, nor what is asked for anew in each batch."""
+    """What a process remembers: not the log, nor what each batch looks up again."""
     return database._replace(log=(), inbox=frozenset(), handled=frozenset())
 
 
