@@ -37,8 +37,8 @@ from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
-_STEPS = {
-    "read": (batch, "_message"),
+STEPS = {
+    "read": (batch, "message_of"),
     "needs": (batch, "needs_of"),
     "lock": (batch, "lock_shards"),
     "load": (batch, "load"),
@@ -120,7 +120,7 @@ async def _profile(settings: Settings, batches: int, size: int, *, functions: bo
     steps = Steps()
     with ExitStack() as stack:
         if not functions:
-            for name, (module, function) in _STEPS.items():
+            for name, (module, function) in STEPS.items():
                 stack.enter_context(patch.object(module, function, steps.wrapped(name, getattr(module, function))))
         profile = cProfile.Profile()
         if functions:
