@@ -97,8 +97,8 @@ class TopicsAudit:
             auto_offset_reset="earliest",
         )
         self._kept_from = await audit.kept_from(connection)
-        await consumer.start()
         try:
+            await consumer.start()
             partitions = await self._partitions()
             counts = {topic: sum(one.topic == topic for one in partitions) for topic in self._topics}
             consumer.assign(partitions)

@@ -33,8 +33,8 @@ async def bare_times(settings: Settings, items: int, per_second: float) -> list[
         transactional_id=f"{settings.installation}-bare",
         max_batch_size=_BATCH_BYTES,
     )
-    await producer.start()
     try:
+        await producer.start()
         async with observing(settings, bindings, await ends(settings, bindings)) as observer:
             publishing = asyncio.create_task(loop.publish(producer, items))
             with undisturbed():

@@ -34,8 +34,8 @@ async def producing(settings: Settings, linger_milliseconds: int = 0) -> AsyncIt
         linger_ms=linger_milliseconds,
         max_batch_size=256 * 1024,
     )
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()
@@ -139,8 +139,8 @@ async def _consumer(settings: Settings, since: Offsets | None = None) -> AsyncIt
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
     )
-    await consumer.start()
     try:
+        await consumer.start()
         if since is not None:
             consumer.assign(list(since))
             for partition, offset in since.items():

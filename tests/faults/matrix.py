@@ -54,8 +54,8 @@ async def give_up_for_dead(installation: Installation, roles: tuple[Role, ...]) 
     if roles != CONSUMERS:
         return
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
-    await admin.start()
     try:
+        await admin.start()
         for role in roles:
             group = consumer_group(installation.settings, role)
             node = await admin.find_coordinator(group)

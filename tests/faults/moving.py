@@ -34,8 +34,8 @@ async def move_groups(installation: Installation, offsets: Mapping[Role, Mapping
             group_id=consumer_group(installation.settings, role),
             enable_auto_commit=False,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign(list(moved))
             await consumer.commit(dict(moved))
         finally:
@@ -45,8 +45,8 @@ async def move_groups(installation: Installation, offsets: Mapping[Role, Mapping
 async def ends(installation: Installation, role: Role) -> dict[TopicPartition, int]:
     """Return where those partitions end."""
     consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka_bootstrap_servers)
-    await consumer.start()
     try:
+        await consumer.start()
         found: dict[TopicPartition, int] = await consumer.end_offsets(partitions(installation, role))
         return found
     finally:

@@ -123,8 +123,8 @@ async def rewind(installation: Installation, role: Role) -> None:
         group_id=consumer_group(installation.settings, role),
         enable_auto_commit=False,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = [TopicPartition(topic, number) for number in range(installation.settings.topic_partitions)]
         consumer.assign(partitions)
         await consumer.commit(dict.fromkeys(partitions, 0))

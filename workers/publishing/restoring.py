@@ -76,8 +76,8 @@ async def _last_published(settings: Settings) -> dict[int, int]:
         auto_offset_reset="earliest",
     )
     last: dict[int, int] = {}
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = await _partitions(settings)
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)

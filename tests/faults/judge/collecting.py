@@ -156,8 +156,8 @@ async def _records(
         max_partition_fetch_bytes=_LARGEST_FETCH_BYTES,
         check_crcs=True,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         for topic in topics:
             name = f"{installation.prefix}{topic}"
             numbers = range(partitions or installation.settings.topic_partitions)

@@ -75,8 +75,8 @@ async def test_what_should_be_on_the_topics_and_is_not(installation: Installatio
     await _told(installation)
     before = await published(installation, Topic.COMMAND_RESULTS)
     admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka_bootstrap_servers)
-    await admin.start()
     try:
+        await admin.start()
         partitions = range(installation.settings.topic_partitions)
         # Records of compacted topics cannot be deleted.
         name = f"{installation.prefix}{Topic.COMMAND_RESULTS}"

@@ -189,8 +189,8 @@ async def sending(installation: Installation) -> AsyncIterator[AIOKafkaProducer]
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers, enable_idempotence=True, linger_ms=5
     )
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()
@@ -219,9 +219,9 @@ async def listening(installation: Installation) -> AsyncIterator[Listener]:
                     listener.hear(json.loads(record.value))
                 listener.changed.notify_all()
 
-    await consumer.start()
-    reading = asyncio.create_task(read())
     try:
+        await consumer.start()
+        reading = asyncio.create_task(read())
         yield listener
     finally:
         reading.cancel()

@@ -81,8 +81,8 @@ async def query(addresses: Addresses, statement: str) -> list[tuple[object, ...]
 async def create_topic(addresses: Addresses) -> None:
     """Create the tests' topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka_bootstrap_servers)
-    await admin.start()
     try:
+        await admin.start()
         await admin.create_topics([NewTopic(TOPIC, num_partitions=1, replication_factor=1)])
     finally:
         await admin.close()
@@ -93,8 +93,8 @@ async def publish(addresses: Addresses, value: bytes, *, commit: bool = True) ->
     producer = AIOKafkaProducer(
         bootstrap_servers=addresses.kafka_bootstrap_servers, transactional_id="embedded-test", acks="all"
     )
-    await producer.start()
     try:
+        await producer.start()
         await producer.begin_transaction()
         await producer.send_and_wait(TOPIC, value)
         await (producer.commit_transaction() if commit else producer.abort_transaction())
@@ -112,8 +112,8 @@ async def published(addresses: Addresses, count: int) -> list[bytes]:
         enable_auto_commit=False,
         isolation_level="read_committed",
     )
-    await consumer.start()
     try:
+        await consumer.start()
         return [(await consumer.getone()).value for _ in range(count)]
     finally:
         await consumer.stop()

@@ -24,8 +24,8 @@ async def _producer(installation: Installation, ways: Ways) -> AsyncIterator[AIO
     producer = AIOKafkaProducer(
         bootstrap_servers=ways.environment["WHOPAYS_KAFKA_BOOTSTRAP_SERVERS"], transactional_id=installation.prefix
     )
-    await producer.start()
     try:
+        await producer.start()
         yield producer
     finally:
         await producer.stop()
