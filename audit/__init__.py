@@ -1,1 +1,1 @@
-"""The audit of a living installation: what docs/contract.md section 8 promises, looked up instead of believed."""
+"""The audit of a running installation: whether the promises of docs/contract.md, section 8, hold."""

@@ -1,4 +1,4 @@
-"""An exported log: JSON lines, the first one with the heads, checked without any server."""
+"""Exported logs: JSON lines, the heads first, which can be checked without any server."""
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Iterator
@@ -16,7 +16,7 @@ from db.shards import all_heads
 
 
 class NotExported(Exception):
-    """The file is not one that `whopays export-log` wrote."""
+    """The file was not written by `whopays export-log`."""
 
 
 async def export_log(engine: AsyncEngine, installation: str, progress: Progress) -> AsyncGenerator[bytes]:
@@ -52,7 +52,7 @@ def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
             )
             story = stories[shard]
         except (ValueError, TypeError, KeyError, AttributeError):
-            yield Finding(Promise.LOG, f"line {number}", "it is no row of a log")
+            yield Finding(Promise.LOG, f"line {number}", "it is not a row of a log")
             continue
         yield from story.hear(row)
         progress("log", number - 1, total)
@@ -64,7 +64,7 @@ def _heads(line: bytes) -> dict[int, tuple[int, bytes]]:
     try:
         return {shard: (position, bytes.fromhex(hash_)) for shard, position, hash_ in orjson.loads(line)["heads"]}
     except (ValueError, TypeError, KeyError):
-        raise NotExported("its first line has no heads of shards: whopays export-log writes such files") from None
+        raise NotExported("its first line holds no shard heads; whopays export-log writes such files") from None
 
 
 def _line(document: Any) -> bytes:

@@ -9,26 +9,26 @@ class Promise(StrEnum):
     """What is promised; a finding breaks one of them."""
 
     LOG = "log"
-    """Positions without a hole, each hash over the row before, ends that agree with the shards' heads."""
+    """Gapless positions, each hash covering the row before, and ends that agree with the shards' heads."""
     SEQUENCES = "sequences"
-    """Of a subject every event, numbered without a hole, and each taking up where the one before ended."""
+    """A subject's events, numbered without a gap, each continuing where the one before ended."""
     PAYERS = "payers"
-    """Intervals of a project's payers that touch and never overlap, and that are what the events told."""
+    """Intervals of a project's payers that touch, never overlap, and are what the events said."""
     STATE = "state"
-    """Rows that can be loaded: one that cannot turns whatever is about it into a dead letter."""
+    """Rows that can be loaded: one that cannot turns every record about it into a dead letter."""
     PHASES = "phases"
-    """Phases that follow from what is known of an account, and that are what the events told."""
+    """Phases that follow from what is known about an account, and are what the events said."""
     RESULTS = "results"
     """A result for every claimed command."""
     TOPICS = "topics"
     """Topics that hold the log: every event once, in order, byte for byte."""
     POSITIONS = "positions"
-    """The relay's positions, which lie in the log, and those of the consumer groups, which lie in what was read."""
+    """The relay's positions, which lie within the log, and the consumer groups', which lie within what was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken promise: which, where, and in words."""
+    """A broken promise: which one, where, and how."""
 
     promise: Promise
     place: str

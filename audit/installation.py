@@ -1,4 +1,4 @@
-"""The whole audit of an installation, from its topics to its tables, while it goes on working."""
+"""The whole audit of an installation, from its topics to its tables, while it keeps running."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -20,11 +20,11 @@ from workers.publishing.positions import Position, read_positions
 from workers.runtime.settings import Settings
 
 Progress = Callable[[str, int, int], None]
-"""Is told what is being read, how much of it was, and how much there is."""
+"""Called with what is being read, how much of it was read, and how much there is."""
 
 
 async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -> AsyncGenerator[Finding]:
-    """Yield whatever is wrong, as it is found. Raises what a database or a broker that is away raises."""
+    """Yield whatever is wrong, as it is found. Raises the driver's errors if database or broker is unreachable."""
     name = settings.topic(Topic.RELAY_POSITIONS)
     positions = await read_positions(settings, name)
     topics = TopicsAudit(settings)
@@ -32,7 +32,7 @@ async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         async for finding in topics.run(connection, lambda done, total: progress("topics", done, total)):
             yield finding
-    # Read again: what was seen on the topics must have been noted in the same transaction.
+    # Read again: positions are written in the same transaction as the events that were seen on the topics.
     for finding in _unnoted(topics.reached, await read_positions(settings, name)):
         yield finding
     for finding in await unread(settings, engine):
@@ -55,7 +55,7 @@ async def _shards(
             organizations[shard_of(organization, settings.shards)].add(organization)
     heard = 0
     for shard in range(settings.shards):
-        # A snapshot for each: none is held for long.
+        # A snapshot per shard, so that none is held for long.
         async with audit.snapshot(engine) as connection:
             head = (await all_heads(connection)).get(shard)
             if head is None:
@@ -82,18 +82,21 @@ def _heard(progress: Progress, before: int, total: int, position: int) -> None:
 
 def _position_troubles(position: Position, head: int, hash_: bytes | None) -> list[str]:
     if position.position > head:
-        return [f"{position.position} is published, but the log ends at {head}: the database is an earlier one"]
+        return [f"{position.position} is published, but the log ends at {head}: an earlier state was restored"]
     if hash_ is not None and hash_ != position.hash:
-        return [f"position {position.position} was published with another hash than the log has there"]
+        return [f"position {position.position} was published with a hash that differs from the log's"]
     return []
 
 
 def _unnoted(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
-    """Return the shards of which more is published than the relay will remember."""
+    """Return the shards of which more is published than the relay's positions say."""
     findings = []
     for shard, position in reached.items():
         noted = positions[shard].position if shard in positions else 0
         if position > noted:
-            trouble = f"{position} is on the topics, but {noted} is noted as published: the relay would repeat the rest"
+            trouble = (
+                f"{position} is on the topics, but only {noted} is recorded as published: the relay would "
+                "publish the rest again"
+            )
             findings.append(Finding(Promise.POSITIONS, f"shard {shard}", trouble))
     return findings

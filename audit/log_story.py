@@ -1,6 +1,6 @@
-"""What the log of one shard tells, row by row, and whether it is told without a hole and without contradiction.
+"""What the log of one shard says, row by row, and whether that is without gaps and contradictions.
 
-Nothing but rows is needed: an exported log is checked by the same code as one in the database.
+Only rows are needed: an exported log is checked by the same code as one in the database.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _CHANGES = {
 
 @dataclass(slots=True)
 class Payers:
-    """What was told of a project's payers: the last one, None for nobody, and a digest of all since `first`."""
+    """What the log said about a project's payers: the last one (None for nobody), and a digest of all since `first`."""
 
     sequence: int
     binding_id: str | None
@@ -41,14 +41,14 @@ class Payers:
 
 
 def extended(digest: bytes, number: int, binding_id: str | None, account: str | None, instant: str) -> bytes:
-    """Return a digest of changes of payer (empty before the first) with one more."""
+    """Return the digest of changes of payer (empty before the first) extended by one."""
     line = f"{number} {binding_id} {account} {instant}"
     return blake2b(digest + line.encode(), digest_size=16).digest()
 
 
 @dataclass(slots=True)
 class Standing:
-    """What was told last of an account."""
+    """What the log said last about an account."""
 
     sequence: int
     phase: str
@@ -56,7 +56,7 @@ class Standing:
 
 
 class Story:
-    """The story of one shard so far. `is_whole` is False when the log no longer begins with its first row."""
+    """The story of one shard so far. `is_whole` is False if the log no longer starts with its first row."""
 
     def __init__(self, shard: int, shards: int) -> None:
         self.shard = shard
@@ -77,7 +77,7 @@ class Story:
             data = event["data"]
             yield from self._understand(row, event, data, place)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            yield Finding(Promise.LOG, place, f"the row holds no event of whopays ({type(error).__name__})")
+            yield Finding(Promise.LOG, place, f"the row is not an event of whopays ({type(error).__name__})")
 
     def end(self, position: int, hash_: bytes) -> Iterator[Finding]:
         """Compare the end of the story with the head of the shard."""
@@ -91,21 +91,21 @@ class Story:
         expected = self.position + 1
         follows = row.position == expected
         if not follows and self.position == 0 and row.position % PARTITION_POSITIONS == 0:
-            # Partitions of old positions may have been taken away (docs/operations.md).
+            # Partitions of old positions may have been archived (docs/operations.md).
             self.is_whole = False
         elif not follows:
             missing = f"position {expected}" if row.position == expected + 1 else f"{expected} to {row.position - 1}"
             self.is_whole = False
             yield Finding(Promise.LOG, place, f"the log has a hole: {missing} is missing before it")
         elif row.hash != row_hash(self.hash, row.topic, row.key, row.value):
-            yield Finding(Promise.LOG, place, "its hash is not that of the row before and its own content")
+            yield Finding(Promise.LOG, place, "its hash does not match the row before and its own content")
         self.position, self.hash = row.position, row.hash
 
     def _understand(self, row: LogRow, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         if event["id"] != f"{row.shard}-{row.position}":
             yield Finding(Promise.LOG, place, f"the event has the id {event['id']}")
         boundary = data.get("organization") or "/".join(event["subject"].split("/")[:2])
-        # Of an organization is a record that could be read, too, whose dead letter does not repeat the name.
+        # A record that could be read belongs to an organization, though its dead letter does not repeat the name.
         is_of_somebody = row.topic == Topic.DEAD_LETTERS and data["reason"] in _OF_AN_ORGANIZATION
         if not is_of_somebody and shard_of(boundary, self._shards) != row.shard:
             yield Finding(Promise.LOG, place, f"{boundary} belongs to another shard")
@@ -126,12 +126,12 @@ class Story:
             taken = tuple(previous[name] for name in _REPEATED) if previous else (None, None, None)
             if taken != left:
                 yield Finding(
-                    Promise.PAYERS, place, f"{subject}: the payer before was {left[1]}, the event says {taken[1]}"
+                    Promise.PAYERS, place, f"{subject}: the previous payer was {left[1]}, the event says {taken[1]}"
                 )
         if data["change"] != _CHANGES.get((previous is not None, current is not None)):
-            yield Finding(Promise.PAYERS, place, f"{subject}: the change is called {data['change']}")
+            yield Finding(Promise.PAYERS, place, f"{subject}: the change must not be called {data['change']}")
         if previous and current and previous["endedAt"] != current["establishedAt"]:
-            yield Finding(Promise.PAYERS, place, f"{subject}: the payer before ended, and the next began, at odds")
+            yield Finding(Promise.PAYERS, place, f"{subject}: the previous payer's end is not the next one's start")
         now = [current[name] for name in _REPEATED] if current else [None, None, None]
         instant = current["establishedAt"] if current else previous["endedAt"] if previous else ""
         digest = extended(known.digest if known else b"", sequence, now[0], now[1], instant)
@@ -144,7 +144,7 @@ class Story:
         version = known.version if known else 0 if self.is_whole else None
         if "previousPhase" in data:
             if (known is not None or self.is_whole) and data["previousPhase"] != (known.phase if known else None):
-                yield Finding(Promise.PHASES, place, f"{subject}: {data['previousPhase']} was not the phase before")
+                yield Finding(Promise.PHASES, place, f"{subject}: {data['previousPhase']} was not the previous phase")
         else:
             last, version = version, data["version"]
             if known is not None and phase != known.phase:

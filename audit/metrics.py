@@ -1,4 +1,4 @@
-"""What a process that audits round after round tells Prometheus."""
+"""Metrics of a process that audits again and again."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _HEARTBEAT_SECONDS = 5.0
 
 
 class AuditMetrics(Heartbeats):
-    """The findings of the last audit, when it ended, and whether audits go on."""
+    """The findings of the last audit, when it ended, and whether audits are still running."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class AuditMetrics(Heartbeats):
         self._is_interrupted = False
 
     def audited(self, findings: Mapping[Promise, int]) -> None:
-        """Note an audit that finished, and how many findings there are of each promise."""
+        """Record a finished audit, and how many findings there are for each promise."""
         for promise in Promise:
             self._broken.labels(promise).set(findings.get(promise, 0))
         self._audits.inc()
@@ -35,7 +35,7 @@ class AuditMetrics(Heartbeats):
         self._is_interrupted = False
 
     def interrupted(self) -> None:
-        """Note an audit that was interrupted: there is no sign of life until the next one finishes."""
+        """Record an interrupted audit: there is no sign of life until the next one finishes."""
         self._is_interrupted = True
 
     async def show_life(self) -> None:

@@ -1,4 +1,4 @@
-"""The output topics beside the log: what readers of committed records got is what was decided, once and in order."""
+"""The output topics compared with the log: readers of committed records got what was decided, once and in order."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -19,17 +19,17 @@ from workers.topics.cluster import administration
 _POLL_MILLISECONDS = 500
 _AT_ONCE = 2_000
 _MARGIN = timedelta(hours=1)
-"""What is this close to the end of its retention may be there or not."""
+"""A record this close to the end of its retention may or may not be there."""
 
 
 class Published:
-    """Which positions of each shard were seen on the topics: a bit each."""
+    """Which positions of each shard were seen on the topics, one bit each."""
 
     def __init__(self) -> None:
         self._seen: defaultdict[int, bytearray] = defaultdict(bytearray)
 
     def add(self, shard: int, position: int) -> bool:
-        """Note a position; tell whether it is new."""
+        """Add a position; return whether it is new."""
         bits, (byte, bit) = self._seen[shard], divmod(position, 8)
         if byte >= len(bits):
             bits.extend(bytes(byte + 1 - len(bits) + 4096))
@@ -43,7 +43,7 @@ class Published:
 
 
 class Missing:
-    """Looks for rows of one shard that are published, and not on their topic though it should still hold them.
+    """Looks for published rows of one shard that are missing from their topic though it should still hold them.
 
     Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
     """
@@ -70,12 +70,12 @@ class Missing:
             self._last[row.topic, row.key] = row
 
     def end(self) -> Iterator[Finding]:
-        """Return what is missing though it is the last of its key."""
+        """Return the missing rows that are the last of their keys."""
         return map(_missing, self._last.values())
 
 
 class TopicsAudit:
-    """Reads the output topics from their beginnings to where they end when it begins."""
+    """Reads the output topics from their beginnings to where they ended at its start."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -86,9 +86,9 @@ class TopicsAudit:
         self.reached: dict[int, int] = {}
 
     async def run(self, connection: AsyncConnection, read: Callable[[int, int], None]) -> AsyncIterator[Finding]:
-        """Compare every record with its row; `read` is told how many offsets were read, of how many.
+        """Compare every record with its row; `read` is called with how many offsets were read, and of how many.
 
-        The connection sees what is committed while it reads: a record's row was before it was published.
+        The connection must see what is committed meanwhile: a row is committed before its record is published.
         """
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka_bootstrap_servers,
@@ -137,7 +137,7 @@ class TopicsAudit:
                     continue
                 place = place_of(record.value)
                 if place is None or place[0] >= self._settings.shards:
-                    findings.append(_finding(partition, record, "it is no event of this installation"))
+                    findings.append(_finding(partition, record, "it is not an event of this installation"))
                 else:
                     records.append((partition, record, place))
         rows = await audit.log_rows_at(connection, [place for _, _, place in records])
@@ -164,7 +164,7 @@ class TopicsAudit:
         if row is not None and self._topics[partition.topic] != row.topic:
             troubles.append(f"{event} belongs on {self._settings.topic(Topic(row.topic))}")
         if row is not None and (record.key, record.value) != (row.key, row.value):
-            troubles.append(f"its key or value is not that of {shard}-{position} in the log")
+            troubles.append(f"its key or value differs from {shard}-{position} in the log")
         elif record.key is not None and (murmur2(record.key) & 0x7FFFFFFF) % count != partition.partition:
             troubles.append(f"{event} is in the wrong partition for its key")
         return troubles

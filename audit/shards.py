@@ -1,4 +1,4 @@
-"""One shard of the database, audited in one snapshot: its log, and the tables of its organizations beside it."""
+"""One shard of the database, audited in one snapshot: its log, and the tables of its organizations."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -26,7 +26,7 @@ from schemas.topics import Topic
 R = TypeVar("R")
 
 _TIMERS_MARGIN = timedelta(minutes=1)
-"""How late an expiry may be noticed before it counts as forgotten."""
+"""How late an expiry may be handled before it counts as forgotten."""
 
 
 class ShardAudit:
@@ -47,7 +47,7 @@ class ShardAudit:
         self._missing = missing
 
     async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
-        """Hear the whole log (`heard` is told how far), and compare it with the topics and with what is kept."""
+        """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables."""
         async for row, recorded_at in audit.log_rows(self._connection, story.shard):
             for finding in story.hear(row):
                 yield finding
@@ -58,7 +58,7 @@ class ShardAudit:
             yield finding
         for finding in self._missing.end():
             yield finding
-        # Those that came after the organizations were listed.
+        # Include organizations that came after they were listed.
         subjects = story.projects.keys() | story.accounts.keys()
         self._organizations = sorted({*self._organizations, *(subject.split("/")[0] for subject in subjects)})
         async for finding in self._payers(story):
@@ -91,11 +91,11 @@ class ShardAudit:
         for key in projects.keys() - bound:
             subject = "/".join(key)
             if counted := projects[key].number:
-                yield Finding(Promise.PAYERS, subject, f"{counted} changes of payer are counted, none is kept")
+                yield Finding(Promise.PAYERS, subject, f"it counts {counted} changes of payer, but has no bindings")
             if subject in story.projects:
-                yield Finding(Promise.PAYERS, subject, "the log tells of payers, no binding is kept")
+                yield Finding(Promise.PAYERS, subject, "the log reports payers, but there are no bindings")
         for subject in story.projects.keys() - {"/".join(key) for key in projects}:
-            yield Finding(Promise.PAYERS, subject, "the log tells of payers, the project is not kept")
+            yield Finding(Promise.PAYERS, subject, "the log reports payers, but the project is missing")
         for row in unloadable:
             yield Finding(Promise.STATE, row.place, row.trouble)
         kept = await audit.all_former_payers(self._connection, self._organizations)
@@ -103,7 +103,7 @@ class ShardAudit:
             if kept.get(key) != ends.get(key):
                 found, said = (instant and format_instant(instant) for instant in (ends.get(key), kept.get(key)))
                 yield Finding(
-                    Promise.PAYERS, "/".join(key), f"its latest binding that ended did at {found}, kept is {said}"
+                    Promise.PAYERS, "/".join(key), f"its last binding to end did so at {found}, the table says {said}"
                 )
 
     async def _accounts(self, story: Story) -> AsyncIterator[Finding]:
@@ -124,12 +124,12 @@ class ShardAudit:
                 yield Finding(
                     Promise.PHASES,
                     subject,
-                    f"it entered {account.phases} phases and is {account.phase}, its history ends with number "
+                    f"it entered {account.phases} phases and is {account.phase}, but its history ends with number "
                     f"{last_number}, {last_phase}",
                 )
             told = story.accounts.get(subject)
             if told is None and story.is_whole:
-                yield Finding(Promise.PHASES, subject, "the log does not tell of this account")
+                yield Finding(Promise.PHASES, subject, "the log does not mention this account")
             elif told and (told.sequence, told.phase, told.version) != (
                 account.sequence,
                 account.phase,
@@ -138,28 +138,26 @@ class ShardAudit:
                 yield Finding(
                     Promise.PHASES,
                     subject,
-                    f"kept are sequence {account.sequence}, {account.phase}, version {account.version}; told were "
+                    f"it is at sequence {account.sequence}, {account.phase}, version {account.version}; the log says "
                     f"{told.sequence}, {told.phase}, {told.version}",
                 )
         for subject in story.accounts.keys() - known:
-            yield Finding(Promise.PHASES, subject, "the log tells of this account, it is not kept")
+            yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
 
     def _phase_troubles(self, account: Account, profile: PaymentProfile | None) -> Iterator[str]:
         if account.phase is Phase.ARCHIVED:
             return
         found = (account.phase, account.conditions[-1].reason if account.conditions else None)
-        # The operator's policy may have changed since: it is applied when an account or its profile is.
+        # The operator's policy may have changed since: it is applied when the account or its profile changes.
         policies = [self._policy]
         if profile:
             policies += [OperatorPolicy(payment_profile_kinds=frozenset(kinds)) for kinds in ([profile.kind], [])]
-        # An expiry that the timers have yet to notice.
+        # The timers may not have handled an expiry yet.
         instants = (self._now, self._now - _TIMERS_MARGIN) if profile and profile.due_at else (self._now,)
         following = [standing(account, profile, policy, now) for policy in policies for now in instants]
         if found not in [(one.phase, one.reason) for one in following]:
-            yield (
-                f"it is {found[0]} ({found[1]}), but from what is known follows "
-                f"{following[0].phase} ({following[0].reason})"
-            )
+            right = f"{following[0].phase} ({following[0].reason})"
+            yield f"it is {found[0]} ({found[1]}), but from what is known it should be {right}"
 
     async def _results(self, story: Story) -> AsyncIterator[Finding]:
         async for claim in audit.all_claims(self._connection, self._organizations):
@@ -171,7 +169,7 @@ class ShardAudit:
                 continue
             data = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else {}
             if (data.get("commandId"), data.get("commandSource")) != (claim["command_id"], claim["source"]):
-                yield Finding(Promise.RESULTS, place, f"what stands at {where} is not its result")
+                yield Finding(Promise.RESULTS, place, f"the row at {where} is not its result")
         pending = {
             (row["organization"], row["source"], row["command_id"])
             async for row in audit.all_pending(self._connection, self._organizations)
@@ -180,12 +178,12 @@ class ShardAudit:
             if command not in pending:
                 place = f"command {command[2]} of {command[1]} to {command[0]}"
                 yield Finding(
-                    Promise.RESULTS, place, f"it waits since position {position}, but nothing is left to be done"
+                    Promise.RESULTS, place, f"it has been waiting since position {position}, but nothing is pending"
                 )
         if story.is_whole:
             for command in pending - story.unanswered.keys():
                 place = f"command {command[2]} of {command[1]} to {command[0]}"
-                yield Finding(Promise.RESULTS, place, "it is yet to be done, but was answered, or never heard of")
+                yield Finding(Promise.RESULTS, place, "it is pending, but was answered, or the log never mentions it")
 
 
 _key = attrgetter("organization", "project")
@@ -195,26 +193,25 @@ def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Stor
     subject = "/".join(_key(bindings[0]))
     yield from (Finding(Promise.PAYERS, subject, trouble) for trouble in _chain_troubles(bindings))
     if project is None:
-        yield Finding(Promise.PAYERS, subject, "it has bindings, but the project is not kept")
+        yield Finding(Promise.PAYERS, subject, "it has bindings, but the project is missing")
         return
     last = bindings[-1]
     if project.number != last.number:
-        yield Finding(
-            Promise.PAYERS, subject, f"{project.number} changes of payer are counted, the last is number {last.number}"
-        )
+        trouble = f"it counts {project.number} changes of payer, but its last binding is number {last.number}"
+        yield Finding(Promise.PAYERS, subject, trouble)
     elif project != project.after(last):
         yield Finding(
             Promise.PAYERS,
             subject,
-            f"{_in_words(project.account, project.payer_since)} by the project, "
-            f"{_in_words(last.account, last.from_instant)} by its last binding",
+            f"{_in_words(project.account, project.payer_since)} according to the project, "
+            f"{_in_words(last.account, last.from_instant)} according to its last binding",
         )
     if project.state == "Deleted" and project.account is not None:
         yield Finding(Promise.PAYERS, subject, f"the project is deleted, but {project.account} pays for it")
     told = story.projects.get(subject)
     if told is None:
         if story.is_whole:
-            yield Finding(Promise.PAYERS, subject, "the log does not tell of its payers")
+            yield Finding(Promise.PAYERS, subject, "the log does not mention its payers")
         return
     if project.number != told.sequence:
         yield Finding(Promise.SEQUENCES, subject, f"its sequence is {project.number}, the log ends at {told.sequence}")
@@ -223,11 +220,11 @@ def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Stor
             Promise.PAYERS, subject, f"{last.account or 'nobody'} pays, the log says {told.account or 'nobody'}"
         )
     elif _digest(bindings, told.first) != told.digest:
-        yield Finding(Promise.PAYERS, subject, "its bindings are not those that the log tells of")
+        yield Finding(Promise.PAYERS, subject, "its bindings differ from those in the log")
 
 
 def _in_words(account: str | None, since: datetime | None) -> str:
-    return f"{account or 'nobody'} pays since {since and format_instant(since)}"
+    return f"{account or 'nobody'} has paid since {since and format_instant(since)}"
 
 
 def _digest(bindings: Sequence[Binding], first: int) -> bytes:
@@ -250,12 +247,12 @@ def _chain_troubles(bindings: Sequence[Binding]) -> Iterator[str]:
         if before is not None and binding.from_instant <= before.from_instant:
             yield f"binding {number} begins at {format_instant(binding.from_instant)}, no later than the one before it"
         if binding.account == (before.account if before else None):
-            yield f"binding {number} changes nothing: {binding.account or 'nobody'} paid already"
+            yield f"binding {number} changes nothing: {binding.account or 'nobody'} was paying already"
         before = binding
 
 
 async def _loaded(rows: AsyncIterator[R | Unloadable], unloadable: list[Unloadable]) -> AsyncIterator[R]:
-    """Yield the records; those that cannot be loaded are listed."""
+    """Yield the records; add those that cannot be loaded to the list."""
     async for row in rows:
         if isinstance(row, Unloadable):
             unloadable.append(row)
@@ -264,7 +261,7 @@ async def _loaded(rows: AsyncIterator[R | Unloadable], unloadable: list[Unloadab
 
 
 async def _by_project(bindings: AsyncIterator[Binding]) -> AsyncIterator[list[Binding]]:
-    """Yield the bindings of one project after the other."""
+    """Yield the bindings of each project, one project after another."""
     group: list[Binding] = []
     async for binding in bindings:
         if group and _key(binding) != _key(group[0]):

@@ -1,1 +1,1 @@
-"""What is kept: tables and their promises, migrations, loading and storing in bulk. Only `workers` commits."""
+"""Persistence: tables and their promises, migrations, bulk loading and storing. Only `workers` commits."""

@@ -1,7 +1,7 @@
-"""The database's address: what libpq takes in one is translated for asyncpg, or refused by its name.
+"""The database's address: every libpq parameter is translated for asyncpg, or refused by name.
 
 asyncpg hands whatever it does not know to the server as a setting, ignores a service that does not exist, and reads `+`
-as a blank. So the address is taken apart here, and every parameter is one that is understood.
+as a blank. So the address is parsed here, and a parameter that is not understood is refused.
 """
 
 import configparser
@@ -34,11 +34,11 @@ _HOST = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[^:]*))?")
 
 
 class BadAddress(ValueError):
-    """An address of a database that cannot be used as it stands; the message says why, and quotes no password."""
+    """A database address that cannot be used; the message says why, without quoting a password."""
 
 
 class DatabaseUnreachable(ConnectionError):
-    """No connection to the database can be made, or it broke."""
+    """The database cannot be reached, or the connection broke."""
 
 
 def connect_arguments(database_url: str) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
             raise BadAddress(f"{_WORDS}: sslrootcert=system needs sslmode=verify-full.")
         tls["sslrootcert"] = _system_certificates()
     if tls:
-        # These asyncpg takes in an address only.
+        # asyncpg accepts these only in an address.
         arguments["dsn"] = f"postgresql://?{urlencode(tls, quote_via=quote)}"
     return arguments
 
 
 def engine_url(database_url: str) -> "URL":
-    """Return the address as SQLAlchemy writes it: it names the dialect, and only the first of several hosts."""
+    """Return the address in SQLAlchemy's form, which names the dialect and only the first of several hosts."""
     from sqlalchemy import URL  # noqa: PLC0415 - whoever asks the driver itself does without
 
     parameters = _parameters(database_url)
@@ -95,7 +95,7 @@ def engine_url(database_url: str) -> "URL":
 
 
 def shown_address(database_url: str) -> str:
-    """Return an address for people, without its password and its parameters."""
+    """Return an address that may be shown: without password or parameters."""
     found = _ADDRESS.fullmatch(database_url)
     if found is None:
         return "its address"
@@ -105,7 +105,7 @@ def shown_address(database_url: str) -> str:
 
 
 def _parameters(database_url: str) -> dict[str, str]:
-    """Return everything that an address says, and the service that it names, by libpq's names."""
+    """Return all parameters of an address and of the service it names, under libpq's names."""
     found = _ADDRESS.fullmatch(database_url)
     if found is None:
         raise BadAddress(f"{_WORDS} is not an address such as {_FORM}.")
@@ -124,14 +124,14 @@ def _parameters(database_url: str) -> dict[str, str]:
         if part and not (name and equals):
             raise BadAddress(f"{_WORDS}: {_shown(name)} has no value.")
         if (name, value) == ("ssl", "true"):
-            value = "require"  # JDBC's way of saying so, which libpq understands as well
+            value = "require"  # JDBC's spelling, which libpq accepts too
         if part:
             parameters[_SAME.get(unquote(name), unquote(name))] = unquote(value)
     return _of_service(parameters) | parameters
 
 
 def _of_service(parameters: dict[str, str]) -> dict[str, str]:
-    """Return what the file of services says of the one that is named, if any; what the address says goes before."""
+    """Return the named service's parameters from the service file, if any; those in the address take precedence."""
     service = parameters.pop("service", None) or os.environ.get("PGSERVICE")
     file = parameters.pop("servicefile", None) or os.environ.get("PGSERVICEFILE")
     if service is None:
@@ -141,7 +141,7 @@ def _of_service(parameters: dict[str, str]) -> dict[str, str]:
     try:
         services.read_string(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, configparser.Error):
-        raise BadAddress(f"{_WORDS}: the file of services {path} cannot be read.") from None
+        raise BadAddress(f"{_WORDS}: the service file {path} cannot be read.") from None
     if not services.has_section(service):
         raise BadAddress(f"{_WORDS}: there is no service {_shown(service)} in {path}.")
     return {_SAME.get(name, name): value for name, value in services.items(service)}
@@ -162,7 +162,7 @@ def _timeout(arguments: dict[str, Any], name: str, value: str) -> None:
     if not re.fullmatch(r"-?\d{1,6}", value.strip()):
         raise BadAddress(f"{_WORDS}: {name} is a whole number of seconds.")
     seconds = int(value)
-    # As in libpq: without end where it is not above 0.
+    # As in libpq: zero or less means no limit.
     arguments["timeout"] = float(seconds) if seconds > 0 else None
 
 
@@ -208,12 +208,12 @@ def _one_of(name: str, value: str, values: Any) -> None:
 def _system_certificates() -> str:
     found = ssl.get_default_verify_paths().cafile
     if found is None:
-        raise BadAddress(f"{_WORDS}: this system has no file of certificates for sslrootcert=system. Name one.")
+        raise BadAddress(f"{_WORDS}: this system has no certificate file for sslrootcert=system. Name one.")
     return found
 
 
 def _shown(word: str) -> str:
-    """Return a word of the address if it looks like a name; what is no name may be part of a password."""
+    """Return a word of the address if it looks like a name; anything else may be part of a password."""
     return f'"{word}"' if re.fullmatch(r"[\w-]{1,40}", word) else "of that name"
 
 

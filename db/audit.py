@@ -1,4 +1,4 @@
-"""What an audit reads: whole tables, as streams, of the organizations of one shard, in one transaction's snapshot."""
+"""What an audit reads: the tables of one shard's organizations, streamed from one snapshot."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Unloadable:
-    """A row from which no record can be made: whose it is, and why."""
+    """A row that cannot be loaded: which one, and why."""
 
     place: str
     trouble: str
@@ -42,7 +42,7 @@ class Unloadable:
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection that sees the database as it is now, for as long as it is used, and holds nobody up."""
+    """Yield a connection with a snapshot of the database as it is now; it blocks nobody."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with connection.begin():
@@ -52,25 +52,25 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def organizations(connection: AsyncConnection) -> list[str]:
-    """Return every organization of which anything is kept."""
+    """Return every organization that has any rows."""
     return [row["organization"] for row in await fetch(connection, _ORGANIZATIONS)]
 
 
 async def log_rows(connection: AsyncConnection, shard: int, after: int = 0) -> AsyncIterator[tuple[LogRow, datetime]]:
-    """Yield the rows of a shard past a position, in order, each with the instant at which it was recorded."""
+    """Yield a shard's rows after a position, in order, each with the instant at which it was recorded."""
     async for row in _stream(connection, _LOG, shard, after):
         yield LogRow(*row[:6]), row[6]
 
 
 async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], LogRow]:
-    """Return the rows at places, shard and position; those that are missing are not in it."""
+    """Return the rows at these places (shard, position), except those that are missing."""
     shards, positions = [shard for shard, _ in places], [position for _, position in places]
     rows = await fetch(connection, _LOG_AT, shards=shards, positions=positions)
     return {(row["shard"], row["position"]): LogRow(*row.values()) for row in rows}
 
 
 async def kept_from(connection: AsyncConnection) -> int:
-    """Return the position from which on rows are kept; partitions of those before may have been archived."""
+    """Return the first position still kept; partitions before it may have been archived."""
     row = (await fetch(connection, _LOWEST_PARTITION))[0]
     return int(row["number"] or 0) * PARTITION_POSITIONS
 
@@ -88,7 +88,7 @@ async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> Asy
 
 
 async def all_former_payers(connection: AsyncConnection, names: Sequence[str]) -> dict[Key, datetime]:
-    """Return the accounts of organizations of which a binding ended, and when the latest that ended did."""
+    """Return the accounts that ever stopped paying for a project, and the instant when each last did."""
     return {
         (row["organization"], row["account"]): row["last_ended_at"]
         async for row in _stream(connection, _FORMER_PAYERS, names)
@@ -98,7 +98,7 @@ async def all_former_payers(connection: AsyncConnection, names: Sequence[str]) -
 async def all_accounts(
     connection: AsyncConnection, names: Sequence[str]
 ) -> AsyncIterator[tuple[Account | Unloadable, PaymentProfile | Unloadable | None, int, str | None]]:
-    """Yield the accounts of organizations, each with its payment profile, the number and phase of its history's end."""
+    """Yield the accounts of organizations, each with its payment profile and its history's last number and phase."""
     async for row in _stream(connection, _ACCOUNTS_AND_PROFILES, names):
         account = _ACCOUNTS.record_of(row, "account_")
         profile = None if row["profile_payment_profile"] is None else _PROFILES.record_of(row, "profile_")
@@ -106,7 +106,7 @@ async def all_accounts(
 
 
 async def unloadable_others(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Unloadable]:
-    """Yield what cannot be loaded of organizations beside accounts, projects and bindings."""
+    """Yield the rows that cannot be loaded in the tables other than accounts, projects and bindings."""
     for kind in (_PROFILES, _PENDING_BINDINGS, _FAN_OUTS):
         async for row in _stream(connection, _all(kind), names):
             record = kind.record_of(row)
@@ -115,13 +115,13 @@ async def unloadable_others(connection: AsyncConnection, names: Sequence[str]) -
 
 
 async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Yield the claimed command ids of organizations, each with the row of the log where its result should stand."""
+    """Yield the claimed command ids of organizations, each with the log row that should be its result."""
     async for row in _stream(connection, _CLAIMS, names):
         yield row
 
 
 async def all_pending(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Yield the commands of organizations whose final result is yet to come."""
+    """Yield the commands of organizations that are still waiting for their final result."""
     async for row in _stream(connection, _PENDING, names):
         yield row
 
@@ -132,7 +132,7 @@ async def _stream(connection: AsyncConnection, query: str, *values: Any) -> Asyn
 
 
 class _Kind(Generic[R]):
-    """Rows of a table, from which records are made one by one, so that one that cannot be loaded hides no other."""
+    """A table whose rows are loaded one by one, so that one that cannot be loaded does not hide the others."""
 
     def __init__(self, table: str, types: Mapping[str, str], key: Sequence[str], make: Callable[[Row], R]) -> None:
         self.table = table
@@ -141,7 +141,7 @@ class _Kind(Generic[R]):
         self._make = make
 
     def columns(self, table: str, prefix: str = "") -> str:
-        """Return a select list; instants and JSON as text, since a driver that cannot read one raises for many rows."""
+        """Return a select list; instants and JSON as text, since one the driver cannot read would fail a whole page."""
         return ", ".join(
             f"CAST({table}.{name} AS text) AS {prefix}{name}"
             if type_ in ("jsonb", _INSTANT)
@@ -150,13 +150,13 @@ class _Kind(Generic[R]):
         )
 
     def record_of(self, row: Row, prefix: str = "") -> R | Unloadable:
-        """Make a record of a row."""
+        """Return the record of a row."""
         try:
             values = {name: row[f"{prefix}{name}"] for name in self.types}
             instants = {name: values[name] for name, type_ in self.types.items() if type_ == _INSTANT}
             return self._make(values | {name: text and _instant(text) for name, text in instants.items()})
         except (ValueError, TypeError, KeyError, ArithmeticError) as error:
-            # Without what the row holds, which may be anybody's.
+            # Without the row's values, which may be personal data.
             causes = [one["msg"] for one in error.errors()] if isinstance(error, ValidationError) else [str(error)]
             place = "/".join(str(row[f"{prefix}{name}"]) for name in self.key)
             return Unloadable(place, f"its row of {self.table} cannot be loaded: {'; '.join(causes)}")
@@ -172,7 +172,7 @@ def _instant(text: str) -> datetime:
 
 
 _INSTANT = "timestamp with time zone"
-# What earlier versions wrote for the ends of the calendar.
+# Earlier versions wrote these for the first and last instants of the calendar.
 _ENDS = {"-infinity": datetime.min.replace(tzinfo=UTC), "infinity": datetime.max.replace(tzinfo=UTC)}
 _ACCOUNTS = _Kind("accounts", ACCOUNT_TYPES, ("organization", "account"), account_of)
 _PROJECTS = _Kind("projects", PROJECT_TYPES, ("organization", "project"), lambda row: Project(**row))

@@ -12,7 +12,7 @@ from schemas.policy import STORED
 
 
 async def store_contacts(connection: AsyncConnection, contacts: Iterable[AccountContact], keys: KeyEncryption) -> None:
-    """Write contacts, each under a new data key; one that is cleared loses its row and with it its key."""
+    """Write contacts, each under a new data key; clearing one deletes its row, and the key with it."""
     for contact in contacts:
         names = {"organization": contact.organization, "account": contact.account}
         if contact.contact is None:
@@ -26,7 +26,7 @@ async def store_contacts(connection: AsyncConnection, contacts: Iterable[Account
 async def load_contact(
     connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption
 ) -> Contact | None:
-    """Return an account's contact; None when it has none, or it was erased. Raises Unopenable."""
+    """Return an account's contact; None if it has none, or it was erased. Raises Unopenable."""
     row = (await connection.execute(_FIND, {"organization": organization, "account": account})).one_or_none()
     if row is None or row.wrapped_key is None:
         return None
@@ -35,7 +35,7 @@ async def load_contact(
 
 
 async def erase_contact(connection: AsyncConnection, organization: str, account: str) -> bool:
-    """Destroy the data key of an account's contact: nobody can read it any more. False when there was none."""
+    """Destroy the data key of an account's contact, so that nobody can read it any more. False if there was none."""
     names = {"organization": organization, "account": account}
     return (await connection.execute(_ERASE, names)).rowcount > 0
 

@@ -1,4 +1,4 @@
-"""Dead letters as they are kept: listed, opened, and marked once they were put on their topic again."""
+"""Stored dead letters: listing them, opening them, and marking them as redriven."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from schemas.records import DeadLetterReason, Record
 
 @dataclass(frozen=True, slots=True)
 class KeptDeadLetter:
-    """A dead letter; `number` rises with each. Of a card number nothing of `record` is kept but where it was.
+    """A stored dead letter; `number` rises with each. For a card number, only the place of the record is kept.
 
     The value of a record of the command topic is `sealed`, and None in `record` until it is opened.
     """
@@ -36,7 +36,7 @@ async def list_dead_letters(
     before: int | None = None,
     limit: int,
 ) -> list[KeptDeadLetter]:
-    """Return up to `limit` dead letters, the newest first: of a reason, with a number below `before`.
+    """Return up to `limit` dead letters, newest first: those with this reason and a number below `before`.
 
     `only_waiting` leaves out those that were redriven.
     """
@@ -45,22 +45,22 @@ async def list_dead_letters(
 
 
 async def waiting_dead_letters(connection: AsyncConnection, reason: DeadLetterReason | None) -> list[int]:
-    """Return the numbers of the dead letters of a reason that were not redriven yet, the oldest first."""
+    """Return the numbers of the dead letters with this reason that have not been redriven yet, oldest first."""
     return list((await connection.execute(_WAITING, {"reason": reason})).scalars())
 
 
 async def find_dead_letters(connection: AsyncConnection, numbers: Sequence[int]) -> list[KeptDeadLetter]:
-    """Return the dead letters with these numbers, in their order; those that are not there are left out."""
+    """Return the dead letters with these numbers, in order of number; unknown numbers are left out."""
     return [_kept(row) for row in await connection.execute(_FIND, {"numbers": list(numbers)})]
 
 
 async def mark_redriven(connection: AsyncConnection, number: int) -> None:
-    """Note that a dead letter was put on its topic again now."""
+    """Mark a dead letter as redriven now."""
     await connection.execute(_MARK, {"number": number})
 
 
 def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
-    """Return the value of a dead letter's record, opened with the keys if it is sealed. Raises Unopenable."""
+    """Return the value of a dead letter's record, unsealed with the keys if need be. Raises Unopenable."""
     if kept.sealed is None or keys is None:
         return kept.record.value
     return unseal(kept.sealed, about_dead_letter(kept.record), keys)

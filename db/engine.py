@@ -25,8 +25,8 @@ _SESSION = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A batch reads and writes a few thousand rows by key, in tables that grow for ever: index lookups, never the scans
-    # that a planner may prefer because it cannot guess the length of an array.
+    # A batch reads and writes a few thousand rows by key in ever-growing tables: it needs index lookups, not the scans
+    # that a planner may choose because it cannot estimate the length of an array.
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
@@ -51,7 +51,7 @@ def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
 
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Yield a connection outside of the pool, for LISTEN; it ends without a word to a server that may be gone."""
+    """Yield a connection outside the pool, for LISTEN; it is dropped, not closed, since the server may be gone."""
     connection = await _connect(**connect_arguments(database_url))
     try:
         yield connection
@@ -60,7 +60,7 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
 
 
 async def driver(connection: AsyncConnection) -> Any:
-    """Return the asyncpg connection under a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
+    """Return the asyncpg connection beneath a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
 
     A connection with the isolation level `AUTOCOMMIT` has no transaction.
     """
@@ -86,17 +86,17 @@ async def _connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
 
 
 def _say_whose_it_is(context: ExceptionContext) -> None:
-    """Have an error of the network that meets a statement say that it is the database's."""
+    """Make a network error during a statement say that it is the database's."""
     error = context.original_exception
     if isinstance(error, OSError) and not isinstance(error, DatabaseUnreachable):
         raise DatabaseUnreachable(str(error) or type(error).__name__) from error
 
 
 def _set_up_instants(connection: Any, _record: object) -> None:
-    """Have all instants that Python knows written as they are, and read with a zone.
+    """Make every instant that Python can hold be written as it is, and read with a time zone.
 
-    asyncpg takes the first and the last instant of the calendar for infinite ones, which it gives without a zone:
-    compared with any other they raise.
+    asyncpg treats the first and the last instant of the calendar as infinite and returns them without a time zone, so
+    that comparing them with any other raises.
     """
     connection.run_async(
         lambda driver: driver.set_type_codec(
@@ -111,7 +111,7 @@ def _microseconds_of(instant: datetime) -> tuple[int]:
 
 
 def _instant_of(microseconds: tuple[int]) -> datetime:
-    # Infinite: what earlier versions wrote for the ends of the calendar, and a shard that gave no instant yet.
+    # Infinite: written by earlier versions for the ends of the calendar, and by a shard that has given out no instant.
     return _INFINITE.get(microseconds[0]) or _EPOCH + timedelta(microseconds=microseconds[0])
 
 
@@ -120,7 +120,7 @@ _INFINITE = {-(2**63): datetime.min.replace(tzinfo=UTC), 2**63 - 1: datetime.max
 
 
 def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
-    """Have a connection replaced whose BEGIN once failed, as by a cancellation: asyncpg only sets savepoints on it."""
+    """Replace a connection whose BEGIN once failed, perhaps by cancellation: asyncpg only sets savepoints on it."""
     if getattr(context.original_exception, "sqlstate", None) == asyncpg.NoActiveSQLTransactionError.sqlstate:
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
@@ -133,7 +133,7 @@ def _commits_by_itself(connection: AsyncConnection) -> bool:
 
 @cache
 def _numbered(statement: TextClause) -> tuple[str, list[str]]:
-    """Return a statement with its named parameters numbered, as PostgreSQL wants them, and their names in order."""
+    """Return a statement with numbered parameters, as PostgreSQL wants them, and their former names in order."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     return _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text), names
 

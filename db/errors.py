@@ -1,4 +1,4 @@
-"""What an error of the database means for the work at hand."""
+"""What a database error means for the work in progress."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
@@ -9,12 +9,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 _PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
 _PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 _WRONG_SCHEMA_CLASS = "42"
-# A table was changed under a prepared statement; the next attempt prepares it again.
+# A table was altered after the statement was prepared; the next attempt prepares it again.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same work may succeed later: the database is away, busy or full, or aborted this work."""
+    """Return whether the same work may succeed later: the database is unreachable, busy or full, or aborted it."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)
@@ -23,19 +23,19 @@ def is_transient(error: BaseException) -> bool:
     state = _sqlstate(error)
     if state is not None:
         return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
-    # asyncpg calls a value of the wrong type an interface error too; that one does not pass.
+    # asyncpg also reports a value of the wrong type as an interface error; retrying does not help there.
     is_interface = isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError)
     return is_interface or isinstance(cause, OSError | TimeoutError | PoolTimeoutError)
 
 
 def is_wrong_schema(error: BaseException) -> bool:
-    """Return whether the tables are not those that this version works with, so that no work can succeed."""
+    """Return whether the tables are not this version's, so that no work can succeed."""
     state = _sqlstate(error)
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return asyncpg's own error, which SQLAlchemy keeps behind two of its own."""
+    """Return asyncpg's own error, which SQLAlchemy wraps twice."""
     adapted = error.orig if isinstance(error, DBAPIError) else None
     return error if adapted is None else adapted.__cause__ or adapted
 

@@ -1,4 +1,4 @@
-"""The topics that the installation works with, as they were when a process first did."""
+"""The topics of the installation, as they were when a process first used them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class KnownTopic:
-    """A topic: `topic` without prefix, `name` with it. Not every broker tells the ids of its cluster and its topics."""
+    """A topic: `topic` without prefix, `name` with it. Not every broker reports ids for its cluster and topics."""
 
     topic: str
     name: str
@@ -20,18 +20,18 @@ class KnownTopic:
 
 
 async def first_known(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> dict[str, KnownTopic]:
-    """Note the topics that are not known yet, and return what is known of all."""
+    """Record the topics that are not known yet, and return what is known about all."""
     await connection.execute(_NOTE_NEW, [_values(topic) for topic in topics])
     return await known(connection)
 
 
 async def known(connection: AsyncConnection) -> dict[str, KnownTopic]:
-    """Return what is known of each topic, by its name without prefix."""
+    """Return what is known about each topic, by its name without prefix."""
     return {row.topic: KnownTopic(*row) for row in await connection.execute(_KNOWN)}
 
 
 async def replace_known_topics(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> None:
-    """Note the topics as they are now, instead of what was known of them."""
+    """Replace what is known about the topics with how they are now."""
     await connection.execute(_NOTE, [_values(topic) for topic in topics])
 
 

@@ -1,17 +1,17 @@
-"""Which relay works on a slot. A lease is for liveness only: what keeps others out is Kafka's fencing."""
+"""Which relay works on a slot. A lease is for liveness only: Kafka's fencing keeps others out."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds: float) -> bool:
-    """Take or renew a slot's lease by the database's clock; False while another holds it."""
+    """Take or renew a slot's lease by the database's clock; return False while another relay holds it."""
     values = {"slot": slot, "owner": owner, "seconds": seconds}
     return (await connection.execute(_TAKE, values)).scalar_one_or_none() is not None
 
 
 async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> None:
-    """Let the next relay begin at once."""
+    """Give up a slot's lease, so that the next relay can start at once."""
     values = {"slot": slot, "owner": owner}
     await connection.execute(text("DELETE FROM relay_leases WHERE slot = :slot AND owner = :owner"), values)
 

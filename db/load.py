@@ -1,4 +1,4 @@
-"""Loading what a batch names, in a handful of statements whatever its size."""
+"""Loading everything a batch names, in a handful of statements whatever its size."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ FAN_OUT_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows of a batch: the state, what was answered, and the places of handled records.
+    """What the database knows about a batch: the state, what was answered, and the places of handled records.
 
-    `whole` names what is known with all that a later batch could ask of it, too.
+    `whole` names what is loaded so completely that later batches can rely on it as well.
     """
 
     book: Book
@@ -54,14 +54,14 @@ async def load(
 ) -> Loaded:
     """Load what a batch needs and is not remembered; the shards of its organizations must be locked.
 
-    Without `ask_for_claims` all ids but those asked for again are taken for unclaimed: if one is not, `store_claims`
-    will fail, or whatever would follow from the command.
+    Without `ask_for_claims`, every id but those asked for again is assumed to be unclaimed: if one is not,
+    `store_claims` fails, or an earlier statement does.
     """
     book, whole = Book(), FullyLoaded()
     book.look_up(contacts=needs.contacts, uids=needs.uids, reported_profiles=needs.reported_profiles)
     await _load_organizations(connection, book, needs, whole, memory)
     attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
-    # Only what changes an account, or its profile, is of interest to those that wait for it.
+    # Waiting bindings are affected only by what changes their account or its profile.
     turning = needs.turning | {account.key for account in attached}
     book.look_up(turning=turning, emptied=needs.emptied)
     waiting = {(row["organization"], row["project"]) for row in await _rows(connection, _WAITED_FOR, turning)}
@@ -87,7 +87,7 @@ async def load(
 
 
 async def _load_answered(connection: AsyncConnection, identities: Collection[Identity], needs: Needs) -> Answered:
-    """Load what claimed ids mean, and the results that are asked for again, as far as the log still has them."""
+    """Load what claimed ids mean, and the results that are asked for again, if the log still has them."""
     claimed = await _rows(connection, _CLAIMED, identities)
     results = await _rows(connection, _RESULTS, needs.asked_again)
     return Answered(
@@ -115,7 +115,7 @@ async def _load_organizations(
 async def _load_projects(
     connection: AsyncConnection, book: Book, projects: set[Key], memory: Memory
 ) -> list[PendingBinding]:
-    """Load projects with what is pending for them; return the latter."""
+    """Load projects with their pending bindings; return the latter."""
     book.look_up(projects=projects)
     known, unknown = memory.projects.recall(projects)
     pending = [one for one in known if isinstance(one, PendingBinding)]
@@ -136,7 +136,7 @@ async def _load_accounts(connection: AsyncConnection, book: Book, accounts: set[
 
 
 async def _overdue(connection: AsyncConnection, emptied: set[Key]) -> int:
-    """Count the scheduled bindings that may yet take a project from the accounts, whose timers are late."""
+    """Count the overdue scheduled bindings that may still take projects away from the accounts."""
     organizations = {(organization,) for organization, _ in emptied}
     return sum(row["bindings"] for row in await _rows(connection, _OVERDUE, organizations))
 
@@ -147,7 +147,7 @@ async def _load_bound(
     """Load how many projects accounts pay for, and as many names as a batch can need; return the projects that move.
 
     `margin` is how many projects the batch may take from an account one by one before it asks for the names of the
-    rest. All that move together leave none behind.
+    rest. Projects that move together all move.
     """
     for row in await _rows(connection, _BOUND, turning - emptied, row_limit=max(AT_ONCE, LISTED) + margin):
         book.load_bound((row["organization"], row["account"]), _bound(row))
@@ -171,7 +171,7 @@ async def _load_pages(connection: AsyncConnection, book: Book, needs: Needs) -> 
 
 
 async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> set[str]:
-    """Return the places of the records that were answered without claiming an id: of few, if any, among very many."""
+    """Return the places of the records that were answered without claiming an id: few or none of very many."""
     spans: dict[tuple[str, int], tuple[int, int]] = {}
     for record in records:
         first, last = spans.get((record.topic, record.partition), (record.offset, record.offset))
@@ -256,7 +256,7 @@ _WAITED_FOR = text(
     WHERE kind = 'Waiting'
     """
 )
-_OVERDUE = text(  # with a minute more, for a clock that has stepped back
+_OVERDUE = text(  # one minute more, in case the clock has stepped back
     """
     SELECT count(*) AS bindings FROM pending_bindings
     WHERE organization = ANY(CAST(:a AS text[])) AND kind = 'Scheduled'

@@ -14,7 +14,7 @@ from schemas.outgoing import Outgoing, render
 from schemas.topics import TOPIC_PLANS
 
 PARTITION_POSITIONS = 1_000_000
-"""How many positions of each shard one partition of the table holds."""
+"""How many positions of each shard a partition of the table holds."""
 
 _PARTITIONS_LOCK_KEY = 0x77686F6C6F67
 _DEFAULT_LARGEST_BYTES = 1024 * 1024
@@ -26,11 +26,11 @@ _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
 
 
 class EventTooLarge(Exception):
-    """An event is larger than its topic takes: once in the log it would hold up all that come after it."""
+    """An event is larger than its topic accepts: in the log it would block all events after it."""
 
 
 class LogRow(NamedTuple):
-    """A published or publishable event: finished bytes, under its place in the log."""
+    """An event, published or still to be published: finished bytes at a place in the log."""
 
     shard: int
     position: int
@@ -46,7 +46,7 @@ def largest_event_bytes(topic: str) -> int:
 
 
 def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> bytes:
-    """Return the SHA-256 over the hash of the row before and this row's topic, key and value, each with its length."""
+    """Return the SHA-256 over the previous row's hash and this row's topic, key and value, each with its length."""
     digest = hashlib.sha256(previous)
     for part in (topic.encode(), b"" if key is None else b"\x01" + key, value):
         digest.update(len(part).to_bytes(8, "big"))
@@ -59,7 +59,7 @@ def chain_rows(
 ) -> tuple[list[tuple[Any, ...]], dict[int, Head]]:
     """Return the rows that append events, each paired with its shard, to logs that end at `heads`, and the new heads.
 
-    A row begins with its shard and position. `last_instant` is the latest that was given out. Raises EventTooLarge.
+    A row starts with its shard and position. `last_instant` is the latest instant given out. Raises EventTooLarge.
     """
     rows = []
     ends = {shard: (head.position, head.hash) for shard, head in heads.items()}
@@ -85,9 +85,9 @@ async def append(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -
 async def read(
     connection: AsyncConnection, after: dict[int, int], limit: int, byte_limit: int = 1024 * 1024
 ) -> list[LogRow]:
-    """Return rows of each shard past the position given for it, in order within the shard.
+    """Return rows of each shard after the position given for it, in order within the shard.
 
-    Of each shard these are up to `limit` rows, and no more once their values have `byte_limit` bytes.
+    At most `limit` rows per shard, and no further row once their values add up to `byte_limit` bytes.
     """
     rows = await fetch(
         connection,

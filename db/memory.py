@@ -1,8 +1,8 @@
-"""What this process left in the database: exact for as long as nobody else has written there since.
+"""A cache of what this process last wrote: exact for as long as nobody else has written since.
 
 A shard has one writer at a time, and every transaction that writes moves the heads of its shards (db/shards.py). So if
-a head that is locked is the one that this process left, what it remembers of that shard is what the database holds, and
-need not be loaded; otherwise all of that shard is forgotten.
+a locked head is the one that this process left, what it remembers of that shard is what the database holds, and need
+not be loaded; otherwise everything about that shard is forgotten.
 """
 
 from collections import OrderedDict, defaultdict
@@ -19,9 +19,9 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class FullyLoaded:
-    """Of what everything is known that a decision can ask: keys of projects, accounts and payment profiles, and names.
+    """Keys of the projects, accounts, payment profiles and organizations about which a decision can ask anything.
 
-    A project with its pending bindings, an organization with its choices and fan-outs.
+    A project includes its pending bindings, an organization its settings and fan-outs.
     """
 
     projects: set[Key] = field(default_factory=set)
@@ -31,7 +31,7 @@ class FullyLoaded:
 
 
 class Remembered(Generic[K]):
-    """Records by key, at most `limit` keys: beyond that the least recently used is forgotten."""
+    """Records by key, up to `limit` keys: beyond that, the least recently used is forgotten."""
 
     def __init__(self, limit: int, epoch_of: Callable[[K], int]) -> None:
         self._limit = limit
@@ -51,7 +51,7 @@ class Remembered(Generic[K]):
         return records, unknown
 
     def keep(self, keys: Iterable[K], records_of: Callable[[K], tuple[Kept, ...]]) -> None:
-        """Remember all that is known of the keys."""
+        """Remember the records of the keys, which are all there are."""
         entries = self._entries
         for key in keys:
             entries[key] = (self._epoch_of(key), records_of(key))
@@ -60,7 +60,7 @@ class Remembered(Generic[K]):
             entries.popitem(last=False)
 
     def forget(self, keys: Iterable[K]) -> None:
-        """Forget all that is known of the keys."""
+        """Forget the records of the keys."""
         for key in keys:
             self._entries.pop(key, None)
 
@@ -84,9 +84,9 @@ class Memory:
         self.organizations = Remembered[str](limit, epoch)
 
     def enter(self, heads: Mapping[int, Head]) -> dict[int, int]:
-        """Forget those of the locked shards where another process has written. Return what `leave` needs.
+        """Forget the locked shards to which another process has written; return what `leave` needs.
 
-        Until the transaction that locked them reaches `leave`, they count as written by another.
+        Until the transaction that locked them reaches `leave`, they count as written by somebody else.
         """
         for shard, head in heads.items():
             if self._heads.pop(shard, None) != head:
@@ -96,8 +96,8 @@ class Memory:
     def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: FullyLoaded, book: Book) -> None:
         """Remember what a committed transaction left in its shards, which now have these heads.
 
-        If it learns of its commit so late that another lane has entered since, it leaves nothing: another process may
-        have written in between, and what it left would count as what that lane found.
+        If another lane has entered by the time the commit is confirmed, remember nothing: another process may have
+        written in between, and this state would be mistaken for what that lane found.
         """
         if any(self._epochs[shard] != epoch for shard, epoch in entered.items()):
             return

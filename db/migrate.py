@@ -1,4 +1,4 @@
-"""Bringing a database to this version's tables, and refusing what must not be touched or worked on (db/refusal.py)."""
+"""Migrating a database to this version's tables, and refusing databases not to be touched (db/refusal.py)."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -23,12 +23,13 @@ async def migrate(
 ) -> tuple[str | None, str]:
     """Create or upgrade the tables in one transaction; return the revision before (None: no tables) and after.
 
-    `report` is told how far a migration is that takes long. Raises DatabaseRefused. Two at once wait for each other.
+    `report` is called with the progress of a long migration. Concurrent calls wait for each other. Raises
+    DatabaseRefused.
     """
     async with engine.begin() as connection:
         await check_takes_writes(connection)
         for limit in ("transaction_timeout", "statement_timeout"):
-            # What builds an index of a large table takes its time.
+            # Building the index of a large table takes a while.
             await connection.execute(text(f"SET LOCAL {limit} = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
         before = await connection.run_sync(_known_revision)
@@ -46,8 +47,7 @@ async def check(
 ) -> None:
     """Make sure that this database can be worked on. Raises DatabaseRefused.
 
-    `is_disposable` accepts settings that lose what was committed when the server crashes; who `only_reads` may do so on
-    any server.
+    `is_disposable` accepts settings under which a server crash loses commits; with `only_reads`, any server will do.
     """
     async with engine.connect() as connection:
         revision = await connection.run_sync(_known_revision)
@@ -56,7 +56,7 @@ async def check(
         if revision != head_revision():
             raise WrongSchema(
                 f"The database's tables are older than this version of whopays: they are at revision {revision}, and "
-                f"it needs {head_revision()}. Stop what still runs of the version before, and run: whopays migrate"
+                f"it needs {head_revision()}. Stop everything that runs the previous version, then run: whopays migrate"
             )
         await _check_installation(connection, installation, shards)
         if not only_reads:
@@ -67,7 +67,7 @@ def head_revision() -> str:
     """Return the revision that this version of the code works with."""
     head = _scripts().get_current_head()
     if head is None:
-        raise WrongSchema("This version of whopays has no migrations: it is not installed completely.")
+        raise WrongSchema("This version of whopays has no migrations: the installation is incomplete.")
     return head
 
 
@@ -93,9 +93,9 @@ def _known_revision(connection: Connection) -> str | None:
         return None
     if revision not in {script.revision for script in _scripts().walk_revisions()}:
         raise WrongSchema(
-            f"The database's tables are newer than this version of whopays, or something else made them: they are at "
-            f"revision {revision}, and this version knows none after {head_revision()}. Run the version that migrated "
-            "them, since migrations are never undone; or give WHOPAYS_DATABASE_URL another database."
+            "The database's tables are newer than this version of whopays, or something else created them: they are at "
+            f"revision {revision}, and the last that this version knows is {head_revision()}. Migrations are never "
+            "undone: run the version that migrated them, or give WHOPAYS_DATABASE_URL another database."
         )
     return revision
 

@@ -1,4 +1,4 @@
-"""Who pays for a project: asked so often, and from shells, that it needs nothing but the driver."""
+"""Who pays for a project: asked so often, also from shells, that it needs only the driver."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +22,9 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class PayerAnswer:
-    """The account that pays, or None; what is true as of `as_of`, the database's clock.
+    """The account that pays, or None, as of `as_of` on the database's clock.
 
-    Of a project that was never reported, `is_known` is False; likewise of an organization.
+    `is_known` is False for a project, or an organization, that was never reported.
     """
 
     account: str | None
@@ -35,7 +35,7 @@ class PayerAnswer:
 
 
 async def who_pays(database_url: str, organization: str, project: str, at: datetime | None = None) -> PayerAnswer:
-    """Return who pays for a project now, or paid at an instant, over a connection of its own.
+    """Return who pays for a project now, or paid at an instant, on a connection of its own.
 
     Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
@@ -75,4 +75,4 @@ WHO_PAYS = """
     LEFT JOIN pending_bindings AS pending
         ON pending.organization = $1 AND pending.project = $2 AND pending.kind = 'Scheduled'
 """
-"""One statement, one answer: its parameters are the organization, the project, and the instant or null."""
+"""One statement for a consistent answer; its parameters are the organization, the project, and the instant or null."""

@@ -1,6 +1,6 @@
-"""A lower bound of what is published, beside the positions on Kafka, which would be missed if they were lost.
+"""A lower bound of what is published, kept beside the positions on Kafka so that losing those is noticed.
 
-The relay notes it after its transactions, now and then: a position on Kafka below it cannot be the one that was there.
+The relay raises it from time to time after its transactions: a position on Kafka below it has lost records.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def published_at_least(connection: AsyncConnection) -> dict[int, int]:
-    """Return the position of each shard's log up to which it is published for certain."""
+    """Return the position up to which each shard's log is certainly published."""
     return {row.shard: row.position for row in await connection.execute(_READ)}
 
 
@@ -26,7 +26,7 @@ async def note_published(connection: AsyncConnection, positions: Mapping[int, in
 
 
 async def forget_published(connection: AsyncConnection) -> None:
-    """Let the relay begin wherever the positions on Kafka say, or at the beginning where these say nothing."""
+    """Delete the bounds: the relay then starts from the positions on Kafka, or at the beginning if there are none."""
     await connection.execute(text("DELETE FROM published"))
 
 

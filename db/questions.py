@@ -1,4 +1,4 @@
-"""The questions: who pays, since when, and how an account stands. Read-only, one consistent answer each."""
+"""The questions: who pays, since when, and the state of an account. Read-only, one consistent answer each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,9 +34,9 @@ async def payer(connection: AsyncConnection, organization: str, project: str, at
 
 
 async def project(connection: AsyncConnection, organization: str, project: str) -> dict[str, Any] | None:
-    """Return a project as docs/contract.md section 11 has it: its payer, what is scheduled and what waits.
+    """Return a project as in docs/contract.md, section 11: its payer, and its scheduled and waiting bindings.
 
-    None when it was never reported.
+    None if it was never reported.
     """
     rows = (await connection.execute(_PROJECT, {"organization": organization, "project": project})).all()
     if not rows:
@@ -57,7 +57,7 @@ async def project(connection: AsyncConnection, organization: str, project: str) 
 
 
 async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
-    """Return all payers of a project, oldest first: each ends where the next change of payer begins."""
+    """Return all payers of a project, oldest first: each pays until the next change of payer."""
     rows = await connection.execute(_TIMELINE, {"organization": organization, "project": project})
     bindings = [Binding(**row._mapping) for row in rows]
     ends = [*(binding.from_instant for binding in bindings[1:]), None]
@@ -75,7 +75,7 @@ async def account(
     """Return an account with the members of `AccountChanged`, its latest `balance` (None if never reported), and
     `projects`, how many it pays for; None when unknown.
 
-    With keys its `contact` is opened too: personal data.
+    If keys are given, its `contact` is unsealed too: personal data.
     """
     names = {"organization": organization, "account": account}
     row = (await connection.execute(_ACCOUNT, names)).one_or_none()

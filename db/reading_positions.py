@@ -1,4 +1,4 @@
-"""How far each partition of the input topics was read: kept beside what was decided (docs/decisions/0013)."""
+"""How far each partition of the input topics was read, kept with what was decided (docs/decisions/0013)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from db.engine import fetch
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a transaction decides of a partition, whose full name `topic` is: all from one offset to before another."""
+    """The part of a partition that a transaction decides: from one offset to before another. `topic` has its prefix."""
 
     topic: str
     partition: int
@@ -20,24 +20,24 @@ class Span:
 
 
 class ReadingWentBack(Exception):
-    """Records were to be decided whose predecessors the database does not know."""
+    """The database does not know the records before those that were to be decided."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         places = ", ".join(f"{span.topic}/{span.partition} to {span.since}" for span in spans)
         super().__init__(
             f"this process had read {places}, but the database knows less: it was restored to an earlier state, or is "
-            "another one. A worker that restarts continues from where the database is."
+            "a different one. A restarted worker continues from where the database is."
         )
 
 
 async def reading_positions(connection: AsyncConnection, topic: str) -> dict[int, int]:
-    """Return the next offset of each partition of a topic of which anything is known."""
+    """Return the next offset of each partition of a topic that was read at all."""
     rows = await fetch(connection, _POSITIONS, topic=topic)
     return {row["partition"]: row["next_offset"] for row in rows}
 
 
 async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mapping[int, int]) -> None:
-    """Note that there is nothing to be read before these offsets; what is known to be read beyond them stays."""
+    """Record that nothing before these offsets remains to be read; positions beyond them stay."""
     partitions = sorted(offsets)
     await fetch(
         connection,
@@ -49,7 +49,7 @@ async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mappin
 
 
 async def forget_reading(connection: AsyncConnection, topic: str) -> int:
-    """Forget how far a topic was read; return of how many of its partitions that was known."""
+    """Forget how far a topic was read; return for how many of its partitions that was known."""
     return len(await fetch(connection, _FORGET, topic=topic))
 
 

@@ -4,17 +4,17 @@ DatabaseRefused
 ├── UnknownDatabase      it holds tables that are not whopays'
 ├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
 ├── WrongSchema          its tables are older or newer than this version
-├── BrokenPromises       what is in its tables breaks what a migration has to rest on
-└── UnsafeDatabase       its settings, or what this role may do, would break what is promised
+├── BrokenPromises       its rows break a promise that a migration relies on
+└── UnsafeDatabase       with its settings, or this role's privileges, promises would be broken
 """
 
 
 class DatabaseRefused(Exception):
-    """The database is not one to work on; the message says why, and what to do."""
+    """This database must not be used; the message says why, and what to do."""
 
 
 class UnknownDatabase(DatabaseRefused):
-    """The database holds tables of something else."""
+    """The database holds somebody else's tables."""
 
 
 class ForeignInstallation(DatabaseRefused):
@@ -26,8 +26,8 @@ class WrongSchema(DatabaseRefused):
 
 
 class BrokenPromises(DatabaseRefused):
-    """What is in the tables breaks what is promised, and a migration that rests on it was taken back."""
+    """Rows break a promise that a migration relies on, and the migration was rolled back."""
 
 
 class UnsafeDatabase(DatabaseRefused):
-    """The database's settings, or what its role may do, would break what is promised."""
+    """With the database's settings, or its role's privileges, promises would be broken."""

@@ -1,4 +1,4 @@
-"""Taking a new key-encryption key into use: data keys that an older one wraps are wrapped again.
+"""Rotating the key-encryption key: data keys wrapped under an older one are wrapped again.
 
 What they seal is not touched, and an erased piece, whose data key is destroyed, stays erased.
 """
@@ -13,7 +13,7 @@ from db.sealing import KeyEncryption
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """How many sealed pieces are wrapped under another key than the active one."""
+    """How many sealed pieces are not wrapped under the active key."""
 
     contacts: int
     dead_letters: int
@@ -34,9 +34,9 @@ async def outdated(connection: AsyncConnection, keys: KeyEncryption) -> Outdated
 
 
 async def rewrap(connection: AsyncConnection, keys: KeyEncryption, limit: int) -> int:
-    """Wrap up to `limit` data keys of contacts and of dead letters again, in each table; return how many were.
+    """Rewrap up to `limit` data keys each of contacts and dead letters; return how many were.
 
-    What a worker writes at the same time is left for the next time. Raises Unopenable.
+    Rows that a worker is writing are left for the next call. Raises Unopenable.
     """
     return sum([await _rewrap(connection, table, keys, limit) for table in (_CONTACTS, _DEAD_LETTERS)])
 
@@ -63,7 +63,7 @@ def _sealed_table(name: str, key: tuple[str, ...]) -> _Table:
     same = " AND ".join(f'"{column}" = :{column}' for column in key)
     return _Table(
         count=text(f"SELECT count(*) FROM {name} WHERE {is_outdated}"),
-        # Rows that a worker holds are skipped: to wait for them could end in a deadlock with it.
+        # Rows that a worker has locked are skipped: waiting for them could deadlock with it.
         find=text(
             f"""
             SELECT {named}, key_id, wrapped_key FROM {name}

@@ -23,7 +23,7 @@ PENDING_TYPES = column_types(tables.pending_bindings)
 FAN_OUT_TYPES = column_types(tables.fan_outs)
 
 REPORTED_COLUMNS = ("organization", "project", "state", "version", "uid", "display_name")
-"""What is written of a project: who pays for it the database itself takes from its bindings."""
+"""The columns of a project that are written; the database itself derives the payer from its bindings."""
 
 reported_row = attrgetter(*REPORTED_COLUMNS)
 """Return a project as a row of these columns."""
@@ -37,7 +37,7 @@ def columns(types: Mapping[str, str]) -> str:
 
 
 class Mapped(Generic[R]):
-    """A kind of record in its table: each column is the field of its name, as JSON where the column is."""
+    """A record class and its table: each column is the field of the same name, as JSON if the column is JSON."""
 
     def __init__(self, kind: type[R], types: Mapping[str, str]) -> None:
         hints = get_type_hints(kind)
@@ -51,7 +51,7 @@ class Mapped(Generic[R]):
         }
 
     def row(self, record: R, **more: Any) -> dict[str, Any]:
-        """Return a record as a row, in which `more` stands for what is kept otherwise."""
+        """Return a record as a row; `more` gives the columns that are not plain fields."""
         row = {name: getattr(record, name) for name in self._names} | more
         for name, adapter in self._json.items():
             if row[name] is not None and name not in more:
@@ -83,7 +83,7 @@ pending_of = _PENDING.record
 
 
 def account_row(account: Account) -> dict[str, Any]:
-    """Return an account as a row, in which its balance has columns of its own."""
+    """Return an account as a row, with its balance in columns of its own."""
     balance = account.balance
     return _ACCOUNTS.row(account, **{column: balance and getattr(balance, name) for column, name in _BALANCES.items()})
 

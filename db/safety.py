@@ -1,4 +1,4 @@
-"""What a PostgreSQL must be like to be worked on: nothing that was committed is forgotten, and all may be written."""
+"""What whopays requires of a PostgreSQL: it forgets nothing that was committed, and this role may write everything."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ _NEVER_WRITTEN = frozenset({"installation"})
 
 
 async def check_safety(connection: AsyncConnection, *, is_disposable: bool) -> None:
-    """Make sure that this session can write, and that what it commits is kept. Raises UnsafeDatabase.
+    """Make sure that this session can write, and that its commits last. Raises UnsafeDatabase.
 
-    `is_disposable` accepts settings that lose what was committed when the server crashes.
+    `is_disposable` accepts settings under which a server crash loses commits.
     """
     await check_takes_writes(connection)
     await _check_privileges(connection)
@@ -27,9 +27,9 @@ async def check_safety(connection: AsyncConnection, *, is_disposable: bool) -> N
         found = await _setting(connection, name)
         if found.setting in unsafe:
             raise UnsafeDatabase(
-                f"PostgreSQL runs with {name} = {found.setting}{_where(found)}: a crash could forget what was "
-                f"published. {_remedy(found, 'on')}, or WHOPAYS_DATABASE_IS_DISPOSABLE=true where nothing may be lost "
-                "that matters."
+                f"PostgreSQL runs with {name} = {found.setting}{_where(found)}: a crash could lose what is "
+                f"already published. {_remedy(found, 'on')}, or WHOPAYS_DATABASE_IS_DISPOSABLE=true if losing its data "
+                "does not matter."
             )
 
 
@@ -50,15 +50,15 @@ async def _check_privileges(connection: AsyncConnection) -> None:
         role, first = missing[0].role, missing[0]
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise UnsafeDatabase(
-            f'PostgreSQL\'s role "{role}" has no right to {first.privilege} on the table {first.name}{others}. Work '
-            "as the role that made the tables (whopays migrate), or grant it that one's membership."
+            f'PostgreSQL\'s role "{role}" lacks the privilege {first.privilege} on the table {first.name}{others}. '
+            "Connect as the role that created the tables (whopays migrate), or make this one its member."
         )
-    # Partitions of the log are made and attached while it grows, which nobody may but the owner of the log.
+    # Partitions are created and attached as the log grows, which only its owner may do.
     owner = (await connection.execute(_OWNER)).one()
     if not owner.is_member:
         raise UnsafeDatabase(
-            f'PostgreSQL\'s role "{owner.role}" does not own the table log, and could not give it the partitions that '
-            f'it grows into. Run: GRANT "{owner.name}" TO "{owner.role}"'
+            f'PostgreSQL\'s role "{owner.role}" does not own the table log, and so cannot add its partitions. '
+            f'Run: GRANT "{owner.name}" TO "{owner.role}"'
         )
 
 
@@ -67,7 +67,7 @@ async def _setting(connection: AsyncConnection, name: str) -> Row[Any]:
 
 
 def _where(setting: Row[Any]) -> str:
-    """Tell at which place a setting was made, if it is not the server's own."""
+    """Return where a setting comes from, if not from the server itself."""
     match setting.source:
         case "database":
             return f' (set for the database "{setting.database}" only)'

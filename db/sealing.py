@@ -1,7 +1,7 @@
 """Personal data at rest: each piece sealed under a data key of its own, which is wrapped by a key-encryption key.
 
-Destroying a data key erases what it sealed. Key-encryption keys have ids, so that a new one can take over while the old
-ones still open what they wrapped.
+Destroying a data key erases what it sealed. Key-encryption keys have ids, so that a new one can take over while old
+ones still unwrap what they wrapped.
 """
 
 import os
@@ -20,12 +20,12 @@ _NONCE_BYTES = 12
 
 
 class Unopenable(Exception):
-    """A sealed piece cannot be opened: its key-encryption key is not given, or the bytes were altered."""
+    """A sealed piece cannot be opened: its key-encryption key is missing, or the bytes were altered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed piece: under which key-encryption key its data key is wrapped, that key, and the piece itself."""
+    """A sealed piece: the id of the key-encryption key, the data key wrapped under it, and the piece itself."""
 
     key_id: str
     wrapped_key: bytes
@@ -35,7 +35,7 @@ class Sealed:
 class KeyEncryption(Protocol):
     """Wraps and unwraps data keys. It is called while a transaction is open, so it must answer from memory.
 
-    One for a cloud's key management service lets the service open its key-encryption keys when the process starts.
+    One for a cloud's key management service has it decrypt the key-encryption keys when the process starts.
     """
 
     @property
@@ -53,7 +53,7 @@ class KeyEncryption(Protocol):
 
 
 class LocalKeys:
-    """Key-encryption keys (32 bytes each, by id) that are given in the settings; `active` wraps what is new."""
+    """Key-encryption keys (32 bytes each, by id) from the settings; `active` wraps what is new."""
 
     def __init__(self, keys: Mapping[str, bytes], active: str) -> None:
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}

@@ -1,4 +1,4 @@
-"""Shards: the organization decides, one writer at a time (docs/architecture.md)."""
+"""Shards: groups of organizations with one writer at a time (docs/architecture.md)."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ NOTIFY_CHANNEL = "whopays_log"
 class Head:
     """The end of a shard's log: its last position (0 when empty) and that row's hash; and the last instant given out.
 
-    Every transaction that writes anything of a shard's organizations moves its head, at least that instant.
+    Every transaction that writes anything about a shard's organizations moves its head, or at least its instant.
     """
 
     position: int
@@ -37,17 +37,17 @@ def shard_of(boundary: str, shards: int) -> int:
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:
     """Lock shards in rising order until the transaction ends; return their heads and the instant after the last lock.
 
-    The instant is read once every lock is held, not when the transaction or the statement began, and is later than any
-    that was given out in these shards before, even if the server's clock has stepped back.
+    The instant is read once all locks are held, not when the transaction or the statement began, and is later than any
+    given out in these shards before, even if the server's clock has stepped back.
     """
     locked = await fetch(connection, _LOCK, shards=sorted(shards))
     return {row["shard"]: _head(row) for row in locked}, max(row["instant"] for row in locked)
 
 
 async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spans: Collection[Span] = ()) -> None:
-    """Move the heads of shards that the transaction holds locked, and how far partitions were read.
+    """Move the heads of shards that the transaction has locked, and the reading positions of partitions.
 
-    The commit wakes the relay. Raises ReadingWentBack when a partition was not read as far as its span begins.
+    The commit wakes the relay. Raises ReadingWentBack if a partition was not read up to where its span begins.
     """
     (moved,) = await fetch(
         connection,
@@ -112,5 +112,5 @@ _MOVE = text(
     SELECT pg_notify('{NOTIFY_CHANNEL}', ''), (SELECT count(*) FROM continued) AS continued
     """
 )
-"""One statement, since round trips are what a batch pays for. Whoever waits for a reading position holds all its
-shards, and locks positions in the order of their key: so nobody waits in a circle."""
+"""One statement, since round trips dominate the cost of a batch. A transaction locks reading positions only once it
+holds all its shards, and in the order of their key, so it cannot deadlock."""

@@ -1,4 +1,4 @@
-"""Storing what a batch decided: one COPY or one statement per table, whatever the size of the batch."""
+"""Storing what a batch decided: one COPY or statement per table, whatever the size of the batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -38,20 +38,20 @@ from schemas.records import DeadLetterReason, Record
 
 
 async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) -> None:
-    """Write the records that a batch changed, in their last state."""
+    """Write the records that a batch changed, in their final state."""
     changed = book.changed
     await _over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
     await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
     await _store_projects(connection, book)
     await _over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
-    # After the projects and accounts that they name: the database checks that, and moves the heads of the projects.
+    # After the projects and accounts they name: the database checks those, and moves the heads of the projects.
     await _copy(connection, "bindings", tuple(BINDING_TYPES), list(map(binding_row, changed.bindings)))
     await _over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
     await _copy(connection, "retired_uids", ("organization", "project", "uid"), retired)
     phases = [tuple(getattr(entered, column) for column in _PHASE_COLUMNS) for entered in changed.phases]
     await _copy(connection, "account_phases", _PHASE_COLUMNS, phases)
-    # First those that are over: of a project at most one binding is scheduled.
+    # Delete before inserting: a project has at most one scheduled binding.
     await _over(connection, _DELETE_PENDING, _done(changed.pending, "project"))
     pending = [pending_row(one) for one in changed.pending.values() if one is not None]
     await _over(connection, _UPSERT_PENDING, pending)
@@ -62,7 +62,7 @@ async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) ->
 
 
 async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim, int, int]]) -> None:
-    """Write which command ids are taken, and where their latest results stand: each claim with shard and position."""
+    """Write the claimed command ids, each with the shard and position of its latest result."""
     rows = [
         (claim.organization, claim.source, claim.command_id, claim.fingerprint, shard, position)
         for claim, shard, position in claims
@@ -84,7 +84,7 @@ async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim
 
 
 async def store_handled(connection: AsyncConnection, records: Iterable[Record]) -> None:
-    """Write which records were answered without claiming an id, so that they are not answered again."""
+    """Record which records were answered without claiming an id, so that they are not answered again."""
     rows = [(record.topic, record.partition, record.offset, record.timestamp) for record in records]
     await _copy(connection, "handled_records", ("topic", "partition", "offset", "timestamp"), rows)
 
@@ -92,12 +92,12 @@ async def store_handled(connection: AsyncConnection, records: Iterable[Record]) 
 async def store_dead_letters(
     connection: AsyncConnection, dead: Iterable[Dead], now: datetime, keys: KeyEncryption
 ) -> None:
-    """Keep dead records whole: what may be personal sealed, and of card numbers nothing."""
+    """Store dead letters whole: sealed where personal data is possible, and without any card number."""
     await _copy(connection, "dead_letters", _DEAD_COLUMNS, [_dead_row(letter, now, keys) for letter in dead])
 
 
 async def _store_projects(connection: AsyncConnection, book: Book) -> None:
-    """Write what is newly reported of projects; most changes are of who pays, which follows from the bindings."""
+    """Write what was newly reported about projects; most changes concern only the payer, derived from the bindings."""
     new, reported = [], []
     for key, project in book.changed.projects.items():
         known = book.known_projects.get(key)
@@ -132,7 +132,7 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
         str(dead.reason),
         dead.detail,
         None if hidden else record.key,
-        # As bytes: a header's name may hold a NUL, which no text of PostgreSQL can.
+        # As bytes: a header's name may contain a NUL, which PostgreSQL's text cannot.
         None if hidden else [name.encode() for name, _ in dead.headers],
         None if hidden else [value for _, value in dead.headers],
         None if hidden or dead.is_private else record.value,

@@ -1,4 +1,4 @@
-"""What is due: scheduled bindings, ends of waits, expiring payment profiles, and fan-outs that go on."""
+"""What is due: scheduled bindings, ends of waits, expiring payment profiles, and unfinished fan-outs."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -7,18 +7,18 @@ from domain.messages import Due, DueKind
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Return up to `limit` of what is due by the database's clock, the longest due first, without the fan-outs."""
+    """Return up to `limit` items that are due by the database's clock, longest overdue first, without fan-outs."""
     rows = await connection.execute(_DUE, {"row_limit": limit})
     return [Due(DueKind(row.kind), row.organization, row.name) for row in rows]
 
 
 async def unfinished_fan_outs(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Return up to `limit` of the accounts that have fan-outs to be gone on with, the oldest first."""
+    """Return up to `limit` accounts with unfinished fan-outs, the oldest first."""
     rows = await connection.execute(_FAN_OUTS, {"row_limit": limit})
     return [Due(DueKind.FAN_OUT, row.organization, row.account) for row in rows]
 
 
-# A profile that expires at the instant for which a binding is scheduled is expired by then.
+# A profile that expires at the very instant of a scheduled binding has expired by then.
 _DUE = text(
     """
     SELECT kind, organization, name FROM ((

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations over the connection that `db.migrate` hands over."""
+"""Alembic's entry point: runs the migrations on the connection that `db.migrate` provides."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""What migration 0008 makes of bindings as they were kept before: changes of payer, and the head of each project."""
+"""How migration 0008 turns the former bindings into changes of payer and the head of each project."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,10 +10,10 @@ _EXAMPLES = 5
 
 
 class Payers:
-    """Takes in the old bindings, each beside its project, in the order of organization, project and number.
+    """Converts the old bindings, each with its project, in the order of organization, project and number.
 
-    `changes` and `heads` are the new rows, for the caller to write and clear. `broken` counts the projects of which a
-    promise was broken, and `examples` says of the first few what is wrong.
+    `changes` and `heads` are the new rows, for the caller to write and clear. `broken` counts the projects that break
+    a promise, and `examples` says what is wrong with the first few.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Payers:
         self._trouble: str | None = None
 
     def hear(self, bindings: Iterable[Any]) -> None:
-        """Take in the next bindings: each is a change of its project's payer, and its release, if any, another."""
+        """Take in the next bindings: each is one change of payer, and its release, if any, is another."""
         for binding in bindings:
             if not self._continues(binding):
                 self.end()
@@ -38,7 +38,7 @@ class Payers:
             self._before = binding
 
     def end(self) -> None:
-        """Have all bindings of the last project: its head is its last change."""
+        """Finish the last project: its head is its last change."""
         last = self._before
         if last is None:
             return
@@ -83,7 +83,7 @@ class Payers:
 
 def _trouble_at_the_end(last: Any, changes: int) -> str | None:
     if last.state is None:
-        return "it has bindings, but the project is not kept"
+        return "it has bindings, but the project is missing"
     if (last.bindings, last.sequence) != (last.number, changes):
         return (
             f"it has {last.number} bindings, which make {changes} changes of payer; the project counts {last.bindings} "

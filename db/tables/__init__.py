@@ -1,6 +1,6 @@
 """The tables, and the promises that their named constraints hold (docs/architecture.md, "The database").
 
-Every key begins with what its table is sharded by: the organization, or the shard of the log.
+Every key starts with what its table is sharded by: the organization, or the shard of the log.
 """
 
 from db.tables import of_organizations, of_records, of_the_log

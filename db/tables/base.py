@@ -1,4 +1,4 @@
-"""What all tables share."""
+"""What all tables have in common."""
 
 from sqlalchemy import DateTime, MetaData, Table, make_url
 

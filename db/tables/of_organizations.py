@@ -1,6 +1,6 @@
-"""What is known of organizations: accounts, payment profiles, projects, who pays, and what is yet to come.
+"""Tables about organizations: accounts, payment profiles, projects, who pays, and what is pending.
 
-Every key begins with the organization.
+Every key starts with the organization.
 """
 
 from sqlalchemy import (
@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from db.tables.base import INSTANT, metadata
 
-# In the order of bytes, as the rules compare names: a fan-out remembers the last name that it told.
+# Bytewise, as the rules compare names: a fan-out remembers the last name it notified.
 _NAME_IN_BYTE_ORDER = Text(collation="C")
 
 accounts = Table(
@@ -142,7 +142,7 @@ projects = Table(
     Column("version", BigInteger, nullable=False),
     Column("uid", Text),
     Column("display_name", Text),
-    # The last of its bindings: the database itself moves these four (migration 0008), and nobody else can.
+    # From its last binding: the database itself writes these four (migration 0008), and nobody else can.
     Column("number", BigInteger, nullable=False, server_default=text("0")),
     Column("account", Text),
     Column("payer_since", INSTANT),
@@ -176,8 +176,8 @@ bindings = Table(
     PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
     CheckConstraint("number > 1 OR account IS NOT NULL", name="bindings_first_has_a_payer"),
     CheckConstraint("number >= 1", name="bindings_number_from_one"),
-    # What holds between rows, a trigger holds (migration 0008): the number follows, the instant is later, the payer is
-    # another, the account exists; and it moves the head of the project.
+    # A trigger checks what must hold between rows (migration 0008): the number follows, the instant is later, the payer
+    # differs, the account exists; and it moves the head of the project.
     Index("bindings_by_account", "organization", "account", "project", "number"),
     comment="Changes of payer, append-only: account pays (or nobody) from from_instant until the next number begins.",
 )

@@ -1,4 +1,4 @@
-"""What was read: where from, how far, what it meant, and what could not be answered."""
+"""Tables about what was read: from where, how far, what it meant, and what could not be answered."""
 
 from sqlalchemy import (
     ARRAY,

@@ -1,8 +1,8 @@
 """Who pays is a column of the project; `bindings` becomes an append-only list of changes (docs/decisions/0014).
 
-Both tables are written again, in one pass over the old ones that holds a page of rows at a time. A project's changes
-are counted: its k-th is number k, a release among them. Bindings keep the ids under which they were published. What
-breaks a promise is refused, with examples.
+Both tables are rewritten in one pass over the old ones that holds a page of rows at a time. A project's changes are
+numbered from 1, releases included. Bindings keep the ids under which they were published. What breaks a promise is
+refused, with examples.
 """
 
 from collections.abc import Callable
@@ -120,8 +120,8 @@ def _copy_payers(connection: sa.Connection, report: Callable[[str], None]) -> No
     _write(connection, payers)
     if payers.broken:
         raise BrokenPromises(
-            f"Of {payers.broken:,} projects the bindings break what is promised, so that the tables were left as they "
-            f"are: {'; '.join(payers.examples)}. Run whopays verify of the version before, and mend what it names."
+            f"The bindings of {payers.broken:,} projects break a promise, so the tables were left unchanged: "
+            f"{'; '.join(payers.examples)}. Run whopays verify of the previous version, and repair what it reports."
         )
 
 
@@ -139,7 +139,7 @@ def _copy_projects_without_payers(connection: sa.Connection) -> None:
         found = connection.execute(statement).all()
         if found:
             names = ", ".join("/".join(row) for row in found[:5])
-            raise BrokenPromises(f"{what}: {names}. The tables were left as they are.")
+            raise BrokenPromises(f"{what}: {names}. The tables were left unchanged.")
 
 
 _BINDINGS = sa.text(
@@ -162,7 +162,7 @@ _NEVER_PAID = sa.text(
     """
 )
 _NOT_KEPT = {
-    "Of these projects changes of payer are counted, and no binding is kept": sa.text(
+    "These projects count changes of payer, but have no bindings": sa.text(
         """
         SELECT organization, project FROM projects_before WHERE (bindings, sequence) <> (0, 0) AND NOT EXISTS (
             SELECT FROM bindings_before AS kept
@@ -170,7 +170,7 @@ _NOT_KEPT = {
         ) LIMIT 5
         """
     ),
-    "These accounts pay, or paid, and are not kept": sa.text(
+    "These accounts pay, or paid, but are missing": sa.text(
         """
         SELECT organization, account FROM (SELECT DISTINCT organization, account FROM bindings_before) AS named
         WHERE NOT EXISTS (
@@ -181,7 +181,7 @@ _NOT_KEPT = {
     ),
 }
 
-# What holds between rows. The same functions refuse whatever else is to have a name of its own.
+# What must hold between rows. `refuse_by_name` also serves the other triggers whose refusals need names of their own.
 _REFUSE = """
 CREATE FUNCTION refuse_by_name() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

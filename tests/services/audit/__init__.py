@@ -1,1 +1,1 @@
-"""The audit: it finds nothing where nothing is wrong, and whatever is planted."""
+"""The audit: it finds nothing where nothing is wrong, and everything that is planted."""

@@ -13,7 +13,7 @@ from tests.support.messages import account, bind, profile, project
 from workers.publishing.restoring import restore_positions
 
 _BEGIN = PARTITION_POSITIONS - 3
-"""Where the logs end before anything is said: a few events lie in the first partition, the others in the second."""
+"""Where the logs end before the test sends anything: a few events go to the first partition, the rest to the second."""
 
 
 async def test_what_was_archived_is_not_missed(quiet_installation: Installation) -> None:
@@ -43,7 +43,7 @@ async def _begin_late(installation: Installation) -> None:
 
 
 async def _archive(installation: Installation) -> int:
-    """Take the first partition away, and give how many of its events the compacted topics still hold."""
+    """Detach the first partition, and return how many of its events the compacted topics still hold."""
     async with installation.engine.begin() as connection:
         heads = await all_heads(connection)
         assert min(head.position for head in heads.values()) >= PARTITION_POSITIONS

@@ -1,4 +1,4 @@
-"""Damage of each kind, planted into a copy of the database of an installation that is sound."""
+"""Damage of each kind, planted in a copy of a sound installation's database."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ _WHERE = {
 
 @dataclass(frozen=True)
 class Planted:
-    """What was done to a database, which promise it breaks, and words that tell of it."""
+    """What was done to a database, which promise it breaks, and words that the finding contains."""
 
     promise: Promise
     words: str
@@ -53,13 +53,13 @@ _DAMAGE = {
         "DELETE FROM log WHERE (shard, position) = (SELECT shard, position FROM shards ORDER BY position DESC LIMIT 1)",
     ),
     "a row of the log was altered": Planted(
-        Promise.LOG, "its hash is not that", "UPDATE log SET value = value || ' ' WHERE {middle}"
+        Promise.LOG, "its hash does not match", "UPDATE log SET value = value || ' ' WHERE {middle}"
     ),
     "a row of the log was moved to another topic": Planted(
-        Promise.LOG, "its hash is not that", "UPDATE log SET topic = 'notices' WHERE {middle}"
+        Promise.LOG, "its hash does not match", "UPDATE log SET topic = 'notices' WHERE {middle}"
     ),
     "a row of the log was altered with its hash": Planted(
-        Promise.LOG, "its hash is not that", "UPDATE log SET hash = sha256(hash) WHERE {middle}"
+        Promise.LOG, "its hash does not match", "UPDATE log SET hash = sha256(hash) WHERE {middle}"
     ),
     "the head has another hash": Planted(
         Promise.LOG, "is not that of the head", "UPDATE shards SET hash = sha256(hash) WHERE position > 0"
@@ -71,16 +71,16 @@ _DAMAGE = {
     ),
     "a payer began a moment earlier": Planted(
         Promise.PAYERS,
-        "not those that the log tells of",
+        "differ from those in the log",
         "UPDATE bindings SET from_instant = from_instant - interval '1 microsecond' WHERE {middle_of_web}",
     ),
     "another account paid once": Planted(
         Promise.PAYERS,
-        "not those that the log tells of",
+        "differ from those in the log",
         "UPDATE bindings SET account = 'none' WHERE {middle_of_web}",
     ),
     "nobody paid once": Planted(
-        Promise.PAYERS, "not those that the log tells of", "UPDATE bindings SET account = NULL WHERE {middle_of_web}"
+        Promise.PAYERS, "differ from those in the log", "UPDATE bindings SET account = NULL WHERE {middle_of_web}"
     ),
     "a payer follows itself": Planted(
         Promise.PAYERS, "changes nothing", "UPDATE bindings SET account = 'main' WHERE {middle_of_web}"
@@ -90,7 +90,7 @@ _DAMAGE = {
     ),
     "a binding has another id": Planted(
         Promise.PAYERS,
-        "not those that the log tells of",
+        "differ from those in the log",
         "UPDATE bindings SET legacy_id = 'another' WHERE {middle_of_web}",
     ),
     "a binding is gone": Planted(Promise.PAYERS, "binding 1 is missing", "DELETE FROM bindings WHERE {first_of_web}"),
@@ -98,7 +98,7 @@ _DAMAGE = {
         Promise.PAYERS, "binding 2 is missing", "DELETE FROM bindings WHERE {middle_of_web}"
     ),
     "the last binding is gone": Planted(
-        Promise.PAYERS, "are counted, the last is number 3", "DELETE FROM bindings WHERE {last_of_web}"
+        Promise.PAYERS, "but its last binding is number 3", "DELETE FROM bindings WHERE {last_of_web}"
     ),
     "another account pays": Planted(
         Promise.PAYERS, "main pays, the log says b", "UPDATE bindings SET account = 'main' WHERE {last_of_web}"
@@ -107,36 +107,38 @@ _DAMAGE = {
         Promise.PAYERS, "nobody pays, the log says", "UPDATE bindings SET account = NULL WHERE {last_of_web}"
     ),
     "a project names another payer": Planted(
-        Promise.PAYERS, "by its last binding", "UPDATE projects SET account = 'main' WHERE {web}"
+        Promise.PAYERS, "according to its last binding", "UPDATE projects SET account = 'main' WHERE {web}"
     ),
     "a project names no payer": Planted(
-        Promise.PAYERS, "nobody pays since", "UPDATE projects SET account = NULL WHERE {web}"
+        Promise.PAYERS, "nobody has paid since", "UPDATE projects SET account = NULL WHERE {web}"
     ),
     "a project names another instant": Planted(
         Promise.PAYERS,
-        "by its last binding",
+        "according to its last binding",
         "UPDATE projects SET payer_since = payer_since + interval '1 microsecond' WHERE {web}",
     ),
     "a project counts one change more": Planted(
-        Promise.PAYERS, "are counted, the last is number 4", "UPDATE projects SET number = number + 1 WHERE {web}"
+        Promise.PAYERS, "but its last binding is number 4", "UPDATE projects SET number = number + 1 WHERE {web}"
     ),
     "a project names another id": Planted(
-        Promise.PAYERS, "by its last binding", "UPDATE projects SET legacy_id = 'another' WHERE {web}"
+        Promise.PAYERS, "according to its last binding", "UPDATE projects SET legacy_id = 'another' WHERE {web}"
     ),
     "the end of an account's last binding is forgotten": Planted(
-        Promise.PAYERS, "kept is None", "DELETE FROM former_payers WHERE {main}"
+        Promise.PAYERS, "the table says None", "DELETE FROM former_payers WHERE {main}"
     ),
     "the end of an account's last binding is another": Planted(
         Promise.PAYERS,
-        "its latest binding that ended did at",
+        "its last binding to end did so at",
         "UPDATE former_payers SET last_ended_at = last_ended_at - interval '1 microsecond' WHERE {main}",
     ),
     "an account has paid that never did": Planted(
-        Promise.PAYERS, "did at None", "INSERT INTO former_payers VALUES ('acme', 'none', now())"
+        Promise.PAYERS, "did so at None", "INSERT INTO former_payers VALUES ('acme', 'none', now())"
     ),
-    "all bindings of a project are gone": Planted(Promise.PAYERS, "none is kept", "DELETE FROM bindings WHERE {web}"),
+    "all bindings of a project are gone": Planted(
+        Promise.PAYERS, "but has no bindings", "DELETE FROM bindings WHERE {web}"
+    ),
     "a project is gone": Planted(
-        Promise.PAYERS, "the project is not kept", "DELETE FROM projects WHERE organization = 'acme'"
+        Promise.PAYERS, "the project is missing", "DELETE FROM projects WHERE organization = 'acme'"
     ),
     "a deleted project has a payer": Planted(
         Promise.PAYERS, "the project is deleted", "UPDATE projects SET state = 'Deleted' WHERE project = 'web'"
@@ -191,20 +193,20 @@ _DAMAGE = {
         '\'{{"caused_by": "", "sender": "", "passed_on": {{}}}}\')',
     ),
     "an account is in another phase": Planted(
-        Promise.PHASES, "from what is known follows", "UPDATE accounts SET phase = 'Incomplete' WHERE {main}"
+        Promise.PHASES, "from what is known it should be", "UPDATE accounts SET phase = 'Incomplete' WHERE {main}"
     ),
     "a fact was lost": Planted(
         Promise.PHASES,
-        "from what is known follows",
+        "from what is known it should be",
         "UPDATE payment_profiles SET state = 'Invalid' WHERE organization = 'acme'",
     ),
     "the history of phases is short": Planted(
         Promise.PHASES, "its history ends with", "DELETE FROM account_phases WHERE {main} AND number > 1"
     ),
     "an account has changed without a word": Planted(
-        Promise.PHASES, "told were", "UPDATE accounts SET version = version + 1 WHERE {main}"
+        Promise.PHASES, "the log says", "UPDATE accounts SET version = version + 1 WHERE {main}"
     ),
-    "an account is gone": Planted(Promise.PHASES, "it is not kept", "DELETE FROM accounts WHERE {main}"),
+    "an account is gone": Planted(Promise.PHASES, "but it is missing", "DELETE FROM accounts WHERE {main}"),
     "a result is gone": Planted(
         Promise.RESULTS, "has no result", "UPDATE inbox SET position = position + 1000 WHERE command_id = 'c0'"
     ),
@@ -215,11 +217,11 @@ _DAMAGE = {
         "WHERE inbox.command_id = 'c0' AND other.command_id = 'c1'",
     ),
     "what waits is forgotten": Planted(
-        Promise.RESULTS, "nothing is left to be done", "DELETE FROM pending_bindings WHERE organization = 'acme'"
+        Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
     ),
     "the database is an earlier one": Planted(
         Promise.POSITIONS,
-        "the database is an earlier one",
+        "an earlier state was restored",
         "WITH gone AS (DELETE FROM log USING shards AS head WHERE log.shard = head.shard AND log.position = "
         "head.position RETURNING log.shard, log.position) UPDATE shards SET position = gone.position - 1, hash = "
         "log.hash FROM gone JOIN log ON log.shard = gone.shard AND log.position = gone.position - 1 "

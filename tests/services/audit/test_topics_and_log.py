@@ -1,4 +1,4 @@
-"""Damage to topics, exported logs, and an audit while everything is in motion."""
+"""Damage to topics, exported logs, and an audit under load."""
 
 import asyncio
 import sys
@@ -39,7 +39,7 @@ async def _publish(installation: Installation, topic: Topic, partition: int, **r
 
 
 async def test_dead_letters_of_an_organization_are_sound(installation: Installation) -> None:
-    # What could be read belongs to its organization's shard, what could not to that of its partition.
+    # A record that could be read belongs to its organization's shard, any other to its partition's.
     conflicts = [project(name, "web", state="Inactive") for name in ("acme", "globex", "initech")]
     await send(installation, [project(name, "web") for name in ("acme", "globex", "initech")])
     await send(installation, [*conflicts, project("acme", "web", state="Flying")])
@@ -63,10 +63,10 @@ async def test_what_is_on_the_topics_and_should_not_be(installation: Installatio
     for words in (
         "was published before",
         "comes after a later one",
-        "is not that of",
+        "differs from",
         "belongs on",
         "is not in the log",
-        "is no event of this installation",
+        "is not an event of this installation",
     ):
         assert any(words in one.trouble for one in found if one.promise is Promise.TOPICS), (words, found)
 
@@ -118,8 +118,8 @@ async def test_verify_and_an_exported_log(installation: Installation, tmp_path: 
     damages = {
         "the log has a hole": lines[:3] + lines[4:],
         "its head says": lines[:-1],
-        "its hash is not that": [*lines[:3], lines[3].replace(b'"acme', b'"bcme', 1), *lines[4:]],
-        "it is no row of a log": [*lines, b"[1, 2]\n"],
+        "its hash does not match": [*lines[:3], lines[3].replace(b'"acme', b'"bcme', 1), *lines[4:]],
+        "it is not a row of a log": [*lines, b"[1, 2]\n"],
     }
     for words, damaged in damages.items():
         file.write_bytes(b"".join(damaged))

@@ -1,1 +1,1 @@
-"""The store on a real PostgreSQL, a database of its own for each test."""
+"""Storage on a real PostgreSQL, with a database per test."""

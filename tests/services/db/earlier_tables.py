@@ -11,7 +11,7 @@ SHARDS = 6
 
 
 async def migrated_to(engine: AsyncEngine, revision: str) -> None:
-    """Make the tables of a revision in an empty database, for the installation "here"."""
+    """Create the tables of a revision in an empty database, for the installation "here"."""
 
     def upgrade(connection: Connection) -> None:
         config = Config()
@@ -29,7 +29,7 @@ async def migrated_to(engine: AsyncEngine, revision: str) -> None:
 
 
 async def run(engine: AsyncEngine, *statements: str, unheld: bool = False) -> None:
-    """Run statements in one transaction; `unheld` by triggers if that is said."""
+    """Run statements in one transaction, without triggers if `unheld`."""
     async with engine.begin() as connection:
         if unheld:
             await connection.execute(text("SET LOCAL session_replication_role = replica"))

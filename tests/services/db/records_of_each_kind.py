@@ -1,4 +1,4 @@
-"""A record of each kind that is kept; mostly two: one with every member and odd texts, one with as little as may be."""
+"""A record of each stored kind; mostly two: one with every member and odd texts, one as small as possible."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -125,7 +125,7 @@ NEEDS = Needs(
 
 
 def pending_binding(number: int = 1, **members: Any) -> PendingBinding:
-    """Return a binding of `web` to `full` that is scheduled, if it has an instant, or else waits."""
+    """Return a binding of `web` to `full`: scheduled if it has an instant, waiting otherwise."""
     command = BindProject(organization="acme", project="web", account="full", reason="é", **members)
     return PendingBinding(
         organization="acme",

@@ -1,4 +1,4 @@
-"""Changes go into the database and come out again, each way in a transaction of its own."""
+"""Storing changes and loading them again, each in a transaction of its own."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ KEYS = LocalKeys({"first": b"k" * 32}, "first")
 
 
 async def kept(engine: AsyncEngine, *changes: Change, needs: Needs = NEEDS) -> Loaded:
-    """Store changes over what is there, commit, and load in a transaction of its own."""
+    """Store changes on top of what is there, commit, and load in another transaction."""
     async with engine.begin() as connection:
         book = (await load(connection, needs, KEYS, Memory(0, len))).book
         book.apply(changes)
@@ -28,12 +28,12 @@ async def kept(engine: AsyncEngine, *changes: Change, needs: Needs = NEEDS) -> L
 
 
 async def rows_of(engine: AsyncEngine, statement: str) -> list[Any]:
-    """Return what a statement selects."""
+    """Return the rows that a statement selects."""
     async with engine.connect() as connection:
         return list((await connection.execute(text(statement))).all())
 
 
 def assert_holds(book: Book, *accounts: Account) -> None:
-    """See that a book knows these accounts, as they are given."""
+    """Assert that a book knows exactly these accounts."""
     for account in accounts:
         assert book.account(*account.key) == account

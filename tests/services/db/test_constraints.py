@@ -27,12 +27,12 @@ _LOG = "INSERT INTO log VALUES ({}, {}, now(), 'bindings', NULL, 'value', 'hash'
 
 
 def at(hours: int | None) -> str:
-    """Write an instant, or none, as SQL."""
+    """Return an instant, or none, as SQL."""
     return "NULL" if hours is None else f"'{(_START + timedelta(hours=hours)).isoformat()}'"
 
 
 def account(phase: str, *, holds: str = "[]", currency: bool = True, profile: bool = True, active: bool = True) -> str:
-    """Write an account's row."""
+    """Return an account's row as SQL."""
     configured = ("'EUR'", "'{}'") if currency else ("NULL", "NULL")
     return _ACCOUNT.format(phase, holds, *configured, "'card'" if profile else "NULL", "now()" if active else "NULL")
 

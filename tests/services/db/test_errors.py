@@ -1,4 +1,4 @@
-"""What passes by itself and what does not: errors that a real PostgreSQL gives, and those that it rarely does."""
+"""Which errors are transient: those that a real PostgreSQL gives, common ones and rare ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -185,7 +185,7 @@ def test_errors_that_are_hard_to_make(error: Exception, passes: bool) -> None:
 
 
 async def test_a_connection_that_cannot_begin_any_more_is_replaced(engine: AsyncEngine) -> None:
-    """As after a BEGIN that was cancelled: asyncpg believes in a transaction of which the server knows nothing."""
+    """As after a cancelled BEGIN: asyncpg believes in a transaction of which the server knows nothing."""
 
     async def broken() -> int:
         async with engine.connect() as connection:

@@ -1,5 +1,5 @@
 """Every instant of the calendar, through every column that holds one: also the first and the last, which Go, .NET and
-many people write for "never"."""
+many people use for "never"."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -39,14 +39,14 @@ def test_no_column_of_an_instant_is_of_another_type() -> None:
 
 
 async def _alone(connection: AsyncConnection, table: Table, column: str) -> None:
-    """Make a table of one column, as it is in the database."""
+    """Create a table with one column, of its type in the database."""
     await connection.execute(text("DROP TABLE IF EXISTS alone"))
     await connection.execute(text(_ALONE.format(column=column, table=table)))
 
 
 @pytest.mark.parametrize(("table", "column"), _COLUMNS, ids=[f"{table}-{column}" for table, column in _COLUMNS])
 async def test_what_is_written_is_read(engine: AsyncEngine, table: Table, column: str) -> None:
-    """By each way of writing, and by each of reading."""
+    """By every way of writing, and every way of reading."""
     async with engine.connect() as connection:
         await _alone(connection, table, column)
         one_by_one = text("INSERT INTO alone VALUES (:instant)")
@@ -72,7 +72,7 @@ async def test_what_earlier_versions_wrote_for_the_ends_is_read_as_such(engine: 
 
 
 def _records(edge: datetime) -> list[Change]:
-    """All records that hold an instant, each with every one of them at an edge."""
+    """Return all records that hold instants, with all of these at an edge."""
     assert FULL.balance is not None
     account = replace(FULL, activated_at=edge, balance=replace(FULL.balance, as_of=edge))
     binding = replace(BINDING, from_instant=edge)

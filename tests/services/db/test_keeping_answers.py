@@ -1,4 +1,4 @@
-"""What was answered, handled or given up is kept, so that it is known when it comes again."""
+"""What was answered, handled or dead-lettered is stored, so that it is recognized when it comes again."""
 
 from dataclasses import replace
 
@@ -71,7 +71,7 @@ async def test_dead_letters_are_kept_whole_but_for_what_must_not_be(engine: Asyn
             (b"\xff\x00", names, values, None),
             (None, [], [], None),
         ]
-    # What may be personal is kept, but for who has the key.
+    # What may be personal is kept, but only for whoever has the key.
     (letter,) = sealed
     assert (letter.offset, letter.key_id) == (2, "first")
     about = f"dead-letter:{dead[2].record.place}"

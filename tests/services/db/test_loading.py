@@ -1,4 +1,4 @@
-"""What is loaded beyond what a batch names: all that it may come to decide about, and no more."""
+"""What is loaded beyond what a batch names: everything it may have to decide about, and no more."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ async def test_fan_outs_and_their_pages(engine: AsyncEngine, monkeypatch: pytest
 
 
 async def test_enough_bound_projects_are_known_by_name(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as a decision looks at, though the batch takes those away that it names; and how many there are."""
+    """As many as a decision looks at, even if the batch takes away those it names; and how many there are."""
     monkeypatch.setattr("db.load.AT_ONCE", 2)
     monkeypatch.setattr("db.load.LISTED", 2)
     monkeypatch.setattr("db.load.MOST_PROJECTS", 3)

@@ -1,4 +1,4 @@
-"""The log: gapless, chained, announced, read in order and in portions, and cut into partitions ahead of time."""
+"""The log: gapless, chained, announced, read in order and in pages, and partitioned ahead of time."""
 
 import asyncio
 import hashlib

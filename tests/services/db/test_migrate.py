@@ -1,4 +1,4 @@
-"""Migrating: from nothing to these tables, again, and every database that is refused."""
+"""Migrating: an empty database, one already migrated, and every database that is refused."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ async def test_two_at_once_wait_for_each_other(empty: AsyncEngine) -> None:
     assert sorted(found, key=str) == [(head_revision(), head_revision()), (None, head_revision())]
 
 
-# PostgreSQL keeps what is computed in words of its own, which Alembic does not compare.
+# PostgreSQL rewrites expressions in its own words, which Alembic does not compare.
 @pytest.mark.filterwarnings("ignore:Computed default")
 async def test_the_tables_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
     def differences(connection: Connection) -> list[object]:
@@ -53,7 +53,7 @@ async def test_the_tables_are_those_that_the_code_describes(engine: AsyncEngine)
 
 
 async def test_the_constraints_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
-    """Alembic compares no checks."""
+    """Alembic does not compare check constraints."""
     async with engine.connect() as connection:
         rows = await connection.execute(
             text(
@@ -67,7 +67,7 @@ async def test_the_constraints_are_those_that_the_code_describes(engine: AsyncEn
 
 
 async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
-    """From the first tables to the present ones: nothing is lost, and instants go on from the latest."""
+    """From the first tables to the current ones: nothing is lost, and instants continue from the latest."""
 
     await migrated_to(empty, "0001")
     latest = parse_instant("2026-07-01T12:00:00.000002Z")
@@ -104,7 +104,7 @@ async def test_what_an_earlier_version_kept(empty: AsyncEngine) -> None:
 
 
 async def test_the_indexes_are_those_that_the_code_describes(engine: AsyncEngine) -> None:
-    """Alembic does not compare what a partial index is of."""
+    """Alembic does not compare the conditions of partial indexes."""
     statement = text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
     async with engine.connect() as connection:
         found = {row.indexname: row.indexdef for row in await connection.execute(statement)}
@@ -142,7 +142,7 @@ async def test_a_newer_version_was_here(empty: AsyncEngine) -> None:
     await migrate(empty, "here", SHARDS)
     await run(empty, "UPDATE alembic_version SET version_num = '9999'")
     for refused in (migrate, check):
-        with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* none after {head_revision()}"):
+        with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* knows is {head_revision()}"):
             await refused(empty, "here", SHARDS)
 
 

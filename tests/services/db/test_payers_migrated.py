@@ -1,4 +1,4 @@
-"""Migration 0008: payers as they were kept before, in tables where they touch by construction."""
+"""Migration 0008: former bindings in tables where intervals touch by construction."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,7 +35,7 @@ _ACCOUNTS = (
 )
 
 Old = tuple[int, str, int, int | None, bool]
-"""Number, account, from and until in hours, whether it was released."""
+"""Number, account, start and end in hours, and whether it was released."""
 
 
 def _at(hours: int | None) -> str:
@@ -43,7 +43,7 @@ def _at(hours: int | None) -> str:
 
 
 def _rows(project: str, olds: list[Old]) -> str:
-    """Write bindings as one statement, each from the end of the one before."""
+    """Return one statement that inserts bindings, each starting where the one before it ended."""
     before = [None, *(until for _, _, _, until, _ in olds)]
     return _BINDING.format(
         ", ".join(
@@ -54,7 +54,7 @@ def _rows(project: str, olds: list[Old]) -> str:
 
 
 def _published_id(project: str, number: int) -> str:
-    """The id that the events of earlier versions told."""
+    """Return the id that events of earlier versions contained."""
     return str(uuid5(NAMESPACE_URL, f"whopays:acme/{project}/{number}"))
 
 
@@ -141,8 +141,8 @@ async def test_what_was_published_stays_as_it_was(empty: AsyncEngine) -> None:
         ("2 changes of payer; the project counts 2 and 3", [(1, "a", 0, 2, False), (2, "b", 2, None, False)], (2, 3)),
         ("the project counts 1 and 2", [(1, "a", 0, 2, False), (2, "b", 2, None, False)], (1, 2)),
         ("was superseded, but has no successor", [(1, "a", 0, 2, False)], (1, 1)),
-        ("no binding is kept: acme/web", [], (1, 1)),
-        ("These accounts pay, or paid, and are not kept: acme/c", [(1, "c", 0, None, False)], (1, 1)),
+        ("have no bindings: acme/web", [], (1, 1)),
+        ("These accounts pay, or paid, but are missing: acme/c", [(1, "c", 0, None, False)], (1, 1)),
     ),
 )
 async def test_broken_promises_are_refused(
@@ -165,13 +165,13 @@ async def test_five_examples_of_what_is_broken_are_named(empty: AsyncEngine) -> 
         broken = _rows(f"p{number}", [(1, "a", 0, 2, False)])
         await run(empty, _PROJECT.format(f"p{number}", 1, 1), broken, unheld=True)
     await run(empty, _ACCOUNTS, _rows("nowhere", [(1, "a", 0, None, False)]))
-    with pytest.raises(BrokenPromises, match=r"Of 8 projects .* acme/nowhere: .*the project is not kept") as refused:
+    with pytest.raises(BrokenPromises, match=r"of 8 projects .* acme/nowhere: .*the project is missing") as refused:
         await migrate(empty, "here", SHARDS)
     assert str(refused.value).count("acme/") == 5
 
 
 async def _many(engine: AsyncEngine, projects: int) -> None:
-    """Write five bindings of each project, of which the second, and of every third project the last, was released."""
+    """Insert five bindings per project; the second, and every third project's last, was released."""
     await run(
         engine,
         _ACCOUNTS,
@@ -192,7 +192,7 @@ async def _many(engine: AsyncEngine, projects: int) -> None:
 @pytest.mark.parametrize("projects", (5_000, pytest.param(200_000, marks=pytest.mark.chaos)))
 @pytest.mark.timeout(900)
 async def test_many_bindings_in_pages(empty: AsyncEngine, projects: int) -> None:
-    """Pages end in the middle of projects; it is told how far it is."""
+    """Pages end in the middle of projects, and progress is reported."""
     await migrated_to(empty, "0007")
     await _many(empty, projects)
     told: list[str] = []

@@ -1,4 +1,4 @@
-"""The statements of the hot path find their rows by an index, whatever the tables have grown to."""
+"""Statements on the hot path find their rows by an index, however large the tables have grown."""
 
 import re
 from collections.abc import AsyncIterator, Iterable
@@ -104,7 +104,7 @@ _FINAL = {"organization": ["org-1"], "source": ["/source"], "command_id": ["id-1
 
 @pytest_asyncio.fixture(scope="module")
 async def filled(services: Addresses, template: str) -> AsyncIterator[AsyncEngine]:
-    """A database of some thousand rows a table, whose statistics are known."""
+    """A database with some thousand rows per table and current statistics."""
     async with database(services, template) as (_, url):
         engine = create_engine(url)
         async with engine.begin() as connection:
@@ -124,7 +124,7 @@ async def _plan(connection: AsyncConnection, statement: TextClause, values: dict
 
 
 async def _generic_plan(connection: AsyncConnection, statement: TextClause) -> str:
-    """Return the plan for any values, which the server may take once it has planned a few times."""
+    """Return the generic plan, which the server may use once it has planned a few times."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
     await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
@@ -135,7 +135,7 @@ async def _generic_plan(connection: AsyncConnection, statement: TextClause) -> s
 
 
 def _without_empty_partition(lines: Iterable[str]) -> str:
-    # The partition that is kept ready is empty: there is nothing to scan in it.
+    # The partition kept in reserve is empty: scanning it costs nothing.
     return "\n".join(line for line in lines if "on log_p1" not in line)
 
 
@@ -203,7 +203,7 @@ async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEn
 
 @pytest.mark.parametrize("index", ("pending_bindings_due", "payment_profiles_due"))
 async def test_what_is_due_is_found_by_its_instant(filled: AsyncEngine, index: str) -> None:
-    """Of what is still to come, however much it is, nothing is read; only fan-outs are due whenever there are any."""
+    """Nothing that is not yet due is read, however much there is; only fan-outs are always due."""
     async with filled.connect() as connection:
         plans = [await _plan(connection, timers._DUE, {"row_limit": 500}), await _generic_plan(connection, timers._DUE)]
     for plan in plans:

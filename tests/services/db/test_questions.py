@@ -1,4 +1,4 @@
-"""The questions: who pays, since when, how an account stands, what became of a command."""
+"""The questions: who pays, since when, the state of an account, and the outcome of a command."""
 
 from datetime import timedelta
 from functools import partial

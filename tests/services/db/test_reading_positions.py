@@ -1,4 +1,4 @@
-"""How far partitions were read: noted with the heads of shards, in order, and never less than before."""
+"""Reading positions: written with the heads of shards, in order, and never lower than before."""
 
 import asyncio
 
@@ -62,7 +62,7 @@ async def test_a_topic_that_is_forgotten_is_alone_in_that(engine: AsyncEngine) -
 
 
 async def test_zombie_and_successor_do_not_wait_in_a_circle(engine: AsyncEngine) -> None:
-    """In shards that are not the same, and each naming its partitions in an order of its own."""
+    """In different shards, each naming its partitions in an order of its own."""
     async with engine.begin() as connection:
         # So many that they are looked up one by one.
         await read_at_least(connection, "a", dict.fromkeys(range(5000), 0))

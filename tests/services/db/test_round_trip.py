@@ -1,4 +1,4 @@
-"""What is stored is loaded again as it was, whatever it holds."""
+"""What is stored is loaded again unchanged, whatever it holds."""
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
@@ -110,7 +110,7 @@ async def test_pending_bindings(engine: AsyncEngine, members: dict[str, Any]) ->
     book = (await kept(engine, pending)).book
     found = [*book.queue(("acme", "web")), *filter(None, [book.scheduled(("acme", "web"))])]
     assert found == [pending]
-    # What was not said was not said, also after it was kept.
+    # Unset members are still unset after loading.
     assert found[0].command.model_fields_set == pending.command.model_fields_set
     assert found[0].command.fingerprint() == pending.command.fingerprint()
     book = (await kept(engine, Done(pending))).book
@@ -122,7 +122,7 @@ async def test_a_scheduled_binding_gives_way_to_another_in_one_batch(engine: Asy
     await kept(engine, first)
     book = (await kept(engine, Done(first), second)).book
     assert book.scheduled(("acme", "web")) == second
-    # Its number is free again, and taken again within the batch that frees it.
+    # Its number becomes free and is reused within the same batch.
     third = pending_binding(2, wait_seconds=5)
     book = (await kept(engine, Done(second), third)).book
     assert (book.queue(("acme", "web")), book.scheduled(("acme", "web"))) == ([third], None)
@@ -163,7 +163,7 @@ async def test_payers_of_one_batch_and_of_the_next(engine: AsyncEngine) -> None:
 
 
 async def test_what_is_reported_and_who_pays_are_kept_apart(engine: AsyncEngine) -> None:
-    """A report leaves the payer, and a payer the report, in one batch and in several."""
+    """A report does not touch the payer, nor a payer the report, in one batch or in several."""
     await kept(engine, FULL, BARE, BINDING, PROJECT)
     renamed = replace(PROJECT, version=2, display_name="é", uid="u-1")
     assert (await kept(engine, renamed)).book.project("acme", "web") == renamed

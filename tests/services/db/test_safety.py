@@ -1,4 +1,4 @@
-"""A PostgreSQL that would forget, or that takes no writes, is refused, and the words say where that was set."""
+"""A PostgreSQL that could lose commits, or takes no writes, is refused, with the place where that was set."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ _SHARDS = 6
 
 @pytest_asyncio.fixture
 async def role(services: Addresses) -> AsyncIterator[str]:
-    """A role of the test's own, without a right to anything."""
+    """A role of the test's own, without any privilege."""
     name = f"r{uuid4().hex[:12]}"
     await administer(services, f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'secret'")
     yield name
@@ -40,7 +40,7 @@ async def migrated(services: Addresses, role: str) -> AsyncIterator[AsyncEngine]
 
 
 async def _set(engine: AsyncEngine, statement: str) -> None:
-    """Run a statement about settings, which the next connection has."""
+    """Run a statement about settings; they take effect for the next connection."""
     async with engine.begin() as connection:
         await connection.execute(text(statement))
     await engine.dispose()
@@ -110,7 +110,7 @@ async def test_a_role_that_is_set_to_be_read_only(migrated: AsyncEngine, role: s
 async def test_a_role_that_may_only_read(migrated: AsyncEngine, role: str) -> None:
     await _set(migrated, f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{role}"')
     async with _as(migrated, role) as other:
-        with pytest.raises(UnsafeDatabase, match=f'role "{role}" has no right to INSERT on the table accounts'):
+        with pytest.raises(UnsafeDatabase, match=f'role "{role}" lacks the privilege INSERT on the table accounts'):
             await _check(other)
         await check(other, "here", _SHARDS, only_reads=True)
 

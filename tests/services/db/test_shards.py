@@ -1,4 +1,4 @@
-"""The one lock: shards are locked in rising order, the second writer waits, and its instant comes after."""
+"""The one lock: shards are locked in rising order, the second writer waits, and its instant is later."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -63,7 +63,7 @@ async def test_no_instant_is_given_out_twice_though_the_clock_steps_back(engine:
         now = await _clock(connection)
         _, alone = await lock_shards(connection, [3])
         assert now <= alone < ahead
-        # Of several shards the latest counts: what one batch decides has one clock.
+        # The latest of several shards counts: all decisions of a batch share one clock.
         _, together = await lock_shards(connection, [3, 5])
     assert together == ahead + timedelta(microseconds=1)
 
