@@ -1,4 +1,4 @@
-"""`whopays who`, `project` and `timeline`: what is known, what is not, and what is still to come."""
+"""`whopays who`, `project` and `timeline`: what is known, what is not, and what is scheduled."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""`whopays dead-letters`: listed, shown, and put on their topics again once their cause is mended."""
+"""`whopays dead-letters`: listed, shown, and redriven once their cause is fixed."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ MEMBERS = ("account=main", "contact.name=Xanthippe", 'contact.emails=["x@zebrafi
 
 @pytest_asyncio.fixture
 async def faulty(quiet_installation: Installation) -> Installation:
-    """An installation whose worker errs at the commands of two organizations."""
+    """An installation whose worker fails on the commands of two organizations."""
     await quiet_installation.start(module="tests.services.personal_data.faulty_worker")
     return quiet_installation
 

@@ -1,4 +1,4 @@
-"""`whopays send` with every kind of member, and with results that follow later."""
+"""`whopays send` with every kind of member, and with final results that come later."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

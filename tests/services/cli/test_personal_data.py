@@ -1,4 +1,4 @@
-"""The commands around personal data and its keys."""
+"""The commands for personal data and its keys."""
 
 import json
 from base64 import b64decode

@@ -1,4 +1,4 @@
-"""`whopays run`, `dev` and `demo`: what runs until it is told to stop, as processes."""
+"""`whopays run`, `dev` and `demo` as processes that run until they are told to stop."""
 
 import asyncio
 import os
@@ -89,6 +89,8 @@ async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
     assert demo.returncode == 0, told + err.decode()
     assert err == b""
     for words in (
+        "Starting PostgreSQL and Kafka in ",
+        "Made the tables (revision ",
         "acme/main: Incomplete → Ready (RequirementsMet)",
         "acme/rocket: Superseded: main → research",
         "acme/website: AccountSuspended (PaymentFailure)",

@@ -1,4 +1,4 @@
-"""`whopays send`, and the questions about what came of it, against a running installation."""
+"""`whopays send`, and questions about the outcome, against a running installation."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ CARD = ("PaymentProfileChanged", "paymentProfile=card", "kind=CreditCard", "stat
 
 
 async def send(whopays: Whopays, organization: str, *words: str, status: int = 0) -> object:
-    """Send something of an organization and give the JSON of what came of it."""
+    """Send a message about an organization and return the outcome as JSON."""
     return (await whopays("send", *words, "--organization", organization, "--json")).expect(status).document
 
 

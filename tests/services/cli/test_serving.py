@@ -25,7 +25,7 @@ from workers.topics.plan import check_topics, create_topics, topic_names
 
 @pytest_asyncio.fixture
 async def empty_database(services: Addresses) -> AsyncIterator[str]:
-    """The address of a database in which nothing is."""
+    """The address of an empty database."""
     name = f"empty_{uuid4().hex[:12]}"
     await administer(services, f'CREATE DATABASE "{name}"')
     yield database_url(services, name)
@@ -58,7 +58,7 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
     environment = {
         "WHOPAYS_TOPIC_PREFIX": prefix,
         "WHOPAYS_TOPIC_PARTITIONS": "3",
-        # One that knows of no topics yet.
+        # A database that does not know the topics yet.
         "WHOPAYS_DATABASE_URL": empty_database,
     }
     settings = Settings(
@@ -115,7 +115,7 @@ async def _is_missing(settings: Settings, topic: str) -> bool:
     try:
         differences = await check_topics(settings)
     except UnknownTopicOrPartitionError:
-        return False  # it went between two questions
+        return False  # it disappeared between two questions
     return any((one.topic, one.found) == (topic, "missing") for one in differences)
 
 

@@ -1,4 +1,4 @@
-"""Every operator's command changes what it is about, and nothing else: all tables and topics, before and after."""
+"""Every operator's command changes its subject and nothing else: all tables and topics, before and after."""
 
 import json
 from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("result", "acme", "bind-web"): 0,
     ("tail", "--from-beginning", "--max", "3"): 0,
 }
-"""What only looks, or finds nothing to do, with its exit status."""
+"""Commands that only look, or find nothing to do, with their exit status."""
 
 CONTACT = {"contact": {"name": "Xanthippe", "emails": ["x@zebrafinch.example"]}}
 
@@ -81,7 +81,7 @@ def _story(organization: str) -> list[Said]:
 
 @pytest_asyncio.fixture(scope="module")
 async def resting(services: Addresses, template: str) -> AsyncIterator[Installation]:
-    """An installation that holds something of everything, of which no process runs any more."""
+    """An installation that holds something of everything, whose processes have stopped."""
     async with installed(services, template) as made:
         await send(made, _story("acme") + _story("globex"))
         found = await exactly_published(made)
@@ -99,7 +99,7 @@ async def resting(services: Addresses, template: str) -> AsyncIterator[Installat
 
 @pytest_asyncio.fixture
 async def before(resting: Installation) -> AsyncIterator[Snapshot]:
-    """What is there before the command. Positions that it forgets are put back for the next test."""
+    """The state before the command. Positions that it deletes are restored for the next test."""
     taken = await snapshot_of(resting)
     yield taken
     async with resting.engine.begin() as connection:

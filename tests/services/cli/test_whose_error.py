@@ -1,4 +1,4 @@
-"""An error is told of what it is of: a port, a file, the database, and not of whatever stands nearby."""
+"""An error names its real cause: a port, a file, the database, and not whatever is nearby."""
 
 import socket
 from collections.abc import Iterator

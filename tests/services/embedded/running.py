@@ -56,8 +56,8 @@ class Holder:
 
 
 def kill(processes: list[psutil.Process]) -> None:
-    """Kill all that still live, at once and without warning."""
-    # Stopped first: none has time to end as it should, because another one has ended.
+    """Kill all processes that are still alive, at once and without warning."""
+    # Suspended first, so that none can shut down cleanly because another one has ended.
     for signalled in (psutil.Process.suspend, psutil.Process.kill):
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -65,12 +65,12 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def alive_after(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until all have ended, and give those that have not after so many seconds."""
+    """Wait until all have ended, and return those that have not after so many seconds."""
     return list(psutil.wait_procs(processes, timeout=seconds)[1])
 
 
 async def query(addresses: Addresses, statement: str) -> list[tuple[object, ...]]:
-    """Run one statement and give its rows."""
+    """Run one statement and return its rows."""
     connection = await asyncpg.connect(addresses.database_url.replace("+asyncpg", ""))
     try:
         return [tuple(row) for row in await connection.fetch(statement)]

@@ -1,4 +1,4 @@
-"""Nothing outlives its parent, and nothing that is killed stands in the way of the next start."""
+"""Nothing outlives its parent, and nothing that was killed prevents the next start."""
 
 import sys
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_servers_end_when_their_supervisors_are_killed(kept_folder: Path) -> Non
     try:
         descendants, supervisors = holder.descendants(), holder.supervisors()
         kill(supervisors)
-        # The supervisors themselves stay until the holder takes note of their end.
+        # The supervisors themselves remain until the holder has waited for them.
         assert alive_after([process for process in descendants if process not in supervisors], 20) == []
     finally:
         holder.close()

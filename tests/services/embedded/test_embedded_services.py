@@ -10,6 +10,7 @@ import pytest
 
 from embedded import EmbeddedError, EmbeddedServices, data_folder
 from embedded.ports import LOOPBACK
+from embedded.postgresql import PostgreSQL
 from tests.services.embedded.running import Holder, published, query
 
 
@@ -27,7 +28,7 @@ async def test_both_servers_answer_and_data_survive_a_restart(kept_folder: Path)
         assert await published(addresses, 1) == [b"before"]
         logs = {path.name for path in (kept_folder / "logs").iterdir()}
         assert {"postgresql.log", "kafka.log"} <= logs
-        # Others on this machine reach the port, but have not got the password.
+        # Others on this machine can reach the port, but do not have the password.
         stranger = replace(addresses, database_url=addresses.database_url.replace("@", "x@"))
         with pytest.raises(Exception, match="password authentication failed"):
             await query(stranger, "SELECT 1")
@@ -62,6 +63,12 @@ def test_a_failed_start_shows_the_log_and_leaves_the_folder_free(kept_folder: Pa
             services.start()
         assert 'invalid value for parameter "shared_buffers": "plenty"' in str(failure.value)
         assert str(kept_folder / "logs" / "postgresql.log") in str(failure.value)
+
+
+def test_a_server_cannot_be_waited_for_before_it_is_launched(tmp_path: Path) -> None:
+    server = PostgreSQL(data_folder.DataFolder(tmp_path, print), durable=False, settings={})
+    with pytest.raises(RuntimeError, match="PostgreSQL is not launched"):
+        server.wait_until_ready()
 
 
 def test_reset_deletes_what_is_ours(tmp_path: Path) -> None:
