@@ -1,1 +1,1 @@
-"""Everything that can be broken is, and afterwards nothing is lost and nothing doubled."""
+"""Everything that can be broken is broken, and afterwards nothing is lost or doubled."""

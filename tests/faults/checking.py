@@ -17,7 +17,7 @@ _ENDS = ("role_failed", "consumer_failed")
 
 
 async def all_is_well(load: Load) -> None:
-    """Wait until a running installation has come to the end of what was sent, and judge it, by three judges."""
+    """Wait until a running installation has worked off everything that was sent, and have three judges judge it."""
     await come_to_rest(load)
     await exactly_published(load.installation)
     wrong = await _judged_by_both(load)
@@ -25,9 +25,9 @@ async def all_is_well(load: Load) -> None:
 
 
 async def verdict(load: Load, patience: float = _PATIENCE_SECONDS) -> list[str]:
-    """Return all that is wrong, in words, where much may be: also that it does not come to rest, or what ended a role.
+    """Return in words all that is wrong, which may be a lot: also that it never comes to rest, or what ended a role.
 
-    Who has ended is not waited for.
+    Processes that have ended are not waited for.
     """
     resting = asyncio.create_task(come_to_rest(load, patience))
     ending = asyncio.create_task(until(lambda: _have_ended(load.installation), "the end of a role", 3 * patience))
@@ -49,14 +49,14 @@ async def verdict(load: Load, patience: float = _PATIENCE_SECONDS) -> list[str]:
 
 
 def faults_in(installation: Installation) -> list[str]:
-    """Return what ended roles, and what the database refused, by the logs of all processes."""
+    """Return what ended roles, and what the database refused, according to the logs of all processes."""
     return [fault for worker in installation.workers for fault in _faults(worker.lines)]
 
 
 async def come_to_rest(load: Load, patience: float = _PATIENCE_SECONDS) -> None:
     """Wait until all that was sent is decided and published.
 
-    What is still to come by itself (bindings that wait, notices, profiles that run out) is waited for, too.
+    Also wait for what happens by itself: waiting bindings, notices, expiring profiles.
     """
     await until(lambda: _is_consumed(load), "the consumers", patience)
 
@@ -80,7 +80,7 @@ def _faults(lines: list[str]) -> Iterator[str]:
         if not line.startswith("{"):
             continue
         told = json.loads(line)
-        # Of each fault what is not its traceback, which is indented.
+        # Each fault without its traceback, which is indented.
         causes = [
             " ".join(line for line in part.splitlines() if not line.startswith(" "))
             for part in told.get("exception", "").split("\ncaused by:\n")

@@ -13,17 +13,17 @@ HOUR = 3600
 
 @dataclass
 class Clocks:
-    """The clocks of one installation, none of whose processes may run yet."""
+    """The clocks of one installation that has no process running yet."""
 
     installation: Installation
     file: Path
 
     async def prepare(self) -> None:
-        """Have the clocks obey."""
+        """Put the clocks under the test's control."""
         self.file.write_text("0")
         name = make_url(self.installation.settings.database_url).database
         async with self.installation.engine.begin() as connection:
-            # No statement of whopays reads another clock: see the test of that.
+            # No statement of whopays reads another clock; a test checks that.
             for statement in (
                 "CREATE TABLE clock_shift (shift interval NOT NULL)",
                 "INSERT INTO clock_shift VALUES ('0')",
@@ -37,7 +37,7 @@ class Clocks:
         await self.installation.engine.dispose()
 
     async def shift_database(self, seconds: float) -> None:
-        """Set the database's clock so far ahead of the real one, or behind it."""
+        """Set the database's clock this far ahead of the real one, or behind it."""
         async with self.installation.engine.begin() as connection:
             await connection.execute(
                 text("UPDATE clock_shift SET shift = make_interval(secs => :seconds)"), {"seconds": seconds}

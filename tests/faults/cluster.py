@@ -1,4 +1,4 @@
-"""Three brokers that replicate to each other, as in production: each can be killed and started again by itself."""
+"""Three brokers that replicate to each other, as in production: each can be killed and restarted on its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,16 +22,16 @@ _REPLICATED = {
     "offsets.topic.replication.factor": "3",
     "transaction.state.log.replication.factor": "3",
     "transaction.state.log.min.isr": "2",
-    # A replica that is gone holds up whoever waits for all replicas: by default, 30 seconds.
+    # A missing replica delays whoever waits for all replicas, for 30 seconds by default.
     "replica.lag.time.max.ms": "5000",
-    # Three servers on the cores of one.
+    # Three servers share the cores of one.
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
 
 
 class Cluster:
-    """Brokers that are at the same time the quorum of controllers."""
+    """Brokers that also form the quorum of controllers."""
 
     def __init__(self, brokers: list[Breakable[Kafka]]) -> None:
         self.brokers = brokers

@@ -1,4 +1,4 @@
-"""Chance that can be repeated, servers that may be broken, and the table of how long it took to recover."""
+"""Repeatable randomness, servers that may be broken, and the table of recovery times."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +17,7 @@ from tests.support.reporting import DEATH, RECOVERY
 
 @pytest.fixture
 def chance() -> Random:
-    """What is random in a test; its seed is shown when the test fails, and SEED repeats it."""
+    """The randomness of a test; its seed is shown when the test fails, and SEED repeats it."""
     seed = os.environ.get("SEED") or str(SystemRandom().randrange(1_000_000))
     print(f"SEED={seed}")
     return Random(seed)
@@ -25,7 +25,7 @@ def chance() -> Random:
 
 @pytest.fixture(autouse=True)
 def _measured(record_property: Callable[[str, object], None]) -> Iterator[None]:
-    """Have what the test measures printed at the end of the run."""
+    """Print what the test measures at the end of the run."""
     yield
     for name, measured in ((RECOVERY, recoveries), (DEATH, deaths)):
         for one in measured:

@@ -1,4 +1,4 @@
-"""Disks that a test may fill, and a disk that is slow."""
+"""Disks that a test may fill, and slow disks."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _DELAYED = "(DELAYED)"
 
 
 def why_no_disks() -> str | None:
-    """Say why no small disk can be mounted here, if so."""
+    """Return why no small disk can be mounted here, if that is so."""
     if shutil.which("mount") is None:
         return "there is no mount command"
     with tempfile.TemporaryDirectory() as place:
@@ -32,7 +32,7 @@ def why_no_disks() -> str | None:
 
 
 def why_not_slow() -> str | None:
-    """Say why a server's disk cannot be slowed down here, if so."""
+    """Return why a server's disk cannot be slowed down here, if that is so."""
     if shutil.which("strace") is None:
         return "there is no strace, which can delay the system calls of another process"
     traced = subprocess.run(
@@ -43,7 +43,7 @@ def why_not_slow() -> str | None:
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """Mount a file system of that size, and take it away in the end."""
+    """Mount a file system of that size, and unmount it in the end."""
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", place], check=True)
         try:
@@ -55,7 +55,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 @contextmanager
 def filled(disk: Path) -> Iterator[None]:
-    """Have no byte left on a disk for the length of a block; what is freed meanwhile is not taken again."""
+    """Fill a disk for the length of a block; space that is freed meanwhile is not filled again."""
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
@@ -73,9 +73,9 @@ def filled(disk: Path) -> Iterator[None]:
 async def slow_disk(
     processes: Sequence[psutil.Process], calls: Sequence[str], seconds: float, log: Path
 ) -> AsyncIterator[None]:
-    """Have system calls of processes, and of what these start, take so much longer for the length of a block.
+    """Delay system calls of processes, and of their children, for the length of a block.
 
-    Asserts in the end that some did.
+    Asserts in the end that some were delayed.
     """
     names = ",".join(calls)
     attaching = [option for process in processes for option in ("-p", str(process.pid))]

@@ -15,6 +15,6 @@ if __name__ == "__main__":
     from cli import main
     from workers.runtime import logs
 
-    # Of throw-away data the log may say what the database had against it.
+    # With throwaway data, the log may quote the database's objections.
     vars(logs)["OURS"] += ("asyncpg",)
     main()

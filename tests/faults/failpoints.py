@@ -40,7 +40,7 @@ Change = Callable[[str, str], str]
 KILL, STOP, ERROR, ERRORS, FAULT = "kill", "stop", "error", "errors", "fault"
 """SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug."""
 CANCEL, TELL = "cancel", "tell"
-"""A cancellation, as by a library that takes the task for one of its own; nothing but a line that says so."""
+"""A cancellation, as by a library that mistakes the task for its own; or only a log line."""
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Injected(ConnectionError):
 
 
 class Bug(Exception):
-    """An error that no retry lifts."""
+    """An error that no retry resolves."""
 
 
 class _Instrument(ast.NodeTransformer):
@@ -84,7 +84,7 @@ class _Instrument(ast.NodeTransformer):
         self.points.append(leaving)
         match node.body[-1]:
             case ast.Return(value=ast.expr() as value) as last:
-                # What is given is made ready first; what comes afterwards is the caller's next point.
+                # The arguments are evaluated first; what comes afterwards is the caller's next point.
                 given = ast.copy_location(ast.Assign([ast.Name("__given__", ast.Store())], value), last)
                 back = ast.copy_location(ast.Return(ast.Name("__given__", ast.Load())), last)
                 node.body[-1:] = [given, _hit(leaving, last), back]
@@ -113,16 +113,16 @@ def points() -> list[str]:
 
 
 def install(change: Change = lambda _, source: source) -> None:
-    """Have modules imported from now on with their failpoints; the environment says which one does what.
+    """Import modules with failpoints from now on; the environment says which one does what.
 
-    The source of any module may be changed before, given its name and text.
+    `change` may alter the source of any module first, given its name and text.
     """
     assert not sys.modules.keys() & set(MODULES), "too late: these modules are imported already"
     sys.meta_path.insert(0, _Finder(change))
 
 
 def environment(plan: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which a process does, at each of some failpoints, what is planned there, once."""
+    """Return the variables that make a process do once, at each of some failpoints, what is planned there."""
     return {"FAILPOINTS": json.dumps(dict(plan))}
 
 
@@ -132,7 +132,7 @@ def reached(point: str) -> str:
 
 
 class _Finder(MetaPathFinder):
-    """Finds the project's own modules before others do."""
+    """Finds the project's own modules before other finders do."""
 
     def __init__(self, change: Change) -> None:
         self._change = change
@@ -155,7 +155,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Loads a module from what has been made of its source."""
+    """Loads a module from its rewritten source."""
 
     def __init__(self, fullname: str, path: str, tree: ast.Module) -> None:
         super().__init__(fullname, path)

@@ -1,4 +1,4 @@
-"""`whopays run` with a clock that jumps by the seconds that a file names, whenever they are written there."""
+"""`whopays run` with a clock that jumps by the seconds in a file whenever that is written."""
 
 import datetime as dt
 import os
@@ -21,7 +21,7 @@ class _JumpingDatetime(dt.datetime):
 
 
 if __name__ == "__main__":
-    # Before anything else is imported, so that everybody gets these.
+    # Before anything else is imported, so that everything uses these.
     vars(time).update(time=lambda: _clock() + _shift(), time_ns=lambda: _clock_ns() + int(_shift() * 1e9))
     vars(dt)["datetime"] = _JumpingDatetime
     from cli import main

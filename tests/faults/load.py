@@ -1,4 +1,4 @@
-"""Records of every kind, sent continuously while something is broken, by a producer that does not give up."""
+"""Records of every kind, sent continuously while something is broken, by a producer that never gives up."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ _AGAIN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record that was sent, and where the broker said that it lies; without a place it may be there or not."""
+    """A record that was sent, and where the broker said it is; without a place it may or may not be there."""
 
     topic: str
     key: bytes | None
@@ -64,7 +64,7 @@ class Load:
         self.mixture = Mixture(self.seed, self.organizations, self.huge_projects)
 
     async def begin(self) -> None:
-        """Send what everything else builds upon."""
+        """Send what everything else builds on."""
         beginning = self.mixture.beginning()
         while records := list(islice(beginning, _AT_ONCE)):
             await self._deliver(records)
@@ -74,7 +74,7 @@ class Load:
         await self._deliver(records)
 
     async def go_on(self) -> None:
-        """Send at the rate until stopped, which takes effect between two lots of records."""
+        """Send at the rate until stopped, which takes effect between two groups of records."""
         scenes = self.mixture.scenes()
         began, owed = time.monotonic(), 0
         while not self._stopping.is_set():
@@ -85,7 +85,7 @@ class Load:
             if records:
                 owed += len(records)
                 await self._deliver(records)
-                # What an outage held up is not sent later on top.
+                # Records held up by an outage are not sent in addition later.
                 owed = max(owed, int((time.monotonic() - began - 1) * self.rate))
             await self._pause(_TICK_SECONDS)
 
@@ -104,13 +104,13 @@ class Load:
                 await _drop(producer)
 
     async def _deliver(self, records: Sequence[Said]) -> None:
-        """Send records until each is acknowledged, or the load was stopped and its patience is over."""
+        """Send records until each is acknowledged, or the load was stopped and its patience has run out."""
         left, deadline = list(records), None
         while left:
             left = await self._tried(left)
             if not left:
                 return
-            # After one failed delivery the producer is not trusted with another.
+            # After a failed delivery the producer is not used for another.
             await self.close()
             if self._stopping.is_set():
                 deadline = deadline or time.monotonic() + _STOP_SECONDS
@@ -119,7 +119,7 @@ class Load:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _tried(self, records: Sequence[Said]) -> list[Said]:
-        """Send records once, note what became of each, and return those that failed."""
+        """Send records once, record the outcome of each, and return those that failed."""
         deliveries: list[Any] = []
         try:
             async with asyncio.timeout(_DELIVERY_SECONDS):
@@ -135,7 +135,7 @@ class Load:
         return [one for place, one in enumerate(records) if not self._noted(one, deliveries[place : place + 1])]
 
     def _noted(self, one: Said, delivery: Sequence[Any]) -> bool:
-        """Note where a record was written, if it was delivered, and return whether it was."""
+        """Record where a record was written, if it was delivered, and return whether it was."""
         is_delivered = (
             bool(delivery) and delivery[0].done() and not delivery[0].cancelled() and not delivery[0].exception()
         )
@@ -151,7 +151,7 @@ class Load:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self.installation.kafka_bootstrap_servers,
                 enable_idempotence=True,
-                # Shorter than the patience with a lot: what was not delivered fails before it is sent again.
+                # Shorter than the patience with a group: an undelivered record fails before it is sent again.
                 request_timeout_ms=int(_DELIVERY_SECONDS * 800),
             )
             try:
@@ -178,7 +178,7 @@ async def loaded(
     organizations: int = 12,
     huge_projects: int = 0,
 ) -> AsyncIterator[Load]:
-    """Have records flow for the length of a block; `rate` is in records a second.
+    """Keep records flowing for the length of a block; `rate` is in records per second.
 
     With `huge_projects` one organization has an account that pays for so many, which is suspended now and then.
     """
@@ -196,7 +196,7 @@ async def loaded(
 
 
 async def _drop(producer: AIOKafkaProducer) -> None:
-    """Drop a producer that cannot flush: what it still holds fails, and none of its tasks is left behind."""
+    """Drop a producer that cannot flush: pending records fail, and none of its tasks is left behind."""
     producer._message_accumulator.fail_all(KafkaConnectionError("the load gave the producer up"))
     await producer.client.close()
     with contextlib.suppress(Exception):

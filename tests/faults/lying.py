@@ -1,6 +1,6 @@
 """How to lie about true evidence: records, rows and events are dropped, doubled, altered or made up.
 
-Whoever forges an event forges the log along with it, hashes and all, so that only the rule about what it says is left.
+Forging an event forges the log with it, including hashes, so that only the rule about its content can notice.
 """
 
 import json
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Lie:
-    """What is done to a copy of the evidence, and the rule that finds it."""
+    """What is done to a copy of the evidence, and the rule that notices."""
 
     rule: str
     tell: Lying
@@ -35,12 +35,12 @@ def told(lie: Lie, truth: Evidence) -> Evidence:
 
 
 def anything(_: Json) -> bool:
-    """Choose whatever comes."""
+    """Choose anything."""
     return True
 
 
 def dropped(name: str, where: Where = anything) -> Lying:
-    """Take an event away from the topics."""
+    """Remove an event from the topics."""
     return lambda evidence: evidence.published.remove(chosen(evidence, name, where))
 
 
@@ -58,7 +58,7 @@ def doubled(name: str, where: Where = anything, *, event_id: str | None = None) 
 
 
 def forged(name: str, change: Callable[[Json], Any], where: Where = anything) -> Lying:
-    """Alter what an event says, on its topic and in the log alike."""
+    """Alter an event, on its topic and in the log alike."""
 
     def lie(evidence: Evidence) -> None:
         one = chosen(evidence, name, where)
@@ -75,7 +75,7 @@ def forged(name: str, change: Callable[[Json], Any], where: Where = anything) ->
 
 
 def row_gone(table: str, where: Callable[[Any], Any] = anything) -> Lying:
-    """Take a row out of what a table, or a topic, held."""
+    """Remove a row from what a table, or a topic, held."""
 
     def lie(evidence: Evidence) -> None:
         rows = getattr(evidence, table)

@@ -1,4 +1,4 @@
-"""The matrix: a process is broken at a failpoint while records flow, and others go on."""
+"""The matrix: a process is broken at a failpoint while records flow, and others carry on."""
 
 import asyncio
 import contextlib
@@ -21,13 +21,13 @@ _REACHED_SECONDS = 20.0
 _TRIES = 3
 _MOST_FAULTY = 2
 TOLD = 510
-"""How many projects get a notice that their account is not ready: more than fit in one page."""
+"""How many projects are notified that their account is not ready: more than fit in one page."""
 OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "20", "WHOPAYS_RELAY_LEASE_SECONDS": "2", "WHOPAYS_RELAY_POLL_SECONDS": "0.1"}
-"""So that leases are renewed, and transactions leave something for the next, all the time."""
+"""Makes leases expire quickly, and transactions small enough to leave something for the next."""
 
 
 async def broken(installation: Installation, row: Row, action: str) -> Worker | None:
-    """Start a process and wait until it is broken at its failpoint; None when it does not come there."""
+    """Start a process and wait until it is broken at its failpoint; return None if it never gets there."""
     for _ in range(_TRIES):
         plan = {row.after: failpoints.TELL, **row.circumstance.plan, row.point: action}
         settings = {**OFTEN, **row.circumstance.settings, **failpoints.environment(plan)}
@@ -46,7 +46,7 @@ async def broken(installation: Installation, row: Row, action: str) -> Worker | 
 async def give_up_for_dead(installation: Installation, roles: tuple[Role, ...]) -> None:
     """Let others take over from dead or stopped processes at once, as would happen by itself in ten seconds.
 
-    All members leave the consumer groups, and the relay's lease ends: neither is what keeps things exact.
+    All members leave the consumer groups, and the relay's lease ends: exactness depends on neither.
     """
     if roles == RELAY:
         async with installation.engine.begin() as connection:
@@ -67,7 +67,7 @@ async def give_up_for_dead(installation: Installation, roles: tuple[Role, ...]) 
 
 
 async def note_faulty(load: Load) -> None:
-    """Tell the judge which records an error as of a bug has made dead letters."""
+    """Tell the judge which records became dead letters because of the injected bug."""
     async with load.installation.engine.connect() as connection:
         found = await connection.execute(
             text("SELECT topic, partition, \"offset\" FROM dead_letters WHERE reason = 'HandlerFault'")
@@ -78,12 +78,12 @@ async def note_faulty(load: Load) -> None:
 
 
 async def _befall(installation: Installation, worker: Worker, row: Row) -> Worker | None:
-    """Do to a process what makes it reach its failpoint; return the other process that this took, if any."""
+    """Do what makes a process reach its failpoint; return the other process that this needed, if any."""
     if row.circumstance.event is Event.NOTHING or not await _comes(worker.logged(failpoints.reached(row.after))):
         return None
     match row.circumstance.event:
         case Event.TERMINATION:
-            # Told earlier, it would not yet do what is done in the end.
+            # If told earlier, it would stop before doing what it does last.
             await _comes(worker.logged(f'"{READY}"'))
             with contextlib.suppress(ProcessLookupError):
                 worker.process.terminate()

@@ -1,6 +1,6 @@
-"""What the load says: scenes of every kind that matters for money, drawn by chance from a seed.
+"""What the load sends: scenes of every kind that matters for money, drawn at random from a seed.
 
-Blind to what comes of it: who reads it in which order is not known here, and is the judge's to find out.
+It ignores the outcome: the order in which records are read is unknown here, and for the judge to find out.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,11 +35,11 @@ _WEIGHTS: dict[Scene, int] = {
     of_accounts.attached: 20,
     of_odd_records.keyless: 10,
 }
-"""How often each scene is played; what a seed produces depends on their order, too."""
+"""How often each scene is played; what a seed produces also depends on their order."""
 
 
 class Mixture:
-    """Draws what many organizations say. `kinds` counts the scenes played, by name."""
+    """Draws the messages of many organizations. `kinds` counts the scenes played, by name."""
 
     def __init__(self, seed: int, organizations: int, huge_projects: int) -> None:
         self.kinds: dict[str, int] = {}
@@ -48,7 +48,7 @@ class Mixture:
         self._organizations = [Organization(f"org-{number}", self._chance) for number in range(organizations)]
 
     def beginning(self) -> Iterator[Said]:
-        """Yield what all the rest builds upon: accounts that are Ready, projects, and payers for most of them."""
+        """Yield what all the rest builds on: accounts that are Ready, projects, and payers for most of them."""
         for organization in self._organizations:
             yield organization.report_profile("card", "Valid")
             for name in PROJECTS:
@@ -61,7 +61,7 @@ class Mixture:
             yield from of_the_huge.beginning(self._huge_projects, self._chance)
 
     def scenes(self) -> Iterator[list[Said]]:
-        """Yield scene after scene, without end; the records of a scene belong together, in order."""
+        """Yield scenes without end; the records of a scene belong together, in order."""
         scenes, weights = list(_WEIGHTS), list(_WEIGHTS.values())
         for number in count(1):
             is_huge = self._huge_projects > 0 and number % _SCENES_PER_FAN_OUT == 0

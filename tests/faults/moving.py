@@ -1,4 +1,4 @@
-"""Moves offsets, records and topics about, as operators and retention do."""
+"""Moving offsets, records and topics around, as operators and retention do."""
 
 import contextlib
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ async def move_groups(installation: Installation, offsets: Mapping[Role, Mapping
 
 
 async def ends(installation: Installation, role: Role) -> dict[TopicPartition, int]:
-    """Return where those partitions end."""
+    """Return the end offsets of those partitions."""
     consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka_bootstrap_servers)
     try:
         await consumer.start()
@@ -81,7 +81,7 @@ async def recreate(installation: Installation, *topics: Topic) -> None:
 
 
 async def noted(installation: Installation, role: Role) -> dict[int, int]:
-    """Return how far the database says that the topic of a role was read."""
+    """Return how far the topic of a role was read, according to the database."""
     async with installation.engine.connect() as connection:
         return await reading_positions(connection, f"{installation.prefix}{role}")
 
@@ -98,7 +98,7 @@ async def delete_groups(installation: Installation) -> None:
 
 
 async def until_read(installation: Installation) -> None:
-    """Wait until the database knows that everything was read: what groups have acknowledged may be anything."""
+    """Wait until everything was read according to the database, whatever the groups have acknowledged."""
 
     async def done() -> bool:
         for role in CONSUMERS:

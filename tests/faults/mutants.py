@@ -1,7 +1,7 @@
-"""Mutants: whopays with one of its safeguards left out, or done in the wrong order; each must be found out.
+"""Mutants: whopays with one safeguard left out, or done in the wrong order; each must be caught.
 
-A mutant is a process like any other whose modules are changed while they are imported (failpoints.py), so production
-knows nothing of it. Its patches follow the code: one whose old text is not there exactly once fails a test.
+A mutant is an ordinary process whose modules are patched as they are imported (failpoints.py), so production knows
+nothing of it. Patches follow the code: a test fails if a patch's old text does not occur exactly once.
 """
 
 from tests.faults.mutating import Mutant, Patch
@@ -45,7 +45,7 @@ MUTANTS: dict[str, Mutant] = {
         (Patch("workers.batches.transaction", "            await store_handled(connection, folded.unclaimed)\n", ""),),
     ),
     "meaning of an id not compared": Mutant(
-        "A command under a taken id counts as a repetition, whatever it says.",
+        "A command with a claimed id counts as a repetition, whatever it says.",
         "read again",
         "commands are answered once",
         (
@@ -55,20 +55,20 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "identity before admission": Mutant(
-        "Whoever is not let in gets to know whether the id was used.",
+        "Somebody who is not admitted learns whether the id was used.",
         "read again",
         "commands are answered once",
         (Patch("domain.fold", "is_looked_up = not broken and not", "is_looked_up = not"),),
     ),
     "asking again forgotten": Mutant(
-        "A command that asks for its answer again is not noted as handled: delivered again, it is answered again.",
+        "A command that asks for its answer again is not recorded as handled: when redelivered, it is answered again.",
         "read again",
         "commands are answered once",
         (Patch("domain.fold", "if message.asks_again or not (claims", "if not (claims"),),
         is_quick=True,
     ),
     "people compared by their letters": Mutant(
-        "Whoever writes their name otherwise is somebody else.",
+        "Another spelling of a name is another person.",
         "approved by the one who asked",
         "outcomes follow from what was known",
         (Patch("schemas.people", "return person_of(one) == person_of(other)", "return one == other"),),
@@ -109,7 +109,7 @@ MUTANTS: dict[str, Mutant] = {
         (_GROUP_IS_BELIEVED,),
     ),
     "reading positions noted first": Mutant(
-        "How far was read is committed in a transaction of its own, before what follows from it.",
+        "Reading positions are committed in a transaction of their own, before what follows from the records.",
         "killed before the commit, and offsets moved to the end",
         "commands are answered once",
         (
@@ -123,7 +123,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "two lanes of one partition": Mutant(
-        "A partition's next batch is begun before the one before it is durable.",
+        "A partition's next batch starts before the previous one is durable.",
         "an error in the first of many batches",
         "the database knows less",
         (
@@ -141,14 +141,14 @@ MUTANTS: dict[str, Mutant] = {
         (_NO_LOCK,),
     ),
     "memory not fenced": Mutant(
-        "What is remembered of a shard is trusted although another process has written there since.",
+        "The memory of a shard is trusted although another process has written there since.",
         "others write in between",
         "the database refused it",
         (Patch("db.memory", "if self._heads.pop(shard, None) != head:", "if self._heads.pop(shard, None) is None:"),),
         is_quick=True,
     ),
     "events after the state": Mutant(
-        "Events are appended in a second transaction, after that of the state that they tell of.",
+        "Events are appended in a second transaction, after that of the state they describe.",
         "killed after the commit",
         "has a hole",
         (
@@ -164,7 +164,7 @@ MUTANTS: dict[str, Mutant] = {
         is_quick=True,
     ),
     "log read by a sequence": Mutant(
-        "Positions come from a sequence instead of the locked head, and the relay reads what is beyond the last one.",
+        "Positions come from a sequence instead of the locked head, and the relay reads what is beyond its last one.",
         "a slow transaction",
         "was never published",
         (
@@ -182,7 +182,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "a payer overwritten": Mutant(
-        "A payer takes the row of the one before it over, instead of adding one.",
+        "A new payer overwrites the previous one's row instead of adding its own.",
         "payers change",
         "bindings_append_only",
         (
@@ -201,7 +201,7 @@ MUTANTS: dict[str, Mutant] = {
         is_quick=True,
     ),
     "a fault passed over": Mutant(
-        "A record whose handling fails is logged, and left out.",
+        "A record whose handling fails is logged and skipped.",
         "an error as of a bug",
         "a role has ended",
         (
@@ -213,7 +213,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "timers do not ask again": Mutant(
-        "What was found due is done without checking under the lock that it still is.",
+        "What was found due is done without checking under the lock that it still is due.",
         "timers come late",
         "before its instant",
         (
@@ -225,7 +225,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "published positions remembered": Mutant(
-        "After a transaction of unknown outcome the relay goes on from positions that it remembers.",
+        "After a transaction of unknown outcome the relay continues from positions that it remembers.",
         "the end of a transaction is not answered",
         "events are published once",
         (
@@ -277,7 +277,7 @@ MUTANTS: dict[str, Mutant] = {
         ),
     ),
     "no fencing": Mutant(
-        "Each relay has a transactional id of its own, so that none is fenced by the next.",
+        "Each relay has its own transactional id, so that none is fenced by the next.",
         "a zombie relay",
         "events are published once",
         (
@@ -305,7 +305,7 @@ MUTANTS: dict[str, Mutant] = {
         (_NO_HASHES,),
     ),
     "synchronous_commit is off": Mutant(
-        "A commit is told before it is on disk, and nobody looks at the start whether it is so.",
+        "A commit is confirmed before it is on disk, and the check at startup does not look.",
         "PostgreSQL is killed",
         "a role has ended",
         (

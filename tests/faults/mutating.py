@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 MUTANT_VARIABLE = "MUTANT"
-"""Names the mutant that a process is."""
+"""The environment variable that names a process's mutant."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Patch:
 class Mutant:
     """A mistake somebody could make: `lacks` says in one sentence what is missing.
 
-    The `scenario` is in scenarios.py. `dies_of` are words of what must be found wrong then. One that is quick is tried
-    in every run of the tests.
+    The `scenario` is in scenarios.py. `dies_of` are words that the findings must contain. Quick ones are tried in every
+    run of the tests.
     """
 
     lacks: str

@@ -1,4 +1,4 @@
-"""Servers of a test's own, which it may break: each in a data folder of its own, so also on a disk of its own."""
+"""Servers that a test may break, each in its own data folder, and so perhaps on its own disk."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class Breakable(Generic[AnyServer]):
         await self.wait_until_ready()
 
     async def prepare(self) -> None:
-        """Make the data, in an acquired folder."""
+        """Create the data in an acquired folder."""
         await asyncio.to_thread(self._prepare)
 
     async def launch(self) -> None:
@@ -55,7 +55,7 @@ class Breakable(Generic[AnyServer]):
         await asyncio.to_thread(self.server.wait_until_ready)
 
     def processes(self) -> list[psutil.Process]:
-        """Return what runs of the server, first the process that all others come from."""
+        """Return the server's running processes, starting with the parent of all others."""
         found: list[psutil.Process] = []
         with suppress(psutil.NoSuchProcess):
             found = psutil.Process(self.server.supervisor_id).children(recursive=True)
@@ -63,17 +63,17 @@ class Breakable(Generic[AnyServer]):
         return found
 
     def kill(self) -> None:
-        """End the whole server by SIGKILL, all its processes at once."""
+        """Kill the whole server (SIGKILL), all its processes at once."""
         processes = self.processes()
         for signalled in (psutil.Process.suspend, psutil.Process.kill):
             signal_all(signalled, processes)
 
     def kill_first(self) -> None:
-        """End only the process that all others come from."""
+        """Kill only the process that is the parent of all others."""
         self.processes()[0].kill()
 
     async def pause(self, seconds: float) -> None:
-        """Stop all processes (SIGSTOP) for so long."""
+        """Pause all processes (SIGSTOP) for so long."""
         processes = self.processes()
         signal_all(psutil.Process.suspend, processes)
         try:
@@ -96,20 +96,20 @@ class Breakable(Generic[AnyServer]):
         await self.wait_until_ready()
 
     async def restart(self) -> None:
-        """Stop the server in the orderly way, and start it."""
+        """Stop the server cleanly, and start it."""
         await asyncio.to_thread(self.server.stop)
         await self.launch()
         await self.wait_until_ready()
 
     async def relaunch(self) -> None:
-        """Start the ended server again. None of its processes may live: two of them on the same data destroy it."""
+        """Start the ended server again. None of its processes may still be alive: two on the same data destroy it."""
         await until(self._have_all_ended, f"the end of {self.server.name}", _END_SECONDS)
         self._known.clear()
         await asyncio.to_thread(self.server.stop)
         await self.launch()
 
     async def mend(self) -> None:
-        """Have it run, whatever a test left of it."""
+        """Get it running again, whatever a test left of it."""
         signal_all(psutil.Process.resume, self.processes())
         if self.server.has_ended:
             await self.start_again()
@@ -142,7 +142,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 @dataclass
 class OwnServers:
-    """A PostgreSQL, which waits for its disk as in production, and a Kafka."""
+    """A PostgreSQL, which waits for its disk as it does in production, and a Kafka."""
 
     postgresql: Breakable[PostgreSQL]
     kafka: Breakable[Kafka]
@@ -150,12 +150,12 @@ class OwnServers:
 
     @property
     def addresses(self) -> Addresses:
-        """Where they are reached."""
+        """Their addresses."""
         return Addresses(self.postgresql.server.database_url, self.kafka_address)
 
     @property
     def kafka_address(self) -> str:
-        """Where the broker is reached."""
+        """The broker's address."""
         return self.kafka.server.bootstrap_servers
 
     @property
@@ -165,7 +165,7 @@ class OwnServers:
 
     @asynccontextmanager
     async def installation(self, bootstrap_servers: str | None = None) -> AsyncIterator[Installation]:
-        """Yield a whopays on them, or with other brokers, on which no process runs yet.
+        """Yield an installation on them, or on other brokers, with no process running yet.
 
         Afterwards the servers run again, whatever happened.
         """
@@ -197,7 +197,7 @@ class OwnServers:
 
 
 def signal_all(signalled: object, processes: Sequence[psutil.Process]) -> None:
-    """Send a signal, by a method of psutil's, to all that still live."""
+    """Call a signalling method of psutil on all processes that are still alive."""
     assert callable(signalled)
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -212,7 +212,7 @@ async def own_servers(
     postgresql_settings: Mapping[str, str] | None = None,
     kafka_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[OwnServers]:
-    """Start both servers, in folders that are named or thrown away afterwards."""
+    """Start both servers, in the folders given or in temporary ones."""
     async with AsyncExitStack() as stack:
         temporary = stack.enter_context(temporary_folder())
         for_database = DataFolder(postgresql_folder or temporary / "database", print)

@@ -1,4 +1,4 @@
-"""Every failpoint with the roles that come to it, and what must happen for them to come there."""
+"""Every failpoint with the roles that reach it, and what must happen for them to get there."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ AT_WORK = {
     TIMERS: "timers.Timers._wait: _stopping.wait before",
     RELAY: "relay.Relay._publish: _read after",
 }
-"""Where a process comes once it does its work."""
+"""A place that a process reaches once it is working."""
 
 
 class Event(Enum):
@@ -25,7 +25,7 @@ class Event(Enum):
 
     NOTHING = auto()
     TERMINATION = auto()
-    """It is told to stop while it works."""
+    """It is told to stop while it is working."""
     REBALANCE = auto()
     """Another process joins its consumer groups."""
     UNHEARD = auto()
@@ -36,14 +36,14 @@ class Event(Enum):
 
 @dataclass(frozen=True)
 class Circumstance:
-    """What makes a process come to a place."""
+    """What makes a process reach a place."""
 
     event: Event = Event.NOTHING
     plan: Mapping[str, str] = field(default_factory=dict)
-    """What goes wrong at other failpoints before."""
+    """What goes wrong at other failpoints first."""
     settings: Mapping[str, str] = field(default_factory=dict)
     after: str | None = None
-    """The failpoint which the process has come to when the event happens; otherwise it does its work."""
+    """The failpoint that the process has reached when the event happens; by default it is at work."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    """Yield all rows: the batch's places come twice, in consumers and in timers."""
+    """Yield all rows; the batch's places appear twice, for consumers and for timers."""
     for point in failpoints.points():
         if point in _NEVER:
             continue
@@ -153,4 +153,4 @@ _OUT_OF_THE_WAY = {
     "timers.Timers._wait: _stopping.wait before": Circumstance(),
     "timers.Timers._wait": Circumstance(Event.TERMINATION),
 }
-"""By what their names begin with, the first that fits."""
+"""By the beginnings of their names; the first match counts."""

@@ -1,4 +1,4 @@
-"""What the service must refuse, and what it cannot even answer, of each kind."""
+"""One of each kind that the service must refuse, or cannot even answer."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ _CARD_NUMBER = "4111 1111 1111 1111"
 
 
 def refusals(binding: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Return commands that are mostly refused, by name and with their members; `binding` are those of a sound one."""
+    """Return commands that are usually refused, by name and with their members; `binding` has those of a valid one."""
     return (
         ("BindProject", {"project": "nowhere", "account": "missing"}),
         ("BindProject", binding | {"colour": "red"}),
@@ -24,7 +24,7 @@ def refusals(binding: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def poison(organization: str, event_id: str, topic: Topic) -> tuple[Said, ...]:
-    """Return records that only a dead letter can answer; some of them lie on this topic, the others where they must."""
+    """Return records that only a dead letter can answer, some for this topic, the others for their own."""
     key = organization.encode()
     members: dict[str, Any] = {"project": "p0", "account": "a"}
     fact = project(organization, "p0", ce_id=event_id)

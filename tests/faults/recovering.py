@@ -1,4 +1,4 @@
-"""How long it takes after a fault until nothing waits any more: measured, and bounded only generously."""
+"""How long it takes after a fault until nothing waits any more: measured, with a generous bound."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from workers.publishing.positions import BEGINNING, PositionsUnreadable, read_po
 from workers.runtime.roles import Role
 
 RECOVERY_SECONDS = 240
-"""The generous bound, for slow shared cores: what takes longer is taken for never."""
+"""A generous bound, for slow shared cores: anything longer counts as never."""
 
 REPORT_VARIABLE = "CHAOS_REPORT"
 """Names a file to which each recovery is appended, as a line of JSON."""
@@ -37,9 +37,9 @@ _AWAY = (KafkaError, PositionsUnreadable, DBAPIError, OSError, TimeoutError)
 
 @asynccontextmanager
 async def recovers(load: Load, fault: str) -> AsyncIterator[None]:
-    """Have a fault begin and end in the block; then wait until all that had come by its end is decided and published.
+    """Break and mend something in the block; then wait until everything sent by its end is decided and published.
 
-    The load goes on all the time.
+    The load continues all the time.
     """
     yield
     ended = time.monotonic()
@@ -48,7 +48,7 @@ async def recovers(load: Load, fault: str) -> AsyncIterator[None]:
 
 
 async def flows(load: Load, records: int = 60) -> None:
-    """Wait until so many records more have been sent: what is broken then is broken under load."""
+    """Wait until so many more records have been sent, so that what is broken next is broken under load."""
     enough = len(load.sent) + records
 
     async def look() -> bool:
@@ -58,7 +58,7 @@ async def flows(load: Load, records: int = 60) -> None:
 
 
 async def nothing_waits(installation: Installation, fault: str) -> None:
-    """Wait until all that has been sent by now is decided and published."""
+    """Wait until everything sent so far is decided and published."""
 
     async def sent() -> dict[TopicPartition, int] | None:
         return await _if_there(_ends(installation))

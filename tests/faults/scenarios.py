@@ -1,4 +1,4 @@
-"""What happens to a whopays, mutant or not, and what is found wrong afterwards: nothing, unless it is a mutant."""
+"""What is done to an installation, mutant or not; only with a mutant is anything found wrong afterwards."""
 
 import signal
 
@@ -38,7 +38,7 @@ async def _payers_change(stage: Stage) -> list[str]:
 
 
 async def _approved_by_the_one_who_asked(stage: Stage) -> list[str]:
-    """Nothing is broken; somebody tries to pass for somebody else."""
+    """Nothing is broken; somebody tries to pass as somebody else."""
     await stage.start()
     await stage.begin()
     await stage.load.say(
@@ -51,7 +51,7 @@ async def _approved_by_the_one_who_asked(stage: Stage) -> list[str]:
 
 
 async def _read_again(stage: Stage) -> list[str]:
-    """Offsets go back to the beginning, as after a kill between commit and acknowledgement, for all that was read."""
+    """Offsets go back to the beginning, as if every record had been read by a process killed before acknowledging."""
     worker = await stage.start()
     await stage.begin()
     unclaimed = command("SuspendAccount", "tried", "acme", account="a", reason="Administrative", dryRun=True)
@@ -99,7 +99,7 @@ async def _stopped_in_an_outage(stage: Stage) -> list[str]:
 
 
 async def _error_in_the_first_batch(stage: Stage) -> list[str]:
-    """One batch is held up for a moment, others of its partition wait."""
+    """One batch is held up for a moment while others of its partition wait."""
     await stage.begun()
     for number in range(8):
         await stage.bind(f"behind-{number}", "abc"[number % 3])
@@ -135,7 +135,7 @@ async def _others_write_in_between(stage: Stage) -> list[str]:
 
 
 async def _error_as_of_a_bug(stage: Stage) -> list[str]:
-    """The handling of one record fails, by itself in its batch."""
+    """The handling of one record fails, also alone in its batch."""
     await stage.begun()
     plan = {"transaction.Batches._transaction: load before": failpoints.FAULT}
     worker = await stage.start(plan=plan, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"})

@@ -1,4 +1,4 @@
-"""What happens to the relay, and to the servers, while mutants are tried."""
+"""What is done to the relay and the servers when mutants are tried."""
 
 import signal
 
@@ -78,7 +78,7 @@ async def _end_of_a_transaction_comes_again(stage: Stage) -> list[str]:
 
 
 async def _postgresql_is_killed(stage: Stage) -> list[str]:
-    """All of PostgreSQL is killed right after something was published, three times; it is one of the scenario's own."""
+    """All of PostgreSQL, the scenario's own, is killed right after something was published, three times."""
     async with (
         own_servers(postgresql_settings={"wal_writer_delay": "10s"}) as own,
         own.installation() as installation,
@@ -98,7 +98,7 @@ async def _postgresql_is_killed(stage: Stage) -> list[str]:
 
 
 async def _row_of_the_log_altered(stage: Stage) -> list[str]:
-    """Here the relay is to end: what was altered must not be published."""
+    """Here the relay must end: what was altered must not be published."""
     await stage.start(*CONSUMERS, Role.TIMERS)
     await stage.begin()
     await all_consumed(stage.installation)

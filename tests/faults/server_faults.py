@@ -1,4 +1,4 @@
-"""What can happen to servers: one or all of them are killed or paused (SIGSTOP), with and without the workers."""
+"""Faults of servers: one or all of them are killed or paused (SIGSTOP), with and without the workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -70,7 +70,7 @@ async def walwriter_paused(own: OwnServers, workers: Sequence[Worker], chance: R
 
 
 async def everything_killed(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
-    """Both servers and all of whopays at the same moment, as when the power fails; back in any order."""
+    """Both servers and all of whopays at the same moment, as in a power failure; they come back in any order."""
     processes = [*own.kafka.processes(), *own.postgresql.processes()]
     processes += [psutil.Process(worker.process.pid) for worker in workers if _lives(worker.process.pid)]
     for signalled in (psutil.Process.suspend, psutil.Process.kill):
@@ -82,7 +82,7 @@ async def everything_killed(own: OwnServers, workers: Sequence[Worker], chance: 
 
 
 async def everything_paused(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
-    """Both servers and all of whopays at the same moment, as when a machine is suspended; they go on in any order."""
+    """Both servers and all of whopays at the same moment, as when a machine is suspended; they resume in any order."""
     parts = [own.kafka.processes(), own.postgresql.processes()]
     parts += [[psutil.Process(one.process.pid)] for one in workers if _lives(one.process.pid)]
     for part in parts:
@@ -94,7 +94,7 @@ async def everything_paused(own: OwnServers, workers: Sequence[Worker], chance: 
 
 
 async def both_restarted(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
-    """Both servers again and again, in the orderly way."""
+    """Both servers, again and again, cleanly."""
     for _ in range(3):
         restarts = [own.kafka.restart, own.postgresql.restart]
         chance.shuffle(restarts)
@@ -108,7 +108,7 @@ async def storm_of_terminations(own: OwnServers, workers: Sequence[Worker], chan
 
 
 async def storm_of_cancellations(own: OwnServers, workers: Sequence[Worker], chance: Random) -> None:
-    """Every statement of whopays that runs is cancelled, as by a timeout, four hundred times."""
+    """Every running statement of whopays is cancelled, as by a timeout, four hundred times."""
     await _storm(own, "pg_cancel_backend", 400, chance)
 
 

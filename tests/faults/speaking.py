@@ -1,4 +1,4 @@
-"""Who speaks in the load: organizations, which remember what they said, and chance, which lets them say it."""
+"""Who sends the load: organizations, which remember what they sent, and a source of randomness."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ _REMEMBERED = 50
 
 
 class Chance:
-    """Draws from a seed, and hands out ids, none of them twice."""
+    """Draws from a seed, and hands out unique ids."""
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
@@ -39,11 +39,11 @@ class Chance:
         return self._random.randint(least, most)
 
     def occurs(self, percent: int) -> bool:
-        """Draw whether something is the case."""
+        """Draw whether something happens."""
         return self._random.randrange(100) < percent
 
     def new_id(self, kind: str) -> str:
-        """Return an id, or a name, of its own."""
+        """Return a unique id or name."""
         return f"{kind.lower()}-{next(self._numbers)}"
 
 
@@ -67,11 +67,11 @@ class Organization:
         return said
 
     def bind(self, name: str, payer: str, **members: Any) -> Said:
-        """Say that an account is to pay for a project."""
+        """Say that an account shall pay for a project."""
         return self.command("BindProject", project=name, account=payer, **members)
 
     def create(self, name: str) -> Said:
-        """Say that there is to be an account; this is not remembered."""
+        """Create an account; this is not remembered."""
         said = account(self.name, name)
         event = json.loads(said.value or b"") | {"id": self.chance.new_id("create")}
         return replace(said, value=json.dumps(event).encode())

@@ -1,4 +1,4 @@
-"""Where mutants are tried: a whopays of a test's own, what is said to it, and what may be waited for."""
+"""Where mutants are tried: a test's own installation, what is sent to it, and conditions to wait for."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from tests.support.messages import account, bind, profile, project
 from workers.runtime.roles import Role
 
 _PATIENCE_SECONDS = 30.0
-"""A mutant that does not come to rest in this time has other things wrong with it that show."""
+"""A mutant that does not come to rest in this time shows other faults anyway."""
 _PROJECTS = 6
 _WAIT_SECONDS = 10
 _IS_WAITING = """
@@ -40,32 +40,32 @@ class Stage:
     async def start(
         self, *roles: Role, plan: Mapping[str, str] | None = None, settings: Mapping[str, str] | None = None
     ) -> Worker:
-        """Start a process, with something planned at some failpoints."""
+        """Start a process with plans for some failpoints."""
         mutant = {} if self.mutant is None else {MUTANT_VARIABLE: self.mutant}
         variables = {**failpoints.environment(plan or {}), **mutant, **(settings or {})}
         return await self.installation.start(*roles, module=FAILING_WORKER, **variables)
 
     async def begin(self) -> None:
-        """Say what all the rest builds upon: six projects for which the first of three accounts pays."""
+        """Send what all the rest builds on: six projects for which the first of three accounts pays."""
         await self.load.say(profile("acme"), *(account("acme", name) for name in "abc"))
         await self.load.say(*(project("acme", f"p{number}") for number in range(_PROJECTS)))
         await self.bind("first", "a")
 
     async def bind(self, name: str, payer: str) -> None:
-        """Say that an account is to pay for all projects, in commands whose ids begin with a name."""
+        """Bind all projects to an account, with commands whose ids start with a name."""
         numbers = range(_PROJECTS)
-        # A project may be heard of later than its payer.
+        # A project may be read later than its binding.
         await self.load.say(*(bind("acme", f"p{n}", payer, f"{name}-{n}", waitSeconds=_WAIT_SECONDS) for n in numbers))
 
     async def begun(self) -> None:
-        """Run a whole whopays over the beginning, no mutant yet, and stop it."""
+        """Process the beginning with a whole installation, not yet the mutant, and stop it."""
         worker = await self.installation.start()
         await self.begin()
         await all_consumed(self.installation)
         assert await worker.stop() == 0
 
     async def goes_wrong_after(self) -> list[str]:
-        """Say more, and return what is wrong in the end; all roles must be running."""
+        """Send more, and return what is wrong in the end; all roles must be running."""
         await self.bind("after", "c")
         wrong = await verdict(self.load, _PATIENCE_SECONDS if self.mutant else 120)
         await self.load.close()
@@ -77,7 +77,7 @@ Scenario = Callable[[Stage], Awaitable[list[str]]]
 
 
 def in_seconds(seconds: int) -> str:
-    """Return an instant that is so far away, as commands name it."""
+    """Return the instant so many seconds from now, as commands write it."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 

@@ -23,7 +23,7 @@ _UNSHIFTABLE = ("now(", "current_timestamp", "transaction_timestamp", "statement
 
 @pytest_asyncio.fixture
 async def clocks(quiet_installation: Installation, tmp_path: Path) -> AsyncIterator[Clocks]:
-    """The clocks of an installation, still right."""
+    """The clocks of an installation, still correct."""
     made = Clocks(quiet_installation, tmp_path / "shift")
     await made.prepare()
     yield made
@@ -48,7 +48,7 @@ async def test_the_clocks_of_workers_and_database_jump(clocks: Clocks) -> None:
             async with recovers(load, f"clocks: database {database:+d} h, workers {workers:+d} h"):
                 await clocks.shift_database(database * HOUR)
                 clocks.shift_workers(workers * HOUR)
-    # What waits has been promised an end an hour ahead, by a clock that was.
+    # Waiting bindings were promised an end by a clock that was an hour ahead.
     await clocks.shift_database(1.1 * HOUR)
     await _nobody_waits(installation)
     await all_is_well(load)

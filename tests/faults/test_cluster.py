@@ -1,4 +1,4 @@
-"""Three brokers, one of which may always be away: rolling kills, then two at once, and nothing is lost."""
+"""Three brokers, any one of which may be down: rolling kills, then two at once, and nothing is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ async def test_two_brokers_killed_at_once(replicated: Installation, three_broker
                 for broker in both:
                     broker.kill()
                 await asyncio.sleep(chance.uniform(0, _LONGEST_SECONDS))
-                # In this or that order: a quorum, and enough replicas, are there again with the first of them.
+                # In either order: the first of them restores the quorum and enough replicas.
                 await asyncio.gather(*(broker.start_again() for broker in both))
             await three_brokers.whole()
     await all_is_well(load)

@@ -1,4 +1,4 @@
-"""A database that has no connection left, or whose tables somebody else holds: whopays waits for its turn."""
+"""A database with no connection left, or with tables locked by somebody else: whopays waits for its turn."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
 async def test_tables_altered_under_load(quiet_installation: Installation, chance: Random) -> None:
-    """A process that finds a table changed under it may end; its supervisor starts it again."""
+    """A process that finds a table altered under it may end; its supervisor restarts it."""
     async with manned(quiet_installation, {}):
         async with loaded(quiet_installation) as load, recovers(load, "tables altered again and again"):
             for turn in range(20):
@@ -96,7 +96,7 @@ async def test_the_smallest_pool_suffices(quiet_installation: Installation) -> N
 @asynccontextmanager
 async def _locked(installation: Installation, table: str) -> AsyncIterator[None]:
     async with installation.engine.begin() as connection:
-        # What limits whopays does not limit whoever is in its way.
+        # The limits that whopays sets do not apply to others' sessions.
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         await connection.execute(text("SET LOCAL transaction_timeout = 0"))
         await connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
@@ -104,7 +104,7 @@ async def _locked(installation: Installation, table: str) -> AsyncIterator[None]
 
 
 async def _whopays_waits(installation: Installation) -> None:
-    """Wait until a session of whopays stands at a lock on a table."""
+    """Wait until a session of whopays waits for a lock on a table."""
 
     async def look() -> bool:
         async with installation.engine.connect() as connection:
@@ -121,7 +121,7 @@ async def _whopays_waits(installation: Installation) -> None:
 
 @asynccontextmanager
 async def _all_connections_taken(own: OwnServers) -> AsyncIterator[None]:
-    """Take every connection that there is, also those that whopays has."""
+    """Take every connection there is, including those of whopays."""
     taken: list[asyncpg.Connection[asyncpg.Record]] = []
     taking = asyncio.create_task(_take(own, taken))
     try:
@@ -138,7 +138,7 @@ async def _take(own: OwnServers, taken: "list[asyncpg.Connection[asyncpg.Record]
         try:
             taken.append(await own.connect())
         except asyncpg.TooManyConnectionsError:
-            # What whopays has is taken from it, and is gone before it can come back.
+            # Connections are taken from whopays, and used up before it can reconnect.
             await taken[0].execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'whopays'"
             )

@@ -37,7 +37,7 @@ async def disks() -> AsyncIterator[tuple[Path, Path]]:
 
 @pytest_asyncio.fixture(scope="module")
 async def on_small_disks(disks: tuple[Path, Path]) -> AsyncIterator[OwnServers]:
-    """Servers whose data are on the small disks."""
+    """Servers whose data is on the small disks."""
     small = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
     async with own_servers(postgresql_folder=disks[0], kafka_folder=disks[1], postgresql_settings=small) as made:
         yield made
@@ -114,7 +114,7 @@ async def test_a_slow_disk(
 
 
 async def _use_up_the_write_ahead_log(own: OwnServers) -> None:
-    """Have PostgreSQL need more of its log than there is room for, at which it crashes."""
+    """Make PostgreSQL's write-ahead log need more room than there is, so that it crashes."""
 
     async def has_crashed() -> bool:
         try:
@@ -124,7 +124,7 @@ async def _use_up_the_write_ahead_log(own: OwnServers) -> None:
         else:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 for _ in range(100):
-                    # No table, for which there might be no room either.
+                    # Not a table, for which there might be no room either.
                     await connection.execute("SELECT pg_logical_emit_message(true, 'one more', '')")
                     await connection.execute("SELECT pg_switch_wal()")
             connection.terminate()

@@ -1,4 +1,4 @@
-"""The judge finds nothing where nothing is wrong, and sees through lies of each kind."""
+"""The judge finds nothing where nothing is wrong, and sees through every kind of lie."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A process is killed at every place where it awaits anything; those after it put everything right."""
+"""A process is killed at every place where it awaits anything; its successors put everything right."""
 
 import ast
 from collections.abc import Callable
@@ -38,7 +38,7 @@ of_all_roles = pytest.mark.parametrize("roles", (CONSUMERS, TIMERS, RELAY), ids=
 
 
 def test_every_module_that_works_has_failpoints() -> None:
-    """A new module is reached from the composition root, and awaits something."""
+    """A new module that the composition root reaches, and that awaits anything, must be listed."""
     found, open_ends = set(), ["workers.process"]
     while open_ends:
         name = open_ends.pop()

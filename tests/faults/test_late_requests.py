@@ -1,4 +1,4 @@
-"""A request arrives when nobody expects it any more: after its sender has asked again, or has been replaced."""
+"""A request arrives when nobody expects it any more: after its sender has retried, or has been replaced."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ _ILLEGAL_GENERATION, _UNKNOWN_MEMBER = 22, 25
 _OF_TRANSACTIONS = (ApiKey.END_TXN, ApiKey.PRODUCE, ApiKey.ADD_PARTITIONS_TO_TXN)
 _NAMES = [key.name for key in _OF_TRANSACTIONS]
 _LARGE_ROWS, _LARGE_BYTES = 16, 70_000
-"""A transaction whose batches do not go out in one request: a dead letter repeats what it is of."""
+"""Makes a transaction whose batches do not fit into one request: a dead letter repeats its record."""
 
 
 async def _caught(held: HeldRequest) -> None:
@@ -106,7 +106,7 @@ async def test_acknowledgement_of_a_consumer_that_lost_its_partitions(
 
 @pytest.mark.chaos
 async def test_acknowledgement_overtaken_by_a_later_one(quiet_installation: Installation, ways: Ways) -> None:
-    """The offsets go back, and the next worker reads again what was done."""
+    """The offsets go back, and the next worker reads again what has been done."""
     async with loaded(quiet_installation) as load:
         worker = await quiet_installation.start(**ways.environment, **SMALL)
         await goes_on(quiet_installation)

@@ -1,4 +1,4 @@
-"""A request was carried out, and its sender does not know: nothing is done twice."""
+"""A request was carried out, but its sender does not know: nothing is done twice."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from workers.runtime.roles import ALL_ROLES, Role
 
 _TIMES = 3
 _DECIDING = 'COPY "log"'
-"""What every transaction of a batch runs, and nothing else does."""
+"""A statement that every batch's transaction runs, and nothing else does."""
 
 
 async def test_of_commits(quiet_installation: Installation) -> None:

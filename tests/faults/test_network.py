@@ -16,7 +16,7 @@ _CUTS = 4
 _DELAY_SECONDS = 0.03
 _BYTES_PER_SECOND = 300_000
 _SILENCE_SECONDS = 15
-"""Longer than a consumer may be silent before it is taken out of its group."""
+"""Longer than a consumer may be silent before it is removed from its group."""
 
 KAFKA, DATABASE, BOTH = "Kafka", "PostgreSQL", "both"
 

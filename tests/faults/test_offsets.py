@@ -1,4 +1,4 @@
-"""Offsets that are moved, records that are deleted, a topic that is another one, a database that is an earlier one."""
+"""Moved offsets, deleted records, a re-created topic, a restored database."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from tests.support.messages import account, bind, command, profile, project
 from workers.runtime.roles import ALL_ROLES, Role
 
 _FAR = 10**6
-"""Kafka takes any offset from a group."""
+"""Kafka accepts any offset from a group."""
 
 
 async def _say(installation: Installation, name: str) -> None:
@@ -74,7 +74,7 @@ async def test_offsets_are_moved_to_the_end_under_lag(quiet_installation: Instal
     assert '"level": "warning"' in await worker.logged("group_ahead_of_database")
     await _audit(quiet_installation)
     await _said(quiet_installation, "behind")
-    # And beyond the end, from where Kafka itself would go on at a place of its own choice.
+    # Also beyond the end, from where Kafka itself would continue at a place of its own choice.
     await worker.stop()
     await _say(quiet_installation, "beyond")
     beyond = dict.fromkeys(partitions(quiet_installation, Role.ADMIN_COMMANDS), _FAR)
@@ -132,7 +132,7 @@ async def test_records_that_were_not_read_are_deleted(quiet_installation: Instal
     await _say(quiet_installation, "after")
     await _audit(quiet_installation)
     await _said(quiet_installation, "after")
-    # They are told of once.
+    # They are reported once.
     assert await worker.stop() == 0
     assert _lines(await quiet_installation.start(), "records_lost") == []
 
@@ -143,7 +143,7 @@ async def test_records_are_deleted_before_the_running_worker_got_to_them(quiet_i
     await all_consumed(quiet_installation)
     asked = [command("SuspendAccount", f"s{n}", "acme", account="none", reason="Administrative") for n in range(3000)]
     async with quiet_installation.engine.begin() as holding:
-        # Nothing is decided meanwhile, and so no more is fetched than there is room for.
+        # Nothing is decided meanwhile, so no more is fetched than there is room for.
         await holding.execute(text("SELECT FROM shards FOR UPDATE"))
         await send(quiet_installation, asked)
         await delete_records(quiet_installation, Role.ADMIN_COMMANDS)
@@ -216,7 +216,7 @@ async def test_the_database_is_restored_to_an_earlier_state(
             claimed = await connection.execute(text("SELECT command_id FROM inbox WHERE command_id LIKE 'after-%'"))
             assert len(claimed.all()) == 12
         assert await consumers.stop() == 0
-        # What was published stands against it, even though the log is as long as it was by now.
+        # What was published contradicts it, even though the log is by now as long as it was.
         relay = await quiet_installation.launch(Role.RELAY)
         assert await relay.process.wait() != 0
         assert "the database was restored to an earlier state" in await relay.logged("role_failed")

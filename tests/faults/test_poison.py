@@ -1,4 +1,4 @@
-"""Records that poison a batch, at every place in it: each is one dead letter, and all others have their effect."""
+"""Records that poison a batch, at every place in it: each becomes one dead letter, and all others take effect."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +43,7 @@ _POISON = {
 
 @pytest.mark.parametrize("kind", list(_POISON))
 async def test_poison_at_every_place_of_a_batch(kind: str, engine: AsyncEngine) -> None:
-    """All subsets of the places: first, middle, last, several, all, and none."""
+    """Try all subsets of places: first, middle, last, several, all, and none."""
     async with engine.begin() as connection:
         await connection.execute(text(_REFUSED))
     deciding = batches(engine)

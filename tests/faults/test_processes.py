@@ -23,7 +23,7 @@ _RELAYS = 3
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 async def test_a_storm_of_rebalances(quiet_installation: Installation, chance: Random) -> None:
-    """Consumers join and leave, in order or not, before the group has come to rest."""
+    """Consumers join and leave, cleanly or not, before the group has come to rest."""
     installation = quiet_installation
     await installation.start()
     async with loaded(installation) as load, recovers(load, "a storm of rebalances"):
@@ -74,7 +74,7 @@ async def test_all_processes_restart(quiet_installation: Installation, chance: R
 async def test_a_role_that_a_library_cancels_ends_its_process(
     quiet_installation: Installation, roles: tuple[Role, ...]
 ) -> None:
-    """Otherwise the process would go on without it, and nothing would be published or become due."""
+    """Otherwise the process would continue without it, and nothing would be published or become due."""
     plan = failpoints.environment({AT_WORK[roles]: failpoints.CANCEL})
     worker = await quiet_installation.launch(*roles, module=FAILING_WORKER, **plan)
     assert await asyncio.wait_for(worker.process.wait(), _END_SECONDS) == 1

@@ -1,4 +1,4 @@
-"""Servers are killed and paused, one or all, with and without the workers: what was sent takes effect exactly once."""
+"""Servers are killed and paused, one or all, with and without the workers: everything takes effect exactly once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ async def test_both_servers_killed_at_once(breakable: OwnServers, breaking: Inst
 
 
 def _survivors(fault: Fault, workers: Sequence[Worker]) -> list[Worker]:
-    """Return the workers that have to outlive a fault on their own: all, unless the fault itself kills them."""
+    """Return the workers that must survive a fault: all, unless the fault itself kills them."""
     return [] if fault is everything_killed else list(workers)
 
 

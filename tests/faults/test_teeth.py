@@ -1,4 +1,4 @@
-"""Each mutant is found out, by what it does wrong; and where there is no mutant, nothing is found."""
+"""Each mutant is caught by what it does wrong; without a mutant, nothing is found."""
 
 import pytest
 

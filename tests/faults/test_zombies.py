@@ -32,7 +32,7 @@ _DANGEROUS = (
     "relay.Relay._producer: producer.start",
     "timers.Timers._work",
 )
-"""Places between which something is decided and done."""
+"""Places between which something is decided and carried out."""
 
 
 @pytest.mark.chaos

@@ -1,4 +1,4 @@
-"""What the docs show works."""
+"""The examples in the docs work."""
 
 import asyncio
 import re
@@ -15,7 +15,7 @@ DOCS = ROOT / "docs"
 
 
 def examples_of(page: str, prefix: str) -> dict[str, Any]:
-    """Run the Python blocks of a page, with another topic prefix, and give what they define."""
+    """Run the Python blocks of a page with another topic prefix, and return what they define."""
     defined: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL):
         exec(block.replace('"billing.', f'"{prefix}'), defined)  # noqa: S102 (our own documentation)

@@ -1,1 +1,1 @@
-"""A long run under mixed load in which something breaks all the time, and a report of how whopays took it."""
+"""A long run under mixed load in which something always breaks, and a report of how whopays coped."""

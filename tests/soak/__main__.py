@@ -1,4 +1,4 @@
-"""`python -m tests.soak --minutes 60`: break things under load for so long, and report."""
+"""`python -m tests.soak --minutes 60`: break things under load for that long, and report."""
 
 import asyncio
 import logging
@@ -15,15 +15,15 @@ from tests.soak.running import Outcome, soak
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=0.5, help="How long things break.")] = 10,
-    seed: Annotated[int | None, typer.Option(help="Repeats what was drawn by chance.")] = None,
-    rate: Annotated[float, typer.Option(min=1, help="Records sent a second.")] = 60,
+    minutes: Annotated[float, typer.Option(min=0.5, help="How many minutes to keep breaking things.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Repeats a run's random choices.")] = None,
+    rate: Annotated[float, typer.Option(min=1, help="Records sent per second.")] = 60,
     report: Annotated[Path | None, typer.Option(help="Write soak.json, soak.md and soak.svg to this folder.")] = None,
 ) -> None:
     """Break everything under mixed load, at random; exit status 1 when anything was lost, doubled or wrong."""
     drawn = seed if seed is not None else SystemRandom().randrange(1_000_000)
     typer.echo(f"seed {drawn}", err=True)
-    # Clients of the soak itself complain of what the soak does to the servers.
+    # The soak's own clients complain about what it does to the servers.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     outcome = asyncio.run(_shown(minutes * 60, drawn, rate))

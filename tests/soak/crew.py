@@ -1,4 +1,4 @@
-"""The processes of whopays under test: two of each kind, started again whenever one ends, as by a service manager."""
+"""The processes of whopays under test: two of each kind, restarted whenever one ends, as by a service manager."""
 
 import asyncio
 import contextlib
@@ -45,11 +45,11 @@ class Crew:
         return largest
 
     async def another(self, roles: Sequence[Role], module: str = "cli", **more: str) -> Worker:
-        """Launch one more process, which nobody starts again."""
+        """Launch one more process, which nobody restarts."""
         return await self._installation.launch(*roles, module=module, **{**self._environment, **more})
 
     async def keep(self) -> None:
-        """Start what does not run, for ever."""
+        """Keep starting what is not running, until cancelled."""
         while True:
             for kind, roles in KINDS.items():
                 for place in range(_OF_EACH):
@@ -63,7 +63,7 @@ class Crew:
 
 @asynccontextmanager
 async def manned(installation: Installation, environment: dict[str, str]) -> AsyncIterator[Crew]:
-    """Have processes of each kind kept running for the length of a block."""
+    """Keep processes of each kind running for the length of a block."""
     crew = Crew(installation, environment)
     keeping = asyncio.create_task(crew.keep())
     try:

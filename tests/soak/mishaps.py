@@ -20,7 +20,7 @@ _CAUGHT_SECONDS = 60.0
 
 
 class DidNotComeAbout(Exception):
-    """What was to be broken did not come by."""
+    """The moment to break something did not come."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ async def rebalance_storm(scene: Scene) -> None:
 
 
 async def broken_at_a_failpoint(scene: Scene) -> None:
-    """A process more is killed, stopped or given an error at one of the places where it awaits something."""
+    """One more process is killed, stopped or given an error at one of the places where it awaits something."""
     row = scene.chance.choice([row for row in rows() if row.circumstance.event is Event.NOTHING])
     action = scene.chance.choice((failpoints.KILL, failpoints.STOP, failpoints.ERROR))
     plan = failpoints.environment({**row.circumstance.plan, row.point: action})
@@ -98,7 +98,7 @@ async def network_away(scene: Scene) -> None:
 
 
 async def network_black_hole(scene: Scene) -> None:
-    """Nothing gets through to one server or from it, without any error."""
+    """Nothing gets through to or from one server, without any error."""
     way = scene.chance.choice(scene.ways.both)
     way.hold()
     await asyncio.sleep(scene.chance.uniform(1, 20))
@@ -106,7 +106,7 @@ async def network_black_hole(scene: Scene) -> None:
 
 
 async def network_slow(scene: Scene) -> None:
-    """All takes longer."""
+    """Everything takes longer."""
     for way in scene.ways.both:
         way.slow_down(delay_seconds=scene.chance.uniform(0.01, 0.1), bytes_per_second=scene.chance.choice((0, 200_000)))
     await asyncio.sleep(scene.chance.uniform(5, 15))
@@ -120,13 +120,13 @@ async def connections_half_closed(scene: Scene) -> None:
 
 
 async def answer_to_commit_swallowed(scene: Scene) -> None:
-    """A transaction is committed, and its worker does not know."""
+    """A transaction is committed, but its worker does not know."""
     swallowed = scene.ways.database.swallow_commit("UPDATE shards")
     await _caught(swallowed.wait())
 
 
 async def answer_of_kafka_swallowed(scene: Scene) -> None:
-    """A request to Kafka is done, and who sent it does not know."""
+    """A request to Kafka is carried out, and its sender does not know."""
     key = scene.chance.choice((ApiKey.PRODUCE, ApiKey.END_TXN, ApiKey.OFFSET_COMMIT))
     await _caught(scene.ways.kafka.swallow_answer(key))
 

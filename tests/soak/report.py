@@ -1,4 +1,4 @@
-"""What is shown of a soak: tables on the terminal and in Markdown, and a drawing."""
+"""The report of a soak: tables on the terminal and in Markdown, and a drawing."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -43,7 +43,7 @@ def show(outcome: Outcome, console: Console) -> None:
 
 
 def summary(outcome: Outcome) -> str:
-    """Say in one sentence what went on."""
+    """Return the summary, one sentence."""
     seconds = [one.recovery_seconds for one in outcome.broken] or [0.0]
     return (
         f"{outcome.minutes:.0f} minutes, {outcome.records:,} records acknowledged ({outcome.commands:,} commands; of "

@@ -1,4 +1,4 @@
-"""The course of a soak: the load flows, something breaks, everything recovers; in the end three judges look."""
+"""The course of a soak: the load flows, something breaks, everything recovers; in the end three judges decide."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ class Sample:
 
 @dataclass
 class Outcome:
-    """All that a soak has to tell."""
+    """Everything a soak reports."""
 
     seed: int
     rate: float
@@ -71,7 +71,7 @@ Progress = Callable[[str], None]
 
 
 async def soak(seconds: float, seed: int, rate: float, tell: Progress) -> Outcome:
-    """Break things for so long; the outcome's `wrong` is empty when nothing was lost, doubled, or otherwise wrong."""
+    """Break things for that long; the outcome's `wrong` is empty if nothing was lost, doubled, or otherwise wrong."""
     outcome, chance = Outcome(seed, rate), Random(seed)
     async with own_servers() as own, own.installation() as installation, ways_of(installation) as ways:
         began = time.monotonic()
@@ -106,7 +106,7 @@ async def _break(outcome: Outcome, scene: Scene, load: Load, began: float, secon
     waiting: list[Mishap] = []
     await nothing_waits(load.installation, "the start")
     while time.monotonic() - began < seconds:
-        # Every kind comes before one comes again.
+        # Every kind comes once before any is repeated.
         waiting = waiting or scene.chance.sample(MISHAPS, len(MISHAPS))
         mishap = waiting.pop()
         await flows(load, _CALM_RECORDS)
@@ -141,7 +141,7 @@ async def _sample(outcome: Outcome, installation: Installation, crew: Crew, load
 
 
 async def _connections(installation: Installation) -> int | None:
-    """Return how many sessions whopays has, or nothing while the database is away."""
+    """Return how many sessions whopays has, or None while the database is down."""
     url = installation.settings.database_url.replace("+asyncpg", "")
     try:
         async with asyncio.timeout(SAMPLE_SECONDS):

@@ -24,6 +24,6 @@ def records(*said: Said, offset: int = 0) -> list[Record]:
 
 
 def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None, *, remembered_records: int = 1000) -> Batches:
-    """Return what processes batches in the database of the test."""
+    """Return the batch processor for the test's database."""
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
     return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())

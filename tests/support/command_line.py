@@ -14,7 +14,7 @@ from tests.support.installations import Installation
 
 @dataclass(frozen=True)
 class Ran:
-    """The end of a command line; `fault` is an exception that nothing turned into words."""
+    """What a command line printed and returned; `fault` is an exception that was not turned into words."""
 
     status: int
     out: str
@@ -23,11 +23,11 @@ class Ran:
 
     @property
     def document(self) -> Any:
-        """What was printed, as JSON."""
+        """The output, parsed as JSON."""
         return json.loads(self.out)
 
     def expect(self, status: int) -> "Ran":
-        """Insist on an exit status, without a traceback."""
+        """Assert the exit status, and that there is no traceback."""
         assert self.status == status, f"{self.status}\n{self.out}\n{self.err}\n{self.fault!r}"
         assert self.fault is None or isinstance(self.fault, SystemExit)
         return self
@@ -37,7 +37,7 @@ Whopays = Callable[..., Awaitable[Ran]]
 
 
 def whopays_of(installation: Installation) -> Whopays:
-    """Return what runs command lines against an installation; `environment` sets variables, `given` is its input."""
+    """Return a runner of command lines for an installation; `environment` sets variables, `given` is the input."""
 
     async def run(*arguments: str, given: str | None = None, **environment: str) -> Ran:
         variables = installation.environment(**environment)

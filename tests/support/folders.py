@@ -1,4 +1,4 @@
-"""Folders that are gone after a test run: those of a run that was killed are deleted by a later one."""
+"""Folders that disappear after a test run: those of a killed run are deleted by a later one."""
 
 import fcntl
 import shutil
@@ -17,9 +17,9 @@ _ABANDONED_SECONDS = 600.0
 
 @contextmanager
 def temporary_folder(name: str | None = None) -> Iterator[Path]:
-    """Yield a folder that is in use for the length of the block, together with others that give the same name.
+    """Yield a folder that stays in use for the length of the block, shared with others that give the same name.
 
-    Whoever leaves it last deletes it.
+    The last one to leave deletes it.
     """
     _delete_abandoned()
     folder = Path(tempfile.gettempdir()) / f"{_PREFIX}{name or uuid4().hex}"
@@ -33,14 +33,14 @@ def temporary_folder(name: str | None = None) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: Path, operation: int) -> Iterator[None]:
-    """Hold a lock on a file, which is created if need be. Raises BlockingIOError when others hold it, with LOCK_NB."""
+    """Hold a lock on a file, created if need be. With LOCK_NB, raises BlockingIOError if others hold it."""
     with path.open("a") as file:
         fcntl.flock(file, operation)
         yield
 
 
 def delete_unless_in_use(folder: Path) -> None:
-    """Delete a folder, unless somebody is in it."""
+    """Delete a folder unless somebody uses it."""
     with suppress(OSError), locked(folder / IN_USE, fcntl.LOCK_EX | fcntl.LOCK_NB):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -48,6 +48,6 @@ def delete_unless_in_use(folder: Path) -> None:
 def _delete_abandoned() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            # One that was created a moment ago may not be locked yet.
+            # A folder created a moment ago may not be locked yet.
             if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                 delete_unless_in_use(folder)

@@ -29,7 +29,7 @@ from workers.topics.plan import create_topics
 TEMPLATE_INSTALLATION = "template"
 READY = "started"
 KEYS = '{"test": "YSBrZXkgZm9yIHRocm93LWF3YXkgdGVzdCBkYXRhISE="}'
-"""A key-encryption key for throw-away data."""
+"""A key-encryption key for throwaway data."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Worker:
         return await until(look, f'"{words}" in the log of a worker')
 
     async def read(self) -> None:
-        """Keep what the process logs, and note when it has started."""
+        """Collect what the process logs, and notice when it has started."""
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.lines.append(line.decode(errors="replace").rstrip())
@@ -71,7 +71,7 @@ class Worker:
 
 @dataclass
 class Installation:
-    """A whopays of its own; `settings` are those that its processes run with."""
+    """An installation; `settings` are those that its processes run with."""
 
     settings: Settings
     engine: AsyncEngine
@@ -85,12 +85,12 @@ class Installation:
 
     @property
     def prefix(self) -> str:
-        """What the topics' names begin with."""
+        """The prefix of the topics' names."""
         return self.settings.topic_prefix
 
     @property
     def keys(self) -> LocalKeys:
-        """What opens personal data."""
+        """The keys that open personal data."""
         return self.settings.keys()
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -103,9 +103,9 @@ class Installation:
         return {**os.environ, **settings, "WHOPAYS_ENCRYPTION_KEYS": KEYS, **more}
 
     async def start(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
-        """Start a process with these roles, all when none is named, and wait until it has started.
+        """Start a process with these roles (all if none is named), and wait until it has started.
 
-        `module` is what runs instead of the command line, with its arguments; `more` are variables of its environment.
+        `module` runs instead of the command line, with its arguments; `more` are environment variables.
         """
         worker = await self.launch(*roles, module=module, **more)
         reader = self.readers[-1]
@@ -171,7 +171,7 @@ async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[s
 async def installed(
     addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES
 ) -> AsyncIterator[Installation]:
-    """Yield an installation with its topics, and one running process for the roles; no process without roles."""
+    """Yield an installation with its topics, and one running process for the roles, if any."""
     async with database(addresses, template) as (name, url):
         settings = Settings(
             database_url=url,

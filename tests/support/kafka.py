@@ -1,4 +1,4 @@
-"""Records into and out of an installation's topics, and the check that what is published is exactly the log."""
+"""Sending and reading records of an installation's topics, and checking that exactly the log is published."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -33,7 +33,7 @@ _TOPIC_OF_ROLE = {
 
 @dataclass(frozen=True)
 class Published:
-    """A record of an output topic, which is named without prefix."""
+    """A record of an output topic; `topic` is without prefix."""
 
     topic: str
     partition: int
@@ -76,7 +76,7 @@ async def send(installation: Installation, said: Iterable[Said], **options: Any)
 
 
 async def published(installation: Installation, *topics: Topic) -> list[Published]:
-    """Read output topics (all when none is named) up to their end, committed records only, in order by partition."""
+    """Read output topics (all if none is named) to their end: committed records only, in order by partition."""
     async with _reader(installation, topics or OUTPUT_TOPICS) as (consumer, partitions):
         ends = await consumer.end_offsets(partitions)
         found = []
@@ -116,7 +116,7 @@ async def acknowledged_offsets(installation: Installation, role: Role) -> dict[T
 
 
 async def rewind(installation: Installation, role: Role) -> None:
-    """Set the offsets of a role's group, which must have no member, back to the beginning."""
+    """Reset the offsets of a role's group, which must have no members, to the beginning."""
     topic = f"{installation.prefix}{_TOPIC_OF_ROLE[role]}"
     consumer = AIOKafkaConsumer(
         bootstrap_servers=installation.kafka_bootstrap_servers,
@@ -150,7 +150,7 @@ async def exactly_published(installation: Installation) -> list[Published]:
     Asserts that the topics hold exactly the log: each event once, under its own id, in the log's order for each record
     key; and that every claimed command has exactly one result.
     """
-    # Whatever is published twice is published before the answer to a command that was sent last.
+    # Anything published twice is published before the answer to a command that is sent last.
     marker = f"marker-{uuid4().hex}"
     marking = command("SuspendAccount", marker, "marker", account="none", reason="Administrative", dryRun=True)
     await send(installation, [marking])
@@ -186,7 +186,7 @@ async def exactly_published(installation: Installation) -> list[Published]:
 
 
 def told_unpaid(found: Sequence[Published]) -> set[str]:
-    """Return the projects that have no payer, according to a notice."""
+    """Return the projects that have no payer according to a notice."""
     return {one.data["project"] for one in found if one.topic == Topic.NOTICES and one.data["account"] is None}
 
 
@@ -201,8 +201,8 @@ def dead_letters(found: Sequence[Published]) -> list[dict[str, Any]]:
 
 
 def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str, bytes, str], list[str]]:
-    # Dead letters of one key may be of several shards, which have no order among them: the record's organization's,
-    # where it could be read, and its partition's.
+    # Dead letters with the same key may belong to several shards, which have no order among them: that of the record's
+    # organization, if it could be read, or that of its partition.
     ids = defaultdict(list)
     for topic, key, event_id in events:
         if key is not None:
@@ -211,7 +211,7 @@ def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str
 
 
 def _claiming_results(found: Sequence[Published]) -> Counter[tuple[str, ...]]:
-    """Count the results by command: final ones, or the interim one of what still waits; not those that claim no id."""
+    """Count results by command: final ones, or the interim one while it waits, without those that claim no id."""
     claiming_none = {"Unauthenticated", "CommandIdReused"}
     results = [
         ((one.data["organization"], one.data["commandSource"], one.data["commandId"]), one.data["outcome"])

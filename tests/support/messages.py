@@ -22,7 +22,7 @@ class Said:
 
 
 def command(name: str, command_id: str, organization: str, *, binary: bool = False, **data: Any) -> Said:
-    """Return a command of `alice`; a member that begins with `ce_` is an attribute instead (None takes it away)."""
+    """Return a command by `alice`; a member that begins with `ce_` is an attribute instead (None removes it)."""
     return _event(Topic.ADMIN_COMMANDS, name, command_id, organization, binary, data)
 
 
@@ -43,7 +43,7 @@ def profile(
 
 
 def account(organization: str, name: str, **data: Any) -> Said:
-    """Return the command that creates an account which is Ready as soon as the profile `card` is valid."""
+    """Return the command that creates an account that is Ready as soon as the profile `card` is valid."""
     complete = {"currencyCode": "EUR", "paymentTerms": {}, "paymentProfile": "card", **data}
     return command("CreateAccount", f"create-{name}", organization, account=name, **complete)
 

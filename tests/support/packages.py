@@ -8,4 +8,4 @@ ROOT = Path(__file__).parents[2]
 _NOT_SHIPPED = frozenset({"benchmarks", "tests"})
 
 PACKAGES = frozenset(path.parent.name for path in ROOT.glob("*/__init__.py")) - _NOT_SHIPPED
-"""Every list of packages must list these; tests/unit/test_packages.py checks that."""
+"""Every list of packages must contain these; tests/unit/test_packages.py checks that."""

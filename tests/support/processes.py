@@ -1,4 +1,4 @@
-"""Processes that tests start end with the tests, also when those are killed."""
+"""Processes that tests start end with the tests, even if those are killed."""
 
 import ctypes
 import signal
@@ -18,4 +18,4 @@ def _of_linux() -> Callable[[], None]:
 
 
 DIE_WITH_PARENT: Callable[[], None] | None = _of_linux() if sys.platform == "linux" else None
-"""The `preexec_fn` of every process that a test starts: the kernel kills it when the test run is gone."""
+"""The `preexec_fn` of every process that a test starts: the kernel kills it when the test run ends."""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 RECOVERY, DEATH = "recovery", "death"
-"""Names of properties of a test, each a pair, that are shown in tables of their own."""
+"""Names of test properties, each a pair, that are shown in tables of their own."""
 
 SERVERS_CPU_SECONDS = pytest.StashKey[float]()
-"""What the servers have used of the processors when a worker needs them no longer."""
+"""The processor time that the servers have used when a worker no longer needs them."""
 
 _OWN, _CHILDREN, _SERVERS = "tests", "processes that they started", "PostgreSQL and Kafka"
 _CPU = "cpu_seconds"
@@ -24,7 +24,7 @@ def part_of(nodeid: str) -> str:
 
 
 class Reporting:
-    """Collects what all workers tell, or what the only process does, and prints it."""
+    """Collects what all workers, or the only process, report, and prints it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -35,7 +35,7 @@ class Reporting:
         self._cpu: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what became of one phase of a test."""
+        """Take in the outcome of one phase of a test."""
         part = part_of(report.nodeid)
         self._seconds[part] += report.duration
         if report.when == "teardown":
@@ -44,7 +44,7 @@ class Reporting:
                 self._measured[name].append(value)
 
     def pytest_sessionfinish(self) -> None:
-        """Say what this process used, or pass it on to the process that prints."""
+        """Report what this process used, or pass it on to the process that prints."""
         used = _cpu_seconds(self._config)
         if (output := getattr(self._config, "workeroutput", None)) is not None:
             output[_CPU] = used
@@ -101,7 +101,7 @@ def _cpu_seconds(config: pytest.Config) -> dict[str, float]:
     divides = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
     return {
         _OWN: times.user + times.system,
-        # The children of a process that divides the tests are the workers, which tell by themselves.
+        # The children of a process that distributes the tests are the workers, which report by themselves.
         _CHILDREN: 0.0 if divides else times.children_user + times.children_system,
         _SERVERS: config.stash.get(SERVERS_CPU_SECONDS, 0.0),
     }

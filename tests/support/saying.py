@@ -26,7 +26,7 @@ def command(
 
 
 def account(name: str, **data: Any) -> Record:
-    """Return the command that creates an account which is Ready as soon as the profile `card` is valid."""
+    """Return the command that creates an account that is Ready as soon as the profile `card` is valid."""
     complete = {"currencyCode": "EUR", "paymentTerms": {}, "paymentProfile": "card", **data}
     return command("CreateAccount", f"create-{name}", account=name, **complete)
 

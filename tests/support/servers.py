@@ -40,7 +40,7 @@ def servers(run: Path) -> Iterator[Addresses]:
 
 
 def cpu_seconds_of_servers(run: Path) -> float:
-    """Return the processor time of the run's servers until now; nothing of those that it did not start."""
+    """Return the processor time used so far by the servers that this run started."""
     with contextlib.suppress(FileNotFoundError, psutil.NoSuchProcess):
         holder = psutil.Process(json.loads((run / _STARTED).read_text())["holder"])
         times = [process.cpu_times() for process in (holder, *holder.children(recursive=True))]
@@ -49,7 +49,7 @@ def cpu_seconds_of_servers(run: Path) -> float:
 
 
 def _start(run: Path) -> None:
-    """Have another process hold the servers, and wait until they answer."""
+    """Make another process hold the servers, and wait until they answer."""
     with (run / _LOG).open("w") as log:
         holder = subprocess.Popen(
             [sys.executable, "-m", "tests.support.servers", run],

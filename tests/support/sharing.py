@@ -1,4 +1,4 @@
-"""How a run is divided among workers (pytest-xdist), and the folder that they share. A pytest plugin."""
+"""How a run is distributed over workers (pytest-xdist), and the folder that they share. A pytest plugin."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ RUN_FOLDER = pytest.StashKey[Path]()
 """The folder of the run, in the stash of a worker's configuration."""
 
 RUN_VARIABLE = "PYTEST_XDIST_TESTRUNUID"
-"""The variable in which workers of one run have the same."""
+"""The variable that has the same value in all workers of a run."""
 
 _TOGETHER = ("tests/services/embedded/",)
-"""Folders whose tests share what is costly to prepare."""
+"""Folders whose tests share what is expensive to prepare."""
 _ON_OWN_SERVERS = frozenset(f"tests/faults/test_{name}.py" for name in ("database_busy", "disk", "servers_killed"))
 """Files whose tests share servers that they break, one after the other."""
 
@@ -33,7 +33,7 @@ def run_folder(pytestconfig: pytest.Config) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take the run's folder into use before any test begins and until all have ended."""
+    """Keep the run's folder in use from before the first test until all have ended."""
     stack = contextlib.ExitStack()
     config.stash[RUN_FOLDER] = stack.enter_context(temporary_folder(os.environ.get(RUN_VARIABLE)))
     config.add_cleanup(stack.close)
@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """Hand out the tests file by file, in the order of their names: the longest parts come first."""
+    """Distribute the tests file by file, in order of their names: the longest parts come first."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadScopeScheduling
@@ -55,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def unit_of_work(nodeid: str) -> str:
-    """Return what a test belongs to that one worker runs as a whole."""
+    """Return the group of tests that one worker runs as a whole."""
     file = nodeid.partition("::")[0]
     if file in _ON_OWN_SERVERS:
         return "tests that break servers"

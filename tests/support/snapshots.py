@@ -1,4 +1,4 @@
-"""All that an installation keeps, before and after: what changed in its tables, and which partitions grew."""
+"""Everything an installation stores, before and after: what changed in its tables, and which partitions grew."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Snapshot:
 
 
 async def snapshot_of(installation: Installation) -> Snapshot:
-    """Return all that an installation keeps now."""
+    """Return everything an installation stores now."""
     return Snapshot(await _rows(installation), await _ends(installation))
 
 
@@ -51,7 +51,7 @@ async def _rows(installation: Installation) -> dict[Change, Mapping[str, Any]]:
             table = metadata.tables.get(name)
             found = await connection.execute(text(f'SELECT * FROM "{name}"'))  # noqa: S608 (a name from the catalogue)
             for row in found.mappings():
-                # A table that is not of ours (Alembic's) is known by its whole rows.
+                # A table that is not ours (Alembic's) is compared by whole rows.
                 key = row.values() if table is None else [row[column.name] for column in table.primary_key]
                 rows[name, tuple(key)] = dict(row)
     return rows

@@ -1,4 +1,4 @@
-"""Stories told to the database without a broker in between, and what is told of them, to compare."""
+"""Stories decided without a broker, and what was published about them, to compare."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ def read(record: Record) -> CommandMessage | FactMessage:
 
 
 async def tell(to: Batches, said: Iterable[Said]) -> list[Record]:
-    """Have what is said decided as one batch, and return its records."""
+    """Process messages as one batch, and return its records."""
     told = [
         Record(one.topic, 0, next(_OFFSETS), datetime.now(UTC), one.organization.encode(), (), one.value())
         for one in said
@@ -42,13 +42,13 @@ async def tell(to: Batches, said: Iterable[Said]) -> list[Record]:
 
 
 async def tell_again(to: Batches, records: list[Record]) -> None:
-    """Have records decided as one batch."""
+    """Process records as one batch."""
     if records:
         await to.process(_ROLES.get(records[0].topic, Role.ADMIN_COMMANDS), records, read)
 
 
 async def told(engine: AsyncEngine, organization: str) -> list[str]:
-    """Return all that the log tells of an organization, without what is another's at another instant."""
+    """Return everything the log says about an organization, without what differs by organization or instant."""
     async with engine.connect() as connection:
         rows = (await connection.execute(text("SELECT value FROM log ORDER BY shard, position"))).scalars()
         return [_comparable(json.loads(value), organization) for value in rows if organization.encode() in value]

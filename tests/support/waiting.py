@@ -11,7 +11,7 @@ _BETWEEN_SECONDS = 0.03
 
 
 async def until(look: Callable[[], Awaitable[Found | None]], what: str, seconds: float = 45) -> Found:
-    """Look again and again until something (not None, not False) is found, and return it.
+    """Look repeatedly until something (neither None nor False) is found, and return it.
 
     Raises AssertionError, naming `what` was waited for, when the seconds are over.
     """

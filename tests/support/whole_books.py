@@ -1,4 +1,4 @@
-"""A book that is kept from batch to batch and holds all that there is: what it has not, does not exist."""
+"""A book that is kept from batch to batch and holds everything: what it does not have does not exist."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from domain.messages import Message
 
 
 def prepare(book: Book, messages: Iterable[Message]) -> None:
-    """Have a book know that it was looked up for what the messages name; more than that no decision may ask for."""
+    """Mark everything the messages name as loaded; no decision may ask for more."""
     needs = needs_of(messages)
     book.look_up(
         organizations=needs.boundaries | needs.organizations,

@@ -1,7 +1,7 @@
 """The judge: an independent model of the contract's guarantees, which shares no code with the service.
 
 It reads what was sent, what came back and what the database holds, and says in words what is wrong. Each rule is one
-function, whose name is what it holds true and what its findings begin with.
+function, whose name says what must hold and starts its findings.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -69,14 +69,14 @@ async def judged(load: Load) -> list[str]:
 
 
 def findings(evidence: Evidence, *, only: Collection[str] = RULES) -> list[str]:
-    """Return what is wrong with the evidence, by all rules or some; each finding begins with the broken rule."""
+    """Return what is wrong with the evidence, by all rules or some; each finding starts with the broken rule."""
     found = [wrong for rule in OF_THE_LOG if _name(rule) in only for wrong in _found(rule(evidence), _name(rule))]
     parts = cut(evidence)
     for of_all in OF_ALL:
         if _name(of_all) in only:
             found += _found(of_all(evidence, parts), _name(of_all))
     for organization in sorted(parts.stories):
-        # Taken out, so that only one organization's events are unpacked at a time.
+        # Popped, so that only one organization's events are unpacked at a time.
         story = parts.stories.pop(organization)
         for of_one in OF_ONE_ORGANIZATION:
             if _name(of_one) in only:
@@ -85,7 +85,7 @@ def findings(evidence: Evidence, *, only: Collection[str] = RULES) -> list[str]:
 
 
 def _found(wrong: Iterator[str], where: str) -> list[str]:
-    """Return what a rule finds; evidence that it cannot even understand is a finding, too."""
+    """Return what a rule finds; evidence that it cannot even parse is a finding too."""
     found = []
     try:
         for one in wrong:

@@ -30,7 +30,7 @@ from tests.faults.load import Load
 INPUTS = ("projects", "payment-profiles", "admin-commands")
 OUTPUTS = ("bindings", "accounts", "notices", "command-results", "dead-letters")
 INSTANTS = 20
-"""At how many instants the database is asked who pays for what."""
+"""The number of instants at which the database is asked who pays for what."""
 _LARGEST_FETCH_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 5_000
 
@@ -54,7 +54,7 @@ async def collected(load: Load) -> Evidence:
     async for topic, record in _records(load, INPUTS):
         found = Heard(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
         known = sent.get(found.place)
-        # One object for what is the same: an hour's records are many.
+        # Equal values share one object: an hour's records are many.
         heard.append(known if known == found else found)
     async for topic, record in _records(load, OUTPUTS):
         if "whopays-replay" in dict(record.headers):
@@ -115,13 +115,13 @@ async def collected(load: Load) -> Evidence:
 
 
 async def unfinished(load: Load) -> list[str]:
-    """Return what is still to come by itself: bindings that wait or are scheduled, notices, profiles that run out."""
+    """Return what is still to happen by itself: waiting or scheduled bindings, notices, expiring profiles."""
     async with _connected(load) as connection:
         return await _unfinished(connection)
 
 
 async def is_published(load: Load) -> bool:
-    """Return whether the relay says that it has published all of the log."""
+    """Return whether the relay says that it has published the whole log."""
     positions: dict[int, int] = {}
     async for _, record in _records(load, ("relay-positions",), partitions=1):
         told = json.loads(record.value)
@@ -182,7 +182,7 @@ async def _paid_at(connection: Any, instant: datetime) -> PaidAt:
 
 
 def _instants(seed: int, bindings: list[Paid]) -> list[datetime]:
-    """Draw instants of the time in which anything was bound, some of them exactly where bindings begin."""
+    """Draw instants from the time in which anything was bound, some of them exactly where bindings start."""
     random = Random(seed)
     begun = sorted(one.since for one in bindings) or [datetime.now(UTC)]
     first, last = begun[0], begun[-1]
@@ -206,7 +206,7 @@ def _place(text: str) -> Place:
 
 
 def _identity(value: bytes) -> str:
-    """Return the id of a published event; nothing where it has none."""
+    """Return the id of a published event; empty if it has none."""
     try:
         event = json.loads(value)
     except ValueError:

@@ -111,7 +111,7 @@ class Phase(NamedTuple):
 
 
 class PaidAt(NamedTuple):
-    """What the database answers to *who pays for what at this instant?*: account by organization and project."""
+    """The database's answer to *who pays for what at this instant?*: accounts by organization and project."""
 
     instant: datetime
     payers: dict[tuple[str, str], str]
@@ -122,7 +122,7 @@ class Evidence:
     """Everything the judge knows. `acknowledged` are records that the broker promised to keep.
 
     `heard` is in order within each partition; `made_faulty` are the places of records whose handling a test made fail;
-    `deleted` those of records that a test deleted: `heard` has them, but whether they were read nobody knows.
+    `deleted` those of records that a test deleted: `heard` has them, but nobody knows whether they were read.
     """
 
     acknowledged: list[Heard]

@@ -1,4 +1,4 @@
-"""Facts (docs/contract.md section 3) taken in as simply as possible: what projects and profiles come to in the end."""
+"""Facts (docs/contract.md, section 3) applied as simply as possible: the final state of projects and profiles."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _PROFILE = ("kind", "state", "reference", "country", "expiresAt", "reason")
 
 @dataclass
 class Learned:
-    """What an organization's facts come to. `newly_active` are the ids of facts that make a new project Active."""
+    """The outcome of an organization's facts. `newly_active` are the ids of facts that make a new project Active."""
 
     known: dict[str, Json] = field(default_factory=dict)
     conflicts: list[Place] = field(default_factory=list)
@@ -21,7 +21,7 @@ class Learned:
 
 
 def projects(story: Story) -> Learned:
-    """Take in the facts about projects, in their order."""
+    """Apply the facts about projects, in order."""
     learned = Learned()
     retired: set[tuple[str, str]] = set()
     for fact in story.projects:
@@ -31,7 +31,7 @@ def projects(story: Story) -> Learned:
 
 
 def profiles(story: Story) -> Learned:
-    """Take in the facts about payment profiles, in their order."""
+    """Apply the facts about payment profiles, in order."""
     learned = Learned()
     for fact in story.profiles:
         known = learned.known.get(fact.name)
@@ -47,12 +47,12 @@ def profiles(story: Story) -> Learned:
 
 
 def conflicts(story: Story) -> list[Place]:
-    """Return the places of facts that report a version with other content than before."""
+    """Return the places of facts that report a known version with different content."""
     return [*projects(story).conflicts, *profiles(story).conflicts]
 
 
 def facts_are_known_as_reported(story: Story) -> Iterator[str]:
-    """The database knows of each project and profile what the highest version says."""
+    """The database has each project and profile as its highest version says."""
     if not _is_in_one_order(story):
         return
     due = {
@@ -67,7 +67,7 @@ def facts_are_known_as_reported(story: Story) -> Iterator[str]:
 
 
 def _is_in_one_order(story: Story) -> bool:
-    """Return whether all facts are certain and lie in one partition of their topic each."""
+    """Return whether all facts were certainly read and each topic's lie in one partition."""
     places = [fact.place for fact in (*story.projects, *story.profiles)]
     return not story.uncertain & set(places) and len({place[:2] for place in places}) <= 2
 

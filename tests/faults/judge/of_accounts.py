@@ -1,4 +1,4 @@
-"""Rules of accounts: phases touch, follow from what is known, and every bound project is notified of them."""
+"""Rules about accounts: phases touch, follow from what is known, and every bound project is notified."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator

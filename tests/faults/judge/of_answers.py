@@ -1,4 +1,4 @@
-"""Rules of answers: everything that was said is answered, once, and the answer says what was published."""
+"""Rules about answers: everything that was sent is answered once, and the answer says what was published."""
 
 import re
 from collections import Counter, defaultdict
@@ -15,7 +15,7 @@ _FINGERPRINT = re.compile("[0-9a-f]{16}")
 
 
 def commands_are_answered_once(story: Story) -> Iterator[str]:
-    """One final result for each id; none for repeats but those that ask again; one more for each that claims no id."""
+    """One final result per id; none for repetitions unless they ask again; one more for each that claims no id."""
     expected, doubtful = _expected(story)
     found: defaultdict[Identity, Counter[str]] = defaultdict(Counter)
     for result in story.results:
@@ -47,7 +47,7 @@ def interim_results_come_first_and_only_to_bindings(story: Story) -> Iterator[st
 
 
 def repeated_results_are_the_latest(story: Story) -> Iterator[str]:
-    """What is said once more is what was said last, and says so."""
+    """A repeated result equals the last one, and says that it is repeated."""
     latest: dict[Identity, Json] = {}
     for result in story.results:
         identity = (result.data["commandSource"], result.data["commandId"])
@@ -58,7 +58,7 @@ def repeated_results_are_the_latest(story: Story) -> Iterator[str]:
 
 
 def fingerprints_tell_meanings_apart(story: Story) -> Iterator[str]:
-    """Results of one meaning have one fingerprint, those of an id used again another; none where a card was sent."""
+    """Same meaning, same fingerprint; an id reused for another meaning has another; none if a card was sent."""
     claiming: dict[Identity, Asked] = {}
     for asked in story.asked:
         if asked.has_known_sender and not asked.is_dry:
@@ -79,7 +79,7 @@ def fingerprints_tell_meanings_apart(story: Story) -> Iterator[str]:
 
 
 def claimed_ids_are_the_answered_ones(story: Story) -> Iterator[str]:
-    """The inbox holds the ids that have a result, and where the last of it stands."""
+    """The inbox holds the ids that have a result, and the place of the latest."""
     last = {}
     for result in story.results:
         if kind_of(result) in ("final", "interim"):
@@ -110,7 +110,7 @@ def results_name_the_events_published(story: Story) -> Iterator[str]:
 
 
 def dead_letters_are_of_exactly_the_poison(evidence: Evidence, cut: Cut) -> Iterator[str]:
-    """One dead letter for each record that cannot be answered, with the right reason; the database keeps it, too."""
+    """One dead letter for each record that cannot be answered, with the right reason, also in the database."""
     expected = {one.place: one.reason for one in cut.poison}
     for story in cut.stories.values():
         expected |= dict.fromkeys(conflicts(story), "VersionConflict")
@@ -129,7 +129,7 @@ def dead_letters_are_of_exactly_the_poison(evidence: Evidence, cut: Cut) -> Iter
 
 
 def nothing_is_published_about_nobody(_: Evidence, cut: Cut) -> Iterator[str]:
-    """Every event has a key, and belongs to an organization of which something was said."""
+    """Every event has a key, and belongs to an organization about which something was sent."""
     yield from (f"{event_id} has no key" for event_id in cut.strays)
     for name, story in cut.stories.items():
         if not (story.asked or story.projects or story.profiles):

@@ -1,6 +1,6 @@
-"""The model: decisions replayed in the order in which they came back, and each outcome follows from what was known.
+"""The model: decisions are replayed in the order in which they came back; each outcome must follow from what was known.
 
-What nobody outside can know is the moment at which a fact was read, so project states are not judged here.
+Nobody outside can know when a fact was read, so project states are not judged here.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _EXPIRED = "PaymentProfileExpired"
 
 @dataclass
 class Known:
-    """What is known of an organization at some place of the log: accounts as they last said, and who pays."""
+    """What is known about an organization at a place in the log: accounts as last published, and who pays."""
 
     accounts: dict[str, Json] = field(default_factory=dict)
     payers: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Known:
         return {project for project, payer in self.payers.items() if payer == account}
 
     def broken_of_payer(self, name: str) -> set[str]:
-        """Return what keeps an account from new bindings."""
+        """Return what prevents an account from taking new bindings."""
         account = self.accounts.get(name)
         if account is None:
             return {"AccountNotFound"}
@@ -48,7 +48,7 @@ class Known:
 
 
 def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
-    """Each outcome and each broken rule is what the accounts and payers of that moment come to."""
+    """Each outcome and each broken rule follows from the accounts and payers of that moment."""
     asked: dict[tuple[str, str], Asked] = {}
     for said in story.asked:
         if not said.is_dry and said.has_known_sender:
@@ -60,7 +60,7 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
             own.append(event)
             continue
         command = asked.get((event.data["commandSource"], event.data["commandId"]))
-        # A command's own events come right before its result; what comes before them was known when it was judged.
+        # A command's own events come right before its result; what precedes them was known when it was decided.
         mine = [one for one in own if command is not None and one.cause == command.id]
         for one in own:
             if command is None or one.cause != command.id:
@@ -96,7 +96,7 @@ def _judged(asked: Asked, result: Json, known: Known, own: list[Event]) -> Itera
 
 
 def _has_run_out(account: str, known: Known, own: list[Event]) -> bool:
-    """Return whether a command's own events tell of a profile that had run out before anybody noticed."""
+    """Return whether a command's own events report a profile that had expired before anybody noticed."""
     before = known.accounts.get(account)
     return any(
         event.name == "AccountChanged"

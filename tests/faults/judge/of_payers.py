@@ -1,4 +1,4 @@
-"""Rules of payers: one at any instant, one after the other without a gap, and events and rows say the same."""
+"""Rules about payers: one at any instant, in sequence without a gap, and events and rows agree."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.faults.judge.evidence import Json
 from tests.faults.judge.stories import Event, Story, finals, kind_of, moment
 
 Interval = tuple[str, datetime, datetime | None]
-"""Account, from, until."""
+"""Account, start, end."""
 
 
 def binding_sequences_have_no_hole(story: Story) -> Iterator[str]:
@@ -39,7 +39,7 @@ def binding_instants_rise(story: Story) -> Iterator[str]:
 
 
 def payers_follow_each_other_without_gap(story: Story) -> Iterator[str]:
-    """What a change ends is what the one before it began, and it ends where the next one begins."""
+    """Each change ends what the one before it began, at the instant where the next begins."""
     for subject, changes in story.of("BindingChanged").items():
         ids: set[str] = set()
         payer: Json | None = None
@@ -140,7 +140,7 @@ def new_projects_get_a_payer_or_are_told(story: Story) -> Iterator[str]:
 
 
 def intervals(story: Story) -> dict[str, list[Interval]]:
-    """Add the changes up to who paid when, by project."""
+    """Return who paid when by project, from the changes."""
     found: dict[str, list[Interval]] = {}
     for subject, changes in story.of("BindingChanged").items():
         paid = found.setdefault(subject.partition("/")[2], [])

@@ -1,4 +1,4 @@
-"""Rules of transport: what was acknowledged is there, the log is whole, and the topics hold exactly the log, once."""
+"""Rules about transport: what was acknowledged is there, the log is whole, and the topics hold it exactly once."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from tests.faults.judge.evidence import Evidence, Row
 
 
 def acknowledged_records_are_in_their_topics(evidence: Evidence) -> Iterator[str]:
-    """What the broker acknowledged lies where it said, unless the test deleted it."""
+    """What the broker acknowledged is where it said, unless the test deleted it."""
     held = {one.place: one for one in evidence.heard}
     for one in evidence.acknowledged:
         if held.get(one.place) != one:
@@ -41,7 +41,7 @@ def hash_chain_holds(evidence: Evidence) -> Iterator[str]:
 
 
 def log_and_topics_are_the_same(evidence: Evidence) -> Iterator[str]:
-    """Each row was published, as it is, and nothing else was."""
+    """Each row was published unchanged, and nothing else was."""
     logged = {f"{row.shard}-{row.position}": (row.topic, row.key, row.value) for row in evidence.log}
     published = {one.id: (one.topic, one.key, one.value) for one in evidence.published}
     yield from (f"{event_id} was never published" for event_id in logged.keys() - published.keys())
@@ -83,12 +83,12 @@ def headers_name_the_event(evidence: Evidence) -> Iterator[str]:
 
 
 def nothing_is_left_unfinished(evidence: Evidence) -> Iterator[str]:
-    """What was to happen later has happened."""
+    """Everything that was to happen later has happened."""
     yield from evidence.unfinished
 
 
 def money_is_the_same_in_events_and_database(evidence: Evidence) -> Iterator[str]:
-    """Who pays for what at any instant: the sum of all events says what the database answers."""
+    """Who pays for what at any instant: all events together agree with the database's answers."""
     changes: defaultdict[tuple[str, str], list[tuple[str, str | None]]] = defaultdict(list)
     for one in evidence.published:
         if one.topic == "bindings":

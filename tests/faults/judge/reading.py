@@ -1,4 +1,4 @@
-"""The judge's own reading of what was sent (docs/contract.md sections 2, 3 and 6), as far as the load goes."""
+"""The judge's own reading of what was sent (docs/contract.md, sections 2, 3 and 6), as far as the load needs."""
 
 import json
 import re
@@ -23,7 +23,7 @@ ON_ACCOUNTS = frozenset(
         "WithdrawClosure",
     )
 )
-"""Commands to an account that there must be already."""
+"""Commands to an account that must exist already."""
 COMMANDS = ON_ACCOUNTS | {
     "CreateAccount",
     "BindProject",
@@ -40,11 +40,11 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LARGEST_BYTES = 256 * 1024
 _LONGEST_NAME = 256
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cn")
-"""Categories of characters that nobody sees, as far as the load sends any."""
+"""Categories of invisible characters, as far as the load sends any."""
 
 
 class Asked(NamedTuple):
-    """A command that must be answered. `kind` is its name, or its whole type where no command is called so."""
+    """A command that must be answered. `kind` is its name, or its whole type if no command has that name."""
 
     place: Place
     organization: str
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What names it within its organization."""
+        """What identifies it within its organization."""
         return (self.source, self.id)
 
     @property
@@ -68,18 +68,18 @@ class Asked(NamedTuple):
 
     @property
     def has_known_sender(self) -> bool:
-        """Whether somebody says who asks."""
+        """Whether it says who asks."""
         name = self.sender or ""
         is_seen = name == name.strip() and not any(unicodedata.category(one) in _UNSEEN for one in name)
         return 1 <= len(name) <= _LONGEST_NAME and is_seen and not person(name).startswith("system:")
 
     @property
     def holds_card_number(self) -> bool:
-        """Whether what looks like a card number was sent."""
+        """Whether something that looks like a card number was sent."""
         return _holds_card_number(self.data)
 
     def meaning(self) -> str:
-        """Return what it means, whatever the spelling, the order of members, the mode and the sender."""
+        """Return its meaning, regardless of spelling, order of members, mode and sender."""
         null_says_something = ("expectedAccount", "displayName", "contact", "account")
         said = {name: on for name, on in self.data.items() if on is not None or name in null_says_something}
         defaults = (("dryRun", False), ("waitSeconds", 0))
@@ -88,7 +88,7 @@ class Asked(NamedTuple):
 
 
 def person(name: str) -> str:
-    """Return what is the same for all spellings of one person's name."""
+    """Return the form that all spellings of one person's name share."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
@@ -104,14 +104,14 @@ class Reported(NamedTuple):
 
 
 class Poison(NamedTuple):
-    """What only a dead letter can answer."""
+    """A record that only a dead letter can answer."""
 
     place: Place
     reason: str
 
 
 def read(heard: Heard) -> Asked | Reported | Poison:
-    """Return what a record says."""
+    """Return what a record contains."""
     if heard.value is None:
         return Poison(heard.place, "Tombstone")
     if len(heard.value) > _LARGEST_BYTES:

@@ -1,4 +1,4 @@
-"""The evidence cut into organizations, since nothing reaches from one into another."""
+"""The evidence divided by organization, since nothing crosses from one to another."""
 
 import json
 from collections import defaultdict
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 @dataclass
 class Story:
-    """One organization: what was said, what came out in the order of decisions, and what is kept of it."""
+    """One organization: what was sent, what came out in the order of decisions, and what is stored."""
 
     organization: str
     asked: list[Asked] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Story:
 
     @cached_property
     def events(self) -> list[Event]:
-        """All that came out, in the order in which it was decided."""
+        """Everything that came out, in the order in which it was decided."""
         return sorted((_event(one) for one in self.published), key=lambda event: event.at)
 
     @property
@@ -79,7 +79,7 @@ class Story:
 
 
 class Letter(NamedTuple):
-    """A dead letter: of which record, and why."""
+    """A dead letter: for which record, and why."""
 
     place: Place
     reason: str
@@ -93,7 +93,7 @@ class Cut:
     poison: list[Poison]
     letters: list[Letter]
     strays: list[str]
-    """What was published about nobody."""
+    """What was published about no known organization."""
 
 
 def cut(evidence: Evidence) -> Cut:
@@ -141,14 +141,14 @@ def cut(evidence: Evidence) -> Cut:
 
 
 def finals(results: list[Event]) -> Iterator[Event]:
-    """Yield the results that claim an id and are no interim ones."""
+    """Yield the results that claim an id and are not interim."""
     for result in results:
         if kind_of(result) == "final":
             yield result
 
 
 def kind_of(result: Event) -> str:
-    """Tell what kind of result it is: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
+    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
     reasons = {violation["reason"] for violation in result.data["violations"]}
     if result.data["dryRun"]:
         return "dry"
@@ -162,7 +162,7 @@ def kind_of(result: Event) -> str:
 
 
 def moment(text: str) -> datetime:
-    """Read an instant."""
+    """Parse an instant."""
     return datetime.fromisoformat(text)
 
 

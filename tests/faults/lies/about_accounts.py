@@ -1,4 +1,4 @@
-"""Lies about accounts: their phases and states, and who is told of them."""
+"""Lies about accounts: their phases and states, and who is notified."""
 
 from tests.faults.lies.altering import (
     NOTICE,

@@ -18,7 +18,7 @@ def _of_nobody(evidence: Evidence) -> Published:
 
 
 def _again(evidence: Evidence) -> Heard:
-    """Have a command sent once more with another meaning, unanswered."""
+    """Send a command once more with another meaning, unanswered."""
     heard = next(
         one for one in evidence.heard if b"BindProject" in (one.value or b"") and b'"p1"' in (one.value or b"")
     )

@@ -18,7 +18,7 @@ def _row_of_nothing(evidence: Evidence) -> Row:
 
 
 def _swapped(evidence: Evidence) -> None:
-    """Let two events of one shard change places in their partition."""
+    """Swap two events of one shard in their partition."""
     last: dict[tuple[str, int, str], int] = {}
     for place, one in enumerate(evidence.published):
         where = (one.topic, one.partition, one.id.partition("-")[0])

@@ -1,4 +1,4 @@
-"""Which event a lie is about, and what the event is made to say."""
+"""Which event a lie is about, and what it is made to say."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ OTHER_ID = "1-999999"
 
 
 def says(member: str, value: str) -> Where:
-    """Choose events whose data have a member of this value."""
+    """Choose events whose data has a member with this value."""
     return lambda event: event["data"][member] == value
 
 
 def has(member: str) -> Where:
-    """Choose events whose data have a member that is neither null nor false."""
+    """Choose events whose data has a member that is neither null nor false."""
     return lambda event: event["data"][member]
 
 
@@ -42,7 +42,7 @@ def caused_by(kind: str) -> Where:
 
 
 def set_to(path: str, value: Any) -> Callable[[Json], None]:
-    """Return what sets a member of an event: `a/b/c`; a function is given the value that was."""
+    """Return a function that sets a member of an event: `a/b/c`; a callable value is called with the old one."""
 
     def change(event: Json) -> None:
         *outer, last = path.split("/")
@@ -54,7 +54,7 @@ def set_to(path: str, value: Any) -> Callable[[Json], None]:
 
 
 def earlier(text: str) -> str:
-    """Return an instant an hour before."""
+    """Return the instant an hour earlier."""
     return (datetime.fromisoformat(text) - timedelta(hours=1)).isoformat()
 
 
@@ -64,7 +64,7 @@ def later_in_sequence(text: str) -> str:
 
 
 def refused(*reasons: str) -> Callable[[Json], None]:
-    """Return what makes a result a refusal for these reasons."""
+    """Return a function that turns a result into a refusal for these reasons."""
     violations = [{"reason": reason, "message": "a lie", "retryable": False} for reason in reasons]
     return lambda event: event["data"].update(outcome="Rejected", violations=violations, events=[], eventCount=0)
 

@@ -1,1 +1,1 @@
-"""Scenes that the load is made of: a few records each, in order, as one organization and its upstreams say them."""
+"""Scenes that make up the load: a few records each, in order, as one organization and its upstreams send them."""

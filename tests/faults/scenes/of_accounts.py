@@ -9,7 +9,7 @@ _ONE_PERSON = ("alice", "ALICE", "\uff21lice")
 
 
 def suspended(organization: Organization, chance: Chance) -> list[Said]:
-    """An account is suspended twice for one reason, and reactivated by two people, mostly."""
+    """An account is suspended twice for one reason, and usually reactivated by two people."""
     name, reason = chance.one(ACCOUNTS), chance.one(HOLDS)
     told = [organization.command("SuspendAccount", account=name, reason=reason) for _ in range(2)]
     if chance.occurs(30):
@@ -36,7 +36,7 @@ def updated(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def closed(organization: Organization, chance: Chance) -> list[Said]:
-    """An account of its own from its beginning to its end, with a project that is in the way for a while."""
+    """A separate account from beginning to end, with a project that blocks its closing for a while."""
     name, late = chance.new_id("brief"), chance.new_id("brief-project")
     told = [
         organization.create(name),
@@ -62,7 +62,7 @@ def closed(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def attached(organization: Organization, chance: Chance) -> list[Said]:
-    """The profile is taken away, or another is tried in its place; then it is attached again."""
+    """The profile is removed, or another is tried in its place; then it is attached again."""
     name = chance.one(ACCOUNTS)
     lost = chance.one(("DetachPaymentProfile", "AttachPaymentProfile"))
     other = {"paymentProfile": "unknown"} if lost == "AttachPaymentProfile" else {}

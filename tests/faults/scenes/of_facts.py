@@ -38,7 +38,7 @@ def stale(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def profile_reported(organization: Organization, chance: Chance) -> list[Said]:
-    """Mostly a loss that is made good at once, so that accounts are Ready most of the time."""
+    """Usually a loss that is made good at once, so that accounts are Ready most of the time."""
     if chance.occurs(25):
         valid = organization.report_profile("card", "Valid", expiresAt=soon(chance.one((1, 2))))
         return [valid, organization.report_profile("card", "Valid")] if chance.occurs(50) else [valid]

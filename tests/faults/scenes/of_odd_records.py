@@ -1,4 +1,4 @@
-"""Scenes of odd records: said again, under an id in use, for trial, too late, without their key, or not to be done."""
+"""Scenes of odd records: repeated, under an id in use, dry runs, expired, without a key, or refused."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ def reused_id(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def dry_run(organization: Organization, chance: Chance) -> list[Said]:
-    """A command that is tried, and not done."""
+    """A dry run."""
     tried = chance.one(
         (
             {"name": "BindProject", "project": chance.one(PROJECTS), "account": chance.one(ACCOUNTS)},
@@ -39,13 +39,13 @@ def dry_run(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def expiring(organization: Organization, chance: Chance) -> list[Said]:
-    """A binding that has run out, or will long after it is read."""
+    """A binding that has expired, or will long after it is read."""
     name, payer = chance.one(PROJECTS), chance.one(ACCOUNTS)
     return [organization.bind(name, payer, ce_expirytime=soon(chance.one((-60, 600))))]
 
 
 def refused(organization: Organization, chance: Chance) -> list[Said]:
-    """A command that is mostly refused."""
+    """A command that is usually refused."""
     members = {"project": chance.one(PROJECTS), "account": chance.one(ACCOUNTS)}
     name, said = chance.one(refusals(members))
     return [organization.command(name, **said)]
@@ -57,7 +57,7 @@ def poison(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def keyless(organization: Organization, chance: Chance) -> list[Said]:
-    """Correctness never rests on the key, only the order of what is said."""
+    """Only the order of messages depends on the key, never correctness."""
     asked = bind(organization.name, chance.one(PROJECTS), chance.one(ACCOUNTS), chance.new_id("keyless"))
     return [replace(asked, key=chance.one((None, b"another")))]
 

@@ -1,4 +1,4 @@
-"""Scenes of payers: bindings at once, later, or as soon as they can be, and transfers."""
+"""Scenes of payers: bindings at once, later, or as soon as possible, and transfers."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _FAR_SECONDS = 60
 
 
 def binding(organization: Organization, chance: Chance) -> list[Said]:
-    """A project is to be paid for by any account, now and then only if another paid before."""
+    """A project is bound to any account, now and then only if another paid before."""
     members: dict[str, Any] = {}
     if chance.occurs(15):
         members["expectedAccount"] = chance.one((None, *ACCOUNTS))
@@ -19,13 +19,13 @@ def binding(organization: Organization, chance: Chance) -> list[Said]:
 
 
 def unchanged(organization: Organization, chance: Chance) -> list[Said]:
-    """The same is said twice, by two commands."""
+    """Two commands say the same."""
     name, payer = chance.one(PROJECTS), chance.one(ACCOUNTS)
     return [organization.bind(name, payer), organization.bind(name, payer)]
 
 
 def waiting(organization: Organization, chance: Chance) -> list[Said]:
-    """A binding that waits for a project, for which others queue; mostly it is reported, else patience ends."""
+    """A binding that waits for a project, with others behind it; usually the project is reported, else it times out."""
     name = chance.new_id("late")
     waits = [organization.bind(name, chance.one(ACCOUNTS), waitSeconds=chance.number(1, 4))]
     if chance.occurs(40):
@@ -43,7 +43,7 @@ def scheduled(organization: Organization, chance: Chance) -> list[Said]:
         return organization.bind(name, chance.one(ACCOUNTS), effectiveAt=soon(seconds))
 
     if chance.occurs(30):
-        # Far enough to be scheduled however late it is read, and cancelled so that nobody waits for it.
+        # Far enough ahead to be scheduled however late it is read, and cancelled so that nobody waits for it.
         cancelled = organization.command("CancelScheduledBinding", project=name)
         return [appointment(_FAR_SECONDS), cancelled]
     told = [appointment(seconds) for seconds in chance.one(((1,), (2,), (3, 2), (-1,)))]

@@ -32,7 +32,7 @@ _READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=Operator
 
 @pytest.fixture(autouse=True)
 def lines() -> Iterator[list[Any]]:
-    """What is logged; told to nobody."""
+    """What is logged, captured."""
     with capture_logs() as found:
         yield found
 
@@ -107,7 +107,7 @@ async def test_a_stopping_worker_gives_its_batch_up(engine: AsyncEngine) -> None
 
 
 async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine, lines: list[Any]) -> None:
-    """As two members of a group do after a rebalance: the database must not care."""
+    """As two members of a group may after a rebalance: the database must not care."""
     said = records(*(project("acme", f"p{number}") for number in range(30)))
     refused = records(*(bind("acme", "nowhere", "main", f"c{number}", dryRun=number % 2 == 0) for number in range(30)))
     await asyncio.gather(*(batches(engine).process(Role.PROJECTS, said, _READ_PROJECT) for _ in range(3)))

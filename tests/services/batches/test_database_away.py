@@ -1,4 +1,4 @@
-"""The database goes away and comes back: the records wait, none is lost, none becomes a dead letter."""
+"""The database goes down and comes back: records wait, none is lost, none becomes a dead letter."""
 
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, dead_letters, exactly_published, results, send, told_unpaid

@@ -1,4 +1,4 @@
-"""Records without an answer: each ends as one dead letter of its reason, and the records around it go on."""
+"""Unanswerable records: each becomes one dead letter with its reason, and the records around it are processed."""
 
 from base64 import b64decode
 from collections import Counter
@@ -30,7 +30,7 @@ _BAD = {
 
 
 async def _refuse_poison(installation: Installation) -> None:
-    """Have the database refuse one project, as it would refuse what the code should not have let through."""
+    """Make the database refuse one project, as it would refuse what the code should not have let through."""
     async with installation.engine.begin() as connection:
         await connection.execute(text(f"ALTER TABLE projects ADD CONSTRAINT no_poison CHECK (project <> '{_POISON}')"))
 

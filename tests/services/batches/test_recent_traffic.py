@@ -1,7 +1,7 @@
-"""What is answered does not depend on what came shortly before: no shortcut of a worker shows (docs/contract.md, 6).
+"""Answers do not depend on recent traffic: no shortcut of a worker shows (docs/contract.md, section 6).
 
-A worker leaves look-ups out: it remembers what it wrote, and takes ids for new until one was not. One that has just
-started does neither.
+A worker skips lookups: it remembers what it wrote, and assumes that ids are new until one was not. A worker that has
+just started does neither.
 """
 
 import json
@@ -39,7 +39,7 @@ def of(said: Said, organization: str = "acme") -> Said:
 
 
 async def begun(engine: AsyncEngine) -> Batches:
-    """Return a worker that has told the beginning, and had no repetition for a long time."""
+    """Return a worker that has processed the beginning, and has seen no repetition for a long time."""
     worker = batches(engine)
     for one in _BEGINNING:
         await tell(worker, [of(one)])
@@ -87,7 +87,7 @@ async def test_whoever_is_not_let_in_is_told_so_always(engine: AsyncEngine, auth
 @pytest.mark.parametrize("is_restarted", (False, True))
 @pytest.mark.parametrize("is_new", (False, True))
 async def test_an_answer_is_given_once_for_a_record(engine: AsyncEngine, *, is_new: bool, is_restarted: bool) -> None:
-    """Delivered again, the record that asked is told by its place, be it the one that claimed the id."""
+    """A redelivered record that asked is recognized by its place, even if it is the one that claimed the id."""
     worker = await begun(engine)
     if not is_new:
         await tell(worker, [of(_BIND)])
@@ -109,7 +109,7 @@ async def test_a_repetition_that_would_fail_as_new_is_a_repetition(
     await tell(worker, [of(replace(_OTHER, id="y"))])
     await be_quiet(worker)
     before = await told(engine, "acme")
-    # Judged as new it would bind the project again, and have more to tell of it than fits.
+    # Judged as new, it would bind the project again, and its event would be too large.
     monkeypatch.setitem(log._LARGEST_BYTES, "bindings", 10)
     await tell(worker, [of(_BIND)])
     assert await told(engine, "acme") == before
@@ -144,7 +144,7 @@ async def test_a_result_whose_row_is_archived_cannot_be_repeated(engine: AsyncEn
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_stories_with_echoes(engine: AsyncEngine, seed: int) -> None:
-    """A worker that was quiet or was not, a new one for each record, and large batches answer alike."""
+    """An idle worker, a busy one, a new one for each record, and large batches all give the same answers."""
     now, chance = datetime.now(UTC) + timedelta(seconds=1), Random(seed)
     names = ("acme", "globex", "hooli", "initech")
     warm, large, small = batches(engine), batches(engine), batches(engine, remembered_records=2)
@@ -176,7 +176,7 @@ def _story(organization: str, seed: int, now: datetime) -> Sequence[Said]:
 
 
 def _echo(chance: Random, commands: Sequence[Said], now: datetime) -> Said:
-    """Return an earlier command's id again: with the same meaning or not, by somebody or nobody, dry, too late."""
+    """Return a command that reuses an id: with the same meaning or not, by somebody or nobody, dry run or expired."""
     one, other = chance.choice(commands), chance.choice(commands)
     changes: tuple[dict[str, Any], ...] = (
         {},
@@ -196,7 +196,7 @@ def _echo(chance: Random, commands: Sequence[Said], now: datetime) -> Said:
 
 
 def _in_parts(said: Sequence[Said], chance: Random) -> list[list[Said]]:
-    """Cut what is said where the topic changes, as batches are of one topic, and elsewhere by chance."""
+    """Split messages where the topic changes, since a batch has one topic, and at random elsewhere."""
     parts: list[list[Said]] = []
     for one in said:
         if parts and parts[-1][-1].topic == one.topic and chance.random() < 0.95:

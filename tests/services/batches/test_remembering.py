@@ -1,4 +1,4 @@
-"""Workers that remember decide as those that load everything each time, also when several write in turn."""
+"""Workers that remember decide like those that load everything each time, also when several write in turn."""
 
 import json
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def _of(how: tuple[Role, Any], *said: Any, offset: int = 0) -> tuple[Role, list[
 
 
 async def test_another_writer_is_noticed_though_it_said_nothing(engine: AsyncEngine) -> None:
-    """A newer version of a fact that changes nothing is no event, and yet an older one is stale from then on."""
+    """A newer version of a fact that changes nothing causes no event, yet older ones are stale from then on."""
     here, elsewhere = batches(engine), batches(engine)
     for number, (settling, version) in enumerate(((here, 1), (elsewhere, 5), (here, 3))):
         said = project("acme", "web", version, displayName=f"in {version}")
@@ -94,7 +94,7 @@ async def test_ids_that_were_claimed_are_found_out_by_who_does_not_ask(engine: A
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_stories_told_to_writers_in_turn(engine: AsyncEngine, seed: int) -> None:
-    """Three that remember, and one that remembers next to nothing, decide as one that loads everything each time."""
+    """Three that remember, and one that remembers next to nothing, decide like one that loads everything each time."""
     in_turn = [*(batches(engine) for _ in range(3)), batches(engine, remembered_records=2)]
     alone = batches(engine, remembered_records=0)
     turns, now = Random(seed), datetime.now(UTC) + timedelta(seconds=1)

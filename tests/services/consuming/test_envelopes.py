@@ -1,4 +1,4 @@
-"""What producers put around their messages, on real servers: it costs nothing, is passed on, and gives nothing away."""
+"""Envelopes as producers write them, on real servers: they are accepted, passed on, and leak nothing."""
 
 import asyncio
 from base64 import b64decode
@@ -85,7 +85,7 @@ async def test_a_dead_letter_passes_on_what_may_be_and_keeps_no_token(quiet_inst
         assert [name for name in row.header_names if b"authorization" in name.lower()] == []
         assert SECRET not in row.header_values
     assert not any("eyJ" in line for line in worker.lines)
-    # What is redriven has no token either, and is a dead letter again.
+    # The redriven record has no token either, and becomes a dead letter again.
     (await whopays_of(installation)("dead-letters", "redrive", "--reason", "Undecodable")).expect(0)
     again = dead_letters(await exactly_published(installation))
     assert len(again) == 6

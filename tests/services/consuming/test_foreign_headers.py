@@ -1,4 +1,4 @@
-"""Names of headers that are not UTF-8: the record is answered all the same, and so is what lies around it."""
+"""Header names that are not UTF-8: the record is answered all the same, and so are the records around it."""
 
 from base64 import b64encode
 from typing import Any
@@ -20,7 +20,7 @@ _FOREIGN = b"ce_odd\xff\xfe"
 
 
 class _Foreign(str):
-    """A name that aiokafka writes as other bytes than its own."""
+    """A name that aiokafka writes as bytes that are not its UTF-8."""
 
     __slots__ = ()
 
@@ -35,7 +35,7 @@ def _with_foreign_header(said: Said) -> Said:
 async def _send_in_one_batch(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, said: list[Said], compression: str | None
 ) -> None:
-    """Send records as one batch: those before and after a foreign header lie in the same one."""
+    """Send records as one batch, so that those before and after a foreign header share it."""
     monkeypatch.setattr(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers, compression_type=compression, enable_idempotence=True

@@ -1,4 +1,4 @@
-"""Whether a consumer is told to be alive: by its own progress, whatever the broker answers."""
+"""Whether a consumer counts as alive: by its own progress, whatever the broker answers."""
 
 from contextlib import nullcontext
 from itertools import pairwise
@@ -42,7 +42,7 @@ async def test_waiting_for_batches_in_work_is_getting_on() -> None:
 
 
 async def test_going_round_in_errors_is_not() -> None:
-    """Other partitions may go on while one hangs."""
+    """Other partitions may make progress while one hangs."""
     liveness = Liveness(pytest.fail)  # type: ignore[arg-type]
     _fetch(liveness)
     _fetch(liveness, CorruptRecordException())
@@ -81,7 +81,7 @@ async def test_all_roles_of_a_process_show_life_again_and_again(quiet_installati
 
     async def renewed() -> bool:
         ages.append((await whopays("health", "--json", **port)).document["secondsSinceLastSignOfLife"])
-        # A role that shows life again has a younger sign than it had the time before.
+        # A role that shows life again has a more recent sign than before.
         again = {role for before, later in pairwise(ages) for role in later if later[role] < before.get(role, 0)}
         return again >= set(map(str, ALL_ROLES))
 

@@ -1,4 +1,4 @@
-"""A producer leaves a transaction open on an input topic: the worker that waits says so, and goes on when it ends."""
+"""A producer leaves a transaction open on an input topic: the waiting worker says so, and continues when it ends."""
 
 from aiokafka import AIOKafkaProducer
 

@@ -1,4 +1,4 @@
-"""Many organizations at once through real services, topics in and topics out: each sees what its model sees."""
+"""Many organizations at once through real services, from topics to topics: each sees what its model sees."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ from tests.support.model.stories import Story
 ORGANIZATIONS = 60
 ROUNDS = 7
 SOON_SECONDS = 4
-"""Long enough for a round to be decided before; what falls due in it is done `LATE_SECONDS` later."""
+"""Long enough for a round to be decided before anything falls due; what does is done within `LATE_SECONDS`."""
 LATE_SECONDS = 1.5
 NEVER_SECONDS = 1800
 PATIENCE_SECONDS = 60.0
@@ -55,7 +55,7 @@ async def test_the_services_agree_with_the_model(installation: Installation) -> 
 
 @dataclass
 class Teller:
-    """One organization: its story, its model, and what should be seen of what was told."""
+    """One organization: its story, its model, and the events that should follow."""
 
     organization: str
     random: Random
@@ -66,7 +66,7 @@ class Teller:
 
     @classmethod
     def of(cls, seed: int) -> "Teller":
-        """Make the teller of a seed."""
+        """Return the teller for a seed."""
         random, name = Random(seed), f"organization-{seed}"
         story = Story(random, name, seconds_ahead=(NEVER_SECONDS,), settled_ahead=240.5)
         return cls(name, random, story, Model(name))
@@ -107,11 +107,11 @@ class Listener:
         self.heard[organization].append(seen(envelope))
 
     def has(self, teller: Teller) -> bool:
-        """Return whether as much came out as should."""
+        """Return whether as many events came out as expected."""
         return len(self.heard[teller.organization]) >= len(teller.expected)
 
     async def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until it is so, and tell whether it came to be."""
+        """Wait for them, and return whether they came."""
         try:
             async with asyncio.timeout(seconds), self.changed:
                 await self.changed.wait_for(condition)
@@ -122,7 +122,7 @@ class Listener:
 
 @dataclass
 class Theatre:
-    """Sends what all organizations say at once, to one topic at a time, and waits until all of it is decided."""
+    """Sends the messages of all organizations at once, one topic at a time, and waits until all are decided."""
 
     prefix: str
     producer: AIOKafkaProducer
@@ -131,7 +131,7 @@ class Theatre:
     acts: int = 0
 
     async def act(self, topic: str, said: list[list[Said]]) -> None:
-        """Send to one topic, and wait until a marker behind it has come out for each organization."""
+        """Send to one topic, and wait until a marker sent last has come out for each organization."""
         self.acts += 1
         now = datetime.now(UTC)
         sent = []

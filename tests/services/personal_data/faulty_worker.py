@@ -1,4 +1,4 @@
-"""`whopays run`, but it errs at the commands of two organizations, with errors that quote all that was sent."""
+"""`whopays run`, but it fails on the commands of two organizations, with errors that quote everything that was sent."""
 
 from collections.abc import Iterable
 
@@ -26,7 +26,7 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
 
 
 async def store_contacts(connection: AsyncConnection, kept: Iterable[AccountContact], keys: KeyEncryption) -> None:
-    """Keep contacts, or have the database refuse a statement that has one among its parameters."""
+    """Store contacts, or make the database refuse a statement that has one among its parameters."""
     for contact in kept:
         if contact.organization == FAULTY_TO_KEEP and contact.contact is not None:
             said = contact.contact.model_dump_json()

@@ -1,4 +1,4 @@
-"""Personal data and card numbers to plant, in every place where a producer may put them, rightly or wrongly."""
+"""Personal data and card numbers to plant wherever a producer may put them, rightly or wrongly."""
 
 import hashlib
 from base64 import b64encode
@@ -29,13 +29,13 @@ WORDS = (
     "Quillfeather", "xanthippe", "zebrafinch", "grüße", "1445559173", "Grottenolmweg", "Wespennest", "ZQ-98231",
     "Obernarrenbach", "Größenwahn", "balthazar", "zuckerkandl",
 )  # fmt: skip
-"""What must be found nowhere: distinctive parts of the contact, and of what the malformed ones say instead."""
+"""What must be found nowhere: distinctive parts of the contact, and of the malformed ones."""
 
 CARDS = ("4111111111111111", "5555 5555 5555 4444", "3782-822463-10005")
 CARD_NUMBERS = (*CARDS, "5555555555554444", "378282246310005")
 
 FAULTY_TO_READ, FAULTY_TO_KEEP = "faulty-to-read", "faulty-to-keep"
-"""Organizations whose commands are a fault of the service, see faulty_worker.py."""
+"""Organizations whose commands make the service fail, see faulty_worker.py."""
 
 
 def contacts_that_are_kept() -> list[Said]:
@@ -50,7 +50,7 @@ def contacts_that_are_kept() -> list[Said]:
 
 
 TOKEN_HEADERS = ("authorization", "Authorization", "ce_authorization", "CE_AUTHORIZATION")
-"""Headers of which nothing is kept or told, whatever they hold."""
+"""Headers whose values are never kept or shown."""
 
 
 def refused_commands() -> list[Said]:

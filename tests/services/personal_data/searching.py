@@ -1,4 +1,4 @@
-"""Searching all that an installation says and keeps for words that must not be there, however they are spelt."""
+"""Searching everything an installation says and stores for words that must not be there, in any encoding."""
 
 import asyncio
 from base64 import b64encode
@@ -16,7 +16,7 @@ from tests.support.kafka import published
 
 
 class Needles:
-    """Words in all their spellings; `hidden_in` names what is found."""
+    """Words in all their encodings; `hidden_in` names what is found."""
 
     def __init__(self, words: Iterable[str], raw: Iterable[bytes] = ()) -> None:
         self._spellings = {
@@ -27,7 +27,7 @@ class Needles:
         }
 
     def hidden_in(self, places: Iterable[tuple[str, bytes]]) -> list[str]:
-        """Return what is found, and in which of the places."""
+        """Return the words that were found, and where."""
         return sorted(
             {
                 f"{word!r} in {place}"
@@ -39,7 +39,7 @@ class Needles:
 
 
 async def everything(installation: Installation, metrics_port: int | None = None) -> list[tuple[str, bytes]]:
-    """Return all that is published, logged, measured and kept, piece by piece, each with a name."""
+    """Return everything published, logged, measured and stored, piece by piece, each with a name."""
     places: list[tuple[str, bytes]] = []
     for record in await published(installation):
         places.append((f"the value of a record of {record.topic}", record.value))
@@ -102,7 +102,7 @@ def _spellings(utf8: bytes, word: str) -> Iterator[bytes]:
 
 
 def _as_text(raw: bytes) -> Iterator[bytes]:
-    """Spell bytes in hexadecimal digits and in base64, wherever they begin within a group of three bytes."""
+    """Return bytes in hexadecimal and in base64, at each offset within a group of three bytes."""
     yield raw.hex().encode()
     yield raw.hex().upper().encode()
     for before, unsure in ((0, 0), (1, 2), (2, 3)):

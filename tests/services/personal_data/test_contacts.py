@@ -1,4 +1,4 @@
-"""Contacts and sealed dead letters in a real database: kept, replaced, cleared, erased, and wrapped again."""
+"""Contacts and sealed dead letters in a real database: stored, replaced, cleared, erased, and rewrapped."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Personal data and card numbers are found nowhere: not in what is published, logged, measured or kept."""
+"""Personal data and card numbers are found nowhere: not in what is published, logged, measured or stored."""
 
 from base64 import b64decode, b64encode
 
@@ -41,7 +41,7 @@ async def test_what_was_planted_is_found_nowhere(quiet_installation: Installatio
     await send(installation, [*refused, *unanswerable, *cards])
     found = await exactly_published(installation)
 
-    # It was all read, and ended as it should: nothing is found because it is hidden, not because it never came.
+    # Everything was read and ended as it should: nothing is found because it is protected, not because it never came.
     outcomes = {identity: result["outcome"] for identity, result in results(found).items()}
     assert [outcomes[name] for name in ("create-a", "update-b", "rehearsed", "rehearsed-2")] == [
         "Applied", "Rejected", "Applied", "Applied",
@@ -78,7 +78,7 @@ async def _nothing_can_be_opened_once_erased(installation: Installation) -> None
         assert await load_contact(connection, "acme", "b", installation.keys) == _contact()
         assert await rewrap(connection, LocalKeys({"new": bytes(32)} | _keys(installation), "new"), 1000) > 0
         assert await load_contact(connection, "acme", "a", installation.keys) is None
-    # Whatever is kept, tried as a wrapped key for the contact that was erased: none opens it.
+    # Every stored value, tried as a wrapped key for the erased contact: none opens it.
     dump = await database_dump(installation.engine)
     sealed = [content for place, content in dump if place == "the column sealed of account_contacts"]
     keys = LocalKeys({"new": bytes(32)} | _keys(installation), "new")

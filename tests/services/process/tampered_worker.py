@@ -1,4 +1,4 @@
-"""`whopays run`, but it hangs, or errs, at one point that TAMPERED_AT names; SIGUSR1 lets it go on."""
+"""`whopays run`, but it hangs or fails at the point that TAMPERED_AT names; SIGUSR1 lets it continue."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ async def _stand_still() -> None:
 
 
 class TamperedBatches(Batches):
-    """Stands still between the commit to the database and the acknowledgement to Kafka."""
+    """Hangs between the commit to the database and the acknowledgement to Kafka."""
 
     async def process(
         self,
@@ -50,12 +50,12 @@ class TamperedBatches(Batches):
 
 
 class TamperedProducer(TransactionalProducer):
-    """Stands still before a transaction is committed, or does not learn that its first one is."""
+    """Hangs before a transaction is committed, or loses the answer to its first commit."""
 
     is_doubtful = _POINT == AFTER_COMMIT
 
     async def commit_transaction(self) -> Any:
-        """Commit, but not as it should be."""
+        """Commit, but with the fault."""
         if _POINT == BEFORE_COMMIT:
             await _stand_still()
         await super().commit_transaction()

@@ -1,4 +1,4 @@
-"""Workers and relays that are killed, or doubt, at the worst moment: one effect, one result, each event once."""
+"""Workers and relays, killed or left in doubt at the worst moment: one effect, one result, each event once."""
 
 import signal
 from collections.abc import Sequence

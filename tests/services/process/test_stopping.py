@@ -1,4 +1,4 @@
-"""SIGTERM: the process ends by itself within 10 seconds, with status 0, whatever is away, and nothing is lost."""
+"""SIGTERM: the process ends by itself within 10 seconds, with status 0, whichever server is down; nothing is lost."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from workers.runtime.settings import Settings
 
 _PROMISED_SECONDS = 10
 _SECONDS = 60
-"""Far more than is promised: on a busy machine a process that is told to end may not even run for a while."""
+"""Far more than is promised: on a busy machine a process may not even be scheduled for a while."""
 
 
 def test_its_limits_are_below_what_is_promised() -> None:
@@ -20,7 +20,7 @@ def test_its_limits_are_below_what_is_promised() -> None:
 
 
 async def _stops_in_time(worker: Worker) -> None:
-    """It ends by itself; of how long it takes it is its limits that decide, whatever the machine does beside."""
+    """Assert that it ends by itself; its own limits decide how long it takes, not the machine's load."""
     status = await asyncio.wait_for(worker.stop(), _SECONDS)
     assert status == 0, "\n".join(worker.lines[-20:])
 
@@ -51,7 +51,7 @@ async def test_under_load(quiet_installation: Installation) -> None:
 async def test_while_the_database_is_away(quiet_installation: Installation, ways: Ways) -> None:
     installation = quiet_installation
     worker = await installation.start(**ways.environment)
-    # It reads by now: without the database it would not even begin to.
+    # It is reading by now: without the database it would not even start to.
     await send(installation, [project("acme", "api")])
     await all_consumed(installation)
     await ways.database.cut()

@@ -1,4 +1,4 @@
-"""A story across the three input topics, in both CloudEvents modes, as a reader of committed records sees it."""
+"""A story across the three input topics, in both CloudEvents modes, as readers of committed records see it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the proxy does to any connection, shown on a server that says everything back."""
+"""What the proxy does to any connection, shown with an echo server."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ import pytest_asyncio
 from tests.support.proxies.network import Proxy, Towards
 
 _MOMENTS = 12
-"""Between asking for a connection and being through to the server behind."""
+"""Between opening a connection and reaching the server behind it."""
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest_asyncio.fixture
 async def proxy() -> AsyncIterator[Proxy]:
-    """A proxy in front of an echo, which says goodbye when nothing more comes."""
+    """A proxy in front of an echo server, which says goodbye at the end of its input."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -85,7 +85,7 @@ async def test_cut_while_clients_connect_leaves_nothing_open(proxy: Proxy) -> No
             _, writer = await connecting
             writer.close()
         assert not proxy.links
-    # A socket that nobody closed complains when it is collected, and that is an error.
+    # An unclosed socket warns when it is collected, and warnings are errors.
     gc.collect()
 
 
@@ -111,7 +111,7 @@ async def test_half_closed_towards_the_client(proxy: Proxy) -> None:
     reader, writer = await _connected(proxy)
     assert proxy.half_close(Towards.CLIENT) == 1
     assert await reader.read() == b""
-    # The other half is as good as ever: the server hears, and what it answers is lost.
+    # The other half still works: the server receives, and its answer is lost.
     writer.write(b"anyone?")
     await writer.drain()
     assert len(proxy.links) == 1

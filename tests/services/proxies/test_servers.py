@@ -1,4 +1,4 @@
-"""The proxies of the real servers: what they hold back arrives late, what they swallow was done."""
+"""Proxies in front of the real servers: what they hold back arrives late, what they swallow was carried out."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -74,10 +74,10 @@ async def test_a_request_is_delivered_after_its_client_has_gone(quiet_installati
         committing = asyncio.create_task(producer.commit_transaction())
         await held.caught.wait()
         held.give_up()
-        # aiokafka asks again by itself.
+        # aiokafka retries by itself.
         await committing
     async with _producer(quiet_installation, ways):
-        # A successor has begun: what is delivered now is its predecessor's.
+        # A successor has started: what is delivered now is from its predecessor.
         assert await held.deliver() == {_INVALID_PRODUCER_EPOCH}
     await _has_one(quiet_installation)
 

@@ -1,4 +1,4 @@
-"""Positions on Kafka that were lost, or a database that was restored: nothing is published again, and why is said."""
+"""Positions on Kafka were lost, or the database was restored: nothing is published twice, and the reason is given."""
 
 import asyncio
 import subprocess
@@ -74,7 +74,7 @@ async def _without_records(installation: Installation) -> None:
             try:
                 await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=-1)})
             except KafkaError:
-                return False  # the broker has not taken note of the policy yet
+                return False  # the broker has not applied the policy yet
             return True
 
         await until(deleted, "the deletion of the records")
@@ -131,7 +131,7 @@ async def test_positions_that_are_gone(quiet_installation: Installation, lose: L
 
 
 async def test_what_only_the_topics_know(quiet_installation: Installation) -> None:
-    """Killed before it noted anything, the relay has published more than the bound says."""
+    """Killed before it raised the bound, the relay has published more than that says."""
     installation = quiet_installation
     worker = await installation.start()
     await _tell(installation)

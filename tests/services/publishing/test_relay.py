@@ -80,7 +80,7 @@ async def test_one_that_waits_tells_what_the_other_leaves_unpublished(quiet_inst
     async with installation.engine.connect() as connection:
         logged = (await connection.execute(text("SELECT count(*) FROM log"))).scalar_one()
     port = free_port()
-    # A lease that lies further ahead than ten of its own would count as one of a clock that went back.
+    # A lease more than ten periods ahead would be taken for one from before the clock went back.
     await installation.start(Role.RELAY, WHOPAYS_METRICS_PORT=str(port), WHOPAYS_RELAY_LEASE_SECONDS="600")
 
     async def told() -> bool:

@@ -1,1 +1,1 @@
-"""What happens at an instant, and what projects are told page by page: order, once each, whatever is late or killed."""
+"""What falls due at an instant, and notices sent page by page: in order, once each, whatever is late or killed."""

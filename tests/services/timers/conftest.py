@@ -1,4 +1,4 @@
-"""A database of the test's own, and what takes records in."""
+"""A whopays without a broker, on a database of the test's own."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +12,12 @@ from tests.services.timers.keeping import Keeper
 
 @pytest.fixture
 def keeper(engine: AsyncEngine) -> Keeper:
-    """Takes records in as the consumers do."""
+    """Takes in records as the consumers do."""
     return Keeper(engine)
 
 
 @pytest.fixture(autouse=True)
 def lines() -> Iterator[list[Any]]:
-    """What is logged; told to nobody."""
+    """What is logged, captured."""
     with capture_logs() as found:
         yield found

@@ -1,4 +1,4 @@
-"""A whopays on a real database without a broker: one batch follows the other, and timers run in the test's loop."""
+"""A whopays on a real database without a broker: batches run one after another, and timers run in the test's loop."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ Event = dict[str, Any]
 
 
 class Keeper:
-    """Takes records in as the consumers do, and shows what the log says of an organization."""
+    """Takes in records as the consumers do, and shows what the log says about an organization."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
@@ -56,7 +56,7 @@ class Keeper:
 
     @asynccontextmanager
     async def timers(self, number: int = 1) -> AsyncIterator[None]:
-        """Run timer workers meanwhile."""
+        """Run timer workers for the length of a block."""
         stopping = asyncio.Event()
         batches = self._batches(stopping)
         running = [
@@ -75,7 +75,7 @@ class Keeper:
         return [event for event in map(orjson.loads, values) if event["data"].get("organization") == organization]
 
     async def results(self, organization: str = ORGANIZATION) -> dict[str, list[str]]:
-        """Return the outcomes of each command in order; of a refusal the reasons instead."""
+        """Return the outcomes of each command in order; for a refusal, its reasons."""
         found: dict[str, list[str]] = {}
         for event in await self.log(organization):
             data = event["data"]
@@ -99,7 +99,7 @@ class Keeper:
         return instant
 
     async def past(self, instant: datetime) -> None:
-        """Wait until an instant is past by the database's clock."""
+        """Wait until an instant has passed by the database's clock."""
 
         async def look() -> bool:
             return await self.instant() > instant

@@ -35,7 +35,7 @@ async def _append_and_stand_still(connection: AsyncConnection, rows: Sequence[tu
 
 
 class TamperedBatches(Batches):
-    """Stands still once something due was done."""
+    """Hangs once something due was done."""
 
     pages = 0
 

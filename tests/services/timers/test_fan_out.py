@@ -19,7 +19,7 @@ from tests.unit.fan_outs.moves import Story, opening
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few are told at once, and pages and transfers are small."""
+    """Makes pages and transfers small."""
     monkeypatch.setattr(load, "AT_ONCE", 3)
     monkeypatch.setattr(notices, "AT_ONCE", 3)
     monkeypatch.setattr(notices, "AT_ONCE_IN_ALL", 5)
@@ -134,7 +134,7 @@ async def test_a_fan_out_with_a_fault_holds_nothing_up(keeper: Keeper, small_pag
 async def test_what_a_batch_takes_away_before_is_not_missed_afterwards(
     keeper: Keeper, small_pages: None, small_transfers: None
 ) -> None:
-    """More names are known of an account than are told at once, or moved, by as many as the batch may take away."""
+    """More names are loaded than are notified or moved at once, by as many as the batch may take away."""
     names = [f"p{number:02}" for number in range(13)]
     await keeper.establish(["a", "b", "c"], names, payer="a")
     await keeper.hear(
@@ -225,7 +225,7 @@ _BOUND_TO_X = (
 
 
 async def test_names_are_read_in_the_order_of_bytes(keeper: Keeper) -> None:
-    """Whatever the database's own order is: the rules compare names with the last one that was told."""
+    """Whatever the database's own order is: the rules compare names with the last one that was notified."""
     assert await keeper.all(
         "SELECT collation_name FROM information_schema.columns"
         " WHERE table_name IN ('bindings', 'projects') AND column_name = 'project'"

@@ -1,4 +1,4 @@
-"""What falls due happens at its instant: in the order of the instants, once, however late or many the timers are."""
+"""What falls due happens at its instant: in order of instants, once, however late or many the timers are."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from tests.support.waiting import until
 from workers import timers
 
 GENEROUS_SECONDS = 10.0
-"""A product's promise is a second when idle; a busy machine that tests is given more."""
+"""The product promises a second when idle; a busy test machine is given more."""
 
 
 def schedule(name: str, payer: str, command_id: str, instant: datetime) -> Record:
@@ -60,7 +60,7 @@ async def test_timers_that_were_away_keep_the_order_of_the_instants(keeper: Keep
     await keeper.establish(["a", "b"], ["p1", "p2", "p3"], payer="b")
     begin, between, end = [await keeper.instant(f"{number * 0.2} seconds") for number in (2, 3, 4)]
     await keeper.hear(
-        # Longest due last, so that neither the order of the records nor the names give the order away.
+        # The longest overdue comes last, so that neither the records' order nor the names decide.
         schedule("p1", "a", "after", end),
         schedule("p2", "a", "same", between),
         schedule("p3", "a", "before", begin),
@@ -158,7 +158,7 @@ async def test_commands_that_wait_are_served_in_order_across_batches(keeper: Kee
     assert payers == ["a", "b", "a", "b", "a", "b"]
     finals = [event["data"]["commandId"] for event in await keeper.log() if "commandId" in event["data"]]
     assert finals[-7:] == ["c0", "c1", "c2", "c3", "c4", "c5", "last"]
-    # It waited behind the others, and is scheduled since without a further interim result.
+    # It waited behind the others, and has been scheduled since, without another interim result.
     async with keeper.timers():
         await keeper.nothing_left()
     assert (await keeper.results())["scheduled"] == ["Waiting", "Unchanged"]
@@ -238,5 +238,5 @@ async def test_a_fault_is_tried_again_after_a_while(
 
 
 def seconds_between(instant: datetime, said: str) -> float:
-    """Return the seconds from an instant to another that an event tells."""
+    """Return the seconds between two instants in an event."""
     return (datetime.fromisoformat(said) - instant).total_seconds()

@@ -1,4 +1,4 @@
-"""Timers that are killed at awkward moments, or whose database goes away: what was due happens once all the same."""
+"""Timers that are killed at awkward moments, or whose database goes down: what was due happens exactly once."""
 
 import asyncio
 import sys
@@ -73,7 +73,7 @@ async def test_database_away_while_things_fall_due(keeper: Keeper) -> None:
             await connection.commit()
             ending = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
             await connection.execute(ending, {"name": name})
-            # Only the server's clock tells when the instants are past.
+            # Only the server's clock tells when the instants have passed.
             await connection.execute(text("SELECT pg_sleep(1)"))
             await connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
             await connection.commit()

@@ -1,4 +1,4 @@
-"""Transfers of as many projects as one may move: at one instant, all or none."""
+"""Transfers of the largest permitted number of projects: at one instant, all or none."""
 
 import resource
 import time

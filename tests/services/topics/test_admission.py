@@ -1,4 +1,4 @@
-"""On which topics a process does not start, and what it says; each is planted in a real broker."""
+"""Topics on which a process refuses to start, and what it says; each is set up on a real broker."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -37,7 +37,7 @@ async def _set(installation: Installation, topic: Topic, changed: Mapping[str, s
 
 @pytest.fixture(autouse=True)
 def _no_log() -> Iterator[None]:
-    """Nothing is logged to where another test has left the log."""
+    """Keeps logs away from where another test has pointed them."""
     with capture_logs():
         yield
 

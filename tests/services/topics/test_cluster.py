@@ -1,4 +1,4 @@
-"""What the brokers say of topics that come and go while they are asked."""
+"""What brokers say about topics that come and go while they are asked."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ async def test_a_topic_that_is_deleted_between_two_questions_is_gone(quiet_insta
     kept, deleted = settings.topic(Topic.PROJECTS), settings.topic(Topic.NOTICES)
 
     class Overtaken(AIOKafkaAdminClient):  # type: ignore[misc]  # aiokafka ships no types
-        """Somebody deletes the topic when its partitions are known and its settings are yet to be asked for."""
+        """Somebody deletes the topic between the questions about its partitions and its settings."""
 
         async def describe_configs(self, *arguments: Any, **options: Any) -> Any:
             await delete_topic(quiet_installation, Topic.NOTICES)

@@ -1,1 +1,1 @@
-"""The contract (docs/contract.md), written out a second time: as a table, and as a simple model to compare with."""
+"""The contract (docs/contract.md) written out a second time, as a simple model to compare with."""

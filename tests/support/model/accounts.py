@@ -1,6 +1,6 @@
 """The model's accounts (docs/contract.md sections 4 and 5): plain dictionaries and plain ifs.
 
-Each command gives its broken rules, or changes the account and gives None; `process` then says what came of it.
+Each command returns its broken rules, or changes the account and returns None; `process` then reports the outcome.
 """
 
 from datetime import datetime, timedelta
@@ -59,13 +59,13 @@ def _payment(state: State, account: Account, now: datetime) -> str:
 
 
 def is_not_allowed(state: State, name: str | None) -> bool:
-    """Return whether a payment profile is known and of a kind that is not taken."""
+    """Return whether a payment profile is known and of a kind that is not accepted."""
     profile = state["profiles"].get(name)
     return profile is not None and profile["kind"] != "CreditCard"
 
 
 def update(account: Account, data: dict[str, Any]) -> list[str]:
-    """Take over what an update gives; the broken rules are of the result."""
+    """Apply an update; broken rules are those of the result."""
     before, changed = dict(account), account
     faults = []
     if "displayName" in data:
@@ -80,7 +80,7 @@ def update(account: Account, data: dict[str, Any]) -> list[str]:
     if "preferences" in data:
         given = data["preferences"]
         merged = {} if given is None else (before["preferences"] or {}) | given
-        # To have preferences that say nothing is to have none.
+        # Empty preferences are the same as none.
         changed["preferences"] = {name: said for name, said in merged.items() if said} or None
     if "contact" in data:
         changed["contact"] = data["contact"]
@@ -97,7 +97,7 @@ def update(account: Account, data: dict[str, Any]) -> list[str]:
 
 
 def suspend(account: Account, data: dict[str, Any], who: str) -> list[str]:
-    """Place a hold, or void the request to lift it."""
+    """Place a hold, or cancel the request to lift it."""
     for hold in account["holds"]:
         if hold["reason"] == data["reason"]:
             hold["asked"] = None
@@ -107,7 +107,7 @@ def suspend(account: Account, data: dict[str, Any], who: str) -> list[str]:
 
 
 def request_reactivation(account: Account, data: dict[str, Any], who: str) -> list[str]:
-    """Note who says that causes are resolved."""
+    """Record who says that causes are resolved."""
     active = [hold["reason"] for hold in account["holds"]]
     named = data.get("reasons") or active
     if not active or any(reason not in active for reason in named):
@@ -139,7 +139,7 @@ def approve_reactivation(account: Account, data: dict[str, Any], who: str) -> li
 
 
 def report_balance(account: Account, data: dict[str, Any], as_of: datetime) -> tuple[list[str], bool]:
-    """Keep the latest balance; return what is broken, and whether anything changed."""
+    """Keep the latest balance; return the broken rules, and whether anything changed."""
     if data["currencyCode"] != account["currency"]:
         return ["CurrencyMismatch"], False
     reported = (float(data["outstanding"]), data["currencyCode"], as_of)
@@ -150,12 +150,12 @@ def report_balance(account: Account, data: dict[str, Any], as_of: datetime) -> t
 
 
 def is_too_far_ahead(as_of: datetime, now: datetime) -> bool:
-    """Return whether a balance is of more than five minutes from now."""
+    """Return whether a balance lies more than five minutes in the future."""
     return as_of > now + timedelta(minutes=5)
 
 
 def blockers(state: State, name: str) -> list[str]:
-    """Return what keeps an account open."""
+    """Return what prevents an account from being closed."""
     account = state["accounts"][name]
     broken = []
     if any(project["payer"] == name for project in state["projects"].values()):

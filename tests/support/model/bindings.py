@@ -1,4 +1,4 @@
-"""The model's bindings (docs/contract.md section 5): who pays now, who is to pay later, and who waits."""
+"""The model's bindings (docs/contract.md, section 5): who pays now, who will pay later, and who waits."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ WORTH_WAITING = {"AccountNotFound", "ProjectNotFound", "AccountNotReady"}
 
 
 class Bindings(Ledger):
-    """Binds projects, in an organization whose accounts and projects are known."""
+    """Binds projects in an organization whose accounts and projects are known."""
 
     def _bind_project(self, said: Said, is_dry: bool) -> Answer:
         data, queue = said.data, self.state["queues"].setdefault(said.data["project"], [])

@@ -1,4 +1,4 @@
-"""The model's facts (docs/contract.md section 3): versions, uids, and what follows for payers."""
+"""The model's facts (docs/contract.md, section 3): versions, uids, and their consequences for payers."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.support.model.ledger import moment
 
 
 class Facts(Bindings):
-    """Learns what others report."""
+    """Takes in what others report."""
 
     def _learn_project(self, fact: dict[str, Any]) -> None:
         name, self._own, self._superseded = fact["project"], [], []

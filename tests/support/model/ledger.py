@@ -1,4 +1,4 @@
-"""What the model keeps of an organization, and how it says what came of a message."""
+"""What the model stores about an organization, and how it reports the outcome of a message."""
 
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -42,9 +42,9 @@ Answer = tuple[str, list[str]]
 
 
 class Ledger:
-    """The state of one organization, as dictionaries, and what came out of what was said.
+    """The state of one organization, as dictionaries, and the events that followed.
 
-    `_out` is all that comes of a message, `_own` what comes of the command itself: its result announces it.
+    `_out` is everything that follows from a message, `_own` what follows from the command itself: its result lists it.
     """
 
     def __init__(self, organization: str) -> None:
@@ -59,7 +59,7 @@ class Ledger:
         self._superseded: list[dict[str, Any]] = []
 
     def _settled(self, name: str, before: dict[str, Any], reason: str | None = None) -> Answer:
-        """Say what changed of an account, and tell its projects."""
+        """Publish what changed about an account, and notify its projects."""
         account = self.state["accounts"][name]
         if before["phase"] != "Archived":
             account["phase"], account["conditions"] = accounts.conditions(self.state, account, self._now)
@@ -133,7 +133,7 @@ class Ledger:
 
 
 def moment(text: str) -> datetime:
-    """Read an instant as stories write it."""
+    """Parse an instant as stories write it."""
     return datetime.fromisoformat(text)
 
 

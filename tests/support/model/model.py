@@ -1,6 +1,6 @@
 """An independent, deliberately simple model of the contract: dictionaries and plain ifs over raw JSON.
 
-It shares no code with the service. Everything is judged on a copy of the whole state, which is thrown away when the
+It shares no code with the service. Everything is decided on a copy of the whole state, which is thrown away if the
 command is refused or a dry run.
 """
 
@@ -17,10 +17,10 @@ from tests.support.model.shape import MEMBERS, meaning, shape_violations
 
 
 class Model(Facts):
-    """What one organization should see. `hear` and `pass_time` return what comes out."""
+    """What one organization should see. `hear` and `pass_time` return the events."""
 
     def hear(self, said: Said, now: datetime) -> list[Seen]:
-        """Judge a message at an instant by which everything due was done."""
+        """Decide a message at an instant by which everything due has been done."""
         self._now, self._out, self._cause = now, [], said
         if said.type == "ProjectChanged":
             self._learn_project(said.data)

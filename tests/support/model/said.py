@@ -1,4 +1,4 @@
-"""What is said to the service: commands and facts, as JSON in records like those of the broker."""
+"""Messages to the service: commands and facts, as JSON in records like those of the broker."""
 
 import json
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _MAX_VALUE_BYTES = 256 * 1024
 class Said:
     """One message: `type` without prefix and version, `id` and `authid` of its envelope, and its data.
 
-    `expirytime` is an RFC 3339 instant, or None; `answer` is the wish for the result once more, or another.
+    `expirytime` is an RFC 3339 instant, or None; `answer` asks for the result once more, or is any other value.
     """
 
     type: str
@@ -74,5 +74,5 @@ class Said:
 
 
 def instant(moment: datetime) -> str:
-    """Write an instant as RFC 3339."""
+    """Format an instant as RFC 3339."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
-"""What comes out, reduced to what the contract fixes: `about` names its sequence, the rest are its key members.
+"""Published events, reduced to what the contract fixes: `about` names the sequence, the rest are the key members.
 
-Only what is about the same thing has an order: the events of one subject, the results of one command.
+Only events about the same thing have an order: those of one subject, and the results of one command.
 """
 
 import base64
@@ -42,7 +42,7 @@ def seen(envelope: dict[str, Any]) -> Seen:
 
 
 def grouped(everything: Iterable[Seen]) -> dict[str, list[Seen]]:
-    """Return what was seen by what it is about, each in its order."""
+    """Return what was seen, grouped by what it is about, each group in order."""
     groups: defaultdict[str, list[Seen]] = defaultdict(list)
     for one in everything:
         groups[one["about"]].append(one)

@@ -1,4 +1,4 @@
-"""The model's idea of a well-formed command (docs/contract.md sections 2 and 5), as far as stories go."""
+"""The model's idea of a well-formed command (docs/contract.md, sections 2 and 5), as far as stories need."""
 
 import re
 from typing import Any
@@ -50,7 +50,7 @@ def shape_violations(type_: str, data: dict[str, Any]) -> list[str]:
     if not 0 <= wait <= 3600 or (wait > 0 and data.get("effectiveAt")):
         faults.append("waitSeconds")
     terms = data.get("paymentTerms")
-    # What an update gives is complete only once it is merged.
+    # An update is complete only once it is merged.
     is_judged = type_ == "CreateAccount" or (terms or {}).get("netDays") == 0
     if terms and is_judged and not are_terms_valid(TERMS | without_nulls(terms)):
         faults.append("paymentTerms")
@@ -85,10 +85,10 @@ def are_terms_valid(terms: dict[str, Any]) -> bool:
 
 
 def without_nulls(members: dict[str, Any]) -> dict[str, Any]:
-    """Return what is there."""
+    """Return the members that are not null."""
     return {name: value for name, value in members.items() if value is not None}
 
 
 def _is_card_number(value: object) -> bool:
-    # Stories know one card number, and no other long number.
+    # Stories use one card number, and no other long number.
     return isinstance(value, str) and re.sub("[ -]", "", value) == "4111111111111111"

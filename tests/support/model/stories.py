@@ -1,4 +1,4 @@
-"""Stories: what a small organization might be told, drawn by chance from few names, so that things meet.
+"""Stories: messages about a small organization, drawn at random from few names, so that things collide.
 
 Instants are drawn relative to now. Most draws make sense; some are malformed, repeated, early, or by the wrong person.
 """
@@ -16,7 +16,7 @@ ACCOUNTS = ("a", "a", "a", "b", "b", "b", "c")
 PROJECTS = ("p", "q", "r")
 PROFILES = ("card", "giro")
 PEOPLE = ("ann", "bob", "system:cron", None, "System:Cron", "ann ", "b\u200bob", "\uff21nn", "BOB")
-"""Two who ask, the system and nobody, names that are none, and other spellings of the two."""
+"""Two people, the system and nobody, names that are not valid, and other spellings of the two."""
 TERMS: tuple[dict[str, Any], ...] = (
     {},
     {"netDays": 14},
@@ -37,7 +37,7 @@ CONTACTS = (None, {"name": "Mae", "emails": ["mae@example.com"]}, {"name": "Jo",
 
 
 class Story:
-    """Tells one organization's messages; `random` decides.
+    """Draws one organization's messages from `random`.
 
     `seconds_ahead` are those that appointments are made for, `settled_ahead` those by which balances are later than
     whatever was said before.
@@ -140,7 +140,7 @@ class Story:
         )
 
     def appointment(self, now: datetime, seconds: int) -> Said:
-        """Return one thing that will fall due in so many seconds."""
+        """Return a command whose effect falls due in so many seconds."""
         soon = instant(now + timedelta(seconds=seconds))
         members = {"project": self._one(PROJECTS), "account": self._one(ACCOUNTS)}
         if self._chance(50):
@@ -292,7 +292,7 @@ class Story:
         return who
 
     def _version(self, name: str, step: int | None = None) -> int:
-        """Return mostly the next version, sometimes the present one, an older or a much later one."""
+        """Return usually the next version, sometimes the current one, an older or a much later one."""
         last = self._versions.get(name, 0)
         version: int = max(1, last + (step or self._one((*10 * (1,), 3, 0, -1))))
         self._versions[name] = max(last, version)

@@ -1,7 +1,7 @@
 """A proxy that knows Kafka's requests and their answers, and can hold back or swallow a chosen one.
 
-A broker tells its clients where it is to be found, and they would go there past the proxy: what it says is rewritten.
-Requests are those that aiokafka sends, in the versions that it knows.
+A broker advertises its own address, and clients would then bypass the proxy: so its answers are rewritten. Requests are
+those that aiokafka sends, in the versions that it knows.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class ApiKey(IntEnum):
 
 
 class HeldRequest:
-    """A request that is on its way and does not arrive; `caught` is set once there is one."""
+    """A request in flight that does not arrive; `caught` is set once there is one."""
 
     def __init__(self) -> None:
         self.caught = asyncio.Event()
@@ -43,24 +43,24 @@ class HeldRequest:
         self.answer: asyncio.Future[set[int]] = asyncio.get_running_loop().create_future()
 
     def give_up(self) -> None:
-        """Cut the connection of the client, which knows nothing of its request; that to the broker stays open."""
+        """Cut the client's connection, leaving it in doubt about its request; the one to the broker stays open."""
         assert self._link is not None
         self._link.reset(Towards.CLIENT)
 
     async def deliver(self) -> set[int]:
-        """Deliver it to the broker, and return the error codes of the answer: {0} when there is none."""
+        """Deliver it to the broker, and return the error codes of the answer: {0} if there was no error."""
         self._delivered.set()
         return await self.answer
 
     async def catch(self, link: Link) -> None:
-        """Wait until the request is to be delivered."""
+        """Wait until the request may be delivered."""
         self._link = link
         self.caught.set()
         await self._delivered.wait()
 
 
 class KafkaProxy(Proxy):
-    """Stands for the one broker of a cluster."""
+    """A proxy in front of the only broker of a cluster."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -71,7 +71,7 @@ class KafkaProxy(Proxy):
     def hold_back(self, key: ApiKey, *, after: int = 0) -> HeldRequest:
         """Hold back the next request of a kind, and what its client sends after it on the same connection.
 
-        So many that come `after` those held back already are let through before.
+        The first `after` requests of that kind are let through.
         """
         held = HeldRequest()
         self._holds[key].extend([*[None] * after, held])
@@ -132,8 +132,8 @@ class KafkaProxy(Proxy):
         return self._rewritten(key, version, frame)
 
     def _rewritten(self, key: int, version: int, frame: bytes) -> bytes:
-        """Return an answer in which the broker is where the proxy is."""
-        # Nobody is led anywhere by a version that whopays spells out itself: it only wants to know of topics.
+        """Return an answer in which the broker's address is the proxy's."""
+        # whopays encodes this version itself, only to ask about topics, and ignores the addresses in the answer.
         if key not in (ApiKey.METADATA, ApiKey.FIND_COORDINATOR) or (key, version) not in _ANSWERS:
             return frame
         answer = _decoded(key, version, frame)
@@ -169,7 +169,7 @@ def _codes_in(value: Any) -> Iterator[int]:
 
 def _answers(*modules: ModuleType) -> dict[tuple[int, int], Any]:
     requests = [one for module in modules for one in vars(module).values() if hasattr(one, "RESPONSE_TYPE")]
-    # Those whose headers have tags are none of the kinds that are looked into.
+    # Requests with tagged headers are of no kind that is inspected.
     return {(one.API_KEY, one.API_VERSION): one.RESPONSE_TYPE for one in requests if not one.FLEXIBLE_VERSION}
 
 

@@ -1,4 +1,4 @@
-"""A connection to a server that a test can break as networks do, whatever is spoken over it."""
+"""A connection to a server that a test can break as networks do, whatever the protocol."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import Self
 
 _CHUNK_BYTES = 65_536
 _ON_THE_WAY = 1_000
-"""How many pieces a slow network holds."""
+"""How many chunks a slow network buffers."""
 _NOTHING_LINGERS = struct.pack("ii", 1, 0)
 
 
@@ -28,7 +28,7 @@ class Towards(Enum):
 
 
 class Link:
-    """One client's connection, and the one to the server that belongs to it."""
+    """One client's connection, and the matching one to the server."""
 
     def __init__(
         self,
@@ -40,25 +40,25 @@ class Link:
         self._closed: set[Towards] = set()
 
     def source(self, towards: Towards) -> asyncio.StreamReader:
-        """Return what is to go in a direction."""
+        """Return the reader for a direction."""
         return self._readers[towards]
 
     async def send(self, towards: Towards, data: bytes) -> None:
-        """Send data in a direction; it is lost when that one is closed already."""
+        """Send data in a direction; it is lost if that direction is already closed."""
         writer = self._writers[towards]
         if towards not in self._closed and not writer.is_closing():
             writer.write(data)
             await writer.drain()
 
     def half_close(self, towards: Towards) -> None:
-        """Tell one side that nothing more will come; it may itself go on sending."""
+        """Tell one side that nothing more will come; it may itself continue to send."""
         writer = self._writers[towards]
         if towards not in self._closed and not writer.is_closing():
             writer.write_eof()
         self._closed.add(towards)
 
     def reset(self, *sides: Towards) -> None:
-        """Reset the connections to these sides, to both when none is named."""
+        """Reset the connections to these sides (both if none is named)."""
         for towards in sides or Towards:
             connection = self._writers[towards].get_extra_info("socket")
             if connection.fileno() >= 0:
@@ -72,10 +72,10 @@ class Link:
 
 
 class Proxy:
-    """Hands bytes on to a server, as long as a test lets it; `used` is set once someone has connected.
+    """Forwards bytes to a server, as long as a test lets it; `used` is set once someone has connected.
 
-    What was done is counted, so that a test can tell that its fault happened: `delayed` chunks, and `kept_waiting`,
-    which is set as soon as something does not come through a network that is held.
+    Faults are counted, so that a test can tell that its own happened: `delayed` chunks, and `kept_waiting`, which is
+    set as soon as something is stuck in a network that is held.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -112,12 +112,12 @@ class Proxy:
             asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     def hold(self) -> None:
-        """Let nothing through, silently, as a network that swallows packets. Once mended, what was sent arrives."""
+        """Let nothing through, silently, like a network that swallows packets. Once mended, what was sent arrives."""
         self.kept_waiting.clear()
         self._passing.clear()
 
     def slow_down(self, *, delay_seconds: float = 0.0, bytes_per_second: float = 0.0) -> None:
-        """Have all that goes through come later, and, unless it is 0, at no more than a rate for each connection."""
+        """Delay everything and, unless the rate is 0, limit each connection to that rate."""
         self._delay_seconds, self._bytes_per_second = delay_seconds, bytes_per_second
 
     def half_close(self, towards: Towards) -> int:
@@ -146,31 +146,31 @@ class Proxy:
         return await self.sever()
 
     async def close(self) -> None:
-        """End all connections. Raises what went wrong in the proxy itself, which is no fault that a test asked for."""
+        """End all connections. Raises errors of the proxy itself, which are not faults that a test asked for."""
         await self.cut()
         for failure in self._failures:
             raise failure
 
     def joined(self, link: Link) -> None:
-        """Take note of a new connection."""
+        """Called for a new connection."""
 
     def left(self, link: Link) -> None:
-        """Take note of the end of a connection."""
+        """Called at the end of a connection."""
 
     async def read(self, link: Link, towards: Towards) -> bytes:
-        """Return the next piece of what goes in a direction; nothing at its end."""
+        """Return the next chunk in a direction; empty at its end."""
         return await link.source(towards).read(_CHUNK_BYTES)
 
     async def passing(self, link: Link, towards: Towards, data: bytes) -> bytes:
-        """Return what is sent in place of a piece, nothing to drop it; this may take any time."""
+        """Return what is sent in place of a chunk, or nothing to drop it; this may take any time."""
         return data
 
     def _accept(self, listener: socket.socket) -> None:
-        # What asyncio accepts by itself while it is told to stop is closed by nobody.
+        # Connections that asyncio accepts while it is being stopped are closed by nobody else.
         with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
             accepted, _ = listener.accept()
             accepted.setblocking(False)
-            # Small messages are not held back, as asyncio sees to with its own sockets.
+            # Do not hold back small messages, as asyncio ensures for its own sockets.
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.used.set()
             task = asyncio.create_task(self._connected(accepted))
@@ -178,7 +178,7 @@ class Proxy:
             task.add_done_callback(partial(self._ended, accepted))
 
     def _ended(self, accepted: socket.socket, task: asyncio.Task[None]) -> None:
-        # Also when it was cancelled before it began.
+        # Also if it was cancelled before it began.
         accepted.close()
         del self._links[task]
 
@@ -201,7 +201,7 @@ class Proxy:
             finally:
                 near[1].transport.abort()
         except OSError:
-            pass  # the server is away, as its client learns now
+            pass  # the server is down, as its client learns now
         except Exception as failure:  # noqa: BLE001 (raised when the proxy is closed)
             self._failures.append(failure)
 
@@ -224,7 +224,7 @@ class Proxy:
         while True:
             arrival, data = await arrived.get()
             await self._travel(arrival, len(data))
-            # A connection that was lost here ends by itself: nothing more comes from it.
+            # A connection lost here ends by itself: nothing more comes from it.
             with contextlib.suppress(OSError):
                 if data:
                     await link.send(towards, data)

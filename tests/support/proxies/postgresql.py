@@ -19,12 +19,12 @@ class _Session:
     has_started: bool = False
     prepared: dict[bytes, str] = field(default_factory=dict)
     transaction: list[str] = field(default_factory=list)
-    """The statements since BEGIN, which is the first of them; none outside of a transaction."""
+    """The statements since BEGIN, which is the first of them; empty outside a transaction."""
     committing: tuple[str, asyncio.Event] | None = None
 
 
 class PostgresqlProxy(Proxy):
-    """Stands for a server; refuses encryption, so that it can read along."""
+    """A proxy in front of a server; it refuses encryption, so that it can read along."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
@@ -34,7 +34,7 @@ class PostgresqlProxy(Proxy):
     def swallow_commit(self, having: str = "") -> asyncio.Event:
         """Swallow the answer to the next COMMIT that succeeds, and cut its client's connection.
 
-        It is one of a transaction with a statement that has these words. The event is set when that has happened.
+        Only of a transaction with a statement that contains these words. The event is set when that has happened.
         """
         swallowed = asyncio.Event()
         self._swallows.append((having, swallowed))
@@ -79,7 +79,7 @@ class PostgresqlProxy(Proxy):
             await link.send(Towards.CLIENT, _REFUSED)
 
     def _follow(self, session: _Session, message: bytes) -> None:
-        """Note which statements are run: by themselves (Q), or bound (B) once they were parsed (P)."""
+        """Record which statements are run: simple ones (Q), or bound ones (B) that were parsed before (P)."""
         body = message[1 + _LENGTH.size :]
         match message[:1]:
             case b"P":

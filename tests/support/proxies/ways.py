@@ -1,4 +1,4 @@
-"""The ways of a worker to its two servers, each by a proxy."""
+"""A worker's connections to its two servers, each through a proxy."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
