@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cli.development.servers import prepare, servers
 from cli.terminal.failures import reaching
-from cli.terminal.installation import HOME, RUNNING, forget, remember, warn_of_unknown_variables
+from cli.terminal.installation import HOME, RUNNING, remembered, warn_of_unknown_variables
 from cli.terminal.layout import copyable
 from cli.terminal.output import AsJson, print_json_line
 from cli.terminal.screen import console, error_console, put
@@ -53,15 +53,13 @@ def dev(
     with _sigterm_interrupts(), suppress(KeyboardInterrupt), servers(said, data_dir, report, reset=reset) as settings:
         with reaching(settings):
             asyncio.run(prepare(settings, report))
-            if not remember(settings):
-                report(
-                    f"Another whopays dev runs in this folder: the commands here go on talking to it ({RUNNING}).\n"
-                    "To reach this one, set WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS as it says."
-                )
-            try:
+            with remembered(settings) as is_found:
+                if not is_found:
+                    report(
+                        f"Another whopays dev runs in this folder: the commands here go on talking to it ({RUNNING}).\n"
+                        "To reach this one, set WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS as it says."
+                    )
                 asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
-            finally:
-                forget()
         report("Stopping ...")
 
 

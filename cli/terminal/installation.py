@@ -1,16 +1,19 @@
 """Which installation the commands talk to: the environment decides; if it is silent, a `whopays dev` of this folder.
 
 `whopays dev` writes the settings of its installation to `.whopays/running.json` in the folder it is started in, and
-deletes the file when it ends. The other commands use it as long as that process lives, as a whole or not at all: where
-the environment or `.env` says anything about which installation is meant, the file is not used, so that two
-installations are never mixed.
+deletes the file when it ends. The other commands use it as long as that process lives, which holds a lock on it. They
+use it as a whole or not at all: where the environment or `.env` says anything about which installation is meant, the
+file is not used, so that two installations are never mixed.
 """
 
+import fcntl
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -35,13 +38,20 @@ def load_settings() -> "Settings":
     return Settings(**lent) if lent else said
 
 
+def database_address() -> str:
+    """Return the address of the database, without loading the settings where nothing said needs to be checked."""
+    said = said_here()
+    address = None
+    if not said:
+        address = running_here().get("database_url")
+    elif said.keys() == {"database_url"}:
+        address = said["database_url"]
+    return load_settings().database_url if address is None else address
+
+
 def running_here() -> dict[str, Any]:
     """Return the settings of a `whopays dev` that runs in this folder; nothing where others are meant."""
-    running = _read()
-    if not running or not _lives(running["process"]) or not WHICH.isdisjoint(said_here()):
-        return {}
-    settings: dict[str, Any] = running["settings"]
-    return settings
+    return _read() if WHICH.isdisjoint(said_here()) else {}
 
 
 def said_here() -> dict[str, str | None]:
@@ -65,43 +75,51 @@ def warn_of_unknown_variables() -> None:
         print(f"warning: {line}", file=sys.stderr)
 
 
-def remember(settings: "Settings") -> bool:
-    """Let other commands in this folder find the installation that this process runs.
+@contextmanager
+def remembered(settings: "Settings") -> Iterator[bool]:
+    """Let other commands in this folder find the installation that this process runs, until the block ends.
 
-    Return whether they do: they go on finding that of another `whopays dev` which runs in this folder already.
+    Yield whether they do: they go on finding that of another `whopays dev` which runs in this folder already.
     """
-    other = _read()
-    if other and other["process"] != os.getpid() and _lives(other["process"]):
-        return False
+    if _read():
+        yield False
+        return
     lent = settings.model_dump(mode="json", include=set(_LENT))
     lent["encryption_keys"] = {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
     HOME.mkdir(mode=0o700, exist_ok=True)
-    RUNNING.unlink(missing_ok=True)
+    new = HOME / f"{RUNNING.name}.{os.getpid()}"
+    new.unlink(missing_ok=True)
     # The address holds the password of the database, and the keys open personal data.
-    RUNNING.touch(mode=0o600)
-    RUNNING.write_text(json.dumps({"process": os.getpid(), "settings": lent}, indent=2) + "\n", encoding="utf-8")
-    return True
-
-
-def forget() -> None:
-    """Take back what `remember` of this process wrote."""
-    if _read().get("process") == os.getpid():
-        RUNNING.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    with new.open("w", encoding="utf-8") as file:
+        # Locked before it can be found, and by the system for exactly as long as this process lives.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        json.dump({"process": os.getpid(), "settings": lent}, file, indent=2)
+        file.flush()
+        new.replace(RUNNING)
+        try:
+            yield True
+        finally:
+            if RUNNING.exists() and os.path.samestat(RUNNING.stat(), os.fstat(file.fileno())):
+                RUNNING.unlink()
 
 
 def _read() -> dict[str, Any]:
+    """Return the settings that a living `whopays dev` lends; nothing of one that was killed."""
     try:
-        content = json.loads(RUNNING.read_text(encoding="utf-8"))
+        with RUNNING.open(encoding="utf-8") as file:
+            if not _is_locked(file):
+                return {}
+            content = json.load(file)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) and content.keys() >= {"process", "settings"} else {}
+    settings = content.get("settings") if isinstance(content, dict) else None
+    return settings if isinstance(settings, dict) else {}
 
 
-def _lives(process: int) -> bool:
+def _is_locked(file: IO[str]) -> bool:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    return True
+    return False

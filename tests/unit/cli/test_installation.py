@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from pydantic import SecretStr
 
 from cli.development.servers import with_key
-from cli.terminal.installation import RUNNING, WHICH, forget, load_settings, remember, running_here
+from cli.terminal.installation import RUNNING, WHICH, database_address, load_settings, remembered, running_here
 from cli.terminal.touching import name_what_is_touched
 from db.sealing import fresh_key
+from tests.support.packages import ROOT
 from workers.runtime.settings import Settings
 
 DEV: dict[str, Any] = {"database_url": "postgresql://dev/x", "kafka_bootstrap_servers": "dev:1", "topic_prefix": "dev."}
@@ -28,16 +30,49 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+Lend = Callable[[Settings], bool]
+
+
+@pytest.fixture
+def lend() -> Iterator[Lend]:
+    """Lends settings to the folder, as `whopays dev` does, to the end of the test."""
+    with ExitStack() as running:
+        yield lambda settings: running.enter_context(remembered(settings))
+
+
+_DEV = f"""
+from cli.terminal.installation import remembered
+from workers.runtime.settings import Settings
+with remembered(Settings(**{DEV!r})) as is_found:
+    print(is_found, flush=True)
+    input()
+"""
+
+
+@contextmanager
+def another_dev() -> Iterator[subprocess.Popen[str]]:
+    """A process that lends its settings to this folder until its standard input ends."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _DEV], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        yield process
+
+
 def test_nothing_said_and_nothing_running_gives_the_defaults() -> None:
     assert load_settings() == Settings()
 
 
 def test_a_running_dev_is_found_until_it_ends() -> None:
-    remember(Settings(**DEV))
-    found = load_settings()
-    assert {name: getattr(found, name) for name in DEV} == DEV
-    forget()
+    with remembered(Settings(**DEV)):
+        found = load_settings()
+        assert {name: getattr(found, name) for name in DEV} == DEV
+        assert database_address() == DEV["database_url"]
     assert load_settings() == Settings()
+    assert database_address() == Settings().database_url
+    assert list(RUNNING.parent.iterdir()) == []
 
 
 OTHER = {
@@ -53,9 +88,9 @@ OTHER = {
 @pytest.mark.parametrize("spelling", (str.upper, str.lower))
 @pytest.mark.parametrize("where", ("environment", ".env"))
 def test_two_installations_are_never_mixed(
-    monkeypatch: pytest.MonkeyPatch, name: str, spelling: Callable[[str], str], where: str
+    lend: Lend, monkeypatch: pytest.MonkeyPatch, name: str, spelling: Callable[[str], str], where: str
 ) -> None:
-    remember(with_key(Settings(**DEV, metrics_port=9), Path("data")))
+    lend(with_key(Settings(**DEV, metrics_port=9), Path("data")))
     variable = spelling(f"WHOPAYS_{name}")
     if where == ".env":
         Path(".env").write_text(f"{variable}={OTHER[name]}\n")
@@ -70,8 +105,10 @@ def test_whichever_settings_say_which_installation_are_known() -> None:
     assert set(OTHER) == WHICH
 
 
-def test_what_does_not_say_which_installation_goes_before_a_running_dev(monkeypatch: pytest.MonkeyPatch) -> None:
-    remember(with_key(Settings(**DEV, metrics_port=9), Path("data")))
+def test_what_says_nothing_of_which_installation_goes_before_a_running_dev(
+    lend: Lend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lend(with_key(Settings(**DEV, metrics_port=9), Path("data")))
     monkeypatch.setenv("WHOPAYS_METRICS_PORT", "10")
     monkeypatch.setenv("WHOPAYS_ENCRYPTION_KEYS", json.dumps({"mine": fresh_key()}))
     found = load_settings()
@@ -79,16 +116,15 @@ def test_what_does_not_say_which_installation_goes_before_a_running_dev(monkeypa
 
 
 def test_a_second_dev_does_not_take_over() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        assert remember(Settings(**DEV))
-        written = json.loads(RUNNING.read_text()) | {"process": other.pid}
-        RUNNING.write_text(json.dumps(written))
-        assert not remember(Settings(topic_prefix="second."))
-        assert load_settings().topic_prefix == DEV["topic_prefix"]
-        forget()
-        assert json.loads(RUNNING.read_text()) == written
-    assert remember(Settings(topic_prefix="second."))
-    assert load_settings().topic_prefix == "second."
+    with another_dev():
+        written = RUNNING.read_text()
+        with remembered(Settings(topic_prefix="second.")) as is_found:
+            assert not is_found
+            assert load_settings().topic_prefix == DEV["topic_prefix"]
+        assert RUNNING.read_text() == written
+    with remembered(Settings(topic_prefix="second.")) as is_found:
+        assert is_found
+        assert load_settings().topic_prefix == "second."
 
 
 @pytest.mark.parametrize(
@@ -114,39 +150,48 @@ def test_what_is_touched_is_named_without_its_password(
     )  # fmt: skip
 
 
-def test_who_says_what_is_touched_is_named_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_says_what_is_touched_is_named_too(lend: Lend, capsys: pytest.CaptureFixture[str]) -> None:
     name_what_is_touched(load_settings())
-    remember(Settings(**DEV))
+    lend(Settings(**DEV))
     name_what_is_touched(load_settings(), kafka=False)
     by_default, of_dev = capsys.readouterr().err.splitlines()
     assert by_default.endswith("(by default).")
     assert of_dev == ("Working on database dev/x (of the whopays dev that runs in this folder, .whopays/running.json).")
 
 
-def test_only_its_owner_reads_the_password_in_it() -> None:
-    remember(Settings(**DEV))
+def test_only_its_owner_reads_the_password_in_it(lend: Lend) -> None:
+    lend(Settings(**DEV))
     assert RUNNING.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_dev_that_is_gone_is_not_believed() -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    remember(Settings(**DEV))
-    RUNNING.write_text(json.dumps(json.loads(RUNNING.read_text()) | {"process": ended.pid}))
+def test_a_dev_that_was_killed_is_not_believed_whoever_has_its_process_id_now() -> None:
+    with another_dev() as killed:
+        killed.kill()
+    RUNNING.write_text(RUNNING.read_text().replace(str(killed.pid), str(os.getpid())))
+    assert json.loads(RUNNING.read_text())["process"] == os.getpid()
     assert load_settings() == Settings()
-    forget()
-    assert RUNNING.exists(), "what another process wrote is not this one's to delete"
+    with remembered(Settings(topic_prefix="next.")) as is_found:
+        assert is_found
+        assert load_settings().topic_prefix == "next."
+
+
+def test_only_ones_own_file_is_deleted() -> None:
+    with remembered(Settings(**DEV)):
+        RUNNING.unlink()
+        RUNNING.write_text("of another")
+    assert RUNNING.read_text() == "of another"
 
 
 @pytest.mark.parametrize("content", ("", "[]", "{", "{}"))
 def test_a_damaged_file_says_nothing(content: str) -> None:
-    RUNNING.parent.mkdir()
-    RUNNING.write_text(content)
-    assert load_settings() == Settings()
+    with remembered(Settings(**DEV)):
+        assert load_settings() != Settings()
+        RUNNING.write_text(content)
+        assert load_settings() == Settings()
 
 
-def test_a_running_dev_lends_its_key() -> None:
-    remember(with_key(Settings(**DEV), Path("data")))
+def test_a_running_dev_lends_its_key(lend: Lend) -> None:
+    lend(with_key(Settings(**DEV), Path("data")))
     assert load_settings().keys().active == "development"
 
 
