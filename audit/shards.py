@@ -19,8 +19,8 @@ from db.shards import Head
 from domain.phase import standing
 from domain.state import Account, Binding, Key, PaymentProfile, Project
 from schemas.events import Phase
+from schemas.instants import format_instant
 from schemas.policy import OperatorPolicy
-from schemas.scalars import format_instant
 from schemas.topics import Topic
 
 R = TypeVar("R")

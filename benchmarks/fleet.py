@@ -17,7 +17,7 @@ from benchmarks.processes import Program, whopays
 from benchmarks.progress import step
 from benchmarks.traffic import Message, send
 from schemas.envelope import SPECVERSION, type_of
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 from schemas.topics import Topic
 from workers.publishing.positions import read_positions
 from workers.runtime.roles import Role

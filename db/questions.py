@@ -9,11 +9,13 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
+from db.payers import WHO_PAYS
 from db.rows import ACCOUNT_TYPES, BINDING_TYPES, PROJECT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
 from domain.state import Account, Binding, Project
 from schemas.events import AccountState
-from schemas.scalars import format_decimal, format_instant
+from schemas.instants import format_instant
+from schemas.scalars import format_decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class TimelineEntry:
 
 async def payer(connection: AsyncConnection, organization: str, project: str, at: datetime | None = None) -> str | None:
     """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
-    names = {"organization": organization, "project": project, "at": at}
-    return (await connection.execute(_PAYER if at is None else _PAYER_AT, names)).scalar_one_or_none()
+    answer = (await connection.exec_driver_sql(WHO_PAYS, (organization, project, at))).one()
+    return None if answer.account is None else str(answer.account)
 
 
 async def project(connection: AsyncConnection, organization: str, project: str) -> dict[str, Any] | None:
@@ -155,17 +157,6 @@ def _balance(account: Account) -> dict[str, str] | None:
 
 
 _STATE = TypeAdapter(AccountState)
-_PAYER = text(
-    """
-    SELECT account FROM projects WHERE organization = :organization AND project = :project
-    """
-)
-_PAYER_AT = text(
-    """
-    SELECT account FROM bindings
-    WHERE organization = :organization AND project = :project AND from_instant <= :at ORDER BY number DESC LIMIT 1
-    """
-)
 _PROJECT = text(
     f"""
     SELECT {", ".join(f"projects.{name}" for name in PROJECT_TYPES)}, accounts.currency_code, pending.kind,

@@ -10,9 +10,10 @@ from domain.rules import existing_account
 from domain.state import Account, Balance, Organization
 from schemas.commands import ApproveClosure, ReportBalance, RequestClosure, WithdrawClosure
 from schemas.events import Closure, Phase
+from schemas.instants import format_instant
 from schemas.people import is_same_person
 from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
-from schemas.scalars import format_decimal, format_instant
+from schemas.scalars import format_decimal
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 

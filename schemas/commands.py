@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 
 from schemas.contact import Contact
+from schemas.instants import format_instant
 from schemas.preferences import Preferences, PreferencesPatch
 from schemas.scalars import (
     CurrencyCode,
@@ -24,7 +25,6 @@ from schemas.scalars import (
     Version,
     Wire,
     format_decimal,
-    format_instant,
 )
 from schemas.terms import PaymentTerms, PaymentTermsPatch
 

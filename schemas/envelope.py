@@ -7,10 +7,10 @@ from typing import Any
 
 from schemas.found import found_instead, where_the_envelope_is
 from schemas.immutable import dataclass
+from schemas.instants import parse_instant
 from schemas.modes import attributes_of, value_of
 from schemas.people import is_authid
 from schemas.records import DeadLetterReason, Record, Unanswerable
-from schemas.scalars import parse_instant
 from schemas.tracing import is_trace_parent, looks_like_token
 
 SPECVERSION = "1.0"

@@ -9,7 +9,7 @@ import orjson
 from schemas.envelope import SPECVERSION, type_of
 from schemas.events import Event
 from schemas.immutable import dataclass
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 from schemas.topics import Topic
 
 CONTENT_TYPE = b"application/cloudevents+json"

@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
@@ -12,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
+from schemas.instants import format_instant, parse_instant
 from schemas.policy import OperatorPolicy, is_stored, offered_currency
 from schemas.territories import COUNTRIES
 
@@ -27,12 +27,6 @@ _MOST_BEFORE_COMPOSING = 4 * TEXT_MAX_CODE_POINTS
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
-_INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)(\.[0-9]+)?"
-    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
-_LEAP_SECOND = "60"
-_LAST_MICROSECOND = ("59", ".999999")
 
 
 class Wire(BaseModel):
@@ -67,36 +61,6 @@ class Patch(Wire):
 def is_identifier(value: object) -> bool:
     """Return whether `value` is the name of an organization, project, account or payment profile, matched whole."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
-
-
-def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant with offset and return it in UTC, to the microsecond.
-
-    A leap second is the last microsecond before the next minute. Raises ValueError for anything else, also for instants
-    that UTC cannot express in the years 1 to 9999.
-    """
-    match = _INSTANT.fullmatch(text)
-    if match is None:
-        raise ValueError("not an RFC 3339 instant with offset")
-    day, minute, second, fraction, offset = match.groups()
-    is_leap = second == _LEAP_SECOND
-    second, fraction = _LAST_MICROSECOND if is_leap else (second, (fraction or ".0")[:7])
-    try:
-        instant = datetime.fromisoformat(f"{day}T{minute}:{second}{fraction}{offset.upper()}").astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("outside the years 1 to 9999") from error
-    if is_leap and (instant.hour, instant.minute) != (23, 59):
-        raise ValueError("a leap second ends a day in UTC")
-    return instant
-
-
-@lru_cache(maxsize=1024)
-def format_instant(instant: datetime) -> str:
-    """Write an aware instant in UTC as RFC 3339 with six decimals and `Z`."""
-    at = instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    # strftime does not pad years before 1000 on every platform, and isoformat takes twice as long.
-    parts = (at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond)
-    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % parts  # noqa: UP031 (twice as fast as format specifiers)
 
 
 def format_decimal(value: Decimal) -> str:

@@ -18,7 +18,7 @@ from cli.terminal.names import Account, Organization, Project
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
 from db import questions as queries
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 
 
 def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:

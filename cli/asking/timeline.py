@@ -11,7 +11,7 @@ from rich.text import Text
 from cli.terminal.describing import duration
 from cli.terminal.layout import Column, Listing
 from db.questions import TimelineEntry
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 
 _BAR_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")
 _BAR_CELLS, _FEWEST_CELLS = 30, 8

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.terminal.ending import CommandFailed, Misused
-from cli.terminal.installation import load_settings
+from cli.terminal.installation import database_address, load_settings
 from cli.terminal.names import Organization, Project
 from cli.terminal.output import AsJson, print_json
 from db.payers import PayerAnswer, who_pays
-from schemas.scalars import format_instant, parse_instant
+from schemas.instants import format_instant, parse_instant
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -31,7 +31,7 @@ def who(
     the project was never reported.
     """
     instant = _instant(at)
-    answer = _asked(load_settings(), organization, project, instant)
+    answer = _asked(database_address(), organization, project, instant)
     if as_json:
         print_json(_document(organization, project, instant, answer))
     _insist(answer, organization, project)
@@ -42,7 +42,7 @@ def who(
 
 def insist_on_known(settings: "Settings", organization: str, project: str) -> None:
     """Raise CommandFailed for a project that was never reported: something else than that nobody pays for it."""
-    _insist(_asked(settings, organization, project, None), organization, project)
+    _insist(_asked(settings.database_url, organization, project, None), organization, project)
 
 
 def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
@@ -55,13 +55,13 @@ def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
     raise CommandFailed(f"The organization {organization} is not known: no project of it was ever reported.")
 
 
-def _asked(settings: "Settings", organization: str, project: str, instant: datetime | None) -> PayerAnswer:
+def _asked(database_url: str, organization: str, project: str, instant: datetime | None) -> PayerAnswer:
     try:
-        return asyncio.run(who_pays(settings.database_url, organization, project, instant))
+        return asyncio.run(who_pays(database_url, organization, project, instant))
     except Exception:
         from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time to import
 
-        with reaching(settings):
+        with reaching(load_settings()):
             raise
         raise
 

@@ -22,7 +22,7 @@ from cli.terminal.layout import Card, Column, Listing, copyable
 from cli.terminal.output import count_of
 from cli.terminal.screen import put
 from schemas.envelope import short_type
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 from schemas.topics import Topic
 from workers.exchange import Answer, Message
 

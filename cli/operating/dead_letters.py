@@ -18,8 +18,8 @@ from db.dead_letters import (
     list_dead_letters,
     value_of,
 )
+from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
-from schemas.scalars import format_instant
 
 _AT_ONCE = 100
 _LARGEST_REQUEST_BYTES = 16 * 1024 * 1024

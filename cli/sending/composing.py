@@ -9,7 +9,8 @@ from cli.terminal.ending import Misused
 from schemas.commands import COMMANDS
 from schemas.envelope import SPECVERSION, short_type, type_of
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
-from schemas.scalars import Wire, format_instant
+from schemas.instants import format_instant
+from schemas.scalars import Wire
 from schemas.strict_json import NotStrictJson, read_object
 from schemas.topics import Topic
 from workers.exchange import Message

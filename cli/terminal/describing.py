@@ -6,7 +6,7 @@ from typing import Any
 from rich.text import Text
 
 from schemas.envelope import short_type
-from schemas.scalars import parse_instant
+from schemas.instants import parse_instant
 
 COLOURS = {
     "Applied": "green",

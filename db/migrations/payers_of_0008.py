@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 
 _EXAMPLES = 5
 

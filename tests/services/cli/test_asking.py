@@ -1,12 +1,17 @@
 """`whopays who`, `project` and `timeline`: what is known, what is not, and what is scheduled."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from schemas.scalars import format_instant
+from cli.terminal.installation import remembered
+from schemas.instants import format_instant
 from tests.services.cli.test_send import CARD, TERMS, send
 from tests.support.command_line import Whopays
+from tests.support.imports import HEAVY, imported
+from tests.support.installations import Installation
 
 
 async def test_an_unpaid_project_is_known(whopays: Whopays) -> None:
@@ -99,3 +104,17 @@ async def test_the_future_is_not_known_and_what_is_to_come_is_said(whopays: Whop
 async def test_an_instant_that_is_none_is_a_mistyped_command(whopays: Whopays) -> None:
     for text in ("yesterday", "2027-01-31", "2027-01-31T12:00:00", "2027-01-31T12:00:00+25:00"):
         assert f"--at {text}: not an instant" in (await whopays("who", "acme", "web", "--at", text)).expect(2).err
+
+
+async def test_who_pays_is_answered_by_the_driver_alone(
+    whopays: Whopays, playground: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await send(whopays, "light", "ProjectChanged", "project=web", "state=Active", "version=1")
+    monkeypatch.chdir(tmp_path)
+    with remembered(playground.settings):
+        of_dev = await asyncio.to_thread(imported, "who", "light", "web")
+    of_its_address = await asyncio.to_thread(
+        imported, "who", "light", "web", environment={"WHOPAYS_DATABASE_URL": playground.settings.database_url}
+    )
+    for packages in (of_dev, of_its_address):
+        assert packages & HEAVY == {"asyncpg"}

@@ -16,7 +16,7 @@ from db.tables import metadata
 from db.tables.base import INSTANT
 from domain.needs import Needs
 from domain.state import Binding, Change, FanOut, PaymentProfile, PendingBinding, Project
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 from tests.services.db.records_of_each_kind import BINDING, FAN_OUT, FULL, NEEDS, PROFILES, PROJECT, pending_binding
 from tests.services.db.storing import KEYS, kept
 

@@ -16,7 +16,7 @@ from db.sealing import LocalKeys
 from db.shards import lock_shards
 from db.tables import metadata
 from domain.needs import Needs
-from schemas.scalars import parse_instant
+from schemas.instants import parse_instant
 from tests.services.db.earlier_tables import SHARDS, migrated_to, run
 
 

@@ -172,8 +172,6 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
         ),
-        pytest.param(queries._PAYER, _PROJECT, id="payer"),
-        pytest.param(queries._PAYER_AT, _AT, id="payer at an instant"),
         pytest.param(_WHO_PAYS, _AT, id="who pays"),
         pytest.param(_WHO_PAYS, {**_AT, "at": None}, id="who pays now"),
         pytest.param(queries._PROJECT, _PROJECT, id="project"),

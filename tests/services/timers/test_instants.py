@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from schemas.instants import format_instant
 from schemas.records import Record
-from schemas.scalars import format_instant
 from tests.services.timers.keeping import Keeper
 from tests.support.saying import account, bind, command, profile, project, transfer
 from tests.support.waiting import until

@@ -35,7 +35,7 @@ WAITING = ("who", "acme", "web")
         (WAITING, "cli.program"),
         (WAITING, "typer"),
         (WAITING, "cli.asking.who"),
-        (WAITING, "pydantic"),
+        (("send", "BindProject", "--organization", "acme"), "pydantic"),
         (WAITING, "asyncpg"),
         (("send", "BindProject", "--organization", "acme"), "aiokafka"),
         (("verify",), "sqlalchemy"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.instants import format_instant, parse_instant
 from schemas.scalars import (
     CountryCode,
     CurrencyCode,
@@ -17,9 +18,7 @@ from schemas.scalars import (
     Text,
     Version,
     format_decimal,
-    format_instant,
     is_identifier,
-    parse_instant,
 )
 
 
