@@ -251,7 +251,7 @@ _TRIGGERS = (
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION bindings_move_heads()
     """,
     """
-    CREATE TRIGGER bindings_append_only BEFORE UPDATE OR DELETE ON bindings FOR EACH STATEMENT
+    CREATE TRIGGER bindings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bindings FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_by_name('bindings_append_only', 'no binding is ever updated or deleted')
     """,
     """
@@ -266,11 +266,25 @@ _TRIGGERS = (
     EXECUTE FUNCTION refuse_by_name('projects_head_is_last_binding', 'who pays follows from the bindings')
     """,
     """
-    CREATE TRIGGER projects_are_kept BEFORE DELETE OR UPDATE OF organization, project ON projects FOR EACH STATEMENT
+    CREATE TRIGGER projects_are_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF organization, project ON projects
+    FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_by_name('projects_are_kept', 'its bindings name a project for ever')
     """,
     """
-    CREATE TRIGGER accounts_are_kept BEFORE DELETE OR UPDATE OF organization, account ON accounts FOR EACH STATEMENT
-    EXECUTE FUNCTION refuse_by_name('accounts_are_kept', 'bindings name an account for ever')
+    CREATE TRIGGER accounts_are_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF organization, account ON accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_by_name('accounts_are_kept', 'bindings name an account for ever')
+    """,
+    # Its old partitions may be detached; the hashes tell of every other change.
+    """
+    CREATE TRIGGER log_is_kept BEFORE TRUNCATE ON log FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_by_name('log_is_kept', 'what was published stays in the log')
+    """,
+    """
+    CREATE TRIGGER inbox_is_kept BEFORE DELETE OR TRUNCATE ON inbox FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_by_name('inbox_is_kept', 'the id of a command never gets another meaning')
+    """,
+    """
+    CREATE TRIGGER account_phases_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON account_phases FOR EACH STATEMENT
+    EXECUTE FUNCTION refuse_by_name('account_phases_append_only', 'the history of an account is never changed')
     """,
 )

@@ -50,7 +50,10 @@ async def shared(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
 async def engine(shared: AsyncEngine) -> AsyncEngine:
     """That database, emptied."""
     await _commit(
-        shared, "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log, pending_bindings"
+        shared,
+        # As a superuser, whom no trigger stops.
+        "SET LOCAL session_replication_role = replica",
+        "TRUNCATE bindings, accounts, account_phases, projects, payment_profiles, inbox, log, pending_bindings",
     )
     return shared
 
@@ -175,12 +178,31 @@ async def test_refused_bindings(payers: AsyncEngine, constraint: str, statements
         ("projects_are_kept", "UPDATE projects SET project = 'renamed' WHERE project = 'web'"),
         ("accounts_are_kept", "DELETE FROM accounts WHERE account = 'b'"),
         ("accounts_are_kept", "UPDATE accounts SET account = 'renamed' WHERE account = 'b'"),
+        ("account_phases_append_only", "UPDATE account_phases SET reason = reason"),
+        ("account_phases_append_only", "DELETE FROM account_phases"),
+        ("inbox_is_kept", "DELETE FROM inbox"),
     ),
 )
 async def test_what_paid_once_stays_as_it_was(payers: AsyncEngine, constraint: str, statement: str) -> None:
     await _commit(payers, bindings(row(1, "main", 0), row(2, "b", 1)))
     with pytest.raises(DBAPIError, match=f'"{constraint}"'):
         await _commit(payers, statement)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "tables"),
+    (
+        ("bindings_append_only", "bindings"),
+        ("projects_are_kept", "projects"),
+        ("accounts_are_kept", "accounts CASCADE"),
+        ("account_phases_append_only", "account_phases"),
+        ("inbox_is_kept", "inbox"),
+        ("log_is_kept", "log"),
+    ),
+)
+async def test_what_is_kept_for_ever_is_not_truncated(engine: AsyncEngine, constraint: str, tables: str) -> None:
+    with pytest.raises(DBAPIError, match=f'"{constraint}"'):
+        await _commit(engine, f"TRUNCATE {tables}")
 
 
 async def test_two_who_hold_no_lock_cannot_both_change_a_payer(payers: AsyncEngine) -> None:
