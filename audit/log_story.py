@@ -3,7 +3,7 @@
 Only rows are needed: an exported log is checked by the same code as one in the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -44,6 +44,17 @@ def extended(digest: bytes, number: int, binding_id: str | None, account: str | 
     """Return the digest of changes of payer (empty before the first) extended by one."""
     line = f"{number} {binding_id} {account} {instant}"
     return blake2b(digest + line.encode(), digest_size=16).digest()
+
+
+def is_interim(result: Mapping[str, Any]) -> bool:
+    """Return whether another result of the command is to come."""
+    return result["outcome"] in _INTERIM
+
+
+def is_of_claim(result: Mapping[str, Any]) -> bool:
+    """Return whether a command's row of `inbox` may point to a result: none that was repeated, or that claims no id."""
+    is_first = not result["dryRun"] and not result.get("repeated", False)
+    return is_first and not any(violation["reason"] in _CLAIM_NOTHING for violation in result["violations"])
 
 
 @dataclass(slots=True)
@@ -113,7 +124,7 @@ class Story:
             yield from self._hear_binding(event, data, place)
         elif row.topic == Topic.ACCOUNTS:
             yield from self._hear_account(event, data, place)
-        elif row.topic == Topic.COMMAND_RESULTS and not data["dryRun"]:
+        elif row.topic == Topic.COMMAND_RESULTS and is_of_claim(data):
             self._hear_result(row, data)
 
     def _hear_binding(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
@@ -155,9 +166,9 @@ class Story:
 
     def _hear_result(self, row: LogRow, data: dict[str, Any]) -> None:
         command = (data["organization"], data["commandSource"], data["commandId"])
-        if data["outcome"] in _INTERIM:
+        if is_interim(data):
             self.unanswered[command] = row.position
-        elif not any(violation["reason"] in _CLAIM_NOTHING for violation in data["violations"]):
+        else:
             self.unanswered.pop(command, None)
 
     def _numbered(self, subject: str, last: int | None, sequence: int, place: str) -> Iterator[Finding]:

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import pairwise
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TypeVar
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Promise
-from audit.log_story import Story, extended
+from audit.log_story import Story, extended, is_interim, is_of_claim
 from audit.output_topics import Missing
 from db import audit
 from db.audit import Unloadable
@@ -167,9 +167,12 @@ class ShardAudit:
                 if story.is_whole:
                     yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
                 continue
-            data = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else {}
-            if (data.get("commandId"), data.get("commandSource")) != (claim["command_id"], claim["source"]):
+            command = (claim["organization"], claim["source"], claim["command_id"])
+            result = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else None
+            if result is None or _command_of(result) != command or not is_of_claim(result):
                 yield Finding(Promise.RESULTS, place, f"the row at {where} is not its result")
+            elif is_interim(result) and command not in story.unanswered:
+                yield Finding(Promise.RESULTS, place, f"the row at {where} is not its last result")
         pending = {
             (row["organization"], row["source"], row["command_id"])
             async for row in audit.all_pending(self._connection, self._organizations)
@@ -187,6 +190,7 @@ class ShardAudit:
 
 
 _key = attrgetter("organization", "project")
+_command_of = itemgetter("organization", "commandSource", "commandId")
 
 
 def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Story) -> Iterator[Finding]:

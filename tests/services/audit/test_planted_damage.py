@@ -21,6 +21,7 @@ _UNHELD = (
     "ALTER TABLE bindings DISABLE TRIGGER USER",
     "ALTER TABLE projects DISABLE TRIGGER USER",
     "ALTER TABLE accounts DISABLE TRIGGER USER",
+    "ALTER TABLE account_phases DISABLE TRIGGER USER",
     "ALTER TABLE bindings DROP CONSTRAINT bindings_first_has_a_payer",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_ready_with_profile",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_suspended_by_holds",
@@ -34,6 +35,12 @@ _WHERE = {
     "main": "organization = 'acme' AND account = 'main'",
     "middle": "(shard, position) = (SELECT shard, position - 3 FROM shards ORDER BY position DESC LIMIT 1)",
 }
+_POINT = """
+    UPDATE inbox SET position = log.position FROM log WHERE log.shard = inbox.shard AND inbox.command_id = '{2}'
+        AND log.topic = 'command-results' AND convert_from(log.value, 'UTF8')::json -> 'data' ->> 'commandId' = '{2}'
+        AND convert_from(log.value, 'UTF8')::json -> 'data' ->> '{0}' = '{1}'
+"""
+"""Points a command's row of `inbox` to the result of its id that has a member of this value."""
 
 
 @dataclass(frozen=True)
@@ -216,6 +223,18 @@ _DAMAGE = {
         "UPDATE inbox SET position = other.position FROM inbox AS other "
         "WHERE inbox.command_id = 'c0' AND other.command_id = 'c1'",
     ),
+    "a result is one that was repeated": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("repeated", "true", "c3")
+    ),
+    "a result is that of a dry run": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("dryRun", "true", "refused")
+    ),
+    "a result is that of another command with its id": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("outcome", "Rejected", "c1")
+    ),
+    "a result is the one before the last": Planted(
+        Promise.RESULTS, "is not its last result", _POINT.format("outcome", "Waiting", "waited")
+    ),
     "what waits is forgotten": Planted(
         Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
     ),
@@ -240,6 +259,13 @@ async def sound(services: Addresses, template: str) -> AsyncIterator[Installatio
         await send(installation, [account("acme", "main"), account("acme", "b"), account("globex", "only")])
         await send(installation, [bind("acme", "web", ("main", "b")[number % 2], f"c{number}") for number in range(4)])
         await send(installation, [bind("acme", "later", "main", "waits", waitSeconds=3600)])
+        await send(installation, [bind("acme", "fresh", "main", "waited", waitSeconds=3600)])
+        await all_consumed(installation)
+        # Asked again, another command with a used id, a dry run, and what ends waiting: results that claim nothing.
+        await send(installation, [project("acme", "fresh"), bind("acme", "web", "b", "c3", ce_answer="again")])
+        await send(
+            installation, [bind("acme", "web", "main", "c1"), bind("acme", "api", "none", "refused", dryRun=True)]
+        )
         await send(
             installation,
             [
