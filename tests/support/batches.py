@@ -23,7 +23,13 @@ def records(*said: Said, offset: int = 0) -> list[Record]:
     ]
 
 
-def batches(engine: AsyncEngine, stopping: asyncio.Event | None = None, *, remembered_records: int = 1000) -> Batches:
+def batches(
+    engine: AsyncEngine,
+    stopping: asyncio.Event | None = None,
+    *,
+    remembered_records: int = 1000,
+    metrics: Metrics | None = None,
+) -> Batches:
     """Return the batch processor for the test's database."""
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
-    return Batches(engine, settings, settings.keys(), Metrics(), stopping or asyncio.Event())
+    return Batches(engine, settings, settings.keys(), metrics or Metrics(), stopping or asyncio.Event())

@@ -1,0 +1,54 @@
+"""What a batch adds to the metrics once it is committed."""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from schemas.facts import ProjectChanged
+from schemas.parsing import read_command, read_fact
+from schemas.policy import OperatorPolicy
+from tests.support.batches import batches, records
+from tests.support.messages import command, project
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+
+_READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
+_READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=OperatorPolicy())
+
+
+async def test_a_batch_of_facts(engine: AsyncEngine) -> None:
+    metrics = Metrics()
+    told = project("acme", "web")
+    before = time.monotonic()
+    await batches(engine, metrics=metrics).process(
+        Role.PROJECTS,
+        records(told, told, replace(told, key=b"web"), replace(told, key=None), replace(told, value=b"?")),
+        _READ_PROJECT,
+    )
+    elapsed = time.monotonic() - before
+    value = metrics.registry.get_sample_value
+    assert value("whopays_batch_seconds_count", {"role": Role.PROJECTS}) == 1
+    seconds = value("whopays_batch_seconds_sum", {"role": Role.PROJECTS})
+    assert seconds is not None
+    assert 0 < seconds <= elapsed
+    assert value("whopays_facts_stale_total") == 3
+    assert value("whopays_key_mismatch_total") == 2, "a record that cannot be read has no organization"
+    assert value("whopays_dead_letters_total", {"reason": "Undecodable"}) == 1
+
+
+async def test_a_batch_of_commands(engine: AsyncEngine) -> None:
+    metrics = Metrics()
+    create = command("CreateAccount", "c1", "acme", account="main")
+    await batches(engine, metrics=metrics).process(
+        Role.ADMIN_COMMANDS,
+        records(create, create, command("CreateAccount", "c2", "acme", account="main")),
+        _READ_COMMAND,
+    )
+    value = metrics.registry.get_sample_value
+    assert value("whopays_commands_total", {"outcome": "Applied"}) == 1
+    assert value("whopays_commands_total", {"outcome": "Rejected"}) == 1
+    assert value("whopays_commands_repeated_total") == 1
+    assert value("whopays_batch_seconds_count", {"role": Role.ADMIN_COMMANDS}) == 1
+    assert value("whopays_batch_seconds_count", {"role": Role.PROJECTS}) == 0
