@@ -1,6 +1,7 @@
 """`make mutants`: a seeded sample of small changes, the tests on each, and a page that lists what none noticed."""
 
 import argparse
+import re
 import subprocess
 import time
 from collections import defaultdict
@@ -16,6 +17,8 @@ from tests.mutants.report import page
 from tests.mutants.running import Copy, NotTrustworthy, Outcome, copied
 from tests.support.packages import PACKAGES, ROOT
 
+_SURVIVOR = re.compile(r"SURVIVED  (\S+):\d+: (.*)  ->  (.*)$", re.MULTILINE)
+
 
 def main() -> None:
     """Run the tool."""
@@ -25,6 +28,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="how many changes are tried at the same time")
     parser.add_argument("--minutes", type=float, default=600, help="begin no more changes after this time")
     parser.add_argument("--only", default="", metavar="PATH", help="only files whose path begins so")
+    parser.add_argument(
+        "--again", type=Path, metavar="FILE", help="instead of a sample, what survived in a run whose output this is"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the page, such as docs/mutants.md")
     asked = parser.parse_args()
     began, outcomes = time.monotonic(), []
@@ -32,7 +38,10 @@ def main() -> None:
         free: SimpleQueue[Copy] = SimpleQueue()
         for copy in copies:
             free.put(copy)
-        chosen = _sample(copies[0].folder, asked.only, asked.count, Random(asked.seed))
+        if asked.again:
+            chosen = survivors_of(copies[0].folder, asked.again.read_text(encoding="utf-8"))
+        else:
+            chosen = _sample(copies[0].folder, asked.only, asked.count, Random(asked.seed))
         trying = [pool.submit(_tried, free, change, began + 60 * asked.minutes) for change in chosen]
         for number, tried in enumerate(as_completed(trying), 1):
             outcome = tried.result()
@@ -45,6 +54,20 @@ def main() -> None:
     print(written)
     if asked.report:
         asked.report.write_text(written, encoding="utf-8")
+
+
+def survivors_of(root: Path, output: str) -> list[Change]:
+    """Return the changes that an earlier run printed as survivors, wherever their lines are now."""
+    survivors = {(path, before, after) for path, before, after in _SURVIVOR.findall(output)}
+    found = {}
+    for path in sorted({path for path, _, _ in survivors}):
+        for change in changes_of(root, Path(path)):
+            named = (path, *change.shown((root / path).read_bytes()))
+            if named in survivors:
+                found[named] = change
+    for path, before, after in sorted(survivors - found.keys()):
+        print(f"no longer in the code: {path}: {before}  ->  {after}")
+    return list(found.values())
 
 
 def _sample(root: Path, only: str, count: int, random: Random) -> list[Change]:

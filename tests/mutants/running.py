@@ -48,16 +48,18 @@ class Copy:
         self._environment = environment
 
     def tried(self, change: Change) -> Outcome:
-        """Run the tests on a change, stage by stage, until one notices. Raises NotTrustworthy."""
+        """Run the tests on a change, stage by stage, until one notices; none twice. Raises NotTrustworthy."""
         path = self.folder / change.path
         source = path.read_bytes()
         before, after = change.shown(source)
+        passed: list[str] = []
         for stage in stages_for(self.folder, change.path):
             path.write_bytes(change.applied(source))
             try:
-                failed = self._failed(stage)
+                failed = self._failed([*stage, *(f"--ignore={one}" for one in passed if one not in stage)])
             finally:
                 path.write_bytes(source)
+            passed += stage
             if failed is None:
                 continue
             if self._failed([failed] if failed else ["--collect-only", *stage]) is not None:

@@ -5,6 +5,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.mutants.__main__ import survivors_of
 from tests.mutants.changing import changes_of
 from tests.mutants.choosing import STAGES, stages_for
 from tests.support.packages import PACKAGES, ROOT
@@ -61,6 +62,18 @@ def test_what_is_left_alone(tmp_path: Path) -> None:
     class H: ...
     '''
     assert _changed(tmp_path, source) == []
+
+
+def test_survivors_are_found_again_where_they_are_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.py").write_text("# A new line.\nb = c < d\nb = c > d\n", encoding="utf-8")
+    output = dedent("""\
+       1/3 noticed   a.py:2: b = c > d  ->  b = c >= d
+       2/3 SURVIVED  a.py:1: b = c < d  ->  b = c <= d
+       3/3 SURVIVED  a.py:3: b = c == d  ->  b = c != d
+    """)
+    [change] = survivors_of(tmp_path, output)
+    assert (change.line, change.text) == (2, "<=")
+    assert capsys.readouterr().out == "no longer in the code: a.py: b = c == d  ->  b = c != d\n"
 
 
 def test_every_file_has_its_tests() -> None:
