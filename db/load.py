@@ -24,7 +24,8 @@ from db.rows import (
 )
 from db.sealing import KeyEncryption
 from domain.bindings import MOST_PROJECTS
-from domain.book import Book, BoundProjects
+from domain.book import Book
+from domain.bound_projects import BoundProjects
 from domain.messages import Answered, Identity
 from domain.needs import Needs
 from domain.notices import AT_ONCE

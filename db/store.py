@@ -178,17 +178,8 @@ def _delete(table: str, types: Mapping[str, str]) -> TextClause:
 
 _CLAIM_COLUMNS = tuple(column_types(of_records.inbox))
 _PHASE_COLUMNS = tuple(column_types(of_organizations.account_phases))
-_DEAD_COLUMNS = (
-    "topic", "partition", "offset", "timestamp", "reason", "detail", "key", "header_names", "header_values", "value",
-    "key_id", "wrapped_key", "sealed", "recorded_at",
-)  # fmt: skip
-_RESULT_TYPES = {
-    "organization": "text",
-    "source": "text",
-    "command_id": "text",
-    "shard": "smallint",
-    "position": "bigint",
-}
+_DEAD_COLUMNS = tuple(name for name in column_types(of_records.dead_letters) if name not in {"number", "redriven_at"})
+_RESULT_TYPES = {name: type_ for name, type_ in column_types(of_records.inbox).items() if name != "fingerprint"}
 _UPSERT_ORGANIZATIONS = _upsert("organizations", ("organization",), ORGANIZATION_TYPES)
 _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPES)
 _UPSERT_PROFILES = _upsert("payment_profiles", ("organization", "payment_profile"), PROFILE_TYPES)
