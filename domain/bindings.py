@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.book import Book
 from domain.decision import Context, Decision, rejected
-from domain.rules import existing_account, paying_account
+from domain.rules import existing_account, open_account, paying_account
 from domain.state import Account, Binding, Change, Organization, Project
 from schemas.commands import BindProject, SetDefaultAccount, TransferProjects
 from schemas.events import BindingChanged, CurrentBinding, Phase, PreviousBinding
@@ -72,11 +72,7 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
 def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> Decision:
     """Choose who pays for projects that become Active without a payer; it need not be Ready yet."""
     if command.account is not None:
-        account = book.account(command.organization, command.account)
-        broken = existing_account(account)
-        if account is not None and not broken and account.closure is not None:
-            message = "the account's closure is requested: withdraw it, or choose another account"
-            broken.append(violation(Reason.ACCOUNT_CLOSING, message, field="/account"))
+        broken = open_account(book.account(command.organization, command.account))
         if broken:
             return rejected(broken)
     if book.default_account(command.organization) == command.account:

@@ -15,20 +15,19 @@ def existing_account(account: Account | None, field: str = "/account") -> list[V
     return []
 
 
-def open_account(account: Account, field: str = "/account") -> list[Violation]:
-    """No closure of the account is requested."""
-    if account.closure is None:
-        return []
+def open_account(account: Account | None, field: str = "/account") -> list[Violation]:
+    """The account exists, and no closure of it is requested."""
+    broken = existing_account(account, field)
+    if broken or account is None or account.closure is None:
+        return broken
     message = "the account's closure is requested: withdraw it, or choose another account"
     return [violation(Reason.ACCOUNT_CLOSING, message, field=field)]
 
 
 def paying_account(account: Account | None, field: str = "/account") -> list[Violation]:
     """The account can take projects: it exists, is Ready, and no closure is requested."""
-    if account is None or account.phase is Phase.ARCHIVED:
-        return existing_account(account, field)
     broken = open_account(account, field)
-    if account.phase is not Phase.READY:
+    if account is not None and account.phase not in (Phase.READY, Phase.ARCHIVED):
         why = account.conditions[-1].reason
         message = f"the account is {account.phase} ({why}): it takes projects once it is Ready"
         broken.append(violation(Reason.ACCOUNT_NOT_READY, message, field=field))
