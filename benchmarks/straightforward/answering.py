@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from benchmarks.straightforward.tables import Account, Binding, Claim, Project, engine_of, outbox
 from benchmarks.straightforward.topics import OUTBOX_QUEUE
-from domain.book import Book, Changed
+from domain.book import Book
+from domain.changed import Changed
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from domain.book import BoundProjects, NotLoaded
+from domain.book import NotLoaded
+from domain.bound_projects import BoundProjects
 from domain.needs import Needs
 from domain.state import Done, Organization
 from tests.services.db.records_of_each_kind import (

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.rows import BINDING_TYPES, PROJECT_TYPES, REPORTED_COLUMNS
-from domain.book import BoundProjects
+from domain.bound_projects import BoundProjects
 from domain.state import AccountContact, Binding, Done, Organization, PhaseEntered, Project
 from schemas.contact import Contact
 from schemas.events import Phase, PhaseReason

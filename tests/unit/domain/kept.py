@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from domain import bindings, notices
-from domain.book import Book, BoundProjects
+from domain.book import Book
+from domain.bound_projects import BoundProjects
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of

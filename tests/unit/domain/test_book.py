@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.book import Book, BoundProjects, NotLoaded
+from domain.book import Book, NotLoaded
+from domain.bound_projects import BoundProjects
 from domain.state import Account, FanOut, Origin, PaymentProfile
 from schemas.events import NoticeKind, PhaseReason
 from tests.unit.domain.building import NOON
