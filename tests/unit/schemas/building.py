@@ -9,6 +9,7 @@ from schemas.facts import AnyFact
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record, Unanswerable
+from schemas.results import Reason
 
 RECORDED_AT = datetime(2027, 1, 31, 12, tzinfo=UTC)
 MAX_VALUE_BYTES = 256 * 1024
@@ -72,3 +73,9 @@ ATTACH = {"organization": "acme", "account": "a", "paymentProfile": "card-1"}
 SUSPEND = {"organization": "acme", "account": "a", "reason": "PaymentFailure"}
 PROJECT = {"organization": "acme", "project": "p1", "state": "Active", "version": 1}
 PROFILE = {"organization": "acme", "paymentProfile": "card-1", "kind": "CreditCard", "state": "Valid", "version": 1}
+
+
+def faults(message: CommandMessage) -> list[str]:
+    """Return which attributes a command is refused for, and insist that nothing else is wrong with it."""
+    assert {violation.reason for violation in message.violations} <= {Reason.INVALID}
+    return [violation.message.partition(" ")[0] for violation in message.violations]

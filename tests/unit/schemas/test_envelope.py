@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from schemas.envelope import Trail, trail_of
 from schemas.facts import ProjectChanged
-from schemas.parsing import CommandMessage
 from schemas.records import DeadLetterReason, Record
-from schemas.results import Reason
 from tests.unit.schemas.building import (
     BIND,
-    MAX_VALUE_BYTES,
     PROJECT,
     RECORDED_AT,
     Headers,
@@ -22,6 +18,7 @@ from tests.unit.schemas.building import (
     binary,
     command,
     fact,
+    faults,
     record,
     refusal,
     structured,
@@ -35,11 +32,6 @@ def _binary_with(headers: Headers, *, without: str = "") -> Record:
     usual = binary("BindProject", BIND).headers
     kept = tuple(header for header in usual if header[0] != f"ce_{without}")
     return record(json.dumps(BIND).encode(), (*kept, *headers))
-
-
-def _faults(message: CommandMessage) -> list[str]:
-    assert {violation.reason for violation in message.violations} <= {Reason.INVALID}
-    return [violation.message.partition(" ")[0] for violation in message.violations]
 
 
 @MODES
@@ -217,14 +209,14 @@ def test_an_ignorable_attribute_of_another_type_is_ignored(name: str, value: obj
 @pytest.mark.parametrize("text", NO_INSTANTS)
 def test_an_expiry_that_nobody_can_read_refuses_a_command_and_no_fact(mode: Any, text: str) -> None:
     message = command(mode("BindProject", BIND, expirytime=text))
-    assert (_faults(message), message.command) == (["expirytime"], None)
+    assert (faults(message), message.command) == (["expirytime"], None)
     of_fact = fact(mode("ProjectChanged", PROJECT, expirytime=text), ProjectChanged)
     assert of_fact.event.ignored == ("expirytime",)
 
 
 @pytest.mark.parametrize("value", (7, 1.5, True, ["x"], {"x": 1}))
 def test_an_expiry_of_another_type_refuses_a_command(value: object) -> None:
-    assert _faults(command(structured("BindProject", BIND, expirytime=value))) == ["expirytime"]
+    assert faults(command(structured("BindProject", BIND, expirytime=value))) == ["expirytime"]
     assert fact(structured("ProjectChanged", PROJECT, expirytime=value), ProjectChanged).event.ignored == (
         "expirytime",
     )
@@ -233,7 +225,7 @@ def test_an_expiry_of_another_type_refuses_a_command(value: object) -> None:
 def test_all_faults_are_named() -> None:
     faulty = {"time": "x", "expirytime": "y", "correlationid": "", "traceparent": "\x1b", "answer": "please"}
     message = command(structured("BindProject", BIND | {"colour": "red"}, **faulty))
-    assert sorted(_faults(message)[:-1]) == ["answer", "expirytime"]
+    assert sorted(faults(message)[:-1]) == ["answer", "expirytime"]
     assert message.violations[-1].field == "/colour"
     assert sorted(message.event.ignored) == ["correlationid", "time", "traceparent"]
 
@@ -256,132 +248,3 @@ def test_a_trace_in_a_plain_header_is_one(mode: Any) -> None:
 def test_null_is_absence_of_an_optional_attribute() -> None:
     value = attributes("BindProject", {}) | {"time": None, "expirytime": None, "correlationid": None, "data": BIND}
     assert command(record(json.dumps(value).encode())).violations == ()
-
-
-NOBODY = ("", TOKEN, " ", "ann ", "\u3000ann", "an\u200bn", "ann\u3164", "al\x01ice", "a" * 257)
-
-
-@MODES
-@pytest.mark.parametrize("authid", (None, *NOBODY))
-def test_nobody_asks_under_a_name_that_is_none(mode: Any, authid: str | None) -> None:
-    message = command(mode("BindProject", BIND, authid=authid))
-    assert (message.event.sender, message.violations) == (None, ())
-
-
-@MODES
-@pytest.mark.parametrize("authid", ("Ann Lee", "auth0|5f7c", "李"))
-def test_who_asks_is_kept_as_it_was_written(mode: Any, authid: str) -> None:
-    assert command(mode("BindProject", BIND, authid=authid)).event.sender == authid
-
-
-@MODES
-@pytest.mark.parametrize(("answer", "asks"), ((None, False), ("again", True)))
-def test_whether_the_result_is_asked_for_again(mode: Any, answer: str | None, asks: bool) -> None:
-    message = command(mode("BindProject", BIND, answer=answer))
-    assert (message.asks_again, message.violations) == (asks, ())
-
-
-@MODES
-@pytest.mark.parametrize("answer", ("", "Again", "again ", "once more", "true"))
-def test_another_wish_is_none(mode: Any, answer: str) -> None:
-    message = command(mode("BindProject", BIND, answer=answer))
-    assert (message.asks_again, _faults(message), message.command) == (False, ["answer"], None)
-
-
-@MODES
-def test_a_fact_answers_nobody(mode: Any) -> None:
-    assert fact(mode("ProjectChanged", PROJECT, answer="never"), ProjectChanged).fact.version == 1
-
-
-@MODES
-@pytest.mark.parametrize("authid", (None, *NOBODY))
-def test_who_reports_a_fact(mode: Any, authid: str | None) -> None:
-    assert fact(mode("ProjectChanged", PROJECT, authid=authid), ProjectChanged).sender == "/tests"
-    assert fact(mode("ProjectChanged", PROJECT, authid="system:sync"), ProjectChanged).sender == "system:sync"
-
-
-@pytest.mark.parametrize("name", ("id", "source", "type"))
-@pytest.mark.parametrize("value", (None, b"", b"\xff\xfe", b"\xed\xa0\x80"))
-def test_a_required_header_that_is_no_text(name: str, value: bytes | None) -> None:
-    unanswerable = refusal(lambda: command(_binary_with(((f"ce_{name}", value),), without=name)))
-    assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
-
-
-@pytest.mark.parametrize("name", ("time", "correlationid", "traceparent"))
-def test_an_optional_header_that_is_no_utf_8_is_ignored_and_one_without_value_absent(name: str) -> None:
-    malformed = command(_binary_with(((f"ce_{name}", b"\xff"),), without=name))
-    assert (malformed.violations, malformed.event.ignored) == ((), (name,))
-    absent = command(_binary_with(((f"ce_{name}", None),), without=name))
-    assert (absent.violations, absent.event.ignored) == ((), ())
-
-
-def test_an_expiry_in_a_header_that_is_no_utf_8_is_malformed() -> None:
-    for name in ("expirytime", "answer"):
-        assert _faults(command(_binary_with(((f"ce_{name}", b"\xff"),)))) == [name]
-        assert command(_binary_with(((f"ce_{name}", None),))).violations == ()
-
-
-def test_of_a_header_that_comes_twice_the_last_counts() -> None:
-    message = command(_binary_with((("ce_id", b"c-2"), ("ce_authid", b"bob"))))
-    assert (message.event.id, message.event.sender) == ("c-2", "bob")
-
-
-def test_other_headers_do_not_matter() -> None:
-    others: Headers = (("content-type", b"\xff"), ("CE_ID", b"x"), ("ce-id", b"y"), ("x", None), ("ce_", b"z"))
-    message = command(_binary_with(others))
-    assert (message.event.id, message.violations) == ("c-1", ())
-    enveloped = structured("BindProject", BIND).value
-    assert command(record(enveloped, others)).violations == ()
-
-
-def test_no_value_is_a_tombstone() -> None:
-    assert refusal(lambda: command(record(None))).reason is DeadLetterReason.TOMBSTONE
-    assert (
-        refusal(lambda: fact(record(None, binary("ProjectChanged", {}).headers), ProjectChanged)).reason == "Tombstone"
-    )
-
-
-def test_the_bound_of_a_value_is_in_bytes_and_inclusive() -> None:
-    bare = structured("BindProject", BIND).value or b""
-    fitting = bare + b" " * (MAX_VALUE_BYTES - len(bare))
-    assert command(record(fitting)).violations == ()
-    assert refusal(lambda: command(record(fitting + b" "))).reason is DeadLetterReason.TOO_LARGE
-    # Too large comes first: what is too large is not read at all.
-    assert refusal(lambda: command(record(b"\xff" * (MAX_VALUE_BYTES + 1)))).reason is DeadLetterReason.TOO_LARGE
-
-
-@pytest.mark.parametrize(
-    "value", (b"", b"[]", b"{", b"\xef\xbb\xbf{}", b'{"a":1,"a":2}', b'{"a":NaN}', rb'{"a":"\u0000"}')
-)
-@pytest.mark.parametrize("headers", ((), binary("BindProject", BIND).headers))
-def test_what_is_no_strict_json_is_undecodable_in_both_modes(value: bytes, headers: Headers) -> None:
-    assert refusal(lambda: command(record(value, headers))).reason is DeadLetterReason.UNDECODABLE
-    assert refusal(lambda: fact(record(value, headers), ProjectChanged)).reason is DeadLetterReason.UNDECODABLE
-
-
-def test_levels_count_from_the_envelope() -> None:
-    def nested(levels: int) -> bytes:
-        lists = "[" * levels + "]" * levels
-        data = json.dumps(PROJECT)[:-1] + f',"x":{lists}}}'
-        return json.dumps(attributes("ProjectChanged", {}))[:-1].encode() + f',"data":{data}}}'.encode()
-
-    assert fact(record(nested(30)), ProjectChanged).fact.version == 1
-    assert refusal(lambda: fact(record(nested(31)), ProjectChanged)).reason is DeadLetterReason.UNDECODABLE
-
-
-def test_what_a_dead_letter_passes_on() -> None:
-    said = {"correlationid": "order 12", "traceparent": TRACE}
-    passed_on = Trail("c-1", said)
-    for mode in (structured, binary):
-        whole = mode("ProjectChanged", {"version": "x"}, **said)
-        assert trail_of(whole, MAX_VALUE_BYTES) == passed_on
-        malformed = mode("ProjectChanged", {}, id="k" * 129, correlationid="", traceparent="x", time="x")
-        assert trail_of(malformed, MAX_VALUE_BYTES) == Trail(None, {}, ("correlationid", "traceparent", "time"))
-        assert trail_of(mode("ProjectChanged", {}, specversion="0.3", **said), MAX_VALUE_BYTES) == passed_on
-    for value in (b"{", b"", None, b"x" * (MAX_VALUE_BYTES + 1)):
-        assert trail_of(replace(binary("ProjectChanged", {}, **said), value=value), MAX_VALUE_BYTES) == passed_on
-    torn = (structured("ProjectChanged", {}, **said).value or b"")[:-1]
-    assert trail_of(record(torn, (("content-type", b"application/cloudevents+json"),)), MAX_VALUE_BYTES) == Trail()
-    assert trail_of(record(b"x", (("traceparent", TRACE.encode()),)), MAX_VALUE_BYTES) == Trail()
-    in_base64 = attributes("ProjectChanged", said | {"data_base64": "torn"})
-    assert trail_of(record(json.dumps(in_base64).encode()), MAX_VALUE_BYTES) == passed_on

@@ -25,7 +25,6 @@ from schemas.events import (
 )
 from schemas.outgoing import Outgoing, headers_of, place_of, render
 from schemas.results import (
-    RETRYABLE,
     CommandCompleted,
     DeadLetter,
     HeaderCopy,
@@ -303,50 +302,3 @@ def test_a_dead_letter_as_it_is_told() -> None:
 )
 def test_where_each_goes(event: type[Event], topic: Topic) -> None:
     assert event.topic is topic
-
-
-# docs/contract.md section 6, word for word.
-REASONS = [
-    "Unauthenticated",
-    "Forbidden",
-    "CommandIdReused",
-    "Expired",
-    "UnknownCommand",
-    "Invalid",
-    "CardNumber",
-    "AccountNotFound",
-    "AccountExists",
-    "AccountArchived",
-    "ProjectNotFound",
-    "ProjectNotActive",
-    "AccountNotReady",
-    "AccountClosing",
-    "PreconditionFailed",
-    "CurrencyImmutable",
-    "CurrencyMismatch",
-    "UnsupportedPaymentProfile",
-    "InvalidTransition",
-    "CauseUnresolved",
-    "SelfApproval",
-    "ActiveBindingsExist",
-    "ChargesOutstanding",
-    "TooManyProjects",
-    "Superseded",
-]
-WORTH_ANOTHER_TRY = [
-    "AccountNotFound",
-    "ProjectNotFound",
-    "ProjectNotActive",
-    "AccountNotReady",
-    "AccountClosing",
-    "PreconditionFailed",
-    "CauseUnresolved",
-    "ActiveBindingsExist",
-    "ChargesOutstanding",
-]
-
-
-def test_the_reasons_in_their_order() -> None:
-    assert [str(reason) for reason in Reason] == REASONS
-    assert [str(reason) for reason in Reason if reason in RETRYABLE] == WORTH_ANOTHER_TRY
-    assert [str(reason) for reason in Reason if violation(reason, "m").retryable] == WORTH_ANOTHER_TRY
