@@ -12,7 +12,7 @@ from sqlalchemy import make_url
 from schemas.topics import Topic
 from tests.support.installations import Installation
 from tests.support.kafka import published
-from tests.support.proxies.kafka import ApiKey
+from tests.support.proxies.kafka import ApiKey, HeldRequest
 from tests.support.proxies.ways import Ways
 from tests.support.waiting import until
 
@@ -29,6 +29,18 @@ async def _producer(installation: Installation, ways: Ways) -> AsyncIterator[AIO
         yield producer
     finally:
         await producer.stop()
+
+
+async def _held_commit(
+    producer: AIOKafkaProducer, installation: Installation, ways: Ways
+) -> tuple[HeldRequest, asyncio.Task[None]]:
+    """Commit one record in a transaction, and return the request that is held back, and the commit that waits."""
+    held = ways.kafka.hold_back(ApiKey.END_TXN)
+    await producer.begin_transaction()
+    await producer.send_and_wait(f"{installation.prefix}{Topic.NOTICES}", b"one")
+    committing = asyncio.create_task(producer.commit_transaction())
+    await held.caught.wait()
+    return held, committing
 
 
 async def _values(installation: Installation) -> list[bytes]:
@@ -55,11 +67,7 @@ async def test_all_of_kafka_goes_through_the_proxy(quiet_installation: Installat
 
 async def test_a_held_request_is_answered_when_it_is_delivered(quiet_installation: Installation, ways: Ways) -> None:
     async with _producer(quiet_installation, ways) as producer:
-        held = ways.kafka.hold_back(ApiKey.END_TXN)
-        await producer.begin_transaction()
-        await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
-        committing = asyncio.create_task(producer.commit_transaction())
-        await held.caught.wait()
+        held, committing = await _held_commit(producer, quiet_installation, ways)
         assert await _values(quiet_installation) == []
         assert await held.deliver() == {0}
         await committing
@@ -68,11 +76,7 @@ async def test_a_held_request_is_answered_when_it_is_delivered(quiet_installatio
 
 async def test_a_request_is_delivered_after_its_client_has_gone(quiet_installation: Installation, ways: Ways) -> None:
     async with _producer(quiet_installation, ways) as producer:
-        held = ways.kafka.hold_back(ApiKey.END_TXN)
-        await producer.begin_transaction()
-        await producer.send_and_wait(f"{quiet_installation.prefix}{Topic.NOTICES}", b"one")
-        committing = asyncio.create_task(producer.commit_transaction())
-        await held.caught.wait()
+        held, committing = await _held_commit(producer, quiet_installation, ways)
         held.give_up()
         # aiokafka retries by itself.
         await committing
