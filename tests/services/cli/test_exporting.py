@@ -1,5 +1,7 @@
 """`whopays export-log`: a file is written as a whole or not at all, and one that exists only with `--force`."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,18 @@ async def test_force_puts_the_whole_log_in_its_place(whopays: Whopays, kept: Pat
 async def test_what_fails_leaves_the_file_as_it_was(whopays: Whopays, kept: Path) -> None:
     (await whopays("export-log", str(kept), "--force", WHOPAYS_DATABASE_URL=_NOBODY_LISTENS)).expect(1)
     assert beside(kept) == {kept.name: _BEFORE}
+
+
+async def test_into_a_pipe_goes_the_log_alone(whopays: Whopays, tmp_path: Path) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb") as out:
+        reading = asyncio.create_task(asyncio.to_thread(out.read))
+        try:
+            ran = await whopays("export-log", f"/dev/fd/{write}")
+        finally:
+            os.close(write)
+        exported = await reading
+    assert ran.expect(0).out == ""
+    file = tmp_path / "log.jsonl"
+    file.write_bytes(exported)
+    (await whopays("verify", "--offline", str(file))).expect(0)
