@@ -12,7 +12,7 @@ _NOT_SEARCHED = (
 
 
 def holds_card_number(data: Json, path: str = "") -> bool:
-    """Whether a string or a member's name in the data is taken for a card number."""
+    """Return whether a string or a member's name in the data is taken for a card number."""
     if path in _NOT_SEARCHED:
         return False
     match data:

@@ -1,4 +1,4 @@
-"""Everything one case sent and everything that came of it, found again by what belongs together."""
+"""Everything one case sent and everything that followed, indexed by what belongs together."""
 
 import asyncio
 from collections import defaultdict
@@ -30,13 +30,13 @@ class Answers:
 
 
 def is_open(result: OutputRecord) -> bool:
-    """Whether a further result follows this one: one follows neither a dry run's nor a repeated one."""
+    """Return whether a further result follows this one: one follows neither a dry run's nor a repeated one."""
     follows_nothing = result.data.get("dryRun") is True or is_repeated(result)
     return result.data.get("outcome") in INTERIM_OUTCOMES and not follows_nothing
 
 
 def is_repeated(result: OutputRecord) -> bool:
-    """Whether the result says that it was published before."""
+    """Return whether the result says that it was published before."""
     return result.data.get("repeated") is True
 
 
@@ -57,11 +57,11 @@ class CaseLog:
         self._dead_letters: dict[tuple[str, int, int], list[OutputRecord]] = defaultdict(list)
 
     def add_sent(self, sent: Sent) -> None:
-        """Note a record before it is sent, so that everything that follows from it is recognized."""
+        """Record a message before it is sent, so that everything that follows from it is recognized."""
         self.sent.append(sent)
 
     def add_output(self, record: OutputRecord) -> None:
-        """Note a record that was read, and wake those that wait."""
+        """Record what was read, and wake whoever waits."""
         self.outputs.append(record)
         if record.topic == RESULT_TOPIC:
             self._results[record.identity].append(record)
@@ -72,11 +72,11 @@ class CaseLog:
         self.arrived.set()
 
     def answers(self, sent: Sent) -> Answers:
-        """The results that belong to this record; empty ones when it has none."""
+        """Return the results that belong to this record, empty if it has none."""
         return self.served(sent)[0].get(sent, Answers())
 
     def final_of_command(self, sent: Sent) -> OutputRecord | None:
-        """The final result of the command that a record sent, even if the record repeated it to get an answer."""
+        """Return the final result of a record's command, even if the record only repeated it to get an answer."""
         final = self.answers(sent).final
         if final is None or not is_repeated(final):
             return final
@@ -84,7 +84,7 @@ class CaseLog:
         return next((one for one in finals if one is not None and not is_repeated(one)), None)
 
     def served(self, sent: Sent) -> tuple[dict[Sent, Answers], list[OutputRecord]]:
-        """The results of all records that share this one's identity, and those left over.
+        """Return the results of all records that share this one's identity, and those left over.
 
         Served in the order sent. A repeated result goes to the oldest record that asked for one. A final result goes to
         the oldest command that was told `Scheduled` or `Waiting`, unless it says of itself that it answers another
@@ -117,11 +117,11 @@ class CaseLog:
         return answers, left_over
 
     def results_of(self, identity: Identity) -> list[OutputRecord]:
-        """Every result of a command's identity, in the order read."""
+        """Return every result of a command's identity, in the order read."""
         return self._results[identity]
 
     def results_left_over(self) -> list[OutputRecord]:
-        """The results that no record of the case was to get."""
+        """Return the results that no record of the case should have got."""
         left_over: list[OutputRecord] = []
         for identity, senders in self._senders().items():
             # A raw record that expects nothing about results may be a command in its own right.
@@ -132,20 +132,20 @@ class CaseLog:
         return left_over
 
     def cause_of(self, sent: Sent) -> Cause:
-        """Under which its events are found."""
+        """Return the cause under which its events are found."""
         if sent.kind == "raw":
             return RAW
         return str(sent.organization), str(sent.id)
 
     def events_of(self, cause: Cause) -> list[OutputRecord]:
-        """The events of a cause, topic by topic in the order read."""
+        """Return the events of a cause, topic by topic in the order read."""
         if cause != RAW:
             return self._events[cause]
         own_ids = {str(sent.id) for sent in self.sent if sent.kind != "raw"}
         return [record for (_, id_), records in self._events.items() if id_ not in own_ids for record in records]
 
     def events_by_subject(self, cause: Cause) -> dict[tuple[str, str], list[OutputRecord]]:
-        """The events of a cause by topic and subject."""
+        """Return the events of a cause by topic and subject."""
         by_subject: dict[tuple[str, str], list[OutputRecord]] = defaultdict(list)
         for record in self.events_of(cause):
             by_subject[record.topic, record.subject].append(record)
@@ -167,7 +167,7 @@ class CaseLog:
 
 
 def reasons_of(result: OutputRecord) -> list[str]:
-    """The reasons of a result's violations, in its order."""
+    """Return the reasons of a result's violations, in its order."""
     violations = result.data.get("violations")
     if not isinstance(violations, list):
         return []
@@ -175,7 +175,7 @@ def reasons_of(result: OutputRecord) -> list[str]:
 
 
 def place_of_dead_letter(record: OutputRecord) -> tuple[str, int, int]:
-    """Topic (as the dead letter names it), partition and offset of the bad record; -1 where it says none."""
+    """Return topic (as the dead letter names it), partition and offset of the bad record; -1 if it names none."""
     topic, partition, offset = (record.data.get(name) for name in ("topic", "partition", "offset"))
     return (
         topic if isinstance(topic, str) else "",

@@ -8,7 +8,7 @@ from tests.acceptance.records import Sent
 
 
 def what_should_not_be(log: CaseLog, expectations: list[Expected], book: Book) -> list[str]:
-    """Every dead letter, result and event too many, as sentences; empty when there is none."""
+    """Return every dead letter, result and event too many, as sentences; empty when there is none."""
     return [
         *_dead_letters_too_many(log),
         *(f"a result that no record was to get: {record.abbreviated()}" for record in log.results_left_over()),

@@ -1,4 +1,4 @@
-"""The option for another folder of cases, one item for each case and value, and the run that they share."""
+"""The option for another folder of cases, one item per case and value, and the run that they share."""
 
 import os
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What stands for something else in a case: `<each>`, `{n}` and `{cycle}`, organizations, generators."""
+"""What is replaced in a case: `<each>`, `{n}` and `{cycle}`, organizations, generators."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ _GENERATOR = re.compile(
 
 
 def replace_each(value: Json, each: Json) -> Json:
-    """The value with `<each>` and `<each.member>` replaced: as a whole text by the value itself, else by its
+    """Return the value with `<each>` and `<each.member>` replaced: as a whole text by the value itself, else by its
     characters. Raises `FormatError` for a member that `each` does not have."""
 
     def replace(text: str) -> Json:
@@ -41,7 +41,7 @@ def replace_each(value: Json, each: Json) -> Json:
 
 
 def count_up(value: Json, n: int, cycle: list[Json] | None = None) -> Json:
-    """The value with `{n}` and, when `cycle` has members, `{cycle}` replaced. `{n}` of an inner `<list:…>`, or of
+    """Return the value with `{n}` and, if `cycle` has members, `{cycle}` replaced. `{n}` of an inner `<list:…>`, or of
     an entry with a `count` of its own, is left to these."""
 
     def replacement(name: str) -> Json:
@@ -73,7 +73,7 @@ def count_up(value: Json, n: int, cycle: list[Json] | None = None) -> Json:
 
 
 def replace_cycle(value: Json, cycle: list[Json] | None, n: int) -> Json:
-    """The value with `{cycle}` alone replaced, by the n-th member, again and again."""
+    """Return the value with `{cycle}` alone replaced, by the n-th member, again and again."""
     if not cycle:
         return value
     chosen = cycle[(n - 1) % len(cycle)]
@@ -81,7 +81,7 @@ def replace_cycle(value: Json, cycle: list[Json] | None, n: int) -> Json:
 
 
 def rename_organizations(value: Json, suffix: str, *, raw: bool = False) -> Json:
-    """The value with `acme`, `beta` and `gamma` given the suffix, wherever they stand for an organization; with
+    """Return the value with `acme`, `beta` and `gamma` given the suffix, wherever they stand for an organization; with
     `raw` also where a text says `{acme}`."""
 
     def rename(text: str) -> str:
@@ -113,7 +113,7 @@ class InstantOfCase:
 
 @dataclass(frozen=True)
 class Generators:
-    """What the generators of one record draw on.
+    """What the generators of one record refer to.
 
     `now` is the moment of sending; `instant_of_step` gives the instant of a step by number or name and raises
     `LookupError` where it has none yet; `bindings` are the values bound by `<same:NAME>` before.
@@ -124,11 +124,11 @@ class Generators:
     bindings: dict[str, Any]
 
     def expand_sent(self, value: Json) -> Json:
-        """The value as it is sent, every generator replaced; raises `LookupError` for a name that is not bound."""
+        """Return the value to send, with generators replaced. Raises `LookupError` for a name that is not bound."""
         return _map_texts(value, self._expand_text)
 
     def expand_expected(self, value: Json) -> Json:
-        """The value as it is expected: generators replaced, placeholders kept, lone instants as `InstantOfCase`."""
+        """Return the value to expect: generators replaced, placeholders kept, lone instants as `InstantOfCase`."""
 
         def expand(text: str) -> Json:
             if _INSTANT_ALONE.fullmatch(text):
@@ -140,7 +140,7 @@ class Generators:
         return _map_texts(value, expand)
 
     def instant(self, text: str) -> datetime | None:
-        """The instant that the whole text generates, or `None` when it generates none."""
+        """Return the instant that the whole text generates, or `None` when it generates none."""
         return self._instant(_found(text)) if _INSTANT_ALONE.fullmatch(text) else None
 
     def _expand_text(self, text: str) -> Json:
@@ -179,7 +179,7 @@ def _member(each: Json, path: str) -> Json:
 
 
 def _map_texts(value: Json, change: Callable[[str], Json]) -> Json:
-    """A copy with every text changed, also the names of members (which stay text)."""
+    """Return a copy with every text changed, also the names of members (which stay text)."""
     match value:
         case dict():
             return {in_text(change(name)): _map_texts(member, change) for name, member in value.items()}

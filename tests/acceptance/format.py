@@ -1,4 +1,4 @@
-"""The cases as `cases/FORMAT.md` lays them down: read strictly, each value of `each` a case of its own."""
+"""The cases as `cases/FORMAT.md` defines them: read strictly, each value of `each` a case of its own."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ class Await:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing for so long."""
+    """A wait of so many seconds."""
 
     seconds: float
 
@@ -82,12 +82,12 @@ class Case:
     questions: tuple[Question, ...]
 
     def records(self) -> list[Record]:
-        """Every record the case sends, its fixture's first."""
+        """Return every record the case sends, its fixture's first."""
         return [record for step in self.steps if isinstance(step, Sending) for record in step.records]
 
 
 def load_cases(folder: Path, further_fixtures: Path | None = None) -> list[Case]:
-    """Every case of a folder, in the order of files and cases.
+    """Return every case of a folder, in the order of files and cases.
 
     `further_fixtures` is a folder whose fixtures are known as well, those of `folder` going before them. Raises
     `FormatError` for whatever does not keep to the format, naming file, case and member.
@@ -243,7 +243,7 @@ def _within_seconds(step: dict[str, Json], where: str, default: float = DEFAULT_
 
 
 def _check_targets(case: Case, where: str) -> None:
-    """Every `await` must name a record that was sent before it."""
+    """Check that every `await` names a record that was sent before it."""
     known: set[str] = set()
     for step in case.steps:
         if isinstance(step, Await):

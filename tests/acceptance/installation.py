@@ -31,7 +31,7 @@ class Installation(Protocol):
 
     @property
     def keys(self) -> KeyEncryption:
-        """What opens contacts."""
+        """The keys that open contacts."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What holds in every case, whatever it is about (`cases/FORMAT.md`, section 8); here what concerns every record.
+"""What must hold in every case (`cases/FORMAT.md`, section 8); here what concerns every record.
 
 Each check yields its findings as sentences that begin with the number of the invariant.
 """
@@ -32,7 +32,7 @@ _EMPTIED_MEMBERS = ("key", "headers", "value", "sha256")
 
 
 def broken_invariants(log: CaseLog) -> list[str]:
-    """Every way in which the records of a case break an invariant; empty when all hold."""
+    """Return every way in which the records of a case break an invariant; empty when all hold."""
     of_records = (_envelopes, _topics_and_keys, _sequences, _dead_letters, _passed_on)
     checks = (*of_records, event_invariants, result_invariants, answer_invariants)
     return [*log.problems, *(finding for check in checks for finding in check(log))]
@@ -146,7 +146,7 @@ def _dead_letters(log: CaseLog) -> Iterator[str]:
 
 
 def _ids_of(sent: Sent) -> set[str | None]:
-    """The `causationid` that a dead letter of this record may have."""
+    """Return the `causationid` that a dead letter of this record may have."""
     envelope = read_envelope(sent)
     if envelope is None:
         # Whether attributes that lack `specversion` are an envelope, the contract leaves open.
@@ -156,7 +156,7 @@ def _ids_of(sent: Sent) -> set[str | None]:
 
 
 def _has_digits(id_: object) -> bool:
-    """Whether an id is long enough in digits to hold a card number, of which nothing is told."""
+    """Return whether an id is long enough in digits to hold a card number, of which nothing is told."""
     return isinstance(id_, str) and sum(map(str.isdigit, id_)) >= _FEWEST_DIGITS
 
 

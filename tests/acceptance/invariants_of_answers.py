@@ -18,7 +18,7 @@ _CLAIMS_NOTHING = frozenset({*ADMISSION_REASONS, "CommandIdReused"})
 
 
 def answer_invariants(log: CaseLog) -> Iterator[str]:
-    """Every way in which the answers to the commands of a case break invariant 8."""
+    """Yield every way in which the answers to the commands of a case break invariant 8."""
     for check in (_one_result_each, _repetitions, _fingerprints):
         yield from (f"8: {problem}" for problem in check(log))
 
@@ -51,7 +51,7 @@ def _one_result_each(log: CaseLog) -> Iterator[str]:
 def _answer(sent: Sent, result: OutputRecord) -> Iterator[str]:
     if result.data.get("commandType") != sent.type:
         yield f"commandType instead of {sent.type}"
-    # Of a command that nobody knows, no member is known either.
+    # The members of an unknown command are unknown too.
     if sent.is_dry_run and "UnknownCommand" not in reasons_of(result) and result.data.get("dryRun") is not True:
         yield "the result of a dry run that does not say so"
     if result.data.get("dryRun") is True and result.data.get("bindingId") is not None:
@@ -64,7 +64,7 @@ def _answer(sent: Sent, result: OutputRecord) -> Iterator[str]:
 
 
 def _named(sent: Sent) -> Iterator[tuple[str, Json]]:
-    """The account and the project that a command names, where it has a place for them."""
+    """Yield the account and the project that a command names, if it has members for them."""
     if sent.name == "TransferProjects":
         yield "account", sent.data.get("toAccount")
     elif sent.name != "CancelScheduledBinding":
@@ -78,7 +78,7 @@ def _is_identifier(name: Json) -> bool:
 
 
 def _repetitions(log: CaseLog) -> Iterator[str]:
-    """8: what was asked for again is what was said last, and is said to be; nothing else is."""
+    """8: a result asked for again equals the last one and says that it is repeated; no other does."""
     identities = dict.fromkeys(sent.identity for sent in log.sent if sent.identity is not None)
     for identity in identities:
         last: OutputRecord | None = None
@@ -100,12 +100,12 @@ def _repetitions(log: CaseLog) -> Iterator[str]:
 
 
 def _claims(result: OutputRecord) -> bool:
-    """Whether the result is of a command that claimed its id."""
+    """Return whether the result is of a command that claimed its id."""
     return not (set(reasons_of(result)) & _CLAIMS_NOTHING or result.data.get("dryRun") is True)
 
 
 def _fingerprints(log: CaseLog) -> Iterator[str]:
-    """8: each result has the fingerprint of its command's meaning, but where the data hold a card number."""
+    """8: each result has the fingerprint of its command's meaning, unless the data holds a card number."""
     of_content: dict[str, Json] = {}
     for sent in log.sent:
         answer = log.answers(sent).first
@@ -122,13 +122,13 @@ def _fingerprints(log: CaseLog) -> Iterator[str]:
 
 
 def _content(sent: Sent) -> str:
-    """What a command says: of one content is one meaning."""
+    """Return a command's content: the same content has the same meaning."""
     data = {name: sent.data[name] for name in sorted(sent.data) if name != "dryRun"}
     return f"{sent.type} {to_json(data)}"
 
 
 def is_command_to_answer(sent: Sent) -> bool:
-    """Whether the record is beyond doubt a readable CloudEvent 1.0 of a command, with well-formed `id`, `source`,
+    """Return whether the record is certainly a readable CloudEvent 1.0 of a command, with well-formed `id`, `source`,
     `type` and organization."""
     if sent.kind == "raw" or sent.topic != COMMAND_TOPIC or not isinstance(sent.data, dict):
         return False

@@ -1,4 +1,4 @@
-"""What holds of the events of every case: invariants 4 to 7 and 13 of `cases/FORMAT.md`, section 8."""
+"""What must hold for the events of every case: invariants 4 to 7 and 13 of `cases/FORMAT.md`, section 8."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _PREVIOUS_REPEATS = ("bindingId", "account", "establishedAt")
 
 
 def event_invariants(log: CaseLog) -> Iterator[str]:
-    """Every way in which the events of a case break invariants 4 to 7 and 13."""
+    """Yield every way in which the events of a case break invariants 4 to 7 and 13."""
     for subject, events in _by_subject(log, "BindingChanged").items():
         yield from (f"4: {subject}: {problem}" for problem in _binding_chain(events))
     yield from _binding_ids(log)
@@ -34,7 +34,7 @@ def event_invariants(log: CaseLog) -> Iterator[str]:
 
 
 def _binding_chain(events: list[OutputRecord]) -> Iterator[str]:
-    """4: each event takes up where the one before it ended, at instants that rise."""
+    """4: each event continues where the one before it ended, at rising instants."""
     payer: Json = None
     last = None
     for event in events:
@@ -123,7 +123,7 @@ def _account_changes(log: CaseLog) -> Iterator[str]:
 
 
 def _account_cause(log: CaseLog, cause: Cause, events: list[OutputRecord]) -> Iterator[str]:
-    """The events of one cause on one account, which an `AccountChanged` ends."""
+    """Yield the events of one cause on one account, which an `AccountChanged` ends."""
     ends = [index for index, event in enumerate(events) if event.name == "AccountChanged"]
     if not ends or ends[-1] != len(events) - 1:
         yield f"AccountChanged is not the last event: {[event.name for event in events]}"
@@ -141,7 +141,7 @@ def _account_cause(log: CaseLog, cause: Cause, events: list[OutputRecord]) -> It
 
 
 def _notices(log: CaseLog) -> Iterator[str]:
-    """13: one notice of a kind for a project and a cause, and only where the account's phase gives occasion."""
+    """13: one notice of a kind per project and cause, and only if the account's phase calls for it."""
     moves: dict[tuple[Cause, str], list[tuple[Json, Json]]] = defaultdict(list)
     for record in log.outputs:
         if record.name == "AccountPhaseChanged":
@@ -170,7 +170,7 @@ def _notices(log: CaseLog) -> Iterator[str]:
 
 
 def _occasions(log: CaseLog, cause: Cause) -> int:
-    """How often a cause may act: once for each record that shares it, and once more when a profile expires."""
+    """Return how often a cause may act: once for each record that shares it, and once more when a profile expires."""
     if cause not in {log.cause_of(sent) for sent in log.sent if sent.kind != "raw"}:
         return max(1, sum(sent.kind == "raw" for sent in log.sent))
     sharing = [sent for sent in log.sent if sent.kind != "raw" and log.cause_of(sent) == cause]

@@ -1,4 +1,4 @@
-"""What holds of the results of every case: invariants 7 (blockers), 8 (types), 9, 10 and 12 of `cases/FORMAT.md`."""
+"""What must hold for the results of every case: invariants 7 (blockers), 8 (types), 9, 10, 12 of `cases/FORMAT.md`."""
 
 import re
 from collections import Counter, defaultdict
@@ -30,7 +30,7 @@ _SHORTEST_CONTACT_TEXT = 3
 
 
 def result_invariants(log: CaseLog) -> Iterator[str]:
-    """Every way in which the results of a case break invariants 7 to 10 and 12."""
+    """Yield every way in which the results of a case break invariants 7 to 10 and 12."""
     for record in log.outputs:
         if record.topic != RESULT_TOPIC:
             continue
@@ -61,7 +61,7 @@ def _types(record: OutputRecord) -> Iterator[str]:
 
 
 def _violations(record: OutputRecord) -> Iterator[str]:
-    """9: why a command was refused, in order, of one stage."""
+    """9: the violations of a refused command are in order and from one stage."""
     violations = _violations_of(record)
     reasons = [str(violation.get("reason")) for violation in violations]
     count = record.data.get("violationCount")
@@ -93,14 +93,14 @@ def _violations(record: OutputRecord) -> Iterator[str]:
 
 
 def _events_as_announced(log: CaseLog) -> Iterator[str]:
-    """10: what a result names is what happened; nothing happens where nothing was applied."""
+    """10: a result names what happened; nothing happens if nothing was applied."""
     of_cause: dict[Cause, list[Sent]] = defaultdict(list)
     for sent in log.sent:
         if sent.kind != "raw":
             of_cause[log.cause_of(sent)].append(sent)
     for cause, senders in of_cause.items():
         finals = [log.answers(sent).final for sent in senders]
-        # What is said once more happened once.
+        # What a repeated result names happened only once.
         results = [result for result in finals if result is None or not is_repeated(result)]
         for result in results:
             if result is not None and result.data.get("outcome") != "Applied" and result.data.get("events"):
@@ -140,7 +140,7 @@ def _differences(applied: list[OutputRecord], caused: list[OutputRecord]) -> Ite
 
 
 def _quotes(log: CaseLog, sent: Sent) -> Iterator[str]:
-    """12: no message or pointer quotes much of what was sent, or anything of a contact."""
+    """12: no message or pointer quotes much of what was sent, or any part of a contact."""
     answers = log.answers(sent)
     if sent.kind == "raw" or answers.first is None:
         return
@@ -160,7 +160,7 @@ def _quotes(log: CaseLog, sent: Sent) -> Iterator[str]:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """Every value below, as text, apart from `null` and true/false."""
+    """Yield every value below, as text, apart from `null` and true/false."""
     match value:
         case dict():
             for name, member in value.items():

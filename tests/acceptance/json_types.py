@@ -1,4 +1,4 @@
-"""YAML read with the JSON types only, and JSON written with every number as it stood in the YAML."""
+"""YAML read with JSON types only, and JSON written with every number as it was in the YAML."""
 
 import json
 import re
@@ -76,12 +76,12 @@ _JsonTypesLoader.add_constructor(None, _JsonTypesLoader.construct_unknown)
 
 
 def read_yaml(path: Path) -> Json:
-    """The content of one YAML file in JSON types; raises `FormatError` for anything else, duplicate names included."""
+    """Return the content of a YAML file in JSON types. Raises `FormatError` for anything else, and duplicate names."""
     return read_yaml_text(path.read_text(encoding="utf-8"), path.name)
 
 
 def read_yaml_text(text: str, name: str) -> Json:
-    """As `read_yaml`, from text; `name` is what an error calls it."""
+    """Return the content of YAML text, like `read_yaml`; errors call it `name`."""
     try:
         # The loader is a SafeLoader with fewer types still.
         return yaml.load(text, _JsonTypesLoader)  # noqa: S506
@@ -90,7 +90,7 @@ def read_yaml_text(text: str, name: str) -> Json:
 
 
 def to_json(value: Json) -> str:
-    """Compact JSON of the value, numbers as they were written, text unescaped unless it holds a lone surrogate."""
+    """Return compact JSON: numbers as they were written, text unescaped unless it holds a lone surrogate."""
     match value:
         case NumberAsWritten():
             return value.written
@@ -106,5 +106,5 @@ def to_json(value: Json) -> str:
 
 
 def in_text(value: Json) -> str:
-    """The characters a value has inside a longer text: text as it is, everything else as JSON."""
+    """Return the characters a value has inside a longer text: text as it is, everything else as JSON."""
     return value if isinstance(value, str) else to_json(value)

@@ -1,4 +1,4 @@
-"""Whether what came of one record is what its case expects (`cases/FORMAT.md`, section 4)."""
+"""Whether the outcome of one record is what its case expects (`cases/FORMAT.md`, section 4)."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Book:
 
 
 def judge(expected: Expected, log: CaseLog, book: Book, generators: Generators) -> None:
-    """Nothing when all that the expectation asks for has come; `book` then holds what was bound and used up.
+    """Return once everything that the expectation asks for has come; `book` then holds what was bound and used up.
 
     Raises `NotYet` or `Broken`; `book` may have been changed even then. What must *not* come is judged at the end
     of the case only (`tests.acceptance.closing`).
@@ -71,7 +71,7 @@ def judge(expected: Expected, log: CaseLog, book: Book, generators: Generators) 
 
 
 def instant_of(sent: Sent, log: CaseLog) -> datetime:
-    """The `time` of the first event that a record caused, or else of its result; raises `LookupError` if none came."""
+    """Return the `time` of a record's first event, or of its result. Raises `LookupError` if none came."""
     events = log.events_of(log.cause_of(sent))
     answers = log.answers(sent)
     first = min(events, key=lambda event: event.position) if events else answers.final or answers.first
@@ -82,17 +82,17 @@ def instant_of(sent: Sent, log: CaseLog) -> datetime:
 
 
 def lists_events(expect: dict[str, Json] | None) -> bool:
-    """Whether the expectation has a list of events, even an empty one."""
+    """Return whether the expectation has a list of events, even an empty one."""
     return expect is not None and ("events" in expect or "quiet" in expect)
 
 
 def excludes_events(expect: dict[str, Json] | None) -> bool:
-    """Whether the expectation says that no event comes at all."""
+    """Return whether the expectation says that no event comes at all."""
     return expect is not None and ("no_events" in expect or "ignored" in expect)
 
 
 def with_unsaid(entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    """The entries of an `events` list, `count` written out, with the `AccountChanged` that goes without saying."""
+    """Return the entries of an `events` list, `count` written out, with the implied `AccountChanged`."""
     written = written_out(entries)
     changed = {entry.get("subject") for entry in written if short_type(entry["type"]) == "AccountChanged"}
     moved = [entry.get("subject") for entry in written if short_type(entry["type"]) == "AccountPhaseChanged"]
@@ -105,7 +105,7 @@ def with_unsaid(entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
 
 
 def written_out(entries: list[dict[str, Json]]) -> list[dict[str, Json]]:
-    """The entries, those with a `count` repeated that often."""
+    """Return the entries, those with a `count` repeated that often."""
     written = []
     for entry in entries:
         single = {name: value for name, value in entry.items() if name != "count"}
@@ -246,7 +246,7 @@ def _judge_dead_letter(wanted: Json, dead_letters: list[OutputRecord], prefix: s
 
 
 def _with_default_prefix(members: dict[str, Json], name: str, prefix: str) -> dict[str, Json]:
-    """The members as an installation of default settings tells them: a topic has another prefix there."""
+    """Return the members as an installation with default settings has them: its topics have another prefix."""
     said = members.get(name)
     if not isinstance(said, str) or not said.startswith(prefix):
         return members
@@ -254,7 +254,7 @@ def _with_default_prefix(members: dict[str, Json], name: str, prefix: str) -> di
 
 
 def match_headers(wanted: dict[str, Json], came: OutputRecord, bindings: Bindings) -> None:
-    """As `match`, of all Kafka headers of a record: these, each once, and no others."""
+    """Match all Kafka headers of a record: these, each once, and no others."""
     if sorted(name for name, _ in came.headers) != sorted(name for name, text in wanted.items() if text is not None):
         raise Mismatch("/headers", wanted, came.header_texts)
     match(wanted, came.header_texts, bindings, "/headers")

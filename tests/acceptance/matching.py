@@ -1,4 +1,4 @@
-"""Whether what came is what was expected: partial maps, full lists, placeholders (`cases/FORMAT.md`, section 5)."""
+"""Whether a value is as expected: partial maps, full lists, placeholders (`cases/FORMAT.md`, section 5)."""
 
 import re
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Mismatch(Exception):
 
 
 def match(expected: Json, came: Json, bindings: Bindings, path: str = "") -> None:
-    """Nothing when `came` is what `expected` says, binding names on the way; raises `Mismatch` otherwise.
+    """Match `came` with `expected`, binding names on the way. Raises `Mismatch` if they differ.
 
     `bindings` may have been added to even then: hand over a copy when a failure is not the end.
     """
@@ -54,7 +54,7 @@ def match(expected: Json, came: Json, bindings: Bindings, path: str = "") -> Non
 
 
 def matches(expected: Json, came: Json, bindings: Bindings) -> bool:
-    """Whether it matches; the names bound on the way stay bound only if it does."""
+    """Return whether it matches; the names bound on the way stay bound only if it does."""
     tried = dict(bindings)
     try:
         match(expected, came, tried)
@@ -65,7 +65,7 @@ def matches(expected: Json, came: Json, bindings: Bindings) -> bool:
 
 
 def match_in_any_order(expected: list[Json], came: Json, bindings: Bindings, path: str) -> None:
-    """As `match` of two lists of one length, whatever their order; raises `Mismatch`."""
+    """Match two lists of the same length in any order. Raises `Mismatch`."""
     if not isinstance(came, list) or len(came) != len(expected):
         raise Mismatch(path, expected, came)
     assigned = _assign(expected, came, bindings)
@@ -75,7 +75,7 @@ def match_in_any_order(expected: list[Json], came: Json, bindings: Bindings, pat
 
 
 def type_of(value: Json) -> str:
-    """The JSON type, with numbers that have a point told from those that have none."""
+    """Return the JSON type, with numbers that have a point told from those that have none."""
     match value:
         case bool():
             return "true/false"
@@ -116,7 +116,7 @@ def _match_list(expected: list[Json], came: Json, bindings: Bindings, path: str)
 
 
 def _match_shown(expected: list[Json], came: Json, bindings: Bindings, path: str) -> None:
-    """Of more blocking projects than are shown, each one shown is one of those expected."""
+    """Match blocking projects of which not all are shown: each one shown must be expected."""
     if not isinstance(came, list) or len(came) != _BLOCKERS_SHOW_AT_MOST or len({to_json(one) for one in came}) != 20:
         raise Mismatch(path, expected, came)
     for one in came:
@@ -125,7 +125,7 @@ def _match_shown(expected: list[Json], came: Json, bindings: Bindings, path: str
 
 
 def _assign(expected: list[Json], came: list[Json], bindings: Bindings) -> Bindings | None:
-    """The bindings under which each expected member finds its own counterpart, by trying; `None` if there are none."""
+    """Return bindings under which each expected member has a counterpart of its own, or `None`, by trial."""
     if not expected:
         return bindings
     for index, candidate in enumerate(came):

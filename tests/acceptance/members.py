@@ -35,7 +35,7 @@ _QUESTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def require(holds: bool, problem: str) -> None:
-    """Raises `FormatError` with the problem unless it holds."""
+    """Raise `FormatError` with the problem unless the condition holds."""
     if not holds:
         raise FormatError(problem)
 
@@ -48,7 +48,7 @@ def check_members(
     optional: Collection[str] = (),
     one_of: Collection[str] = (),
 ) -> None:
-    """Raises `FormatError` unless `value` is a map with all required members, exactly one of `one_of` where that is
+    """Raise `FormatError` unless `value` is a map with all required members, exactly one of `one_of` where that is
     given, and no member beside these and the optional ones."""
     require(isinstance(value, dict), f"{where}: a map belongs here")
     for name in value:
@@ -78,7 +78,7 @@ def check_record(step: dict[str, Json], where: str, *, of_await: bool = False) -
 
 
 def is_base64(value: Json) -> bool:
-    """Whether it is a text that holds bytes in base64."""
+    """Return whether it is a text that holds bytes in base64."""
     try:
         return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
     except ValueError:

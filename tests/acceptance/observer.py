@@ -55,19 +55,19 @@ class Observer:
         await self._consumer.stop()
 
     def register(self, organizations: list[str], log: CaseLog) -> None:
-        """From now on the records of these organizations belong to this case."""
+        """Give the records of these organizations to this case from now on."""
         for organization in organizations:
             self._case_of_organization[organization] = log
 
     def claim(self, sent: Sent, log: CaseLog) -> None:
-        """From now on, and if there is one already, the dead letter of this acknowledged record belongs to the case."""
+        """Give the dead letter of this acknowledged record to the case, whether it has come already or not."""
         place = (f"{self._prefix}{sent.topic}", sent.partition, sent.offset)
         self._case_of_place[place] = log
         for record in self._unclaimed_dead_letters.pop(place, []):
             log.add_output(record)
 
     def raise_if_stopped(self) -> None:
-        """Raises what ended the reading, if it ended: no case could come to an end then."""
+        """Raise the error that ended the reading, if any: no case could end then."""
         if self._reading is not None and self._reading.done():
             self._reading.result()
 

@@ -1,4 +1,4 @@
-"""How far the service's consumer groups have come on the input topics: one poller for all who wait."""
+"""How far the service's consumer groups have read the input topics: one poller for everybody who waits."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ class ConsumerProgress:
         await self._admin.close()
 
     async def wait_until_past(self, sent: Sent, timeout_seconds: float) -> bool:
-        """Whether at least one group commits on the record's topic, and all that do committed past it in time."""
+        """Return whether at least one group commits on the record's topic, and all that do got past it in time."""
         through: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[through] = ((f"{self._prefix}{sent.topic}", sent.partition), sent.offset)
         self._someone_waits.set()
@@ -59,7 +59,7 @@ class ConsumerProgress:
             try:
                 committed = await self._committed_offsets()
             except KafkaError:
-                # The coordinator is moving; a wait that fails because of that says so.
+                # The coordinator is moving; a wait that fails because of it says so.
                 committed = {}
             for through, (partition, offset) in self._waiting.items():
                 offsets = committed.get(partition, [])
@@ -70,7 +70,7 @@ class ConsumerProgress:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _committed_offsets(self) -> dict[_Partition, list[int]]:
-        """The offset up to which each group that has one has committed, by partition."""
+        """Return the offset up to which each group that has one has committed, by partition."""
         if time.monotonic() - self._groups_looked_for_at > _LOOK_FOR_GROUPS_SECONDS:
             await self._look_for_groups()
         offsets_of_groups = await asyncio.gather(

@@ -27,7 +27,7 @@ class Questions(Protocol):
     async def payer(self, organization: str, project: str, at: datetime | None) -> str | None: ...
 
     async def timeline(self, organization: str, project: str) -> list[dict[str, Any]]:
-        """Maps of `number`, `bindingId`, `account`, `establishedAt`, `endedAt` and `ended`, oldest first."""
+        """Return maps of `number`, `bindingId`, `account`, `establishedAt`, `endedAt` and `ended`, oldest first."""
         ...
 
     async def account(self, organization: str, account: str) -> dict[str, Any] | None: ...
@@ -47,8 +47,8 @@ class Asking:
     bindings: Bindings
 
     async def ask(self, question: Question) -> None:
-        """Asks the service; raises `Mismatch` when the answer is not the expected one, `LookupError` when the
-        question draws on something that did not happen."""
+        """Ask the service. Raises `Mismatch` if the answer is not the expected one, `LookupError` if the
+        question refers to something that did not happen."""
         named = {name: value for name, value in question.arguments.items() if name != "at"}
         arguments = self.generators.expand_sent(named)
         expect = self.generators.expand_expected(question.expect)
@@ -75,7 +75,7 @@ class Asking:
                 match_counted(expect, projects, self.bindings, in_any_order=True)
 
     def judge_outputs(self, question: Question, log: CaseLog) -> None:
-        """Answers `nowhere` and `latest` from the records that came; raises `Mismatch` and `LookupError` as `ask`."""
+        """Answer `nowhere` and `latest` from the records that came. Raises `Mismatch` and `LookupError` like `ask`."""
         if question.kind == "nowhere":
             for text in self.generators.expand_sent(question.arguments):
                 holders = [record for record in log.outputs if holds_text(record, text)]
@@ -102,7 +102,7 @@ class Asking:
 
 
 def match_counted(expect: Json, answer: list[Any], bindings: Bindings, *, in_any_order: bool = False) -> None:
-    """As `match` of a list, or of its length where `{count: N}` is expected; raises `Mismatch`."""
+    """Match a list, or its length if `{count: N}` is expected. Raises `Mismatch`."""
     if isinstance(expect, dict):
         match(expect, {"count": len(answer)}, bindings)
     elif in_any_order:
@@ -112,7 +112,7 @@ def match_counted(expect: Json, answer: list[Any], bindings: Bindings, *, in_any
 
 
 def require_contiguous(timeline: list[dict[str, Any]]) -> None:
-    """Raises `Mismatch` unless each end is the next begin and only the last binding may be open."""
+    """Raise `Mismatch` unless each end is the next begin and only the last binding may be open."""
     for index, (one, following) in enumerate(pairwise(timeline)):
         ended = to_instant(one["endedAt"])
         if ended is None or ended != to_instant(following["establishedAt"]):
@@ -120,7 +120,7 @@ def require_contiguous(timeline: list[dict[str, Any]]) -> None:
 
 
 def holds_text(record: OutputRecord, text: str) -> bool:
-    """Whether key, headers, value or what a base64 member of the value holds contains the text."""
+    """Return whether key, headers, value or what a base64 member of the value holds contains the text."""
     wanted = text.encode("utf-8", errors="surrogatepass")
     parts = [record.key, record.value, *(part for name, value in record.headers for part in (name.encode(), value))]
     if any(part is not None and wanted in part for part in parts):

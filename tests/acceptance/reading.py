@@ -22,7 +22,7 @@ class Envelope:
 
 
 def read_envelope(sent: Sent) -> Envelope | None:
-    """The envelope of a record; `None` where there is none that can be read."""
+    """Return the envelope of a record; `None` where there is none that can be read."""
     in_headers = _attributes_in(sent.headers)
     value = _read_object(sent.value)
     if value is not None and value.get("specversion") is not None:
@@ -35,19 +35,19 @@ def read_envelope(sent: Sent) -> Envelope | None:
 
 
 def ids_said(sent: Sent) -> set[str]:
-    """Every `id` in a place where an envelope may have one."""
+    """Return every `id` in a place where an envelope may have one."""
     ids = ((_read_object(sent.value) or {}).get("id"), _attributes_in(sent.headers).get("id"))
     return {text for text in map(_text, ids) if isinstance(text, str)}
 
 
 def levels_of(value: Json) -> int:
-    """How deep maps and lists are nested."""
+    """Return how deep maps and lists are nested."""
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return 1 + max(map(levels_of, members), default=0) if isinstance(value, dict | list) else 0
 
 
 class _Integer(str):
-    """An integer as JSON wrote it, of whatever size."""
+    """An integer as JSON wrote it, of any size."""
 
     __slots__ = ()
 
@@ -61,7 +61,7 @@ def _attributes_in(headers: Headers) -> dict[str, Json]:
 
 
 def _text(value: Any) -> Json:
-    """The text that an attribute means; anything that means none as it is."""
+    """Return the text that an attribute means; anything that means none as it is."""
     match value:
         case bytes():
             try:

@@ -1,4 +1,4 @@
-"""What was sent and what came out, as the runner holds it."""
+"""What was sent and what came out, as the runner stores it."""
 
 import json
 from dataclasses import dataclass, field
@@ -150,7 +150,7 @@ class OutputRecord:
         return int(tail) if tail.isascii() and tail.isdigit() else 0
 
     def abbreviated(self, characters: int = 600) -> str:
-        """One line for a report."""
+        """Return one line for a report."""
         if self.name:
             told = ("id", "time", "subject", "sequence", "causationid")
             attributes = " ".join(f"{name}={self.attributes[name]}" for name in told if name in self.attributes)

@@ -30,7 +30,7 @@ class Runs:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def outcome(self, case: Case) -> str | None:
-        """`None` when the case held, else a report for a reader."""
+        """Return `None` if the case held, else a report."""
         return await self._tasks[case.id]
 
     async def _run(self, case: Case) -> str | None:

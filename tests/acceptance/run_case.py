@@ -54,7 +54,7 @@ class _Run:
         self.home = f"acme-{self.suffix}"
 
     async def run(self) -> None:
-        """Goes through the case; raises `CaseFailure`."""
+        """Run the case. Raises `CaseFailure`."""
         organizations = [f"{name}-{self.suffix}" for name in ORGANIZATIONS]
         self.services.observer.register(organizations, self.log)
         for step in self.case.steps:
@@ -109,7 +109,7 @@ class _Run:
         self.services.observer.claim(sent, self.log)
 
     async def _until_through(self, expected: Expected, within_seconds: float) -> None:
-        """Waits for a record by which nothing need come: until the service has committed its offset."""
+        """Wait for a record that need not cause anything: until the service has committed its offset."""
         sent = expected.sent
         if sent.expects_dead_letter or (sent.wants_result and sent.kind != "raw"):
             return
@@ -121,7 +121,7 @@ class _Run:
             raise CaseFailure(f"{expected.label}: {problem}")
 
     async def _until_met(self, expected: Expected, within_seconds: float, now: datetime) -> None:
-        """Judges with every batch of records that arrives, until the expectation is met, broken, or too late."""
+        """Judge with every batch of records that arrives, until the expectation is met, broken, or too late."""
         self.expectations.append(expected)
         deadline = asyncio.get_running_loop().time() + within_seconds
         while True:
@@ -163,7 +163,7 @@ class _Run:
             raise CaseFailure(f"{question.label}: {missing} is not known") from missing
 
     async def _mark_the_end(self, organizations: list[str]) -> None:
-        """Sends the marker to each organization of the case and waits: what has not come then, does not come."""
+        """Send the marker to each organization of the case and wait: what has not come by then never will."""
         touched = [name for name in organizations if name == self.home or self._touches(name)]
         markers = [build_marker(name, f"marker-{self.suffix}") for name in touched]
         for marker in markers:
@@ -187,7 +187,7 @@ class _Run:
 
 
 async def run_case(case: Case, services: Services) -> str | None:
-    """Run one case in its own organizations. Return a report to read where it does not hold, else `None`."""
+    """Run one case in its own organizations. Return a report if it fails, else `None`."""
     suffix = "".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=_SUFFIX_LETTERS))
     log = CaseLog(services.prefix)
     try:

@@ -20,7 +20,7 @@ _LARGEST_REQUEST_BYTES = 8 * 1024 * 1024
 
 
 class Claims(Protocol):
-    """Whoever must know at which place in its topic a record came to lie."""
+    """Whatever must know where in its topic a record was written."""
 
     def claim(self, sent: Sent) -> None: ...
 
@@ -43,7 +43,7 @@ class Sender:
         await self._producer.stop()
 
     async def send(self, records: list[Sent], claims: Claims) -> None:
-        """Sends the records in this order without waiting in between; returns when the broker has them all.
+        """Send the records in this order without waiting in between; return once the broker has them all.
 
         Each record's `partition` and `offset` are set and it is handed to `claims`. Raises what the producer raises.
         """
@@ -59,7 +59,7 @@ class Sender:
 
 
 def letters() -> Iterator[str]:
-    """a, b, … z, aa, ab, …: digits could form a card number by chance."""
+    """Yield a, b, … z, aa, ab, …: digits could form a card number by chance."""
     alphabet = "abcdefghijklmnopqrstuvwxyz"
     for length in itertools.count(1):
         for chosen in itertools.product(alphabet, repeat=length):
@@ -67,7 +67,7 @@ def letters() -> Iterator[str]:
 
 
 def build(record: Record, generators: Generators, home: str, generated_id: str) -> Sent:
-    """The record as it will be sent.
+    """Return the record as it will be sent.
 
     `home` is what `acme` is called in this run, `generated_id` the id of a record that names none. Raises
     `LookupError` when a generator draws on something that is not there.
@@ -80,7 +80,7 @@ def build(record: Record, generators: Generators, home: str, generated_id: str) 
 
 
 def build_marker(organization: str, id_: str) -> Sent:
-    """The command that closes a case in one organization: what was sent before it has been judged once it is."""
+    """Return the command that closes a case in one organization: what was sent before it has been judged once it is."""
     members = {"type": "WithdrawClosure", "id": id_}
     data = {"organization": organization, "account": "marker-of-the-end", "dryRun": True}
     sent = _build_send(members | {"data": data}, organization, id_)
@@ -151,7 +151,7 @@ def _build_raw(members: dict[str, Json], home: str) -> Sent:
 
 
 def _with_more(headers: dict[str, str], more: dict[str, Json]) -> Headers:
-    """The headers with more of them, or other ones, or (where the value is null) fewer."""
+    """Return the headers with some added, replaced or (if the value is null) removed."""
     merged: dict[str, Json] = {**headers, **more}
     return tuple((name, _header(value)) for name, value in merged.items() if value is not None)
 
@@ -163,7 +163,7 @@ def _header(value: Json) -> bytes | None:
 
 
 def _known_by(attributes: dict[str, Json], name: str) -> str | None:
-    """The text by which a record is known, also where the attribute is no text."""
+    """Return the text by which a record is known, also where the attribute is no text."""
     return in_text(attributes[name]) if name in attributes else None
 
 

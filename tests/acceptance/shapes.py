@@ -11,7 +11,7 @@ Check = Callable[[Json], bool]
 
 
 def holds(value: Json) -> Iterator[str]:
-    """What is wrong with a list of holds."""
+    """Yield what is wrong with a list of holds."""
     if not isinstance(value, list):
         yield f"holds is no list: {_shown(value)}"
         return
@@ -34,13 +34,13 @@ def holds(value: Json) -> Iterator[str]:
 
 
 def closure(value: Json) -> Iterator[str]:
-    """What is wrong with a requested closure; `null` is none."""
+    """Yield what is wrong with a requested closure; `null` is none."""
     if value is not None:
         yield from _members("closure", value, by=_text, reason=_text_or_null, requestedAt=_instant)
 
 
 def cause(value: Json, causation_id: Json) -> Iterator[str]:
-    """What is wrong with a cause, which must be of the id that the envelope names."""
+    """Yield what is wrong with a cause, which must have the id that the envelope names."""
     if not isinstance(value, dict):
         yield f"cause is no map: {_shown(value)}"
         return
@@ -53,7 +53,7 @@ def cause(value: Json, causation_id: Json) -> Iterator[str]:
 
 
 def conditions(value: Json) -> Iterator[str]:
-    """What is wrong with the conditions of an account."""
+    """Yield what is wrong with the conditions of an account."""
     types = [one.get("type") for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     if not isinstance(value, list) or sorted(map(str, types)) != sorted(CONDITIONS):
         yield f"conditions are {_shown(value)}"
@@ -71,7 +71,7 @@ def conditions(value: Json) -> Iterator[str]:
 
 
 def blockers(reason: Json, value: Json) -> Iterator[str]:
-    """What is wrong with the blockers of a violation."""
+    """Yield what is wrong with the blockers of a violation."""
     if reason == "ChargesOutstanding":
         yield from _members("blockers", value, outstanding=_decimal, currencyCode=_text_or_null, asOf=_instant_or_null)
         if isinstance(value, dict) and len({one is None for one in value.values()}) > 1:
@@ -85,7 +85,7 @@ def blockers(reason: Json, value: Json) -> Iterator[str]:
 
 
 def _members(what: str, value: Json, **checks: Check) -> Iterator[str]:
-    """A map of exactly these members, absence being `null`, each of which meets its check."""
+    """Yield a map of exactly these members, absence being `null`, each of which meets its check."""
     if not isinstance(value, dict):
         yield f"{what} is no map: {_shown(value)}"
         return

@@ -69,7 +69,7 @@ COMMANDS_THAT_CHANGE_AN_ACCOUNT: Final = (
 COMMANDS_THAT_CHANGE_NO_ACCOUNT: Final = ("BindProject", "TransferProjects", "CancelScheduledBinding")
 
 SHOWN_AT_MOST: Final = 100
-"""How many events and violations a result spells out; its counts tell all."""
+"""How many events and violations a result lists; its counts include the rest."""
 
 _OUR_TYPE = re.compile(r"io\.milo\.billing\.(\w+)\.v\d+")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -78,18 +78,18 @@ _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 
 
 def full_type(name: str) -> str:
-    """`Name` in full; a name with a dot is returned as it is."""
+    """Return `Name` in full; a name with a dot is returned unchanged."""
     return name if "." in name else f"io.milo.billing.{name}.v1"
 
 
 def short_type(type_: str) -> str:
-    """`Name` of one of our types, of whatever version; another type as it is."""
+    """Return the `Name` of one of our types, of any version; another type is returned unchanged."""
     ours = _OUR_TYPE.fullmatch(type_)
     return ours.group(1) if ours else type_
 
 
 def to_instant(text: object) -> datetime | None:
-    """The instant that an RFC 3339 text with an offset names, in UTC; `None` for everything else."""
+    """Return the instant that an RFC 3339 text with an offset names, in UTC; `None` for everything else."""
     if not isinstance(text, str) or not _INSTANT.fullmatch(text):
         return None
     try:
@@ -99,18 +99,18 @@ def to_instant(text: object) -> datetime | None:
 
 
 def instant_text(instant: datetime) -> str:
-    """RFC 3339 in UTC, to the microsecond."""
+    """Return an instant as RFC 3339 in UTC, to the microsecond."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def to_decimal(text: object) -> Decimal | None:
-    """The value of a text that holds a plain decimal; `None` for everything else."""
+    """Return the value of a text that holds a plain decimal; `None` for everything else."""
     if not isinstance(text, str) or not _PLAIN_DECIMAL.fullmatch(text):
         return None
     return Decimal(text)
 
 
 def is_trace_parent(text: object) -> bool:
-    """Whether it is a `traceparent` by W3C's Trace Context: of version 00 no more than its four parts."""
+    """Return whether it is a `traceparent` by W3C's Trace Context: of version 00 no more than its four parts."""
     found = _TRACE_PARENT.fullmatch(text) if isinstance(text, str) else None
     return found is not None and (found.group(1) != "00" or found.group(2) is None)
