@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test mutants chaos soak simulate lint format bench bench-debezium plots lock clean
+.PHONY: help demo unit test mutants chaos soak simulate contracts lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -39,6 +39,9 @@ soak: $(READY) ## Break things at random under load for MINUTES=60, and report; 
 
 simulate: $(READY) ## Explore the models of the protocols exhaustively; ARGS=--large goes further, ARGS=--stories tells why
 	@$(BIN)/python -m tests.unit.simulation $(ARGS)
+
+contracts: $(READY) ## Make schemas/published/v1/ and docs/messages.md from the models; RELEASE=0.2.0 keeps them as released
+	$(BIN)/python -m schemas.exporting $(if $(RELEASE),--release $(RELEASE))
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from domain.book import Book
 from domain.decision import Context, outgoing_of
 from domain.phase import Turn
 from domain.state import Change, Done, FanOut, Project
-from schemas.events import NoticeKind, ProjectBillingNotice
+from schemas.events import PROJECT_UNBOUND, NoticeKind, ProjectBillingNotice
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.results import LISTED
@@ -88,7 +88,7 @@ def payer_missing(project: Project, instant: datetime, context: Context) -> Outg
         project=project.project,
         account=None,
         kind=NoticeKind.PAYER_MISSING,
-        reason="ProjectUnbound",
+        reason=PROJECT_UNBOUND,
         message="the project is active and no account pays for it: bind it to one",
     )
     return context.outgoing(notice, project.key, instant)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 
 from schemas.contact import Contact
+from schemas.forms import EACH_ONCE
 from schemas.instants import format_instant
 from schemas.preferences import Preferences, PreferencesPatch
 from schemas.scalars import (
@@ -96,8 +97,12 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-HoldReasons = Annotated[tuple[HoldReason, ...], Field(strict=False), AfterValidator(_each_once)]
-ProjectNames = Annotated[tuple[Identifier, ...], Field(strict=False), AfterValidator(_each_once)]
+HoldReasons = Annotated[
+    tuple[HoldReason, ...], Field(strict=False, json_schema_extra=EACH_ONCE), AfterValidator(_each_once)
+]
+ProjectNames = Annotated[
+    tuple[Identifier, ...], Field(strict=False, json_schema_extra=EACH_ONCE), AfterValidator(_each_once)
+]
 
 
 class AccountCommand(Command):

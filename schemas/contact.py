@@ -7,6 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from schemas.forms import EMAIL, LINE, PHONE
 from schemas.languages import LanguageTag
 from schemas.policy import is_stored
 from schemas.scalars import CountryCode, Text, Wire
@@ -57,10 +58,14 @@ def _phone(value: str, info: ValidationInfo) -> str:
     return value
 
 
-Line = Annotated[Text, AfterValidator(_not_blank)]
-EmailAddress = Annotated[str, AfterValidator(_email)]
-EmailAddresses = Annotated[tuple[EmailAddress, ...], Field(strict=False), BeforeValidator(_one_to_ten)]
-PhoneNumber = Annotated[str, AfterValidator(_phone)]
+Line = Annotated[Text, AfterValidator(_not_blank), LINE]
+EmailAddress = Annotated[str, AfterValidator(_email), EMAIL]
+EmailAddresses = Annotated[
+    tuple[EmailAddress, ...],
+    Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": MAX_EMAILS}),
+    BeforeValidator(_one_to_ten),
+]
+PhoneNumber = Annotated[str, AfterValidator(_phone), PHONE]
 
 
 class Personal(Wire):

@@ -14,9 +14,10 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from schemas.commands import HoldReason
+from schemas.forms import one_of
 from schemas.immutable import dataclass
 from schemas.preferences import Preferences
-from schemas.scalars import Instant, Wire
+from schemas.scalars import Identifier, Instant, Wire
 from schemas.terms import PaymentTerms
 from schemas.topics import Topic
 
@@ -26,6 +27,7 @@ def _absent(value: Any) -> bool:
 
 
 OptionalText = Annotated[str | None, Field(exclude_if=_absent)]
+OptionalName = Annotated[Identifier | None, Field(exclude_if=_absent)]
 
 
 class Phase(StrEnum):
@@ -54,6 +56,10 @@ class PhaseReason(StrEnum):
     ADMINISTRATIVE = "Administrative"
     REQUIREMENTS_MET = "RequirementsMet"
     CLOSED = "Closed"
+
+
+PROJECT_UNBOUND = "ProjectUnbound"
+"""The reason of a notice that nobody pays."""
 
 
 class NoticeKind(StrEnum):
@@ -153,7 +159,7 @@ class CurrentBinding(Said):
     """The binding that pays from now on."""
 
     binding_id: str
-    account: str
+    account: Identifier
     established_at: Instant
     currency_code: str | None
     payment_terms: PaymentTerms | None
@@ -164,7 +170,7 @@ class PreviousBinding(Said):
     """The binding that paid until now: `[established_at, ended_at)`."""
 
     binding_id: str
-    account: str
+    account: Identifier
     established_at: Instant
     ended_at: Instant
 
@@ -175,8 +181,8 @@ class BindingChanged(Event):
 
     topic = Topic.BINDINGS
 
-    organization: str
-    project: str
+    organization: Identifier
+    project: Identifier
     change: Literal["Bound", "Superseded", "Released"]
     current: CurrentBinding | None
     previous: PreviousBinding | None
@@ -189,8 +195,8 @@ class AccountPhaseChanged(Event):
 
     topic = Topic.ACCOUNTS
 
-    organization: str
-    account: str
+    organization: Identifier
+    account: Identifier
     previous_phase: Phase | None
     phase: Phase
     reason: PhaseReason
@@ -203,8 +209,8 @@ class AccountPhaseChanged(Event):
 class AccountState(Said):
     """What is told of an account; its contact is never part of it."""
 
-    organization: str
-    account: str
+    organization: Identifier
+    account: Identifier
     display_name: str | None
     phase: Phase
     conditions: tuple[Condition, ...]
@@ -212,7 +218,7 @@ class AccountState(Said):
     currency_code: str | None
     payment_terms: PaymentTerms | None
     preferences: Preferences | None
-    payment_profile: str | None
+    payment_profile: Identifier | None
     activated_at: Instant | None
     version: int
     closure: Closure | None
@@ -233,9 +239,9 @@ class ProjectBillingNotice(Event):
 
     topic = Topic.NOTICES
 
-    organization: str
-    project: str
-    account: str | None
+    organization: Identifier
+    project: Identifier
+    account: Identifier | None
     kind: NoticeKind
-    reason: str
+    reason: Annotated[str, one_of([*PhaseReason, PROJECT_UNBOUND])]
     message: str

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from schemas.forms import LANGUAGE
 from schemas.policy import is_stored
 
 _LANGUAGE = re.compile(
@@ -116,5 +117,5 @@ def _language(value: str, info: ValidationInfo) -> str:
         ) from None
 
 
-LanguageTag = Annotated[str, AfterValidator(_language)]
+LanguageTag = Annotated[str, AfterValidator(_language), LANGUAGE]
 """A string that is validated and kept as a canonical tag."""

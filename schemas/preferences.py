@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from schemas.forms import TAX_NUMBER
 from schemas.languages import LanguageTag
 from schemas.policy import is_stored, offered_data_residency
 from schemas.regions import countries_of_standard, participant_schemes
@@ -33,7 +34,7 @@ class TaxRegistration(Wire):
     """A tax number, in compact form, and the country that issued it."""
 
     country: CountryCode
-    number: Text
+    number: Annotated[Text, TAX_NUMBER]
 
     @field_validator("number")
     @classmethod

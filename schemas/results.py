@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import orjson
 from pydantic import Field, TypeAdapter
 
-from schemas.events import Event, OptionalText, Said
+from schemas.events import Event, OptionalName, OptionalText, Said
+from schemas.forms import DECIMAL, IDENTIFIER, INSTANT, Form, one_of
 from schemas.immutable import dataclass
-from schemas.scalars import Instant, Wire
+from schemas.records import DeadLetterReason
+from schemas.scalars import Identifier, Instant, Wire
 from schemas.topics import Topic
 
 LISTED = 100
@@ -76,13 +78,40 @@ RETRYABLE = frozenset(
 """Where the same content may succeed later under a new id."""
 
 
+BLOCKERS = Form(
+    {
+        "anyOf": [
+            {
+                "title": "BlockingProjects",
+                "type": "object",
+                "properties": {
+                    "count": {"type": "integer", "minimum": 1},
+                    "projects": {"type": "array", "items": IDENTIFIER.read, "maxItems": LISTED_PROJECTS},
+                },
+                "required": ["count", "projects"],
+            },
+            {
+                "title": "BlockingBalance",
+                "type": "object",
+                "properties": {
+                    "outstanding": {"anyOf": [DECIMAL.read, {"type": "null"}]},
+                    "currencyCode": {"type": ["string", "null"]},
+                    "asOf": {"anyOf": [INSTANT.published, {"type": "null"}]},
+                },
+                "required": ["outstanding", "currencyCode", "asOf"],
+            },
+        ]
+    }
+)
+
+
 class Violation(Wire):
     """One broken rule. `field` is a JSON pointer into the command's data; the message says what would lift it."""
 
     reason: Reason
     message: str
     field: OptionalText = None
-    blockers: Annotated[dict[str, Any] | None, Field(exclude_if=lambda value: value is None)] = None
+    blockers: Annotated[dict[str, Any] | None, Field(exclude_if=lambda value: value is None), BLOCKERS] = None
     retryable: bool
 
 
@@ -110,7 +139,7 @@ class CommandCompleted(Event):
 
     topic = Topic.COMMAND_RESULTS
 
-    organization: str
+    organization: Identifier
     command_id: str
     command_source: str
     command_type: str
@@ -120,8 +149,8 @@ class CommandCompleted(Event):
     outcome: Outcome
     violations: tuple[Violation, ...]
     violation_count: int
-    account: OptionalText = None
-    project: OptionalText = None
+    account: OptionalName = None
+    project: OptionalName = None
     binding_id: OptionalText = None
     project_count: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     events: tuple[Announcement, ...]
@@ -155,7 +184,7 @@ class DeadLetter(Event):
     partition: int
     offset: int
     timestamp: Instant
-    reason: str
+    reason: Annotated[str, one_of(DeadLetterReason)]
     detail: str
     key: str | None
     headers: tuple[HeaderCopy, ...] | None

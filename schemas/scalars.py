@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
+from schemas.forms import DECIMAL, IDENTIFIER, INSTANT, TEXT, code_form
 from schemas.instants import format_instant, parse_instant
 from schemas.policy import OperatorPolicy, is_stored, offered_currency
 from schemas.territories import COUNTRIES
@@ -134,14 +135,16 @@ def _default_for_null(value: Any) -> Any:
 NullIsAbsence = BeforeValidator(_default_for_null)
 """Marks an optional member with a default of its own: null is its absence."""
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
-Text = Annotated[str, AfterValidator(_text)]
+Identifier = Annotated[str, AfterValidator(_identifier), IDENTIFIER]
+Text = Annotated[str, AfterValidator(_text), TEXT]
 PlainDecimal = Annotated[
-    Decimal, BeforeValidator(_decimal), PlainSerializer(format_decimal, return_type=str, when_used="json")
+    Decimal, BeforeValidator(_decimal), PlainSerializer(format_decimal, return_type=str, when_used="json"), DECIMAL
 ]
 Instant = Annotated[
-    datetime, BeforeValidator(_instant), PlainSerializer(format_instant, return_type=str, when_used="json")
+    datetime, BeforeValidator(_instant), PlainSerializer(format_instant, return_type=str, when_used="json"), INSTANT
 ]
-CurrencyCode = Annotated[str, AfterValidator(_currency), AfterValidator(offered_currency)]
-CountryCode = Annotated[str, AfterValidator(_country)]
+CurrencyCode = Annotated[
+    str, AfterValidator(_currency), AfterValidator(offered_currency), code_form(INVOICE_CURRENCIES, "^[A-Z]{3}$")
+]
+CountryCode = Annotated[str, AfterValidator(_country), code_form(COUNTRIES, "^[A-Z]{2}$")]
 Version = Annotated[int, Field(ge=1, le=2**63 - 1)]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from schemas.forms import DISCOUNT_PERCENT, PENALTY_PERCENT
 from schemas.scalars import NullIsAbsence, Patch, PlainDecimal, Wire
 
 InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
@@ -28,14 +29,14 @@ def _penalty_percent(value: Decimal) -> Decimal:
 class EarlyPaymentDiscount(Wire):
     """`percent` off (above 0, below 100) when paid `within_days`."""
 
-    percent: Annotated[PlainDecimal, AfterValidator(_discount_percent)]
+    percent: Annotated[PlainDecimal, AfterValidator(_discount_percent), DISCOUNT_PERCENT]
     within_days: Annotated[int, Field(ge=1)]
 
 
 class LatePaymentPenalty(Wire):
     """`annual_percent` (0 to 100) charged from `grace_days` after the due day."""
 
-    annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent)]
+    annual_percent: Annotated[PlainDecimal, AfterValidator(_penalty_percent), PENALTY_PERCENT]
     grace_days: Annotated[int, Field(ge=0, le=2**31 - 1), NullIsAbsence] = 0
 
 

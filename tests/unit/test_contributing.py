@@ -29,10 +29,10 @@ RULES_ABOUT = {
         "cli/asking/project.py", "db/migrations/payers_of_0008.py", "db/questions.py", "db/rows.py", "domain/facts.py",
         "schemas/facts.py",
     },
-    "preferences": {"schemas/preferences.py", "schemas/card_numbers.py"},
+    "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
         "db/questions.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",
-        "domain/phase.py",
+        "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},
     "payment_profile": {

@@ -1,0 +1,77 @@
+"""Every message that goes in or comes out: a line here, and it is published, described and checked."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from schemas.commands import COMMANDS
+from schemas.envelope import type_of
+from schemas.events import AccountChanged, AccountPhaseChanged, BindingChanged, ProjectBillingNotice
+from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.immutable import dataclass
+from schemas.results import CommandCompleted, DeadLetter
+from schemas.topics import Topic
+
+
+class Kind(StrEnum):
+    """What a message is."""
+
+    COMMAND = "command"
+    FACT = "fact"
+    EVENT = "event"
+    RESULT = "result"
+    DEAD_LETTER = "dead letter"
+    MARKER = "marker"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One kind of message: the `model` of its data, and the `topic` it is on, without prefix.
+
+    `key`, `subject` and `event_id` are patterns of a published event's record key, subject and id.
+    """
+
+    model: type
+    kind: Kind
+    topic: str
+    key: str = "{organization}"
+    subject: str = ""
+    has_sequence: bool = False
+    event_id: str = "{shard}-{position}"
+
+    @property
+    def name(self) -> str:
+        """Its name, the middle of its `type`."""
+        return self.model.__name__
+
+    @property
+    def type(self) -> str:
+        """Its `type` attribute, in full."""
+        return type_of(self.name)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether whopays reads it; else it is published."""
+        return self.kind in (Kind.COMMAND, Kind.FACT)
+
+
+_PROJECT = "{organization}/{project}"
+_ACCOUNT = "{organization}/{account}"
+
+
+def _messages() -> Iterator[Message]:
+    for command in COMMANDS.values():
+        yield Message(command, Kind.COMMAND, Topic.ADMIN_COMMANDS)
+    yield Message(ProjectChanged, Kind.FACT, Topic.PROJECTS)
+    yield Message(PaymentProfileChanged, Kind.FACT, Topic.PAYMENT_PROFILES)
+    yield Message(CommandCompleted, Kind.RESULT, Topic.COMMAND_RESULTS, subject="{organization}")
+    yield Message(BindingChanged, Kind.EVENT, Topic.BINDINGS, _PROJECT, _PROJECT, has_sequence=True)
+    yield Message(AccountPhaseChanged, Kind.EVENT, Topic.ACCOUNTS, _ACCOUNT, _ACCOUNT, has_sequence=True)
+    yield Message(AccountChanged, Kind.EVENT, Topic.ACCOUNTS, _ACCOUNT, _ACCOUNT, has_sequence=True)
+    yield Message(ProjectBillingNotice, Kind.EVENT, Topic.NOTICES, _PROJECT, _PROJECT)
+    yield Message(
+        DeadLetter, Kind.DEAD_LETTER, Topic.DEAD_LETTERS, "the bad record's own key", "{topic}/{partition}/{offset}"
+    )
+
+
+MESSAGES: dict[str, Message] = {message.name: message for message in _messages()}
+"""Every message by its name, those that are read first."""

@@ -1,0 +1,89 @@
+"""The channels: what each topic is for, who sends to it and who receives from it (docs/contract.md section 1)."""
+
+from schemas.exporting.catalogue import MESSAGES, Message
+from schemas.immutable import dataclass
+from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, Topic
+
+_PLANS = {plan.topic: plan for plan in TOPIC_PLANS}
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One topic, without prefix, with the words for its parties."""
+
+    topic: Topic
+    description: str
+    sent_by: str
+    received_by: str
+
+    @property
+    def is_read(self) -> bool:
+        """Whether whopays reads it."""
+        return self.topic in INPUT_TOPICS
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The broker's settings for it."""
+        return _PLANS[self.topic].settings
+
+    @property
+    def is_single_partition(self) -> bool:
+        """Whether it has one partition only."""
+        return _PLANS[self.topic].single_partition
+
+    def messages(self) -> list[Message]:
+        """Return what is on it."""
+        return [message for message in MESSAGES.values() if message.topic == self.topic]
+
+
+CHANNELS = (
+    Channel(
+        Topic.PROJECTS,
+        "What the resource manager says of projects. In structured or in binary mode.",
+        "the resource manager",
+        "whopays",
+    ),
+    Channel(
+        Topic.PAYMENT_PROFILES,
+        "What payments says of payment profiles. In structured or in binary mode.",
+        "payments",
+        "whopays",
+    ),
+    Channel(
+        Topic.ADMIN_COMMANDS,
+        "Commands, each of which has one final result. In structured or in binary mode.",
+        "whoever may command: portals, operators, invoicing, payments",
+        "whopays",
+    ),
+    Channel(
+        Topic.BINDINGS,
+        "Who pays for every project: changes for a week, the current payer for ever (compacted).",
+        "whopays",
+        "usage pipelines, invoicing, portals",
+    ),
+    Channel(
+        Topic.ACCOUNTS,
+        "Accounts and their phases: changes for a week, the last state for ever (compacted).",
+        "whopays",
+        "invoicing, payments, portals",
+    ),
+    Channel(
+        Topic.NOTICES,
+        "What a project is told of its payer: 30 days.",
+        "whopays",
+        "the resource manager, whoever writes to people",
+    ),
+    Channel(
+        Topic.COMMAND_RESULTS,
+        "The result of every command: 7 days.",
+        "whopays",
+        "whoever sent a command",
+    ),
+    Channel(
+        Topic.DEAD_LETTERS,
+        "What could not be answered: 30 days.",
+        "whopays",
+        "operators, and senders whose records are among them",
+    ),
+)
+"""Every topic that others send to or receive from."""
