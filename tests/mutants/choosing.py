@@ -1,4 +1,4 @@
-"""Which tests a maintainer would run after a change: by the folder of what was changed, the fastest first."""
+"""Which tests a maintainer would run after a change: by the file or folder that was changed, the fastest first."""
 
 import re
 from collections.abc import Iterator
@@ -29,6 +29,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/consuming", "tests/services/topics", "tests/services/publishing"),
         ("tests/services/process", "tests/services/cli/test_serving.py", "tests/services/personal_data"),
     ),
+    "workers/exchange.py": (("tests/services/cli/test_send.py",), ("tests/services/cli",)),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
     "workers/publishing": (
         ("tests/services/publishing",),
@@ -56,8 +57,8 @@ def stages_for(root: Path, path: Path) -> tuple[tuple[str, ...], ...]:
 
     First come the files of tests that import the changed one, those without servers before the others.
     """
-    folders = [str(folder) for folder in path.parents]
-    return (*_importing(root, path), *next(STAGES[folder] for folder in folders if folder in STAGES))
+    places = [str(place) for place in (path, *path.parents)]
+    return (*_importing(root, path), *next(STAGES[place] for place in places if place in STAGES))
 
 
 def _importing(root: Path, path: Path) -> Iterator[tuple[str, ...]]:
