@@ -74,12 +74,12 @@ clean: ## Remove .venv and whatever the tools left behind
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip comes second because it is ten times slower, but knows package mirrors that only its own configuration names.
-$(READY): requirements.lock pyproject.toml | $(BIN)/uv
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml | $(BIN)/uv
 	@echo "Installing the packages of requirements.lock into .venv"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
 		|| { echo "uv could not install them; trying pip" >&2; \
 			$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; }
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . --editable clients/python
 	@touch $@
 
 # The installer's own version and hashes stand in the lock like any other's.

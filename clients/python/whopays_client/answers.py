@@ -1,0 +1,174 @@
+"""Results found by the commands that they answer: one consumer of `command-results`, any number of commands waiting."""
+
+import asyncio
+import contextlib
+import logging
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from whopays_client.connection import Connection, consuming, partitions_of
+from whopays_client.envelope import Heard, read
+from whopays_client.errors import Malformed
+from whopays_client.results import CommandCompleted
+
+logger = logging.getLogger("whopays_client")
+
+_POLL_MS = 1000
+_AFTER_A_FAILURE_SECONDS = 0.5
+
+Identity = tuple[str, str, str]
+"""What names a command: organization, source, id."""
+
+
+class Pending:
+    """A command that waits for its results.
+
+    Others may use its id for another content. A result is this command's own where it carries the correlation id that
+    was sent with it; from then on its fingerprint is known, by which later results are told from those of other
+    contents.
+    """
+
+    def __init__(self, identity: Identity, correlation_id: str, dry_run: bool) -> None:
+        self.identity = identity
+        self.correlation_id = correlation_id
+        self.dry_run = dry_run
+        self.fingerprint: str | None = None
+        loop = asyncio.get_running_loop()
+        self.first: asyncio.Future[Heard[CommandCompleted]] = loop.create_future()
+        self.final: asyncio.Future[Heard[CommandCompleted]] = loop.create_future()
+
+    def offer(self, heard: Heard[CommandCompleted]) -> None:
+        """Take a result of the same identity, if it is this content's."""
+        completed = heard.event
+        is_own = heard.correlation_id == self.correlation_id and completed.dry_run == self.dry_run
+        is_of_own_content = self.fingerprint is not None and completed.fingerprint == self.fingerprint
+        if not is_own and (completed.dry_run or not is_of_own_content):
+            return
+        self.fingerprint = completed.fingerprint
+        if not self.first.done():
+            self.first.set_result(heard)
+        if not completed.is_interim and not self.final.done():
+            self.final.set_result(heard)
+
+    def fail(self, error: BaseException) -> None:
+        """Let whoever waits know that no result will be read any more."""
+        for future in (self.first, self.final):
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # marks it as seen: often nobody waits for the second
+
+
+class Answers:
+    """Hands the results that are published from now on to the commands that wait for them."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        # Weak, so that who drops an interim answer need not say so.
+        self._pending: dict[Identity, weakref.WeakSet[Pending]] = {}
+        self._organizations: dict[bytes, int] = {}
+        self._failure: BaseException | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait, or could wait, for a result."""
+        return sum(self._organizations.values())
+
+    def expect(self, identity: Identity, correlation_id: str, dry_run: bool) -> Pending:
+        """Have the results of a command that is about to be sent kept. Raises what ended the reading."""
+        if self._failure is not None:
+            raise self._failure
+        pending = Pending(identity, correlation_id, dry_run)
+        self._pending.setdefault(identity, weakref.WeakSet()).add(pending)
+        key = identity[0].encode()
+        self._organizations[key] = self._organizations.get(key, 0) + 1
+        weakref.finalize(pending, self._forget, identity, key)
+        return pending
+
+    def _forget(self, identity: Identity, key: bytes) -> None:
+        if not self._pending.get(identity):
+            self._pending.pop(identity, None)
+        self._organizations[key] -= 1
+        if not self._organizations[key]:
+            del self._organizations[key]
+
+    async def read(self) -> None:
+        """Read results until the consumer is stopped."""
+        try:
+            while True:
+                try:
+                    found = await self._consumer.getmany(timeout_ms=_POLL_MS)
+                except ConsumerStoppedError:
+                    return
+                except KafkaError as error:
+                    if not error.retriable:
+                        raise
+                    logger.warning("reading results failed, trying again: %s", type(error).__name__)
+                    await asyncio.sleep(_AFTER_A_FAILURE_SECONDS)
+                    continue
+                for records in found.values():
+                    for record in records:
+                        self._take(record)
+                await self._follow_new_partitions()
+        except Exception as error:
+            self._failure = error
+            logger.exception("results are no longer read")
+            for waiting in list(self._pending.values()):
+                for pending in list(waiting):
+                    pending.fail(error)
+
+    def _take(self, record: ConsumerRecord) -> None:
+        # Most results of a busy installation are for others: reading them would cost more than all else here.
+        if record.key not in self._organizations:
+            return
+        try:
+            heard = read(record)
+        except Malformed as error:
+            logger.warning("a result is skipped: %s", error)
+            return
+        if heard is None or not isinstance(heard.event, CommandCompleted):
+            return
+        completed = heard.event
+        waiting = self._pending.get((completed.organization, completed.command_source, completed.command_id), ())
+        for pending in list(waiting):
+            pending.offer(cast(Heard[CommandCompleted], heard))
+
+    async def _follow_new_partitions(self) -> None:
+        known = self._consumer.assignment()
+        numbers = self._consumer.partitions_for_topic(self._topic) or set()
+        if len(numbers) > len(known):
+            positions = {partition: await self._consumer.position(partition) for partition in known}
+            partitions = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+            self._consumer.assign(partitions)
+            for partition in partitions:
+                self._consumer.seek(partition, positions.get(partition, 0))
+
+
+@asynccontextmanager
+async def reading_answers(connection: Connection) -> AsyncIterator[Answers]:
+    """Read the results that are published from now on. Raises TopicMissing, KafkaError."""
+    topic = connection.topic("command-results")
+    async with contextlib.AsyncExitStack() as stack:
+        consumer = await stack.enter_async_context(consuming(connection))
+        partitions = await partitions_of(connection, "command-results")
+        # Sought by number: aiokafka looks an end up lazily, which after the first command would be too late.
+        ends = await consumer.end_offsets(partitions)
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, ends[partition])
+        answers = Answers(consumer, topic)
+        task = asyncio.create_task(answers.read())
+        stack.push_async_callback(_ended, task, consumer)
+        yield answers
+
+
+async def _ended(task: asyncio.Task[None], consumer: AIOKafkaConsumer) -> None:
+    # Stopped rather than cancelled: a poll that is cancelled leaves the consumer in an unknown state.
+    await consumer.stop()
+    await task

@@ -1,0 +1,120 @@
+"""CloudEvents as whopays reads and writes them (contract, section 2): structured JSON."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from aiokafka.structs import ConsumerRecord
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from whopays_client import events, results
+from whopays_client.errors import Malformed
+from whopays_client.events import Event
+from whopays_client.values import Part
+
+CONTENT_TYPE = b"application/cloudevents+json"
+_PREFIX = "io.milo.billing."
+_VERSION = ".v1"
+
+HeardEvent_co = TypeVar("HeardEvent_co", bound=Event, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Generic[HeardEvent_co]):
+    """An event as it was read, with its envelope.
+
+    `id` is unique for ever, and the same in a replay. `sequence` counts the changes of `subject`, 1, 2, 3 …; None on
+    topics that have none. `time` is the instant of the change. `by` is who asked, where that is known. `place` is
+    topic/partition/offset.
+    """
+
+    event: HeardEvent_co
+    id: str
+    subject: str
+    time: datetime
+    sequence: int | None
+    by: str | None
+    caused_by: str | None
+    correlation_id: str | None
+    trace_parent: str | None
+    place: str
+    key: bytes | None = field(repr=False)
+    value: bytes = field(repr=False)
+
+    @property
+    def order(self) -> int:
+        """What rises with every event of one subject: its sequence, or else its position in the log of whopays."""
+        if self.sequence is not None:
+            return self.sequence
+        return int(self.id.partition("-")[2])
+
+
+def write(
+    message: Part, data: dict[str, Any], message_id: str, source: str, attributes: dict[str, str | None]
+) -> bytes:
+    """Return a message as a structured CloudEvent in JSON; attributes that are None are left out."""
+    event = {"specversion": "1.0", "id": message_id, "source": source, "type": type_of(type(message))}
+    event |= {name: value for name, value in attributes.items() if value is not None}
+    return json.dumps({**event, "data": data}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def type_of(message: type[Part]) -> str:
+    """Return the `type` attribute of a message: `io.milo.billing.BindProject.v1`."""
+    return f"{_PREFIX}{message.__name__}{_VERSION}"
+
+
+def place_of(record: ConsumerRecord) -> str:
+    """Return where a record stands: topic/partition/offset."""
+    return f"{record.topic}/{record.partition}/{record.offset}"
+
+
+def read(record: ConsumerRecord) -> Heard[Event] | None:
+    """Return the event in a record; None for a record without value, and for an event of a type that is not known here.
+
+    Raises Malformed.
+    """
+    if record.value is None:
+        return None
+    try:
+        attributes = json.loads(record.value)
+        kind = _KNOWN.get(attributes["type"])
+        if kind is None:
+            return None
+        sequence = attributes.get("sequence")
+        return Heard(
+            event=kind.model_validate(attributes["data"], extra="ignore"),
+            id=attributes["id"],
+            subject=attributes["subject"],
+            time=_INSTANT.validate_python(attributes["time"]),
+            sequence=None if sequence is None else int(sequence),
+            by=attributes.get("authid"),
+            caused_by=attributes.get("causationid"),
+            correlation_id=attributes.get("correlationid"),
+            trace_parent=attributes.get("traceparent"),
+            place=place_of(record),
+            key=record.key,
+            value=record.value,
+        )
+    except ValidationError as error:
+        # Of the first fault only the place: what was sent may be personal, or long.
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise Malformed(place_of(record), f"{first['msg']} at {'/'.join(map(str, first['loc']))}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise Malformed(place_of(record), f"{type(error).__name__}: {error}") from error
+
+
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_KNOWN: dict[str, type[Event]] = {
+    type_of(kind): kind
+    for kind in (
+        events.BindingChanged,
+        events.AccountPhaseChanged,
+        events.AccountChanged,
+        events.ProjectBillingNotice,
+        events.DeadLetter,
+        events.Watermark,
+        events.ReplayCompleted,
+        results.CommandCompleted,
+    )
+}

@@ -1,0 +1,201 @@
+"""What can go wrong, as a tree.
+
+    WhopaysError
+    ├── NotSent                 nothing was written: sending it again is as good as new
+    │   ├── TopicMissing        the broker has no such topic, or does not show it to this client
+    │   └── TooLarge            the message has more bytes than whopays reads
+    ├── NotAcknowledged         the broker has not said that it has a fact: reporting it again does no harm
+    ├── NotAnswered             a command has no (final) result yet, and may have been carried out: keeps its id
+    ├── Rejected                a command was refused, and `Answer.expect` was called; keeps the violations
+    ├── Malformed               a record is not an event of whopays
+    ├── SequenceGap             changes of one subject are missing; says what to do
+    ├── NotKnownYet             an instant lies after the watermark
+    ├── HistoryMissing          an instant lies before what this consumer has ever read, or within a gap
+    ├── ReplayRefused           whopays did not take up a replay, or it failed
+    ├── ReplayUnfinished        a replay has no markers yet
+    └── ReplayDamaged           a replay's records are not those that its markers tell of
+        └── DigestMismatch      … by their digest
+
+Besides these, `aiokafka.errors.KafkaError` is raised when the broker refuses or cannot be reached, what the store's
+driver raises, and `pydantic.ValidationError` when a message is put together that cannot be meant.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from whopays_client.results import CommandCompleted
+
+
+class WhopaysError(Exception):
+    """Base of all errors of this library."""
+
+
+class NotSent(WhopaysError):
+    """Nothing was written."""
+
+
+class TopicMissing(NotSent):
+    """`topic` (with its prefix) does not exist, or this client may not see it."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"There is no topic {topic}: check the prefix, and this client's rights to describe topics.")
+        self.topic = topic
+
+
+class TooLarge(NotSent):
+    """A message has `size` bytes, of which whopays reads at most `limit`."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"The message has {size} bytes, and whopays reads at most {limit}.")
+        self.size = size
+        self.limit = limit
+
+
+class NotAcknowledged(WhopaysError):
+    """The broker has not acknowledged a fact within the time given. Reporting it again does no harm: its version
+    counts.
+    """
+
+    def __init__(self, topic: str, fact_id: str, waited_seconds: float) -> None:
+        super().__init__(f"The broker has not acknowledged fact {fact_id} on {topic} after {waited_seconds:g} s.")
+        self.topic = topic
+        self.fact_id = fact_id
+        self.waited_seconds = waited_seconds
+
+
+class NotAnswered(WhopaysError):
+    """A command has no result within the time given, and may have been carried out, or still be.
+
+    Send the same command again under the same id (`publisher.send(command, id=error.command_id)`): it takes effect
+    once, and its result is told again. `is_written`: whether the broker has acknowledged it. `interim`: the interim
+    result, where one came and only the final one is missing.
+    """
+
+    def __init__(
+        self,
+        organization: str,
+        source: str,
+        command_id: str,
+        waited_seconds: float,
+        *,
+        is_written: bool,
+        interim: "CommandCompleted | None" = None,
+    ) -> None:
+        what = f"it is {interim.outcome}, without a final result" if interim else "it has no result"
+        written = "" if is_written else ", and the broker has not acknowledged it"
+        super().__init__(
+            f"Command {command_id} of {source} for {organization}: {what} after {waited_seconds:g} s{written}. "
+            "It may have been carried out: send the same under the same id to be told its result."
+        )
+        self.organization = organization
+        self.source = source
+        self.command_id = command_id
+        self.waited_seconds = waited_seconds
+        self.is_written = is_written
+        self.interim = interim
+
+
+class Rejected(WhopaysError):
+    """A command was refused. `completed` is its result, with every rule that it breaks."""
+
+    def __init__(self, completed: "CommandCompleted") -> None:
+        rules = "; ".join(f"{one.reason}: {one.message}" for one in completed.violations)
+        super().__init__(f"Command {completed.command_id} of {completed.command_source} was rejected: {rules}")
+        self.completed = completed
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same content may succeed later, under a new id."""
+        return bool(self.completed.violations) and all(one.retryable for one in self.completed.violations)
+
+
+class Malformed(WhopaysError):
+    """The record at `place` (topic/partition/offset) is not an event of whopays, in the words of `problem`."""
+
+    def __init__(self, place: str, problem: str) -> None:
+        super().__init__(f"The record at {place} is not an event of whopays: {problem}")
+        self.place = place
+        self.problem = problem
+
+
+class SequenceGap(WhopaysError):
+    """Of `subject`, the changes after `last` and before `seen` are missing.
+
+    `place` (topic/partition/offset) is where `seen` stands. Nothing of it was applied.
+    """
+
+    def __init__(self, subject: str, last: int, seen: int, place: str, *, option: str = "--project") -> None:
+        organization, _, name = subject.partition("/")
+        super().__init__(
+            f"{subject}: {seen - last - 1} changes after sequence {last} are missing; {seen} stands at {place}. "
+            "Where the current state is enough, call `subscriber.refetch(error)`: it reads this subject from the topic "
+            "again, and goes on with the oldest change that is still there. Where every change counts, have whopays "
+            f"replay them (whopays replay start NAME --organization {organization} {option} {name}), and call "
+            "`subscriber.fill(NAME)`."
+        )
+        self.subject = subject
+        self.last = last
+        self.seen = seen
+        self.place = place
+
+
+class NotKnownYet(WhopaysError):
+    """`at` lies after `closed_until`, the instant up to which all changes are known (None: no watermark was read
+    yet).
+    """
+
+    def __init__(self, at: datetime, closed_until: datetime | None) -> None:
+        known = "nothing is known yet" if closed_until is None else f"known up to {closed_until.isoformat()}"
+        super().__init__(f"Who paid at {at.isoformat()} is not known yet: {known}.")
+        self.at = at
+        self.closed_until = closed_until
+
+
+class HistoryMissing(WhopaysError):
+    """Who paid for `subject` (organization/project) at `at` was never read: a replay from before it would tell."""
+
+    def __init__(self, subject: str, at: datetime) -> None:
+        super().__init__(
+            f"Who paid for {subject} at {at.isoformat()} lies before, or between, the changes that were read. "
+            "Build the timeline from a replay of type BindingChanged that reaches back far enough."
+        )
+        self.subject = subject
+        self.at = at
+
+
+class ReplayRefused(WhopaysError):
+    """The command line that was to start the replay `name` ended with `status`, saying `words`."""
+
+    def __init__(self, name: str, status: int, words: str) -> None:
+        super().__init__(f"The replay {name} was not taken up (status {status}): {words}")
+        self.name = name
+        self.status = status
+        self.words = words
+
+
+class ReplayUnfinished(WhopaysError):
+    """The replay `name` has no marker on these `partitions` after the time given."""
+
+    def __init__(self, name: str, partitions: Sequence[int], waited_seconds: float) -> None:
+        super().__init__(
+            f"The replay {name} is not finished after {waited_seconds:g} s: partitions without a marker: "
+            f"{', '.join(map(str, partitions)) or 'the topic itself is missing'}."
+        )
+        self.name = name
+        self.partitions = tuple(partitions)
+
+
+class ReplayDamaged(WhopaysError):
+    """What stands on `partition` of the replay `name` is not what its marker tells of."""
+
+    def __init__(self, name: str, partition: int, problem: str) -> None:
+        super().__init__(f"The replay {name} is damaged on partition {partition}: {problem}")
+        self.name = name
+        self.partition = partition
+        self.problem = problem
+
+
+class DigestMismatch(ReplayDamaged):
+    """The bytes of a replay's records give another digest than its marker tells."""

@@ -1,0 +1,278 @@
+"""Sends commands and waits for their results; reports facts."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
+
+from whopays_client.answers import Answers, Pending, reading_answers
+from whopays_client.commands import Command
+from whopays_client.connection import Connection, partitions_of
+from whopays_client.envelope import CONTENT_TYPE, Heard, write
+from whopays_client.errors import NotAcknowledged, NotAnswered, Rejected, TooLarge
+from whopays_client.facts import Fact, ProjectChanged
+from whopays_client.results import CommandCompleted, Outcome
+
+Token = str | Callable[[], str | Awaitable[str]]
+"""A JSON Web Token, or what gives one whenever it is asked: called for each message."""
+
+MAX_VALUE_BYTES = 256 * 1024
+_BATCH_BYTES = 256 * 1024
+_ENVELOPE_BYTES = 64 * 1024
+_AGAIN_AFTER_SECONDS = 0.2
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a command: `completed` is its result, `heard` the same with its envelope.
+
+    Where `is_final` is false, whopays has taken the command up (`Scheduled`, `Waiting`), and `final` waits for the
+    rest.
+    """
+
+    heard: Heard[CommandCompleted]
+    _pending: Pending = field(repr=False, compare=False)
+
+    @property
+    def completed(self) -> CommandCompleted:
+        """The result."""
+        return self.heard.event
+
+    @property
+    def outcome(self) -> Outcome:
+        """`Applied`, `Unchanged`, `Scheduled`, `Waiting` or `Rejected`."""
+        return self.completed.outcome
+
+    @property
+    def command_id(self) -> str:
+        """The id that the command was sent under."""
+        return self.completed.command_id
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no further result follows."""
+        return not self.completed.is_interim
+
+    def expect(self) -> CommandCompleted:
+        """Return the result. Raises Rejected where the command was refused."""
+        if self.outcome == "Rejected":
+            raise Rejected(self.completed)
+        return self.completed
+
+    async def final(self, within_seconds: float | None = None) -> "Answer":
+        """Wait for the final result, as long as it takes or for some seconds.
+
+        Raises NotAnswered when the time is up. The publisher must still be open: a later one gets the same by sending
+        the same command again, under the same id.
+        """
+        if self.is_final:
+            return self
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(within_seconds):
+                # Shielded: others may wait for the same.
+                return Answer(await asyncio.shield(self._pending.final), self._pending)
+        except TimeoutError:
+            waited = time.monotonic() - started
+            raise NotAnswered(*self._pending.identity, waited, is_written=True, interim=self.completed) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Where the broker has put a fact. What comes of it is published as events; none where it says nothing new."""
+
+    fact_id: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class Publisher:
+    """Sends commands, any number at a time, and gives each its result. Use it as an asynchronous context manager.
+
+    `source` names the sending service (1 to 256 characters) and, with its organization and id, a command. `person` is
+    who asks (`authid`), where whopays checks no tokens; `token` proves it where it does. `wait_seconds` is how long
+    `send` waits unless told otherwise. `max_value_bytes` is what whopays reads at most (`WHOPAYS_MAX_VALUE_BYTES`).
+
+    Entering raises TopicMissing and KafkaError.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        source: str,
+        *,
+        person: str | None = None,
+        token: Token | None = None,
+        wait_seconds: float = 30.0,
+        max_value_bytes: int = MAX_VALUE_BYTES,
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._person = person
+        self._token = token
+        self._wait_seconds = wait_seconds
+        self._max_value_bytes = max_value_bytes
+        self._stack = AsyncExitStack()
+        self._producer: AIOKafkaProducer
+        self._answers: Answers
+
+    async def __aenter__(self) -> Self:
+        """Connect."""
+        async with AsyncExitStack() as stack:
+            # Sending to a topic that is missing would create it, on many brokers.
+            await partitions_of(self._connection, "admin-commands", "projects", "payment-profiles")
+            self._answers = await stack.enter_async_context(reading_answers(self._connection))
+            self._producer = AIOKafkaProducer(
+                bootstrap_servers=self._connection.bootstrap_servers,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=_BATCH_BYTES,
+                max_request_size=2 * self._max_value_bytes + _ENVELOPE_BYTES,
+                **self._connection.kafka,
+            )
+            stack.push_async_callback(self._producer.stop)
+            await self._producer.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect, after what was handed over is written."""
+        await self._stack.aclose()
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for a result at present, those with an interim answer that is still held included."""
+        return self._answers.waiting
+
+    async def send(
+        self,
+        command: Command,
+        *,
+        id: str | None = None,  # noqa: A002 - what the attribute is called
+        dry_run: bool = False,
+        person: str | None = None,
+        token: Token | None = None,
+        expires_at: datetime | None = None,
+        correlation_id: str | None = None,
+        trace_parent: str | None = None,
+        wait_seconds: float | None = None,
+    ) -> Answer:
+        """Send a command, wait for its result, and return it: the final one, or an interim one that leads to it.
+
+        Without `id` (1 to 128 printable ASCII characters) the command gets a new one. With an id that was used for the
+        same command before, it takes no second effect, and its latest result is told once more. `dry_run` tells what
+        would happen. After `expires_at` the command is refused (`Expired`). `correlation_id` and `trace_parent` (W3C)
+        come back on the result and on every event that follows; one correlation id should not be used for different
+        commands of one id.
+
+        Raises NotAnswered, with the id, when no result came within `wait_seconds`; TooLarge; KafkaError where the
+        broker refuses the record.
+        """
+        wait = self._wait_seconds if wait_seconds is None else wait_seconds
+        command_id = id if id is not None else str(uuid4())
+        rehearses = dry_run or command.dry_run
+        data = command.data() | ({"dryRun": True} if rehearses else {})
+        correlation = correlation_id if correlation_id is not None else str(uuid4())
+        attributes: dict[str, str | None] = {
+            "authid": person if person is not None else self._person,
+            "correlationid": correlation,
+            "traceparent": trace_parent,
+            "expirytime": None if expires_at is None else expires_at.isoformat(),
+        }
+        pending = self._answers.expect((command.organization, self._source, command_id), correlation, rehearses)
+        is_written = False
+        # Of a command that is new, asking for an earlier answer changes nothing.
+        asks_again = id is not None
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(wait):
+                headers = await self._headers(token)
+                while True:
+                    attributes["answer"] = "again" if asks_again else None
+                    value = write(command, data, command_id, self._source, attributes)
+                    try:
+                        delivery = await self._hand_over("admin-commands", command.organization, value, headers)
+                        await asyncio.wait({delivery, pending.first}, return_when=asyncio.FIRST_COMPLETED)
+                        if not pending.first.done():
+                            await delivery
+                            is_written = True
+                        return Answer(await asyncio.shield(pending.first), pending)
+                    except KafkaError as error:
+                        if not error.retriable:
+                            raise
+                    # Nobody knows whether it was written: if it was, this asks for the answer that was missed.
+                    asks_again = True
+                    await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+        except TimeoutError:
+            waited = time.monotonic() - started
+            raise NotAnswered(command.organization, self._source, command_id, waited, is_written=is_written) from None
+
+    async def report(
+        self,
+        fact: Fact,
+        *,
+        id: str | None = None,  # noqa: A002 - what the attribute is called
+        correlation_id: str | None = None,
+        trace_parent: str | None = None,
+        wait_seconds: float | None = None,
+    ) -> Acknowledged:
+        """Report a fact, and return where the broker has put it. Reporting it again does no harm: its version counts.
+
+        Raises NotAcknowledged when the broker did not say so within `wait_seconds`; TooLarge; KafkaError where it
+        refuses.
+        """
+        wait = self._wait_seconds if wait_seconds is None else wait_seconds
+        fact_id = id if id is not None else str(uuid4())
+        name = "projects" if isinstance(fact, ProjectChanged) else "payment-profiles"
+        attributes = {"authid": self._person, "correlationid": correlation_id, "traceparent": trace_parent}
+        value = write(fact, fact.data(), fact_id, self._source, attributes)
+        headers: Headers = [("content-type", CONTENT_TYPE)]
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(wait):
+                while True:
+                    try:
+                        put = await (await self._hand_over(name, fact.organization, value, headers))
+                        return Acknowledged(fact_id, put.topic, put.partition, put.offset)
+                    except KafkaError as error:
+                        if not error.retriable:
+                            raise
+                    await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+        except TimeoutError:
+            waited = time.monotonic() - started
+            raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
+
+    async def _hand_over(
+        self, name: str, organization: str, value: bytes, headers: Headers
+    ) -> "asyncio.Future[RecordMetadata]":
+        if len(value) > self._max_value_bytes:
+            raise TooLarge(len(value), self._max_value_bytes)
+        topic = self._connection.topic(name)
+        handed: asyncio.Future[RecordMetadata] = await self._producer.send(
+            topic, value, key=organization.encode(), headers=headers
+        )
+        return handed
+
+    async def _headers(self, token: Token | None) -> Headers:
+        headers: Headers = [("content-type", CONTENT_TYPE)]
+        token = token if token is not None else self._token
+        if token is not None:
+            given = token() if callable(token) else token
+            said = await given if inspect.isawaitable(given) else given
+            headers.append(("authorization", f"Bearer {said}".encode()))
+        return headers
