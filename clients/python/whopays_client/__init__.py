@@ -32,6 +32,7 @@ from whopays_client.commands import (
     WithdrawClosure,
 )
 from whopays_client.connection import Connection
+from whopays_client.envelope import Heard
 from whopays_client.errors import (
     DigestMismatch,
     HistoryMissing,
@@ -60,7 +61,11 @@ from whopays_client.events import (
 )
 from whopays_client.facts import Fact, PaymentProfileChanged, ProjectChanged
 from whopays_client.publisher import Acknowledged, Answer, Publisher
+from whopays_client.replays import CompletedReplay, Replays
 from whopays_client.results import CommandCompleted, Violation
+from whopays_client.sqlite import SQLiteStore
+from whopays_client.store import Store
+from whopays_client.subscriber import Change, Subscriber
 from whopays_client.values import CLEAR, NOBODY
 
 __all__ = [
@@ -78,8 +83,10 @@ __all__ = [
     "BindProject",
     "BindingChanged",
     "CancelScheduledBinding",
+    "Change",
     "Command",
     "CommandCompleted",
+    "CompletedReplay",
     "Connection",
     "Contact",
     "CreateAccount",
@@ -89,6 +96,7 @@ __all__ = [
     "EInvoicing",
     "EarlyPaymentDiscount",
     "Fact",
+    "Heard",
     "HistoryMissing",
     "LatePaymentPenalty",
     "Malformed",
@@ -109,11 +117,15 @@ __all__ = [
     "ReplayDamaged",
     "ReplayRefused",
     "ReplayUnfinished",
+    "Replays",
     "ReportBalance",
     "RequestClosure",
     "RequestReactivation",
+    "SQLiteStore",
     "SequenceGap",
     "SetDefaultAccount",
+    "Store",
+    "Subscriber",
     "SuspendAccount",
     "TaxRegistration",
     "TooLarge",

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import ConsumerRecord
 
-from whopays_client.connection import Connection, consuming, partitions_of
+from whopays_client.connection import Connection, consuming, partitions_of, poll
 from whopays_client.envelope import Heard, read
 from whopays_client.errors import Malformed
 from whopays_client.results import CommandCompleted
@@ -20,7 +20,6 @@ from whopays_client.results import CommandCompleted
 logger = logging.getLogger("whopays_client")
 
 _POLL_MS = 1000
-_AFTER_A_FAILURE_SECONDS = 0.5
 
 Identity = tuple[str, str, str]
 """What names a command: organization, source, id."""
@@ -102,20 +101,12 @@ class Answers:
         """Read results until the consumer is stopped."""
         try:
             while True:
-                try:
-                    found = await self._consumer.getmany(timeout_ms=_POLL_MS)
-                except ConsumerStoppedError:
-                    return
-                except KafkaError as error:
-                    if not error.retriable:
-                        raise
-                    logger.warning("reading results failed, trying again: %s", type(error).__name__)
-                    await asyncio.sleep(_AFTER_A_FAILURE_SECONDS)
-                    continue
-                for records in found.values():
+                for records in (await poll(self._consumer, _POLL_MS)).values():
                     for record in records:
                         self._take(record)
                 await self._follow_new_partitions()
+        except ConsumerStoppedError:
+            return
         except Exception as error:
             self._failure = error
             logger.exception("results are no longer read")

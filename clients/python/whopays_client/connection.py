@@ -1,5 +1,7 @@
 """Where an installation of whopays is, and consumers that read its topics from the places they are told."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,9 +9,14 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 
 from whopays_client.errors import TopicMissing
 
+logger = logging.getLogger("whopays_client")
+
+_AFTER_A_FAILURE_SECONDS = 0.5
 _LARGEST_FETCH_BYTES = 8 * 1024 * 1024
 
 
@@ -67,3 +74,20 @@ async def consuming(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def poll(
+    consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int | None = None
+) -> dict[TopicPartition, list[ConsumerRecord]]:
+    """Return records as they come, none after some time; what passes by itself is waited out. Raises KafkaError."""
+    try:
+        found: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
+            timeout_ms=timeout_ms, max_records=max_records
+        )
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        logger.warning("reading failed, trying again: %s", type(error).__name__)
+        await asyncio.sleep(_AFTER_A_FAILURE_SECONDS)
+        return {}
+    return found
