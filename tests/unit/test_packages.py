@@ -13,7 +13,7 @@ from workers.runtime import logs
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _TOOL = PYPROJECT["tool"]
 _NEVER_SHIPPED = {"benchmarks", "tests"}
-_SHIPPED_APART = {"whopays_client"}
+_ELSEWHERE = {*_NEVER_SHIPPED, "whopays_client"}
 
 
 def _words(pattern: str, file: str) -> set[str]:
@@ -26,9 +26,9 @@ LISTS = {
         name.strip("/") for name in _TOOL["hatch"]["build"]["targets"]["sdist"]["include"] if (ROOT / name[1:]).is_dir()
     }
     - {"docs", "tests"},
-    "the type checker": set(_TOOL["mypy"]["packages"]) - _NEVER_SHIPPED - _SHIPPED_APART,
-    "the linter's own packages": set(_TOOL["ruff"]["lint"]["isort"]["known-first-party"]) - _NEVER_SHIPPED - _SHIPPED_APART,
-    "import-linter": set(_TOOL["importlinter"]["root_packages"]) - _SHIPPED_APART,
+    "the type checker": set(_TOOL["mypy"]["packages"]) - _ELSEWHERE,
+    "the linter's own packages": set(_TOOL["ruff"]["lint"]["isort"]["known-first-party"]) - _ELSEWHERE,
+    "import-linter": set(_TOOL["importlinter"]["root_packages"]) - _ELSEWHERE,
     "the image": _words(r"^COPY (\w+) \1$", "Dockerfile"),
     "what goes to the image's builder": _words(r"^!([a-z]+)$", ".dockerignore"),
     "whose error texts may be logged": set(logs.OURS),
