@@ -31,6 +31,12 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "workers/exchange.py": (("tests/services/cli/test_send.py",), ("tests/services/cli",)),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
+    "workers/consuming": (
+        ("tests/unit/consuming",),
+        ("tests/services/consuming", "tests/services/process"),
+        ("tests/services/topics", "tests/services/timers"),
+        ("tests/faults/test_offsets.py", "tests/faults/test_processes.py"),
+    ),
     "workers/publishing": (
         ("tests/services/publishing",),
         ("tests/services/process",),

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
@@ -16,7 +16,7 @@ from sqlalchemy import text
 from audit.findings import Promise
 from db.shards import all_heads
 from schemas.outgoing import REPLAY_HEADER
-from schemas.topics import Topic
+from schemas.topics import OUTPUT_TOPICS, Topic
 from tests.services.audit.auditing import findings_of
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, free_port
@@ -83,9 +83,25 @@ async def test_what_should_be_on_the_topics_and_is_not(installation: Installatio
         await admin.delete_records({TopicPartition(name, number): RecordsToDelete(-1) for number in partitions})
     finally:
         await admin.close()
-    found = await findings_of(installation)
+    told: list[tuple[str, int, int]] = []
+    found = await findings_of(installation, lambda *step: told.append(step))
+    whole = [step for step in told if step[0] == "topics"]
+    assert whole[-1][1:] == (await _left(installation),) * 2, "it counts what there is to read, and reads it all"
     assert len([one for one in found if "does not hold it" in one.trouble]) == len(before) > 6
     assert {one.promise for one in found} == {Promise.TOPICS}
+
+
+async def _left(installation: Installation) -> int:
+    """Return how many offsets of the output topics are not deleted yet."""
+    async with AIOKafkaConsumer(bootstrap_servers=installation.kafka_bootstrap_servers) as consumer:
+        partitions = [
+            TopicPartition(f"{installation.prefix}{topic}", number)
+            for topic in OUTPUT_TOPICS
+            for number in range(installation.settings.topic_partitions)
+        ]
+        beginnings = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+    return int(sum(ends.values()) - sum(beginnings.values()))
 
 
 async def test_an_audit_while_everything_is_in_motion(installation: Installation) -> None:

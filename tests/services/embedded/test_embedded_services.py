@@ -71,6 +71,28 @@ def test_a_server_cannot_be_waited_for_before_it_is_launched(tmp_path: Path) -> 
         server.wait_until_ready()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_started_by_root_postgresql_runs_as_whoever_owns_its_data(kept_folder: Path) -> None:
+    data = kept_folder / "postgresql"
+    owner = data.stat().st_uid
+    folder = data_folder.DataFolder(kept_folder, print)
+    folder.acquire()
+    server = PostgreSQL(folder, durable=False, settings={})
+    try:
+        _give(data, 54321)
+        server.launch()
+        server.wait_until_ready()
+    finally:
+        server.stop()
+        _give(data, owner)
+        folder.release()
+
+
+def _give(data: Path, owner: int) -> None:
+    for path in (data, *data.rglob("*")):
+        os.chown(path, owner, -1)
+
+
 def test_reset_deletes_what_is_ours(tmp_path: Path) -> None:
     folder = data_folder.DataFolder(tmp_path / "ours", print)
     folder.acquire()
