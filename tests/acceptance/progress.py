@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from tests.acceptance.records import Sent
+from tests.support.waiting import patience
 
 _POLL_SECONDS = 0.02
 _LOOK_FOR_GROUPS_SECONDS = 1.0
@@ -46,7 +47,7 @@ class ConsumerProgress:
         self._waiting[through] = ((f"{self._prefix}{sent.topic}", sent.partition), sent.offset)
         self._someone_waits.set()
         try:
-            await asyncio.wait_for(through, timeout_seconds)
+            await asyncio.wait_for(through, patience(timeout_seconds))
         except TimeoutError:
             return False
         finally:

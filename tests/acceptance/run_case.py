@@ -18,6 +18,7 @@ from tests.acceptance.progress import ConsumerProgress
 from tests.acceptance.questions import ASKED_OF_OUTPUTS, Asking, Questions
 from tests.acceptance.records import Sent
 from tests.acceptance.sending import Sender, build, build_marker, letters
+from tests.support.waiting import patience
 
 _SUFFIX_LETTERS = 8
 _AFTER_THE_MARKER_SECONDS = 1.0
@@ -123,7 +124,7 @@ class _Run:
     async def _until_met(self, expected: Expected, within_seconds: float, now: datetime) -> None:
         """Judge with every batch of records that arrives, until the expectation is met, broken, or too late."""
         self.expectations.append(expected)
-        deadline = asyncio.get_running_loop().time() + within_seconds
+        deadline = asyncio.get_running_loop().time() + patience(within_seconds)
         while True:
             self.services.observer.raise_if_stopped()
             self.log.arrived.clear()

@@ -12,6 +12,7 @@ from tests.faults import failpoints
 from tests.faults.load import Load
 from tests.faults.points import CONSUMERS, RELAY, Event, Row
 from tests.support.installations import READY, Installation, Worker
+from tests.support.waiting import patience
 from workers.consuming.subscription import consumer_group
 from workers.runtime.roles import Role
 
@@ -107,7 +108,7 @@ async def _befall(installation: Installation, worker: Worker, row: Row) -> Worke
 
 async def _comes(line: Awaitable[str]) -> bool:
     try:
-        await asyncio.wait_for(line, _REACHED_SECONDS)
+        await asyncio.wait_for(line, patience(_REACHED_SECONDS))
     except (TimeoutError, AssertionError):
         return False
     return True

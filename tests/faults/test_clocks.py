@@ -36,7 +36,6 @@ def test_no_statement_reads_a_clock_that_these_tests_do_not_move() -> None:
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 async def test_the_clocks_of_workers_and_database_jump(clocks: Clocks) -> None:
     installation = clocks.installation
     consumers = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)

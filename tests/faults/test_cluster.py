@@ -17,7 +17,7 @@ from tests.support.installations import Installation
 from workers.runtime.roles import Role
 from workers.topics.plan import check_topics
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.chaos
 
 _ROUNDS = 1
 _LONGEST_SECONDS = 15

@@ -33,7 +33,6 @@ async def test_a_table_held_by_somebody_else(quiet_installation: Installation, c
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: Installation, chance: Random) -> None:
     installation = quiet_installation
     worker = await installation.start()
@@ -54,7 +53,6 @@ async def test_a_table_held_for_longer_than_whopays_waits(quiet_installation: In
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 async def test_tables_altered_under_load(quiet_installation: Installation, chance: Random) -> None:
     """A process that finds a table altered under it may end; its supervisor restarts it."""
     async with manned(quiet_installation, {}):
@@ -70,7 +68,6 @@ async def test_tables_altered_under_load(quiet_installation: Installation, chanc
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 async def test_no_connection_is_left(breakable: OwnServers, breaking: Installation, chance: Random) -> None:
     worker = await breaking.start()
     async with loaded(breaking) as load:
@@ -82,7 +79,6 @@ async def test_no_connection_is_left(breakable: OwnServers, breaking: Installati
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 async def test_the_smallest_pool_suffices(quiet_installation: Installation) -> None:
     # The relay has one of the two all the time; three consumers, the timers and its own lease share the other one.
     await quiet_installation.start(WHOPAYS_DATABASE_POOL_SIZE="2")

@@ -18,7 +18,7 @@ from tests.faults.recovering import flows, recovers
 from tests.support.installations import Installation
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.chaos
 
 _ENDS_SECONDS = 120
 _SLOW_SECONDS = 0.4

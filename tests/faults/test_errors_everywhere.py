@@ -17,7 +17,6 @@ _RATE = 40
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(1200)
 async def test_an_error_at_every_point(quiet_installation: Installation) -> None:
     installation = quiet_installation
     left = {row.point for row in rows() if row.circumstance == Circumstance()}

@@ -14,6 +14,7 @@ from tests.support.kafka import all_consumed, dead_letters, exactly_published, s
 from tests.support.messages import Said
 from tests.support.proxies.kafka import ApiKey, HeldRequest
 from tests.support.proxies.ways import Ways
+from tests.support.waiting import patience
 from workers.runtime.roles import ALL_ROLES, Role
 
 _INVALID_PRODUCER_EPOCH, _PRODUCER_FENCED = 47, 90
@@ -25,7 +26,7 @@ _LARGE_ROWS, _LARGE_BYTES = 16, 70_000
 
 
 async def _caught(held: HeldRequest) -> None:
-    await asyncio.wait_for(held.caught.wait(), 30)
+    await asyncio.wait_for(held.caught.wait(), patience(30))
 
 
 @pytest.mark.parametrize(

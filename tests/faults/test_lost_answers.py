@@ -8,6 +8,7 @@ from tests.faults.progress import SMALL
 from tests.support.installations import Installation
 from tests.support.proxies.kafka import ApiKey
 from tests.support.proxies.ways import Ways, ways_of
+from tests.support.waiting import patience
 from workers.runtime.roles import ALL_ROLES, Role
 
 _TIMES = 3
@@ -23,7 +24,7 @@ async def test_of_commits(quiet_installation: Installation) -> None:
             timers = await quiet_installation.start(Role.TIMERS, **ways_of_timers.environment)
             for way in (ways, ways_of_timers):
                 for _ in range(_TIMES):
-                    await asyncio.wait_for(way.database.swallow_commit(having=_DECIDING).wait(), 60)
+                    await asyncio.wait_for(way.database.swallow_commit(having=_DECIDING).wait(), patience(60))
             await worker.logged("batch_retried")
             await timers.logged("batch_retried")
         await all_is_well(load)
@@ -34,8 +35,8 @@ async def test_of_kafka(quiet_installation: Installation, ways: Ways) -> None:
     first = ways.kafka.swallow_answer(keys[0])
     async with loaded(quiet_installation) as load:
         await quiet_installation.start(**ways.environment, **SMALL)
-        await asyncio.wait_for(first, 60)
+        await asyncio.wait_for(first, patience(60))
         for key in keys[1:]:
             for _ in range(_TIMES):
-                await asyncio.wait_for(ways.kafka.swallow_answer(key), 60)
+                await asyncio.wait_for(ways.kafka.swallow_answer(key), patience(60))
     await all_is_well(load)

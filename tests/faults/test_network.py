@@ -10,7 +10,7 @@ from tests.faults.progress import SMALL, goes_on
 from tests.support.installations import Installation
 from tests.support.proxies.network import Proxy, Towards
 from tests.support.proxies.ways import Ways
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 
 _CUTS = 4
 _DELAY_SECONDS = 0.03
@@ -83,7 +83,7 @@ async def test_silent_for_a_while(quiet_installation: Installation, ways: Ways, 
         for proxy in _chosen(ways, which):
             proxy.hold()
         for proxy in _chosen(ways, which):
-            await asyncio.wait_for(proxy.kept_waiting.wait(), 60)
+            await asyncio.wait_for(proxy.kept_waiting.wait(), patience(60))
         await asyncio.sleep(_SILENCE_SECONDS)
         for proxy in _chosen(ways, which):
             await proxy.mend()

@@ -13,6 +13,7 @@ from tests.faults.matrix import FAILING_WORKER
 from tests.faults.points import AT_WORK, CONSUMERS, RELAY, TIMERS
 from tests.faults.recovering import flows, recovers
 from tests.support.installations import Installation
+from tests.support.waiting import patience
 from workers.runtime.roles import Role
 
 _ROUNDS = 8
@@ -21,7 +22,6 @@ _RELAYS = 3
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
 async def test_a_storm_of_rebalances(quiet_installation: Installation, chance: Random) -> None:
     """Consumers join and leave, cleanly or not, before the group has come to rest."""
     installation = quiet_installation
@@ -38,7 +38,6 @@ async def test_a_storm_of_rebalances(quiet_installation: Installation, chance: R
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
 async def test_several_relays_of_one_slot(quiet_installation: Installation, chance: Random) -> None:
     """The lease is taken from its holder again and again: only fencing keeps all these relays apart."""
     installation = quiet_installation
@@ -55,7 +54,6 @@ async def test_several_relays_of_one_slot(quiet_installation: Installation, chan
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_orderly", (True, False), ids=("stopped", "killed"))
 async def test_all_processes_restart(quiet_installation: Installation, chance: Random, is_orderly: bool) -> None:
     """Again and again, all at once."""
@@ -77,5 +75,5 @@ async def test_a_role_that_a_library_cancels_ends_its_process(
     """Otherwise the process would continue without it, and nothing would be published or become due."""
     plan = failpoints.environment({AT_WORK[roles]: failpoints.CANCEL})
     worker = await quiet_installation.launch(*roles, module=FAILING_WORKER, **plan)
-    assert await asyncio.wait_for(worker.process.wait(), _END_SECONDS) == 1
+    assert await asyncio.wait_for(worker.process.wait(), patience(_END_SECONDS)) == 1
     assert any("role_failed" in line and "CancelledError" in line for line in worker.lines)

@@ -16,7 +16,6 @@ from workers.runtime.roles import Role
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 async def test_a_fault_under_load(fault: Fault, breakable: OwnServers, breaking: Installation, chance: Random) -> None:
     await breaking.start(Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)

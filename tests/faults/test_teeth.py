@@ -17,7 +17,6 @@ def _named(names: list[str], quick: list[str]) -> list[object]:
 
 
 @pytest.mark.parametrize("name", _named(list(MUTANTS), [name for name, one in MUTANTS.items() if one.is_quick]))
-@pytest.mark.timeout(600)
 async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> None:
     mutant = MUTANTS[name]
     found = await SCENARIOS[mutant.scenario](Stage(quiet_installation, name))
@@ -29,6 +28,5 @@ async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> Non
 
 
 @pytest.mark.parametrize("scenario", _named(list(SCENARIOS), _QUICK_SCENARIOS))
-@pytest.mark.timeout(600)
 async def test_whopays_lives(quiet_installation: Installation, scenario: str) -> None:
     assert await SCENARIOS[scenario](Stage(quiet_installation, None)) == []

@@ -10,6 +10,7 @@ from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, send
 from tests.support.messages import account, profile, project
 from tests.support.packages import ROOT
+from tests.support.waiting import patience
 
 DOCS = ROOT / "docs"
 
@@ -39,7 +40,7 @@ async def test_the_producer_and_the_consumer_of_the_integration_page_understand_
             await send(installation, [account("acme", "research")])
             await all_consumed(installation)
             await shown["bind"](producer, "acme", "genome", "research", "alice")
-            data, sequence = await asyncio.wait_for(followed.get(), 30)
+            data, sequence = await asyncio.wait_for(followed.get(), patience(30))
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

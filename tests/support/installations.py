@@ -21,7 +21,7 @@ from db.sealing import LocalKeys
 from embedded import Addresses
 from embedded.ports import free_ports
 from tests.support.processes import DIE_WITH_PARENT
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.topics.plan import create_topics
@@ -110,7 +110,7 @@ class Installation:
         worker = await self.launch(*roles, module=module, **more)
         reader = self.readers[-1]
         started = asyncio.create_task(worker.started.wait())
-        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=patience(60))
         started.cancel()
         if not worker.started.is_set():
             raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))

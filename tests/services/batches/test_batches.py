@@ -21,7 +21,7 @@ from schemas.records import Record
 from schemas.topics import Topic
 from tests.support.batches import batches, records
 from tests.support.messages import bind, project
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 from workers.batches import transaction as batch
 from workers.batches.transaction import Stopping
 from workers.runtime.roles import Role
@@ -144,7 +144,7 @@ async def test_a_batch_waits_for_the_shard_that_another_holds(engine: AsyncEngin
         )
         await until(_waits(engine), "the batch at the lock")
         assert not settling.done()
-    await asyncio.wait_for(settling, 10)
+    await asyncio.wait_for(settling, patience(10))
     assert len(await _all(engine, "SELECT * FROM projects")) == 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from cli.terminal.installation import RUNNING
 from tests.support.installations import Installation
 from tests.support.processes import DIE_WITH_PARENT
+from tests.support.waiting import patience
 
 SILENT = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
 
@@ -70,7 +71,7 @@ async def test_dev_runs_everything_and_is_found_by_the_other_commands(
     assert "✔ Applied" in out.decode()
 
     dev.send_signal(signal.SIGTERM)
-    _, logs = await asyncio.wait_for(dev.communicate(), 20)
+    _, logs = await asyncio.wait_for(dev.communicate(), patience(20))
     assert dev.returncode == 0, logs.decode()
     assert not (tmp_path / RUNNING).exists()
 

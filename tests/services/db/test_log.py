@@ -15,6 +15,7 @@ from db.log import append, chain_rows, ensure_partitions, read, row_at
 from db.shards import NOTIFY_CHANNEL, Head, all_heads, lock_shards, move_heads
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
+from tests.support.waiting import patience
 
 _NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -90,7 +91,7 @@ async def test_the_commit_is_announced(engine: AsyncEngine) -> None:
             await _append(connection, (1, notice(1)))
             await listening.execute("SELECT 1")
             assert not announced.is_set()
-        await asyncio.wait_for(announced.wait(), 10)
+        await asyncio.wait_for(announced.wait(), patience(10))
 
 
 async def test_reading_in_portions(engine: AsyncEngine) -> None:
@@ -128,7 +129,7 @@ async def test_partitions_are_made_before_they_are_needed(engine: AsyncEngine, m
 
     async with engine.begin() as writing:
         await _append(writing, (2, notice(1)))
-        await asyncio.wait_for(asyncio.gather(ensure(), ensure()), 10)
+        await asyncio.wait_for(asyncio.gather(ensure(), ensure()), patience(10))
     async with engine.connect() as connection:
         partitions = await connection.execute(
             text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'log'::regclass ORDER BY 1")

@@ -190,7 +190,6 @@ async def _many(engine: AsyncEngine, projects: int) -> None:
 
 
 @pytest.mark.parametrize("projects", (5_000, pytest.param(200_000, marks=pytest.mark.chaos)))
-@pytest.mark.timeout(900)
 async def test_many_bindings_in_pages(empty: AsyncEngine, projects: int) -> None:
     """Pages end in the middle of projects, and progress is reported."""
     await migrated_to(empty, "0007")

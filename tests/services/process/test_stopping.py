@@ -6,7 +6,7 @@ from tests.support.installations import Installation, Worker
 from tests.support.kafka import all_consumed, dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.support.messages import account, bind, profile, project
 from tests.support.proxies.ways import Ways
-from tests.support.waiting import until
+from tests.support.waiting import patience, until
 from workers.process import LAST_SECONDS, LATE_SECONDS
 from workers.runtime.settings import Settings
 
@@ -21,7 +21,7 @@ def test_its_limits_are_below_what_is_promised() -> None:
 
 async def _stops_in_time(worker: Worker) -> None:
     """Assert that it ends by itself; its own limits decide how long it takes, not the machine's load."""
-    status = await asyncio.wait_for(worker.stop(), _SECONDS)
+    status = await asyncio.wait_for(worker.stop(), patience(_SECONDS))
     assert status == 0, "\n".join(worker.lines[-20:])
 
 
@@ -80,7 +80,7 @@ async def test_before_it_has_started(quiet_installation: Installation, ways: Way
     installation = quiet_installation
     ways.kafka.hold()
     worker = await installation.launch(**ways.environment)
-    await asyncio.wait_for(ways.kafka.used.wait(), _SECONDS)
+    await asyncio.wait_for(ways.kafka.used.wait(), patience(_SECONDS))
     await _stops_in_time(worker)
 
 
