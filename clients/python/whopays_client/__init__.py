@@ -60,12 +60,14 @@ from whopays_client.events import (
     Watermark,
 )
 from whopays_client.facts import Fact, PaymentProfileChanged, ProjectChanged
+from whopays_client.payers import Payers
 from whopays_client.publisher import Acknowledged, Answer, Publisher
 from whopays_client.replays import CompletedReplay, Replays
 from whopays_client.results import CommandCompleted, Violation
 from whopays_client.sqlite import SQLiteStore
 from whopays_client.store import Store
 from whopays_client.subscriber import Change, Subscriber
+from whopays_client.timeline import Payer
 from whopays_client.values import CLEAR, NOBODY
 
 __all__ = [
@@ -104,6 +106,8 @@ __all__ = [
     "NotAnswered",
     "NotKnownYet",
     "NotSent",
+    "Payer",
+    "Payers",
     "PaymentProfileChanged",
     "PaymentTerms",
     "PaymentTermsPatch",
