@@ -138,7 +138,7 @@ class _Batch:
             case DueKind.FAN_OUT:
                 for fan_out in book.fan_outs(key)[:1]:
                     page, is_last = book.page(fan_out)
-                    told = tell_page(fan_out, page, is_last=is_last)
+                    told = tell_page(fan_out, page, self._clock.next(), is_last=is_last)
                     book.apply(told.changes)
                     self.folded.outgoing.extend(told.events)
             case _:
@@ -222,7 +222,7 @@ class _Batch:
         for change in listed:
             if isinstance(change, Binding):
                 project = self._book.project(change.organization, change.project)
-                self.folded.outgoing.extend(tell_before_leaving(project, self._book))
+                self.folded.outgoing.extend(tell_before_leaving(project, self._book, change.from_instant))
         self._book.apply(listed)
         self._book.told_at_once += sum(isinstance(one.event, ProjectBillingNotice) for one in published)
         self.folded.outgoing.extend(published)

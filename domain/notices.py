@@ -55,19 +55,19 @@ def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) ->
     in_all = book.told_at_once + before + bound.count
     is_small = len(bound.first) == bound.count <= AT_ONCE and in_all <= AT_ONCE_IN_ALL
     if is_small and not unfinished:
-        return Told(events=_notices(fan_out, bound.first))
-    first = _notices(fan_out, bound.lowest(LISTED))
+        return Told(events=_notices(fan_out, bound.first, context.clock.next()))
+    first = _notices(fan_out, bound.lowest(LISTED), turn.instant)
     return Told((fan_out,), deferred=first, deferred_count=bound.count)
 
 
-def tell_page(fan_out: FanOut, page: list[str], *, is_last: bool) -> Told:
-    """Tell a page of projects, the next by name; the fan-out remembers how far it came, or is done."""
+def tell_page(fan_out: FanOut, page: list[str], instant: datetime, *, is_last: bool) -> Told:
+    """Tell a page of projects, the next by name, at an instant; the fan-out remembers how far it came, or is done."""
     change: Change = Done(fan_out) if is_last else replace(fan_out, told=page[-1])
-    return Told((change,), _notices(fan_out, page))
+    return Told((change,), _notices(fan_out, page, instant))
 
 
-def tell_before_leaving(project: Project | None, book: Book) -> list[Outgoing]:
-    """Tell a project whose payer is about to change what its payer's unfinished fan-outs have yet to tell it.
+def tell_before_leaving(project: Project | None, book: Book, instant: datetime) -> list[Outgoing]:
+    """Tell a project whose payer changes at an instant what its payer's unfinished fan-outs have yet to tell it.
 
     Otherwise it would miss the notice, being no longer bound, or get it out of order.
     """
@@ -77,7 +77,7 @@ def tell_before_leaving(project: Project | None, book: Book) -> list[Outgoing]:
         notice
         for fan_out in book.fan_outs((project.organization, project.account))
         if project.project > fan_out.told and project.payer_since <= fan_out.instant
-        for notice in _notices(fan_out, [project.project])
+        for notice in _notices(fan_out, [project.project], instant)
     ]
 
 
@@ -94,7 +94,8 @@ def payer_missing(project: Project, instant: datetime, context: Context) -> Outg
     return context.outgoing(notice, project.key, instant)
 
 
-def _notices(fan_out: FanOut, projects: Iterable[str]) -> tuple[Outgoing, ...]:
+def _notices(fan_out: FanOut, projects: Iterable[str], instant: datetime) -> tuple[Outgoing, ...]:
+    """Return the notices to projects, given at an instant: not that of the turn, since times rise in the log."""
     return tuple(
         outgoing_of(
             ProjectBillingNotice(
@@ -106,7 +107,7 @@ def _notices(fan_out: FanOut, projects: Iterable[str]) -> tuple[Outgoing, ...]:
                 message=fan_out.message,
             ),
             (fan_out.organization, project),
-            fan_out.instant,
+            instant,
             fan_out.origin,
         )
         for project in projects

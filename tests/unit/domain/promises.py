@@ -80,9 +80,9 @@ def _check_sequences(outgoing: list[Outgoing]) -> None:
     for one in outgoing:
         is_numbered = isinstance(one.event, BindingChanged | AccountPhaseChanged | AccountChanged)
         assert (one.sequence is not None) is is_numbered
-    # What a project hears, it hears in the order in which it happened.
-    for events in _by_subject(outgoing, (BindingChanged, ProjectBillingNotice)).values():
-        _check_rising([one.time for one in events])
+    # The log rises in time, so that a bound of its positions is one of its instants, and the other way round.
+    times = [one.time for one in outgoing]
+    assert times == sorted(times)
 
 
 def _check_rising(instants: list[datetime]) -> None:
@@ -160,23 +160,25 @@ def _kind(event: AccountPhaseChanged) -> NoticeKind | None:
 
 
 def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
-    """Each project that was bound when its account turned is told so exactly once, and nobody else is."""
-    expected = Counter(
-        (binding.organization, binding.project, binding.account, kind, event.reason, event.message, one.time)
-        for one in outgoing
-        if isinstance(event := one.event, AccountPhaseChanged) and (kind := _kind(event)) is not None
-        for binding, ended_at in kept.intervals()
-        if (binding.organization, binding.account) == (event.organization, event.account)
-        and binding.from_instant <= one.time
-        and (ended_at is None or one.time < ended_at)
-    )
-    told = Counter(
-        (event.organization, event.project, event.account, event.kind, event.reason, event.message, one.time)
-        for one in outgoing
-        if isinstance(event := one.event, ProjectBillingNotice) and event.account is not None
-    )
-    assert told == expected
-    assert set(told.values()) <= {1}
+    """Each project that was bound when its account turned is told so exactly once, in that order; nobody else is."""
+    expected = defaultdict(list)
+    told = defaultdict(list)
+    for one in outgoing:
+        match one.event:
+            case AccountPhaseChanged() as event if (kind := _kind(event)) is not None:
+                for binding, ended_at in kept.intervals():
+                    is_of_account = (binding.organization, binding.account) == (event.organization, event.account)
+                    is_bound = binding.from_instant <= one.time and (ended_at is None or one.time < ended_at)
+                    if is_of_account and is_bound:
+                        project = (binding.organization, binding.project)
+                        expected[project].append((event.account, kind, event.reason, event.message))
+            case ProjectBillingNotice() as event if event.account is not None:
+                project = (event.organization, event.project)
+                told[project].append((event.account, event.kind, event.reason, event.message))
+                assert told[project] == expected[project][: len(told[project])], "before it happened, or out of order"
+            case _:
+                pass
+    assert told == {project: all_of_it for project, all_of_it in expected.items() if all_of_it}
 
 
 def _check_results(outgoing: list[Outgoing], kept: Kept) -> None:
