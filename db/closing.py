@@ -31,7 +31,7 @@ async def closed_instants(connection: AsyncConnection) -> dict[int, datetime]:
 async def closed_until(connection: AsyncConnection) -> datetime | None:
     """Return the instant, itself included, up to which all shards are closed; None where one of them is not known.
 
-    It is a lower bound for, and as final as, the `closedUntil` of a watermark.
+    As final as the `closedUntil` of a watermark, which is written now and then, and may lie before or after it.
     """
     rows = await fetch(connection, _CLOSED)
     closed = [row["closed"] for row in rows]

@@ -73,7 +73,7 @@ def chain_rows(
         hash_ = row_hash(previous, topic, event.key, value)
         ends[shard] = (position, hash_)
         rows.append((shard, position, event.time, topic, event.key, value, hash_))
-    return rows, {shard: Head(position, hash_, last_instant) for shard, (position, hash_) in ends.items()}
+    return rows, {shard: Head(position, hash_, last_instant, last_instant) for shard, (position, hash_) in ends.items()}
 
 
 async def append(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -1,7 +1,7 @@
 """Shards: groups of organizations with one writer at a time (docs/architecture.md)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -20,12 +20,15 @@ NOTIFY_CHANNEL = "whopays_log"
 class Head:
     """The end of a shard's log: its last position (0 when empty) and that row's hash; and the last instant given out.
 
-    Every transaction that writes anything about a shard's organizations moves its head, or at least its instant.
+    Every transaction that writes anything about a shard's organizations moves its head: at least that instant, and
+    `written_at`, which is the same. But `last_instant` is also raised where nothing is written (db/closing.py), and so
+    does not tell one head from another.
     """
 
     position: int
     hash: bytes
-    last_instant: datetime
+    last_instant: datetime = field(compare=False)
+    written_at: datetime
 
 
 @lru_cache(maxsize=65_536)
@@ -56,6 +59,7 @@ async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spa
         positions=[head.position for head in heads.values()],
         hashes=[head.hash for head in heads.values()],
         instants=[head.last_instant for head in heads.values()],
+        written=[head.written_at for head in heads.values()],
         topics=[span.topic for span in spans],
         partitions=[span.partition for span in spans],
         begins=[span.since for span in spans],
@@ -72,28 +76,29 @@ async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
 
 
 def _head(row: Mapping[str, Any]) -> Head:
-    return Head(row["position"], row["hash"], row["last_instant"])
+    return Head(row["position"], row["hash"], row["last_instant"], row["written_at"])
 
 
-_ALL = text("SELECT shard, position, hash, last_instant FROM shards")
+_ALL = text("SELECT shard, position, hash, last_instant, written_at FROM shards")
 _LOCK = text(
     """
-    SELECT shard, position, hash, last_instant,
+    SELECT shard, position, hash, last_instant, written_at,
         greatest(clock_timestamp(), last_instant + interval '1 microsecond') AS instant
     FROM (
-        SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
-        ORDER BY shard FOR UPDATE
+        SELECT shard, position, hash, last_instant, written_at FROM shards
+        WHERE shard = ANY(CAST(:shards AS smallint[])) ORDER BY shard FOR UPDATE
     ) AS locked
     """
 )
 _MOVE = text(
     f"""
     WITH moved AS (
-        UPDATE shards SET position = head.position, hash = head.hash, last_instant = head.last_instant
+        UPDATE shards SET position = head.position, hash = head.hash,
+            last_instant = head.last_instant, written_at = head.written_at
         FROM unnest(
             CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:hashes AS bytea[]),
-            CAST(:instants AS timestamptz[])
-        ) AS head(shard, position, hash, last_instant)
+            CAST(:instants AS timestamptz[]), CAST(:written AS timestamptz[])
+        ) AS head(shard, position, hash, last_instant, written_at)
         WHERE shards.shard = head.shard
     ), span AS MATERIALIZED (
         SELECT * FROM unnest(

@@ -21,11 +21,13 @@ class Topic(StrEnum):
     NOTICES = "notices"
     COMMAND_RESULTS = "command-results"
     DEAD_LETTERS = "dead-letters"
+    WATERMARKS = "watermarks"
     RELAY_POSITIONS = "relay-positions"
 
 
 INPUT_TOPICS = (Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS)
 OUTPUT_TOPICS = (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS)
+"""What the log is published on; control records, as watermarks, have topics of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,18 @@ TOPIC_PLANS = (
     TopicPlan(Topic.COMMAND_RESULTS, settings=_kept_for(7)),
     # A dead letter repeats its record's key, headers and value in base64: more than the record itself.
     TopicPlan(Topic.DEAD_LETTERS, settings=_kept_for(30) | {"max.message.bytes": str(_LARGEST_EVENT_BYTES)}),
+    TopicPlan(
+        Topic.WATERMARKS,
+        single_partition=True,
+        # Only the last one counts: segments as small as Kafka makes them, cleaned at once, markers of transactions too.
+        settings={
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "0",
+            "segment.bytes": str(1024 * 1024),
+            "min.cleanable.dirty.ratio": "0.01",
+            "delete.retention.ms": "60000",
+        },
+    ),
     TopicPlan(
         Topic.RELAY_POSITIONS,
         single_partition=True,

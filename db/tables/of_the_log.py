@@ -35,6 +35,7 @@ shards = Table(
     Column("position", BigInteger, nullable=False, server_default=text("0")),
     Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
     Column("last_instant", INSTANT, nullable=False, server_default=text("'-infinity'")),
+    Column("written_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
     PrimaryKeyConstraint("shard", name="shards_pkey"),
     comment="The only lock: who holds a shard's row is its single writer. The head of its log, and its latest instant.",
 )

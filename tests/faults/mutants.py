@@ -170,8 +170,9 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "db.shards",
-                "SELECT shard, position, hash, last_instant FROM shards WHERE shard = ANY",
-                "SELECT shard, 1000 * nextval('ids') AS position, hash, last_instant FROM shards WHERE shard = ANY",
+                "SELECT shard, position, hash, last_instant, written_at FROM shards\n        WHERE shard = ANY",
+                "SELECT shard, 1000 * nextval('ids') AS position, hash, last_instant, written_at FROM shards\n"
+                "        WHERE shard = ANY",
             ),
             _NO_LOCK,
             Patch(

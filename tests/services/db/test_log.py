@@ -75,11 +75,11 @@ async def test_a_head_moves_by_its_instant_even_when_nothing_is_appended(engine:
     async with engine.begin() as connection:
         heads, now = await lock_shards(connection, [1])
         rows, moved = chain_rows(heads, [], "/whopays/test", now)
-        assert (rows, moved) == ([], {1: Head(0, b"", now)})
+        assert (rows, moved) == ([], {1: Head(0, b"", now, now)})
         await append(connection, rows)
         await move_heads(connection, moved)
     async with engine.connect() as connection:
-        assert (await all_heads(connection))[1] == Head(0, b"", now)
+        assert (await all_heads(connection))[1] == Head(0, b"", now, now)
 
 
 async def test_the_commit_is_announced(engine: AsyncEngine) -> None:

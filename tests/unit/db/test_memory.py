@@ -8,7 +8,7 @@ from domain.book import Book
 from domain.state import Project
 
 _NOW = datetime(2026, 7, 1, tzinfo=UTC)
-_LEFT = {1: Head(7, b"left", _NOW)}
+_LEFT = {1: Head(7, b"left", _NOW, _NOW)}
 
 
 def project(name: str) -> Project:
@@ -40,10 +40,16 @@ def test_what_was_left_is_known_when_the_head_is_still_the_same() -> None:
     assert not knows(memory, "other")
 
 
+def test_an_instant_that_was_raised_is_nothing_that_was_written() -> None:
+    memory = Memory(9, lambda _: 1)
+    left(memory, "web")
+    memory.enter({1: Head(7, b"left", _NOW + timedelta(hours=1), _NOW)})
+    assert knows(memory, "web")
+
+
 def test_nothing_is_known_once_another_has_written() -> None:
-    for head in (
-        Head(8, b"left", _NOW), Head(7, b"other", _NOW), Head(7, b"left", _NOW + timedelta(microseconds=1))
-    ):  # fmt: skip
+    later = _NOW + timedelta(microseconds=1)
+    for head in (Head(8, b"left", _NOW, _NOW), Head(7, b"other", _NOW, _NOW), Head(7, b"left", _NOW, later)):
         memory = Memory(9, lambda _: 1)
         left(memory, "web")
         memory.enter({1: head})
@@ -52,8 +58,8 @@ def test_nothing_is_known_once_another_has_written() -> None:
 
 def test_another_shard_that_was_written_to_is_no_matter() -> None:
     memory = Memory(9, lambda organization: 1 if organization == "acme" else 2)
-    left(memory, "web", heads={**_LEFT, 2: Head(1, b"", _NOW)})
-    memory.enter({2: Head(2, b"", _NOW)})
+    left(memory, "web", heads={**_LEFT, 2: Head(1, b"", _NOW, _NOW)})
+    memory.enter({2: Head(2, b"", _NOW, _NOW)})
     assert knows(memory, "web")
 
 
@@ -68,8 +74,8 @@ def test_a_transaction_that_failed_leaves_nothing_to_rely_on() -> None:
 def test_a_transaction_that_another_lane_has_overtaken_leaves_nothing() -> None:
     """It has committed, another process has written, and the other lane has the lock; only then it hears of its end."""
     memory = Memory(9, lambda _: 1)
-    entered = memory.enter({1: Head(6, b"before", _NOW)})
-    memory.enter({1: Head(8, b"by another process", _NOW)})
+    entered = memory.enter({1: Head(6, b"before", _NOW, _NOW)})
+    memory.enter({1: Head(8, b"by another process", _NOW, _NOW)})
     book = Book()
     book.load([project("web")])
     memory.leave(entered, _LEFT, FullyLoaded(projects={("acme", "web")}), book)
