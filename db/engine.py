@@ -44,6 +44,7 @@ def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
         async_creator=partial(_connect, command_timeout=_COMMAND_SECONDS, **arguments),
     )
     event.listen(engine.sync_engine, "connect", _set_up_instants)
+    event.listen(engine.sync_engine, "connect", _note_server)
     event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
     event.listen(engine.sync_engine, "handle_error", _say_whose_it_is)
     return engine
@@ -57,6 +58,12 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
         yield connection
     finally:
         connection.terminate()
+
+
+def server_of(connection: AsyncConnection) -> str:
+    """Return what tells a run of a database server from any other, and from a restored one."""
+    server: str = connection.sync_connection.info[_SERVER]  # type: ignore[union-attr]  # it is open
+    return server
 
 
 async def driver(connection: AsyncConnection) -> Any:
@@ -105,6 +112,10 @@ def _set_up_instants(connection: Any, _record: object) -> None:
     )
 
 
+def _note_server(connection: Any, record: Any) -> None:
+    record.info[_SERVER] = connection.run_async(lambda driver: driver.fetchval(_WHICH_SERVER))
+
+
 def _microseconds_of(instant: datetime) -> tuple[int]:
     since = instant - _EPOCH
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
@@ -138,5 +149,10 @@ def _numbered(statement: TextClause) -> tuple[str, list[str]]:
     return _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text), names
 
 
+_SERVER = "server"
+_WHICH_SERVER = """
+SELECT concat_ws('/', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(), oid)
+FROM pg_database WHERE datname = current_database()
+"""
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 _NOTHING = text("SELECT")

@@ -10,6 +10,7 @@ from schemas.records import Record
 from tests.support.installations import KEYS
 from tests.support.messages import Said
 from workers.batches.transaction import Batches
+from workers.publishing.positions import Kept
 from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
 
@@ -32,4 +33,9 @@ def batches(
 ) -> Batches:
     """Return the batch processor for the test's database."""
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
-    return Batches(engine, settings, settings.keys(), metrics or Metrics(), stopping or asyncio.Event())
+    return Batches(engine, settings, settings.keys(), metrics or Metrics(), stopping or asyncio.Event(), nothing_kept)
+
+
+async def nothing_kept() -> Kept:
+    """Return what Kafka holds of a relay where none has run."""
+    return Kept()

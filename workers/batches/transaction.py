@@ -7,7 +7,8 @@ go on, and that one becomes a dead letter.
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import structlog
 from aiokafka import TopicPartition
@@ -26,6 +27,7 @@ from domain.fold import fold
 from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
 from schemas.records import Record
+from workers.batches.closed import ClosedTime, UnknownServer, is_passing
 from workers.batches.messages import (
     Reader,
     brief,
@@ -36,6 +38,9 @@ from workers.batches.messages import (
     trail_of_message,
 )
 from workers.batches.parts import parts_of, spans_of
+from workers.publishing import positions
+from workers.publishing.packing import LogDamaged
+from workers.publishing.positions import Kept
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -65,13 +70,16 @@ class Batches:
         keys: KeyEncryption,
         metrics: Metrics,
         stopping: asyncio.Event,
+        read_kept: Callable[[], Awaitable[Kept]] | None = None,
     ) -> None:
+        """`read_kept` reads what Kafka holds of the relay, where that is not asked for."""
         self._engine = engine
         self._keys = keys
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
         self._policy = settings.policy()
+        self._closed_time = ClosedTime(engine, read_kept or partial(positions.read_kept, settings))
         self._memory = Memory(settings.remembered_records, self._shard)
         # Records may have been read before: by a process that was killed, or before a rebalance.
         self._wary_batches = _WARY_BATCHES
@@ -89,7 +97,7 @@ class Batches:
 
         `since` is how far their partitions had been read; for others it is not recorded. Raises Stopping if the process
         is to stop first, ReadingWentBack if the database knows of less, and the database's error if its tables are not
-        those of this version: in all these cases nothing may be acknowledged.
+        those of this version, LogDamaged if it went back: in all these cases nothing may be acknowledged.
         """
         began = time.monotonic()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
@@ -117,7 +125,7 @@ class Batches:
         except Stopping:
             raise
         except Exception as fault:
-            if is_last or is_wrong_schema(fault) or isinstance(fault, ReadingWentBack):
+            if is_last or is_wrong_schema(fault) or isinstance(fault, ReadingWentBack | LogDamaged):
                 raise
             logger.exception("batch_faulty", role=role, records=len(messages), first=place_of(messages[0]))
             if len(messages) == 1:
@@ -141,6 +149,9 @@ class Batches:
             is_wary = self._wary_batches > 0
             try:
                 return await self._transaction(messages, reached, is_wary=is_wary)
+            except UnknownServer as unknown:
+                await self._hold(unknown.server)
+                continue
             except Exception as error:
                 if not is_transient(error):
                     if is_wary:
@@ -153,6 +164,22 @@ class Batches:
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
+    async def _hold(self, server: str) -> None:
+        """Hold the database beyond what readers were told to be closed, as soon as it and Kafka say what that is."""
+        delay = _FIRST_DELAY_SECONDS
+        while not self._stopping.is_set():
+            try:
+                await self._closed_time.hold(server)
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                logger.warning("batch_retried", records=0, error=brief(error), delay_seconds=delay)
+                self._metrics.retried()
+            else:
+                return
+            await self._wait(delay)
+            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
+
     async def _transaction(
         self, messages: list[Message], reached: dict[TopicPartition, int], *, is_wary: bool
     ) -> Folded:
@@ -160,6 +187,7 @@ class Batches:
         spans = spans_of(messages, reached)
         await self._ensure_partition()
         async with self._engine.begin() as connection:
+            self._closed_time.insist(connection)
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
             entered = self._memory.enter(heads)
             known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)

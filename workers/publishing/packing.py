@@ -14,7 +14,8 @@ from schemas.topics import Topic
 from workers.publishing.positions import BEGINNING, Position, render_position
 from workers.runtime.settings import Settings
 
-_Place = tuple[str, int]
+Place = tuple[str, int]
+"""A topic, with its prefix, and a partition."""
 
 
 class LogDamaged(Exception):
@@ -28,7 +29,7 @@ class Publication:
     They hold `rows` rows and how far these reach in each shard that they are of; at least `left` rows come after them.
     """
 
-    batches: Sequence[tuple[_Place, Any]]
+    batches: Sequence[tuple[Place, Any]]
     reached: Mapping[int, Position]
     rows: int
     left: int
@@ -74,10 +75,10 @@ class _Writer:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
-        self._open: dict[_Place, Any] = {}
-        self.batches: list[tuple[_Place, Any]] = []
+        self._open: dict[Place, Any] = {}
+        self.batches: list[tuple[Place, Any]] = []
 
-    def add(self, place: _Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+    def add(self, place: Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
         batch = self._open.get(place)
         # A full batch returns None; an empty one accepts its first record whatever its size.
         if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:

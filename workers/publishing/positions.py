@@ -1,11 +1,19 @@
-"""How far the log is published: the relay's cursor, kept in Kafka in the same transactions as the events."""
+"""How far the log is published: the relay's cursor, kept in Kafka in the same transactions as the events.
+
+The last watermark is kept beside it, and in the same transaction: what it says is true of these positions.
+"""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from schemas.topics import Topic
+from schemas.watermarks import WATERMARK_KEY, Watermark
 from workers.runtime.settings import Settings
 
 _READ_SECONDS = 60
@@ -21,6 +29,40 @@ class Position:
 
 
 BEGINNING = Position(0, b"")
+_WATERMARK_KEY = b"watermark"
+
+
+@dataclass(frozen=True, slots=True)
+class LastWatermark:
+    """A watermark, and the bytes that say so on its topic."""
+
+    watermark: Watermark
+    value: bytes
+
+
+@dataclass(slots=True)
+class Kept:
+    """What Kafka holds of a relay: positions, and the last watermark that was written together with them.
+
+    `floor` is the instant of the latest watermark that readers may have seen: that one, unless the positions were lost.
+    """
+
+    positions: dict[int, Position] = field(default_factory=dict)
+    last: LastWatermark | None = None
+    floor: datetime | None = None
+
+    def take_in(self, record: ConsumerRecord) -> None:
+        """Take in a record of `relay-positions`."""
+        if record.key == _WATERMARK_KEY:
+            self.last = LastWatermark(Watermark.parsed(record.value), record.value)
+            self.reach(self.last.watermark)
+        else:
+            value = orjson.loads(record.value)
+            self.positions[value["shard"]] = Position(value["position"], bytes.fromhex(value["hash"]))
+
+    def reach(self, watermark: Watermark) -> None:
+        """Take in a watermark that readers may have seen."""
+        self.floor = max(self.floor or watermark.closed_until, watermark.closed_until)
 
 
 class PositionsUnreadable(Exception):
@@ -33,8 +75,56 @@ def render_position(shard: int, position: Position) -> tuple[bytes, bytes]:
     return str(shard).encode(), orjson.dumps(value)
 
 
+def render_watermark(value: bytes) -> tuple[bytes, bytes]:
+    """Return the key and value of the last watermark's record on `relay-positions`."""
+    return _WATERMARK_KEY, value
+
+
 async def read_positions(settings: Settings, topic: str) -> dict[int, Position]:
     """Read all positions, committed ones only, to the end of the topic as it stands."""
+    kept = Kept()
+    async with _read(settings, topic) as records:
+        async for record in records:
+            kept.take_in(record)
+    return kept.positions
+
+
+async def read_kept(settings: Settings) -> Kept:
+    """Read positions and watermarks, committed ones only, to the ends of their topics as they stand."""
+    kept = Kept()
+    watermarks = settings.topic(Topic.WATERMARKS)
+    async with _read(settings, settings.topic(Topic.RELAY_POSITIONS), watermarks) as records:
+        async for record in records:
+            if record.topic != watermarks:
+                kept.take_in(record)
+            elif record.key == WATERMARK_KEY:
+                kept.reach(Watermark.parsed(record.value))
+    return kept
+
+
+async def read_watermarks(settings: Settings) -> list[ConsumerRecord]:
+    """Read the topic of watermarks to its end as it stands, committed records only."""
+    async with _read(settings, settings.topic(Topic.WATERMARKS)) as records:
+        return [record async for record in records]
+
+
+async def read_ends(settings: Settings, topic: str, partitions: int) -> tuple[int, ...]:
+    """Return where the partitions of a topic end, in order."""
+    async with _consumer(settings, topic) as consumer:
+        numbers = [TopicPartition(topic, number) for number in range(partitions)]
+        ends = await consumer.end_offsets(numbers)
+        return tuple(ends[number] for number in numbers)
+
+
+@asynccontextmanager
+async def _read(settings: Settings, *topics: str) -> AsyncIterator[AsyncIterator[ConsumerRecord]]:
+    """Yield the committed records of topics of one partition. Raises PositionsUnreadable where that takes too long."""
+    async with _consumer(settings, *topics) as consumer:
+        yield _to_the_end(consumer, [TopicPartition(topic, 0) for topic in topics])
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         isolation_level="read_committed",
@@ -44,24 +134,21 @@ async def read_positions(settings: Settings, topic: str) -> dict[int, Position]:
     try:
         async with asyncio.timeout(_READ_SECONDS):
             await consumer.start()
-            return await _read_to_end(consumer, topic)
+            yield consumer
     except TimeoutError:
-        raise PositionsUnreadable(f"{topic} could not be read to its end in {_READ_SECONDS} s") from None
+        names = " and ".join(topics)
+        raise PositionsUnreadable(f"{names} could not be read to the end in {_READ_SECONDS} s") from None
     finally:
         # Stopped right after its start, it cancels whatever waits for it.
         await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, topic: str) -> dict[int, Position]:
-    partitions = [TopicPartition(topic, 0)]
+async def _to_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> AsyncIterator[ConsumerRecord]:
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)
     ends = await consumer.end_offsets(partitions)
-    positions: dict[int, Position] = {}
     # Transactions leave markers that are not records, so the reader's position counts, not what it received.
     while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
-                value = orjson.loads(record.value)
-                positions[value["shard"]] = Position(value["position"], bytes.fromhex(value["hash"]))
-    return positions
+                yield record

@@ -26,10 +26,13 @@ from db.leases import give_up_lease, take_lease
 from db.log import read
 from db.published import unpublished
 from db.shards import NOTIFY_CHANNEL, all_heads
+from schemas.topics import Topic
+from workers.publishing.idle import RAISE_SECONDS, IdleShards
 from workers.publishing.packing import LogDamaged, Publication, hole, prepare, reached_by
-from workers.publishing.positions import BEGINNING, Position, PositionsUnreadable
+from workers.publishing.positions import BEGINNING, LastWatermark, Position, PositionsUnreadable, read_ends
 from workers.publishing.producer import TransactionalProducer
 from workers.publishing.takeover import Bound, bounds, gone_back, take_up
+from workers.publishing.watermarks import Watermarks
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -94,13 +97,16 @@ class Relay:
         try:
             at_least = await bounds(self._engine)
             async with self._producer() as producer:
-                positions = await take_up(self._engine, self._settings, at_least)
-                self._bound.reach(positions)
-                logger.info("relay_publishes", slot=_SLOT, published=sum(at.position for at in positions.values()))
+                kept = await take_up(self._engine, self._settings, at_least)
+                # Also where the predecessor's last events stand, now that it is fenced.
+                watermarks = Watermarks(self._settings, kept, await self._ends(producer))
+                self._bound.reach(kept.positions)
+                published = sum(at.position for at in kept.positions.values())
+                logger.info("relay_publishes", slot=_SLOT, published=published)
                 async with self._engine.connect() as connection:
                     # One connection for all reading, and no transaction around each.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await self._publish(connection, producer, positions)
+                    await self._publish(connection, producer, kept.positions, watermarks)
         finally:
             with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
                 async with self._engine.begin() as connection:
@@ -114,9 +120,14 @@ class Relay:
         self._metrics.alive(Role.RELAY)
 
     async def _publish(
-        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
+        self,
+        connection: AsyncConnection,
+        producer: TransactionalProducer,
+        positions: dict[int, Position],
+        watermarks: Watermarks,
     ) -> None:
         renewed = began = time.monotonic()
+        idle = IdleShards(self._engine)
         ahead: Publication | None = None
         gathered = 0
         while not self._stopping.is_set() and time.monotonic() - began < _RENEW_PRODUCER_SECONDS:
@@ -124,35 +135,45 @@ class Relay:
                 if not await self._take_lease():
                     raise LeaseLost
                 renewed = time.monotonic()
+            await idle.raise_them(connection)
             if ahead is None:
                 await self._wait_until(self._committed + min(_LONGEST_GATHERING_SECONDS, gathered * _SECONDS_PER_ROW))
-                ahead = await self._read(connection, producer, positions)
+                ahead = await self._read(connection, producer, positions, watermarks)
             publication, ahead = ahead, None
             gathered = publication.rows
-            if publication.rows:
-                sending = asyncio.create_task(self._transact(producer, publication))
+            watermarks.count(positions)
+            watermark = await watermarks.next(producer) if watermarks.is_due() else None
+            if publication.rows or watermark is not None:
+                sending = asyncio.create_task(self._transact(producer, publication, watermarks, watermark))
                 try:
                     positions = {**positions, **publication.reached}
                     if publication.left:
                         # What comes next is packed while Kafka is busy.
-                        ahead = await self._read(connection, producer, positions)
+                        ahead = await self._read(connection, producer, positions, watermarks)
                 finally:
                     await sending
                 self._bound.reach(publication.reached)
+                self._metrics.closed(watermarks.closed_until)
             await self._bound.note(connection)
             self._metrics.published(publication.rows, publication.left)
             self._metrics.alive(Role.RELAY)
             if not publication.left:
-                await self._pause(self._settings.relay_poll_seconds, wakeable=True)
+                await self._pause(min(self._settings.relay_poll_seconds, RAISE_SECONDS), wakeable=True)
 
     async def _read(
-        self, connection: AsyncConnection, producer: TransactionalProducer, positions: dict[int, Position]
+        self,
+        connection: AsyncConnection,
+        producer: TransactionalProducer,
+        positions: dict[int, Position],
+        watermarks: Watermarks,
     ) -> Publication:
         """Return what to publish after these positions."""
         self._woken.clear()
         behind = {}
         left = 0
-        for shard, head in (await all_heads(connection)).items():
+        heads = await all_heads(connection)
+        watermarks.see(heads)
+        for shard, head in heads.items():
             published = positions.get(shard, BEGINNING).position
             if head.position < published:
                 raise gone_back(shard, head.position, published)
@@ -172,7 +193,14 @@ class Relay:
     async def _wait_until(self, moment: float) -> None:
         await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
-    async def _transact(self, producer: TransactionalProducer, publication: Publication) -> None:
+    async def _transact(
+        self,
+        producer: TransactionalProducer,
+        publication: Publication,
+        watermarks: Watermarks,
+        watermark: LastWatermark | None,
+    ) -> None:
+        batches = [*publication.batches, *(watermarks.batches(producer, watermark) if watermark else ())]
         # The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka
         # waits much longer than that takes before it retries.
         await self._wait_until(self._committed + _SETTLE_SECONDS)
@@ -180,12 +208,18 @@ class Relay:
         async with asyncio.timeout(self._settings.relay_transaction_seconds):
             await producer.begin_transaction()
             sent = [
-                await producer.send_batch(batch, topic, partition=partition)
-                for (topic, partition), batch in publication.batches
+                await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches
             ]
-            await asyncio.gather(*sent)
+            written = await asyncio.gather(*sent)
             await asyncio.shield(producer.commit_transaction())
         self._committed = time.monotonic()
+        if watermark is not None:
+            watermarks.written(watermark)
+        watermarks.published(publication.batches, [one.offset for one in written[: len(publication.batches)]])
+
+    async def _ends(self, producer: TransactionalProducer) -> tuple[int, ...]:
+        bindings = self._settings.topic(Topic.BINDINGS)
+        return await read_ends(self._settings, bindings, len(await producer.partitions_for(bindings)))
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[TransactionalProducer]:

@@ -11,8 +11,16 @@ from db.published import published_at_least
 from db.shards import Head, all_heads
 from schemas.outgoing import place_of
 from schemas.topics import OUTPUT_TOPICS, Topic
+from schemas.watermarks import WATERMARK_KEY
 from workers.publishing.packing import LogDamaged
-from workers.publishing.positions import BEGINNING, Position, read_positions, render_position
+from workers.publishing.positions import (
+    BEGINNING,
+    Position,
+    read_kept,
+    read_watermarks,
+    render_position,
+    render_watermark,
+)
 from workers.publishing.relay import transactional_id
 from workers.publishing.takeover import gone_back
 from workers.runtime.settings import Settings
@@ -25,8 +33,8 @@ _WRITE_SECONDS = 60
 async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int, tuple[int, int]]:
     """Set the positions to the last event of each shard on the topics; return those that moved, from and to.
 
-    An event that topics have forgotten meanwhile is known from the database. Raises LogDamaged when what is published
-    is not in the log.
+    An event that topics have forgotten meanwhile is known from the database. The last watermark is put beside them
+    again: what readers were told to be closed stays so. Raises LogDamaged when what is published is not in the log.
     """
     topic = settings.topic(Topic.RELAY_POSITIONS)
     producer = AIOKafkaProducer(
@@ -35,7 +43,8 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
     try:
         # First fence a relay that should have been stopped, and settle what it left open.
         await producer.start()
-        before = await read_positions(settings, topic)
+        kept = await read_kept(settings)
+        before = kept.positions
         last = await _last_published(settings)
         async with engine.connect() as connection:
             for shard, bound in (await published_at_least(connection)).items():
@@ -49,6 +58,9 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
         async with asyncio.timeout(_WRITE_SECONDS), producer.transaction():
             for shard, position in moved.items():
                 key, value = render_position(shard, position)
+                await producer.send(topic, key=key, value=value, partition=0)
+            if kept.last is None and (watermark := await _last_watermark(settings)) is not None:
+                key, value = render_watermark(watermark)
                 await producer.send(topic, key=key, value=value, partition=0)
     finally:
         await producer.stop()
@@ -65,6 +77,12 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
     if row is None:
         raise LogDamaged(f"the log of shard {shard} has no row {position}, which is the last that is published")
     return Position(position, row.hash)
+
+
+async def _last_watermark(settings: Settings) -> bytes | None:
+    """Return the last watermark on its topic."""
+    values = [one.value for one in await read_watermarks(settings) if one.key == WATERMARK_KEY]
+    return values[-1] if values else None
 
 
 async def _last_published(settings: Settings) -> dict[int, int]:

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.log import row_at
 from db.published import note_published, published_at_least
+from db.raising import raise_to
 from db.shards import all_heads
+from schemas.scalars import format_instant
 from schemas.topics import Topic
 from workers.publishing.packing import LogDamaged
-from workers.publishing.positions import BEGINNING, Position, read_positions
+from workers.publishing.positions import BEGINNING, Kept, Position, read_kept
 from workers.runtime.settings import Settings
 
 _NOTE_SECONDS = 1.0
@@ -44,10 +47,14 @@ async def bounds(engine: AsyncEngine) -> dict[int, int]:
         return await published_at_least(connection)
 
 
-async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int, int]) -> dict[int, Position]:
-    """Read the positions from Kafka. Raises LogDamaged when they lost records, or are not those of this log."""
+async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int, int]) -> Kept:
+    """Read the positions from Kafka, and let nothing be written any more before what their watermark has closed.
+
+    Raises LogDamaged when they lost records, or are not those of this log.
+    """
     topic = settings.topic(Topic.RELAY_POSITIONS)
-    positions = await read_positions(settings, topic)
+    kept = await read_kept(settings)
+    positions = kept.positions
     for shard, bound in at_least.items():
         position = positions.get(shard, BEGINNING).position
         if position < bound:
@@ -61,7 +68,20 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
             row = await row_at(connection, shard, published.position)
             if row is not None and row.hash != published.hash:
                 raise gone_back(shard, head.position, published.position)
-    return positions
+    async with engine.begin() as connection:
+        await hold_to(connection, kept)
+    return kept
+
+
+async def hold_to(connection: AsyncConnection, kept: Kept) -> None:
+    """Raise all shards to what readers were told to be closed. Raises LogDamaged where it is not."""
+    if kept.floor is None:
+        return
+    published = {shard: at.position for shard, at in kept.positions.items()}
+    broken = await raise_to(connection, kept.floor, published)
+    # Without a watermark beside them the positions are not those that it was written with.
+    if broken and kept.last is not None:
+        raise _not_closed(*broken[0], kept.floor)
 
 
 def gone_back(shard: int, position: int, published: int) -> LogDamaged:
@@ -70,6 +90,14 @@ def gone_back(shard: int, position: int, published: int) -> LogDamaged:
         f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
         'earlier state, or is another one. Nothing is published until someone has looked: see "At night" in '
         "docs/operations.md."
+    )
+
+
+def _not_closed(shard: int, position: int, closed: datetime) -> LogDamaged:
+    return LogDamaged(
+        f"row {position} of the log of shard {shard} is not published, but readers were told that nothing comes any "
+        f"more up to {format_instant(closed)}, which is later than that row: the database went back. Nothing is "
+        'published until someone has looked: see "At night" in docs/operations.md.'
     )
 
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from importlib.metadata import version
 
 from prometheus_client import (
@@ -78,6 +79,11 @@ class Metrics(Heartbeats):
         self._unpublished = Gauge(
             "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
         )
+        self._closed = Gauge(
+            "whopays_closed_until_timestamp_seconds",
+            "Unix time up to which readers of the payers are told that they are complete",
+            registry=self.registry,
+        )
 
     def decided(self, role: Role, folded: Folded, mismatches: int, seconds: float) -> None:
         """Count a committed batch."""
@@ -107,6 +113,11 @@ class Metrics(Heartbeats):
         """Count what the relay published, and what is left."""
         self._published.inc(events)
         self._unpublished.set(unpublished)
+
+    def closed(self, until: datetime | None) -> None:
+        """Note up to which instant readers were told that they are complete."""
+        if until is not None:
+            self._closed.set(until.timestamp())
 
     def _counter(self, name: str, text: str, label: str | None = None, values: Iterable[str] = ()) -> Counter:
         counter = Counter(f"whopays_{name}", text, [label] if label else [], registry=self.registry)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
 from schemas.topics import Topic
+from tests.support.batches import nothing_kept
 from tests.support.installations import KEYS
 from tests.support.saying import ORGANIZATION, account, bind, profile, project, read
 from tests.support.waiting import until
@@ -130,4 +131,4 @@ class Keeper:
                 await connection.execute(text(statement))
 
     def _batches(self, stopping: asyncio.Event) -> Batches:
-        return Batches(self.engine, self.settings, self.settings.keys(), Metrics(), stopping)
+        return Batches(self.engine, self.settings, self.settings.keys(), Metrics(), stopping, nothing_kept)

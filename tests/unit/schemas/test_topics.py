@@ -8,7 +8,7 @@ CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-NOT_YET_MADE = ("watermarks", "replay.{name}", "replay-positions")
+NOT_YET_MADE = ("replay.{name}", "replay-positions")
 """Topics of the contract that the service does not have yet."""
 
 
@@ -34,6 +34,7 @@ def test_the_same_ways() -> None:
     ways = {
         **dict.fromkeys(INPUT_TOPICS, "in"),
         **dict.fromkeys(OUTPUT_TOPICS, "out"),
+        Topic.WATERMARKS: "out",
         Topic.RELAY_POSITIONS: "internal",
     }
     assert {name: way for name, (way, _) in _table().items()} == ways
@@ -41,11 +42,12 @@ def test_the_same_ways() -> None:
 
 def test_what_is_kept_for_ever_is_compacted() -> None:
     compacted = {name for name, (_, settings) in _table().items() if "compact" in settings or "likewise" in settings}
-    assert compacted == {"bindings", "accounts", "relay-positions"}
+    assert compacted == {"bindings", "accounts", "watermarks", "relay-positions"}
     assert compacted == {plan.topic for plan in TOPIC_PLANS if plan.settings.get("cleanup.policy") == "compact"}
     for name in ("bindings", "accounts"):
         assert _plan(name).settings["min.compaction.lag.ms"] == str(7 * DAY_MS)
         assert "retention.ms" not in _plan(name).settings
+    assert _plan("watermarks").settings["min.compaction.lag.ms"] == "0", "without lag"
 
 
 def test_what_is_kept_for_days() -> None:
@@ -60,8 +62,9 @@ def test_the_producers_rule_the_topics_that_come_in() -> None:
     assert [plan.settings for plan in TOPIC_PLANS if plan.topic in INPUT_TOPICS] == [{}, {}, {}]
 
 
-def test_only_the_relay_positions_are_in_one_partition() -> None:
-    assert [plan.topic for plan in TOPIC_PLANS if plan.single_partition] == [Topic.RELAY_POSITIONS]
+def test_what_one_reader_reads_whole_is_in_one_partition() -> None:
+    single = [plan.topic for plan in TOPIC_PLANS if plan.single_partition]
+    assert single == [Topic.WATERMARKS, Topic.RELAY_POSITIONS]
 
 
 def test_what_is_not_yet_made_is_not_there() -> None:

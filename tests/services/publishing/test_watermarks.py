@@ -1,0 +1,127 @@
+"""Watermarks as subscribers of `bindings` get them: true, rising, with offsets, also while nothing happens."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import orjson
+from aiokafka import ConsumerRecord
+from sqlalchemy import text
+
+from schemas.topics import Topic
+from schemas.watermarks import Watermark
+from tests.support.installations import Installation
+from tests.support.kafka import all_consumed, exactly_published, send
+from tests.support.messages import Said, account, bind, profile, project
+from tests.support.waiting import until
+from workers.publishing.positions import read_kept, read_watermarks
+from workers.runtime.roles import Role
+
+
+async def _tell(installation: Installation, times: int, first: int = 0) -> None:
+    if first == 0:
+        await send(installation, [profile("acme"), project("acme", "web"), account("acme", "a"), account("acme", "b")])
+        await all_consumed(installation)
+    await send(installation, [bind("acme", "web", "ab"[n % 2], f"c{n}") for n in range(first, first + times)])
+    await all_consumed(installation)
+
+
+async def _watermarks(installation: Installation) -> list[Watermark]:
+    return [Watermark.parsed(record.value) for record in await read_watermarks(installation.settings)]
+
+
+async def _closed_beyond(installation: Installation, instant: datetime) -> list[Watermark]:
+    """Wait for a watermark that closes an instant; return all of them."""
+
+    async def closes() -> list[Watermark] | None:
+        found = await _watermarks(installation)
+        return found if found and found[-1].closed_until >= instant else None
+
+    return await until(closes, "a watermark that closes the instant")
+
+
+def _is_as_described(record: ConsumerRecord, installation: Installation) -> None:
+    event = orjson.loads(record.value)
+    closed = event["data"]["closedUntil"]
+    assert event["id"] == f"watermark-{closed}"
+    assert (event["type"], event["subject"]) == ("io.milo.billing.Watermark.v1", "bindings")
+    assert (record.key, event["partitionkey"]) == (b"bindings", "bindings")
+    assert event["source"] == installation.settings.source
+    assert "sequence" not in event
+    assert closed <= event["time"]
+    assert record.headers == (("content-type", b"application/cloudevents+json"),)
+    assert len(event["data"]["offsets"]) == installation.settings.topic_partitions
+
+
+async def test_watermarks_close_what_was_published_and_go_on_while_nothing_happens(installation: Installation) -> None:
+    await _tell(installation, 6)
+    published = await exactly_published(installation)
+    last = max(one.event["time"] for one in published if one.topic == Topic.BINDINGS)
+    await _closed_beyond(installation, datetime.fromisoformat(last))
+    idle = await _closed_beyond(installation, datetime.now(UTC))
+    assert [one.closed_until for one in idle] == sorted(one.closed_until for one in idle)
+    assert sum(idle[-1].offsets) >= sum(one.topic == Topic.BINDINGS for one in published)
+    for record in await read_watermarks(installation.settings):
+        _is_as_described(record, installation)
+
+
+async def test_a_shard_that_is_held_up_holds_all_up(installation: Installation) -> None:
+    await _tell(installation, 1)
+    await _closed_beyond(installation, datetime.now(UTC))
+    async with installation.engine.begin() as connection:
+        (held,) = (await connection.execute(text("SELECT last_instant FROM shards WHERE shard = 7 FOR UPDATE"))).one()
+        before = [record.value for record in await read_watermarks(installation.settings)]
+
+        async def repeated() -> bool:
+            values = [record.value for record in await read_watermarks(installation.settings)]
+            return len(values) > len(before) + 2 and values[-1] == values[-2]
+
+        await until(repeated, "the last watermark once more, as it was")
+        assert max(one.closed_until for one in await _watermarks(installation)) <= held
+    await _closed_beyond(installation, datetime.now(UTC))
+
+
+async def test_what_is_closed_survives_every_process(quiet_installation: Installation) -> None:
+    """A database whose clock is behind gets no instant that was closed, whichever role starts first."""
+    installation = quiet_installation
+    for roles in ([Role.RELAY], [Role.PROJECTS]):
+        worker = await installation.start()
+        await _closed_beyond(installation, datetime.now(UTC))
+        assert await worker.stop() == 0
+        kept = await read_kept(installation.settings)
+        assert kept.last is not None
+        async with installation.engine.begin() as connection:
+            # As if a failover had forgotten them.
+            await connection.execute(text("UPDATE shards SET last_instant = '-infinity'"))
+        worker = await installation.start(*roles)
+        await send(installation, [project("acme", "new")])
+        await until(lambda: _are_beyond(installation, kept.last.watermark.closed_until), "all shards")
+        assert await worker.stop() == 0
+
+
+async def _are_beyond(installation: Installation, instant: datetime) -> bool:
+    async with installation.engine.connect() as connection:
+        least = (await connection.execute(text("SELECT min(last_instant) FROM shards"))).scalar_one()
+    return bool(least >= instant)
+
+
+async def test_a_database_that_went_back_behind_what_is_closed(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    worker = await installation.start()
+    await _tell(installation, 2)
+    await exactly_published(installation)
+    await _closed_beyond(installation, datetime.now(UTC))
+    assert await worker.stop() == 0
+    await installation.start(Role.PROJECTS, Role.ADMIN_COMMANDS, Role.TIMERS)
+    await _tell(installation, 1, first=2)
+    async with installation.engine.begin() as connection:
+        # A clock that was behind, and that nobody held to what was closed.
+        await connection.execute(text("UPDATE log SET recorded_at = recorded_at - interval '1 hour'"))
+    await _ends(installation, [Role.RELAY])
+    await _ends(installation, [Role.PROJECTS], project("acme", "other"))
+
+
+async def _ends(installation: Installation, roles: Sequence[Role], *said: Said) -> None:
+    worker = await installation.launch(*roles)
+    await send(installation, said)
+    await worker.logged("readers were told that nothing comes any more")
+    assert await worker.process.wait() != 0

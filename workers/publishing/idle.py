@@ -1,0 +1,56 @@
+"""Closing idle shards: about once a second the relay raises their last instants (docs/decisions/0021)."""
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.errors import is_transient
+from db.raising import raise_busy, raise_idle
+
+RAISE_SECONDS = 1.0
+_SAY_AGAIN_SECONDS = 60.0
+_PATIENCE = 3
+"""How many times in a row a shard is skipped before it is waited for."""
+
+logger = structlog.get_logger()
+
+
+class IdleShards:
+    """Raises shards that nobody writes to, and now and then one that somebody always does."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._raised = 0.0
+        self._said = -_SAY_AGAIN_SECONDS
+        self._skipped: Counter[int] = Counter()
+
+    async def raise_them(self, connection: AsyncConnection) -> None:
+        """Raise them when it is time; the connection commits by itself."""
+        if time.monotonic() - self._raised < RAISE_SECONDS:
+            return
+        self._raised = time.monotonic()
+        raised = await raise_idle(connection, datetime.now(UTC))
+        if raised.is_apart:
+            self._say(raised.ahead.total_seconds())
+            return
+        self._skipped = Counter({shard: self._skipped[shard] + 1 for shard in raised.skipped})
+        shard, times = max(self._skipped.items(), key=lambda item: item[1], default=(0, 0))
+        if times >= _PATIENCE:
+            del self._skipped[shard]
+            await self._wait_for(shard)
+
+    async def _wait_for(self, shard: int) -> None:
+        try:
+            async with self._engine.begin() as connection:
+                await raise_busy(connection, shard, datetime.now(UTC))
+        except Exception as error:
+            if not is_transient(error):
+                raise
+
+    def _say(self, ahead_seconds: float) -> None:
+        if time.monotonic() - self._said >= _SAY_AGAIN_SECONDS:
+            self._said = time.monotonic()
+            logger.error("clocks_apart", database_ahead_seconds=round(ahead_seconds, 1))

@@ -1,0 +1,114 @@
+"""How far in time readers of `bindings` are complete: the watermarks of one producer (docs/contract.md section 7).
+
+A head, as read, says that whatever comes after its position comes after its instant, too. It counts once that position
+is published. All of this ends with the producer: what another one published meanwhile, or a database that went back,
+would make it untrue.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from db.shards import Head
+from schemas.outgoing import headers_of
+from schemas.topics import Topic
+from schemas.watermarks import WATERMARK_KEY, Watermark
+from workers.publishing.packing import Place
+from workers.publishing.positions import BEGINNING, Kept, LastWatermark, Position, render_watermark
+from workers.runtime.settings import Settings
+
+_BUSY_SECONDS = 1.0
+_IDLE_SECONDS = 5.0
+
+
+class OffsetUnknown(KafkaError):  # type: ignore[misc]
+    """A transaction is committed, but the broker did not say where: whoever asks for the ends of the topics knows."""
+
+
+class Watermarks:
+    """The watermarks of one producer, the last of which is `last`; `ends` are those of the partitions of `bindings`."""
+
+    def __init__(self, settings: Settings, kept: Kept, ends: Sequence[int]) -> None:
+        self._settings = settings
+        self._last = kept.last
+        self._floor = kept.floor
+        self._ends = list(ends)
+        self._heads: dict[int, Head] = {}
+        self._closed: dict[int, datetime] = {}
+        self._has_published = False
+        self._written = 0.0
+
+    @property
+    def closed_until(self) -> datetime | None:
+        """Up to which instant readers were told that they are complete."""
+        return self._last.watermark.closed_until if self._last else None
+
+    def see(self, heads: Mapping[int, Head]) -> None:
+        """Remember the heads of all shards: of each the one that is yet to be published, as long as it is."""
+        for shard, head in heads.items():
+            waiting = self._heads.get(shard)
+            if waiting is None or waiting.position == head.position:
+                self._heads[shard] = head
+
+    def count(self, positions: Mapping[int, Position]) -> None:
+        """Close the shards of which all that was seen is published, by positions that Kafka has committed."""
+        for shard, head in list(self._heads.items()):
+            if positions.get(shard, BEGINNING).position >= head.position:
+                self._closed[shard] = head.last_instant
+                del self._heads[shard]
+
+    def published(self, batches: Sequence[tuple[Place, Any]], offsets: Sequence[int]) -> None:
+        """Note where batches of a committed transaction begin. Raises OffsetUnknown."""
+        bindings = self._settings.topic(Topic.BINDINGS)
+        for ((topic, partition), batch), offset in zip(batches, offsets, strict=True):
+            self._has_published = True
+            if topic == bindings:
+                if offset < 0:
+                    raise OffsetUnknown(topic)
+                self._ends += [0] * (partition + 1 - len(self._ends))
+                self._ends[partition] = offset + batch.record_count()
+
+    def is_due(self) -> bool:
+        """Return whether it is time for a watermark: soon where anything was published, else now and then."""
+        return time.monotonic() - self._written >= (_BUSY_SECONDS if self._has_published else _IDLE_SECONDS)
+
+    async def next(self, producer: AIOKafkaProducer) -> LastWatermark | None:
+        """Return the watermark to write now: the last one as it is, where nothing was closed since."""
+        now = datetime.now(UTC)
+        closed = self._closed_by(now)
+        if closed is None or (self._floor is not None and closed <= self._floor):
+            return self._last
+        partitions = len(await producer.partitions_for(self._settings.topic(Topic.BINDINGS)))
+        offsets = [*self._ends, *[0] * (partitions - len(self._ends))]
+        watermark = Watermark(closed_until=closed, offsets=tuple(offsets))
+        return LastWatermark(watermark, watermark.rendered(now, self._settings.source))
+
+    def batches(self, producer: AIOKafkaProducer, last: LastWatermark) -> list[tuple[Place, Any]]:
+        """Return the records of a watermark, on its topic and beside the positions."""
+        records = {
+            Topic.WATERMARKS: (WATERMARK_KEY, last.value, headers_of(last.value)),
+            Topic.RELAY_POSITIONS: (*render_watermark(last.value), []),
+        }
+        batches: list[tuple[Place, Any]] = []
+        for topic, (key, value, headers) in records.items():
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=key, value=value, headers=headers)
+            batches.append(((self._settings.topic(topic), 0), batch))
+        return batches
+
+    def written(self, last: LastWatermark) -> None:
+        """Note that a watermark is committed."""
+        self._has_published = False
+        self._written = time.monotonic()
+        self._last = last
+        self._floor = last.watermark.closed_until
+
+    def _closed_by(self, now: datetime) -> datetime | None:
+        """Return the least instant of all shards, but none that is yet to come: a clock may have leapt ahead."""
+        if len(self._closed) < self._settings.shards:
+            return None
+        return min(now, *self._closed.values())
