@@ -22,6 +22,8 @@ class Promise(StrEnum):
     """A result for every claimed command."""
     TOPICS = "topics"
     """Topics that hold the log: every event once, in order, byte for byte."""
+    WATERMARKS = "watermarks"
+    """Watermarks that never fall, and events that stand where they say."""
     POSITIONS = "positions"
     """The relay's positions, which lie within the log, and the consumer groups', which lie within what was read."""
 

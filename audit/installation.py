@@ -12,11 +12,11 @@ from audit.findings import Finding, Promise
 from audit.log_story import Story
 from audit.output_topics import Missing, TopicsAudit
 from audit.shards import ShardAudit
+from audit.watermarks import WatermarksAudit
 from db import audit
 from db.log import row_at
 from db.shards import all_heads, shard_of
-from schemas.topics import Topic
-from workers.publishing.positions import Position, read_positions
+from workers.publishing.positions import Kept, Position, read_kept, read_watermarks
 from workers.runtime.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -25,26 +25,30 @@ Progress = Callable[[str, int, int], None]
 
 async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -> AsyncGenerator[Finding]:
     """Yield whatever is wrong, as it is found. Raises the driver's errors if database or broker is unreachable."""
-    name = settings.topic(Topic.RELAY_POSITIONS)
-    positions = await read_positions(settings, name)
-    topics = TopicsAudit(settings)
+    kept = await read_kept(settings)
+    watermarks = WatermarksAudit()
+    # Before the events: what is told by then stands by then.
+    for finding in watermarks.hear(await read_watermarks(settings)):
+        yield finding
+    topics = TopicsAudit(settings, watermarks)
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         async for finding in topics.run(connection, lambda done, total: progress("topics", done, total)):
             yield finding
     # Read again: positions are written in the same transaction as the events that were seen on the topics.
-    for finding in _unnoted(topics.reached, await read_positions(settings, name)):
+    later = await read_kept(settings)
+    for finding in (*_unnoted(topics.reached, later.positions), *watermarks.compare(topics.ends, later)):
         yield finding
     for finding in await unread(settings, engine):
         yield finding
-    async for finding in _shards(settings, engine, positions, topics, progress):
+    async for finding in _shards(settings, engine, kept, topics, progress):
         yield finding
 
 
 async def _shards(
     settings: Settings,
     engine: AsyncEngine,
-    positions: Mapping[int, Position],
+    kept: Kept,
     topics: TopicsAudit,
     progress: Progress,
 ) -> AsyncGenerator[Finding]:
@@ -54,6 +58,7 @@ async def _shards(
         for organization in await audit.organizations(connection):
             organizations[shard_of(organization, settings.shards)].add(organization)
     heard = 0
+    closed = kept.last.watermark.closed_until if kept.last else None
     for shard in range(settings.shards):
         # A snapshot per shard, so that none is held for long.
         async with audit.snapshot(engine) as connection:
@@ -61,13 +66,13 @@ async def _shards(
             if head is None:
                 yield Finding(Promise.LOG, f"shard {shard}", "it has no head")
                 continue
-            position = positions.get(shard)
+            position = kept.positions.get(shard)
             if position is not None:
                 row = await row_at(connection, shard, position.position)
                 for trouble in _position_troubles(position, head.position, row and row.hash):
                     yield Finding(Promise.POSITIONS, f"shard {shard}", trouble)
             now = datetime.now(UTC)
-            missing = Missing(topics.published, position.position if position else 0, now)
+            missing = Missing(topics.published, position.position if position else 0, closed, now)
             one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing)
             heard_now = partial(_heard, progress, heard, total)
             async for finding in one.run(Story(shard, settings.shards), head, heard_now):

@@ -15,7 +15,7 @@ from db.log import PARTITION_POSITIONS, LogRow, row_hash
 from db.shards import shard_of
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
-from schemas.topics import Topic
+from schemas.topics import OUTPUT_TOPICS, Topic
 
 _INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
 _CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.COMMAND_ID_REUSED)
@@ -115,6 +115,8 @@ class Story:
     def _understand(self, row: LogRow, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         if event["id"] != f"{row.shard}-{row.position}":
             yield Finding(Promise.LOG, place, f"the event has the id {event['id']}")
+        if row.topic not in OUTPUT_TOPICS:
+            yield Finding(Promise.LOG, place, f"the log is not published on {row.topic}")
         boundary = data.get("organization") or "/".join(event["subject"].split("/")[:2])
         # A record that could be read belongs to an organization, though its dead letter does not repeat the name.
         is_of_somebody = row.topic == Topic.DEAD_LETTERS and data["reason"] in _OF_AN_ORGANIZATION

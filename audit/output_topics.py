@@ -9,6 +9,7 @@ from aiokafka.partitioner import murmur2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Promise
+from audit.watermarks import WatermarksAudit, not_closed
 from db import audit
 from db.log import LogRow
 from schemas.outgoing import REPLAY_HEADER, place_of
@@ -45,11 +46,13 @@ class Published:
 class Missing:
     """Looks for published rows of one shard that are missing from their topic though it should still hold them.
 
-    Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
+    And for rows that are not published though their instants are `closed`, by the watermark beside the positions. Topics
+    forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
     """
 
-    def __init__(self, published: Published, position: int, now: datetime) -> None:
+    def __init__(self, published: Published, position: int, closed: datetime | None, now: datetime) -> None:
         self._published = published
+        self._closed = closed
         self._position = position
         self._kept_since = {}
         for plan in TOPIC_PLANS:
@@ -61,6 +64,8 @@ class Missing:
     def look(self, row: LogRow, recorded_at: datetime) -> Iterator[Finding]:
         """Take in the next row; yield what is wrong with it."""
         if row.position > self._position:
+            if self._closed is not None and recorded_at <= self._closed:
+                yield not_closed(row.shard, row.position, self._closed)
             return
         if (row.shard, row.position) in self._published:
             self._last.pop((row.topic, row.key), None)
@@ -77,8 +82,11 @@ class Missing:
 class TopicsAudit:
     """Reads the output topics from their beginnings to where they ended at its start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, watermarks: WatermarksAudit) -> None:
         self._settings = settings
+        self._watermarks = watermarks
+        self.ends: dict[int, int] = {}
+        """Where the partitions of `bindings` end."""
         self._topics = {settings.topic(topic): topic for topic in OUTPUT_TOPICS}
         self._last: dict[tuple[TopicPartition, int], int] = {}
         self._kept_from = 0
@@ -107,6 +115,8 @@ class TopicsAudit:
             await consumer.seek_to_beginning(*partitions)
             left = {partition for partition in partitions if beginnings[partition] < ends[partition]}
             total = sum(ends.values()) - sum(beginnings.values())
+            bindings = self._settings.topic(Topic.BINDINGS)
+            self.ends = {one.partition: end for one, end in ends.items() if one.topic == bindings}
             while left:
                 batches = await consumer.getmany(*left, timeout_ms=_POLL_MILLISECONDS, max_records=_AT_ONCE)
                 for finding in await self._compare(connection, batches, counts):
@@ -145,6 +155,8 @@ class TopicsAudit:
             row = rows.get(place)
             troubles = self._troubles(partition, record, place, row, counts[partition.topic])
             findings += [_finding(partition, record, trouble) for trouble in troubles]
+            if not troubles:
+                findings += self._closing(partition, record)
         return findings
 
     def _troubles(
@@ -169,9 +181,17 @@ class TopicsAudit:
             troubles.append(f"{event} is in the wrong partition for its key")
         return troubles
 
+    def _closing(self, partition: TopicPartition, record: ConsumerRecord) -> Iterator[Finding]:
+        """Yield what the watermarks say of where a change of payer stands."""
+        if self._topics[partition.topic] == Topic.BINDINGS:
+            for trouble in self._watermarks.troubles(partition.partition, record.offset, record.value):
+                yield _finding(partition, record, trouble, Promise.WATERMARKS)
 
-def _finding(partition: TopicPartition, record: ConsumerRecord, trouble: str) -> Finding:
-    return Finding(Promise.TOPICS, f"{partition.topic}/{partition.partition}, offset {record.offset}", trouble)
+
+def _finding(
+    partition: TopicPartition, record: ConsumerRecord, trouble: str, promise: Promise = Promise.TOPICS
+) -> Finding:
+    return Finding(promise, f"{partition.topic}/{partition.partition}, offset {record.offset}", trouble)
 
 
 def _missing(row: LogRow) -> Finding:

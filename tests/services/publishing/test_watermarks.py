@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import orjson
 from aiokafka import ConsumerRecord
@@ -94,7 +95,7 @@ async def test_what_is_closed_survives_every_process(quiet_installation: Install
             await connection.execute(text("UPDATE shards SET last_instant = '-infinity'"))
         worker = await installation.start(*roles)
         await send(installation, [project("acme", "new")])
-        await until(lambda: _are_beyond(installation, kept.last.watermark.closed_until), "all shards")
+        await until(partial(_are_beyond, installation, kept.last.watermark.closed_until), "all shards")
         assert await worker.stop() == 0
 
 

@@ -1,0 +1,83 @@
+"""The watermarks beside the events: whatever they closed stands before the offsets that they named."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from audit.findings import Finding, Promise
+from schemas.scalars import format_instant, parse_instant
+from schemas.watermarks import WATERMARK_KEY, Watermark
+from workers.publishing.positions import Kept
+
+
+class WatermarksAudit:
+    """Checks watermarks by themselves, and events by the watermarks."""
+
+    def __init__(self) -> None:
+        self._told: list[Watermark] = []
+        self._instants: list[datetime] = []
+
+    @property
+    def last(self) -> Watermark | None:
+        """The last watermark that was told."""
+        return self._told[-1] if self._told else None
+
+    def hear(self, records: list[ConsumerRecord]) -> Iterator[Finding]:
+        """Take in the records of the topic, in order; yield what is wrong with them."""
+        before: tuple[Watermark, bytes] | None = None
+        for record in records:
+            place = f"{record.topic}/{record.partition}, offset {record.offset}"
+            try:
+                watermark = Watermark.parsed(record.value or b"")
+                written_at = parse_instant(orjson.loads(record.value)["time"])
+            except (KeyError, TypeError, ValueError) as error:
+                yield Finding(Promise.WATERMARKS, place, f"it is no watermark ({type(error).__name__})")
+                continue
+            if record.key != WATERMARK_KEY:
+                yield Finding(Promise.WATERMARKS, place, "its key is not that of watermarks")
+            if watermark.closed_until > written_at:
+                yield Finding(Promise.WATERMARKS, place, "it closes what was still to come when it was written")
+            if before is not None and watermark.closed_until < before[0].closed_until:
+                trouble = f"it falls behind the one before, which closed {format_instant(before[0].closed_until)}"
+                yield Finding(Promise.WATERMARKS, place, trouble)
+                continue
+            if before is not None and watermark.closed_until == before[0].closed_until and record.value != before[1]:
+                yield Finding(Promise.WATERMARKS, place, "it repeats the one before, but says something else")
+            before = (watermark, record.value)
+            self._told.append(watermark)
+            self._instants.append(watermark.closed_until)
+
+    def troubles(self, partition: int, offset: int, value: bytes) -> list[str]:
+        """Return what is wrong with where an event of `bindings` stands."""
+        time = parse_instant(orjson.loads(value)["time"])
+        # The earliest that closes it asks for the lowest offset.
+        at = bisect_left(self._instants, time)
+        if at == len(self._told):
+            return []
+        offsets = self._told[at].offsets
+        if partition < len(offsets) and offset < offsets[partition]:
+            return []
+        closed = format_instant(self._instants[at])
+        return [f"its instant was closed by the watermark of {closed}, but it does not stand before its offset"]
+
+    def compare(self, ends: Mapping[int, int], kept: Kept) -> Iterator[Finding]:
+        """Compare the last watermark with the ends of `bindings`, and with what was kept later beside the positions."""
+        last = self.last
+        if last is None:
+            return
+        place = f"watermark of {format_instant(last.closed_until)}"
+        for partition, offset in enumerate(last.offsets):
+            if offset > ends.get(partition, 0):
+                trouble = f"bindings/{partition} ends at {ends.get(partition, 0)}, it asks for all before {offset}"
+                yield Finding(Promise.WATERMARKS, place, trouble)
+        if kept.last is not None and kept.last.watermark.closed_until < last.closed_until:
+            yield Finding(Promise.POSITIONS, place, "the one beside the positions is earlier: the next could fall")
+
+
+def not_closed(shard: int, position: int, closed: datetime) -> Finding:
+    """Return the finding about a row that is yet to be published although its instant was closed."""
+    trouble = f"its event is not published, but its instant was closed by the watermark of {format_instant(closed)}"
+    return Finding(Promise.WATERMARKS, f"shard {shard}, position {position}", trouble)
