@@ -46,8 +46,8 @@ class Published:
 class Missing:
     """Looks for published rows of one shard that are missing from their topic though it should still hold them.
 
-    And for rows that are not published though their instants are `closed`, by the watermark beside the positions. Topics
-    forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
+    And for rows that are not published though their instants are `closed`, by the watermark beside the positions.
+    Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
     """
 
     def __init__(self, published: Published, position: int, closed: datetime | None, now: datetime) -> None:

@@ -19,6 +19,7 @@ class WatermarksAudit:
     def __init__(self) -> None:
         self._told: list[Watermark] = []
         self._instants: list[datetime] = []
+        self._least: list[list[int]] = []
 
     @property
     def last(self) -> Watermark | None:
@@ -49,19 +50,26 @@ class WatermarksAudit:
             before = (watermark, record.value)
             self._told.append(watermark)
             self._instants.append(watermark.closed_until)
+        # An event must stand before the offsets of every watermark that closes it: before the least of them.
+        least: list[int] = []
+        partitions = max((len(one.offsets) for one in self._told), default=0)
+        for watermark in reversed(self._told):
+            offsets = [*watermark.offsets, *[0] * (partitions - len(watermark.offsets))]
+            least = list(map(min, least, offsets)) if least else offsets
+            self._least.append(least)
+        self._least.reverse()
 
     def troubles(self, partition: int, offset: int, value: bytes) -> list[str]:
         """Return what is wrong with where an event of `bindings` stands."""
         time = parse_instant(orjson.loads(value)["time"])
-        # The earliest that closes it asks for the lowest offset.
         at = bisect_left(self._instants, time)
         if at == len(self._told):
             return []
-        offsets = self._told[at].offsets
-        if partition < len(offsets) and offset < offsets[partition]:
+        least = self._least[at]
+        if partition < len(least) and offset < least[partition]:
             return []
         closed = format_instant(self._instants[at])
-        return [f"its instant was closed by the watermark of {closed}, but it does not stand before its offset"]
+        return [f"a watermark, of {closed} or later, closed its instant, but it does not stand before the offset"]
 
     def compare(self, ends: Mapping[int, int], kept: Kept) -> Iterator[Finding]:
         """Compare the last watermark with the ends of `bindings`, and with what was kept later beside the positions."""

@@ -238,6 +238,15 @@ _DAMAGE = {
     "what waits is forgotten": Planted(
         Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
     ),
+    "what was closed is yet to be published": Planted(
+        Promise.WATERMARKS,
+        "is not published, but its instant was closed",
+        "INSERT INTO log SELECT log.shard, shards.position + 1, log.recorded_at, topic, key, value, log.hash"
+        " FROM log JOIN shards USING (shard) WHERE log.position = 1 AND shards.position > 1",
+    ),
+    "a watermark is in the log": Planted(
+        Promise.LOG, "the log is not published on watermarks", "UPDATE log SET topic = 'watermarks' WHERE {middle}"
+    ),
     "the database is an earlier one": Planted(
         Promise.POSITIONS,
         "an earlier state was restored",

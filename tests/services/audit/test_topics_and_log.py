@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,6 +18,7 @@ from audit.findings import Promise
 from db.shards import all_heads
 from schemas.outgoing import REPLAY_HEADER
 from schemas.topics import OUTPUT_TOPICS, Topic
+from schemas.watermarks import WATERMARK_KEY, Watermark
 from tests.services.audit.auditing import findings_of
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, free_port
@@ -24,6 +26,7 @@ from tests.support.kafka import exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
+from workers.publishing.positions import read_watermarks
 
 
 async def _told(installation: Installation) -> None:
@@ -143,6 +146,36 @@ async def test_verify_and_an_exported_log(installation: Installation, tmp_path: 
         assert any(words in orjson.loads(line)["trouble"] for line in found.splitlines()), (words, found)
     file.write_bytes(b"nothing\n")
     assert "whopays export-log" in (await whopays("verify", "--offline", str(file))).expect(2).err
+
+
+async def test_watermarks_that_are_not_true(installation: Installation) -> None:
+    await _told(installation)
+    last = max(one.event["time"] for one in await published(installation, Topic.BINDINGS))
+
+    async def closes() -> Watermark | None:
+        told = [Watermark.parsed(one.value) for one in await read_watermarks(installation.settings)]
+        return told[-1] if told and told[-1].closed_until >= datetime.fromisoformat(last) else None
+
+    told = await until(closes, "a watermark that closes all")
+    for worker in installation.workers:
+        assert await worker.stop() == 0
+    assert await findings_of(installation) == []
+    now, later = datetime.now(UTC), timedelta(milliseconds=1)
+    lies = {
+        "does not stand before the offset": (Watermark(closed_until=now, offsets=(0,) * len(told.offsets)), now),
+        "says something else": (Watermark(closed_until=now, offsets=told.offsets), now),
+        "falls behind": (Watermark(closed_until=now - later, offsets=told.offsets), now),
+        "what was still to come": (Watermark(closed_until=now + later, offsets=told.offsets), now),
+        "it asks for all before": (Watermark(closed_until=now + 2 * later, offsets=(10**6,)), now + 2 * later),
+    }
+    for watermark, written_at in lies.values():
+        value = watermark.rendered(written_at, installation.settings.source)
+        await _publish(installation, Topic.WATERMARKS, 0, key=WATERMARK_KEY, value=value)
+    await _publish(installation, Topic.WATERMARKS, 0, key=WATERMARK_KEY, value=b"{}")
+    found = await findings_of(installation)
+    for words in (*lies, "it is no watermark"):
+        assert any(words in one.trouble for one in found if one.promise is Promise.WATERMARKS), (words, found)
+    assert any("the next could fall" in one.trouble for one in found if one.promise is Promise.POSITIONS)
 
 
 @pytest.mark.parametrize("moved", ("position", "hash"))
