@@ -62,7 +62,7 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
 
 def server_of(connection: AsyncConnection) -> str:
     """Return what tells a run of a database server from any other, and from a restored one."""
-    server: str = connection.sync_connection.info[_SERVER]  # type: ignore[union-attr]  # it is open
+    server: str = connection.info[_SERVER]
     return server
 
 
