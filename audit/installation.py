@@ -12,11 +12,11 @@ from audit.findings import Finding, Promise
 from audit.log_story import Story
 from audit.output_topics import Missing, TopicsAudit
 from audit.shards import ShardAudit
-from audit.watermarks import WatermarksAudit
+from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
 from db.log import row_at
 from db.shards import all_heads, shard_of
-from workers.publishing.positions import Kept, Position, read_kept, read_watermarks
+from workers.publishing.positions import Kept, Position, read_kept
 from workers.runtime.settings import Settings
 
 Progress = Callable[[str, int, int], None]

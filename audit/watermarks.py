@@ -9,8 +9,16 @@ from aiokafka import ConsumerRecord
 
 from audit.findings import Finding, Promise
 from schemas.scalars import format_instant, parse_instant
+from schemas.topics import Topic
 from schemas.watermarks import WATERMARK_KEY, Watermark
-from workers.publishing.positions import Kept
+from workers.publishing.positions import Kept, committed
+from workers.runtime.settings import Settings
+
+
+async def read_watermarks(settings: Settings) -> list[ConsumerRecord]:
+    """Read the topic of watermarks to its end as it stands, committed records only."""
+    async with committed(settings, settings.topic(Topic.WATERMARKS)) as records:
+        return [record async for record in records]
 
 
 class WatermarksAudit:

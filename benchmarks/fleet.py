@@ -19,7 +19,7 @@ from benchmarks.traffic import Message, send
 from schemas.envelope import SPECVERSION, type_of
 from schemas.instants import format_instant
 from schemas.topics import Topic
-from workers.publishing.positions import read_positions
+from workers.publishing.positions import read_kept
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
@@ -189,7 +189,7 @@ async def _establish(
 
 async def _published(settings: Settings) -> int:
     """Return how many events of the log are published."""
-    positions = await read_positions(settings, settings.topic(Topic.RELAY_POSITIONS))
+    positions = (await read_kept(settings)).positions
     return sum(at.position for at in positions.values())
 
 

@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 MODULES = (
+    "workers.batches.closed",
     "workers.batches.transaction",
     "workers.consuming.lanes",
     "workers.consuming.start_positions",
@@ -30,6 +31,8 @@ MODULES = (
     "workers.publishing.packing",
     "workers.publishing.producer",
     "workers.publishing.takeover",
+    "workers.publishing.idle",
+    "workers.publishing.watermarks",
     "workers.publishing.relay",
     "workers.timers",
 )

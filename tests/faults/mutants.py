@@ -20,10 +20,9 @@ _NO_HASHES = Patch(
 _SENDING = """\
             await producer.begin_transaction()
             sent = [
-                await producer.send_batch(batch, topic, partition=partition)
-                for (topic, partition), batch in publication.batches
+                await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches
             ]
-            await asyncio.gather(*sent)
+            written = await asyncio.gather(*sent)
             await asyncio.shield(producer.commit_transaction())
 """
 
@@ -232,9 +231,9 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.publishing.relay",
-                "                positions = await take_up(self._engine, self._settings, at_least)\n",
-                "                positions = vars(self).get('kept') or await take_up(self._engine, self._settings, "
-                "at_least)\n",
+                "                kept = await take_up(self._engine, self._settings, at_least)\n",
+                "                kept = await take_up(self._engine, self._settings, at_least)\n"
+                "                kept.positions = vars(self).get('kept') or kept.positions\n",
             ),
             Patch(
                 "workers.publishing.relay",
@@ -254,14 +253,15 @@ MUTANTS: dict[str, Mutant] = {
                 "workers.publishing.relay",
                 _SENDING,
                 """\
+            written = []
             for is_last in (False, True):
                 await producer.begin_transaction()
                 sent = [
                     await producer.send_batch(batch, topic, partition=partition)
-                    for (topic, partition), batch in publication.batches
+                    for (topic, partition), batch in batches
                     if topic.endswith("relay-positions") == is_last
                 ]
-                await asyncio.gather(*sent)
+                written += await asyncio.gather(*sent)
                 await asyncio.shield(producer.commit_transaction())
 """,
             ),

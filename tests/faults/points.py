@@ -78,9 +78,12 @@ def rows() -> Iterator[Row]:
 
 def _roles(point: str) -> Iterator[tuple[Role, ...]]:
     match point.partition(".")[0]:
-        case "relay" | "positions" | "packing" | "producer" | "takeover":
+        case "relay" | "positions" | "packing" | "producer" | "takeover" | "idle" | "watermarks":
             yield RELAY
         case "timers":
+            yield TIMERS
+        case "closed":
+            yield CONSUMERS
             yield TIMERS
         case "transaction":
             if not point.startswith("transaction.Batches.process_due:"):
@@ -105,7 +108,14 @@ _WAITING = "transaction.Batches._wait: _stopping.wait"
 _IDLE = Circumstance(settings={"WHOPAYS_RELAY_BATCH_ROWS": "4000"})
 """A relay comes to the end of the log."""
 
+_ONE_THAT_IS_ALWAYS_LOCKED = "it takes a shard that is locked whenever the relay looks"
 _NEVER = {
+    "idle.IdleShards.raise_them: _wait_for before": _ONE_THAT_IS_ALWAYS_LOCKED,
+    "idle.IdleShards.raise_them: _wait_for after": _ONE_THAT_IS_ALWAYS_LOCKED,
+    "idle.IdleShards._wait_for: raise_busy before": _ONE_THAT_IS_ALWAYS_LOCKED,
+    "idle.IdleShards._wait_for: raise_busy after": _ONE_THAT_IS_ALWAYS_LOCKED,
+    "idle.IdleShards._wait_for: _engine.begin leaving": _ONE_THAT_IS_ALWAYS_LOCKED,
+    "idle.IdleShards._wait_for: _engine.begin left": _ONE_THAT_IS_ALWAYS_LOCKED,
     "relay.Relay.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
 }
 
@@ -115,6 +125,9 @@ _OUT_OF_THE_WAY = {
         plan={_LOADING: FAULT}, settings={"WHOPAYS_BATCH_MAX_RECORDS": "1"}
     ),
     "transaction.Batches._persist: _wait": Circumstance(plan={_STORING: ERROR}),
+    "transaction.Batches._hold: _wait": Circumstance(
+        plan={"transaction.Batches._hold: _closed_time.hold before": ERROR}
+    ),
     f"{_WAITING} before": Circumstance(plan={_STORING: ERROR}),
     "transaction.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
     "lanes.Lanes.join": Circumstance(Event.TERMINATION),

@@ -13,12 +13,12 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
 
 from db.shards import all_heads
-from schemas.topics import INPUT_TOPICS, Topic
+from schemas.topics import INPUT_TOPICS
 from tests.faults.load import Load
 from tests.support.installations import Installation
 from tests.support.kafka import acknowledged_offsets
 from tests.support.waiting import until
-from workers.publishing.positions import BEGINNING, PositionsUnreadable, read_positions
+from workers.publishing.positions import BEGINNING, PositionsUnreadable, read_kept
 from workers.runtime.roles import Role
 
 RECOVERY_SECONDS = 240
@@ -117,7 +117,7 @@ async def _heads(installation: Installation) -> dict[int, int]:
 
 async def _are_published(installation: Installation, logged: dict[int, int]) -> bool:
     settings = installation.settings
-    reached = await read_positions(settings, settings.topic(Topic.RELAY_POSITIONS))
+    reached = (await read_kept(settings)).positions
     return all(reached.get(shard, BEGINNING).position >= position for shard, position in logged.items())
 
 

@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from schemas.topics import Topic
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
@@ -16,7 +15,7 @@ from tests.support.installations import Installation
 from tests.support.kafka import send
 from tests.support.messages import command
 from tests.support.waiting import until
-from workers.publishing.positions import BEGINNING, read_positions
+from workers.publishing.positions import BEGINNING, read_kept
 from workers.runtime.roles import ALL_ROLES, Role
 
 _RATE = 40
@@ -82,7 +81,7 @@ async def _gets_on(installation: Installation) -> None:
             row = asked.one_or_none()
         if row is None:
             return False
-        topic = installation.settings.topic(Topic.RELAY_POSITIONS)
-        return (await read_positions(installation.settings, topic)).get(row[0], BEGINNING).position >= int(row[1])
+        kept = await read_kept(installation.settings)
+        return kept.positions.get(row[0], BEGINNING).position >= int(row[1])
 
     await until(answered, "the answer to a command", 90)

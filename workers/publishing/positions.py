@@ -13,7 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.topics import Topic
-from schemas.watermarks import WATERMARK_KEY, Watermark
+from schemas.watermarks import Watermark
 from workers.runtime.settings import Settings
 
 _READ_SECONDS = 60
@@ -44,25 +44,17 @@ class LastWatermark:
 class Kept:
     """What Kafka holds of a relay: positions, and the last watermark that was written together with them.
 
-    `floor` is the instant of the latest watermark that readers may have seen: that one, unless the positions were lost.
+    `seen` is the latest that readers may have seen: the same, unless the positions were lost.
     """
 
     positions: dict[int, Position] = field(default_factory=dict)
     last: LastWatermark | None = None
-    floor: datetime | None = None
+    seen: LastWatermark | None = None
 
-    def take_in(self, record: ConsumerRecord) -> None:
-        """Take in a record of `relay-positions`."""
-        if record.key == _WATERMARK_KEY:
-            self.last = LastWatermark(Watermark.parsed(record.value), record.value)
-            self.reach(self.last.watermark)
-        else:
-            value = orjson.loads(record.value)
-            self.positions[value["shard"]] = Position(value["position"], bytes.fromhex(value["hash"]))
-
-    def reach(self, watermark: Watermark) -> None:
-        """Take in a watermark that readers may have seen."""
-        self.floor = max(self.floor or watermark.closed_until, watermark.closed_until)
+    @property
+    def floor(self) -> datetime | None:
+        """Up to which instant readers may have been told that they are complete."""
+        return max((one.watermark.closed_until for one in (self.last, self.seen) if one), default=None)
 
 
 class PositionsUnreadable(Exception):
@@ -80,32 +72,20 @@ def render_watermark(value: bytes) -> tuple[bytes, bytes]:
     return _WATERMARK_KEY, value
 
 
-async def read_positions(settings: Settings, topic: str) -> dict[int, Position]:
-    """Read all positions, committed ones only, to the end of the topic as it stands."""
-    kept = Kept()
-    async with _read(settings, topic) as records:
-        async for record in records:
-            kept.take_in(record)
-    return kept.positions
-
-
 async def read_kept(settings: Settings) -> Kept:
     """Read positions and watermarks, committed ones only, to the ends of their topics as they stand."""
     kept = Kept()
-    watermarks = settings.topic(Topic.WATERMARKS)
-    async with _read(settings, settings.topic(Topic.RELAY_POSITIONS), watermarks) as records:
+    positions, watermarks = settings.topic(Topic.RELAY_POSITIONS), settings.topic(Topic.WATERMARKS)
+    async with committed(settings, positions, watermarks) as records:
         async for record in records:
-            if record.topic != watermarks:
-                kept.take_in(record)
-            elif record.key == WATERMARK_KEY:
-                kept.reach(Watermark.parsed(record.value))
+            if record.topic == watermarks:
+                kept.seen = LastWatermark(Watermark.parsed(record.value), record.value)
+            elif record.key == _WATERMARK_KEY:
+                kept.last = LastWatermark(Watermark.parsed(record.value), record.value)
+            else:
+                value = orjson.loads(record.value)
+                kept.positions[value["shard"]] = Position(value["position"], bytes.fromhex(value["hash"]))
     return kept
-
-
-async def read_watermarks(settings: Settings) -> list[ConsumerRecord]:
-    """Read the topic of watermarks to its end as it stands, committed records only."""
-    async with _read(settings, settings.topic(Topic.WATERMARKS)) as records:
-        return [record async for record in records]
 
 
 async def read_ends(settings: Settings, topic: str, partitions: int) -> tuple[int, ...]:
@@ -117,7 +97,7 @@ async def read_ends(settings: Settings, topic: str, partitions: int) -> tuple[in
 
 
 @asynccontextmanager
-async def _read(settings: Settings, *topics: str) -> AsyncIterator[AsyncIterator[ConsumerRecord]]:
+async def committed(settings: Settings, *topics: str) -> AsyncIterator[AsyncIterator[ConsumerRecord]]:
     """Yield the committed records of topics of one partition. Raises PositionsUnreadable where that takes too long."""
     async with _consumer(settings, *topics) as consumer:
         yield _to_the_end(consumer, [TopicPartition(topic, 0) for topic in topics])

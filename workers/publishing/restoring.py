@@ -11,13 +11,11 @@ from db.published import published_at_least
 from db.shards import Head, all_heads
 from schemas.outgoing import place_of
 from schemas.topics import OUTPUT_TOPICS, Topic
-from schemas.watermarks import WATERMARK_KEY
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import (
     BEGINNING,
     Position,
     read_kept,
-    read_watermarks,
     render_position,
     render_watermark,
 )
@@ -59,8 +57,8 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
             for shard, position in moved.items():
                 key, value = render_position(shard, position)
                 await producer.send(topic, key=key, value=value, partition=0)
-            if kept.last is None and (watermark := await _last_watermark(settings)) is not None:
-                key, value = render_watermark(watermark)
+            if kept.last is None and kept.seen is not None:
+                key, value = render_watermark(kept.seen.value)
                 await producer.send(topic, key=key, value=value, partition=0)
     finally:
         await producer.stop()
@@ -77,12 +75,6 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
     if row is None:
         raise LogDamaged(f"the log of shard {shard} has no row {position}, which is the last that is published")
     return Position(position, row.hash)
-
-
-async def _last_watermark(settings: Settings) -> bytes | None:
-    """Return the last watermark on its topic."""
-    values = [one.value for one in await read_watermarks(settings) if one.key == WATERMARK_KEY]
-    return values[-1] if values else None
 
 
 async def _last_published(settings: Settings) -> dict[int, int]:

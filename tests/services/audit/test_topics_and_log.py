@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from audit.findings import Promise
+from audit.watermarks import read_watermarks
 from db.shards import all_heads
 from schemas.outgoing import REPLAY_HEADER
 from schemas.topics import OUTPUT_TOPICS, Topic
@@ -26,7 +27,6 @@ from tests.support.kafka import exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
-from workers.publishing.positions import read_watermarks
 
 
 async def _told(installation: Installation) -> None:

@@ -25,7 +25,7 @@ from workers.runtime.settings import Settings
 
 def _kept(closed: datetime) -> Kept:
     watermark = Watermark(closed_until=closed, offsets=(0,))
-    return Kept(last=LastWatermark(watermark, watermark.rendered(closed, "/whopays/test")), floor=closed)
+    return Kept(last=LastWatermark(watermark, watermark.rendered(closed, "/whopays/test")))
 
 
 _READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)

@@ -22,7 +22,7 @@ from tests.support.installations import Installation, Worker, administer, drop_d
 from tests.support.kafka import all_consumed, delete_topic, exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
-from workers.publishing.positions import read_positions
+from workers.publishing.positions import read_kept
 from workers.runtime.roles import Role
 from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
@@ -47,7 +47,7 @@ async def _bounds(installation: Installation) -> dict[int, int]:
 
 
 async def _positions(installation: Installation) -> dict[int, int]:
-    found = await read_positions(installation.settings, installation.settings.topic(Topic.RELAY_POSITIONS))
+    found = (await read_kept(installation.settings)).positions
     return {shard: position.position for shard, position in found.items()}
 
 

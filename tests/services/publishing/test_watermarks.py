@@ -6,13 +6,14 @@ import orjson
 from aiokafka import ConsumerRecord
 from sqlalchemy import text
 
+from audit.watermarks import read_watermarks
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
-from workers.publishing.positions import read_kept, read_watermarks
+from workers.publishing.positions import read_kept
 from workers.runtime.roles import Role
 
 
