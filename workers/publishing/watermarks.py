@@ -21,8 +21,8 @@ from workers.publishing.packing import Place
 from workers.publishing.positions import BEGINNING, Kept, LastWatermark, Position, render_watermark
 from workers.runtime.settings import Settings
 
-_BUSY_SECONDS = 1.0
-_IDLE_SECONDS = 5.0
+BUSY_SECONDS = 1.0
+IDLE_SECONDS = 5.0
 
 
 class OffsetUnknown(KafkaError):  # type: ignore[misc]
@@ -74,7 +74,7 @@ class Watermarks:
 
     def is_due(self) -> bool:
         """Return whether it is time for a watermark: soon where anything was published, else now and then."""
-        return time.monotonic() - self._written >= (_BUSY_SECONDS if self._has_published else _IDLE_SECONDS)
+        return time.monotonic() - self._written >= (BUSY_SECONDS if self._has_published else IDLE_SECONDS)
 
     async def next(self, producer: AIOKafkaProducer) -> LastWatermark | None:
         """Return the watermark to write now: the last one as it is, where nothing was closed since."""
