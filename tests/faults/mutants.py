@@ -4,6 +4,7 @@ A mutant is an ordinary process whose modules are patched as they are imported (
 nothing of it. Patches follow the code: a test fails if a patch's old text does not occur exactly once.
 """
 
+from tests.faults.mutants_of_watermarks import OF_WATERMARKS
 from tests.faults.mutating import Mutant, Patch
 
 _NO_LOCK = Patch("db.shards", "ORDER BY shard FOR UPDATE\n", "ORDER BY shard\n")
@@ -316,4 +317,5 @@ MUTANTS: dict[str, Mutant] = {
             Patch("db.safety", '"synchronous_commit": ("off", "local")', '"synchronous_commit": ("never",)'),
         ),
     ),
+    **OF_WATERMARKS,
 }

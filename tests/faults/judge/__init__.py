@@ -6,8 +6,8 @@ function, whose name says what must hold and starts its findings.
 
 from collections.abc import Callable, Collection, Iterator
 
-from tests.faults.judge import of_accounts, of_answers, of_decisions, of_payers, of_the_log
-from tests.faults.judge.collecting import collected, is_published, unfinished
+from tests.faults.judge import of_accounts, of_answers, of_decisions, of_payers, of_the_log, of_watermarks
+from tests.faults.judge.collecting import collected, is_published, unfinished, watermarks
 from tests.faults.judge.evidence import Evidence
 from tests.faults.judge.facts import facts_are_known_as_reported
 from tests.faults.judge.stories import Cut, Story, cut
@@ -23,6 +23,10 @@ OF_THE_LOG: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     of_the_log.headers_name_the_event,
     of_the_log.nothing_is_left_unfinished,
     of_the_log.money_is_the_same_in_events_and_database,
+    of_watermarks.watermarks_close_what_stands_before_them,
+    of_watermarks.watermarks_never_fall,
+    of_watermarks.watermarks_close_no_future,
+    of_watermarks.watermarks_are_named_by_what_they_say,
 )
 OF_ALL: tuple[Callable[[Evidence, Cut], Iterator[str]], ...] = (
     of_answers.dead_letters_are_of_exactly_the_poison,
@@ -60,7 +64,7 @@ def _name(rule: Callable[..., Iterator[str]]) -> str:
 RULES = frozenset((*map(_name, OF_THE_LOG), *map(_name, OF_ALL), *map(_name, OF_ONE_ORGANIZATION)))
 """What the judge looks for, in words."""
 
-__all__ = ["RULES", "Evidence", "collected", "findings", "is_published", "judged", "unfinished"]
+__all__ = ["RULES", "Evidence", "collected", "findings", "is_published", "judged", "unfinished", "watermarks"]
 
 
 async def judged(load: Load) -> list[str]:

@@ -80,6 +80,7 @@ async def collected(load: Load) -> Evidence:
             acknowledged=acknowledged,
             heard=sorted(heard, key=lambda one: one.place),
             published=published,
+            watermarks=await watermarks(load),
             log=log,
             heads={shard: (position, hash_) for shard, position, hash_ in heads},
             bindings=bindings,
@@ -112,6 +113,15 @@ async def collected(load: Load) -> Evidence:
             made_faulty=set(map(_place, load.made_faulty)),
             deleted=deleted,
         )
+
+
+async def watermarks(load: Load) -> list[Published]:
+    """Read all watermarks that are still there, in order."""
+    found = []
+    async for topic, record in _records(load, ("watermarks",), partitions=1):
+        value = record.value or b""
+        found.append(Published(topic, record.partition, record.offset, record.key, value, _identity(value)))
+    return found
 
 
 async def unfinished(load: Load) -> list[str]:

@@ -128,6 +128,7 @@ class Evidence:
     acknowledged: list[Heard]
     heard: list[Heard]
     published: list[Published]
+    watermarks: list[Published]
     log: list[Row]
     heads: dict[int, tuple[int, bytes]]
     bindings: list[Paid]
