@@ -8,7 +8,7 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from audit.findings import Finding, Promise
-from schemas.scalars import format_instant, parse_instant
+from schemas.instants import format_instant, parse_instant
 from schemas.topics import Topic
 from schemas.watermarks import WATERMARK_KEY, Watermark
 from workers.publishing.positions import Kept, committed

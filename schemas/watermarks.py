@@ -10,8 +10,9 @@ import orjson
 
 from schemas.events import Event
 from schemas.immutable import dataclass
+from schemas.instants import format_instant, parse_instant
 from schemas.outgoing import Outgoing, render
-from schemas.scalars import Instant, format_instant, parse_instant
+from schemas.scalars import Instant
 from schemas.topics import Topic
 
 WATERMARK_KEY = str(Topic.BINDINGS).encode()

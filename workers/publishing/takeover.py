@@ -10,7 +10,7 @@ from db.log import row_at
 from db.published import note_published, published_at_least
 from db.raising import raise_to
 from db.shards import all_heads
-from schemas.scalars import format_instant
+from schemas.instants import format_instant
 from schemas.topics import Topic
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import BEGINNING, Kept, Position, read_kept
