@@ -10,6 +10,7 @@ from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
 from schemas.results import CommandCompleted, DeadLetter
 from schemas.topics import Topic
+from schemas.watermarks import Watermark
 
 
 class Kind(StrEnum):
@@ -68,6 +69,8 @@ def _messages() -> Iterator[Message]:
     yield Message(AccountPhaseChanged, Kind.EVENT, Topic.ACCOUNTS, _ACCOUNT, _ACCOUNT, has_sequence=True)
     yield Message(AccountChanged, Kind.EVENT, Topic.ACCOUNTS, _ACCOUNT, _ACCOUNT, has_sequence=True)
     yield Message(ProjectBillingNotice, Kind.EVENT, Topic.NOTICES, _PROJECT, _PROJECT)
+    watermark = "watermark-{closedUntil}"
+    yield Message(Watermark, Kind.MARKER, Topic.WATERMARKS, Topic.BINDINGS, Topic.BINDINGS, event_id=watermark)
     yield Message(
         DeadLetter, Kind.DEAD_LETTER, Topic.DEAD_LETTERS, "the bad record's own key", "{topic}/{partition}/{offset}"
     )

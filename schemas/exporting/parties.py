@@ -85,5 +85,11 @@ CHANNELS = (
         "whopays",
         "operators, and senders whose records are among them",
     ),
+    Channel(
+        Topic.WATERMARKS,
+        "How far in time readers of `bindings` are complete; the last one counts (compacted).",
+        "whopays",
+        "usage pipelines, invoicing",
+    ),
 )
 """Every topic that others send to or receive from."""

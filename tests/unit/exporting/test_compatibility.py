@@ -239,7 +239,7 @@ ADDITIONS: dict[str, Change] = {
         BIND(all_)["project"].update(description="Which project."),
         all_["BindProject"].update(examples=[]),
     ),
-    "a topic": lambda all_: all_["asyncapi"]["channels"].update(watermarks={"messages": {}}),
+    "a topic": lambda all_: all_["asyncapi"]["channels"].update(heartbeats={"messages": {}}),
 }
 
 
