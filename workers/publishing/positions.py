@@ -5,7 +5,7 @@ The last watermark is kept beside it, and in the same transaction: what it says 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,7 +44,7 @@ class LastWatermark:
 class Kept:
     """What Kafka holds of a relay: positions, and the last watermark that was written together with them.
 
-    `seen` is the latest that readers may have seen: the same, unless the positions were lost.
+    `seen` is the latest that readers may have seen: the same, unless the positions were lost, and only then believed.
     """
 
     positions: dict[int, Position] = field(default_factory=dict)
@@ -54,7 +54,8 @@ class Kept:
     @property
     def floor(self) -> datetime | None:
         """Up to which instant readers may have been told that they are complete."""
-        return max((one.watermark.closed_until for one in (self.last, self.seen) if one), default=None)
+        told = self.last or self.seen
+        return told.watermark.closed_until if told else None
 
 
 class PositionsUnreadable(Exception):
@@ -79,7 +80,8 @@ async def read_kept(settings: Settings) -> Kept:
     async with committed(settings, positions, watermarks) as records:
         async for record in records:
             if record.topic == watermarks:
-                kept.seen = LastWatermark(Watermark.parsed(record.value), record.value)
+                with suppress(ValueError):  # `whopays verify` tells of what is none
+                    kept.seen = LastWatermark(Watermark.parsed(record.value or b""), record.value)
             elif record.key == _WATERMARK_KEY:
                 kept.last = LastWatermark(Watermark.parsed(record.value), record.value)
             else:
