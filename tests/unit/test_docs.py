@@ -15,9 +15,9 @@ from workers.runtime.roles import CONSUMERS
 from workers.runtime.settings import settings_table
 
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "examples" / "README.md"])
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "docs", "tests"]))
+_FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "docs", "examples", "tests"]))
 
 NOT_YET_MADE = {"replay", "serve"}
 """Commands that the contract names and the command line does not have yet."""

@@ -12,7 +12,7 @@ from workers.runtime import logs
 
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _TOOL = PYPROJECT["tool"]
-_NEVER_SHIPPED = {"benchmarks", "tests"}
+_NEVER_SHIPPED = {"benchmarks", "examples", "tests"}
 _ELSEWHERE = {*_NEVER_SHIPPED, "whopays_client"}
 
 

@@ -1,0 +1,1 @@
+"""Reference pipelines on the client library, to be copied: usage, invoicing, payments. See README.md."""
