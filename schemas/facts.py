@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from schemas.forms import text_form
 from schemas.scalars import CountryCode, Identifier, Instant, Text, Version, Wire
 
 ProjectState = Literal["Active", "Inactive", "Deleted"]
@@ -25,7 +26,7 @@ class ProjectChanged(Fact):
 
     project: Identifier
     state: ProjectState
-    uid: Annotated[Text, Field(min_length=1)] | None = None
+    uid: Annotated[Text, Field(min_length=1), text_form(least=1)] | None = None
     display_name: Text | None = None
 
 

@@ -34,13 +34,15 @@ class Form:
         return dict(self.read if handler.mode == "validation" else self.published)
 
 
-def text_form(*patterns: str) -> Form:
-    """Return the form of free text, in which every pattern must be found."""
+def text_form(*patterns: str, least: int = 0) -> Form:
+    """Return the form of free text of at least so many code points, in which every pattern must be found."""
     read: Schema = {
         "type": "string",
         "maxLength": 500,
         "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\u202a-\\u202e\\u2066-\\u2069]*$",
     }
+    if least:
+        read["minLength"] = least
     if patterns:
         read["allOf"] = [{"pattern": pattern} for pattern in patterns]
     return Form(read, {"type": "string", "maxLength": 500})

@@ -40,12 +40,18 @@ async def installation(services: Addresses, template: str) -> AsyncIterator[Inst
 
 
 @pytest.fixture(scope="session")
-async def runs(request: pytest.FixtureRequest, installation: Installation) -> AsyncIterator[Runs]:
+def shared(installation: Installation) -> ServicesOfInstallation:
+    """What the cases share on that installation."""
+    return ServicesOfInstallation(installation)
+
+
+@pytest.fixture(scope="session")
+async def runs(request: pytest.FixtureRequest, shared: ServicesOfInstallation) -> AsyncIterator[Runs]:
     """The cases of this session's items, running."""
     params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     collected = [one["case"] for one in params if isinstance(one.get("case"), Case)]
     async with (
-        ServicesOfInstallation(installation) as services,
+        shared as services,
         Runs(collected, services) as running,
     ):
         yield running

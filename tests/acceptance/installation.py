@@ -1,6 +1,7 @@
 """The one place where the runner touches the service: where it runs, and the code behind its query commands."""
 
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,9 +11,11 @@ from db import questions as queries
 from db.sealing import KeyEncryption
 from tests.acceptance.observer import Observer
 from tests.acceptance.progress import ConsumerProgress
+from tests.acceptance.records import OutputRecord, Sent
 from tests.acceptance.run_case import Services
 from tests.acceptance.sending import Sender
 from tests.acceptance.vocabulary import instant_text
+from tests.support.contract_files import check_published, check_sent
 
 
 class Installation(Protocol):
@@ -41,12 +44,14 @@ class ServicesOfInstallation:
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
         self._stack = AsyncExitStack()
+        self.against_schemas: list[str] = []
+        """What was sent or published that is not as its published schema says."""
 
     async def __aenter__(self) -> Services:
         servers, prefix = self._installation.kafka_bootstrap_servers, self._installation.prefix
         return Services(
-            sender=await self._stack.enter_async_context(Sender(servers, prefix)),
-            observer=await self._stack.enter_async_context(Observer(servers, prefix)),
+            sender=await self._stack.enter_async_context(Sender(servers, prefix, self._sent)),
+            observer=await self._stack.enter_async_context(Observer(servers, prefix, self._published)),
             progress=await self._stack.enter_async_context(ConsumerProgress(servers, prefix)),
             questions=QuestionsOfService(self._installation.engine, self._installation.keys),
             prefix=prefix,
@@ -54,6 +59,21 @@ class ServicesOfInstallation:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def _sent(self, sent: Sent) -> None:
+        with self._noting():
+            check_sent(sent.topic, sent.key, sent.value, sent.headers)
+
+    def _published(self, record: OutputRecord) -> None:
+        with self._noting():
+            check_published(record.value)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except AssertionError as finding:
+            self.against_schemas.append(str(finding))
 
 
 class QuestionsOfService:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Self
 
 from aiokafka import AIOKafkaConsumer
@@ -19,8 +20,9 @@ _FETCH_BYTES = 4 * 1024 * 1024
 class Observer:
     """Reads what is committed, from the moment it is entered with `async with`."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str) -> None:
+    def __init__(self, bootstrap_servers: str, prefix: str, witness: Callable[[OutputRecord], None]) -> None:
         self._prefix = prefix
+        self._witness = witness
         self._consumer = AIOKafkaConsumer(
             *(f"{prefix}{topic}" for topic in OUTPUT_TOPICS),
             bootstrap_servers=bootstrap_servers,
@@ -83,6 +85,7 @@ class Observer:
                     )
 
     def _hand_over(self, record: OutputRecord) -> None:
+        self._witness(record)
         if record.topic == DEAD_LETTER_TOPIC:
             place = place_of_dead_letter(record)
             log = self._case_of_place.get(place)

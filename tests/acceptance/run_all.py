@@ -33,6 +33,10 @@ class Runs:
         """Return `None` if the case held, else a report."""
         return await self._tasks[case.id]
 
+    async def all_ended(self) -> None:
+        """Return when no case is running any more."""
+        await asyncio.wait(self._tasks.values())
+
     async def _run(self, case: Case) -> str | None:
         async with self._places:
             return await run_case(case, self._services)

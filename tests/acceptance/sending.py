@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, Self
 
 from aiokafka import AIOKafkaProducer
@@ -28,8 +28,9 @@ class Claims(Protocol):
 class Sender:
     """Sends the records of all cases through one producer; starts and stops with `async with`."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str) -> None:
+    def __init__(self, bootstrap_servers: str, prefix: str, witness: Callable[[Sent], None]) -> None:
         self._prefix = prefix
+        self._witness = witness
         # A retried send must not become a second record.
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap_servers, enable_idempotence=True, max_request_size=_LARGEST_REQUEST_BYTES
@@ -49,6 +50,7 @@ class Sender:
         """
         acknowledgements: list[asyncio.Future[RecordMetadata]] = []
         for sent in records:
+            self._witness(sent)
             acknowledgement = await self._producer.send(
                 f"{self._prefix}{sent.topic}", value=sent.value, key=sent.key, headers=list(sent.headers)
             )

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from schemas.outgoing import headers_of
 from schemas.topics import OUTPUT_TOPICS, Topic
+from tests.support.contract_files import check_published
 from tests.support.installations import Installation
 from tests.support.messages import Said, command
 from tests.support.waiting import until
@@ -83,6 +84,8 @@ async def published(installation: Installation, *topics: Topic) -> list[Publishe
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                 topic = partition.topic.removeprefix(installation.prefix)
+                for record in records:
+                    check_published(record.value)
                 found += [
                     Published(topic, partition.partition, record.key, record.value, tuple(record.headers))
                     for record in records

@@ -7,6 +7,7 @@ import orjson
 
 from schemas.envelope import type_of
 from schemas.topics import Topic
+from tests.support.contract_files import check_sent
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -19,6 +20,10 @@ class Said:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+    def __post_init__(self) -> None:
+        """Hold it against the published schemas: most tests send what is made here."""
+        check_sent(self.topic, self.key, self.value, self.headers)
 
 
 def command(name: str, command_id: str, organization: str, *, binary: bool = False, **data: Any) -> Said:

@@ -12,6 +12,7 @@ from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record
 from schemas.topics import Topic
+from tests.support.contract_files import check_read
 
 ORGANIZATION = "acme"
 _LARGEST_BYTES = 1_000_000
@@ -89,4 +90,6 @@ def _record(
         "data": {"organization": organization, **data},
     }
     key = organization.encode()
-    return Record(topic, 0, next(_offsets), datetime.now(UTC), key, (), orjson.dumps(event))
+    record = Record(topic, 0, next(_offsets), datetime.now(UTC), key, (), orjson.dumps(event))
+    check_read(record)
+    return record

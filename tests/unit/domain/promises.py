@@ -16,8 +16,9 @@ from schemas.events import (
     Phase,
     ProjectBillingNotice,
 )
-from schemas.outgoing import Outgoing
+from schemas.outgoing import Outgoing, render
 from schemas.results import CommandCompleted, Outcome
+from tests.support.contract_files import check_published
 from tests.unit.domain.kept import Kept
 
 INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
@@ -25,6 +26,8 @@ INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
 
 def check_promises(outgoing: list[Outgoing], kept: Kept) -> None:
     """All that went out of a story, and what is kept at its end, when nothing is due any more."""
+    for one in outgoing:
+        check_published(render(one, "0-1", "/whopays/tests"))
     assert not kept.pending
     assert not kept.fan_outs
     _check_sequences(outgoing)

@@ -14,7 +14,7 @@ from schemas.exporting.files import published_files
 from schemas.exporting.page import PAGE, page
 from schemas.exporting.telling import examples_of
 from schemas.facts import Fact
-from tests.support.contract_files import FOLDER, check_accepted, check_published, published_schema
+from tests.support.contract_files import FOLDER, check_published, check_read, published_schema
 from tests.support.packages import ROOT
 from tests.unit.schemas.building import record
 
@@ -56,7 +56,7 @@ def test_every_example_is_a_message(message: Message) -> None:
     for data in examples_of(message.name):
         value = orjson.dumps(example_event(message, data))
         if message.is_read:
-            assert check_accepted(record(value, topic=f"billing.{message.topic}")) is message
+            assert check_read(record(value, topic=f"billing.{message.topic}")) is message
         else:
             check_published(value)
 

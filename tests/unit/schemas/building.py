@@ -2,17 +2,23 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.facts import AnyFact
+from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record, Unanswerable
 from schemas.results import Reason
+from tests.support.contract_files import check_read
 
 RECORDED_AT = datetime(2027, 1, 31, 12, tzinfo=UTC)
 MAX_VALUE_BYTES = 256 * 1024
+_TOPICS: dict[type[AnyFact], str] = {
+    ProjectChanged: "billing.projects",
+    PaymentProfileChanged: "billing.payment-profiles",
+}
 CARD = "4111111111111111"
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -50,11 +56,13 @@ def binary(name: str, data: Any, **changed: str | None) -> Record:
 
 def command(of: Record, policy: OperatorPolicy | None = None) -> CommandMessage:
     """Read a command with the usual bound on its size; the operator narrows nothing unless told."""
+    check_read(of)
     return read_command(of, MAX_VALUE_BYTES, policy or OperatorPolicy())
 
 
 def fact(of: Record, model: type[AnyFact]) -> FactMessage:
     """Read a fact with the usual bound on its size."""
+    check_read(replace(of, topic=_TOPICS[model]))
     return read_fact(of, model, MAX_VALUE_BYTES)
 
 
