@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +13,9 @@ from embedded.java_libraries import cache_directory
 from tests.support.folders import locked
 
 _PREPARING_SECONDS = 240
+_BUILT = {"node_modules", "bin", "classes"}
+# Go would fetch another Go for a module that asks for one.
+_ENVIRONMENT = {"GOTOOLCHAIN": "local"}
 
 
 def needs(*tools: str) -> pytest.MarkDecorator:
@@ -26,9 +30,9 @@ def prepared(folder: Path, *command: str) -> Path:
     Skips the test where the command fails, as it does without the registry that it downloads from.
     """
     digest = hashlib.sha256("\0".join(command).encode())
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and _BUILT.isdisjoint(path.parts))
     for path in files:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     cache = cache_directory() / "tests"
     cache.mkdir(parents=True, exist_ok=True)
     copy = cache / f"{folder.name}-{digest.hexdigest()[:16]}"
@@ -38,9 +42,17 @@ def prepared(folder: Path, *command: str) -> Path:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             for path in files:
-                shutil.copy(path, unfinished)
+                target = unfinished / path.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, target)
             done = subprocess.run(
-                command, cwd=unfinished, capture_output=True, text=True, timeout=_PREPARING_SECONDS, check=False
+                command,
+                cwd=unfinished,
+                env=os.environ | _ENVIRONMENT,
+                capture_output=True,
+                text=True,
+                timeout=_PREPARING_SECONDS,
+                check=False,
             )
             if done.returncode:
                 pytest.skip(f"{' '.join(command)} failed in {folder.name}: {done.stderr[-500:]}")

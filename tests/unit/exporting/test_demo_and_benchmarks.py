@@ -1,4 +1,4 @@
-"""What the demo and the benchmarks send is as the published schemas say, and accepted; the rest is checked where sent."""
+"""What the demo and the benchmarks send is accepted, and as the published schemas say."""
 
 import orjson
 

@@ -65,7 +65,7 @@ def _of(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
         case {"properties": dict(members)}:
             return _object(members, set(schema.get("required", ())), document)
         case {"type": "array", "items": items}:
-            unique = (lambda item: json.dumps(item)) if schema.get("uniqueItems") or "country" in str(items) else None
+            unique = json.dumps if schema.get("uniqueItems") or "country" in str(items) else None
             return st.lists(
                 _of(items, document),
                 min_size=schema.get("minItems", 0),

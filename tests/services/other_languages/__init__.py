@@ -1,0 +1,1 @@
+"""The examples in other languages, each run where its tools are."""
