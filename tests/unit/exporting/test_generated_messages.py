@@ -36,7 +36,7 @@ LARGEST = 2**63 - 1
 
 @pytest.mark.parametrize("name", READ)
 @given(chosen=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_schema_describes_is_read(name: str, chosen: st.DataObject) -> None:
     schema = published_schema(name)
     data = chosen.draw(_of(schema, schema))
@@ -65,7 +65,7 @@ def _of(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
         case {"properties": dict(members)}:
             return _object(members, set(schema.get("required", ())), document)
         case {"type": "array", "items": items}:
-            unique = json.dumps if schema.get("uniqueItems") or "country" in str(items) else None
+            unique = json.dumps if schema.get("uniqueItems") or "TaxRegistration" in str(items) else None
             return st.lists(
                 _of(items, document),
                 min_size=schema.get("minItems", 0),
