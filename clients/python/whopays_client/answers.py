@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import ConsumerRecord
 
-from whopays_client.connection import Connection, consuming, partitions_of, poll
+from whopays_client.connection import Connection, consuming, partitions_of, poll, stop
 from whopays_client.envelope import Heard, read
 from whopays_client.errors import Malformed
 from whopays_client.results import CommandCompleted
@@ -161,5 +161,5 @@ async def reading_answers(connection: Connection) -> AsyncIterator[Answers]:
 
 async def _ended(task: asyncio.Task[None], consumer: AIOKafkaConsumer) -> None:
     # Stopped rather than cancelled: a poll that is cancelled leaves the consumer in an unknown state.
-    await consumer.stop()
+    await stop(consumer)
     await task

@@ -73,7 +73,20 @@ async def consuming(connection: Connection) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     finally:
+        await stop(consumer)
+
+
+async def stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer; once more does no harm."""
+    try:
         await consumer.stop()
+    except asyncio.CancelledError:
+        # aiokafka lets out the cancellation of its own fetch, where that waits to be tried again, and leaves the rest
+        # open.
+        await consumer._client.close()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
 
 
 async def poll(
