@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test mutants chaos soak simulate contracts lint format bench bench-debezium plots lock clean
+.PHONY: help demo examples unit test mutants chaos soak simulate contracts lint format bench bench-debezium plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -21,6 +21,9 @@ help: ## List the targets
 
 demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a real Kafka
 	@$(BIN)/whopays demo $(ARGS)
+
+examples: $(READY) ## Three pipelines to copy, at work on real servers, and compared with what must come out
+	@$(BIN)/python -m examples
 
 unit: $(READY) ## Run the tests that need no server; ARGS='-k binding -x' goes to pytest
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
