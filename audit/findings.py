@@ -24,6 +24,8 @@ class Promise(StrEnum):
     """Topics that hold the log: every event once, in order, byte for byte."""
     WATERMARKS = "watermarks"
     """Watermarks that never fall, and events that stand where they say."""
+    REPLAYS = "replays"
+    """The topic of a replay, which holds what its manifest says and the log gives: every record once, in order."""
     POSITIONS = "positions"
     """The relay's positions, which lie within the log, and the consumer groups', which lie within what was read."""
 

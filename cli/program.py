@@ -51,6 +51,14 @@ _DEAD_LETTERS = (
     Command("show", "Show a dead letter: where it was, why it failed, what is kept.", "operating.dead_letters:show"),
     Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.redriving:redrive"),
 )
+_REPLAYS = (
+    Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replay:start"),
+    Command("list", "List the replays, newest first.", "operating.replay:list_"),
+    Command("show", "Show a replay: how far it is, or what came of it.", "operating.replay:show"),
+    Command("stop", "Stop a replay; it can go on later.", "operating.replay:stop"),
+    Command("resume", "Go on with a replay that was stopped or failed.", "operating.replay:resume"),
+    Command("forget", "Remove the topic of a replay that is done; its manifest stays.", "operating.replay:forget"),
+)
 
 COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _START: (
@@ -74,6 +82,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
         Group("dead-letters", "What could not be answered: list, show, redrive.", _DEAD_LETTERS),
+        Group("replay", "What was said, again: start, list, show, stop, resume, forget.", _REPLAYS),
         Command("erase-contact", "Erase an account's contact for good.", "operating.personal_data:erase_contact"),
         Command("new-key", "Print a new key-encryption key.", "operating.personal_data:new_key"),
         Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.personal_data:rewrap_keys"),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.engine import driver, fetch
 from db.shards import Head
 from schemas.outgoing import Outgoing, render
-from schemas.topics import TOPIC_PLANS
+from schemas.topics import TOPIC_PLANS, Topic
 
 PARTITION_POSITIONS = 1_000_000
 """How many positions of each shard a partition of the table holds."""
@@ -22,7 +22,7 @@ _LARGEST_BYTES = {
     str(plan.topic): int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
 }
 _HEADERS_BYTES = 2 * 1024
-_COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash")
+_COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash", "boundary")
 
 
 class EventTooLarge(Exception):
@@ -72,7 +72,7 @@ def chain_rows(
             raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {topic}")
         hash_ = row_hash(previous, topic, event.key, value)
         ends[shard] = (position, hash_)
-        rows.append((shard, position, event.time, topic, event.key, value, hash_))
+        rows.append((shard, position, event.time, topic, event.key, value, hash_, _boundary_of(event)))
     return rows, {shard: Head(position, hash_, last_instant, last_instant) for shard, (position, hash_) in ends.items()}
 
 
@@ -118,6 +118,11 @@ async def ensure_partitions(connection: AsyncConnection) -> None:
             await connection.execute(
                 text(f"ALTER TABLE log ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
             )
+
+
+def _boundary_of(event: Outgoing) -> str | None:
+    """Return the organization by which an event is found again; a dead letter belongs to none."""
+    return None if event.topic is Topic.DEAD_LETTERS else event.boundary
 
 
 def _message_bytes(event: Outgoing, value: bytes) -> int:

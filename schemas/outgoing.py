@@ -16,7 +16,9 @@ CONTENT_TYPE = b"application/cloudevents+json"
 REPLAY_HEADER = "whopays-replay"
 """The header of records that are published once more, by a replay."""
 
-_JSON = ("content-type", CONTENT_TYPE)
+JSON_HEADER = ("content-type", CONTENT_TYPE)
+"""What every record has."""
+
 _TRACE = b',"traceparent":'
 
 
@@ -79,8 +81,8 @@ def headers_of(value: bytes) -> list[tuple[str, bytes]]:
     # The data come last, and within a string every quotation mark is escaped, so the first match is the member.
     attributes = value[: value.index(b',"data":')]
     if _TRACE not in attributes:
-        return [_JSON]
-    return [_JSON, ("traceparent", orjson.loads(attributes + b"}")["traceparent"].encode())]
+        return [JSON_HEADER]
+    return [JSON_HEADER, ("traceparent", orjson.loads(attributes + b"}")["traceparent"].encode())]
 
 
 def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] | None:
@@ -96,6 +98,15 @@ def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] 
         return None
     shard, _, position = str(event.get("id", "")).partition("-")
     return (int(shard), int(position)) if shard.isdecimal() and position.isdecimal() else None
+
+
+def event_id_of(value: bytes | None) -> str | None:
+    """Return the `id` of a published event; None where it is no event."""
+    try:
+        event = orjson.loads(value or b"")
+    except ValueError:
+        return None
+    return str(event["id"]) if isinstance(event, dict) and "id" in event else None
 
 
 def _text(key: bytes | None) -> str | None:

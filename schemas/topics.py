@@ -8,6 +8,12 @@ from schemas.immutable import dataclass
 _DAY_MS = 86_400_000
 _LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 _KEPT = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * _DAY_MS)}
+# Small segments, since only closed ones are compacted and whoever needs positions reads them from the beginning.
+_POSITIONS = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(16 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.1",
+}
 
 
 class Topic(StrEnum):
@@ -23,6 +29,7 @@ class Topic(StrEnum):
     DEAD_LETTERS = "dead-letters"
     WATERMARKS = "watermarks"
     RELAY_POSITIONS = "relay-positions"
+    REPLAY_POSITIONS = "replay-positions"
 
 
 INPUT_TOPICS = (Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS)
@@ -65,15 +72,17 @@ TOPIC_PLANS = (
             "delete.retention.ms": "60000",
         },
     ),
-    TopicPlan(
-        Topic.RELAY_POSITIONS,
-        single_partition=True,
-        # Small segments, since only closed ones are compacted and the relay reads the topic from its beginning.
-        settings={
-            "cleanup.policy": "compact",
-            "segment.bytes": str(16 * 1024 * 1024),
-            "min.cleanable.dirty.ratio": "0.1",
-        },
-    ),
+    TopicPlan(Topic.RELAY_POSITIONS, single_partition=True, settings=_POSITIONS),
+    TopicPlan(Topic.REPLAY_POSITIONS, single_partition=True, settings=_POSITIONS),
 )
-"""All topics, in the order of the contract's table."""
+"""All topics, in the order of the contract's table, but those of replays, which are made one by one."""
+
+
+def replay_topic(name: str) -> str:
+    """Return the topic, without prefix, that a replay writes to unless it is told otherwise."""
+    return f"replay.{name}"
+
+
+def replay_target_settings(largest_message_bytes: int) -> dict[str, str]:
+    """Return the broker settings of a replay's topic, whose largest message has so many bytes."""
+    return _kept_for(7) | {"max.message.bytes": str(largest_message_bytes)}

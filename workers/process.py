@@ -20,6 +20,7 @@ from workers.consuming.payment_profiles import PAYMENT_PROFILES
 from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.publishing.relay import Relay
+from workers.replaying.role import Replays
 from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.roles import ALL_ROLES, Role
@@ -132,6 +133,9 @@ class Process:
         if Role.TIMERS in self._roles:
             timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
+        if Role.REPLAYS in self._roles:
+            replays = Replays(self._engine, self._settings, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(Role.REPLAYS, replays.run())))
         self._ping = asyncio.create_task(self._show_life())
         tune_garbage_collection()
         logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])

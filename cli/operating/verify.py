@@ -1,10 +1,11 @@
 """`whopays verify`: whether everything that is promised holds."""
 
 import asyncio
+import json
 from collections import Counter as Counted
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -16,6 +17,7 @@ from audit.exported import NotExported, check_exported
 from audit.findings import Finding, Promise
 from audit.installation import audited
 from audit.metrics import AuditMetrics
+from audit.replays import NoManifest, audited_replay
 from cli.operating.progress import shown_progress
 from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
@@ -41,6 +43,12 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Check a log that export-log wrote, without any server.", exists=True),
     ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Check a replay's topic against its manifest and the log.", exists=True, dir_okay=False
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, round after round, with metrics on WHOPAYS_METRICS_PORT.")
     ] = False,
@@ -58,6 +66,11 @@ def verify(
         _conclude(_offline(offline, as_json), as_json)
         return
     settings = load_settings()
+    if manifest is not None:
+        document = _read_document(manifest)
+        with reaching(settings):
+            _conclude(asyncio.run(_once(settings, as_json, document)), as_json)
+        return
     with reaching(settings):
         if watch:
             set_up_logs(settings)
@@ -66,20 +79,35 @@ def verify(
             _conclude(asyncio.run(_once(settings, as_json)), as_json)
 
 
-async def _once(settings: Settings, as_json: bool) -> int:
+async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
+    """Print what is wrong with the installation, or with the replay of a manifest; return how much that is."""
     found = 0
     engine = create_engine(settings.database_url, pool_size=2)
     try:
         await check(engine, settings.installation, settings.shards, only_reads=True)
         await insist_on_prefix(engine, settings)
         with shown_progress() as progress:
-            async with aclosing(audited(settings, engine, progress)) as findings:
+            every = (
+                audited(settings, engine, progress)
+                if manifest is None
+                else audited_replay(settings, engine, manifest, progress)
+            )
+            async with aclosing(every) as findings:
                 async for finding in findings:
                     found += 1
                     _print(finding, as_json)
+    except NoManifest as error:
+        raise CommandFailed(f"The file cannot be checked: {error}.") from None
     finally:
         await engine.dispose()
     return found
+
+
+def _read_document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        raise CommandFailed(f"{path} is no JSON document: whopays replay show NAME --json writes one.") from None
 
 
 def _offline(path: Path, as_json: bool) -> int:

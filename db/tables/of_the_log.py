@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Index,
     LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -50,7 +51,9 @@ log = Table(
     Column("key", LargeBinary),
     Column("value", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Column("boundary", Text(collation="C")),
     PrimaryKeyConstraint("shard", "position", name="log_pkey"),
+    Index("log_by_boundary", "boundary", "position", postgresql_where=text("boundary IS NOT NULL")),
     postgresql_partition_by="RANGE (position)",
     comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
 )

@@ -19,7 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "examples" / "RE
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "docs", "examples", "tests"]))
 
-NOT_YET_MADE = {"replay", "serve"}
+NOT_YET_MADE = {"serve"}
 """Commands that the contract names and the command line does not have yet."""
 
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -22,7 +22,7 @@ from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 LOCKS = ("requirements.lock", "requirements-runtime.lock")
-ROLES = ("workers", "timers", "relay")
+ROLES = ("workers", "timers", "relay", "replays")
 LONG_RUNNING = ("postgres", "kafka", *ROLES)
 
 

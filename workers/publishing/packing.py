@@ -40,16 +40,21 @@ async def prepare(
 ) -> Publication:
     """Render rows, and the positions that they reach, as the records of one transaction of this producer."""
     partitions = {topic: await _partitions(producer, settings, topic) for topic in {row.topic for row in rows}}
-    writer = _Writer(producer)
+    writer = BatchWriter(producer)
     for row in rows:
         name, number = partitions[row.topic]
-        # Without a key there is no order to keep: any partition will do.
-        partition = row.position % number if row.key is None else _hash(row.key) % number
+        partition = partition_of(row.key, row.position, number)
         writer.add((name, partition), row.key, row.value, headers_of(row.value))
     cursor = (settings.topic(Topic.RELAY_POSITIONS), 0)
     for shard, position in reached.items():
         writer.add(cursor, *render_position(shard, position), [])
     return Publication(writer.batches, reached, len(rows), left)
+
+
+def partition_of(key: bytes | None, position: int, partitions: int) -> int:
+    """Return the partition of an event, of so many: Kafka's own for its key."""
+    # Without a key there is no order to keep: any partition will do.
+    return position % partitions if key is None else _hash(key) % partitions
 
 
 def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
@@ -70,7 +75,7 @@ def hole(shard: int, position: int) -> LogDamaged:
     return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
-class _Writer:
+class BatchWriter:
     """Fills batches: aiokafka's `send` would create a future for each record, and take three times as long."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
@@ -79,6 +84,7 @@ class _Writer:
         self.batches: list[tuple[Place, Any]] = []
 
     def add(self, place: Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
+        """Put a record into the open batch of its place, or into a new one."""
         batch = self._open.get(place)
         # A full batch returns None; an empty one accepts its first record whatever its size.
         if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:

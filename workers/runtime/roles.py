@@ -11,6 +11,7 @@ class Role(StrEnum):
     ADMIN_COMMANDS = "admin-commands"
     TIMERS = "timers"
     RELAY = "relay"
+    REPLAYS = "replays"
 
 
 ALL_ROLES = tuple(Role)

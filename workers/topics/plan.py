@@ -45,7 +45,7 @@ async def create_topics(settings: Settings) -> list[str]:
         if not missing:
             return []
         created = await _create(client, missing, settings)
-        await _until_known(client, [settings.topic(plan.topic) for plan in missing])
+        await until_known(client, [settings.topic(plan.topic) for plan in missing])
         return created
 
 
@@ -174,7 +174,7 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
     return created
 
 
-async def _until_known(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+async def until_known(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     """Wait, for some seconds at most, until the broker tells of new topics: whoever asks next should find them."""
     for _ in range(_LOOKS):
         if set(names) <= (await describe(client, names)).topics.keys():

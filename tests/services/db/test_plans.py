@@ -10,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db import contacts, load, log, store, timers
+from db import contacts, history, load, log, store, timers
 from db import questions as queries
 from db.engine import create_engine
 from db.payers import WHO_PAYS
@@ -73,7 +73,7 @@ _FILL = (
     INSERT INTO handled_records SELECT 'billing.projects', n % 12, n, now() FROM generate_series(1, :projects) AS n
     """,
     """
-    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash'
+    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash', 'org-' || n % 20
     FROM generate_series(1, :projects) AS n
     """,
     """
@@ -98,6 +98,9 @@ _WHO_PAYS = text(
 )
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
+}  # fmt: skip
+_RANGE: dict[str, Any] = {
+    "shard": 1, "position": 40, "until": 60, "topics": ["notices"], "key": None, "row_limit": 9,
 }  # fmt: skip
 _FINAL = {"organization": ["org-1"], "source": ["/source"], "command_id": ["id-1"], "shard": [1], "position": [9]}
 
@@ -172,6 +175,8 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"
         ),
+        pytest.param(history._ROWS_AT, {"shard": 1, "positions": [3, 9]}, id="rows of the log"),
+        pytest.param(history._INSTANTS, {"shards": [1, 2], "positions": [40, 60]}, id="instants of the log"),
         pytest.param(_WHO_PAYS, _AT, id="who pays"),
         pytest.param(_WHO_PAYS, {**_AT, "at": None}, id="who pays now"),
         pytest.param(queries._PROJECT, _PROJECT, id="project"),
@@ -190,6 +195,30 @@ async def test_no_table_is_scanned(filled: AsyncEngine, statement: TextClause, v
     for plan in plans:
         assert "Seq Scan" not in plan, plan
         assert "Index" in plan, plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    (
+        pytest.param(history._ROWS_OF_SHARD, {**_RANGE, "byte_limit": 99}, id="history of a shard"),
+        pytest.param(history._SUBJECTS_OF_SHARD, _RANGE, id="subjects of a shard"),
+        pytest.param(
+            history._ROWS_OF_BOUNDARY,
+            {**_RANGE, "boundary": "org-1", "byte_limit": 99},
+            id="history of an organization",
+        ),
+        pytest.param(history._SUBJECTS_OF_BOUNDARY, {**_RANGE, "boundary": "org-1"}, id="subjects of an organization"),
+    ),
+)
+async def test_ranges_of_the_log_are_found_by_an_index(
+    filled: AsyncEngine, statement: TextClause, values: dict[str, Any]
+) -> None:
+    async with filled.connect() as connection:
+        plan = await _plan(connection, statement, values)
+        # Of a range that nobody knows no partition is left in the plan.
+        assert "Seq Scan" not in await _generic_plan(connection, statement)
+    assert "Seq Scan" not in plan, plan
+    assert f"using log_p0_{'boundary_position_idx' if 'boundary' in values else 'pkey'}" in plan, plan
 
 
 async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEngine) -> None:

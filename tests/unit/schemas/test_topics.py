@@ -2,14 +2,22 @@
 
 from pathlib import Path
 
-from schemas.topics import INPUT_TOPICS, OUTPUT_TOPICS, TOPIC_PLANS, Topic, TopicPlan
+from schemas.topics import (
+    INPUT_TOPICS,
+    OUTPUT_TOPICS,
+    TOPIC_PLANS,
+    Topic,
+    TopicPlan,
+    replay_target_settings,
+    replay_topic,
+)
 
 CONTRACT = Path(__file__).parents[3] / "docs" / "contract.md"
 DAY_MS = 24 * 60 * 60 * 1000
 
 
-NOT_YET_MADE = ("replay.{name}", "replay-positions")
-"""Topics of the contract that the service does not have yet."""
+OF_REPLAYS = "replay.{name}"
+"""Made one by one, for each replay."""
 
 
 def _table() -> dict[str, tuple[str, str]]:
@@ -17,8 +25,7 @@ def _table() -> dict[str, tuple[str, str]]:
     section = CONTRACT.read_text().partition("## 1. Topics")[2].partition("## 2.")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
     table = {row[0].strip("`"): (row[1], row[4]) for row in rows}
-    for name in NOT_YET_MADE:
-        table.pop(name)
+    table.pop(OF_REPLAYS)
     return table
 
 
@@ -36,13 +43,14 @@ def test_the_same_ways() -> None:
         **dict.fromkeys(OUTPUT_TOPICS, "out"),
         Topic.WATERMARKS: "out",
         Topic.RELAY_POSITIONS: "internal",
+        Topic.REPLAY_POSITIONS: "internal",
     }
     assert {name: way for name, (way, _) in _table().items()} == ways
 
 
 def test_what_is_kept_for_ever_is_compacted() -> None:
     compacted = {name for name, (_, settings) in _table().items() if "compact" in settings or "likewise" in settings}
-    assert compacted == {"bindings", "accounts", "watermarks", "relay-positions"}
+    assert compacted == {"bindings", "accounts", "watermarks", "relay-positions", "replay-positions"}
     assert compacted == {plan.topic for plan in TOPIC_PLANS if plan.settings.get("cleanup.policy") == "compact"}
     for name in ("bindings", "accounts"):
         assert _plan(name).settings["min.compaction.lag.ms"] == str(7 * DAY_MS)
@@ -64,10 +72,13 @@ def test_the_producers_rule_the_topics_that_come_in() -> None:
 
 def test_what_one_reader_reads_whole_is_in_one_partition() -> None:
     single = [plan.topic for plan in TOPIC_PLANS if plan.single_partition]
-    assert single == [Topic.WATERMARKS, Topic.RELAY_POSITIONS]
+    assert single == [Topic.WATERMARKS, Topic.RELAY_POSITIONS, Topic.REPLAY_POSITIONS]
 
 
-def test_what_is_not_yet_made_is_not_there() -> None:
-    # Once one is made, it belongs in the table that the others are compared with.
-    made = {str(plan.topic) for plan in TOPIC_PLANS} | {str(topic) for topic in Topic}
-    assert made.isdisjoint({*NOT_YET_MADE, "replay"})
+def test_the_topic_of_a_replay() -> None:
+    section = CONTRACT.read_text().partition("## 1. Topics")[2].partition("## 2.")[0]
+    (row,) = [line for line in section.splitlines() if line.startswith(f"| `{OF_REPLAYS}`")]
+    assert row.split("|")[-2].strip() == "7 days"
+    settings = replay_target_settings(1024)
+    assert settings == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "max.message.bytes": "1024"}
+    assert replay_topic("{name}") == OF_REPLAYS

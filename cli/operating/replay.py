@@ -1,0 +1,354 @@
+"""`whopays replay`: what was said, said again to one consumer."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Annotated, TypeVar, assert_never
+
+import typer
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cli.operating.replaying import shown_replaying
+from cli.terminal.ending import CommandFailed, Misused
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.layout import Card, Column, Listing, details
+from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.screen import show as show_parts
+from db.engine import create_engine
+from db.migrate import check as check_database
+from db.replays import KeptReplay, find_replay, forget_target, go_on_with_replay, list_replays, stop_replay
+from schemas.instants import format_instant
+from schemas.replays import NAME_RULE, BadSelection, Selection, is_replay_name, selection_of
+from schemas.replays import ReplayState as State
+from workers.replaying.beginning import Asked, begin, plan
+from workers.replaying.refusal import ReplayTaken
+from workers.replaying.tally import document_of
+from workers.replaying.target import remove_target
+from workers.replaying.working import Progress, Work, dry_run
+from workers.runtime.logs import set_up_logs
+from workers.runtime.settings import Settings
+from workers.topics.admission import insist_on_prefix
+
+STOPPED = 3
+"""Exit status of a command whose replay was stopped."""
+
+_LOOK_AGAIN_SECONDS = 0.2
+_POOL_SIZE = 4
+_TOPIC_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_LONGEST_TOPIC = 249
+
+T = TypeVar("T")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name.", show_default=False)]
+Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Events a second at most, over all partitions.")]
+Told = Callable[[Progress], None]
+
+
+def start(
+    name: Name,
+    organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only what is told of this project and its payer.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only what is told of this account, or names it.")] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Only events from then on.")] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="INSTANT", help="Only events before.", show_default="now")
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option("--after", metavar="ID", help="Only what follows this event in its shard; one a shard."),
+    ] = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="A snapshot: of each project and account the last event.")
+    ] = False,
+    available: Annotated[
+        bool, typer.Option("--available", help="Take what is kept, where more was asked for.")
+    ] = False,
+    topic: Annotated[
+        str | None, typer.Option(help="The topic to write to, with its prefix.", show_default="PREFIXreplay.NAME")
+    ] = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Partitions of that topic.", show_default="12")
+    ] = None,
+    rate: Rate = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Hand it to the role `replays`, and return.")] = False,
+    is_dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be; nothing is written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say again, to one consumer, what was said; go on if it is known.
+
+    All conditions hold together. A name stands for one selection, for ever. Exit status 3 when it was stopped.
+    """
+    selection = _selected(
+        lambda: selection_of(
+            organization=organization, project=project, account=account, types=types or (), from_=from_, until=until,
+            after=after or (), latest=latest,
+        )
+    )  # fmt: skip
+    _insist_on_words(name, topic)
+    if is_dry and detach:
+        raise Misused("--dry-run writes nothing: there is nothing to --detach.")
+    asked = Asked(name, selection, topic, partitions, rate, available, detach)
+    settings = load_settings()
+
+    async def work(engine: AsyncEngine) -> KeptReplay | None:
+        with shown_replaying() as told:
+            if is_dry:
+                print_json((await dry_run(engine, await plan(engine, settings, asked, _waits), told)).document())
+                return None
+            replay = await begin(engine, settings, asked, _waits)
+            if detach or replay.state is State.DONE:
+                return await _found(engine, name)
+            return await _finish(engine, settings, name, told)
+
+    replay = _run(settings, work)
+    if replay is not None:
+        _conclude(replay, as_json=as_json, is_detached=detach)
+
+
+def list_(as_json: AsJson = False) -> None:
+    """List the replays, newest first."""
+    found = _run(load_settings(), _all)
+    if as_json:
+        print_json([document_of(replay) for replay in found])
+    elif found:
+        columns = ("name", "state", "records", "begun", "until", "topic")
+        show_parts(Listing([Column(name, may_move=name in columns[3:]) for name in columns], list(map(_row, found))))
+    else:
+        typer.echo("There are no replays.")
+
+
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show a replay: how far it is, or what came of it.
+
+    With --json: the manifest of one that is done, which `whopays verify --manifest FILE` checks.
+    """
+    replay = _run(load_settings(), lambda engine: _found(engine, name))
+    if as_json:
+        print_json(document_of(replay))
+    else:
+        show_parts(_card(replay))
+
+
+def stop(name: Name, as_json: AsJson = False) -> None:
+    """Stop a replay; it can go on later."""
+    settings = load_settings()
+
+    async def work(engine: AsyncEngine) -> KeptReplay:
+        replay = await _found(engine, name)
+        if replay.state is State.DONE:
+            raise CommandFailed(f"The replay {name} is done: there is nothing to stop.")
+        async with engine.begin() as connection:
+            await stop_replay(connection, name)
+        # Whoever works on it ends its transaction first, and may have been about to end the replay.
+        return await _released(engine, name)
+
+    replay = _run(settings, work)
+    if as_json:
+        print_json(document_of(replay))
+    else:
+        show_parts(_card(replay))
+
+
+def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
+    """Go on with a replay that was stopped or failed.
+
+    Here or, if it was detached, by the role `replays`. Exit status 3 when it is stopped again.
+    """
+    settings = load_settings()
+
+    async def work(engine: AsyncEngine) -> KeptReplay:
+        replay = await _found(engine, name)
+        if replay.state is State.DONE:
+            return replay
+        async with engine.begin() as connection:
+            await go_on_with_replay(connection, name, rate, is_detached=None)
+        if replay.is_detached:
+            return await _found(engine, name)
+        with shown_replaying() as told:
+            return await _finish(engine, settings, name, told)
+
+    replay = _run(settings, work)
+    _conclude(replay, as_json=as_json, is_detached=replay.is_detached)
+
+
+def forget(name: Name, as_json: AsJson = False) -> None:
+    """Remove the topic of a replay that is done; its manifest stays.
+
+    Its name stays used.
+    """
+    settings = load_settings()
+
+    async def work(engine: AsyncEngine) -> KeptReplay:
+        replay = await _found(engine, name)
+        if replay.state is not State.DONE:
+            raise CommandFailed(f"The replay {name} is not done: it is {replay.state}. Only what is done is forgotten.")
+        if replay.forgotten_at is None:
+            await remove_target(settings, replay.target)
+            async with engine.begin() as connection:
+                await forget_target(connection, name)
+        return replay
+
+    replay = _run(settings, work)
+    if as_json:
+        print_json({"name": name, "topic": replay.target})
+    else:
+        typer.echo(f"Removed {replay.target}. The manifest stays: whopays replay show {name}")
+
+
+async def _finish(engine: AsyncEngine, settings: Settings, name: str, told: Told) -> KeptReplay:
+    """Work on a replay, or watch whoever does, until it is done, stopped or failed."""
+    stopping = asyncio.Event()
+    with _stopped_by_signals(stopping):
+        while not stopping.is_set():
+            work = Work(engine, settings, name, stopping, told)
+            try:
+                await work.run()
+                break
+            except ReplayTaken:
+                if work.has_begun:
+                    raise
+            # Another process works on it: it is watched, and its work taken over if it dies.
+            replay = await _found(engine, name)
+            told(Progress(replay.records, replay.looked_at, replay.to_look_at))
+            if replay.state is not State.RUNNING:
+                break
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                    await stopping.wait()
+    if stopping.is_set():
+        async with engine.begin() as connection:
+            await stop_replay(connection, name)
+    return await _found(engine, name)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stopping: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for one in signals:
+            loop.add_signal_handler(one, stopping.set)
+    except (ValueError, RuntimeError):
+        # Not in the main thread: nobody sends signals to it.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for one in signals:
+            loop.remove_signal_handler(one)
+
+
+def _run(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
+    async def on_database() -> T:
+        engine = create_engine(settings.database_url, pool_size=_POOL_SIZE)
+        try:
+            await check_database(engine, settings.installation, settings.shards, only_reads=True)
+            await insist_on_prefix(engine, settings)
+            return await work(engine)
+        finally:
+            await engine.dispose()
+
+    # What goes wrong and is tried again is told; all else is in the progress.
+    set_up_logs(settings.model_copy(update={"log_level": "WARNING"}))
+    with reaching(settings):
+        return asyncio.run(on_database())
+
+
+async def _found(engine: AsyncEngine, name: str) -> KeptReplay:
+    async with engine.connect() as connection:
+        replay = await find_replay(connection, name)
+    if replay is None:
+        raise CommandFailed(f"There is no replay {name}. All there are: whopays replay list")
+    return replay
+
+
+async def _released(engine: AsyncEngine, name: str) -> KeptReplay:
+    """Return a replay that was stopped, once nobody works on it; at the latest that is when the lease runs out."""
+    while True:
+        replay = await _found(engine, name)
+        if replay.state is not State.STOPPED or not replay.is_leased:
+            return replay
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _all(engine: AsyncEngine) -> list[KeptReplay]:
+    async with engine.connect() as connection:
+        return await list_replays(connection)
+
+
+def _selected(select: Callable[[], Selection]) -> Selection:
+    try:
+        return select()
+    except BadSelection as error:
+        raise Misused(str(error)) from None
+
+
+def _insist_on_words(name: str, topic: str | None) -> None:
+    if not is_replay_name(name):
+        raise Misused(f"{name!r} cannot be a replay's name: that is {NAME_RULE}.")
+    if topic is not None and (
+        not 0 < len(topic) <= _LONGEST_TOPIC or not _TOPIC_SIGNS.issuperset(topic) or topic in {".", ".."}
+    ):
+        raise Misused(f"--topic: {topic!r} cannot be the name of a topic.")
+
+
+def _waits(until: object) -> None:
+    typer.echo(f"Waiting until everything before {until} is said.", err=True)
+
+
+def _conclude(replay: KeptReplay, *, as_json: bool, is_detached: bool) -> None:
+    """Say how a replay stands, and end with the status that says it."""
+    if as_json:
+        print_json(document_of(replay))
+    else:
+        show_parts(_card(replay))
+    match replay.state:
+        case State.DONE:
+            return
+        case State.STOPPED:
+            raise typer.Exit(STOPPED)
+        case State.FAILED | State.RUNNING:
+            if not is_detached:
+                raise CommandFailed(f"The replay {replay.name} is not done: {replay.trouble or replay.state}.")
+        case never:
+            assert_never(never)
+
+
+def _row(replay: KeptReplay) -> list[Text]:
+    return [
+        Text(replay.name, style="bold"), Text(_state_in_words(replay)), Text(f"{replay.records:,}"),
+        Text(format_instant(replay.begun_at)), Text(format_instant(replay.until)), Text(replay.target),
+    ]  # fmt: skip
+
+
+def _card(replay: KeptReplay) -> Card:
+    selection = replay.selection.document()
+    said = [
+        ("selected", ", ".join(f"{name} {_words(value)}" for name, value in selection.items()) or "everything"),
+        ("until", format_instant(replay.until)),
+        *([("available from", format_instant(replay.available_from))] if replay.available_from else []),
+        ("topic", f"{replay.target}, {count_of(replay.partitions, 'partition')}"),
+        ("records", f"{replay.records:,}"),
+        *([("trouble", replay.trouble)] if replay.trouble else []),
+    ]
+    if replay.manifest:
+        said += [(name.split(".")[-2], f"{count:,}") for name, count in replay.manifest["types"].items()]
+    elif replay.to_look_at:
+        said.append(("looked at", f"{replay.looked_at:,} of {replay.to_look_at:,} positions"))
+    title = Text.assemble((replay.name, "bold"), f"  {_state_in_words(replay)}")
+    colour = {State.DONE: "green", State.FAILED: "red"}.get(replay.state, "yellow")
+    return Card(title, [details((name, Text(value)) for name, value in said)], colour)
+
+
+def _words(value: object) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _state_in_words(replay: KeptReplay) -> str:
+    return "done, and its topic removed" if replay.forgotten_at else replay.state.lower()

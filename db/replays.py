@@ -1,0 +1,231 @@
+"""Replays as they are kept: what was asked for, who works on each, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from schemas.replays import Manifest, ReplayState, Selection
+
+Spans = Mapping[int, tuple[int, int]]
+"""Of each shard that is read the position after which, and the last one."""
+
+
+class TargetTaken(Exception):
+    """Another replay writes to the topic."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReplay:
+    """A replay as it is kept. `target_id` is the topic's, where brokers tell; `rate` in events a second, if limited.
+
+    `asked_partitions` is what was said when it was first started. `owner` works on it as long as `is_leased`.
+    """
+
+    name: str
+    selection: Selection
+    target: str
+    target_id: UUID | None
+    partitions: int
+    asked_partitions: int | None
+    until: datetime
+    available_from: datetime | None
+    spans: Spans
+    rate: int | None
+    is_detached: bool
+    state: ReplayState
+    trouble: str | None
+    owner: str | None
+    is_leased: bool
+    records: int
+    looked_at: int
+    begun_at: datetime
+    forgotten_at: datetime | None
+    manifest: dict[str, Any] | None
+
+    @property
+    def to_look_at(self) -> int:
+        """How many positions there are to be looked at."""
+        return sum(last - after for after, last in self.spans.values())
+
+
+async def find_replay(connection: AsyncConnection, name: str) -> KeptReplay | None:
+    """Return a replay by its name."""
+    row = (await connection.execute(_FIND, {"name": name})).one_or_none()
+    return None if row is None else _kept(row)
+
+
+async def replay_into(connection: AsyncConnection, target: str) -> str | None:
+    """Return the name of the replay that writes, or wrote, to a topic that is not removed."""
+    name: str | None = (await connection.execute(_INTO, {"target": target})).scalar_one_or_none()
+    return name
+
+
+async def list_replays(connection: AsyncConnection) -> list[KeptReplay]:
+    """Return all replays, newest first."""
+    return [_kept(row) for row in await connection.execute(_LIST)]
+
+
+async def waiting_replays(connection: AsyncConnection) -> list[str]:
+    """Return the names of running replays that nobody works on, oldest first."""
+    return list((await connection.execute(_WAITING)).scalars())
+
+
+async def note_replay(connection: AsyncConnection, replay: KeptReplay) -> bool:
+    """Take a name for a replay, which begins now; False if the name is taken. Raises TargetTaken."""
+    values = {
+        "name": replay.name,
+        "selection": _json(replay.selection.document()),
+        "target": replay.target,
+        "partitions": replay.partitions,
+        "asked_partitions": replay.asked_partitions,
+        "until": replay.until,
+        "available_from": replay.available_from,
+        "spans": _json({str(shard): span for shard, span in replay.spans.items()}),
+        "rate": replay.rate,
+        "is_detached": replay.is_detached,
+    }
+    try:
+        return (await connection.execute(_NOTE, values)).one_or_none() is not None
+    except IntegrityError as error:
+        if "replays_by_target" not in str(error):
+            raise
+        raise TargetTaken(replay.target) from error
+
+
+async def note_target(connection: AsyncConnection, name: str, target_id: UUID | None) -> None:
+    """Record which topic it is that a replay writes to."""
+    await connection.execute(_TARGET, {"name": name, "target_id": target_id})
+
+
+async def take_replay(
+    connection: AsyncConnection, name: str, owner: str, seconds: float, progress: tuple[int, int] | None = None
+) -> tuple[ReplayState, int | None] | None:
+    """Take or renew the lease of a running replay, by the database's clock; return its state and rate.
+
+    `progress` is how many records were replayed, and positions looked at. None while another works on it; a state that
+    is not running says that nobody may.
+    """
+    records, looked_at = progress or (None, None)
+    values = {"name": name, "owner": owner, "seconds": seconds, "records": records, "looked_at": looked_at}
+    row = (await connection.execute(_TAKE, values)).one_or_none()
+    return row and (ReplayState(row.state), row.rate)
+
+
+async def give_up_replay(connection: AsyncConnection, name: str, owner: str) -> None:
+    """Let others work on a replay at once."""
+    await connection.execute(_GIVE_UP, {"name": name, "owner": owner})
+
+
+async def stop_replay(connection: AsyncConnection, name: str) -> None:
+    """Have whoever works on a replay stop."""
+    await connection.execute(_STOP, {"name": name})
+
+
+async def go_on_with_replay(
+    connection: AsyncConnection, name: str, rate: int | None, *, is_detached: bool | None
+) -> None:
+    """Have a replay that is not done go on, at another rate or as before, detached or not, or as before."""
+    await connection.execute(_GO_ON, {"name": name, "rate": rate, "is_detached": is_detached})
+
+
+async def fail_replay(connection: AsyncConnection, name: str, owner: str, trouble: str) -> None:
+    """Note why a replay cannot go on."""
+    await connection.execute(_FAIL, {"name": name, "owner": owner, "trouble": trouble})
+
+
+async def conclude_replay(connection: AsyncConnection, manifest: Manifest) -> None:
+    """Note that a replay is done; whoever stopped it meanwhile came too late."""
+    values = {"name": manifest.name, "manifest": _json(manifest.document()), "records": manifest.records}
+    await connection.execute(_CONCLUDE, values)
+
+
+async def forget_target(connection: AsyncConnection, name: str) -> None:
+    """Note that a replay's topic is removed: others may have one of its name."""
+    await connection.execute(_FORGET, {"name": name})
+
+
+async def clock(connection: AsyncConnection) -> datetime:
+    """Return the instant by the database's clock."""
+    instant: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    return instant
+
+
+def _kept(row: Any) -> KeptReplay:
+    values = dict(row._mapping)
+    values["selection"] = Selection.of_document(values["selection"])
+    values["state"] = ReplayState(values["state"])
+    values["spans"] = {int(shard): (after, last) for shard, (after, last) in values["spans"].items()}
+    return KeptReplay(**values)
+
+
+def _json(document: Any) -> str:
+    return orjson.dumps(document).decode()
+
+
+_COLUMNS = """
+    name, selection, target, target_id, partitions, asked_partitions, until, available_from, spans, rate, is_detached,
+    state, trouble, owner, (owner IS NOT NULL AND expires_at >= clock_timestamp()) AS is_leased, records, looked_at,
+    begun_at, forgotten_at, manifest
+"""
+_IS_FREE = """
+    (owner IS NULL OR expires_at < clock_timestamp()
+        -- Further ahead than any lease lasts: the clock has gone back since it was taken.
+        OR expires_at > clock_timestamp() + interval '1 hour')
+"""
+_FIND = text(f"SELECT {_COLUMNS} FROM replays WHERE name = :name")
+_INTO = text("SELECT name FROM replays WHERE target = :target AND forgotten_at IS NULL")
+_LIST = text(f"SELECT {_COLUMNS} FROM replays ORDER BY begun_at DESC, name DESC")
+_WAITING = text(
+    f"""
+    SELECT name FROM replays WHERE state = 'Running' AND {_IS_FREE}
+    -- Of one that runs in the foreground only the lease of who died is taken over.
+    AND (is_detached OR owner IS NOT NULL) ORDER BY begun_at
+    """
+)
+_NOTE = text(
+    """
+    INSERT INTO replays (name, selection, target, partitions, asked_partitions, until, available_from, spans, rate,
+        is_detached, state)
+    VALUES (:name, CAST(:selection AS jsonb), :target, :partitions, :asked_partitions, :until, :available_from,
+        CAST(:spans AS jsonb), :rate, :is_detached, 'Running')
+    ON CONFLICT (name) DO NOTHING RETURNING name
+    """
+)
+_TARGET = text("UPDATE replays SET target_id = :target_id WHERE name = :name")
+_TAKE = text(
+    f"""
+    UPDATE replays SET owner = :owner, expires_at = clock_timestamp() + make_interval(secs => :seconds),
+        records = coalesce(:records, records), looked_at = coalesce(:looked_at, looked_at)
+    WHERE name = :name AND (owner = :owner OR {_IS_FREE}) RETURNING state, rate
+    """
+)
+_GIVE_UP = text("UPDATE replays SET owner = NULL, expires_at = NULL WHERE name = :name AND owner = :owner")
+_STOP = text("UPDATE replays SET state = 'Stopped' WHERE name = :name AND state = 'Running'")
+_GO_ON = text(
+    """
+    UPDATE replays SET state = 'Running', trouble = NULL, rate = coalesce(:rate, rate),
+        is_detached = coalesce(:is_detached, is_detached)
+    WHERE name = :name AND state <> 'Done'
+    """
+)
+_FAIL = text(
+    """
+    UPDATE replays SET state = 'Failed', trouble = :trouble
+    WHERE name = :name AND owner = :owner AND state IN ('Running', 'Stopped')
+    """
+)
+_CONCLUDE = text(
+    """
+    UPDATE replays SET state = 'Done', trouble = NULL, manifest = CAST(:manifest AS json), records = :records,
+        owner = NULL, expires_at = NULL
+    WHERE name = :name AND state <> 'Done'
+    """
+)
+_FORGET = text("UPDATE replays SET forgotten_at = clock_timestamp() WHERE name = :name AND forgotten_at IS NULL")

@@ -1,0 +1,213 @@
+"""`whopays replay`: what is refused and why, going on, handing over, stopping, forgetting."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
+
+from schemas.instants import format_instant, parse_instant
+from tests.services.replaying.telling import close, log_of, now, records_of
+from tests.services.replaying.telling import told as told_by
+from tests.support.command_line import whopays_of
+from tests.support.installations import Installation
+from tests.support.kafka import exactly_published, send
+from tests.support.messages import project
+from tests.support.waiting import until
+from workers.runtime.roles import Role
+from workers.topics.cluster import administration, describe
+
+
+async def _has_topic(installation: Installation, name: str) -> bool:
+    async with administration(installation.settings) as client:
+        return name in (await describe(client, [name])).topics
+
+
+async def _make_topic(installation: Installation, name: str, partitions: int, **settings: str) -> None:
+    async with administration(installation.settings) as client:
+        configs = {key.replace("_", "."): value for key, value in settings.items()}
+        await client.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
+    await until(lambda: _has_topic(installation, name), "the topic")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    (
+        (["Bad_Name"], 2, "cannot be a replay's name"),
+        (["a" * 65], 2, "1 to 64 characters"),
+        (["x", "--project=web"], 2, "only selected together with --organization"),
+        (["x", "--organization=acme", "--type=DeadLetter"], 2, "belong to none"),
+        (["x", "--type=Watermark"], 2, "control record"),
+        (["x", "--type=io.milo.billing.ReplayCompleted.v1"], 2, "control record"),
+        (["x", "--type=Nonsense"], 2, "none of the events"),
+        (["x", "--after=1-2", "--after=1-3"], 2, "the second of shard 1"),
+        (["x", "--after=one"], 2, "no event id"),
+        (["x", "--from=2027-01-01T00:00:00Z", "--until=2026-01-01T00:00:00Z"], 2, "not before"),
+        (["x", "--from=yesterday"], 2, "RFC 3339"),
+        (["x", "--latest", "--after=1-2"], 2, "neither --from nor --after"),
+        (["x", "--latest", "--type=CommandCompleted"], 2, "can match"),
+        (["x", "--organization=acme", "--project=web", "--type=AccountChanged"], 2, "can match"),
+        (["x", "--partitions=0"], 2, "0"),
+        (["x", "--topic=a b"], 2, "name of a topic"),
+        (["x", "--organization=nobody"], 1, "organization nobody"),
+        (["x", "--organization=acme", "--project=none", "--account=nil"], 1, "no project none"),
+        (["x", "--organization=acme", "--account=nil"], 1, "no account nil"),
+        (["x", "--after=1-99999"], 1, "the last event of shard 1"),
+        (["x", "--after=999-1"], 1, "there is no shard 999"),
+        (["x", "--from=2999-01-01T00:00:00Z"], 1, "is not before"),
+        (["x", "--until=2999-01-01T00:00:00Z"], 1, "more than a minute ahead"),
+    ),
+)
+async def test_refused(told: Installation, words: list[str], status: int, said: str) -> None:
+    ran = (await whopays_of(told)("replay", "start", *words)).expect(status)
+    assert said in ran.err, ran.err
+    assert "no replay x" in (await whopays_of(told)("replay", "show", "x")).expect(1).err
+    assert not await _has_topic(told, f"{told.prefix}replay.x")
+
+
+async def test_targets_that_are_refused(told: Installation) -> None:
+    whopays = whopays_of(told)
+    taken = f"{told.prefix}bindings"
+    for own in (taken, f"{told.prefix}replay-positions"):
+        assert "whopays' own" in (await whopays("replay", "start", "t1", f"--topic={own}")).expect(1).err
+    compacted, filled, empty = (f"{told.prefix}{one}" for one in ("compacted", "filled", "empty"))
+    await _make_topic(told, compacted, 1, cleanup_policy="compact")
+    await _make_topic(told, filled, 1)
+    await _make_topic(told, empty, 5)
+    async with AIOKafkaProducer(bootstrap_servers=told.kafka_bootstrap_servers) as producer:
+        await producer.send_and_wait(filled, b"something")
+    assert "compacted" in (await whopays("replay", "start", "t1", f"--topic={compacted}")).expect(1).err
+    assert "not empty" in (await whopays("replay", "start", "t1", f"--topic={filled}")).expect(1).err
+    ran = await whopays("replay", "start", "t1", f"--topic={empty}", "--partitions=4")
+    assert "5 partitions, not 4" in ran.expect(1).err
+    (await whopays("replay", "start", "t1", f"--topic={empty}")).expect(0)
+    assert len(await records_of(told, empty)) == 5
+    assert "another replay's" in (await whopays("replay", "start", "t2", f"--topic={empty}")).expect(1).err
+    (await whopays("replay", "start", "t1", f"--topic={empty}")).expect(0)
+
+
+async def test_a_name_stands_for_one_replay(told: Installation) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "n1", "--organization=acme", "--partitions=3")
+    first = (await whopays(*words, "--type=BindingChanged", "--json")).expect(0).document
+    before = await records_of(told, f"{told.prefix}replay.n1")
+    same = (await whopays(*words, "--type=io.milo.billing.BindingChanged.v1", "--json")).expect(0).document
+    assert same == first == (await whopays("replay", "show", "n1", "--json")).expect(0).document
+    assert [told_by(one) for one in await records_of(told, f"{told.prefix}replay.n1")] == [
+        told_by(one) for one in before
+    ]
+    for other, said in (
+        (("--type=AccountChanged",), "selection"),
+        (("--type=BindingChanged", "--latest"), "selection"),
+        (("--type=BindingChanged", "--topic=elsewhere"), "topic"),
+    ):
+        assert said in (await whopays(*words, *other)).expect(1).err
+    twelve = ("replay", "start", "n1", "--organization=acme", "--type=BindingChanged")
+    assert "3 partitions, not 12" in (await whopays(*twelve)).expect(1).err
+    assert "n1" in (await whopays("replay", "list")).expect(0).out
+    listed = (await whopays("replay", "list", "--json")).expect(0).document
+    assert first in listed
+
+
+async def test_a_dry_run_leaves_nothing(told: Installation) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "d1", "--latest", "--partitions=3", "--json")
+    dry = (await whopays(*words, "--dry-run")).expect(0).document
+    assert dry["target"] is None
+    assert "no replay d1" in (await whopays("replay", "show", "d1")).expect(1).err
+    assert not await _has_topic(told, f"{told.prefix}replay.d1")
+    done = (await whopays(*words, f"--until={dry['until']}")).expect(0).document
+    for member in ("records", "types", "partitions", "shards", "until"):
+        assert dry[member] == done[member]
+
+
+async def test_handed_over_stopped_and_resumed(told: Installation) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "h1", "--partitions=2", "--rate=20")
+    begun = (await whopays(*words, "--detach", "--json")).expect(0).document
+    assert begun["state"] == "Running"
+
+    async def has_come(records: int) -> dict[str, Any] | None:
+        shown: dict[str, Any] = (await whopays("replay", "show", "h1", "--json")).expect(0).document
+        return shown if shown["records"] >= records else None
+
+    await until(lambda: has_come(1), "the first records")
+    assert "not done" in (await whopays("replay", "forget", "h1")).expect(1).err
+    stopped = (await whopays("replay", "stop", "h1", "--json")).expect(0).document
+    assert stopped["state"] == "Stopped"
+    found = [one for records in await records_of(told, f"{told.prefix}replay.h1") for one in records]
+    assert len(found) > 0
+    assert not any(b"ReplayCompleted" in one.value for one in found)
+    (await whopays("replay", "resume", "h1", "--rate=100000")).expect(0)
+
+    async def is_done() -> bool:
+        return bool((await whopays("replay", "show", "h1", "--json")).expect(0).document["state"] == "Done")
+
+    await until(is_done, "the end")
+    undisturbed = (
+        (await whopays("replay", "start", "h2", "--partitions=2", f"--until={begun['until']}", "--json"))
+        .expect(0)
+        .document
+    )
+    manifest = (await whopays("replay", "show", "h1", "--json")).expect(0).document
+    assert manifest["partitions"] == undisturbed["partitions"]
+    assert "nothing to stop" in (await whopays("replay", "stop", "h1")).expect(1).err
+    (await whopays("replay", "resume", "h1")).expect(0)
+    (await whopays("replay", "forget", "h1")).expect(0)
+    assert (await whopays("replay", "show", "h1", "--json")).expect(0).document == manifest
+
+    async def is_gone() -> bool:
+        return not await _has_topic(told, f"{told.prefix}replay.h1")
+
+    await until(is_gone, "the removal")
+    (await whopays(*words)).expect(0)
+    assert not await _has_topic(told, f"{told.prefix}replay.h1")
+
+
+async def test_an_end_that_is_ahead_is_waited_for(told: Installation) -> None:
+    whopays = whopays_of(told)
+    ahead = format_instant(parse_instant(await now(told)) + timedelta(seconds=3))
+    words = ("replay", "start", "w1", f"--until={ahead}", "--partitions=1", "--json")
+    starting = asyncio.ensure_future(whopays(*words))
+    await send(told, [project("late", "web")])
+    await exactly_published(told)
+    while not starting.done():
+        await close(told)
+        await asyncio.sleep(0.2)
+    manifest = (await starting).expect(0).document
+    assert manifest["until"] == ahead
+    wanted = [row for row in await log_of(told) if row.event["time"] < ahead and row.type != "DeadLetter"]
+    assert manifest["records"] == len(wanted)
+
+
+async def test_positions_behind_what_the_target_shows(told: Installation) -> None:
+    whopays = whopays_of(told)
+    (await whopays("replay", "start", "b1", "--partitions=1", "--rate=20", "--detach")).expect(0)
+    topic = f"{told.prefix}replay.b1"
+
+    async def has_some() -> bool:
+        return await _has_topic(told, topic) and bool((await records_of(told, topic))[0])
+
+    await until(has_some, "the first records")
+    (await whopays("replay", "stop", "b1")).expect(0)
+    before = await records_of(told, topic)
+    async with AIOKafkaProducer(bootstrap_servers=told.kafka_bootstrap_servers) as producer:
+        positions = f"{told.prefix}replay-positions"
+        await producer.send_and_wait(positions, key=b"b1", value=_earlier(), partition=0)
+    ran = (await whopays("replay", "start", "b1", "--partitions=1")).expect(1)
+    assert "shows" in ran.err
+    assert (await whopays("replay", "show", "b1", "--json")).expect(0).document["state"] == "Failed"
+    assert await records_of(told, topic) == before
+
+
+def _earlier() -> bytes:
+    return orjson.dumps(
+        {"replay": "b1", "positions": {}, "types": {}, "partitions": [[0, "00" * 32, None, None]], "finishedAt": None}
+    )
+
+
+def test_the_role_is_one_of_all() -> None:
+    assert Role.REPLAYS in Role

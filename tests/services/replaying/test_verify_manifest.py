@@ -1,0 +1,163 @@
+"""`whopays verify --manifest`: damage of each kind to a replay's topic, its markers and its manifest is found."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import NewTopic
+from sqlalchemy import text
+
+from tests.services.replaying.telling import records_of
+from tests.support.command_line import whopays_of
+from tests.support.installations import Installation
+from tests.support.waiting import until
+from workers.topics.cluster import administration, describe
+
+Wire = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+
+
+def _replaced(records: list[Wire], index: int, **changed: object) -> list[Wire]:
+    key, value, headers = records[index]
+    said = {"key": key, "value": value, "headers": headers, **changed}
+    return [*records[:index], (said["key"], said["value"], said["headers"]), *records[index + 1 :]]  # type: ignore[list-item]
+
+
+def _marker(records: list[Wire], /, **changed: object) -> list[Wire]:
+    event = orjson.loads(records[-1][1] or b"")
+    event["data"] |= changed
+    return _replaced(records, len(records) - 1, value=orjson.dumps(event))
+
+
+DAMAGES: dict[str, tuple[Callable[[list[Wire]], list[Wire]], str]] = {
+    "nothing": (lambda records: records, ""),
+    "missing": (lambda records: records[:3] + records[4:], "is missing"),
+    "the first missing": (lambda records: records[1:], "is missing"),
+    "doubled": (lambda records: [*records[:5], records[4], *records[5:]], "is doubled"),
+    "doubled later": (lambda records: [*records[:7], records[2], *records[7:]], "is doubled"),
+    "swapped": (lambda records: [*records[:2], records[3], records[2], *records[4:]], "is out of order"),
+    "moved to the end": (lambda records: [*records[:2], *records[3:-1], records[2], records[-1]], "is out of order"),
+    "another value": (
+        lambda records: _replaced(records, 2, value=(records[2][1] or b"").replace(b'"data":{', b'"data":{ ')),
+        "the value of",
+    ),
+    "another key": (lambda records: _replaced(records, 2, key=b"acme/other"), "the key of"),
+    "no header": (lambda records: _replaced(records, 2, headers=records[2][2][:1]), "the headers of"),
+    "another header": (lambda records: _replaced(records, 2, headers=[*records[2][2], ("x", b"y")]), "the headers of"),
+    "of another replay": (
+        lambda records: _replaced(records, 2, headers=[*records[2][2][:-1], ("whopays-replay", b"other")]),
+        "of another replay, other",
+    ),
+    "one more of another replay": (
+        lambda records: [*records[:4], (records[1][0], records[1][1], [("whopays-replay", b"other")]), *records[4:]],
+        "of another replay, other",
+    ),
+    "no event": (lambda records: [*records[:4], (b"k", b"v", []), *records[4:]], "does not belong there"),
+    "a marker that lies about its count": (lambda records: _marker(records, records=1), "its marker lies: records"),
+    "a marker that lies about its digest": (lambda records: _marker(records, digest="00"), "its marker lies: digest"),
+    "a marker that lies about the end": (
+        lambda records: _marker(records, until="2020-01-01T00:00:00.000000Z"),
+        "its marker lies: until",
+    ),
+    "no marker": (lambda records: records[:-1], "its marker is missing"),
+    "two markers": (lambda records: [*records, records[-1]], "its marker is doubled"),
+    "something after the marker": (lambda records: [*records, records[0]], "is doubled"),
+}
+
+
+async def _damaged(installation: Installation, name: str, records: list[Wire]) -> None:
+    """Put other records in the place of those of a topic of one partition."""
+    topic = f"{installation.prefix}replay.{name}"
+    async with administration(installation.settings) as client:
+        await client.delete_topics([topic])
+
+        async def is_gone() -> bool:
+            return topic not in (await describe(client, [topic])).topics
+
+        await until(is_gone, "the deletion")
+        await client.create_topics([NewTopic(topic, 1, 1)])
+
+        async def is_there() -> bool:
+            return topic in (await describe(client, [topic])).topics
+
+        await until(is_there, "the creation")
+    async with AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers) as producer:
+        for key, value, headers in records:
+            await producer.send_and_wait(topic, key=key, value=value, headers=list(headers), partition=0)
+
+
+def _wire(record: ConsumerRecord) -> Wire:
+    return record.key, record.value, record.headers
+
+
+async def test_damage_of_every_kind(told: Installation, tmp_path: Path) -> None:
+    whopays = whopays_of(told)
+    file = tmp_path / "manifest.json"
+    words = ("replay", "start", "v1", "--partitions=1", "--organization=acme", "--json")
+    file.write_text((await whopays(*words)).expect(0).out)
+    (records,) = await records_of(told, f"{told.prefix}replay.v1")
+    whole = [_wire(record) for record in records]
+    for kind, (damage, words_of_it) in DAMAGES.items():
+        await _damaged(told, "v1", damage(whole))
+        ran = await whopays("verify", "--manifest", str(file), "--json")
+        assert ran.status == (1 if words_of_it else 0), (kind, ran.out, ran.err, ran.fault)
+        troubles = [orjson.loads(line)["trouble"] for line in ran.out.splitlines()]
+        assert any(words_of_it in one for one in troubles) or not words_of_it, (kind, troubles)
+    await _damaged(told, "v1", whole)
+
+
+@pytest.mark.parametrize("member", ("until", "records", "digest", "selection", "target", "begunAt", "shards", "extra"))
+async def test_an_altered_manifest(told: Installation, tmp_path: Path, member: str) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "v2", "--partitions=2", "--organization=globex", "--json")
+    manifest = (await whopays(*words)).expect(0).document
+    altered = json.loads(json.dumps(manifest))
+    match member:
+        case "digest":
+            altered["partitions"][1]["digest"] = "00" * 32
+        case "selection":
+            altered["selection"] = {}
+        case "shards":
+            altered["shards"][0]["last"] = 1
+        case "records":
+            altered["records"] += 1
+        case "target":
+            altered["target"] = "other"
+        case "extra":
+            altered["more"] = True
+        case _:
+            altered[member] = "2020-01-01T00:00:00.000000Z"
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(altered))
+    ran = (await whopays("verify", "--manifest", str(file))).expect(1)
+    assert "altered" in ran.out
+    file.write_text(json.dumps(manifest, indent=7))
+    (await whopays("verify", "--manifest", str(file))).expect(0)
+
+
+async def test_what_is_no_manifest(told: Installation, tmp_path: Path) -> None:
+    whopays = whopays_of(told)
+    file = tmp_path / "manifest.json"
+    for words in ("nothing", "{}", "[]"):
+        file.write_text(words)
+        assert "whopays replay show" in (await whopays("verify", "--manifest", str(file))).expect(2).err
+
+
+async def test_a_log_that_was_altered(told: Installation, tmp_path: Path) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "v3", "--partitions=1", "--organization=initech", "--json")
+    file = tmp_path / "manifest.json"
+    file.write_text((await whopays(*words)).expect(0).out)
+    change = (
+        "UPDATE log SET value = convert_to(replace(convert_from(value, 'UTF8'), {}), 'UTF8') WHERE boundary = 'initech'"
+    )
+    async with told.engine.begin() as connection:
+        await connection.execute(text(change.format("'\"data\"\\:{', '\"data\"\\:{ '")))
+    found = (await whopays("verify", "--manifest", str(file))).expect(1).out
+    async with told.engine.begin() as connection:
+        await connection.execute(text(change.format("'\"data\"\\:{ ', '\"data\"\\:{'")))
+    assert "is altered" in found
+    assert "is not what the log gives" in found
+    (await whopays("verify", "--manifest", str(file))).expect(0)

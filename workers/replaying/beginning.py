@@ -1,0 +1,243 @@
+"""Beginning a replay: what is selected, where in the log that is, and whether it can be had."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.closing import closed_until
+from db.history import first_kept, is_known_account, is_known_organization, is_known_project, last_before
+from db.replays import KeptReplay, TargetTaken, clock, find_replay, go_on_with_replay, note_replay, replay_into
+from db.shards import Head, all_heads, shard_of
+from schemas.instants import format_instant
+from schemas.replays import ReplayState, Selection
+from schemas.topics import replay_topic
+from workers.replaying.refusal import ReplayRefused, ReplayTaken
+from workers.replaying.target import find_target, refuse_unfit
+from workers.runtime.settings import Settings
+
+DEFAULT_PARTITIONS = 12
+
+_FURTHEST_AHEAD = timedelta(minutes=1)
+_LONGEST_WAIT_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 0.1
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for: a `target` and `partitions` of None are the defaults."""
+
+    name: str
+    selection: Selection
+    target: str | None = None
+    partitions: int | None = None
+    rate: int | None = None
+    is_available_enough: bool = False
+    is_detached: bool = False
+
+
+async def begin(
+    engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
+) -> KeptReplay:
+    """Return the replay that was asked for: begun now, or before and to go on, or done. Raises ReplayRefused.
+
+    `waits` is told of an end that is not closed yet.
+    """
+    async with engine.begin() as connection:
+        known = await find_replay(connection, asked.name)
+        if known is not None:
+            _insist_on_the_same(settings, asked, known)
+            await go_on_with_replay(connection, asked.name, asked.rate, is_detached=asked.is_detached)
+            return replace(known, state=ReplayState.DONE if known.manifest else ReplayState.RUNNING)
+        target = _target(settings, asked)
+        if (other := await replay_into(connection, target)) is not None:
+            raise _taken(target, other)
+    found = await find_target(settings, target)
+    await refuse_unfit(settings, target, found, asked.partitions, asked.selection.topics)
+    partitions = asked.partitions or (found.partitions if found else DEFAULT_PARTITIONS)
+    planned = replace(await plan(engine, settings, asked, waits), target=target, partitions=partitions)
+    async with engine.begin() as connection:
+        try:
+            await note_replay(connection, planned)
+        except TargetTaken:
+            raise _taken(target, "a new one") from None
+    async with engine.begin() as connection:
+        kept = await find_replay(connection, asked.name)
+    if kept is None:
+        raise ReplayRefused(f"The replay {asked.name} was not noted.")
+    # Unless another process took the name in the meantime.
+    _insist_on_the_same(settings, asked, kept)
+    return kept
+
+
+async def plan(
+    engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
+) -> KeptReplay:
+    """Fix the end of a replay, and find where in the log it is. Raises ReplayRefused."""
+    selection = asked.selection
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await _refuse_unknown(connection, settings, selection, await all_heads(connection))
+        until = await _end(connection, selection, waits)
+        spans, available_from = await _spans(connection, settings, asked, until)
+        begun_at = await clock(connection)
+    return KeptReplay(
+        name=asked.name,
+        selection=selection,
+        target=_target(settings, asked),
+        target_id=None,
+        partitions=asked.partitions or DEFAULT_PARTITIONS,
+        asked_partitions=asked.partitions,
+        until=until,
+        available_from=available_from,
+        spans=spans,
+        rate=asked.rate,
+        is_detached=asked.is_detached,
+        state=ReplayState.RUNNING,
+        trouble=None,
+        owner=None,
+        is_leased=False,
+        records=0,
+        looked_at=0,
+        begun_at=begun_at,
+        forgotten_at=None,
+        manifest=None,
+    )
+
+
+def _taken(target: str, other: str) -> ReplayRefused:
+    return ReplayRefused(f"{target} is another replay's topic, {other}. Name another with --topic.")
+
+
+def _target(settings: Settings, asked: Asked) -> str:
+    return asked.target or settings.topic(replay_topic(asked.name))
+
+
+def _insist_on_the_same(settings: Settings, asked: Asked, known: KeptReplay) -> None:
+    """Raise ReplayTaken, naming each difference, unless a name stands for what is asked for."""
+    differences = []
+    if asked.selection != known.selection:
+        differences.append(f"its selection is {_shown(known.selection)}, not {_shown(asked.selection)}")
+    if (target := _target(settings, asked)) != known.target:
+        differences.append(f"its topic is {known.target}, not {target}")
+    default = DEFAULT_PARTITIONS if known.asked_partitions else known.partitions
+    if (partitions := asked.partitions or default) != known.partitions:
+        differences.append(f"it has {known.partitions} partitions, not {partitions}")
+    if differences:
+        raise ReplayTaken(
+            f"The name {known.name} is used: {'; '.join(differences)}.\nEach replay has a name of its own, for ever: "
+            "take another, or ask for the same again."
+        )
+
+
+def _shown(selection: Selection) -> str:
+    said = selection.document()
+    return ", ".join(
+        f"{name} {' '.join(value) if isinstance(value, list) else value}" for name, value in said.items()
+    ) or ("everything")
+
+
+async def _refuse_unknown(
+    connection: AsyncConnection, settings: Settings, selection: Selection, heads: Mapping[int, Head]
+) -> None:
+    """Raise ReplayRefused for a selection that names what there is not, naming all of it."""
+    troubles = []
+    organization = selection.organization
+    if organization is not None:
+        if not await is_known_organization(connection, organization):
+            troubles.append(f"nothing was ever said of an organization {organization}")
+        elif selection.project is not None and not await is_known_project(connection, organization, selection.project):
+            troubles.append(f"{organization} has no project {selection.project}")
+        if (
+            (not troubles or selection.project is not None)
+            and selection.account is not None
+            and not await is_known_account(connection, organization, selection.account)
+        ):
+            troubles.append(f"{organization} has no account {selection.account}")
+    for shard, position in selection.places.items():
+        if shard not in heads:
+            troubles.append(f"--after {shard}-{position}: there is no shard {shard}, only 0 to {len(heads) - 1}")
+        elif position > heads[shard].position:
+            troubles.append(f"--after {shard}-{position}: the last event of shard {shard} is {heads[shard].position}")
+    if organization is not None and selection.after is not None:
+        shard = shard_of(organization, settings.shards)
+        if shard not in selection.places:
+            troubles.append(f"{organization} is in shard {shard}, of which --after names no event")
+    if troubles:
+        raise ReplayRefused(f"Nothing can match: {'; '.join(troubles)}.")
+
+
+async def _end(connection: AsyncConnection, selection: Selection, waits: Callable[[datetime], None]) -> datetime:
+    """Return the end, exclusive; wait until all before it is closed. Raises ReplayRefused."""
+    now = await clock(connection)
+    wanted = selection.until
+    if wanted is not None and wanted - now > _FURTHEST_AHEAD:
+        raise ReplayRefused(
+            f"--until {format_instant(wanted)} is more than a minute ahead ({format_instant(now)}): what will be said "
+            "until then is not known. Ask again then."
+        )
+    began = time.monotonic()
+    patience = _LONGEST_WAIT_SECONDS + (max(0.0, (wanted - now).total_seconds()) if wanted else 0.0)
+    has_told = False
+    while True:
+        closed = await closed_until(connection)
+        if closed is not None and (wanted is None or closed >= wanted - _MICROSECOND):
+            end = wanted or closed + _MICROSECOND
+            if selection.from_ is not None and selection.from_ >= end:
+                raise ReplayRefused(
+                    f"Nothing can match: --from {format_instant(selection.from_)} is not before {format_instant(end)}, "
+                    "up to which everything is said."
+                )
+            return end
+        if time.monotonic() - began > patience:
+            raise ReplayRefused(
+                f"Not everything before {'now' if wanted is None else format_instant(wanted)} is said yet, only until "
+                f"{'nobody knows when' if closed is None else format_instant(closed)}: does the relay run, and does "
+                "nothing hold a shard up?"
+            )
+        if not has_told and wanted is not None:
+            waits(wanted)
+            has_told = True
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _spans(
+    connection: AsyncConnection, settings: Settings, asked: Asked, until: datetime
+) -> tuple[dict[int, tuple[int, int]], datetime | None]:
+    """Return where each shard is read, and from when on all is kept, if not all of it is. Raises ReplayRefused."""
+    selection = asked.selection
+    heads = await all_heads(connection)
+    shards = set(heads)
+    if selection.organization is not None:
+        shards = {shard_of(selection.organization, settings.shards)}
+    if selection.after is not None:
+        shards &= selection.places.keys()
+    kept = {shard: found for shard, found in (await first_kept(connection)).items() if shard in shards}
+    whole = {shard: (position - 1, heads[shard].position) for shard, (position, _) in kept.items()}
+    ends = await last_before(connection, until, whole)
+    begins = {shard: after for shard, (after, _) in whole.items()}
+    if selection.from_ is not None:
+        begins = await last_before(connection, selection.from_, whole)
+    # Of what is no longer kept it is not known how much was before the beginning.
+    lost = {
+        shard: instant
+        for shard, (position, instant) in kept.items()
+        if position > 1
+        and selection.places.get(shard, 0) + 1 < position
+        and (selection.from_ is None or instant >= selection.from_)
+    }
+    available_from = max(lost.values()) + _MICROSECOND if lost else None
+    if available_from is not None and not asked.is_available_enough:
+        raise ReplayRefused(
+            f"What is selected reaches behind what is kept: it can be had from {format_instant(available_from)} on "
+            f"(--from {format_instant(available_from)}). To take what there is: --available."
+        )
+    spans = {
+        shard: (max(begins[shard], min(selection.places.get(shard, 0), ends[shard])), ends[shard])
+        for shard in sorted(shards)
+    }
+    return {shard: (min(after, last), last) for shard, (after, last) in spans.items()}, available_from

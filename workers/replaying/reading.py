@@ -1,0 +1,70 @@
+"""What a replay reads: the selected rows of the log, in the order in which they are replayed."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import ExitStack, aclosing, closing
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.history import HistoryRow, Page, rows_after, rows_at
+from db.replays import KeptReplay
+from workers.replaying.merging import Reader, merged
+from workers.replaying.snapshot import LastOfSubjects, find_last
+from workers.replaying.wanted import keys_of, wants
+
+_ROWS_AT_ONCE = 16_000
+_FEWEST_OF_SHARD, _MOST_OF_SHARD = 300, 4_000
+_BYTES_AT_ONCE = 16 * 1024 * 1024
+_SNAPSHOT_ROWS = 500
+
+Looked = Callable[[int], None]
+"""Is told how many positions were looked at."""
+
+
+async def selected(
+    connection: AsyncConnection, replay: KeptReplay, done: Mapping[int, int], looked: Looked
+) -> AsyncGenerator[list[HistoryRow]]:
+    """Yield the rows that a replay is of, in order, some at a time; without those up to the positions in `done`.
+
+    The connection is one without transactions, so that each statement stands alone.
+    """
+    spans = {shard: (max(after, done.get(shard, after)), last) for shard, (after, last) in replay.spans.items()}
+    with ExitStack() as opened:
+        read = _whole(connection, replay)
+        if replay.selection.latest:
+            keys, found = keys_of(replay.selection), {}
+            for shard, span in replay.spans.items():
+                # Not from where it was left: a subject's last row is known once all are.
+                found[shard] = await find_last(connection, shard, span, keys, lambda _: looked(0))
+                opened.enter_context(closing(found[shard]))
+            read = _of_snapshot(connection, found)
+        async with aclosing(merged(spans, _wanted(replay, read), looked)) as rows:
+            async for some in rows:
+                yield some
+
+
+def _wanted(replay: KeptReplay, read: Reader) -> Reader:
+    is_wanted = wants(replay.selection)
+
+    async def read_wanted(shard: int, after: int, until: int) -> Page:
+        page = await read(shard, after, until)
+        return Page([row for row in page.rows if is_wanted(row)], page.reached)
+
+    return read_wanted
+
+
+def _whole(connection: AsyncConnection, replay: KeptReplay) -> Reader:
+    keys, shards = keys_of(replay.selection), max(1, len(replay.spans))
+    limit = min(_MOST_OF_SHARD, max(_FEWEST_OF_SHARD, _ROWS_AT_ONCE // shards))
+
+    async def read(shard: int, after: int, until: int) -> Page:
+        return await rows_after(connection, shard, after, until, keys, limit, _BYTES_AT_ONCE // shards)
+
+    return read
+
+
+def _of_snapshot(connection: AsyncConnection, found: Mapping[int, LastOfSubjects]) -> Reader:
+    async def read(shard: int, after: int, until: int) -> Page:
+        positions, reached = found[shard].next(after, _SNAPSHOT_ROWS)
+        return Page(await rows_at(connection, shard, positions) if positions else [], min(reached, until))
+
+    return read

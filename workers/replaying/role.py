@@ -1,0 +1,77 @@
+"""The role `replays`: works on the replays that were handed to it, or that nobody works on any more."""
+
+import asyncio
+import contextlib
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.errors import is_transient
+from db.replays import waiting_replays
+from workers.replaying.refusal import ReplayRefused, ReplayTaken
+from workers.replaying.working import Work
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+
+_AT_ONCE = 2
+_POLL_SECONDS = 1.0
+
+logger = structlog.get_logger()
+
+
+class Replays:
+    """Looks for replays to work on until it is told to stop; two at a time, so that a long one holds up no other."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._works: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Work until stopped; wait for a database that is away."""
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._look()
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    logger.warning("replays_interrupted", error=type(error).__name__)
+                else:
+                    self._metrics.alive(Role.REPLAYS)
+                await self._wait()
+        finally:
+            for work in self._works.values():
+                # Told to stop, each ends by itself after its transaction.
+                with contextlib.suppress(Exception):
+                    await work
+
+    async def _look(self) -> None:
+        for name, work in list(self._works.items()):
+            if work.done():
+                del self._works[name]
+                await work
+        if len(self._works) >= _AT_ONCE:
+            return
+        async with self._engine.connect() as connection:
+            names = await waiting_replays(connection)
+        for name in names:
+            if name not in self._works and len(self._works) < _AT_ONCE:
+                self._works[name] = asyncio.create_task(self._work(name))
+
+    async def _work(self, name: str) -> None:
+        try:
+            await Work(self._engine, self._settings, name, self._stopping).run()
+        except ReplayTaken as taken:
+            logger.info("replay_taken", replay=name, why=str(taken))
+        except ReplayRefused as refused:
+            # It is noted with the replay, and shown: others go on.
+            logger.error("replay_failed", replay=name, why=str(refused))
+
+    async def _wait(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self._stopping.wait()

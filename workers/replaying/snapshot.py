@@ -1,0 +1,116 @@
+"""Which rows are the last of their subject: found in one pass over the log, in bounded memory."""
+
+import hashlib
+import mmap
+import struct
+from collections.abc import AsyncIterator, Callable
+from tempfile import TemporaryFile
+from typing import IO
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.history import Keys, subjects_after
+
+_AT_ONCE = 4_000
+_HELD_SUBJECTS = 200_000
+_BUCKETS = 64
+_ENTRY = struct.Struct("<16sQ")
+
+
+class LastOfSubjects:
+    """The positions, of one shard, of the last row of each subject: a bit for each position.
+
+    Subjects are told apart by 128 bits of a hash.
+    """
+
+    def __init__(self, after: int, last: int) -> None:
+        self._after = after
+        self._last = last
+        # Pages that are never written take no memory.
+        self._bits = mmap.mmap(-1, (last - after) // 8 + 1)
+
+    def add(self, position: int) -> None:
+        """Note a position."""
+        byte, bit = divmod(position - self._after - 1, 8)
+        self._bits[byte] |= 1 << bit
+
+    def next(self, after: int, count: int) -> tuple[list[int], int]:
+        """Return up to so many positions that follow another, rising, and how far was looked."""
+        found: list[int] = []
+        byte, bit = divmod(after - self._after, 8)
+        for number in range(byte, len(self._bits)):
+            bits = self._bits[number]
+            if number == byte:
+                bits &= 0xFF << bit
+            while bits:
+                low = bits & -bits
+                found.append(self._after + 1 + 8 * number + low.bit_length() - 1)
+                if len(found) == count:
+                    return found, found[-1]
+                bits ^= low
+        return found, self._last
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._bits.close()
+
+
+async def find_last(
+    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys, looked: Callable[[int], None]
+) -> LastOfSubjects:
+    """Read the subjects of a shard once, and return where the last row of each stands.
+
+    At most some hundred thousand subjects are held; beyond that they are written to files, by hash, and each file is
+    read in turn.
+    """
+    found = LastOfSubjects(*span)
+    held: dict[bytes, int] = {}
+    spilled: list[IO[bytes]] = []
+    try:
+        async for position, subject in _subjects(connection, shard, span, keys, looked):
+            held[subject] = position
+            if len(held) >= _HELD_SUBJECTS:
+                spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
+                _spill(held, spilled)
+        if spilled:
+            _spill(held, spilled)
+        for last in map(_last_of, spilled) if spilled else [held]:
+            for position in last.values():
+                found.add(position)
+    except BaseException:
+        found.close()
+        raise
+    finally:
+        for file in spilled:
+            file.close()
+    return found
+
+
+async def _subjects(
+    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys, looked: Callable[[int], None]
+) -> AsyncIterator[tuple[int, bytes]]:
+    position, until = span
+    while position < until:
+        rows, reached = await subjects_after(connection, shard, position, until, keys, _AT_ONCE)
+        for at, topic, key in rows:
+            yield at, hashlib.blake2b(key, digest_size=16, key=topic.encode()).digest()
+        looked(reached - position)
+        position = reached
+
+
+def _spill(held: dict[bytes, int], files: list[IO[bytes]]) -> None:
+    """Write the subjects to the files of their hashes, in order after what was written before, and hold none."""
+    entries: list[list[bytes]] = [[] for _ in files]
+    for subject, position in held.items():
+        entries[subject[0] % len(files)].append(_ENTRY.pack(subject, position))
+    for file, written in zip(files, entries, strict=True):
+        file.write(b"".join(written))
+    held.clear()
+
+
+def _last_of(file: IO[bytes]) -> dict[bytes, int]:
+    file.seek(0)
+    last: dict[bytes, int] = {}
+    while chunk := file.read(_ENTRY.size * 4096):
+        last.update(_ENTRY.iter_unpack(chunk))
+    return last

@@ -1,0 +1,322 @@
+"""Working on a replay: one process at a time, by a lease; what makes it exact is Kafka.
+
+A producer with the replay's own transactional id fences and settles any predecessor; only then is read how far the
+replay is; then records and how far they reach go out in one transaction. Whatever goes wrong in a transaction ends that
+producer: the next one reads again how far the replay is.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.errors import is_transient
+from db.history import HistoryDamaged, HistoryRow
+from db.replays import (
+    KeptReplay,
+    clock,
+    conclude_replay,
+    fail_replay,
+    find_replay,
+    give_up_replay,
+    note_target,
+    take_replay,
+)
+from schemas.outgoing import JSON_HEADER, REPLAY_HEADER, headers_of
+from schemas.replays import Manifest, ReplayState, marker_key, render_marker
+from schemas.topics import Topic
+from workers.publishing.packing import BatchWriter, Place, partition_of
+from workers.publishing.positions import PositionsUnreadable
+from workers.publishing.producer import TransactionalProducer
+from workers.replaying.kept import read_tally
+from workers.replaying.producing import producing, transact
+from workers.replaying.reading import selected
+from workers.replaying.refusal import ReplayFailed, ReplayRefused, ReplayTaken
+from workers.replaying.tally import Tally, manifest_of
+from workers.replaying.target import create_target, find_target, insist_on_agreement
+from workers.runtime.settings import Settings
+from workers.topics.cluster import TopicMissing
+
+_RETRY_SECONDS = 0.5
+_RENEW_SECONDS = 1.0
+_SETTLE_SECONDS = 0.004
+_TRANSACTION_BYTES = 16 * 1024 * 1024
+_TRANSACTIONS_A_SECOND = 4
+_PACKED_AT_ONCE = 100
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replay has come: records written, and positions of the log looked at, of so many."""
+
+    records: int
+    looked_at: int
+    to_look_at: int
+
+
+class _Halted(Exception):
+    """Somebody stopped the replay, or it was noted as failed."""
+
+    def __init__(self, state: ReplayState) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class Work:
+    """Works on one replay until it is done, stopped, or this process is to end."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        name: str,
+        stopping: asyncio.Event,
+        told: Callable[[Progress], None] = lambda _: None,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._name = name
+        self._stopping = stopping
+        self._told = told
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.has_begun = False
+        """Whether this process has had the lease."""
+        self._rate: int | None = None
+        self._renewed = 0.0
+        self._written = 0
+        self._looked_at = 0
+        self._next = 0.0
+
+    async def run(self) -> ReplayState:
+        """Return how the replay stands then. Raises ReplayTaken where another works on it, and ReplayFailed.
+
+        One that is still running is left to the next process.
+        """
+        while not self._stopping.is_set():
+            try:
+                return await self._work()
+            except _Halted as halted:
+                return halted.state
+            except (ReplayFailed, HistoryDamaged, TopicMissing) as error:
+                async with self._engine.begin() as connection:
+                    await fail_replay(connection, self._name, self._owner, str(error))
+                raise ReplayFailed(str(error)) from error
+            except Exception as error:
+                if not _is_retryable(error):
+                    raise
+                logger.warning("replay_interrupted", replay=self._name, error=type(error).__name__)
+            finally:
+                await self._give_up()
+            await self._wait(_RETRY_SECONDS)
+        return ReplayState.RUNNING
+
+    async def _work(self) -> ReplayState:
+        await self._renew()
+        async with self._engine.connect() as connection:
+            replay = await find_replay(connection, self._name)
+        if replay is not None and replay.target_id is None:
+            replay = await self._make_target(replay)
+        if replay is None:
+            raise ReplayFailed(f"There is no replay {self._name} any more.")
+        async with producing(self._settings, self._name) as producer:
+            tally = await self._reached(replay)
+            if tally.finished_at is None:
+                logger.info("replay_goes_on", replay=self._name, records=tally.records)
+                async with self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await self._publish(connection, producer, replay, tally)
+            if tally.finished_at is None:
+                return ReplayState.RUNNING
+        async with self._engine.begin() as connection:
+            await conclude_replay(connection, manifest_of(replay, tally, ReplayState.DONE))
+        logger.info("replay_done", replay=self._name, records=tally.records)
+        return ReplayState.DONE
+
+    async def _make_target(self, replay: KeptReplay) -> KeptReplay:
+        found = await create_target(self._settings, replay.target, replay.partitions, replay.selection.topics)
+        async with self._engine.begin() as connection:
+            await note_target(connection, self._name, found.topic_id)
+            return await find_replay(connection, self._name) or replay
+
+    async def _reached(self, replay: KeptReplay) -> Tally:
+        """Return how far the replay is. Raises ReplayFailed unless its target agrees."""
+        found = await find_target(self._settings, replay.target)
+        if found is None or (found.topic_id, found.partitions) != (replay.target_id, replay.partitions):
+            raise ReplayFailed(
+                f"{replay.target} is not the topic that the replay {self._name} began with: it was deleted, created "
+                "again, or given more partitions. Begin again under another name."
+            )
+        tally = await read_tally(self._settings, self._name) or Tally.empty(replay.partitions)
+        await insist_on_agreement(self._settings, replay.target, tally.last_ids(self._name))
+        self._written = tally.records
+        self._looked_at = sum(tally.positions[shard] - replay.spans[shard][0] for shard in tally.positions)
+        return tally
+
+    async def _publish(
+        self, connection: AsyncConnection, producer: TransactionalProducer, replay: KeptReplay, tally: Tally
+    ) -> None:
+        """Publish what is left, and the markers, unless this process is to end."""
+        sending: asyncio.Task[None] | None = None
+        packed = _Packed(producer, replay, tally)
+        try:
+            async with aclosing(selected(connection, replay, dict(tally.positions), self._look)) as found:
+                async for rows in found:
+                    await self._renew_in_time(replay)
+                    for begin in range(0, len(rows), _PACKED_AT_ONCE):
+                        # In small steps, since a relay in the same process must not wait for it.
+                        await asyncio.sleep(0)
+                        for row in rows[begin : begin + _PACKED_AT_ONCE]:
+                            packed.add(row)
+                            if packed.rows < self._rows_at_once() and packed.bytes < _TRANSACTION_BYTES:
+                                continue
+                            if sending is not None:
+                                await sending
+                            sending = await self._send(producer, replay, packed)
+                            if self._stopping.is_set():
+                                return
+                            packed = _Packed(producer, replay, tally)
+            if sending is not None:
+                await sending
+                sending = None
+            self._renewed = 0.0
+            await self._renew_in_time(replay)
+            tally.finished_at = await clock(connection)
+            packed.add_markers(self._settings.source)
+            await (await self._send(producer, replay, packed))
+        except BaseException:
+            tally.finished_at = None
+            raise
+        finally:
+            if sending is not None:
+                await sending
+
+    async def _send(self, producer: TransactionalProducer, replay: KeptReplay, packed: "_Packed") -> asyncio.Task[None]:
+        """Begin to send what is packed, once the rate allows it."""
+        while (left := self._next - time.monotonic()) > 0:
+            await self._renew_in_time(replay)
+            await self._wait(min(left, _RENEW_SECONDS / 2))
+            if self._stopping.is_set():
+                break
+        if self._rate:
+            self._next = max(self._next, time.monotonic() - 1.0) + packed.rows / self._rate
+        batches = packed.finished(self._settings.topic(Topic.REPLAY_POSITIONS))
+        return asyncio.create_task(self._transact(producer, replay, batches, packed.written))
+
+    async def _transact(
+        self, producer: TransactionalProducer, replay: KeptReplay, batches: list[tuple[Place, Any]], written: int
+    ) -> None:
+        # The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka
+        # waits much longer than that takes before it retries.
+        await asyncio.sleep(_SETTLE_SECONDS)
+        await transact(producer, batches, self._settings.relay_transaction_seconds)
+        self._written = written
+        self._told(Progress(written, self._looked_at, replay.to_look_at))
+
+    def _rows_at_once(self) -> int:
+        """Return how many rows go out in a transaction: all of a second's in several."""
+        most = self._settings.relay_batch_rows
+        return most if self._rate is None else max(1, min(most, self._rate // _TRANSACTIONS_A_SECOND))
+
+    def _look(self, positions: int) -> None:
+        self._looked_at += positions
+
+    async def _renew_in_time(self, replay: KeptReplay) -> None:
+        if time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._settings.relay_lease_seconds / 3):
+            self._told(Progress(self._written, self._looked_at, replay.to_look_at))
+            await self._renew((self._written, self._looked_at))
+
+    async def _renew(self, progress: tuple[int, int] | None = None) -> None:
+        """Take or keep the lease. Raises ReplayTaken while another has it, and _Halted unless the replay is running."""
+        async with self._engine.begin() as connection:
+            taken = await take_replay(connection, self._name, self._owner, self._settings.relay_lease_seconds, progress)
+        if taken is None:
+            raise ReplayTaken(f"Another process works on the replay {self._name}.")
+        self.has_begun = True
+        self._renewed = time.monotonic()
+        state, self._rate = taken
+        if state is not ReplayState.RUNNING:
+            raise _Halted(state)
+
+    async def _give_up(self) -> None:
+        with contextlib.suppress(Exception):  # the lease runs out by itself
+            async with self._engine.begin() as connection:
+                await give_up_replay(connection, self._name, self._owner)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+
+class _Packed:
+    """Records of one transaction, counted as they are added."""
+
+    def __init__(self, producer: TransactionalProducer, replay: KeptReplay, tally: Tally) -> None:
+        self._writer = BatchWriter(producer)
+        self._replay = replay
+        self._tally = tally
+        self._header = (REPLAY_HEADER, replay.name.encode())
+        self.rows = 0
+        self.bytes = 0
+        self.written = tally.records
+
+    def add(self, row: HistoryRow) -> None:
+        partition = partition_of(row.key, row.position, self._replay.partitions)
+        self._writer.add((self._replay.target, partition), row.key, row.value, [*headers_of(row.value), self._header])
+        self._tally.add(row, partition)
+        self.rows += 1
+        self.bytes += len(row.value)
+        self.written += 1
+
+    def add_markers(self, source: str) -> None:
+        """End each partition with its marker."""
+        finished_at = self._tally.finished_at
+        for partition in range(self._replay.partitions):
+            value = render_marker(self._tally.marker(self._replay, partition), source, finished_at)
+            place = (self._replay.target, partition)
+            self._writer.add(place, marker_key(self._replay.name, partition), value, [JSON_HEADER])
+
+    def finished(self, positions: str) -> list[tuple[Place, Any]]:
+        """Add how far this reaches, and return the batches."""
+        self._writer.add((positions, 0), *self._tally.render(self._replay.name), [])
+        return self._writer.batches
+
+
+async def dry_run(
+    engine: AsyncEngine, replay: KeptReplay, told: Callable[[Progress], None] = lambda _: None
+) -> Manifest:
+    """Return the manifest that a replay would have, without writing anything."""
+    tally, looked_at = Tally.empty(replay.partitions), 0
+
+    def look(positions: int) -> None:
+        nonlocal looked_at
+        looked_at += positions
+
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with aclosing(selected(connection, replay, {}, look)) as found:
+            async for rows in found:
+                for row in rows:
+                    tally.add(row, partition_of(row.key, row.position, replay.partitions))
+                told(Progress(tally.records, looked_at, replay.to_look_at))
+        tally.finished_at = await clock(connection)
+    return manifest_of(replay, tally, ReplayState.DONE, has_target=False)
+
+
+def _is_retryable(error: Exception) -> bool:
+    if isinstance(error, ReplayRefused):
+        return False
+    # After fencing aiokafka raises AssertionError, not a Kafka error.
+    return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)
