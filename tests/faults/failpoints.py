@@ -34,6 +34,14 @@ MODULES = (
     "workers.publishing.idle",
     "workers.publishing.watermarks",
     "workers.publishing.relay",
+    "workers.replaying.kept",
+    "workers.replaying.merging",
+    "workers.replaying.producing",
+    "workers.replaying.reading",
+    "workers.replaying.role",
+    "workers.replaying.snapshot",
+    "workers.replaying.target",
+    "workers.replaying.working",
     "workers.timers",
 )
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "workers"})

@@ -10,6 +10,7 @@ from tests.faults.matrix import give_up_for_dead, note_faulty
 from tests.faults.moving import ends, move_groups, partitions
 from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.scenarios_of_publishing import PUBLISHING
+from tests.faults.scenarios_of_replaying import REPLAYING
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
 from tests.faults.stage import (
     Scenario,
@@ -200,4 +201,5 @@ SCENARIOS: dict[str, Scenario] = {
     "the relay killed before its commit": _killed_at(RELAY, "relay.Relay._transact: asyncio.shield before"),
     **PUBLISHING,
     **OF_WATERMARKS,
+    **REPLAYING,
 }

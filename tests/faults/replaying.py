@@ -1,0 +1,64 @@
+"""Replays that are broken: a process that replays is killed at a failpoint, and another one goes on."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+
+from sqlalchemy import text
+
+from tests.faults import failpoints
+from tests.faults.matrix import FAILING_WORKER
+from tests.faults.mutating import MUTANT_VARIABLE
+from tests.support.installations import Installation
+from tests.support.processes import DIE_WITH_PARENT
+
+OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "10", "WHOPAYS_RELAY_LEASE_SECONDS": "2"}
+"""So that a replay takes many transactions, and renews its lease all the time."""
+
+MODULES = tuple(name for name in failpoints.MODULES if name.startswith("workers.replaying."))
+
+_OF_THE_ROLE = "role."
+_MOST_SECONDS = 60
+
+
+def points() -> list[str]:
+    """Return the failpoints of a replay in the foreground."""
+    names = tuple(f"{name.rpartition('.')[2]}." for name in MODULES)
+    return [point for point in failpoints.points() if point.startswith(names) and not point.startswith(_OF_THE_ROLE)]
+
+
+async def replay(
+    installation: Installation,
+    *words: str,
+    plan: Mapping[str, str] | None = None,
+    mutant: str | None = None,
+    **settings: str,
+) -> tuple[int, str]:
+    """Run `whopays replay` with these words, and something planned at failpoints; return status and what it said."""
+    variables = {**OFTEN, **failpoints.environment(plan or {}), **settings}
+    if mutant is not None:
+        variables[MUTANT_VARIABLE] = mutant
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", FAILING_WORKER, "replay", *words,
+        env={**os.environ, **installation.environment(**variables)},
+        preexec_fn=DIE_WITH_PARENT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(_MOST_SECONDS):
+            out, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    return process.returncode or 0, out.decode(errors="replace")
+
+
+async def give_up_for_dead(installation: Installation, name: str) -> None:
+    """Let the next process take over at once, as would happen by itself when the lease has run out."""
+    async with installation.engine.begin() as connection:
+        statement = text("UPDATE replays SET owner = NULL, expires_at = NULL WHERE name = :name")
+        await connection.execute(statement, {"name": name})
