@@ -14,7 +14,8 @@ _PAGE = """# How well the tests notice
 A seeded sample of small changes over all packages of the product: comparisons, conditions, constants, statements and
 guards left out, answers lost, operators of SQL. Docstrings, types, log lines, what people only read, and how long
 something is waited for are left alone. On each change the tests run that a maintainer would run, by folder, the fastest
-first ([the list](../tests/mutants/choosing.py)). A change counts as noticed when a test fails that passes without it.
+first ([the list](../tests/mutants/choosing.py)). A change counts as noticed when a test fails twice with it, and passes
+without it.
 
 **{noticed} of {total} were noticed ({percent:.1f} %)**{equivalent}.
 

@@ -48,24 +48,34 @@ class Copy:
         self._environment = environment
 
     def tried(self, change: Change) -> Outcome:
-        """Run the tests on a change, stage by stage, until one notices; none twice. Raises NotTrustworthy."""
+        """Run the tests on a change, stage by stage, until one notices; none twice. Raises NotTrustworthy.
+
+        What notices fails twice with the change, and passes without it.
+        """
+        before, after = change.shown((self.folder / change.path).read_bytes())
+        left_out: list[str] = []
+        for stage in stages_for(self.folder, change.path):
+            while (failed := self._failed_with(change, [*stage, *left_out])) is not None:
+                if self._failed([failed] if failed else ["--collect-only", *stage]) is not None:
+                    raise NotTrustworthy(f"{failed or stage} fails without any change")
+                if not failed:
+                    return Outcome(change, before, after, f"{' '.join(stage)}, which did not come to an end")
+                if self._failed_with(change, [failed]) is not None:
+                    return Outcome(change, before, after, failed)
+                # It failed for another reason, such as the load of the machine.
+                left_out.append(f"--deselect={failed}")
+            left_out += [f"--ignore={one}" for one in stage]
+        return Outcome(change, before, after, None)
+
+    def _failed_with(self, change: Change, tests: Sequence[str]) -> str | None:
+        """Do as `_failed`, with a change."""
         path = self.folder / change.path
         source = path.read_bytes()
-        before, after = change.shown(source)
-        passed: list[str] = []
-        for stage in stages_for(self.folder, change.path):
-            path.write_bytes(change.applied(source))
-            try:
-                failed = self._failed([*stage, *(f"--ignore={one}" for one in passed if one not in stage)])
-            finally:
-                path.write_bytes(source)
-            passed += stage
-            if failed is None:
-                continue
-            if self._failed([failed] if failed else ["--collect-only", *stage]) is not None:
-                raise NotTrustworthy(f"{failed or stage} fails without any change")
-            return Outcome(change, before, after, failed or f"{' '.join(stage)}, which did not come to an end")
-        return Outcome(change, before, after, None)
+        path.write_bytes(change.applied(source))
+        try:
+            return self._failed(tests)
+        finally:
+            path.write_bytes(source)
 
     def _failed(self, tests: Sequence[str]) -> str | None:
         """Return the first test that fails, an empty text when none could be run to its end, None when all pass."""
