@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.unit.simulation import consumption, publication, transactions
+from tests.unit.simulation import closing, consumption, publication, transactions
 from tests.unit.simulation.checker import Model
+from tests.unit.simulation.closing import FAILOVER, LEAP, Closing
 from tests.unit.simulation.consumption import Consumption
 from tests.unit.simulation.database import Bind, Dead, Fact
 from tests.unit.simulation.publication import Publication
 from tests.unit.simulation.transaction_states import TIMER
 from tests.unit.simulation.transactions import Transactions
 
-Safeguard = consumption.Safeguard | transactions.Safeguard | publication.Safeguard
+Safeguard = consumption.Safeguard | transactions.Safeguard | publication.Safeguard | closing.Safeguard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ _TURNS = Transactions(((_RED, _BLUE),), ((0, 0), (1, 0)))
 _MEETING = Transactions(((_RED,), (_BLUE,), (_GREEN,)), ((0, 0), (0, 1), (1, 2)))
 _LINE = Consumption((3,))
 _RESTORED = Publication(rows=2, relays=1, restores=1)
+_LEAPING, _FAILING_OVER = Closing(faults=frozenset({LEAP})), Closing(faults=frozenset({FAILOVER}))
 
 SMALL = (
     Case("consumption", "1 worker, 1 partition of 3 records, 2 lanes", _LINE),
@@ -58,6 +60,8 @@ SMALL = (
     Case("publication", "2 relays, 2 rows", Publication()),
     Case("publication", "2 relays, 2 rows in one transaction", Publication(batch=2)),
     Case("publication", "1 relay, 2 rows, a database that is restored", _RESTORED),
+    Case("closing", "2 shards, 1 row in each, a clock that leaps ahead", _LEAPING),
+    Case("closing", "2 shards, 1 row in each, a database that fails over", _FAILING_OVER),
 )
 LARGE = (
     Case("consumption", "1 worker, partitions of 2 and 1 records, 2 lanes", Consumption((2, 1))),
@@ -73,9 +77,10 @@ LARGE = (
     Case("publication", "2 relays, 4 rows, transactions of 2", Publication(rows=4, batch=2)),
     Case("publication", "3 relays, 2 rows", Publication(relays=3)),
     Case("publication", "2 relays, 3 rows, a database that is restored", Publication(rows=3, restores=1)),
+    Case("closing", "2 shards, 1 row in each, both faults, longer", Closing(until=3)),
 )
 
-_REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication], ...] = (
+_REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication | Closing], ...] = (
     (consumption.Safeguard.COMMIT_FIRST, "lost", _LINE),
     (consumption.Safeguard.ONLY_DURABLE, "lost", _LINE),
     (consumption.Safeguard.ONE_LANE, "order", _LINE),
@@ -100,6 +105,12 @@ _REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication],
     (publication.Safeguard.GIVE_UP_FIRST, "doubled", Publication()),
     (publication.Safeguard.LOCKED_POSITION, "hole", Publication()),
     (publication.Safeguard.HASHES, "other", _RESTORED),
+    (closing.Safeguard.PUBLISHED_FIRST, "late", _FAILING_OVER),
+    (closing.Safeguard.UNDER_THE_LOCK, "late", _FAILING_OVER),
+    (closing.Safeguard.BOTH_CLOCKS, "future", _LEAPING),
+    (closing.Safeguard.HELD, "late", _FAILING_OVER),
+    (closing.Safeguard.NOT_CARRIED_OVER, "late", _FAILING_OVER),
+    (closing.Safeguard.NEVER_LOWER, "fell", _FAILING_OVER),
 )
 
 
