@@ -10,7 +10,7 @@ _FORGETFUL = (
 OF_WATERMARKS: dict[str, Mutant] = {
     "closed before the log is published": Mutant(
         "A shard counts as closed up to its last instant although its log is yet to be published.",
-        "payers change one after the other",
+        "a relay that is behind",
         "watermarks close what stands before them",
         (
             Patch(

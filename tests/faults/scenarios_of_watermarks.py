@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.faults import failpoints
 from tests.faults.clocks import HOUR, Clocks
-from tests.faults.judge import is_published, watermarks
+from tests.faults.judge import watermarks
 from tests.faults.points import CONSUMERS
 from tests.faults.stage import Scenario, Stage, in_seconds
 from tests.support.kafka import all_consumed
@@ -19,18 +19,19 @@ from tests.support.messages import bind
 from tests.support.waiting import until
 from workers.runtime.roles import Role
 
-_TURNS = 8
 _TEN_YEARS = 10 * 365 * 24 * HOUR
 
 
-async def _payers_change_one_after_the_other(stage: Stage) -> list[str]:
-    """Nothing is broken; events come while watermarks are written."""
+async def _relay_that_is_behind(stage: Stage) -> list[str]:
+    """The relay hangs when all is published, and finds more when it goes on: events, and a watermark that is due."""
     await stage.begun()
-    await stage.start()
-    for turn in range(_TURNS):
-        await stage.bind(f"turn-{turn}", "bc"[turn % 2])
-        await all_consumed(stage.installation)
-        await until(lambda: is_published(stage.load), "the relay")
+    await stage.start(*CONSUMERS, Role.TIMERS)
+    point = "relay.Relay._publish: idle.raise_them before"
+    relay = await stage.start(Role.RELAY, plan={point: failpoints.STOP})
+    await relay.logged(failpoints.reached(point))
+    await stage.bind("behind", "b")
+    await all_consumed(stage.installation)
+    relay.process.send_signal(signal.SIGCONT)
     return await stage.goes_wrong_after()
 
 
@@ -99,7 +100,7 @@ async def _clocks(stage: Stage) -> AsyncIterator[Clocks]:
 
 
 OF_WATERMARKS: dict[str, Scenario] = {
-    "payers change one after the other": _payers_change_one_after_the_other,
+    "a relay that is behind": _relay_that_is_behind,
     "watermarks beside a slow transaction": _watermarks_beside_a_slow_transaction,
     "a standby that lags": _standby_that_lags,
     "a clock that leaps": _clock_that_leaps,

@@ -23,6 +23,8 @@ from workers.runtime.settings import Settings
 
 BUSY_SECONDS = 1.0
 IDLE_SECONDS = 5.0
+_NO_INSTANT = datetime.min.replace(tzinfo=UTC)
+"""The last instant of a shard that has given none yet."""
 
 
 class OffsetUnknown(KafkaError):  # type: ignore[misc]
@@ -109,6 +111,6 @@ class Watermarks:
 
     def _closed_by(self, now: datetime) -> datetime | None:
         """Return the least instant of all shards, but none that is yet to come: a clock may have leapt ahead."""
-        if len(self._closed) < self._settings.shards:
+        if len(self._closed) < self._settings.shards or _NO_INSTANT in self._closed.values():
             return None
         return min(now, *self._closed.values())
