@@ -1,10 +1,12 @@
 """What was found in place of what was expected, in words that tell what to change and quote nothing private."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.scalars import IDENTIFIER_RULE, LONGEST_IDENTIFIER
+from schemas.serializers import is_json_in_base64
 from schemas.strict_json import LongInteger
 
 # Shorter than any card number.
@@ -15,6 +17,16 @@ _DEEPEST = 4
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z_.:-]*")
 _VERSION_HEADER = re.compile(r"[A-Za-z_.:-]{0,20}specversion", re.IGNORECASE)
+_ATTRIBUTE_HEADER = re.compile(r"(?:ce|cloudevents?)[-_.:](?:id|source|type|time)", re.IGNORECASE)
+_BLANKS = re.compile("[ _.:-]")
+_VERSION_NAMES = frozenset({"specversion", "cespecversion", "cloudeventsversion", "cloudeventsspecversion"})
+_ORGANIZATION_NAMES = frozenset(
+    {"organization", "organisation", "org", "organizationid", "organisationid", "orgid", "organizationname", "orgname"}
+)
+_VERSION_IN_TEXT = re.compile(r"""\\?["']specversion\\?["']""")
+_BYTE_ORDER_MARK = "\ufeff"
+_LOOKED_AT = 5
+"""How many items of a list are searched for an envelope."""
 
 
 def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = False, quoted: bool = False) -> str:
@@ -47,11 +59,14 @@ def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Ma
         if _VERSION_HEADER.fullmatch(name):
             return f"specversion is in the header {name}: over Kafka, CloudEvents calls it ce_specversion"
     for name in value:
-        if len(name) <= _SHOWN_NAME and name.replace("_", "").lower() == "specversion":
+        if _is_one_of(name, _VERSION_NAMES):
             return f"specversion is spelled {name}"
     pointer = _pointer_to_envelope(value)
     if pointer is not None:
         return f"specversion is missing: the envelope stands at {pointer}, and must be the record's whole value"
+    foreign = next((name for name, _ in headers if _ATTRIBUTE_HEADER.fullmatch(name) and name[:3] != "ce_"), None)
+    if foreign is not None:
+        return f"specversion is missing, and there is a header {foreign}: over Kafka, the prefix is ce_"
     if any(name.startswith("ce_") for name, _ in headers):
         return "specversion is missing: there are headers ce_..., but no ce_specversion"
     return "specversion is missing: neither the value nor a header ce_specversion says that this is a CloudEvent"
@@ -59,18 +74,32 @@ def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Ma
 
 def no_object(data: Any) -> str:
     """Describe the data of a message that are not an object."""
-    if isinstance(data, str) and data.lstrip().startswith("{"):
-        return "data must be an object and is text that holds JSON: send the object itself"
+    if isinstance(data, str):
+        text = data.strip().removeprefix(_BYTE_ORDER_MARK).lstrip('" \\')
+        if text.startswith("{"):
+            return "data must be an object and is text that holds JSON: send the object itself"
+        if text.startswith("["):
+            return "data must be an object and is text that holds a JSON list"
+        if is_json_in_base64(data.encode()):
+            return "data must be an object and is JSON in base64: send the object itself, or call it data_base64"
     return f"data must be an object and is {found_instead(data)}"
 
 
 def no_organization(data: Any, attributes: Mapping[str, Any]) -> str:
     """Describe what the data of a message have in place of an organization."""
     if not isinstance(data, dict):
+        if data is None and "organization" in attributes:
+            return f"{no_object(data)}: its members stand beside the attributes, and belong inside"
         return f"{no_object(data)}; data.organization must be an organization's name"
     organization = data.get("organization")
     if organization is None and "organization" in attributes:
         return "data.organization is missing: organization stands beside data, and belongs inside"
+    if organization is None:
+        for name, member in data.items():
+            if _is_one_of(name, _ORGANIZATION_NAMES) and isinstance(member, str):
+                return f"data.organization is missing: it is spelled {name}"
+            if _is_plain(name) and isinstance(member, dict) and "organization" in member:
+                return f"data.organization is missing: organization stands at /data/{name}, and belongs to data itself"
     found = found_instead(organization, longest=LONGEST_IDENTIFIER, is_ascii=True)
     found = f"{found} with other characters" if found == "text" else found
     return f"data.organization must be an organization's name ({IDENTIFIER_RULE}) and is {found}"
@@ -83,6 +112,8 @@ def _found_text(text: str, longest: int | None, *, is_ascii: bool, quoted: bool)
         return f"{len(text)} characters long"
     if text.strip() == "":
         return "blank"
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return "in quotation marks"
     if text.endswith(("\n", "\r")):
         return "followed by a line break"
     if text != text.strip():
@@ -93,16 +124,37 @@ def _found_text(text: str, longest: int | None, *, is_ascii: bool, quoted: bool)
     return repr(text) if quoted and len(text) <= _SHOWN_TEXT and _PLAIN.fullmatch(text) else "text"
 
 
-def _pointer_to_envelope(value: Mapping[str, Any], depth: int = 1) -> str | None:
-    for name, member in value.items():
-        if not _PLAIN_NAME.fullmatch(name) or len(name) > _SHOWN_NAME:
+def _pointer_to_envelope(value: Mapping[str, Any] | list[Any], depth: int = 1) -> str | None:
+    members = value.items() if isinstance(value, Mapping) else enumerate(value[:_LOOKED_AT])
+    for name, member in members:
+        if isinstance(name, str) and not _is_plain(name):
             continue
-        if isinstance(member, str) and '"specversion"' in member:
+        if isinstance(member, str) and _VERSION_IN_TEXT.search(member):
             return f"/{name} (as text)"
-        if isinstance(member, dict):
-            if "specversion" in member:
-                return f"/{name}"
+        if isinstance(member, str) and _holds_envelope_in_base64(member):
+            return f"/{name} (in base64)"
+        if isinstance(member, dict) and "specversion" in member:
+            return f"/{name}"
+        if isinstance(member, dict | list):
             inner = _pointer_to_envelope(member, depth + 1) if depth < _DEEPEST else None
             if inner is not None:
                 return f"/{name}{inner}"
     return None
+
+
+def _holds_envelope_in_base64(text: str) -> bool:
+    if not is_json_in_base64(text.encode()):
+        return False
+    try:
+        return b'"specversion"' in b64decode(text.strip(), altchars=b"-_" if "-" in text or "_" in text else None)
+    except ValueError:
+        return False
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) <= _SHOWN_NAME and _PLAIN_NAME.fullmatch(name) is not None
+
+
+def _is_one_of(name: str, names: frozenset[str]) -> bool:
+    """Return whether a member is called so, in whatever letters; what is none of these is never repeated."""
+    return len(name) <= _SHOWN_NAME and _BLANKS.sub("", name).lower() in names

@@ -1,12 +1,27 @@
 """Strict JSON (docs/contract.md section 2): what two parsers could understand differently is refused."""
 
-import codecs
 import json
 from typing import Any, Self
 
+from schemas.serializers import foreign_bytes
+
 MAX_LEVELS = 32
 _LONGEST_INTEGER = 40
-_REGISTRY_BYTES = 5
+_ODD_BEGINNINGS = {
+    "'": "JSON has double quotes, not single ones",
+    **dict.fromkeys(("True", "False", "None"), "JSON has true, false and null, in small letters"),
+    **dict.fromkeys(("//", "/*", "#"), "JSON has no comments"),
+    "undefined": "JSON has null, but no undefined",
+}
+_TROUBLES = {
+    "Expecting value": "a value must stand here",
+    "Expecting property name": "the name of a member must stand here, in double quotes",
+    "Illegal trailing comma": "a comma has nothing behind it",
+    "Expecting ':'": "a colon must stand here",
+    "Expecting ','": "a comma, or the end of the object or list, must stand here",
+    "Invalid control character": "a control character in a string must be escaped",
+    "Invalid \\": "a backslash in a string must begin an escape",
+}
 
 
 class NotStrictJson(ValueError):
@@ -19,7 +34,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Refused with NotStrictJson: other encodings, a byte order mark, anything but one object, duplicate members, `NaN`
     and `Infinity`, NUL or a lone surrogate in a string or name, more than 32 levels.
     """
-    foreign = _foreign_encoding(raw)
+    foreign = foreign_bytes(raw)
     if foreign is not None:
         raise NotStrictJson(foreign)
     try:
@@ -33,7 +48,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     except RecursionError:
         raise NotStrictJson(f"nested deeper than {MAX_LEVELS} levels") from None
     except json.JSONDecodeError as error:
-        raise NotStrictJson(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise NotStrictJson(_trouble(text, error)) from None
     if not isinstance(value, dict):
         raise NotStrictJson(f"not a JSON object but {_kind(value)}")
     if text.count("{") + text.count("[") > MAX_LEVELS:
@@ -71,27 +86,26 @@ def as_text(value: Any) -> Any:
             return value
 
 
-def _foreign_encoding(raw: bytes) -> str | None:
-    """Describe bytes that a well-known serializer writes and that are not plain JSON."""
-    if raw.startswith(b"{"):
-        return "UTF-16, which must be UTF-8" if raw.startswith(b"{\0") else None
-    if raw.strip() == b"":
-        return "empty, where a JSON object must be" if raw == b"" else "blank, where a JSON object must be"
-    if raw.startswith(codecs.BOM_UTF8):
-        return "a byte order mark stands before the JSON: send UTF-8 without one"
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\0{")):
-        return "UTF-16, which must be UTF-8"
-    if raw.startswith(b"\0") and len(raw) > _REGISTRY_BYTES:
-        return "five bytes of a schema registry stand before the message: send plain JSON, by another serializer"
-    if raw.startswith(b"\x1f\x8b"):
-        return "compressed with gzip: leave compression to the Kafka producer"
-    return None
+def _trouble(text: str, error: json.JSONDecodeError) -> str:
+    """Say why a text is not JSON, in words that tell what to change; nothing of the text is repeated."""
+    rest = text[error.pos :].lstrip()
+    if error.msg.startswith("Extra data"):
+        if rest.startswith("{"):
+            return "several JSON objects: send each as a record of its own"
+        return f"something follows the JSON, at line {error.lineno}, column {error.colno}"
+    if error.msg.startswith("Unterminated string") or rest == "":
+        return "the JSON ends too early: it was cut off"
+    words = next((said for begin, said in _ODD_BEGINNINGS.items() if rest.startswith(begin)), None)
+    words = words or next((said for begin, said in _TROUBLES.items() if error.msg.startswith(begin)), "it is malformed")
+    return f"not JSON at line {error.lineno}, column {error.colno}: {words}"
 
 
 def _kind(value: Any) -> str:
     match value:
         case str():
             return "text that holds JSON: it was encoded twice" if value.lstrip().startswith("{") else "text"
+        case [dict(first), *_] if "specversion" in first:
+            return "a list of CloudEvents: send each as a record of its own"
         case list():
             return "a list"
         case None:
