@@ -20,6 +20,8 @@ class Promise(StrEnum):
     """Phases that follow from what is known about an account, and are what the events said."""
     RESULTS = "results"
     """A result for every claimed command."""
+    DEAD_LETTERS = "dead-letters"
+    """Dead letters that are kept as they were published; and of each that was redriven a record that was read."""
     TOPICS = "topics"
     """Topics that hold the log: every event once, in order, byte for byte."""
     WATERMARKS = "watermarks"

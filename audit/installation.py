@@ -41,6 +41,9 @@ async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -
         yield finding
     for finding in await unread(settings, engine):
         yield finding
+    async with audit.snapshot(engine) as connection:
+        async for number, trouble in audit.action_troubles(connection):
+            yield Finding(Promise.DEAD_LETTERS, f"dead letter {number}", trouble)
     async for finding in _shards(settings, engine, kept, topics, progress):
         yield finding
 

@@ -57,6 +57,11 @@ def is_of_claim(result: Mapping[str, Any]) -> bool:
     return is_first and not any(violation["reason"] in _CLAIM_NOTHING for violation in result["violations"])
 
 
+def dead_record(place: str, timestamp: str, reason: str) -> str:
+    """Return what a dead letter is about: the record at a place, of an instant, and why it has no answer."""
+    return f"{place} of {timestamp}: {reason}"
+
+
 @dataclass(slots=True)
 class Standing:
     """What the log said last about an account."""
@@ -77,6 +82,7 @@ class Story:
         self.projects: dict[str, Payers] = {}
         self.accounts: dict[str, Standing] = {}
         self.unanswered: dict[tuple[str, str, str], int] = {}
+        self.dead: dict[int, str] = {}
         self._shards = shards
 
     def hear(self, row: LogRow) -> Iterator[Finding]:
@@ -128,6 +134,8 @@ class Story:
             yield from self._hear_account(event, data, place)
         elif row.topic == Topic.COMMAND_RESULTS and is_of_claim(data):
             self._hear_result(row, data)
+        elif row.topic == Topic.DEAD_LETTERS:
+            self.dead[row.position] = dead_record(event["subject"], data["timestamp"], data["reason"])
 
     def _hear_binding(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         subject, current, previous = event["subject"], data["current"], data["previous"]

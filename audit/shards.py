@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.findings import Finding, Promise
-from audit.log_story import Story, extended, is_interim, is_of_claim
+from audit.log_story import Story, dead_record, extended, is_interim, is_of_claim
 from audit.output_topics import Missing
 from db import audit
 from db.audit import Unloadable
@@ -68,6 +68,8 @@ class ShardAudit:
         async for other in audit.unloadable_others(self._connection, self._organizations):
             yield Finding(Promise.STATE, other.place, other.trouble)
         async for finding in self._results(story):
+            yield finding
+        async for finding in self._dead_letters(story):
             yield finding
 
     async def _payers(self, story: Story) -> AsyncIterator[Finding]:
@@ -187,6 +189,21 @@ class ShardAudit:
             for command in pending - story.unanswered.keys():
                 place = f"command {command[2]} of {command[1]} to {command[0]}"
                 yield Finding(Promise.RESULTS, place, "it is pending, but was answered, or the log never mentions it")
+
+    async def _dead_letters(self, story: Story) -> AsyncIterator[Finding]:
+        told = dict(story.dead)
+        async for letter in audit.all_dead_letters(self._connection, story.shard):
+            place, where = f"dead letter {letter['number']}", f"shard {story.shard}, position {letter['position']}"
+            kept = dead_record(letter["place"], format_instant(letter["timestamp"]), letter["reason"])
+            published = told.pop(letter["position"], None)
+            if published is None:
+                if story.is_whole:
+                    yield Finding(Promise.DEAD_LETTERS, place, f"it is kept, but has no event at {where}")
+            elif published != kept:
+                yield Finding(Promise.DEAD_LETTERS, place, f"it is kept as {kept}, and was published as {published}")
+        for position, published in told.items():
+            where = f"shard {story.shard}, position {position}"
+            yield Finding(Promise.DEAD_LETTERS, where, f"a dead letter was published that is not kept: {published}")
 
 
 _key = attrgetter("organization", "project")

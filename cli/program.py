@@ -48,8 +48,9 @@ _TOPICS = (
 )
 _DEAD_LETTERS = (
     Command("list", "List the dead letters, newest first.", "operating.dead_letters:list_"),
-    Command("show", "Show a dead letter: where it was, why it failed, what is kept.", "operating.dead_letters:show"),
+    Command("show", "Show a dead letter, and what was done about it.", "operating.dead_letters:show"),
     Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.redriving:redrive"),
+    Command("discard", "Note that nothing is to be done about dead letters, and why.", "operating.discarding:discard"),
 )
 _REPLAYS = (
     Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replay:start"),
@@ -81,7 +82,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("export-log", "Write the whole log to a file.", "operating.exporting:export_log"),
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
-        Group("dead-letters", "What could not be answered: list, show, redrive.", _DEAD_LETTERS),
+        Group("dead-letters", "What could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),
         Group("replay", "What was said, again: start, list, show, stop, resume, forget.", _REPLAYS),
         Command("erase-contact", "Erase an account's contact for good.", "operating.personal_data:erase_contact"),
         Command("new-key", "Print a new key-encryption key.", "operating.personal_data:new_key"),

@@ -126,6 +126,18 @@ async def all_pending(connection: AsyncConnection, names: Sequence[str]) -> Asyn
         yield row
 
 
+async def all_dead_letters(connection: AsyncConnection, shard: int) -> AsyncIterator[Row]:
+    """Yield the dead letters whose events stand in a shard: number, place, timestamp, reason, and the position."""
+    async for row in _stream(connection, _DEAD_LETTERS, shard):
+        yield row
+
+
+async def action_troubles(connection: AsyncConnection) -> AsyncIterator[tuple[int, str]]:
+    """Yield what is wrong with what was done about dead letters, each with the dead letter's number."""
+    async for row in _stream(connection, _ACTION_TROUBLES):
+        yield row["number"], row["trouble"]
+
+
 async def _stream(connection: AsyncConnection, query: str, *values: Any) -> AsyncIterator[Any]:
     async for row in (await driver(connection)).cursor(query, *values, prefetch=_PREFETCH):
         yield row
@@ -240,4 +252,26 @@ _PENDING = """
     SELECT organization, project, kind, source, command_id FROM (
         SELECT *, origin ->> 'caused_by' AS command_id FROM pending_bindings
     ) AS pending WHERE organization = ANY($1)
+"""
+_DEAD_LETTERS = """
+    SELECT number, topic || '/' || partition || '/' || "offset" AS place, timestamp, reason, position FROM dead_letters
+    WHERE shard = $1 ORDER BY position
+"""
+_ACTION_TROUBLES = """
+    SELECT number, max(ordinal) || ' actions are counted, ' || count(*) || ' are kept' AS trouble
+    FROM dead_letter_actions GROUP BY number HAVING max(ordinal) <> count(*)
+    UNION ALL
+    SELECT letter.number, 'it was redriven as ' || letter.topic || '/' || action.partition || '/' || action."offset"
+        || ', which is said to be read, but no worker has noted that' AS trouble
+    FROM dead_letter_actions AS action JOIN dead_letters AS letter USING (number)
+    JOIN reading_positions AS read ON read.topic = letter.topic AND read.partition = action.partition
+    WHERE action.timestamp IS NULL AND action."offset" < read.next_offset
+    UNION ALL
+    SELECT again.number, 'it came of dead letter ' || letter.number || ', but says that it came of '
+        || coalesce(CAST(again.origin AS text), 'none') AS trouble
+    FROM dead_letter_actions AS action JOIN dead_letters AS letter USING (number)
+    JOIN dead_letters AS again ON again.topic = letter.topic AND again.partition = action.partition
+        AND again."offset" = action."offset" AND again.timestamp = action.timestamp
+    WHERE again.origin IS DISTINCT FROM coalesce(letter.origin, letter.number)
+    ORDER BY number
 """

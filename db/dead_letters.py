@@ -1,22 +1,53 @@
-"""Stored dead letters: listing them, opening them, and marking them as redriven."""
+"""Stored dead letters: choosing, listing and opening them. What is done with them is in db/dead_letter_actions.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.sealing import KeyEncryption, Sealed, unseal
 from schemas.records import DeadLetterReason, Record
+
+LARGEST_NUMBER = 2**63 - 1
+
+
+class Standing(StrEnum):
+    """What became of a dead letter: nothing yet, or what was done with it last."""
+
+    WAITING = "waiting"
+    REDRIVEN = "redriven"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which dead letters are meant: all conditions together, and none of them means all.
+
+    `numbers` are ranges, each with its first and last number; `topic` is named with its prefix; `since` is compared
+    with the instant at which the record was read.
+    """
+
+    numbers: tuple[tuple[int, int], ...] = ()
+    topic: str | None = None
+    organization: str | None = None
+    reason: DeadLetterReason | None = None
+    since: datetime | None = None
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KeptDeadLetter:
     """A stored dead letter; `number` rises with each. For a card number, only the place of the record is kept.
 
-    The value of a record of the command topic is `sealed`, and None in `record` until it is opened.
+    The value of a record of the command topic is `sealed`, and None in `record` until it is opened. `is_kept` is False
+    of a card number, and of what was erased. `event_id` is that of its event, where known; `origin` the number of the
+    first dead letter that its record was redriven from. `unconfirmed_id` is set where it was last redriven and nobody
+    knows whether that reached the topic.
     """
 
     number: int
@@ -24,43 +55,71 @@ class KeptDeadLetter:
     reason: DeadLetterReason
     detail: str
     recorded_at: datetime
-    redriven_at: datetime | None
+    organization: str | None
+    size: int
+    sha256: bytes | None
+    event_id: str | None
+    origin: int | None
+    is_kept: bool
+    is_sealed: bool
     sealed: Sealed | None
+    redriven_at: datetime | None
+    discarded_at: datetime | None
+    unconfirmed_id: UUID | None
+
+    @property
+    def standing(self) -> Standing:
+        """What became of it."""
+        if self.unconfirmed_id is not None or (self.redriven_at is None and self.discarded_at is None):
+            return Standing.WAITING
+        if self.redriven_at is None or (self.discarded_at is not None and self.discarded_at > self.redriven_at):
+            return Standing.DISCARDED
+        return Standing.REDRIVEN
 
 
 async def list_dead_letters(
-    connection: AsyncConnection,
-    reason: DeadLetterReason | None = None,
-    *,
-    only_waiting: bool = False,
-    before: int | None = None,
-    limit: int,
+    connection: AsyncConnection, choice: Choice, *, before: int = LARGEST_NUMBER, limit: int
 ) -> list[KeptDeadLetter]:
-    """Return up to `limit` dead letters, newest first: those with this reason and a number below `before`.
-
-    `only_waiting` leaves out those that were redriven.
-    """
-    wanted = {"reason": reason, "only_waiting": only_waiting, "before": before, "row_limit": limit}
+    """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`."""
+    wanted = _parameters(choice) | {"before": before, "row_limit": limit}
     return [_kept(row) for row in await connection.execute(_LIST, wanted)]
 
 
-async def waiting_dead_letters(connection: AsyncConnection, reason: DeadLetterReason | None) -> list[int]:
-    """Return the numbers of the dead letters with this reason that have not been redriven yet, oldest first."""
-    return list((await connection.execute(_WAITING, {"reason": reason})).scalars())
+async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[int, int]]:
+    """Return the chosen dead letters, each with its size in bytes, in the order in which their records first came."""
+    return [(row.number, row.size) for row in await connection.execute(_NUMBERS, _parameters(choice))]
+
+
+async def find_what_is_kept(
+    connection: AsyncConnection, numbers: Sequence[int]
+) -> dict[int, tuple[DeadLetterReason, bool]]:
+    """Return the reasons of the dead letters with these numbers, and whether anything of their records is kept."""
+    possible = [number for number in numbers if 0 < number <= LARGEST_NUMBER]
+    rows = await connection.execute(_FIND_WHAT_IS_KEPT, {"numbers": possible})
+    return {row.number: (DeadLetterReason(row.reason), row.is_kept) for row in rows}
 
 
 async def find_dead_letters(connection: AsyncConnection, numbers: Sequence[int]) -> list[KeptDeadLetter]:
-    """Return the dead letters with these numbers, in order of number; unknown numbers are left out."""
-    return [_kept(row) for row in await connection.execute(_FIND, {"numbers": list(numbers)})]
+    """Return the dead letters with these numbers, in their order; those that are not there are left out."""
+    return await _found(connection, _FIND, numbers)
 
 
-async def mark_redriven(connection: AsyncConnection, number: int) -> None:
-    """Mark a dead letter as redriven now."""
-    await connection.execute(_MARK, {"number": number})
+async def lock_dead_letters(
+    connection: AsyncConnection, numbers: Sequence[int], *, with_values: bool
+) -> list[KeptDeadLetter]:
+    """Return the dead letters with these numbers; nobody else can act on them until the transaction ends."""
+    await connection.execute(_LOCK, {"numbers": sorted(numbers)})
+    return await _found(connection, _FIND if with_values else _FIND_WITHOUT_VALUES, numbers)
+
+
+async def _found(connection: AsyncConnection, statement: TextClause, numbers: Sequence[int]) -> list[KeptDeadLetter]:
+    possible = [number for number in numbers if 0 < number <= LARGEST_NUMBER]
+    found = {row.number: _kept(row) for row in await connection.execute(statement, {"numbers": possible})}
+    return [found[number] for number in possible if number in found]
 
 
 def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
-    """Return the value of a dead letter's record, unsealed with the keys if need be. Raises Unopenable."""
+    """Return the value of a dead letter's record, opened with the keys if it is sealed. Raises Unopenable."""
     if kept.sealed is None or keys is None:
         return kept.record.value
     return unseal(kept.sealed, about_dead_letter(kept.record), keys)
@@ -69,6 +128,18 @@ def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
 def about_dead_letter(record: Record) -> str:
     """Return what a dead letter's sealed value is bound to: the place of its record."""
     return f"dead-letter:{record.place}"
+
+
+def _parameters(choice: Choice) -> dict[str, Any]:
+    return {
+        "firsts": [min(first, LARGEST_NUMBER) for first, _ in choice.numbers] or None,
+        "lasts": [min(last, LARGEST_NUMBER) for _, last in choice.numbers] or None,
+        "topic": choice.topic,
+        "organization": choice.organization,
+        "reason": choice.reason,
+        "since": choice.since,
+        "standing": choice.standing,
+    }
 
 
 def _kept(row: Row[Any]) -> KeptDeadLetter:
@@ -87,24 +158,67 @@ def _kept(row: Row[Any]) -> KeptDeadLetter:
         reason=DeadLetterReason(row.reason),
         detail=row.detail,
         recorded_at=row.recorded_at,
+        organization=row.organization,
+        size=row.size,
+        sha256=row.sha256,
+        event_id=None if row.shard is None else f"{row.shard}-{row.position}",
+        origin=row.origin,
+        is_kept=row.header_names is not None,
+        is_sealed=row.is_sealed,
+        sealed=None
+        if row.wrapped_key is None or row.sealed is None
+        else Sealed(row.key_id, row.wrapped_key, row.sealed),
         redriven_at=row.redriven_at,
-        sealed=None if row.sealed is None else Sealed(row.key_id, row.wrapped_key, row.sealed),
+        discarded_at=row.discarded_at,
+        unconfirmed_id=row.unconfirmed_id,
     )
 
 
 _COLUMNS = """
-    number, topic, partition, "offset", timestamp, reason, detail, key, header_names, header_values, value,
-    key_id, wrapped_key, sealed, recorded_at, redriven_at
+    letter.number, topic, partition, "offset", timestamp, letter.reason, detail, key, header_names, header_values,
+    key_id, wrapped_key, wrapped_key IS NOT NULL AS is_sealed, recorded_at, organization, size, sha256, shard, position,
+    origin, redriven_at, discarded_at, unconfirmed_id
 """
+_DONE = """
+    dead_letters AS letter CROSS JOIN LATERAL (
+        SELECT max(sent_at) AS redriven_at, max(at) FILTER (WHERE action = 'Discarded') AS discarded_at,
+            (array_agg(CASE WHEN sent_at IS NULL THEN redrive_id END ORDER BY ordinal DESC))[1] AS unconfirmed_id
+        FROM dead_letter_actions AS action WHERE action.number = letter.number
+    ) AS done
+"""
+_IS_CHOSEN = """
+    (CAST(:topic AS text) IS NULL OR topic = :topic)
+    AND (CAST(:organization AS text) IS NULL OR organization = :organization)
+    AND (CAST(:reason AS text) IS NULL OR letter.reason = :reason)
+    AND (CAST(:since AS timestamptz) IS NULL OR recorded_at >= :since)
+    AND (CAST(:firsts AS bigint[]) IS NULL OR EXISTS (
+        SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
+        WHERE letter.number BETWEEN range.first AND range.last
+    ))
+    AND (CAST(:standing AS text) IS NULL OR :standing = CASE
+        WHEN unconfirmed_id IS NOT NULL OR (redriven_at IS NULL AND discarded_at IS NULL) THEN 'waiting'
+        WHEN redriven_at IS NULL OR discarded_at > redriven_at THEN 'discarded'
+        ELSE 'redriven' END)
+"""
+_WITHOUT_VALUES = f"SELECT {_COLUMNS}, CAST(NULL AS bytea) AS value, CAST(NULL AS bytea) AS sealed FROM {_DONE}"
 _LIST = text(
     f"""
-    SELECT {_COLUMNS} FROM dead_letters
-    WHERE (CAST(:reason AS text) IS NULL OR reason = :reason)
-        AND (CAST(:before AS bigint) IS NULL OR number < :before)
-        AND (redriven_at IS NULL OR NOT :only_waiting)
-    ORDER BY number DESC LIMIT :row_limit
+    {_WITHOUT_VALUES} WHERE letter.number < :before AND {_IS_CHOSEN} ORDER BY letter.number DESC LIMIT :row_limit
     """
 )
-_WAITING = text("SELECT number FROM dead_letters WHERE reason = :reason AND redriven_at IS NULL ORDER BY number")
-_FIND = text(f"SELECT {_COLUMNS} FROM dead_letters WHERE number = ANY(CAST(:numbers AS bigint[])) ORDER BY number")
-_MARK = text("UPDATE dead_letters SET redriven_at = clock_timestamp() WHERE number = :number")
+_NUMBERS = text(
+    f"""
+    SELECT letter.number, size FROM {_DONE} WHERE {_IS_CHOSEN} ORDER BY coalesce(origin, letter.number), letter.number
+    """
+)
+_FIND = text(f"SELECT {_COLUMNS}, value, sealed FROM {_DONE} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")
+_FIND_WITHOUT_VALUES = text(f"{_WITHOUT_VALUES} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")
+_FIND_WHAT_IS_KEPT = text(
+    """
+    SELECT number, reason, header_names IS NOT NULL AS is_kept FROM dead_letters
+    WHERE number = ANY(CAST(:numbers AS bigint[]))
+    """
+)
+_LOCK = text(
+    "SELECT FROM dead_letters WHERE number = ANY(CAST(:numbers AS bigint[])) ORDER BY number FOR NO KEY UPDATE"
+)

@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
+from db.dead_letter_actions import arrived
 from db.engine import fetch
 from db.memory import FullyLoaded, Memory
 from db.rows import (
@@ -41,13 +42,15 @@ FAN_OUT_PAGE = 1000
 class Loaded:
     """What the database knows about a batch: the state, what was answered, and the places of handled records.
 
-    `whole` names what is loaded so completely that later batches can rely on it as well.
+    `whole` names what is loaded so completely that later batches can rely on it as well. `origins` names the dead
+    letters that redriven records come from, by place.
     """
 
     book: Book
     whole: FullyLoaded
     answered: Answered
     handled: set[str]
+    origins: Mapping[str, int]
 
 
 async def load(
@@ -84,7 +87,9 @@ async def load(
         contact = await load_contact(connection, organization, account, keys)
         book.load([AccountContact(organization=organization, account=account, contact=contact)])
     answered = await _load_answered(connection, needs.identities if ask_for_claims else needs.asked_again, needs)
-    return Loaded(book, whole, answered, await _handled(connection, needs.records))
+    redriven = await arrived(connection, needs.records)
+    handled = await _handled(connection, needs.records) | redriven.repeated
+    return Loaded(book, whole, answered, handled, redriven.origins)
 
 
 async def _load_answered(connection: AsyncConnection, identities: Collection[Identity], needs: Needs) -> Answered:

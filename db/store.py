@@ -1,5 +1,6 @@
 """Storing what a batch decided: one COPY or statement per table, whatever the size of the batch."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -90,10 +91,18 @@ async def store_handled(connection: AsyncConnection, records: Iterable[Record]) 
 
 
 async def store_dead_letters(
-    connection: AsyncConnection, dead: Iterable[Dead], now: datetime, keys: KeyEncryption
+    connection: AsyncConnection,
+    letters: Iterable[tuple[Dead, Sequence[Any]]],
+    origins: Mapping[str, int],
+    keys: KeyEncryption,
 ) -> None:
-    """Store dead letters whole: sealed where personal data is possible, and without any card number."""
-    await _copy(connection, "dead_letters", _DEAD_COLUMNS, [_dead_row(letter, now, keys) for letter in dead])
+    """Store dead letters whole: sealed where personal data is possible, and without any card number.
+
+    Each comes with the row of its event in the log. `origins` names the dead letter that a record was redriven from, by
+    the record's place.
+    """
+    rows = [_dead_row(dead, row, origins.get(dead.record.place), keys) for dead, row in letters]
+    await _copy(connection, "dead_letters", _DEAD_COLUMNS, rows)
 
 
 async def _store_projects(connection: AsyncConnection, book: Book) -> None:
@@ -118,8 +127,10 @@ def _done(changed: Mapping[tuple[str, str, int], object], name: str) -> list[dic
     return [{"organization": key[0], name: key[1], "number": key[2]} for key, one in changed.items() if one is None]
 
 
-def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]:
+def _dead_row(dead: Dead, event: Sequence[Any], origin: int | None, keys: KeyEncryption) -> tuple[Any, ...]:
     record = dead.record
+    shard, position, now = event[:3]
+    value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
     sealed: Sealed | None = None
     if dead.is_private and not hidden and record.value is not None:
@@ -140,6 +151,12 @@ def _dead_row(dead: Dead, now: datetime, keys: KeyEncryption) -> tuple[Any, ...]
         sealed and sealed.wrapped_key,
         sealed and sealed.sealed,
         now,
+        dead.owner,
+        len(value),
+        None if hidden or record.value is None else hashlib.sha256(value).digest(),
+        shard,
+        position,
+        origin,
     )
 
 
@@ -178,7 +195,7 @@ def _delete(table: str, types: Mapping[str, str]) -> TextClause:
 
 _CLAIM_COLUMNS = tuple(column_types(of_records.inbox))
 _PHASE_COLUMNS = tuple(column_types(of_organizations.account_phases))
-_DEAD_COLUMNS = tuple(name for name in column_types(of_records.dead_letters) if name not in {"number", "redriven_at"})
+_DEAD_COLUMNS = tuple(name for name in column_types(of_records.dead_letters) if name != "number")
 _RESULT_TYPES = {name: type_ for name, type_ in column_types(of_records.inbox).items() if name != "fingerprint"}
 _UPSERT_ORGANIZATIONS = _upsert("organizations", ("organization",), ORGANIZATION_TYPES)
 _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPES)

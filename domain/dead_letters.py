@@ -19,9 +19,10 @@ _SECRET_HEADERS = ("authorization", "ce_authorization")
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A record that ends as a dead letter. `boundary` is its organization where known; `is_private` hides its value.
+    """A record that ends as a dead letter. `is_private` hides its value.
 
-    `trail` is what its envelope passes on, as far as that can be read.
+    `boundary` is the organization where the record could be read, else where it was; `trail` is what its envelope
+    passes on, as far as that can be read; `organization` is whose it seems to be, by its data, or else its key.
     """
 
     record: Record
@@ -30,11 +31,19 @@ class Dead:
     is_private: bool
     boundary: str
     trail: Trail = Trail()
+    organization: str | None = None
 
     @property
     def headers(self) -> Headers:
         """The record's headers as they may be kept and told: none that holds a token."""
         return tuple(header for header in self.record.headers if not _holds_token(*header))
+
+    @property
+    def owner(self) -> str | None:
+        """Its organization as it may be kept: where a card number was sent, no name that holds one."""
+        name = self.organization
+        is_risky = self.reason is DeadLetterReason.CARD_NUMBER and name is not None
+        return None if is_risky and has_card_number_within(name or "") else name
 
 
 def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:

@@ -99,8 +99,8 @@ class _Batch:
         try:
             learned = self._learned(message, context)
         except Unanswerable as refusal:
-            boundary = message.fact.organization
-            dead = Dead(message.record, refusal.reason, refusal.detail, False, boundary, message.event.trail)
+            name = message.fact.organization
+            dead = Dead(message.record, refusal.reason, refusal.detail, False, name, message.event.trail, name)
             self.dead_letter(dead)
             return
         fact = message.fact
@@ -113,7 +113,7 @@ class _Batch:
 
     def dead_letter(self, dead: Dead) -> None:
         """Answer a record with a dead letter."""
-        self.folded.dead.append(dead)
+        self.folded.dead[len(self.folded.outgoing)] = dead
         self.folded.unclaimed.append(dead.record)
         self.folded.outgoing.append(dead_letter_of(dead, self._clock.next()))
 

@@ -64,12 +64,15 @@ class Answered:
 
 @dataclass(frozen=False, slots=True)
 class Folded:
-    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again."""
+    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again.
+
+    `dead` are dead letters, by where among the outgoing events they stand.
+    """
 
     outgoing: list[Outgoing] = field(default_factory=list)
     claims: dict[Identity, Claim] = field(default_factory=dict)
     unclaimed: list[Record] = field(default_factory=list)
-    dead: list[Dead] = field(default_factory=list)
+    dead: dict[int, Dead] = field(default_factory=dict)
     stale_facts: int = 0
     repeated_commands: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
+from schemas.topics import Topic
 from schemas.violations import faults_of, violations_of
 
 _AGAIN = "again"
@@ -26,6 +27,10 @@ _TRANSFER = f"{TYPE_PREFIX}{TransferProjects.__name__}."
 _FACT_TYPES: dict[type[AnyFact], re.Pattern[str]] = {
     fact: re.compile(rf"{re.escape(TYPE_PREFIX)}{fact.__name__}\.v([0-9]+)")
     for fact in (ProjectChanged, PaymentProfileChanged)
+}
+_TOPICS: dict[type[AnyFact], Topic] = {
+    ProjectChanged: Topic.PROJECTS,
+    PaymentProfileChanged: Topic.PAYMENT_PROFILES,
 }
 
 
@@ -105,8 +110,10 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
         if not isinstance(organization, str) or not is_identifier(organization):
             raise Unanswerable(DeadLetterReason.MISSING_ATTRIBUTE, no_organization(data, attributes))
         model = _COMMANDS_BY_TYPE.get(event.type)
-        if model is None and any(type_.fullmatch(event.type) for type_ in _FACT_TYPES.values()):
-            raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, "facts have topics of their own")
+        fact = _fact_of(event.type)
+        if model is None and fact is not None:
+            detail = f"facts have topics of their own: {fact.__name__} belongs on {_TOPICS[fact]}"
+            raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, detail)
     except Unanswerable:
         if cards:
             raise _card_number() from None
@@ -144,7 +151,8 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
     event = read_cloud_event(attributes, data, record, is_fact=True)
     version = _FACT_TYPES[model].fullmatch(event.type)
     if version is None:
-        raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, f"this topic holds {model.__name__} only")
+        detail = f"this topic holds {model.__name__} only{_what_it_is(event.type, model)}"
+        raise Unanswerable(DeadLetterReason.UNKNOWN_TYPE, detail)
     if version.group(1) != "1":
         raise Unanswerable(DeadLetterReason.UNSUPPORTED_VERSION, f"{model.__name__} is read in version 1 only")
     if not isinstance(data, dict):
@@ -154,6 +162,38 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
     except ValidationError as error:
         detail = "; ".join(f"{pointer(path) or '/'}: {message}" for path, message in faults_of(error)[:10])
         raise Unanswerable(DeadLetterReason.INVALID_FACT, detail) from None
+
+
+def _fact_of(type_: str) -> type[AnyFact] | None:
+    return next((fact for fact, pattern in _FACT_TYPES.items() if pattern.fullmatch(type_)), None)
+
+
+def _what_it_is(type_: str, wanted: type[AnyFact]) -> str:
+    """Say what a type is that a fact topic does not hold, if that is known."""
+    fact = _fact_of(type_)
+    if fact is not None:
+        return f", and this is {fact.__name__}: it belongs on {_TOPICS[fact]}"
+    if type_ in _COMMANDS_BY_TYPE:
+        return f", and this is a command: it belongs on {Topic.ADMIN_COMMANDS}"
+    if wanted.__name__.lower() in type_.lower():
+        return f": its type must be {type_of(wanted.__name__)}, in full"
+    return ""
+
+
+def organization_of(record: Record, max_value_bytes: int) -> str | None:
+    """Return whose a record that cannot be answered seems to be: the organization of its data, else of its key."""
+    try:
+        _, data = attributes_and_data(record, max_value_bytes)
+    except Unanswerable:
+        data = None
+    named = data.get("organization") if isinstance(data, dict) else None
+    return named if is_identifier(named) else organization_of_key(record)
+
+
+def organization_of_key(record: Record) -> str | None:
+    """Return the organization that a record's key names, if it is a name."""
+    key = (record.key or b"").decode(errors="replace")
+    return key if is_identifier(key) else None
 
 
 def _card_numbers(record: Record, data: Any) -> list[str]:

@@ -1,11 +1,18 @@
 """Records as they are read, and the reasons why some can only become dead letters."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from schemas.immutable import dataclass
 
 Headers = tuple[tuple[str, bytes | None], ...]
+
+REDRIVE_HEADER = "whopays-redriven"
+"""The header of a record that was put on its topic again: an id by which workers take it once, however often it was."""
+
+_REDRIVE_ID = re.compile(rb"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,14 @@ class Record:
     def place(self) -> str:
         """Return `topic/partition/offset`."""
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def redrive_id(self) -> UUID | None:
+        """Return the id in its header REDRIVE_HEADER; None where there is none. Anybody may have written it."""
+        for name, value in self.headers:
+            if name == REDRIVE_HEADER and value is not None and _REDRIVE_ID.fullmatch(value):
+                return UUID(value.decode())
+        return None
 
 
 class DeadLetterReason(StrEnum):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.ending import CommandFailed, Misused
+from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import database_address, load_settings
-from cli.terminal.names import Organization, Project
+from cli.terminal.names import Organization, Project, instant_named
 from cli.terminal.output import AsJson, print_json
 from db.payers import PayerAnswer, who_pays
-from schemas.instants import format_instant, parse_instant
+from schemas.instants import format_instant
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
@@ -30,7 +30,7 @@ def who(
     Of an instant in the future nobody knows: the answer says who pays now, and what is scheduled. Exit status 1 when
     the project was never reported.
     """
-    instant = _instant(at)
+    instant = None if at is None else instant_named("--at", at)
     answer = _asked(database_address(), organization, project, instant)
     if as_json:
         print_json(_document(organization, project, instant, answer))
@@ -99,10 +99,3 @@ def _document(organization: str, project: str, instant: datetime | None, answer:
             "commandSource": one.command_source,
         },
     }
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return None if text is None else parse_instant(text)
-    except ValueError:
-        raise Misused(f"--at {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None

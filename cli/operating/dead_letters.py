@@ -1,19 +1,24 @@
-"""`whopays dead-letters list` and `show`: records that could not be answered."""
+"""`whopays dead-letters list` and `show`: records that could not be answered, and what was done about them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.operating.choosing import Organization, Reason, Since, Topic, choice_of
 from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.layout import Card, Column, Listing, details, visible
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show as show_parts
+from db.dead_letter_actions import DISCARDED, REDRIVEN, Action, actions_on
 from db.dead_letters import (
+    LARGEST_NUMBER,
     KeptDeadLetter,
+    Standing,
     find_dead_letters,
     list_dead_letters,
     value_of,
@@ -21,31 +26,48 @@ from db.dead_letters import (
 from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
 
-_AT_ONCE = 100
-_LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
+_SHOWN_BYTES = 64 * 1024
+"""How much of a value or a header is shown to people; --json has all of it."""
 
 
 def list_(
-    reason: Annotated[DeadLetterReason | None, typer.Option(help="Only those of this reason.")] = None,
-    only_waiting: Annotated[bool, typer.Option("--waiting", help="Only those that were not redriven yet.")] = False,
+    topic: Topic = None,
+    organization: Organization = None,
+    reason: Reason = None,
+    since: Since = None,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RANGE", help="Only these numbers, such as 7-12, 7- or -12; may be repeated."),
+    ] = None,
+    standing: Annotated[Standing | None, typer.Option("--state", help="Only those in this state.")] = None,
+    only_waiting: Annotated[bool, typer.Option("--waiting", help="The same as --state waiting.")] = False,
     before: Annotated[int | None, typer.Option(help="Only those with a smaller number: the next page.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters, newest first."""
+    """List the dead letters, newest first.
+
+    A dead letter waits until it is redriven or discarded.
+    """
+    settings = load_settings()
+    wanted = Standing.WAITING if only_waiting else standing
+    choice = choice_of(settings, numbers, topic, organization, reason, since, wanted)
+    end = LARGEST_NUMBER if before is None else max(0, min(before, LARGEST_NUMBER))
 
     async def question(connection: AsyncConnection) -> list[KeptDeadLetter]:
-        return await list_dead_letters(connection, reason, only_waiting=only_waiting, before=before, limit=limit)
+        # With one more than is shown, so that there is a next page exactly where it is not empty.
+        return await list_dead_letters(connection, choice, before=end, limit=limit + 1)
 
-    found = ask(load_settings(), question)
+    more = ask(settings, question)
+    found = more[:limit]
     if as_json:
         print_json([_document(kept) for kept in found])
     elif found:
         show_parts(listing_of(found))
-        if len(found) == limit:
-            typer.secho(f"The next page: --before {found[-1].number}", dim=True)
     else:
         typer.echo("There are no such dead letters.")
+    if len(more) > limit:
+        typer.secho(f"The next page: --before {found[-1].number}", dim=True, err=as_json)
 
 
 def show(
@@ -57,38 +79,107 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a dead letter: where it was, why it failed, what is kept."""
+    """Show a dead letter, and what was done about it."""
     settings = load_settings()
-    (kept,) = ask(settings, lambda connection: found_dead_letters(connection, [number]))
-    is_hidden = kept.sealed is not None and not is_opened
-    value = None if is_hidden else value_of(kept, settings.keys() if kept.sealed else None)
+
+    async def question(connection: AsyncConnection) -> tuple[list[KeptDeadLetter], list[Action]]:
+        return await find_dead_letters(connection, [number]), await actions_on(
+            connection, max(0, min(number, LARGEST_NUMBER))
+        )
+
+    found, actions = ask(settings, question)
+    if not found:
+        raise no_such_dead_letter(number)
+    kept = found[0]
+    is_hidden = kept.is_sealed and not is_opened
+    value = None if is_hidden else value_of(kept, settings.keys() if kept.is_sealed else None)
     if as_json:
-        print_json(_document(kept) | _content(kept, value))
+        print_json(_document(kept) | _content(kept, value) | {"actions": [_action_document(one) for one in actions]})
     else:
-        show_parts(card_of(kept, value, is_hidden=is_hidden))
+        show_parts(card_of(kept, actions, value, is_hidden=is_hidden))
 
 
-async def found_dead_letters(connection: AsyncConnection, numbers: list[int]) -> list[KeptDeadLetter]:
-    """Return dead letters by their numbers. Raises CommandFailed for one that does not exist."""
-    found = await find_dead_letters(connection, numbers)
-    missing = sorted(set(numbers) - {kept.number for kept in found})
-    if missing:
-        raise CommandFailed(f"There is no dead letter {missing[0]}.\nList them: whopays dead-letters list")
-    return found
+def no_such_dead_letter(number: int) -> CommandFailed:
+    """Return what to raise for a number that no dead letter has."""
+    return CommandFailed(f"There is no dead letter {number}.\nList them: whopays dead-letters list")
+
+
+def listing_of(found: Sequence[KeptDeadLetter]) -> Listing:
+    """Return dead letters as a list."""
+    columns = (
+        *(Column(name) for name in ("number", "read at", "reason")),
+        *(Column(name, may_move=True) for name in ("organization", "state", "record", "detail")),
+    )
+    rows = [
+        (
+            Text(str(kept.number)),
+            Text(f"{kept.recorded_at:%Y-%m-%d %H:%M:%S}"),
+            Text(kept.reason, style="red"),
+            Text(kept.organization or ""),
+            Text(_state(kept)),
+            Text(visible(kept.record.place)),
+            Text(visible(kept.detail)),
+        )
+        for kept in found
+    ]
+    return Listing(columns, rows)
+
+
+def card_of(kept: KeptDeadLetter, actions: Sequence[Action], value: bytes | None, *, is_hidden: bool) -> Card:
+    """Return a dead letter with what is kept of its record, and what was done about it."""
+    content = _content(kept, None if value is None else value[:_SHOWN_BYTES])
+    said = {
+        "state": _state(kept),
+        "organization": kept.organization,
+        "record": kept.record.place,
+        "written at": format_instant(kept.record.timestamp),
+        "read at": format_instant(kept.recorded_at),
+        "event": kept.event_id,
+        "detail": kept.detail,
+        "redriven from": f"dead letter {kept.origin}" if kept.origin else None,
+    }
+    lines: list[tuple[str, str | None]] = [(name, text) for name, text in said.items() if text is not None]
+    lines += [(_DONE.get(action.action, action.action), _in_words(action)) for action in actions]
+    if kept.is_kept:
+        lines += [
+            ("key", content["key"]),
+            *(
+                ("header", f"{header['name']}: {'' if header['value'] is None else header['value']}")
+                for header in content["headers"]
+            ),
+            ("size", f"{kept.size} bytes"),
+            ("value", "encrypted: --open decrypts it" if is_hidden else content["value"]),
+        ]
+        if value is not None and len(value) > _SHOWN_BYTES:
+            lines.append(("", f"These are the first {_SHOWN_BYTES} bytes: --json has all."))
+    else:
+        lines.append(("content", "not kept, since it holds a card number" if _is_card(kept) else "erased"))
+    body = details(
+        (visible(name), Text("none", style="dim") if text is None else Text(visible(text))) for name, text in lines
+    )
+    return Card(Text.assemble(f"{kept.number}  ", (kept.reason, "bold red")), [body], "red")
 
 
 def _document(kept: KeptDeadLetter) -> dict[str, Any]:
     return {
         "number": kept.number,
+        "id": kept.event_id,
+        "time": format_instant(kept.recorded_at),
+        "organization": kept.organization,
         "topic": kept.record.topic,
         "partition": kept.record.partition,
         "offset": kept.record.offset,
         "timestamp": format_instant(kept.record.timestamp),
         "reason": str(kept.reason),
         "detail": kept.detail,
-        "recordedAt": format_instant(kept.recorded_at),
-        "redrivenAt": kept.redriven_at and format_instant(kept.redriven_at),
-        "encrypted": kept.sealed is not None,
+        "size": kept.size,
+        "sha256": kept.sha256 and kept.sha256.hex(),
+        "encrypted": kept.is_sealed,
+        "kept": kept.is_kept,
+        "state": str(kept.standing),
+        "redriven": kept.redriven_at and format_instant(kept.redriven_at),
+        "discarded": kept.discarded_at and format_instant(kept.discarded_at),
+        "redrivenFrom": kept.origin,
     }
 
 
@@ -97,48 +188,50 @@ def _content(kept: KeptDeadLetter, value: bytes | None) -> dict[str, Any]:
     return {"key": _text(kept.record.key), "headers": headers, "value": _text(value)}
 
 
+def _action_document(action: Action) -> dict[str, Any]:
+    return {
+        "action": action.action,
+        "by": action.by,
+        "at": format_instant(action.at),
+        "reason": action.reason,
+        "confirmed": action.sent_at and format_instant(action.sent_at),
+        "place": action.place,
+        "read": action.is_read,
+        "deadLetter": action.dead_letter,
+    }
+
+
+def _state(kept: KeptDeadLetter) -> str:
+    match kept.standing:
+        case Standing.WAITING if kept.unconfirmed_id is not None:
+            return "redriven, unconfirmed"
+        case Standing.WAITING:
+            return "waiting"
+        case Standing.REDRIVEN:
+            return f"redriven {kept.redriven_at:%Y-%m-%d %H:%M:%S}"
+        case Standing.DISCARDED:
+            return f"discarded {kept.discarded_at:%Y-%m-%d %H:%M:%S}"
+
+
+def _in_words(action: Action) -> str:
+    words = f"{format_instant(action.at)} by {action.by}"
+    if action.reason is not None:
+        return f"{words}: {action.reason}"
+    if action.sent_at is None:
+        return f"{words}; it was interrupted, and nobody knows whether the record is on its topic"
+    words += f" as {action.place}" if action.place else ""
+    if action.dead_letter is not None:
+        return f"{words}, which became dead letter {action.dead_letter}"
+    return f"{words}, which was read" if action.is_read else words
+
+
+def _is_card(kept: KeptDeadLetter) -> bool:
+    return kept.reason is DeadLetterReason.CARD_NUMBER
+
+
 def _text(raw: bytes | None) -> str | None:
     """Return bytes as text; what is not UTF-8 is shown as escapes such as `\\xff`."""
     return None if raw is None else raw.decode(errors="backslashreplace")
 
 
-def listing_of(found: list[KeptDeadLetter]) -> Listing:
-    """Return dead letters as a list."""
-    columns = (
-        *(Column(name) for name in ("number", "read at", "reason")),
-        *(Column(name, may_move=True) for name in ("record", "redriven at", "detail")),
-    )
-    rows = [
-        (
-            Text(str(kept.number)),
-            Text(f"{kept.recorded_at:%Y-%m-%d %H:%M:%S}"),
-            Text(kept.reason, style="red"),
-            Text(kept.record.place),
-            Text(f"{kept.redriven_at:%Y-%m-%d %H:%M:%S}" if kept.redriven_at else ""),
-            Text(visible(kept.detail)),
-        )
-        for kept in found
-    ]
-    return Listing(columns, rows)
-
-
-def card_of(kept: KeptDeadLetter, value: bytes | None, *, is_hidden: bool) -> Card:
-    """Return a dead letter with what is kept of its record."""
-    content = _content(kept, value)
-    said = {
-        "record": kept.record.place,
-        "written at": format_instant(kept.record.timestamp),
-        "read at": format_instant(kept.recorded_at),
-        "redriven at": kept.redriven_at and format_instant(kept.redriven_at),
-        "detail": kept.detail,
-        "key": content["key"],
-    }
-    lines = [
-        *said.items(),
-        *((f"header {header['name']}", header["value"]) for header in content["headers"]),
-        ("value", "encrypted: --open decrypts it" if is_hidden else content["value"]),
-    ]
-    body = details(
-        (visible(name), Text("none", style="dim") if said is None else Text(visible(said))) for name, said in lines
-    )
-    return Card(Text.assemble(f"{kept.number}  ", (kept.reason, "bold red")), [body], "red")
+_DONE = {REDRIVEN: "redriven at", DISCARDED: "discarded at"}

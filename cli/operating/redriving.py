@@ -1,100 +1,185 @@
 """`whopays dead-letters redrive`: records are put on their topics again once their cause is fixed."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from aiokafka import AIOKafkaProducer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.operating.dead_letters import found_dead_letters
-from cli.terminal.ending import CommandFailed, Misused
+from cli.operating.choosing import (
+    All,
+    By,
+    Numbers,
+    Organization,
+    Reason,
+    Since,
+    Topic,
+    choice_of,
+    insist_on_a_choice,
+    person,
+    single_numbers,
+)
+from cli.operating.dead_letters import no_such_dead_letter
+from cli.terminal.asking import ask
+from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.screen import error_console
 from cli.terminal.touching import name_what_is_touched
-from db.dead_letters import KeptDeadLetter, mark_redriven, value_of, waiting_dead_letters
-from db.engine import create_engine
+from db.dead_letters import KeptDeadLetter, Standing, find_what_is_kept
+from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
-from schemas.topics import INPUT_TOPICS
+from workers.redriving import Redriving
+from workers.redriving import redrive as put_again
 from workers.runtime.settings import Settings
 
-_AT_ONCE = 100
-_LARGEST_REQUEST_BYTES = 16 * 1024 * 1024
+STOPPED = 3
+"""Exit status of a redrive that was stopped before its end."""
+
+_NAMED_AT_MOST = 20
 
 
 def redrive(
-    numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="[NUMBER]...", help="Their numbers.", show_default=False)
+    numbers: Numbers = None,
+    is_all: All = False,
+    topic: Topic = None,
+    organization: Organization = None,
+    reason: Reason = None,
+    since: Since = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those that were redriven or discarded before, once more.")
+    ] = False,
+    rate: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many a second.", show_default="no limit")
     ] = None,
-    reason: Annotated[
-        DeadLetterReason | None, typer.Option(help="All of this reason that were not redriven yet.")
-    ] = None,
+    by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Put records on their topics again, once the cause is fixed.
 
-    They are sent as they were, with key, headers and value. One that has taken effect meanwhile has no second effect:
-    commands go by their id, facts by their version. A record with a card number was not kept, and cannot be redriven.
+    They are sent as they were, with key, headers and value, in the order in which an organization's first came, and
+    with a header by which workers take each once. What was redriven or discarded before is left alone. Exit status 3
+    when it is stopped by Ctrl-C: the same command goes on.
     """
-    if bool(numbers) == (reason is not None):
-        raise Misused("Say which ones: whopays dead-letters redrive NUMBER ..., or --reason REASON.")
+    insist_on_a_choice(numbers, is_all, topic, organization, reason, since)
+    who = person(by)
     settings = load_settings()
+    # What is named by its number is looked at whatever became of it, so that there is something to say about it.
+    standing = None if numbers or again else Standing.WAITING
+    choice = choice_of(settings, numbers, topic, organization, reason, since, standing)
     name_what_is_touched(settings)
-    with reaching(settings):
-        redriven = asyncio.run(_redrive(settings, numbers, reason))
-    if as_json:
-        print_json({"redriven": redriven})
-    elif redriven:
-        records = count_of(len(redriven), "record was", "records were")
-        typer.echo(f"{records} put on the topic again: whopays tail shows what comes of it.")
-    else:
-        typer.echo("There is nothing to redrive.")
-
-
-async def _redrive(
-    settings: Settings, numbers: list[int] | None, reason: DeadLetterReason | None
-) -> list[dict[str, Any]]:
-    engine = create_engine(settings.database_url, pool_size=1)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        enable_idempotence=True,
-        max_request_size=_LARGEST_REQUEST_BYTES,
-    )
-    redriven = []
+    _insist_on_redrivable(settings, single_numbers(numbers))
+    state = Redriving()
     try:
-        async with engine.connect() as connection:
-            wanted = numbers or await waiting_dead_letters(connection, reason)
-        await producer.start()
-        for start in range(0, len(wanted), _AT_ONCE):
-            async with engine.connect() as connection:
-                page = await found_dead_letters(connection, wanted[start : start + _AT_ONCE])
-            for kept in page:
-                _insist_on_redrivable(kept, settings)
-            for kept in page:
-                sent = await producer.send_and_wait(
-                    kept.record.topic,
-                    value_of(kept, settings.keys() if kept.sealed else None),
-                    key=kept.record.key,
-                    headers=list(kept.record.headers),
-                )
-                # After it was sent: if this process dies in between, it is sent twice, which has no second effect.
-                async with engine.begin() as connection:
-                    await mark_redriven(connection, kept.number)
-                redriven.append({"number": kept.number, "place": f"{sent.topic}/{sent.partition}/{sent.offset}"})
-    finally:
-        await producer.stop()
-        await engine.dispose()
-    return redriven
+        with reaching(settings), _shown(state) as progress:
+            asyncio.run(put_again(settings, choice, by=who, again=again, rate=rate, state=state, progress=progress))
+    except KeyboardInterrupt:
+        _tell(state, as_json=as_json)
+        typer.echo(f"Stopped after {state.done} of {state.total}. The same command goes on.", err=True)
+        raise typer.Exit(STOPPED) from None
+    except CommandFailed:
+        if state.put:
+            _tell(state, as_json=as_json)
+        raise
+    _tell(state, as_json=as_json)
+    if state.refused:
+        kept, why = state.refused[0]
+        held = count_of(len(state.held_back), "dead letter was", "dead letters were")
+        raise CommandFailed(
+            f"Dead letter {kept.number} was not put on its topic: {why}."
+            + (f"\n{_and_others(len(state.refused) - 1)}" if len(state.refused) > 1 else "")
+            + (f"\n{held} held back, to keep the order of its organization's records." if state.held_back else "")
+        )
 
 
-def _insist_on_redrivable(kept: KeptDeadLetter, settings: Settings) -> None:
-    if kept.reason is DeadLetterReason.CARD_NUMBER:
-        raise CommandFailed(
-            f"The record of dead letter {kept.number} was not kept, because it holds a card number: there is nothing "
-            "to redrive. Its sender has to send it again, with a token instead of the number."
+def _insist_on_redrivable(settings: Settings, numbers: list[int]) -> None:
+    """Raise CommandFailed where one that is named does not exist, or nothing of it is kept."""
+
+    async def question(connection: AsyncConnection) -> dict[int, tuple[DeadLetterReason, bool]]:
+        return await find_what_is_kept(connection, numbers)
+
+    known = ask(settings, question) if numbers else {}
+    for number in numbers:
+        if number not in known:
+            raise no_such_dead_letter(number)
+        reason, is_kept = known[number]
+        if is_kept:
+            continue
+        if reason is DeadLetterReason.CARD_NUMBER:
+            raise CommandFailed(
+                f"The record of dead letter {number} was not kept, because it holds a card number: there is nothing to "
+                "redrive. Its sender has to send it again, with a token instead of the number."
+            )
+        raise CommandFailed(f"The record of dead letter {number} was erased: there is nothing to redrive.")
+
+
+@contextmanager
+def _shown(state: Redriving) -> Iterator[Any]:
+    """Show how far a redrive is, on standard error where that is a terminal."""
+    screen = error_console()
+    columns = (TextColumn("Redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as shown:
+        task = shown.add_task("", total=None)
+        yield lambda: shown.update(task, completed=state.done, total=state.total)
+
+
+def _tell(state: Redriving, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_document(state))
+        return
+    for line in _lines(state):
+        typer.echo(line)
+
+
+def _lines(state: Redriving) -> Iterator[str]:
+    if state.put:
+        records = count_of(len(state.put), "record was", "records were")
+        yield f"{records} put on the topic again: whopays tail shows what comes of it."
+    if resumed := sum(put.is_resumed for put in state.put):
+        yield (
+            f"{count_of(resumed, 'record', 'records')} of these may be there twice, since an earlier redrive was "
+            "interrupted: workers take each only once."
         )
-    if kept.record.topic not in {settings.topic(topic) for topic in INPUT_TOPICS}:
-        raise CommandFailed(
-            f"Dead letter {kept.number} is of the topic {kept.record.topic}, which this installation does not "
-            f"read: WHOPAYS_TOPIC_PREFIX={settings.topic_prefix}"
-        )
+    yield from _left(state.left)
+    if not (state.put or state.left or state.refused):
+        yield "There is nothing to redrive."
+
+
+def _left(left: list[KeptDeadLetter]) -> Iterator[str]:
+    for kept in left[:_NAMED_AT_MOST]:
+        if not kept.is_kept:
+            why = "holds a card number" if kept.reason is DeadLetterReason.CARD_NUMBER else "was erased"
+            yield f"Dead letter {kept.number} {why}: there is nothing to redrive."
+            continue
+        is_redriven = kept.standing is Standing.REDRIVEN
+        instant = kept.redriven_at if is_redriven else kept.discarded_at
+        done = "redriven" if is_redriven else "discarded"
+        when = f", at {format_instant(instant)}" if instant else ""
+        yield f"Dead letter {kept.number} was {done} already{when}, and was left alone: --again redrives it once more."
+    if len(left) > _NAMED_AT_MOST:
+        yield _and_others(len(left) - _NAMED_AT_MOST)
+
+
+def _and_others(count: int) -> str:
+    return f"So it is with {count_of(count, 'other dead letter', 'other dead letters')}."
+
+
+def _document(state: Redriving) -> dict[str, Any]:
+    return {
+        "redriven": [{"number": put.number, "place": put.place, "resumed": put.is_resumed} for put in state.put],
+        "left": [
+            {
+                "number": kept.number,
+                "kept": kept.is_kept,
+                "redriven": kept.redriven_at and format_instant(kept.redriven_at),
+                "discarded": kept.discarded_at and format_instant(kept.discarded_at),
+            }
+            for kept in state.left
+        ],
+        "refused": [{"number": kept.number, "why": why} for kept, why in state.refused],
+        "heldBack": [kept.number for kept in state.held_back],
+    }

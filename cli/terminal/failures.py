@@ -26,6 +26,7 @@ ON_PURPOSE = frozenset(
         "embedded.errors.EmbeddedError",
         "workers.consuming.start_positions.TopicWentBack",
         "workers.publishing.packing.LogDamaged",
+        "workers.redriving.AnotherRedrives",
         "workers.replaying.refusal.ReplayRefused",
         "workers.runtime.metrics_server.MetricsNotServed",
         "workers.runtime.settings.MissingKey",

@@ -1,11 +1,13 @@
 """How things are named on the command line."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.terminal.ending import Misused
+from schemas.instants import parse_instant
 from schemas.topics import Topic
 
 if TYPE_CHECKING:
@@ -22,3 +24,11 @@ def topic_named(word: str, settings: "Settings", topics: Collection[Topic], kind
         if word in {topic, settings.topic(topic)}:
             return topic
     raise Misused(f"{word} is not an {kind} topic of this installation; these are {', '.join(topics)}.")
+
+
+def instant_named(option: str, text: str) -> datetime:
+    """Return the instant that an option names. Raises Misused."""
+    try:
+        return parse_instant(text)
+    except ValueError:
+        raise Misused(f"{option} {text}: not an instant with offset, such as 2027-01-31T12:00:00Z.") from None

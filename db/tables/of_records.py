@@ -5,6 +5,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -71,11 +73,53 @@ dead_letters = Table(
     Column("wrapped_key", LargeBinary),
     Column("sealed", LargeBinary),
     Column("recorded_at", INSTANT, nullable=False),
-    Column("redriven_at", INSTANT),
+    Column("organization", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary),
+    # Where its event stands. Of dead letters that are older than migration 0011 it may not be known.
+    Column("shard", SmallInteger),
+    Column("position", BigInteger),
+    # The first of the dead letters that its record was redriven from, if it was.
+    Column("origin", BigInteger),
     PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
+    UniqueConstraint("number", name="dead_letters_number_key"),
     CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
-    Index("dead_letters_by_number", "number"),
+    CheckConstraint("origin < number", name="dead_letters_origin_before"),
+    Index("dead_letters_by_organization", "organization", "number"),
+    Index("dead_letters_by_position", "shard", "position"),
     comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
+)
+
+dead_letter_actions = Table(
+    "dead_letter_actions",
+    metadata,
+    Column("number", BigInteger, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("reason", Text),
+    Column("redrive_id", Uuid),
+    Column("sent_at", INSTANT),
+    # Where the record was put; with the timestamp once a worker has read it there.
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    Column("timestamp", INSTANT),
+    PrimaryKeyConstraint("number", "ordinal", name="dead_letter_actions_pkey"),
+    ForeignKeyConstraint(["number"], ["dead_letters.number"], name="dead_letter_actions_of_dead_letter"),
+    UniqueConstraint("redrive_id", name="dead_letter_actions_redrive_id_key"),
+    CheckConstraint("ordinal >= 1", name="dead_letter_actions_ordinal_from_one"),
+    CheckConstraint(
+        "CASE action WHEN 'Redriven' THEN reason IS NULL AND redrive_id IS NOT NULL WHEN 'Discarded' THEN reason "
+        "IS NOT NULL AND redrive_id IS NULL AND sent_at IS NULL AND partition IS NULL ELSE false END",
+        name="dead_letter_actions_known",
+    ),
+    CheckConstraint(
+        '(partition IS NULL) = ("offset" IS NULL) AND (timestamp IS NULL OR partition IS NOT NULL) '
+        "AND (partition IS NULL OR sent_at IS NOT NULL)",
+        name="dead_letter_actions_place",
+    ),
+    comment="Who redrove or discarded which dead letter; a redriven record is known by its redrive_id, and taken once.",
 )
 
 known_topics = Table(

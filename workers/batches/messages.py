@@ -9,8 +9,8 @@ from db.log import EventTooLarge
 from domain.dead_letters import Dead
 from domain.messages import Due, Message
 from schemas.envelope import Trail, trail_of
-from schemas.parsing import CommandMessage, FactMessage
-from schemas.records import DeadLetterReason, Record, Unanswerable
+from schemas.parsing import CommandMessage, FactMessage, organization_of, organization_of_key
+from schemas.records import REDRIVE_HEADER, DeadLetterReason, Record, Unanswerable
 from workers.runtime.roles import Role
 
 Reader = Callable[[Record], CommandMessage | FactMessage]
@@ -24,10 +24,14 @@ def message_of(record: Record, reader: Reader, max_value_bytes: int, *, is_priva
     try:
         return reader(record)
     except Unanswerable as refusal:
-        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail_of(record, max_value_bytes))
+        trail, organization = trail_of(record, max_value_bytes), organization_of(record, max_value_bytes)
+        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail, organization)
     except Exception as fault:
         logger.exception("record_faulty", place=record.place)
-        return Dead(record, DeadLetterReason.HANDLER_FAULT, brief(fault), is_private, boundary)
+        organization = organization_of_key(record)
+        return Dead(
+            record, DeadLetterReason.HANDLER_FAULT, brief(fault), is_private, boundary, organization=organization
+        )
 
 
 def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
@@ -35,9 +39,12 @@ def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exceptio
     record, reason = message.record, DeadLetterReason.HANDLER_FAULT
     if isinstance(fault, EventTooLarge):
         # Key and headers are all that a dead letter repeats in full: with them it would be too large as well.
-        record, reason = replace(record, key=None, headers=()), DeadLetterReason.TOO_LARGE
+        redriven = [] if record.redrive_id is None else [(REDRIVE_HEADER, record.redrive_id.hex.encode())]
+        record, reason = replace(record, key=None, headers=tuple(redriven)), DeadLetterReason.TOO_LARGE
+    organization = message.organization if isinstance(message, Dead) else _organization(message)
     boundary = _organization(message) or f"{record.topic}/{record.partition}"
-    return Dead(record, reason, brief(fault), role is Role.ADMIN_COMMANDS, boundary, trail_of_message(message))
+    is_private, trail = role is Role.ADMIN_COMMANDS, trail_of_message(message)
+    return Dead(record, reason, brief(fault), is_private, boundary, trail, organization)
 
 
 def trail_of_message(message: CommandMessage | FactMessage | Dead) -> Trail:

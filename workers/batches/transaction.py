@@ -203,7 +203,8 @@ class Batches:
             await store(connection, known.book, self._keys)
             await append(connection, rows)
             await store_handled(connection, folded.unclaimed)
-            await store_dead_letters(connection, folded.dead, now, self._keys)
+            letters = [(dead, rows[index]) for index, dead in folded.dead.items()]
+            await store_dead_letters(connection, letters, known.origins, self._keys)
             await move_heads(connection, moved, spans)
         for span in spans:
             partition = TopicPartition(span.topic, span.partition)

@@ -89,7 +89,7 @@ class Metrics(Heartbeats):
         """Count a committed batch."""
         for outcome, count in folded.outcomes.items():
             self._commands.labels(outcome).inc(count)
-        for dead in folded.dead:
+        for dead in folded.dead.values():
             self._dead.labels(dead.reason).inc()
         self._repeats.inc(folded.repeated_commands)
         self._stale.inc(folded.stale_facts)

@@ -12,10 +12,12 @@ from sqlalchemy import make_url, text
 from audit.findings import Promise
 from db.engine import create_engine
 from embedded import Addresses
+from schemas.topics import Topic
 from tests.services.audit.auditing import findings_of
 from tests.support.installations import Installation, administer, database_url, drop_database, installed
 from tests.support.kafka import all_consumed, exactly_published, send
-from tests.support.messages import account, bind, command, profile, project
+from tests.support.letters import redriven_and_discarded
+from tests.support.messages import Said, account, bind, command, profile, project
 
 _UNHELD = (
     "ALTER TABLE bindings DISABLE TRIGGER USER",
@@ -33,6 +35,8 @@ _WHERE = {
     "last_of_web": "organization = 'acme' AND project = 'web' AND number = 4",
     "web": "organization = 'acme' AND project = 'web'",
     "main": "organization = 'acme' AND account = 'main'",
+    "unredriven": "number = (SELECT min(number) FROM dead_letters AS letter WHERE NOT EXISTS (SELECT FROM "
+    "dead_letter_actions AS action WHERE action.number = letter.number))",
     "middle": "(shard, position) = (SELECT shard, position - 3 FROM shards ORDER BY position DESC LIMIT 1)",
 }
 _POINT = """
@@ -235,6 +239,29 @@ _DAMAGE = {
     "a result is the one before the last": Planted(
         Promise.RESULTS, "is not its last result", _POINT.format("outcome", "Waiting", "waited")
     ),
+    "a dead letter is no longer kept": Planted(
+        Promise.DEAD_LETTERS, "that is not kept", "DELETE FROM dead_letters WHERE {unredriven}"
+    ),
+    "a dead letter is another's": Planted(
+        Promise.DEAD_LETTERS,
+        "and was published as",
+        'UPDATE dead_letters SET "offset" = "offset" + 100 WHERE {unredriven}',
+    ),
+    "a dead letter has another reason": Planted(
+        Promise.DEAD_LETTERS, "and was published as", "UPDATE dead_letters SET reason = 'TooLarge' WHERE {unredriven}"
+    ),
+    "a dead letter was never published": Planted(
+        Promise.DEAD_LETTERS, "but has no event", "UPDATE dead_letters SET position = 10000 WHERE {unredriven}"
+    ),
+    "what was done about a dead letter is gone": Planted(
+        Promise.DEAD_LETTERS, "1 are kept", "DELETE FROM dead_letter_actions WHERE ordinal = 1"
+    ),
+    "a redriven record was never read": Planted(
+        Promise.DEAD_LETTERS, "no worker has noted that", "UPDATE dead_letter_actions SET timestamp = NULL"
+    ),
+    "a dead letter comes of another": Planted(
+        Promise.DEAD_LETTERS, "says that it came of none", "UPDATE dead_letters SET origin = NULL"
+    ),
     "what waits is forgotten": Planted(
         Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
     ),
@@ -286,6 +313,9 @@ async def sound(services: Addresses, template: str) -> AsyncIterator[Installatio
         await send(installation, [bind("acme", "old", "main", "old"), project("acme", "api", 2, state="Inactive")])
         await all_consumed(installation)
         await send(installation, [project("acme", "old", 2, state="Deleted")])
+        await send(installation, [project("acme", "old", 3, state="Broken"), Said(Topic.ADMIN_COMMANDS, b"acme", None)])
+        await all_consumed(installation)
+        await redriven_and_discarded(installation)
         await exactly_published(installation)
         for worker in installation.workers:
             assert await worker.stop() == 0

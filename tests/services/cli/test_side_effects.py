@@ -20,11 +20,12 @@ from tests.support.command_line import Ran, Whopays, whopays_of
 from tests.support.installations import KEYS, Installation, installed
 from tests.support.kafka import exactly_published, send
 from tests.support.messages import Said, account, bind, command, profile, project
-from tests.support.snapshots import REMOVED, Change, Snapshot, snapshot_of
+from tests.support.snapshots import ADDED, REMOVED, Change, Snapshot, snapshot_of
 from tests.support.waiting import until
 from workers.topics.cluster import administration
 
 CHANGING = {
+    ("dead-letters", "discard"),
     ("dead-letters", "redrive"),
     ("erase-contact",),
     ("rewrap-keys",),
@@ -48,6 +49,8 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("dead-letters", "show", "1", "--open"): 0,
     ("dead-letters", "redrive", "999"): 1,
     ("dead-letters", "redrive", "--reason", "CardNumber"): 0,
+    ("dead-letters", "discard", "999", "--reason", "old"): 1,
+    ("dead-letters", "discard", "--where-reason", "CardNumber", "--reason", "old"): 0,
     ("erase-contact", "acme", "without", "--yes"): 0,
     ("who", "acme", "web"): 0,
     ("timeline", "acme", "web"): 0,
@@ -151,11 +154,18 @@ async def test_redriving(place: int, resting: Installation, operator: Whopays, b
     chosen = waiting[place]
     (await operator("dead-letters", "redrive", str(chosen["number"]))).expect(0)
     after = await snapshot_of(resting)
-    ((changed, columns),) = before.changes_until(after).items()
-    assert before.rows[changed]["number"] == chosen["number"]
-    assert columns == {"redriven_at"}
+    assert before.changes_until(after) == {("dead_letter_actions", (chosen["number"], 1)): ADDED}
     assert before.growth_until(after) == {chosen["topic"].removeprefix(resting.prefix)}
     assert sum(after.ends.values()) == sum(before.ends.values()) + 1
+
+
+async def test_discarding(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    waiting = (await operator("dead-letters", "list", "--waiting", "--json")).expect(0).document
+    number = waiting[1]["number"]
+    (await operator("dead-letters", "discard", str(number), "--reason", "old")).expect(0)
+    after = await snapshot_of(resting)
+    assert before.changes_until(after) == {("dead_letter_actions", (number, 1)): ADDED}
+    assert before.growth_until(after) == set()
 
 
 async def test_erasing_a_contact(resting: Installation, operator: Whopays, before: Snapshot) -> None:

@@ -4,13 +4,14 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db import contacts, history, load, log, store, timers
+from db import contacts, dead_letter_actions, dead_letters, history, load, log, store, timers
 from db import questions as queries
 from db.engine import create_engine
 from db.payers import WHO_PAYS
@@ -71,6 +72,15 @@ _FILL = (
     """,
     """
     INSERT INTO handled_records SELECT 'billing.projects', n % 12, n, now() FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO dead_letters (topic, partition, "offset", timestamp, reason, detail, recorded_at, organization, size)
+    SELECT 'billing.projects', n % 12, n, now(), 'Tombstone', '', now(), 'org-' || n % 20, 0
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
+    INSERT INTO dead_letter_actions (number, ordinal, action, by, at, redrive_id)
+    SELECT number, 1, 'Redriven', 'ada', now(), gen_random_uuid() FROM dead_letters
     """,
     """
     INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash', 'org-' || n % 20
@@ -171,6 +181,13 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
         pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
+        pytest.param(dead_letter_actions._EXPECTED, {"ids": [uuid4()]}, id="redriven"),
+        pytest.param(
+            dead_letter_actions._ARRIVE,
+            {"ids": [uuid4()], "partitions": [0], "offsets": [1], "timestamps": [datetime(2026, 1, 1, tzinfo=UTC)]},
+            id="read where it was redriven to",
+        ),
+        pytest.param(dead_letters._FIND, {"numbers": [1, 2]}, id="dead letters by number"),
         pytest.param(store._UPDATE_PROJECTS, _CHANGED, id="update projects"),
         pytest.param(
             log._READ, {"shards": [1, 2], "positions": [40, 60], "row_limit": 9, "byte_limit": 99}, id="read the log"

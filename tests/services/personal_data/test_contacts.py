@@ -9,15 +9,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.contacts import erase_contact, load_contact, store_contacts
-from db.dead_letters import find_dead_letters, list_dead_letters, mark_redriven, value_of, waiting_dead_letters
+from db.dead_letter_actions import discard
+from db.dead_letters import Choice, find_dead_letters, numbers_of, value_of
 from db.rewrapping import Outdated, outdated, rewrap
 from db.sealing import LocalKeys, Unopenable
-from db.store import store_dead_letters
 from domain.dead_letters import Dead
 from domain.state import AccountContact
 from schemas.contact import Contact
 from schemas.records import DeadLetterReason, Record
 from tests.services.personal_data.planted import CONTACT
+from tests.support.letters import keep_letters
 
 OLD = LocalKeys({"old": bytes(32)}, "old")
 BOTH = LocalKeys({"old": bytes(32), "new": bytes(range(32))}, "new")
@@ -95,7 +96,7 @@ async def test_contacts_and_dead_letters_are_wrapped_anew_a_few_at_a_time(engine
     async with engine.begin() as connection:
         await keep(connection, OLD, **{f"a{number}": contact(name=f"N{number}") for number in range(5)})
         await keep(connection, BOTH, b=contact())
-        await store_dead_letters(connection, [dead(1), dead(2), dead(3, is_private=False)], NOW, OLD)
+        await keep_letters(connection, [dead(1), dead(2), dead(3, is_private=False)], NOW, OLD)
         sealed = [row.sealed for row in await rows(connection)]
         assert await outdated(connection, BOTH) == Outdated(contacts=5, dead_letters=2)
     done: list[int] = []
@@ -108,8 +109,8 @@ async def test_contacts_and_dead_letters_are_wrapped_anew_a_few_at_a_time(engine
         assert [row.sealed for row in await rows(connection)] == sealed, "only the keys are wrapped again"
         for number in range(5):
             assert await load_contact(connection, "acme", f"a{number}", NEW) == contact(name=f"N{number}")
-        letters = await list_dead_letters(connection, limit=10)
-        assert [value_of(letter, NEW) for letter in letters] == [b"value 3", b"value 2", b"value 1"]
+        letters = await find_dead_letters(connection, [number for number, _ in await numbers_of(connection, Choice())])
+        assert [value_of(letter, NEW) for letter in letters] == [b"value 1", b"value 2", b"value 3"]
 
 
 async def test_without_the_old_key_nothing_is_wrapped_again(engine: AsyncEngine) -> None:
@@ -134,14 +135,15 @@ async def test_what_a_worker_writes_at_the_time_is_not_waited_for(engine: AsyncE
         assert await load_contact(connection, "acme", "a", NEW) == contact(name="Other")
 
 
-async def test_dead_letters_are_listed_opened_and_marked(engine: AsyncEngine) -> None:
+async def test_dead_letters_are_found_and_opened(engine: AsyncEngine) -> None:
     card = dead(4, DeadLetterReason.CARD_NUMBER)
     tombstone = dead(5, DeadLetterReason.TOMBSTONE)
     tombstone = replace(tombstone, record=replace(tombstone.record, value=None, key=None, headers=()))
     async with engine.begin() as connection:
-        await store_dead_letters(connection, [dead(1), dead(2), dead(3, is_private=False), card, tombstone], NOW, OLD)
-        letters = {letter.record.offset: letter for letter in await list_dead_letters(connection, limit=10)}
-        assert list(letters) == [5, 4, 3, 2, 1], "the newest first"
+        await keep_letters(connection, [dead(1), dead(2), dead(3, is_private=False), card, tombstone], NOW, OLD)
+        numbers = [number for number, _ in await numbers_of(connection, Choice())]
+        letters = {letter.record.offset: letter for letter in await find_dead_letters(connection, numbers)}
+        assert list(letters) == [1, 2, 3, 4, 5]
         assert value_of(letters[1], OLD) == b"value 1"
         assert letters[1].record == replace(dead(1).record, value=None), "sealed"
         assert letters[1].recorded_at == NOW
@@ -149,16 +151,24 @@ async def test_dead_letters_are_listed_opened_and_marked(engine: AsyncEngine) ->
         assert letters[4].record == replace(card.record, key=None, headers=(), value=None)
         assert letters[4].sealed is None
         assert letters[5].record == tombstone.record
+        assert [letters[offset].is_kept for offset in letters] == [True, True, True, False, True]
         with pytest.raises(Unopenable):
             value_of(replace(letters[1], sealed=letters[2].sealed), OLD)
 
-        numbers = [letters[offset].number for offset in (1, 2, 3)]
-        undecodable = DeadLetterReason.UNDECODABLE
-        assert await waiting_dead_letters(connection, undecodable) == numbers, "the oldest first"
-        await mark_redriven(connection, numbers[1])
-        assert await waiting_dead_letters(connection, undecodable) == [numbers[0], numbers[2]]
-        waiting = await list_dead_letters(connection, undecodable, only_waiting=True, before=numbers[2], limit=10)
-        assert [letter.number for letter in waiting] == [numbers[0]]
-        (redriven,) = await find_dead_letters(connection, [numbers[1], 10**9])
-        assert redriven.redriven_at is not None
-        assert len(await list_dead_letters(connection, limit=2)) == 2
+
+async def test_what_is_discarded_and_erased_opens_no_more(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await keep_letters(connection, [dead(1), dead(2), dead(3, is_private=False)], NOW, OLD)
+        numbers = [number for number, _ in await numbers_of(connection, Choice())]
+        await discard(connection, numbers[:1], "ada", "a test")
+        await discard(connection, numbers[:], "ada", "personal", erases=True)
+        first, second, third = await find_dead_letters(connection, numbers)
+        assert value_of(first, OLD) == b"value 1", "discarded already, and left alone"
+        for erased in (second, third):
+            assert (erased.is_kept, erased.is_sealed) == (False, False)
+            assert erased.sealed is None
+            assert value_of(erased, OLD) is None
+            assert (erased.record.key, erased.record.headers, erased.size) == (None, (), 7)
+        assert (await outdated(connection, BOTH)).dead_letters == 1
+        left = await connection.execute(text("SELECT count(*) FROM dead_letters WHERE sealed IS NOT NULL"))
+        assert left.scalar_one() == 1

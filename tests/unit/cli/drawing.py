@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from rich.console import Console, RenderableType
 
@@ -19,6 +20,7 @@ from cli.operating.verify import finding_line
 from cli.sending.answers import result_card
 from cli.terminal.describing import event_line
 from cli.terminal.screen import UNLIMITED, put
+from db.dead_letter_actions import Action
 from db.dead_letters import KeptDeadLetter
 from db.questions import TimelineEntry
 from schemas.records import DeadLetterReason, Record
@@ -115,9 +117,31 @@ _KEPT = KeptDeadLetter(
     reason=DeadLetterReason.INVALID_FACT,
     detail=f"/state: is required; /project: {_LONG} is known under another uid",
     recorded_at=_NOON,
-    redriven_at=None,
+    organization="acme",
+    size=17,
+    sha256=None,
+    event_id="31-4711",
+    origin=9,
+    is_kept=True,
+    is_sealed=False,
     sealed=None,
+    redriven_at=None,
+    discarded_at=None,
+    unconfirmed_id=None,
 )
+_LETTERS = [
+    _KEPT,
+    replace(_KEPT, number=12, unconfirmed_id=UUID(int=1), organization=_LONG),
+    replace(_KEPT, number=11, discarded_at=_NOON, detail="the record has no value; nothing is deleted by it"),
+    replace(_KEPT, number=9, redriven_at=_NOON, organization=None, reason=DeadLetterReason.UNSUPPORTED_VERSION),
+]
+_ACTIONS = [
+    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1050", True, 23),
+    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1051", True, None),
+    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1052", False, None),
+    Action("Redriven", "ada@build-1.example.com", _NOON, None, None, None, False, None),
+    Action("Discarded", "bob@build-1.example.com", _NOON, "the project was sent by hand", None, None, False, None),
+]
 
 _DIFFERENCES = [
     Difference("billing.bindings", "cleanup.policy", "delete", "compact",
@@ -155,8 +179,8 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "project": (project_card(_PROJECT),),
     "account": tuple(account_view(_ACCOUNT, _HISTORY)),
     "result": (result_card(_RESULT, _STANDING),),
-    "dead-letters-list": (listing_of([_KEPT, replace(_KEPT, number=9, redriven_at=_NOON)]),),
-    "dead-letters-show": (card_of(_KEPT, _KEPT.record.value, is_hidden=False),),
+    "dead-letters-list": (listing_of(_LETTERS),),
+    "dead-letters-show": (card_of(_KEPT, _ACTIONS, _KEPT.record.value, is_hidden=False),),
     "topics-check": tuple(differences_view(_DIFFERENCES)),
     "tail": (event_line(_EVENT),),
     "verify": (finding_line(_FINDING),),

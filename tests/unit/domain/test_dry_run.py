@@ -41,7 +41,7 @@ def test_a_dry_run_says_what_the_command_would(name: str, members: dict[str, Any
     assert desk.memory() == before
     assert dry.result.dry_run
     assert len(dry.outgoing) == len(dry.folded.unclaimed) == 1
-    assert (dry.folded.claims, dry.folded.dead) == ({}, [])
+    assert (dry.folded.claims, dry.folded.dead) == ({}, {})
     wet = desk.command(name, **members)
     assert not wet.result.dry_run
     assert _comparable(dry) == _comparable(wet)

@@ -1,0 +1,104 @@
+"""Which dead letters are meant, by number, by range, and by what they are; and who acts on them."""
+
+import getpass
+import re
+import socket
+from typing import Annotated, Any
+
+import typer
+
+from cli.terminal.ending import Misused
+from cli.terminal.names import instant_named, topic_named
+from db.dead_letters import LARGEST_NUMBER, Choice, Standing
+from schemas.card_numbers import has_card_number_within
+from schemas.people import is_authid, is_system
+from schemas.records import DeadLetterReason
+from schemas.topics import INPUT_TOPICS
+from workers.runtime.settings import Settings
+
+_RANGE = re.compile(r"([0-9]{1,40})?(?:(-)([0-9]{1,40})?)?")
+
+Numbers = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NUMBER]...", help="Their numbers, or ranges such as 7-12 or 7-.", show_default=False),
+]
+Topic = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Only of this input topic, with or without its prefix.")
+]
+Organization = Annotated[
+    str | None, typer.Option(metavar="ORG", help="Only of this organization, by their data or else their key.")
+]
+Reason = Annotated[DeadLetterReason | None, typer.Option(help="Only of this reason.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="INSTANT", help="Only those read since then, such as 2027-01-31T12:00:00Z.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that wait.")]
+By = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Who does it, as it is kept.", show_default="your user and host")
+]
+
+
+def ranges_of(words: list[str] | None) -> tuple[tuple[int, int], ...]:
+    """Return the ranges that words such as `7`, `7-12`, `7-` or `-12` mean. Raises Misused."""
+    return tuple(_range(word) for word in words or ())
+
+
+def single_numbers(words: list[str] | None) -> list[int]:
+    """Return the numbers that are named one by one."""
+    return [first for first, last in ranges_of(words) if first == last]
+
+
+def choice_of(
+    settings: Settings,
+    words: list[str] | None,
+    topic: str | None,
+    organization: str | None,
+    reason: DeadLetterReason | None,
+    since: str | None,
+    standing: Standing | None,
+) -> Choice:
+    """Return what is chosen. Raises Misused for a topic, an instant or a number that is none."""
+    return Choice(
+        numbers=ranges_of(words),
+        topic=None if topic is None else settings.topic(topic_named(topic, settings, INPUT_TOPICS, "input")),
+        organization=organization,
+        reason=reason,
+        since=None if since is None else instant_named("--since", since),
+        standing=standing,
+    )
+
+
+def insist_on_a_choice(words: list[str] | None, is_all: bool, *filters: Any) -> None:
+    """Raise Misused where nothing says which dead letters are meant, or several things do."""
+    if [bool(words), is_all, any(one is not None for one in filters)].count(True) != 1:
+        raise Misused("Say which ones, in one of these ways: their numbers, filters such as --reason, or --all.")
+
+
+def person(by: str | None) -> str:
+    """Return who acts. Raises Misused for what names nobody."""
+    name = by if by is not None else f"{_user()}@{socket.gethostname()}"
+    if not is_authid(name) or is_system(name) or has_card_number_within(name):
+        raise Misused(
+            f"--by {name!r} names nobody: 1 to 256 characters, none of them invisible, no blanks at either end, no "
+            "card number, and not system:..."
+        )
+    return name
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _range(word: str) -> tuple[int, int]:
+    match = _RANGE.fullmatch(word)
+    first, dash, last = match.groups() if match else (None, None, None)
+    if match is None or (first is None and last is None):
+        raise Misused(f"{word!r} is no number of a dead letter, and no range such as 7-12.")
+    low = 1 if first is None else int(first)
+    high = low if dash is None else max(low, LARGEST_NUMBER) if last is None else int(last)
+    if low > high:
+        raise Misused(f"{word}: the range ends before it begins.")
+    return low, high

@@ -1,0 +1,224 @@
+"""What is done with dead letters, and by whom (docs/decisions/0023).
+
+A dead letter is redriven in two transactions: the first takes the redrive down under an id, which the record then
+carries; the second confirms that the broker has it. A worker that reads the record notes where it did, and takes every
+further record with the same id for the same one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.dead_letters import KeptDeadLetter, Standing, lock_dead_letters
+from db.engine import fetch
+from schemas.records import Record
+
+REDRIVEN, DISCARDED = "Redriven", "Discarded"
+
+_REDRIVING_LOCK_KEY = 0x77686F7265647276
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that was done with a dead letter: `by` whom, and why if it was discarded.
+
+    A redrive is confirmed at `sent_at`; `place` is where its record was put, where known, `is_read` tells that a worker
+    has read it there, and `dead_letter` the number of the dead letter that came of it, if one did.
+    """
+
+    action: str
+    by: str
+    at: datetime
+    reason: str | None
+    sent_at: datetime | None
+    place: str | None
+    is_read: bool
+    dead_letter: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """A dead letter that is to be put on its topic under an id; `is_resumed` when it may be there already."""
+
+    kept: KeptDeadLetter
+    id: UUID
+    is_resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What is known of redriven records of a batch: those taken before, by place, and whose each is.
+
+    `origins` names, by place, the first dead letter that a record was redriven from.
+    """
+
+    repeated: frozenset[str]
+    origins: dict[str, int]
+
+
+async def is_only_redriving(connection: AsyncConnection) -> bool:
+    """Return whether nobody else is redriving; nobody can begin to as long as the connection lives."""
+    return bool((await connection.execute(_TRY_LOCK, {"key": _REDRIVING_LOCK_KEY})).scalar_one())
+
+
+async def begin_redrives(
+    connection: AsyncConnection, numbers: Sequence[int], by: str, *, again: bool
+) -> tuple[list[Redrive], list[KeptDeadLetter]]:
+    """Take down that dead letters are redriven now; return them, and those that are left alone.
+
+    Left alone are those that were redriven or discarded before, unless they are meant `again`, and those of which
+    nothing is kept. One whose redrive was never confirmed goes on under its id.
+    """
+    redrives, left = [], []
+    for kept in await lock_dead_letters(connection, numbers, with_values=True):
+        if not kept.is_kept or (kept.standing is not Standing.WAITING and not again):
+            left.append(kept)
+        else:
+            redrives.append(Redrive(kept, kept.unconfirmed_id or uuid4(), kept.unconfirmed_id is not None))
+    new = [redrive for redrive in redrives if not redrive.is_resumed]
+    ids = [redrive.id for redrive in new]
+    await connection.execute(_BEGIN, {"numbers": [one.kept.number for one in new], "ids": ids, "by": by})
+    return redrives, left
+
+
+async def confirm_redrives(connection: AsyncConnection, confirmed: Sequence[tuple[UUID, int, int]]) -> None:
+    """Note that redriven records are on their topic: each with its id, partition and offset."""
+    ids, partitions, offsets = ([one[index] for one in confirmed] for index in range(3))
+    # In the order in which workers lock them: else each could wait for the other.
+    await connection.execute(_LOCK, {"ids": ids})
+    await connection.execute(_CONFIRM, {"ids": ids, "partitions": partitions, "offsets": offsets})
+
+
+async def withdraw_redrives(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Forget redrives whose records were certainly not put on their topics."""
+    await connection.execute(_WITHDRAW, {"ids": ids})
+
+
+async def discard(
+    connection: AsyncConnection, numbers: Sequence[int], by: str, reason: str, *, erases: bool = False
+) -> tuple[list[int], list[KeptDeadLetter]]:
+    """Note that nothing is to be done about dead letters; return their numbers, and those that are left alone.
+
+    Left alone are those that were redriven or discarded before. With `erases` the content of the others is destroyed.
+    """
+    found = await lock_dead_letters(connection, numbers, with_values=False)
+    waiting = [kept.number for kept in found if kept.standing is Standing.WAITING]
+    await connection.execute(_DISCARD, {"numbers": waiting, "by": by, "reason": reason})
+    if erases:
+        await connection.execute(_ERASE, {"numbers": waiting})
+    return waiting, [kept for kept in found if kept.standing is not Standing.WAITING]
+
+
+async def actions_on(connection: AsyncConnection, number: int) -> list[Action]:
+    """Return what was done with a dead letter, in order."""
+    return [Action(*row) for row in await connection.execute(_ACTIONS, {"number": number})]
+
+
+async def arrived(connection: AsyncConnection, records: Iterable[Record]) -> Arrived:
+    """Note where redriven records of a batch were read; one that was read elsewhere before is a repetition of it."""
+    carrying = [(record, record.redrive_id) for record in records]
+    listed = [(record, id_) for record, id_ in carrying if id_ is not None]
+    if not listed:
+        return _NONE_ARRIVED
+    rows = await fetch(connection, _EXPECTED, ids=list({id_ for _, id_ in listed}))
+    known = {row["redrive_id"]: row for row in rows}
+    taken = {row["redrive_id"]: _place(row) for row in rows if row["timestamp"] is not None}
+    repeated, origins, new = set(), {}, {}
+    for record, id_ in listed:
+        row = known.get(id_)
+        # An id that nobody gave out, or for another topic, is no more than a header.
+        if row is None or row["topic"] != record.topic:
+            continue
+        here = (record.partition, record.offset, record.timestamp)
+        if taken.setdefault(id_, here) != here:
+            repeated.add(record.place)
+            continue
+        origins[record.place] = row["origin"]
+        if row["timestamp"] is None:
+            new[id_] = here
+    if new:
+        partitions, offsets, timestamps = (list(column) for column in zip(*new.values(), strict=True))
+        await fetch(connection, _ARRIVE, ids=list(new), partitions=partitions, offsets=offsets, timestamps=timestamps)
+    return Arrived(frozenset(repeated), origins)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, int, datetime]:
+    return row["partition"], row["offset"], row["timestamp"]
+
+
+_NONE_ARRIVED = Arrived(frozenset(), {})
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
+_ORDINAL = """
+    1 + coalesce((SELECT max(ordinal) FROM dead_letter_actions AS before WHERE before.number = acted.number), 0)
+"""
+_BEGIN = text(
+    f"""
+    INSERT INTO dead_letter_actions (number, ordinal, action, by, at, redrive_id)
+    SELECT acted.number, {_ORDINAL}, '{REDRIVEN}', :by, clock_timestamp(), acted.redrive_id
+    FROM unnest(CAST(:numbers AS bigint[]), CAST(:ids AS uuid[])) AS acted(number, redrive_id)
+    """
+)
+_DISCARD = text(
+    f"""
+    INSERT INTO dead_letter_actions (number, ordinal, action, by, at, reason)
+    SELECT acted.number, {_ORDINAL}, '{DISCARDED}', :by, clock_timestamp(), :reason
+    FROM unnest(CAST(:numbers AS bigint[])) AS acted(number)
+    """
+)
+_ERASE = text(
+    """
+    UPDATE dead_letters SET key = NULL, header_names = NULL, header_values = NULL, value = NULL, key_id = NULL,
+        wrapped_key = NULL, sealed = NULL
+    WHERE number = ANY(CAST(:numbers AS bigint[]))
+    """
+)
+_LOCK = text(
+    "SELECT FROM dead_letter_actions WHERE redrive_id = ANY(CAST(:ids AS uuid[])) ORDER BY redrive_id FOR UPDATE"
+)
+_WITHDRAW = text("DELETE FROM dead_letter_actions WHERE redrive_id = ANY(CAST(:ids AS uuid[])) AND sent_at IS NULL")
+# Where a worker has read a record already, that is its place.
+_CONFIRM = text(
+    """
+    UPDATE dead_letter_actions SET sent_at = coalesce(sent_at, clock_timestamp()),
+        partition = coalesce(dead_letter_actions.partition, confirmed.partition),
+        "offset" = coalesce(dead_letter_actions."offset", confirmed."offset")
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+        AS confirmed(redrive_id, partition, "offset")
+    WHERE dead_letter_actions.redrive_id = confirmed.redrive_id
+    """
+)
+_EXPECTED = text(
+    """
+    SELECT action.redrive_id, action.partition, action."offset", action.timestamp, letter.topic,
+        coalesce(letter.origin, letter.number) AS origin
+    FROM unnest(CAST(:ids AS uuid[])) AS carried(redrive_id)
+    JOIN dead_letter_actions AS action USING (redrive_id)
+    JOIN dead_letters AS letter ON letter.number = action.number
+    ORDER BY action.redrive_id FOR UPDATE OF action
+    """
+)
+_ARRIVE = text(
+    """
+    UPDATE dead_letter_actions SET partition = here.partition, "offset" = here."offset", timestamp = here.timestamp,
+        sent_at = coalesce(sent_at, clock_timestamp())
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]),
+            CAST(:timestamps AS timestamptz[])) AS here(redrive_id, partition, "offset", timestamp)
+    WHERE dead_letter_actions.redrive_id = here.redrive_id
+    """
+)
+_ACTIONS = text(
+    """
+    SELECT action.action, action.by, action.at, action.reason, action.sent_at,
+        letter.topic || '/' || action.partition || '/' || action."offset" AS place,
+        action.timestamp IS NOT NULL AS is_read, again.number AS dead_letter
+    FROM dead_letter_actions AS action JOIN dead_letters AS letter USING (number)
+    LEFT JOIN dead_letters AS again ON again.topic = letter.topic AND again.partition = action.partition
+        AND again."offset" = action."offset" AND again.timestamp = action.timestamp
+    WHERE action.number = :number ORDER BY action.ordinal
+    """
+)

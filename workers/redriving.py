@@ -1,0 +1,257 @@
+"""Puts records of dead letters on their topics again; knows no terminal.
+
+Records of one organization go in the order in which they first came. After one that cannot be put on its topic the
+others of its organization are held back, since they must not overtake it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.structs import RecordMetadata
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.dead_letter_actions import Redrive, begin_redrives, confirm_redrives, is_only_redriving, withdraw_redrives
+from db.dead_letters import Choice, KeptDeadLetter, numbers_of, value_of
+from db.engine import create_engine
+from schemas.records import REDRIVE_HEADER
+from schemas.topics import INPUT_TOPICS
+from workers.runtime.settings import Settings
+
+_AT_ONCE = 100
+_BYTES_AT_ONCE = 8 * 1024 * 1024
+_BYTES_SENT_ALONE = 256 * 1024
+"""What a broker may refuse for its size is waited for, so that nothing of its organization overtakes it."""
+_LARGEST_REQUEST_BYTES = 256 * 1024 * 1024
+_SETTLING_SECONDS = 10.0
+
+_Delivery = tuple[Redrive, "asyncio.Future[RecordMetadata]"]
+
+
+class AnotherRedrives(Exception):
+    """A redrive is in progress already: two at once would not keep the order of records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A dead letter whose record was put on its topic, and where; `is_resumed` if it may be there twice."""
+
+    number: int
+    place: str
+    is_resumed: bool
+
+
+@dataclass(slots=True)
+class Redriving:
+    """How far a redrive is: what was put on its topic, and what was not and why. It goes on changing until the end.
+
+    `left` were redriven or discarded before, or are no longer kept; `refused` are too large for the broker, or of a
+    topic that is not read; `held_back` would overtake one of these.
+    """
+
+    total: int = 0
+    put: list[Put] = field(default_factory=list)
+    left: list[KeptDeadLetter] = field(default_factory=list)
+    refused: list[tuple[KeptDeadLetter, str]] = field(default_factory=list)
+    held_back: list[KeptDeadLetter] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """How many have been dealt with."""
+        return len(self.put) + len(self.left) + len(self.refused) + len(self.held_back)
+
+
+async def redrive(
+    settings: Settings,
+    choice: Choice,
+    *,
+    by: str,
+    again: bool,
+    rate: int | None,
+    state: Redriving,
+    progress: Callable[[], None] = lambda: None,
+) -> None:
+    """Put the chosen dead letters' records on their topics, at most `rate` a second; `state` tells how far it is.
+
+    Raises AnotherRedrives, Unopenable, and what the database's and the broker's drivers raise. What the broker has
+    acknowledged by then is confirmed, also where the task is cancelled.
+    """
+    engine = create_engine(settings.database_url, pool_size=2)
+    try:
+        async with _alone(engine):
+            async with engine.connect() as connection:
+                chosen = await numbers_of(connection, choice)
+            state.total = len(chosen)
+            progress()
+            if not chosen:
+                return
+            async with _producer(settings) as producer:
+                sending = _Sending(engine, settings, producer, by, again=again, rate=rate, state=state)
+                for page in _pages(chosen, rate):
+                    await sending.send(page)
+                    progress()
+    finally:
+        await engine.dispose()
+
+
+class _Sending:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        producer: AIOKafkaProducer,
+        by: str,
+        *,
+        again: bool,
+        rate: int | None,
+        state: Redriving,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._producer = producer
+        self._by = by
+        self._again = again
+        self._rate = rate
+        self._state = state
+        self._began = time.monotonic()
+        self._sent = 0
+        self._blocked: set[str] = set()
+        self._topics = {settings.topic(topic) for topic in INPUT_TOPICS}
+
+    async def send(self, numbers: Sequence[int]) -> None:
+        async with self._engine.begin() as connection:
+            redrives, left = await begin_redrives(connection, numbers, self._by, again=self._again)
+        self._state.left += left
+        deliveries: list[_Delivery] = []
+        try:
+            for redrive in redrives:
+                await self._send_one(redrive, deliveries)
+        except BaseException:
+            # Also where it is stopped in between: what the broker has must not count as waiting.
+            await asyncio.shield(self._settle(redrives, deliveries, _SETTLING_SECONDS))
+            raise
+        failed = await self._settle(redrives, deliveries, None)
+        if failed is not None:
+            raise failed
+
+    async def _send_one(self, redrive: Redrive, deliveries: list[_Delivery]) -> None:
+        kept = redrive.kept
+        whose = kept.organization or f"{kept.record.topic}/{kept.record.partition}"
+        if whose in self._blocked:
+            self._state.held_back.append(kept)
+            return
+        if kept.record.topic not in self._topics:
+            prefix = self._settings.topic_prefix
+            self._refuse(kept, whose, f"this installation does not read {kept.record.topic} (its prefix is {prefix})")
+            return
+        value = value_of(kept, self._settings.keys() if kept.sealed else None)
+        await self._keep_to_rate()
+        # Where its organization's others went, too, whatever decided that; not so if there are fewer now.
+        partition = await self._partition_of(kept)
+        headers = _headers(redrive)
+        is_sent = False
+        try:
+            delivery = await self._producer.send(
+                kept.record.topic, value, key=kept.record.key, partition=partition, headers=headers
+            )
+            deliveries.append((redrive, delivery))
+            is_sent = True
+            if _bytes_of(kept) >= _BYTES_SENT_ALONE:
+                await asyncio.shield(delivery)
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            if is_sent:
+                deliveries.pop()
+            self._refuse(kept, whose, "it is larger than the broker accepts")
+        self._sent += 1
+
+    def _refuse(self, kept: KeptDeadLetter, whose: str, why: str) -> None:
+        self._state.refused.append((kept, why))
+        self._blocked.add(whose)
+
+    async def _partition_of(self, kept: KeptDeadLetter) -> int | None:
+        existing = await self._producer.partitions_for(kept.record.topic)
+        return kept.record.partition if kept.record.partition in existing else None
+
+    async def _keep_to_rate(self) -> None:
+        if self._rate is not None:
+            await asyncio.sleep(self._began + self._sent / self._rate - time.monotonic())
+
+    async def _settle(
+        self, redrives: Sequence[Redrive], deliveries: Sequence[_Delivery], timeout_seconds: float | None
+    ) -> BaseException | None:
+        """Wait for the broker's answers and keep them; return why something was not acknowledged, if so."""
+        if deliveries:
+            await asyncio.wait([delivery for _, delivery in deliveries], timeout=timeout_seconds)
+        failed: BaseException | None = None
+        confirmed: list[tuple[UUID, int, int]] = []
+        for redrive, delivery in deliveries:
+            error = delivery.exception() if delivery.done() and not delivery.cancelled() else TimeoutError()
+            if error is not None:
+                failed = failed or error
+                continue
+            sent = delivery.result()
+            confirmed.append((redrive.id, sent.partition, sent.offset))
+            place = f"{sent.topic}/{sent.partition}/{sent.offset}"
+            self._state.put.append(Put(redrive.kept.number, place, redrive.is_resumed))
+        tried = {redrive.id for redrive, _ in deliveries}
+        untried = [redrive.id for redrive in redrives if redrive.id not in tried and not redrive.is_resumed]
+        async with self._engine.begin() as connection:
+            await confirm_redrives(connection, confirmed)
+            await withdraw_redrives(connection, untried)
+        return failed
+
+
+def _bytes_of(kept: KeptDeadLetter) -> int:
+    return kept.size + len(kept.record.key or b"") + sum(len(value or b"") for _, value in kept.record.headers)
+
+
+def _headers(redrive: Redrive) -> list[tuple[str, bytes | None]]:
+    others = [header for header in redrive.kept.record.headers if header[0] != REDRIVE_HEADER]
+    return [*others, (REDRIVE_HEADER, redrive.id.hex.encode())]
+
+
+def _pages(chosen: Sequence[tuple[int, int]], rate: int | None) -> Iterator[list[int]]:
+    """Yield numbers, few enough at a time for memory and, if there is a rate, for a second."""
+    most = min(_AT_ONCE, rate or _AT_ONCE)
+    page: list[int] = []
+    held_bytes = 0
+    for number, size in chosen:
+        if page and (len(page) == most or held_bytes + size > _BYTES_AT_ONCE):
+            yield page
+            page, held_bytes = [], 0
+        page.append(number)
+        held_bytes += size
+    if page:
+        yield page
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Hold the right to redrive. Raises AnotherRedrives."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not await is_only_redriving(connection):
+            raise AnotherRedrives("Another redrive is in progress. Try again when it has ended.")
+        yield
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        # What came compressed may be larger than what the broker takes without.
+        compression_type="gzip",
+        max_request_size=_LARGEST_REQUEST_BYTES,
+    )
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await producer.stop()
