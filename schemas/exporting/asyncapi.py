@@ -18,6 +18,10 @@ from schemas.topics import Topic
 _KAFKA = "0.5.0"
 _STRUCTURED = CONTENT_TYPE.decode()
 _INTEGERS = ("retention.ms", "retention.bytes", "delete.retention.ms", "max.message.bytes")
+_PARAMETERS: Schema = {
+    "prefix": {"default": "billing.", "description": "The prefix of every topic of the installation."}
+}
+_REPLAY: Schema = {"description": "The replay's name."}
 _NOT_IN_COMPONENTS = ("$schema", "$id", "$defs", "examples")
 
 
@@ -44,7 +48,7 @@ def asyncapi(schemas: dict[str, Schema]) -> Schema:
                 "variables": {"bootstrap": {"default": "localhost:9092", "description": "Host and port of a broker."}},
             }
         },
-        "channels": {channel.topic: _channel(channel) for channel in CHANNELS},
+        "channels": {channel.name: _channel(channel) for channel in CHANNELS},
         "operations": {operation: said for channel in CHANNELS for operation, said in _operations(channel)},
         "components": {
             "messages": {name: _message(message) for name, message in MESSAGES.items()},
@@ -67,9 +71,7 @@ def _channel(channel: Channel) -> Schema:
         "address": "{prefix}" + channel.topic,
         "title": channel.topic,
         "description": f"{channel.description} Sent by {channel.sent_by}. Received by {channel.received_by}.",
-        "parameters": {
-            "prefix": {"default": "billing.", "description": "The prefix of every topic of the installation."}
-        },
+        "parameters": _PARAMETERS | ({"name": _REPLAY} if "{name}" in channel.topic else {}),
         "messages": {message.name: {"$ref": f"#/components/messages/{message.name}"} for message in channel.messages()},
         "bindings": {"kafka": topic},
     }
@@ -78,15 +80,15 @@ def _channel(channel: Channel) -> Schema:
 def _operations(channel: Channel) -> list[tuple[str, Schema]]:
     said: Schema = {
         "action": "receive" if channel.is_read else "send",
-        "channel": {"$ref": f"#/channels/{channel.topic}"},
+        "channel": {"$ref": f"#/channels/{channel.name}"},
         "title": f"{'Receive from' if channel.is_read else 'Send to'} {channel.topic}",
         "description": f"Sent by {channel.sent_by}. Received by {channel.received_by}.",
-        "messages": [{"$ref": f"#/channels/{channel.topic}/messages/{message.name}"} for message in channel.messages()],
+        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{message.name}"} for message in channel.messages()],
     }
     if channel.topic == Topic.ADMIN_COMMANDS:
         results = f"#/channels/{Topic.COMMAND_RESULTS}"
         said["reply"] = {"channel": {"$ref": results}, "messages": [{"$ref": f"{results}/messages/CommandCompleted"}]}
-    return [(f"{'receive' if channel.is_read else 'send'}-{channel.topic}", said)]
+    return [(f"{'receive' if channel.is_read else 'send'}-{channel.name}", said)]
 
 
 def _message(message: Message) -> Schema:
@@ -131,7 +133,7 @@ def _headers(message: Message) -> Schema:
             "type": "string",
             "description": "`Bearer`, a blank and a token, where whopays checks tokens.",
         }
-    if not message.is_read:
+    if not message.is_read and message.kind is not Kind.MARKER:
         properties[REPLAY_HEADER] = {"type": "string", "description": "The replay's name, on replayed records only."}
     return {"type": "object", "properties": properties, "required": ["content-type"]}
 

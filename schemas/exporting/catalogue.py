@@ -8,6 +8,7 @@ from schemas.envelope import type_of
 from schemas.events import AccountChanged, AccountPhaseChanged, BindingChanged, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
+from schemas.replays import ReplayCompleted
 from schemas.results import CommandCompleted, DeadLetter
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
@@ -55,6 +56,9 @@ class Message:
         return self.kind in (Kind.COMMAND, Kind.FACT)
 
 
+REPLAYS = "replay.{name}"
+"""The topic of a replay, unless it was started with another."""
+
 _PROJECT = "{organization}/{project}"
 _ACCOUNT = "{organization}/{account}"
 
@@ -71,6 +75,9 @@ def _messages() -> Iterator[Message]:
     yield Message(ProjectBillingNotice, Kind.EVENT, Topic.NOTICES, _PROJECT, _PROJECT)
     watermark = "watermark-{closedUntil}"
     yield Message(Watermark, Kind.MARKER, Topic.WATERMARKS, Topic.BINDINGS, Topic.BINDINGS, event_id=watermark)
+    completed = "replay-{replay}-{partition}"
+    key = "_replay/{replay}/{partition}"
+    yield Message(ReplayCompleted, Kind.MARKER, REPLAYS, key, "{replay}", event_id=completed)
     yield Message(
         DeadLetter, Kind.DEAD_LETTER, Topic.DEAD_LETTERS, "the bad record's own key", "{topic}/{partition}/{offset}"
     )

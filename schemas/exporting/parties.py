@@ -1,20 +1,27 @@
 """The channels: what each topic is for, who sends to it and who receives from it (docs/contract.md section 1)."""
 
-from schemas.exporting.catalogue import MESSAGES, Message
+from schemas.exporting.catalogue import MESSAGES, REPLAYS, Kind, Message
 from schemas.immutable import dataclass
-from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, Topic
+from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, Topic, TopicPlan
 
-_PLANS = {plan.topic: plan for plan in TOPIC_PLANS}
+_PLANS: dict[str, TopicPlan] = {plan.topic: plan for plan in TOPIC_PLANS}
+
+_REPLAYS_KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)}
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
     """One topic, without prefix, with the words for its parties."""
 
-    topic: Topic
+    topic: str
     description: str
     sent_by: str
     received_by: str
+
+    @property
+    def name(self) -> str:
+        """What the channel is called where braces may not be: its topic without the part that varies."""
+        return self.topic.removesuffix(".{name}")
 
     @property
     def is_read(self) -> bool:
@@ -24,16 +31,23 @@ class Channel:
     @property
     def settings(self) -> dict[str, str]:
         """The broker's settings for it."""
-        return _PLANS[self.topic].settings
+        plan = _PLANS.get(self.topic)
+        return _REPLAYS_KEPT if plan is None else plan.settings
 
     @property
     def is_single_partition(self) -> bool:
         """Whether it has one partition only."""
-        return _PLANS[self.topic].single_partition
+        plan = _PLANS.get(self.topic)
+        return plan is not None and plan.single_partition
 
     def messages(self) -> list[Message]:
-        """Return what is on it."""
-        return [message for message in MESSAGES.values() if message.topic == self.topic]
+        """Return what is on it; on the topic of a replay whatever was published, and its markers."""
+        is_replay = self.topic == REPLAYS
+        return [
+            message
+            for message in MESSAGES.values()
+            if message.topic == self.topic or (is_replay and not message.is_read and message.kind is not Kind.MARKER)
+        ]
 
 
 CHANNELS = (
@@ -90,6 +104,12 @@ CHANNELS = (
         "How far in time readers of `bindings` are complete; the last one counts (compacted).",
         "whopays",
         "usage pipelines, invoicing",
+    ),
+    Channel(
+        REPLAYS,
+        "What a replay says again, byte for byte, and at the end of each partition its marker: 7 days.",
+        "whopays",
+        "whoever asked for the replay",
     ),
 )
 """Every topic that others send to or receive from."""
