@@ -1,5 +1,11 @@
-import { Parser } from "@asyncapi/parser";
+// node parse-asyncapi.mjs FILE…: what the official parser of AsyncAPI makes of documents, as a list in JSON.
 import { readFileSync } from "node:fs";
-const parser = new Parser();
-const { document, diagnostics } = await parser.parse(readFileSync(process.argv[2], "utf8"));
-console.log(JSON.stringify({parsed: document !== undefined, diagnostics: diagnostics.map(d=>({severity:d.severity, message:d.message, path:d.path.join("/")}))},null,1));
+import { Parser } from "@asyncapi/parser";
+
+const found = [];
+for (const path of process.argv.slice(2)) {
+  const { document, diagnostics } = await new Parser().parse(readFileSync(path, "utf8"));
+  const told = diagnostics.map(({ severity, message, path }) => ({ severity, message, path: path.join("/") }));
+  found.push({ parsed: document !== undefined, diagnostics: told });
+}
+console.log(JSON.stringify(found));
