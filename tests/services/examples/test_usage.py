@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.services.client.acting import Written, act_replay, at, said, watermark, write
+from tests.services.client.acting import Written, act_replay, at, changed, said, story, watermark, write
 from tests.services.examples.month import MINUTES, Month
 from tests.services.examples.pipelines import Pipeline, said_on
 from tests.support.waiting import until
@@ -99,3 +99,33 @@ async def all_is_told(stage: Connection, usage: Pipeline, month: Month) -> None:
         told = last[name]
         assert told["account"] == month.payer(one), one
         assert {member: told[member] for member in one if member != "at"} == {m: one[m] for m in one if m != "at"}
+
+
+async def test_what_has_no_payer_waits_with_a_reason_and_is_released(stage: Connection, usage: Pipeline) -> None:
+    quarantine = "SELECT id, reason FROM quarantine ORDER BY id"
+    ends = [await write(stage, "bindings", story("old", 1, first=4)), 0, 0]
+    await write(stage, "watermarks", [watermark(4, ends)])
+    unreadable = (b"no JSON", b"{}", used("float", 1, quantity=0.5)[1], used("naive", 1, at="2026-01-01T00:00:00")[1])
+    await write(stage, "usage", [(b"acme", value) for value in (*unreadable, None)])
+    records = [used("early", 3), used("in-time", 5), used("before", 1, project="old")]
+    await write(stage, "usage", [*records, used("last", 4)])
+    async with usage.running() as process:
+        await usage.has(f"{DECIDED} AND id = 'last'", 1, process)
+        assert usage.rows(quarantine) == [
+            ("before", "HistoryMissing"), ("early", "NobodyPaid"), ("in-time", "NotKnownYet"), ("last", "NobodyPaid")
+        ]  # fmt: skip
+        assert usage.rows("SELECT count(*) FROM unreadable") == [(5,)]
+        assert usage.rows(ROLLUPS) == []
+
+        ends[1] = await write(stage, "bindings", [changed("web", 1, "a1", 5)], partition=1)
+        await write(stage, "watermarks", [watermark(6, ends)])
+        await usage.has("SELECT count(*) FROM rollups", 1, process)
+        assert usage.rows(ROLLUPS) == [("a1", "2026-01-01", "cpu", "1", 1)]
+        corrections = [used("early", 5.5, revision=2, quantity="0.10"), used("in-time", 4.9, revision=2)]
+        await write(stage, "usage", [*corrections, used("early", 3)])
+        await usage.has(f"{DECIDED} AND revision = 2", 2, process)
+        assert usage.rows(ROLLUPS) == [("a1", "2026-01-01", "cpu", "0.1", 1)]
+        assert ("in-time", "NobodyPaid") in usage.rows(quarantine)
+        await usage.has("SELECT count(*) = 0 FROM outbox", 1, process)
+    told = [(one["id"], one["revision"], one["account"]) for one in await said_on(stage, "usage-enriched")]
+    assert [one for one in told if one[0] == "in-time"] == [("in-time", 1, "a1"), ("in-time", 2, None)]
