@@ -87,7 +87,7 @@ async def _tell(settings: Settings, folder: Path, screen: Console, status: Statu
         put(screen, Text.assemble(("→ ", "cyan"), line))
 
     connection = Connection(settings.kafka_bootstrap_servers, settings.topic_prefix)
-    outcome = await Story(connection, folder, tell).play()
+    outcome = await Story(connection, folder, tell, _command_line(settings)).play()
     status.stop()
     engine = create_engine(settings.database_url, pool_size=1)
     try:
@@ -125,6 +125,12 @@ def _show(screen: Console, outcome: Outcome) -> None:
         put(screen, Text.assemble("\n", ("── ", "cyan"), (title, "bold")))
         cells = [tuple(Text(str(cell)) for cell in row) for row in rows]
         put(screen, Listing(tuple(Column(name) for name in columns), cells))
+
+
+def _command_line(settings: Settings) -> list[str]:
+    """Return the words that call the command line of whopays on the servers that were started."""
+    found = settings.model_dump(mode="json", include={"database_url", "kafka_bootstrap_servers"})
+    return ["env", *(f"WHOPAYS_{name.upper()}={value}" for name, value in found.items()), sys.executable, "-m", "cli"]
 
 
 if __name__ == "__main__":

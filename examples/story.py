@@ -5,7 +5,7 @@ import contextlib
 import json
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from whopays_client import (
     PaymentTerms,
     ProjectChanged,
     Publisher,
+    Replays,
     SuspendAccount,
 )
 
@@ -44,6 +45,7 @@ class Outcome:
 
     sent: list[Said] = field(default_factory=list)
     rollups: list[tuple[Any, ...]] = field(default_factory=list)
+    backfilled: list[tuple[Any, ...]] = field(default_factory=list)
     quarantine: list[tuple[Any, ...]] = field(default_factory=list)
     warnings: list[tuple[Any, ...]] = field(default_factory=list)
     period: tuple[datetime, datetime] = (datetime.min, datetime.min)  # noqa: DTZ901 - replaced by the story
@@ -51,12 +53,18 @@ class Outcome:
 
 
 class Story:
-    """Plays on one installation; stores are files in `folder`, `tell` is given a line about each step."""
+    """Plays on one installation; stores are files in `folder`, `tell` is given a line about each step.
 
-    def __init__(self, connection: Connection, folder: Path, tell: Callable[[str], None]) -> None:
+    `whopays` are the words that call its command line, for the replay.
+    """
+
+    def __init__(
+        self, connection: Connection, folder: Path, tell: Callable[[str], None], whopays: Sequence[str]
+    ) -> None:
         self.connection = connection
         self.folder = folder
         self.tell = tell
+        self.whopays = whopays
         self.outcome = Outcome()
         self._publisher: Publisher
         self._producer: AIOKafkaProducer
@@ -77,6 +85,7 @@ class Story:
             await self._correct(begin, moved)
             await self._suspend()
             await self._invoice(begin, moved)
+            await self._backfill()
         return self.outcome
 
     async def _begin(self) -> datetime:
@@ -150,6 +159,15 @@ class Story:
             self.outcome.invoices[account] = await invoicing.run(
                 self.connection, str(self.folder / "invoicing.db"), ORGANIZATION, account, self.outcome.period
             )
+
+    async def _backfill(self) -> None:
+        self.tell("A new store is filled from a replay, by the same pipeline, with the same usage; it is killed too.")
+        await Replays(self.connection, command=self.whopays).start("backfill", types=["BindingChanged"])
+        async with self.pipeline("usage", "backfill", store="backfill"):
+            await self._until("backfill", "SELECT count(*) > 0 FROM usage")
+        async with self.pipeline("usage", "backfill", store="backfill"):
+            await self._all_is_decided("backfill")
+        self.outcome.backfilled = self.rows("backfill", _ROLLUPS)
 
     async def _all_is_decided(self, store: str) -> None:
         await self._until(store, "SELECT account IS NOT NULL FROM usage WHERE id = 'last'")

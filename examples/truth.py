@@ -38,6 +38,7 @@ def claims(outcome: Outcome, paid: Timelines) -> dict[str, bool]:
     return {
         "The rollups are those of PostgreSQL's bindings, to the last digit": added_up
         == {(*cell, quantity) for cell, quantity in rollups(outcome.sent, paid).items()},
+        "A new store that was filled from a replay has the same rollups": outcome.backfilled == outcome.rollups,
         "The invoices are cut as PostgreSQL's bindings are, to the microsecond": cut
         == {(account, *cell) for account in outcome.invoices for cell in shares(account, begin, end, paid)},
         "Each project of the suspended account is warned once": [

@@ -1,5 +1,6 @@
 """The three pipelines on a running whopays, as `make examples` shows them."""
 
+import sys
 from pathlib import Path
 
 from examples import truth
@@ -9,7 +10,9 @@ from tests.support.installations import Installation
 
 
 async def test_the_pipelines_agree_with_postgresql(installation: Installation, tmp_path: Path) -> None:
-    outcome = await Story(connection_to(installation), tmp_path, print).play()
+    settings = [f"{name}={value}" for name, value in installation.environment().items() if name.startswith("WHOPAYS_")]
+    whopays = ("env", *settings, sys.executable, "-m", "cli")
+    outcome = await Story(connection_to(installation), tmp_path, print, whopays).play()
     async with installation.engine.connect() as connection:
         paid = await truth.timelines(connection)
     assert truth.claims(outcome, paid) == dict.fromkeys(truth.claims(outcome, paid), True)
