@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ import pytest_asyncio
 
 from embedded import Addresses
 from tests.services.client.acting import act_replay, at, changed, make_topic, story, watermark, write
+from tests.services.client.telling import bind, new_organization, set_up
+from tests.support.installations import Installation
+from tests.support.kafka import published
 from whopays_client import (
     Connection,
     HistoryMissing,
@@ -18,6 +22,7 @@ from whopays_client import (
     NotKnownYet,
     Payer,
     Payers,
+    Publisher,
     Replays,
     SQLiteStore,
     TopicMissing,
@@ -146,6 +151,43 @@ async def test_what_ends_the_following_is_told_to_whoever_asks(stage: Connection
         await write(stage, "bindings", [(b"acme/web", b"not JSON")])
         with pytest.raises(Malformed):
             await asked
+
+
+async def test_the_timelines_of_a_running_installation_are_what_it_published(
+    shared: Installation, connection: Connection, publisher: Publisher, store: SQLiteStore
+) -> None:
+    organization = new_organization()
+    await set_up(publisher, organization, "main", "spare", projects=("web", "api"))
+    rebinding = [
+        asyncio.create_task(publisher.send(bind(organization, project, account)))
+        for _ in range(40)
+        for account in ("spare", "main")
+        for project in ("web", "api")
+    ]
+    # Begun, left in the middle, and begun again, while payers change.
+    for _ in range(3):
+        async with Payers(connection, store, "usage", max_batch=5) as payers:
+            await payers.until(datetime.now(UTC) - timedelta(seconds=1), wait_seconds=SECONDS)
+            found = await payers.payer(organization, "web", datetime.now(UTC), wait_seconds=SECONDS)
+            assert found is not None
+    await asyncio.gather(*rebinding)
+    changes = [
+        one.event
+        for one in await published(shared)
+        if one.topic == "bindings" and one.data["organization"] == organization
+    ]
+    assert len(changes) == 162
+    async with Payers(connection, store, "usage") as payers:
+        assert await payers.payer(organization, "never", datetime.now(UTC), wait_seconds=SECONDS) is None
+        for change in changes:
+            current, previous, project = (change["data"][name] for name in ("current", "previous", "project"))
+            began = datetime.fromisoformat(current["establishedAt"])
+            payer = await payers.payer(organization, project, began)
+            before = await payers.payer(organization, project, began - timedelta(microseconds=1))
+            assert payer is not None
+            assert (payer.account, payer.binding_id) == (current["account"], current["bindingId"])
+            assert (before and before.binding_id) == (previous and previous["bindingId"])
+            assert before is None or before.ended_at == began
 
 
 async def test_an_installation_without_watermarks_is_named(services: Addresses, store: SQLiteStore) -> None:
