@@ -17,8 +17,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from whopays_client import BindingChanged, Connection, HistoryMissing, Payers, Replays, SQLiteStore, Subscriber
-from whopays_client.subscriber import Change
+from whopays_client import BindingChanged, Change, Connection, HistoryMissing, Payers, Replays, SQLiteStore, Subscriber
 
 NAME = "invoicing"
 _MICROSECOND = timedelta(microseconds=1)

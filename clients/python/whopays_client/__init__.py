@@ -13,6 +13,8 @@ from whopays_client.accounts import (
     PreferencesPatch,
     TaxRegistration,
 )
+from whopays_client.answer import Answer
+from whopays_client.changes import Change
 from whopays_client.commands import (
     ApproveClosure,
     ApproveReactivation,
@@ -61,12 +63,12 @@ from whopays_client.events import (
 )
 from whopays_client.facts import Fact, PaymentProfileChanged, ProjectChanged
 from whopays_client.payers import Payers
-from whopays_client.publisher import Acknowledged, Answer, Publisher
+from whopays_client.publisher import Acknowledged, Publisher
 from whopays_client.replays import CompletedReplay, Replays
 from whopays_client.results import CommandCompleted, Violation
 from whopays_client.sqlite import SQLiteStore
 from whopays_client.store import Store
-from whopays_client.subscriber import Change, Subscriber
+from whopays_client.subscriber import Subscriber
 from whopays_client.timeline import Payer
 from whopays_client.values import CLEAR, NOBODY
 

@@ -12,13 +12,14 @@ from typing import Generic, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from whopays_client.changes import Change
 from whopays_client.connection import Connection, consuming, partitions_of, poll
 from whopays_client.envelope import read
 from whopays_client.errors import HistoryMissing, NotKnownYet
 from whopays_client.events import BindingChanged, Watermark
 from whopays_client.replays import CompletedReplay
 from whopays_client.store import Store, Transaction
-from whopays_client.subscriber import Change, Subscriber
+from whopays_client.subscriber import Subscriber
 from whopays_client.timeline import Head, Payer, Unknown, payer_in
 
 _POLL_SECONDS = 0.2
@@ -57,6 +58,7 @@ class Payers(Generic[Transaction]):
             begin=begin,
             on_gap="refetch",
             max_batch=max_batch,
+            keep=lambda heard: self._key(heard.subject),
             on_progress=self._have_read,
             poll_seconds=_POLL_SECONDS,
         )
@@ -136,19 +138,17 @@ class Payers(Generic[Transaction]):
     async def _follow(self) -> None:
         async with self._subscriber as subscriber:
             async for change in subscriber:
-                await self._add(change)
+                self._add(change)
 
-    async def _add(self, change: Change[BindingChanged, Transaction]) -> None:
-        heard = change.heard
-        key = self._key(heard.subject)
-        self._changing.add(heard.subject)
-        kept = await self._store.recall(change.transaction, [key])
-        head = Head.read(kept.get(key))
-        page = head.add(heard.event, heard.order, change.missed)
-        values = {key: head.text()}
+    def _add(self, change: Change[BindingChanged, Transaction]) -> None:
+        subject = change.heard.subject
+        key = self._key(subject)
+        self._changing.add(subject)
+        head = Head.read(change.recall(key))
+        page = head.add(change.event, change.heard.order, change.missed)
+        change.remember(key, head.text())
         if page is not None:
-            values[f"{key}/{len(head.pages) - 1}"] = page
-        await self._store.remember(change.transaction, values)
+            change.remember(f"{key}/{len(head.pages) - 1}", page)
 
     async def _follow_watermarks(self, consumer: AIOKafkaConsumer) -> None:
         while True:

@@ -5,7 +5,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -15,13 +15,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
-from whopays_client.answers import Answers, Pending, reading_answers
+from whopays_client.answer import Answer
+from whopays_client.answers import Answers, reading_answers
 from whopays_client.commands import Command
 from whopays_client.connection import Connection, partitions_of
-from whopays_client.envelope import CONTENT_TYPE, Heard, write
-from whopays_client.errors import NotAcknowledged, NotAnswered, Rejected, TooLarge
+from whopays_client.envelope import CONTENT_TYPE, write
+from whopays_client.errors import NotAcknowledged, NotAnswered, TooLarge
 from whopays_client.facts import Fact, ProjectChanged
-from whopays_client.results import CommandCompleted, Outcome
 
 Token = str | Callable[[], str | Awaitable[str]]
 """A JSON Web Token, or what gives one whenever it is asked: called for each message."""
@@ -32,61 +32,6 @@ _ENVELOPE_BYTES = 64 * 1024
 _AGAIN_AFTER_SECONDS = 0.2
 
 Headers = list[tuple[str, bytes]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of a command: `completed` is its result, `heard` the same with its envelope.
-
-    Where `is_final` is false, whopays has taken the command up (`Scheduled`, `Waiting`), and `final` waits for the
-    rest.
-    """
-
-    heard: Heard[CommandCompleted]
-    _pending: Pending = field(repr=False, compare=False)
-
-    @property
-    def completed(self) -> CommandCompleted:
-        """The result."""
-        return self.heard.event
-
-    @property
-    def outcome(self) -> Outcome:
-        """`Applied`, `Unchanged`, `Scheduled`, `Waiting` or `Rejected`."""
-        return self.completed.outcome
-
-    @property
-    def command_id(self) -> str:
-        """The id that the command was sent under."""
-        return self.completed.command_id
-
-    @property
-    def is_final(self) -> bool:
-        """Whether no further result follows."""
-        return not self.completed.is_interim
-
-    def expect(self) -> CommandCompleted:
-        """Return the result. Raises Rejected where the command was refused."""
-        if self.outcome == "Rejected":
-            raise Rejected(self.completed)
-        return self.completed
-
-    async def final(self, within_seconds: float | None = None) -> "Answer":
-        """Wait for the final result, as long as it takes or for some seconds.
-
-        Raises NotAnswered when the time is up. The publisher must still be open: a later one gets the same by sending
-        the same command again, under the same id.
-        """
-        if self.is_final:
-            return self
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(within_seconds):
-                # Shielded: others may wait for the same.
-                return Answer(await asyncio.shield(self._pending.final), self._pending)
-        except TimeoutError:
-            waited = time.monotonic() - started
-            raise NotAnswered(*self._pending.identity, waited, is_written=True, interim=self.completed) from None
 
 
 @dataclass(frozen=True, slots=True)

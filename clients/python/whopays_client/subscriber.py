@@ -3,69 +3,22 @@
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Literal, Self, TypeVar, cast
+from typing import Generic, Literal, Self, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
+from whopays_client.changes import TOPICS, Change, Kept, Step, Wanted
 from whopays_client.connection import Connection, consuming, poll
 from whopays_client.envelope import Heard, read
 from whopays_client.errors import Malformed, SequenceGap
-from whopays_client.events import (
-    AccountChanged,
-    AccountPhaseChanged,
-    BindingChanged,
-    DeadLetter,
-    Event,
-    ProjectBillingNotice,
-)
+from whopays_client.events import Event
 from whopays_client.places import Places
 from whopays_client.replays import CompletedReplay, Replays
-from whopays_client.results import CommandCompleted
 from whopays_client.store import Store, Transaction
 
-TOPICS: dict[type[Event], str] = {
-    BindingChanged: "bindings",
-    AccountPhaseChanged: "accounts",
-    AccountChanged: "accounts",
-    ProjectBillingNotice: "notices",
-    CommandCompleted: "command-results",
-    DeadLetter: "dead-letters",
-}
-"""The topic of each event, without prefix."""
-
-Wanted = TypeVar("Wanted", bound=Event)
 _OPTIONS = {"accounts": "--account"}
-
-
-@dataclass(frozen=True, slots=True)
-class Change(Generic[Wanted, Transaction]):
-    """One event, and the transaction that remembers that it was handled.
-
-    Whatever is written in `transaction` is committed together with the event's sequence, or not at all. `missed` is
-    how many changes of the same subject before this one are gone (only after a refetch).
-    """
-
-    heard: Heard[Wanted]
-    transaction: Transaction
-    missed: int = 0
-
-    @property
-    def event(self) -> Wanted:
-        """What happened."""
-        return self.heard.event
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A record to go past, `partition` and `offset` telling where one is then; `heard` where it is an event."""
-
-    partition: TopicPartition | None
-    offset: int
-    heard: Heard[Event] | None
-    accepts_gap: bool = False
 
 
 class Subscriber(Generic[Wanted, Transaction]):
@@ -101,6 +54,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         on_malformed: Literal["raise", "skip"] = "raise",
         max_batch: int = 500,
         until_end: bool = False,
+        keep: Callable[[Heard[Wanted]], str] | None = None,
         on_progress: Callable[[Mapping[TopicPartition, int]], None] | None = None,
         poll_seconds: float = 1.0,
     ) -> None:
@@ -114,6 +68,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         self._on_malformed = on_malformed
         self._max_batch = max_batch
         self._until_end = until_end
+        self._keep = keep
         self._on_progress = on_progress
         self._poll_ms = int(poll_seconds * 1000)
         self._stack = contextlib.AsyncExitStack()
@@ -122,11 +77,11 @@ class Subscriber(Generic[Wanted, Transaction]):
         # What is open: the transaction, the records ahead, what was handed out last, what is yet to be remembered.
         self._transaction: contextlib.AbstractAsyncContextManager[Transaction] | None = None
         self._handle: Transaction
-        self._ahead: deque[_Step] = deque()
-        self._handed_out: _Step | None = None
+        self._ahead: deque[Step] = deque()
+        self._handed_out: Step | None = None
         self._known: dict[str, int] = {}
-        self._new: dict[str, str] = {}
-        self._injected: list[_Step] = []
+        self._kept = Kept()
+        self._injected: list[Step] = []
         self._is_begun_again = False
 
     async def __aenter__(self) -> Self:
@@ -170,7 +125,7 @@ class Subscriber(Generic[Wanted, Transaction]):
                     await self._meet_gap(cast(Heard[Event], step.heard))
                 elif self._is_next(step):
                     self._handed_out = step
-                    return Change(cast(Heard[Wanted], step.heard), self._handle, missed)
+                    return Change(cast(Heard[Wanted], step.heard), self._handle, missed, self._kept)
                 else:
                     self._pass(step)
             await self._commit()
@@ -183,7 +138,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         """
         topic = gap.place.rsplit("/", 2)[0]
         found = await self._places.events_of(topic, gap.subject, gap.last)
-        self._injected = [_Step(None, 0, heard, accepts_gap=True) for heard in found]
+        self._injected = [Step(None, 0, heard, accepts_gap=True) for heard in found]
 
     async def fill(self, gap: SequenceGap, replay: CompletedReplay) -> None:
         """After a gap: have the loop go on with the missing changes, from a replay that holds them all.
@@ -197,17 +152,21 @@ class Subscriber(Generic[Wanted, Transaction]):
         for sequence in range(gap.last + 1, gap.seen):
             if sequence not in found:
                 raise SequenceGap(gap.subject, sequence - 1, gap.seen, gap.place)
-        self._injected = [_Step(None, 0, found[sequence]) for sequence in range(gap.last + 1, gap.seen)]
+        self._injected = [Step(None, 0, found[sequence]) for sequence in range(gap.last + 1, gap.seen)]
 
     async def _begin_batch(self) -> None:
         steps, self._injected = self._injected, []
         if not steps:
             steps = self._read(await self._fetch())
-        keys = {self._key(step.heard) for step in steps if step.heard is not None}
+        heard = [step.heard for step in steps if step.heard is not None]
+        keys = {self._key(one) for one in heard}
+        wanted = [cast(Heard[Wanted], one) for one in heard if isinstance(one.event, self._wanted)]
+        further = set() if self._keep is None else {self._keep(one) for one in wanted}
         self._transaction = self._store.transaction(self._name)
         self._handle = await self._transaction.__aenter__()
-        remembered = await self._store.recall(self._handle, sorted(keys))
-        self._known = {key: int(order) for key, order in remembered.items()}
+        remembered = await self._store.recall(self._handle, sorted(keys | further))
+        self._known = {key: int(order) for key, order in remembered.items() if key in keys}
+        self._kept.texts = {key: text for key, text in remembered.items() if key in further}
         self._ahead.extend(steps)
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
@@ -221,7 +180,7 @@ class Subscriber(Generic[Wanted, Transaction]):
             if found:
                 return found
 
-    def _read(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[_Step]:
+    def _read(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[Step]:
         steps = []
         for partition, records in found.items():
             for record in records:
@@ -233,17 +192,17 @@ class Subscriber(Generic[Wanted, Transaction]):
                     heard = None
                 if heard is not None and self._topic_of(heard) not in self._topics:
                     heard = None
-                steps.append(_Step(partition, record.offset + 1, heard))
+                steps.append(Step(partition, record.offset + 1, heard))
         return steps
 
-    def _missed(self, step: _Step) -> int:
+    def _missed(self, step: Step) -> int:
         heard = step.heard
         if heard is None or heard.sequence is None:
             return 0
         known = self._known.get(self._key(heard))
         return 0 if known is None else max(heard.sequence - known - 1, 0)
 
-    def _is_next(self, step: _Step) -> bool:
+    def _is_next(self, step: Step) -> bool:
         """Whether a step is a change that is wanted, and is not known yet."""
         if step.heard is None or step.heard.order <= self._known.get(self._key(step.heard), 0):
             return False
@@ -255,12 +214,12 @@ class Subscriber(Generic[Wanted, Transaction]):
             self._pass(self._handed_out)
             self._handed_out = None
 
-    def _pass(self, step: _Step) -> None:
+    def _pass(self, step: Step) -> None:
         if step.heard is not None:
             key = self._key(step.heard)
             if step.heard.order > self._known.get(key, 0):
                 self._known[key] = step.heard.order
-                self._new[key] = str(step.heard.order)
+                self._kept.new[key] = str(step.heard.order)
         if step.partition is not None:
             self._places.pass_to(step.partition, step.offset)
 
@@ -281,14 +240,14 @@ class Subscriber(Generic[Wanted, Transaction]):
             return
         transaction, self._transaction = self._transaction, None
         try:
-            await self._store.remember(self._handle, self._new | self._places.passed())
+            await self._store.remember(self._handle, self._kept.new | self._places.passed())
         except BaseException as error:
-            self._new.clear()
+            self._kept.new.clear()
             with contextlib.suppress(type(error)):
                 await transaction.__aexit__(type(error), error, error.__traceback__)
             self._places.return_to_remembered()
             raise
-        self._new.clear()
+        self._kept.new.clear()
         try:
             await transaction.__aexit__(None, None, None)
         except BaseException:
@@ -300,7 +259,7 @@ class Subscriber(Generic[Wanted, Transaction]):
     async def _roll_back(self) -> None:
         self._ahead.clear()
         self._handed_out = None
-        self._new.clear()
+        self._kept.new.clear()
         if self._transaction is not None:
             transaction, self._transaction = self._transaction, None
             error = _RolledBack()

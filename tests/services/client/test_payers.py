@@ -99,9 +99,13 @@ async def test_a_watermark_counts_only_once_all_partitions_are_read_that_far(
         assert await write(stage, "bindings", story("api", 1), partition=1) == 2
         assert await account(payers, "api", 9) == "a1"
         # One that is lower than the last changes nothing.
-        await write(stage, "watermarks", [watermark(3, [end, 2]), watermark(10, [end, 2])])
+        await write(stage, "watermarks", [watermark(10, [end, 2]), watermark(3, [end, 2])])
         assert await account(payers, "api", 10) == "a1"
         assert payers.closed_until == at(10)
+        # What was asked before is not what is remembered of it.
+        end = await write(stage, "bindings", [changed("web", 2, "a2", 10.5, before=("a1", 1))])
+        await write(stage, "watermarks", [watermark(11, [end, 2])])
+        assert [await account(payers, "web", minutes) for minutes in (11, 10.5, 10.4)] == ["a2", "a2", "a1"]
 
 
 async def test_a_timeline_goes_on_where_it_was(stage: Connection, store: SQLiteStore) -> None:
