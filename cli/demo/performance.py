@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.status import Status
 from cli.demo import telling
 from cli.demo.audience import Audience
 from cli.demo.instants import questions_about
+from cli.demo.replaying import paid, replay
 from cli.demo.story import PROJECTS, STORY, Step, message_of
 from cli.development.servers import embedded_servers, prepare, with_key
 from cli.terminal.ending import CommandFailed
@@ -26,6 +28,7 @@ from workers.runtime.roles import ALL_ROLES
 from workers.runtime.settings import Settings
 
 _ANSWER_SECONDS = 20.0
+_REPLAY_SECONDS = 60.0
 
 
 def perform(data_dir: Path, screen: Console, began: float) -> None:
@@ -91,6 +94,7 @@ async def _tell(settings: Settings, screen: Console, status: Status, is_ready: a
                     await _take(step, sent[-1], exchange, audience, screen)
         await _ask(settings, screen)
         telling.list_events(screen, audience.heard)
+        await _replay(settings, audience, screen)
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
@@ -105,6 +109,21 @@ async def _take(step: Step, message: Message, exchange: Exchange, audience: Audi
     count = answer.result["data"]["eventCount"] if answer.result else len(answer.events)
     caused = await audience.hear(message.event["id"], count)
     telling.show_step(screen, step, message, answer, caused)
+
+
+async def _replay(settings: Settings, audience: Audience, screen: Console) -> None:
+    """Replay all changes of payer, and compare what a fresh consumer adds up with what was heard live."""
+    until = datetime.now(UTC)
+    engine = create_engine(settings.database_url, pool_size=1)
+    try:
+        async with asyncio.timeout(_REPLAY_SECONDS):
+            kept, again = await replay(engine, settings, until)
+    finally:
+        await engine.dispose()
+    live = paid(audience.heard, until)
+    telling.compare(screen, kept.target, live, paid(again, until))
+    if paid(again, until) != live:
+        raise CommandFailed("The replay adds up to something else.")
 
 
 async def _ask(settings: Settings, screen: Console) -> None:

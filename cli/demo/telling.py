@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cli.asking.timeline import Timeline
 from cli.demo.instants import Question, Timelines
+from cli.demo.replaying import Paid
 from cli.demo.story import Chapter, Step
 from cli.sending.answers import result_card
 from cli.terminal.describing import coloured, event_line, what_changed
@@ -132,6 +133,26 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
         put(screen, Text.assemble("\n", (f"{topic}", "bold"), f"  {count_of(len(published), 'event')}"))
         for event in sorted(published, key=lambda event: event["subject"]):
             put(screen, event_line(dict(event), with_day=False))
+
+
+def compare(screen: Console, topic: str, live: Paid, again: Paid) -> None:
+    """Print how long each account has paid: as heard live, and as a fresh consumer hears it from a replay."""
+    _begin_part(screen, "All of it said again")
+    says = Text(f"A consumer that knows nothing reads a replay, {topic}, and adds up how long each account has paid.")
+    screen.print()
+    put(screen, says)
+    screen.print()
+    columns = (Column("account"), Column("heard live"), Column("from the replay"), Column(""))
+    rows = [
+        (
+            Text("/".join(account)),
+            Text(str(live.get(account, "nothing"))),
+            Text(str(again.get(account, "nothing"))),
+            Text("equal", style="green") if live.get(account) == again.get(account) else Text("differs", style="red"),
+        )
+        for account in sorted(live | again)
+    ]
+    put(screen, Listing(columns, rows))
 
 
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:

@@ -106,5 +106,7 @@ async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
         "whopays dev --data-dir .whopays/demo",
     ):
         assert words in told
+    again = told.partition("── All of it said again")[2].partition("── What next")[0]
+    assert (again.count(" equal"), again.count("differs")) == (3, 0), again
     commands = [line for line in told.splitlines() if line.startswith("  whopays ") or "/whopays " in line]
     assert len(commands) == 7, "each on one line, without a frame, to be copied"

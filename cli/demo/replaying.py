@@ -1,0 +1,65 @@
+"""The end of the demonstration: a replay into a fresh consumer, which adds up what whoever listened live did."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.replays import KeptReplay
+from schemas.envelope import short_type
+from schemas.instants import format_instant, parse_instant
+from schemas.replays import selection_of
+from workers.replaying.beginning import Asked, begin
+from workers.runtime.settings import Settings
+
+NAME = "demo"
+_POLL_MS = 200
+
+Paid = dict[tuple[str, str], timedelta]
+
+
+def paid(events: Iterable[Mapping[str, Any]], until: datetime) -> Paid:
+    """Return how long each account (by organization and name) has paid, all projects together, up to an instant.
+
+    Whatever is missing, or there twice, makes a difference.
+    """
+    sums: Paid = defaultdict(timedelta)
+    for event in events:
+        if short_type(event["type"]) != "BindingChanged":
+            continue
+        data = event["data"]
+        if begun := data["current"]:
+            sums[data["organization"], begun["account"]] += until - parse_instant(begun["establishedAt"])
+        if ended := data["previous"]:
+            sums[data["organization"], ended["account"]] -= until - parse_instant(ended["endedAt"])
+    return dict(sorted(sums.items()))
+
+
+async def replay(engine: AsyncEngine, settings: Settings, until: datetime) -> tuple[KeptReplay, list[dict[str, Any]]]:
+    """Have all changes of payer before an instant said again, and return the replay and what a fresh consumer hears."""
+    selection = selection_of(types=["BindingChanged"], until=format_instant(until))
+    kept = await begin(engine, settings, Asked(NAME, selection, partitions=1, is_detached=True))
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        metadata_max_age_ms=1000,
+    )
+    heard: list[dict[str, Any]] = []
+    try:
+        await consumer.start()
+        consumer.subscribe([kept.target])
+        while True:
+            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
+                for record in records:
+                    event = orjson.loads(record.value)
+                    if short_type(event["type"]) == "ReplayCompleted":
+                        return kept, heard
+                    heard.append(event)
+    finally:
+        await consumer.stop()
