@@ -58,6 +58,9 @@ class ShardAudit:
             yield finding
         for finding in self._missing.end():
             yield finding
+        for position, boundary in await audit.lost_rows(self._connection, story.shard):
+            trouble = f"its organization is noted as {boundary or 'none'}, which its key does not begin with"
+            yield Finding(Promise.LOG, f"shard {story.shard}, position {position}", trouble)
         # Include organizations that came after they were listed.
         subjects = story.projects.keys() | story.accounts.keys()
         self._organizations = sorted({*self._organizations, *(subject.split("/")[0] for subject in subjects)})

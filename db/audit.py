@@ -27,6 +27,7 @@ from db.rows import (
 from domain.state import Account, Binding, Key, PaymentProfile, Project
 
 _PREFETCH = 2_000
+_MOST_LOST = 20
 
 Row = Mapping[str, Any]
 R = TypeVar("R")
@@ -67,6 +68,12 @@ async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, i
     shards, positions = [shard for shard, _ in places], [position for _, position in places]
     rows = await fetch(connection, _LOG_AT, shards=shards, positions=positions)
     return {(row["shard"], row["position"]): LogRow(*row.values()) for row in rows}
+
+
+async def lost_rows(connection: AsyncConnection, shard: int) -> list[tuple[int, str | None]]:
+    """Return the first rows of a shard whose organization is noted wrongly: position, and what is noted."""
+    rows = await fetch(connection, _LOST_ROWS, shard=shard, row_limit=_MOST_LOST)
+    return [(row["position"], row["boundary"]) for row in rows]
 
 
 async def kept_from(connection: AsyncConnection) -> int:
@@ -218,6 +225,18 @@ _LOG_AT = text(
     SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS wanted(shard, position)
     JOIN log ON (log.shard, log.position) = (wanted.shard, wanted.position)
+    """
+)
+_LOST_ROWS = text(
+    """
+    SELECT position, boundary FROM log
+    WHERE shard = CAST(:shard AS smallint) AND CASE
+        WHEN topic = 'dead-letters' THEN boundary IS NOT NULL
+        -- In bytes, since a key that was altered may be no text.
+        ELSE boundary IS NULL OR key IS NULL OR substring(key || CAST('/' AS bytea) FOR octet_length(boundary) + 1)
+            <> convert_to(boundary || '/', 'UTF8')
+    END
+    ORDER BY position LIMIT :row_limit
     """
 )
 _LOWEST_PARTITION = text(

@@ -105,17 +105,32 @@ async def note_target(connection: AsyncConnection, name: str, target_id: UUID | 
 
 
 async def take_replay(
-    connection: AsyncConnection, name: str, owner: str, seconds: float, progress: tuple[int, int] | None = None
+    connection: AsyncConnection, name: str, owner: str, seconds: float
 ) -> tuple[ReplayState, int | None] | None:
-    """Take or renew the lease of a running replay, by the database's clock; return its state and rate.
+    """Take the lease of a replay, by the database's clock; return its state and rate.
 
-    `progress` is how many records were replayed, and positions looked at. None while another works on it; a state that
-    is not running says that nobody may.
+    None while another works on it; a state that is not running says that nobody may.
     """
-    records, looked_at = progress or (None, None)
+    row = (await connection.execute(_TAKE, {"name": name, "owner": owner, "seconds": seconds})).one_or_none()
+    return None if row is None else (ReplayState(row.state), row.rate)
+
+
+async def keep_replay(
+    connection: AsyncConnection, name: str, owner: str, seconds: float, records: int, looked_at: int
+) -> tuple[ReplayState, int | None] | None:
+    """Renew a lease, and note how many records were replayed, and positions looked at; return as `take_replay` does.
+
+    None once another has taken it, even if that has ended.
+    """
     values = {"name": name, "owner": owner, "seconds": seconds, "records": records, "looked_at": looked_at}
-    row = (await connection.execute(_TAKE, values)).one_or_none()
-    return row and (ReplayState(row.state), row.rate)
+    row = (await connection.execute(_KEEP, values)).one_or_none()
+    return None if row is None else (ReplayState(row.state), row.rate)
+
+
+async def owner_of_replay(connection: AsyncConnection, name: str) -> str | None:
+    """Return who took the lease of a replay last and has not given it up."""
+    owner: str | None = (await connection.execute(_OWNER, {"name": name})).scalar_one_or_none()
+    return owner
 
 
 async def give_up_replay(connection: AsyncConnection, name: str, owner: str) -> None:
@@ -201,11 +216,18 @@ _NOTE = text(
 _TARGET = text("UPDATE replays SET target_id = :target_id WHERE name = :name")
 _TAKE = text(
     f"""
-    UPDATE replays SET owner = :owner, expires_at = clock_timestamp() + make_interval(secs => :seconds),
-        records = coalesce(:records, records), looked_at = coalesce(:looked_at, looked_at)
+    UPDATE replays SET owner = :owner, expires_at = clock_timestamp() + make_interval(secs => :seconds)
     WHERE name = :name AND (owner = :owner OR {_IS_FREE}) RETURNING state, rate
     """
 )
+_KEEP = text(
+    """
+    UPDATE replays SET expires_at = clock_timestamp() + make_interval(secs => :seconds), records = :records,
+        looked_at = :looked_at
+    WHERE name = :name AND owner = :owner RETURNING state, rate
+    """
+)
+_OWNER = text("SELECT owner FROM replays WHERE name = :name")
 _GIVE_UP = text("UPDATE replays SET owner = NULL, expires_at = NULL WHERE name = :name AND owner = :owner")
 _STOP = text("UPDATE replays SET state = 'Stopped' WHERE name = :name AND state = 'Running'")
 _GO_ON = text(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, TypeVar, assert_never
@@ -26,7 +27,7 @@ from schemas.replays import ReplayState as State
 from workers.replaying.beginning import Asked, begin, plan
 from workers.replaying.refusal import ReplayTaken
 from workers.replaying.tally import document_of
-from workers.replaying.target import remove_target
+from workers.replaying.target import MOST_PARTITIONS, remove_target
 from workers.replaying.working import Progress, Work, dry_run
 from workers.runtime.logs import set_up_logs
 from workers.runtime.settings import Settings
@@ -72,7 +73,7 @@ def start(
         str | None, typer.Option(help="The topic to write to, with its prefix.", show_default="PREFIXreplay.NAME")
     ] = None,
     partitions: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Partitions of that topic.", show_default="12")
+        int | None, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of that topic.", show_default="12")
     ] = None,
     rate: Rate = None,
     detach: Annotated[bool, typer.Option("--detach", help="Hand it to the role `replays`, and return.")] = False,
@@ -256,6 +257,8 @@ def _run(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
 
     # What goes wrong and is tried again is told; all else is in the progress.
     set_up_logs(settings.model_copy(update={"log_level": "WARNING"}))
+    # A topic that was created a moment ago has no leader yet, which the client logs as an error, and waits for.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with reaching(settings):
         return asyncio.run(on_database())
 

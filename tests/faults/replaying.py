@@ -29,17 +29,20 @@ def points() -> list[str]:
 
 
 async def replay(
-    installation: Installation,
-    *words: str,
-    plan: Mapping[str, str] | None = None,
-    mutant: str | None = None,
-    **settings: str,
+    installation: Installation, *words: str, plan: Mapping[str, str] | None = None, mutant: str | None = None
 ) -> tuple[int, str]:
     """Run `whopays replay` with these words, and something planned at failpoints; return status and what it said."""
-    variables = {**OFTEN, **failpoints.environment(plan or {}), **settings}
+    return await ended(await launched(installation, *words, plan=plan, mutant=mutant))
+
+
+async def launched(
+    installation: Installation, *words: str, plan: Mapping[str, str] | None = None, mutant: str | None = None
+) -> asyncio.subprocess.Process:
+    """Start `whopays replay` with these words, and something planned at failpoints."""
+    variables = {**OFTEN, **failpoints.environment(plan or {})}
     if mutant is not None:
         variables[MUTANT_VARIABLE] = mutant
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable, "-m", FAILING_WORKER, "replay", *words,
         env={**os.environ, **installation.environment(**variables)},
         preexec_fn=DIE_WITH_PARENT,
@@ -47,6 +50,10 @@ async def replay(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    """Wait until a process ends; return its status and what it said."""
     try:
         async with asyncio.timeout(_MOST_SECONDS):
             out, _ = await process.communicate()
@@ -55,6 +62,16 @@ async def replay(
         await process.wait()
         raise
     return process.returncode or 0, out.decode(errors="replace")
+
+
+async def comes_to(process: asyncio.subprocess.Process, point: str) -> None:
+    """Wait until a process has come to a failpoint."""
+    if process.stdout is not None:
+        async with asyncio.timeout(_MOST_SECONDS):
+            async for line in process.stdout:
+                if failpoints.reached(point) in line.decode(errors="replace"):
+                    return
+    raise AssertionError(f"it did not come to {point}")
 
 
 async def give_up_for_dead(installation: Installation, name: str) -> None:

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from embedded import Addresses
 from tests.faults import failpoints
-from tests.faults.replaying import give_up_for_dead, points, replay
+from tests.faults.replaying import comes_to, ended, give_up_for_dead, launched, points, replay
 from tests.services.replaying.telling import now, records_of, say_much, told
 from tests.support.installations import Installation, installed
 
@@ -25,6 +25,7 @@ _NEVER = (
     "working.Work.run: fail_replay",  # only where a replay fails
     "working.Work.run: _engine.begin",
     "working.Work.run: _wait",  # only where something is tried again
+    "working.Work._until_shown: _wait",  # only where a broker is slow
     "working.Work._wait",
     "working.Work._send: _renew_in_time",  # only where a rate holds it back
     "working.Work._send: _wait",
@@ -55,6 +56,27 @@ async def test_killed_at_every_point(spoken: Installation) -> None:
 
 async def test_killed_at_the_points_between(spoken: Installation) -> None:
     await _killed(spoken, lambda point: point in _IN_SHORT)
+
+
+@pytest.mark.parametrize(
+    "point", ("producing.transact: asyncio.gather after", "working.Work._transact: asyncio.sleep before")
+)
+async def test_a_zombie_is_fenced(spoken: Installation, point: str) -> None:
+    """One that stood still, within a transaction or before one, while another did its work, ends and says so."""
+    selection = ("--partitions=2", f"--until={await _until(spoken)}")
+    name, whole = f"z{len(point)}", f"zu{len(point)}"
+    status, said = await replay(spoken, "start", whole, *selection)
+    assert status == 0, said
+    zombie = await launched(spoken, "start", name, *selection, plan={point: failpoints.STOP})
+    await comes_to(zombie, point)
+    await give_up_for_dead(spoken, name)
+    status, said = await replay(spoken, "start", name, *selection)
+    assert status == 0, said
+    zombie.send_signal(signal.SIGCONT)
+    status, said = await ended(zombie)
+    assert (status, "nother process" in said) == (1, True), said
+    undisturbed, found = [[told(one) for one in await records_of(spoken, _topic(spoken, of))] for of in (whole, name)]
+    assert _without_name(found, name) == _without_name(undisturbed, whole)
 
 
 @pytest.mark.chaos

@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from aiokafka.errors import ProducerFenced
 
 from workers.publishing.packing import Place
 from workers.publishing.producer import TransactionalProducer
-from workers.replaying.refusal import ReplayTaken
 from workers.runtime.settings import Settings
 
 _START_SECONDS = 60
@@ -22,10 +20,7 @@ logger = structlog.get_logger()
 
 @asynccontextmanager
 async def producing(settings: Settings, name: str) -> AsyncIterator[TransactionalProducer]:
-    """Yield a producer that has fenced its predecessors and settled what they left open.
-
-    Raises ReplayTaken once it is fenced itself.
-    """
+    """Yield a producer that has fenced its predecessors and settled what they left open."""
     producer = TransactionalProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         transactional_id=transactional_id(settings, name),
@@ -35,8 +30,6 @@ async def producing(settings: Settings, name: str) -> AsyncIterator[Transactiona
         async with asyncio.timeout(_START_SECONDS):
             await producer.start()
         yield producer
-    except ProducerFenced:
-        raise ReplayTaken(f"Another process works on the replay {name}: this one was fenced, and ends.") from None
     finally:
         try:
             async with asyncio.timeout(_STOP_SECONDS):

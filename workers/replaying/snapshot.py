@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.history import Keys, subjects_after
 
 _AT_ONCE = 4_000
-_HELD_SUBJECTS = 200_000
+_HELD_SUBJECTS = 100_000
 _BUCKETS = 64
 _ENTRY = struct.Struct("<16sQ")
 

@@ -14,6 +14,9 @@ from workers.runtime.settings import Settings
 from workers.topics.cluster import FoundTopic, TopicMissing, administration, describe
 from workers.topics.plan import until_known
 
+MOST_PARTITIONS = 2_000
+"""How many partitions a replay can have: how far each is must fit into one record."""
+
 _FIRST_LOOK = 64
 _LOOK_FURTHER = 16
 _POLL_MS = 200
@@ -41,6 +44,8 @@ async def refuse_unfit(
         raise ReplayRefused(f"{name} is compacted: it would lose what a replay writes. Name another topic.")
     if partitions is not None and partitions != found.partitions:
         raise ReplayRefused(f"{name} has {found.partitions} partitions, not {partitions}.")
+    if found.partitions > MOST_PARTITIONS:
+        raise ReplayRefused(f"{name} has {found.partitions} partitions; a replay has at most {MOST_PARTITIONS:,}.")
     largest, needed = found.settings.get("max.message.bytes", ""), max(map(largest_event_bytes, topics))
     if largest.isdecimal() and int(largest) < needed:
         raise ReplayRefused(

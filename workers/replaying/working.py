@@ -29,7 +29,9 @@ from db.replays import (
     fail_replay,
     find_replay,
     give_up_replay,
+    keep_replay,
     note_target,
+    owner_of_replay,
     take_replay,
 )
 from schemas.outgoing import JSON_HEADER, REPLAY_HEADER, headers_of
@@ -43,7 +45,7 @@ from workers.replaying.producing import producing, transact
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayFailed, ReplayRefused, ReplayTaken
 from workers.replaying.tally import Tally, manifest_of
-from workers.replaying.target import create_target, find_target, insist_on_agreement
+from workers.replaying.target import create_target, find_target, insist_on_agreement, last_ids
 from workers.runtime.settings import Settings
 from workers.topics.cluster import TopicMissing
 
@@ -53,6 +55,7 @@ _SETTLE_SECONDS = 0.004
 _TRANSACTION_BYTES = 16 * 1024 * 1024
 _TRANSACTIONS_A_SECOND = 4
 _PACKED_AT_ONCE = 100
+_LOOK_AGAIN_SECONDS, _LOOKS = 0.1, 100
 
 logger = structlog.get_logger()
 
@@ -116,6 +119,10 @@ class Work:
             except Exception as error:
                 if not _is_retryable(error):
                     raise
+                if not await self._owns():
+                    raise ReplayTaken(
+                        f"Another process took the replay {self._name} over: this one was fenced, and ends."
+                    ) from error
                 logger.warning("replay_interrupted", replay=self._name, error=type(error).__name__)
             finally:
                 await self._give_up()
@@ -123,7 +130,7 @@ class Work:
         return ReplayState.RUNNING
 
     async def _work(self) -> ReplayState:
-        await self._renew()
+        await self._take()
         async with self._engine.connect() as connection:
             replay = await find_replay(connection, self._name)
         if replay is not None and replay.target_id is None:
@@ -139,6 +146,7 @@ class Work:
                     await self._publish(connection, producer, replay, tally)
             if tally.finished_at is None:
                 return ReplayState.RUNNING
+            await self._until_shown(replay, tally)
         async with self._engine.begin() as connection:
             await conclude_replay(connection, manifest_of(replay, tally, ReplayState.DONE))
         logger.info("replay_done", replay=self._name, records=tally.records)
@@ -163,6 +171,15 @@ class Work:
         self._written = tally.records
         self._looked_at = sum(tally.positions[shard] - replay.spans[shard][0] for shard in tally.positions)
         return tally
+
+    async def _until_shown(self, replay: KeptReplay, tally: Tally) -> None:
+        """Wait until readers see the markers: a broker ends a transaction after it has said so."""
+        for _ in range(_LOOKS):
+            shown = await last_ids(self._settings, replay.target, replay.partitions)
+            if shown == tally.last_ids(self._name) or self._stopping.is_set():
+                return
+            await self._wait(_LOOK_AGAIN_SECONDS)
+        logger.warning("replay_interrupted", replay=self._name, error="NotShownYet")
 
     async def _publish(
         self, connection: AsyncConnection, producer: TransactionalProducer, replay: KeptReplay, tally: Tally
@@ -235,19 +252,47 @@ class Work:
     async def _renew_in_time(self, replay: KeptReplay) -> None:
         if time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._settings.relay_lease_seconds / 3):
             self._told(Progress(self._written, self._looked_at, replay.to_look_at))
-            await self._renew((self._written, self._looked_at))
+            await self._renew()
 
-    async def _renew(self, progress: tuple[int, int] | None = None) -> None:
-        """Take or keep the lease. Raises ReplayTaken while another has it, and _Halted unless the replay is running."""
+    async def _take(self) -> None:
+        """Take the lease. Raises ReplayTaken while another has it, and _Halted unless the replay is running."""
         async with self._engine.begin() as connection:
-            taken = await take_replay(connection, self._name, self._owner, self._settings.relay_lease_seconds, progress)
+            taken = await take_replay(connection, self._name, self._owner, self._settings.relay_lease_seconds)
         if taken is None:
             raise ReplayTaken(f"Another process works on the replay {self._name}.")
         self.has_begun = True
+        self._go_by(*taken)
+
+    async def _renew(self) -> None:
+        """Keep the lease. Raises ReplayTaken once another has taken it, and _Halted unless the replay is running."""
+        async with self._engine.begin() as connection:
+            kept = await keep_replay(
+                connection,
+                self._name,
+                self._owner,
+                self._settings.relay_lease_seconds,
+                self._written,
+                self._looked_at,
+            )
+        if kept is None:
+            raise ReplayTaken(f"Another process took the replay {self._name} over: this one ends.")
+        self._go_by(*kept)
+
+    def _go_by(self, state: ReplayState, rate: int | None) -> None:
         self._renewed = time.monotonic()
-        state, self._rate = taken
+        self._rate = rate
         if state is not ReplayState.RUNNING:
             raise _Halted(state)
+
+    async def _owns(self) -> bool:
+        """Return whether nobody has taken the lease since this process did; also where that cannot be asked."""
+        try:
+            async with self._engine.connect() as connection:
+                return await owner_of_replay(connection, self._name) == self._owner
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return True
 
     async def _give_up(self) -> None:
         with contextlib.suppress(Exception):  # the lease runs out by itself

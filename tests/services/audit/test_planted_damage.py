@@ -66,6 +66,12 @@ _DAMAGE = {
     "a row of the log was altered": Planted(
         Promise.LOG, "its hash does not match", "UPDATE log SET value = value || ' ' WHERE {middle}"
     ),
+    "a row of the log names another organization": Planted(
+        Promise.LOG, "its organization is noted as globex", "UPDATE log SET boundary = 'globex' WHERE {middle}"
+    ),
+    "a row of the log names no organization": Planted(
+        Promise.LOG, "its organization is noted as none", "UPDATE log SET boundary = NULL WHERE {middle}"
+    ),
     "a row of the log was moved to another topic": Planted(
         Promise.LOG, "its hash does not match", "UPDATE log SET topic = 'notices' WHERE {middle}"
     ),

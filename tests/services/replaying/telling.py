@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from sqlalchemy import text
 
 from schemas.instants import format_instant
+from schemas.topics import Topic
 from tests.services.replaying.reference import Logged
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
-from tests.support.messages import account, bind, command, profile, project
+from tests.support.messages import Said, account, bind, command, profile, project
 from tests.support.waiting import until
 from workers.topics.cluster import administration, describe
 
@@ -33,6 +34,7 @@ async def say_much(installation: Installation) -> None:
     suspend = command("SuspendAccount", "hold", "globex", account="main", reason="Administrative")
     await send(installation, [move, suspend, project("initech", "web", 2, state="Deleted")])
     await send(installation, [project("acme", "web", state="Flying"), command("BindProject", "none", "acme")])
+    await send(installation, [Said(Topic.PROJECTS, None, b"nothing"), Said(Topic.PROJECTS, b"\xff", b"nothing")])
     await exactly_published(installation)
     await close(installation)
 
