@@ -112,6 +112,8 @@ async def test_positions_that_are_gone(quiet_installation: Installation, lose: L
     assert await worker.stop() == 0
     bounds = await _bounds(installation)
     assert bounds
+    told = (await read_kept(installation.settings)).last
+    assert told is not None
 
     await lose(installation)
     if lose is _recreated:
@@ -125,6 +127,7 @@ async def test_positions_that_are_gone(quiet_installation: Installation, lose: L
     moved = (await whopays("topics", "restore-positions", "--json")).expect(0).document["moved"]
     assert {one["shard"]: one["to"] for one in moved} == bounds
     assert all(one["from"] == 0 for one in moved)
+    assert (await read_kept(installation.settings)).last == told, "what was closed stays so"
     await installation.start(Role.RELAY)
     assert len(await exactly_published(installation)) > len(before)
     assert "No position is behind" in (await whopays("topics", "restore-positions")).expect(0).out
