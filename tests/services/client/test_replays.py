@@ -5,6 +5,8 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,14 +14,21 @@ import pytest
 
 from embedded import Addresses
 from tests.services.client.acting import Written, act_replay, at, make_topic, replayed, story, write
+from tests.services.client.telling import bind, new_organization, set_up
+from tests.support.installations import Installation
+from tests.support.kafka import published
+from tests.support.waiting import patience
 from whopays_client import (
     BindingChanged,
     Connection,
     DigestMismatch,
+    Payers,
+    Publisher,
     ReplayDamaged,
     ReplayRefused,
     Replays,
     ReplayUnfinished,
+    SQLiteStore,
 )
 
 Partitions = list[list[Written]]
@@ -53,6 +62,35 @@ async def test_a_replay_is_waited_for_and_verified_to_the_byte(stage: Connection
     assert value is not None
     digest = hashlib.sha256(bytes(32) + bytes([0, 0, 0, len(key)]) + key + len(value).to_bytes(4) + value).hexdigest()
     assert json.loads(replayed("x", [story("web", 1)], 7)[0][-1][1] or b"")["data"]["digest"] == digest
+
+
+async def test_a_running_whopays_replays_what_it_published(
+    shared: Installation, connection: Connection, publisher: Publisher, tmp_path: Path
+) -> None:
+    organization, name = new_organization(), f"r-{uuid4().hex[:8]}"
+    await set_up(publisher, organization, "main", "spare", projects=("web", "api"))
+    for account in ("spare", "main", "spare"):
+        (await publisher.send(bind(organization, "web", account))).expect()
+    settings = [f"{key}={value}" for key, value in shared.environment().items() if key.startswith("WHOPAYS_")]
+    replays = Replays(connection, command=("env", *settings, sys.executable, "-m", "cli"))
+    # The end of a replay is the instant up to which all is known: after the last change of these.
+    with closing(SQLiteStore(tmp_path / "clock.db")) as store:
+        async with Payers(connection, store, "clock") as payers:
+            await payers.until(datetime.now(UTC), patience(SECONDS))
+    await replays.start(name, organization=organization, types=["BindingChanged"])
+    await replays.start(f"{name}-now", organization=organization, types=["BindingChanged"], latest=True)
+    whole, snapshot = [await replays.completed(one, wait_seconds=patience(60)) for one in (name, f"{name}-now")]
+    said = [
+        (one.key, one.value)
+        for one in await published(shared)
+        if one.topic == "bindings" and one.data["organization"] == organization
+    ]
+    assert len(said) == 5
+    assert sorted([(heard.key, heard.value) async for heard in replays.events(whole)]) == sorted(said)
+    latest = {heard.subject: heard.order async for heard in replays.events(snapshot)}
+    assert latest == {f"{organization}/web": 4, f"{organization}/api": 1}
+    with pytest.raises(ReplayRefused):
+        await replays.start(name, organization=organization)
 
 
 async def test_a_replay_without_all_its_markers_is_unfinished(stage: Connection) -> None:
