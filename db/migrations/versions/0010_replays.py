@@ -1,4 +1,4 @@
-"""Replays, and the organization of each event in the log, by which it is found (docs/decisions/0021).
+"""Replays, and the organization of each event in the log, by which it is found (docs/decisions/0022).
 
 The organization is what a record key begins with, on every topic but that of dead letters, which belong to none. Rows
 are filled in one page of a partition after the other; their positions, bytes and hashes stay as they are.
