@@ -10,6 +10,7 @@ from sqlalchemy import text
 from schemas.instants import format_instant
 from schemas.topics import Topic
 from tests.services.replaying.reference import Logged
+from tests.support.contract_files import check_published
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.messages import Said, account, bind, command, profile, project
@@ -75,13 +76,28 @@ async def records_of(installation: Installation, topic: str) -> list[list[Consum
         partitions = [TopicPartition(topic, number) for number in range(count)]
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
+        # A commit is acknowledged before it is written to the partitions: for readers of committed records they may end
+        # before it still.
+        ends = await _ends(installation, partitions)
         while any([await consumer.position(one) < ends[one] for one in partitions]):
             for partition, records in (await consumer.getmany(timeout_ms=100)).items():
+                for record in records:
+                    check_published(record.value)
                 found[partition.partition] += records
     finally:
         await consumer.stop()
     return found
+
+
+async def _ends(installation: Installation, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return where partitions end, whatever is committed."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=installation.kafka_bootstrap_servers, group_id=None)
+    try:
+        await consumer.start()
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    return ends
 
 
 def told(records: list[ConsumerRecord]) -> list[tuple[Any, ...]]:
