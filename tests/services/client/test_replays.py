@@ -51,11 +51,9 @@ async def test_a_replay_is_waited_for_and_verified_to_the_byte(stage: Connection
     assert (replay.name, replay.topic, replay.records) == ("october", stage.topic("replay.october"), 6)
     assert (replay.until, replay.selection) == (at(7), {"latest": True})
     found = [(heard.subject, heard.order) async for heard in replays.events(replay)]
-    assert found == [
-        *(("acme/web", number) for number in (1, 2, 3)),
-        ("acme/api", 1),
-        *(("acme/db", n) for n in (1, 2)),
-    ]
+    # Between partitions there is no order.
+    assert [one for one in found if one[0] != "acme/db"] == [*(("acme/web", n) for n in (1, 2, 3)), ("acme/api", 1)]
+    assert [one for one in found if one[0] == "acme/db"] == [("acme/db", 1), ("acme/db", 2)]
     # The digest by hand, as the contract has it.
     key, value = story("web", 1)[0]
     assert key is not None
