@@ -28,6 +28,8 @@ CHANGING = {
     ("dead-letters", "discard"),
     ("dead-letters", "redrive"),
     ("erase-contact",),
+    ("replay", "forget"),
+    ("replay", "start"),
     ("rewrap-keys",),
     ("topics", "adopt"),
     ("topics", "create"),
@@ -52,6 +54,13 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("dead-letters", "discard", "999", "--reason", "old"): 1,
     ("dead-letters", "discard", "--where-reason", "CardNumber", "--reason", "old"): 0,
     ("erase-contact", "acme", "without", "--yes"): 0,
+    ("replay", "list"): 0,
+    ("replay", "show", "no-such"): 1,
+    ("replay", "start", "rehearsed", "--dry-run"): 0,
+    ("replay", "start", "nobody", "--organization", "no-such"): 1,
+    ("replay", "stop", "no-such"): 1,
+    ("replay", "resume", "no-such"): 1,
+    ("replay", "forget", "no-such"): 1,
     ("who", "acme", "web"): 0,
     ("timeline", "acme", "web"): 0,
     ("account", "acme", "main", "--contact"): 0,
@@ -183,6 +192,19 @@ async def test_replacing_the_key(resting: Installation, operator: Whopays, befor
     assert before.changes_until(after) == {change: {"key_id", "wrapped_key"} for change in wrapped}
     assert before.growth_until(after) == set()
     (await operator("rewrap-keys", active="test")).expect(0)
+
+
+async def test_replaying(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("replay", "start", "everything")).expect(0)
+    replayed = await snapshot_of(resting)
+    assert before.changes_until(replayed) == {("replays", ("everything",)): ADDED}
+    assert before.growth_until(replayed) == {Topic.REPLAY_POSITIONS}
+    (await operator("replay", "start", "everything")).expect(0)
+    assert replayed.growth_until(await snapshot_of(resting)) == set()
+    (await operator("replay", "forget", "everything")).expect(0)
+    forgotten = await snapshot_of(resting)
+    assert replayed.changes_until(forgotten).keys() == {("replays", ("everything",))}
+    assert replayed.growth_until(forgotten) == set()
 
 
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
