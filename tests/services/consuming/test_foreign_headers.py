@@ -1,5 +1,6 @@
 """Header names that are not UTF-8: the record is answered all the same, and so are the records around it."""
 
+import re
 from base64 import b64encode
 from typing import Any
 
@@ -76,7 +77,8 @@ async def test_one_among_others(
         assert list(known) == [f"p{number}" for number in range(5)]
 
     whopays = whopays_of(installation)
-    assert "header ce_odd\\xff\\xfe" in (await whopays("dead-letters", "show", "1")).expect(0).out
+    shown = (await whopays("dead-letters", "show", "1")).expect(0).out
+    assert re.search(r"^ *header +ce_odd\\xff\\xfe", shown, re.MULTILINE)
     (await whopays("dead-letters", "redrive", "1")).expect(0)
     assert len(dead_letters(await exactly_published(installation))) == 2
     assert await worker.stop() == 0
