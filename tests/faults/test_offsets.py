@@ -69,7 +69,7 @@ async def test_offsets_are_moved_to_the_end_under_lag(quiet_installation: Instal
     await _begun(quiet_installation)
     await _say(quiet_installation, "behind")
     await move_groups(quiet_installation, {role: await ends(quiet_installation, role) for role in CONSUMERS})
-    assert "read no further" in str((await findings_of(quiet_installation))[0])
+    assert "has acknowledged everything before" in str((await findings_of(quiet_installation))[0])
     worker = await quiet_installation.start()
     assert '"level": "warning"' in await worker.logged("group_ahead_of_database")
     await _audit(quiet_installation)

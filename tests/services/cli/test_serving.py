@@ -71,8 +71,7 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
     async with administration(settings) as client:
         await client.create_topics([NewTopic(f"{prefix}bindings", 2, 1, topic_configs={"cleanup.policy": "delete"})])
     created = (await whopays("topics", "create", "--json", **environment)).expect(0).document
-    assert len(created["created"]) == 8
-    assert f"{prefix}bindings" not in created["created"]
+    assert set(created["created"]) == set(topic_names(settings)) - {f"{prefix}bindings"}
     assert await create_topics(settings) == []
 
     found = (await whopays("topics", "check", "--json", **environment)).expect(1).document["differences"]
@@ -106,7 +105,8 @@ async def test_topics_of_another_prefix_are_not_created_by_mistake(
         async with administration(settings) as client:
             assert (await describe(client, topic_names(settings))).topics == {}
     flag = () if database else ("--new-prefix",)
-    assert len((await whopays("topics", "create", "--json", *flag, **environment)).expect(0).document["created"]) == 9
+    created = (await whopays("topics", "create", "--json", *flag, **environment)).expect(0).document["created"]
+    assert set(created) == set(topic_names(settings))
     async with administration(settings) as client:
         await client.delete_topics(topic_names(settings))
 
