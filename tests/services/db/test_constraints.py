@@ -299,8 +299,16 @@ async def test_a_position_of_the_log_is_taken_once(engine: AsyncEngine) -> None:
             "dead_letters_open_or_sealed",
             (
                 "INSERT INTO dead_letters "
-                '(topic, partition, "offset", timestamp, reason, detail, value, sealed, recorded_at) '
-                "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now())"
+                '(topic, partition, "offset", timestamp, reason, detail, value, sealed, recorded_at, size) '
+                "VALUES ('t', 0, 0, now(), 'r', 'd', 'open', 'sealed', now(), 4)"
+            ),
+        ),
+        (
+            "dead_letters_origin_before",
+            (
+                "INSERT INTO dead_letters "
+                '(topic, partition, "offset", timestamp, reason, detail, recorded_at, size, origin) '
+                "VALUES ('t', 0, 0, now(), 'r', 'd', now(), 4, 1000)"
             ),
         ),
         ("installation_pkey", "INSERT INTO installation VALUES ('second', 48)"),

@@ -44,7 +44,7 @@ async def _held_commit(
 
 
 async def _values(installation: Installation) -> list[bytes]:
-    return [one.value for one in await published(installation, Topic.NOTICES)]
+    return [one.value for one in await published(installation, Topic.NOTICES, are_events=False)]
 
 
 async def _has_one(installation: Installation) -> None:
