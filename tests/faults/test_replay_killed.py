@@ -24,7 +24,6 @@ _NEVER = (
     "producing.producing: producer.client.close",  # only where a producer does not end by itself
     "working.Work.run: fail_replay",  # only where a replay fails
     "working.Work.run: _engine.begin",
-    "working.Work.run: _wait",  # only where something is tried again
     "working.Work._until_shown: _wait",  # only where a broker is slow
     "working.Work._wait",
     "working.Work._send: _renew_in_time",  # only where a rate holds it back
@@ -38,6 +37,14 @@ _NEVER = (
     "working.dry_run",
 )
 """Where a replay in the foreground does not come, or what is tried by others."""
+
+_TRIED_AGAIN = (
+    "working.Work._publish: sending (3)",
+    "working.Work.run: _owns",
+    "working.Work.run: _wait",
+    "working.Work._owns",
+)
+"""Where a replay comes once something went wrong."""
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -96,7 +103,9 @@ async def _killed(installation: Installation, chosen: Callable[[str], bool], *wo
         if not chosen(point) or (point.startswith(_NEVER) and not words):
             continue
         name = _named(f"k{number}", *words)
-        status, said = await replay(installation, "start", name, *selection, plan={point: failpoints.KILL})
+        before = {"working.Work._publish: sending after": failpoints.ERROR} if point.startswith(_TRIED_AGAIN) else {}
+        plan = {**before, point: failpoints.KILL}
+        status, said = await replay(installation, "start", name, *selection, plan=plan)
         if status != -signal.SIGKILL:
             missed.append(f"{point}: {status} {said[-200:]}")
         await give_up_for_dead(installation, name)
