@@ -111,7 +111,7 @@ class Fleet:
 
 
 def reports(fleet: Fleet) -> dict[Topic, list[Message]]:
-    """Give, by topic, the facts and commands that bring about all profiles, projects and accounts."""
+    """Return, by topic, the facts and commands that bring about all profiles, projects and accounts."""
     profiles = [
         fleet.message(
             "PaymentProfileChanged",

@@ -11,7 +11,7 @@ async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds
 
 
 async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> None:
-    """Give up a slot's lease, so that the next relay can start at once."""
+    """Release a slot's lease, so that the next relay can start at once."""
     values = {"slot": slot, "owner": owner}
     await connection.execute(text("DELETE FROM relay_leases WHERE slot = :slot AND owner = :owner"), values)
 

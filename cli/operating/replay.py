@@ -8,27 +8,26 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, TypeVar, assert_never
 
 import typer
-from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cli.operating.replaying import shown_replaying
+from cli.operating.replaying import card_of, row_of, shown_replaying
 from cli.terminal.ending import CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.layout import Card, Column, Listing, details
-from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.layout import Column, Listing
+from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show as show_parts
 from db.engine import create_engine
 from db.migrate import check as check_database
 from db.replays import KeptReplay, find_replay, forget_target, go_on_with_replay, list_replays, stop_replay
-from schemas.instants import format_instant
 from schemas.replays import NAME_RULE, BadSelection, Selection, is_replay_name, selection_of
 from schemas.replays import ReplayState as State
 from workers.replaying.beginning import Asked, begin, plan
 from workers.replaying.refusal import ReplayTaken
-from workers.replaying.tally import document_of
+from workers.replaying.rehearsing import dry_run
+from workers.replaying.tally import Progress, document_of
 from workers.replaying.target import MOST_PARTITIONS, remove_target
-from workers.replaying.working import Progress, Work, dry_run
+from workers.replaying.working import Work
 from workers.runtime.logs import set_up_logs
 from workers.runtime.settings import Settings
 from workers.topics.admission import insist_on_prefix
@@ -118,7 +117,7 @@ def list_(as_json: AsJson = False) -> None:
         print_json([document_of(replay) for replay in found])
     elif found:
         columns = ("name", "state", "records", "begun", "until", "topic")
-        show_parts(Listing([Column(name, may_move=name in columns[3:]) for name in columns], list(map(_row, found))))
+        show_parts(Listing([Column(name, may_move=name in columns[3:]) for name in columns], list(map(row_of, found))))
     else:
         typer.echo("There are no replays.")
 
@@ -132,7 +131,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(document_of(replay))
     else:
-        show_parts(_card(replay))
+        show_parts(card_of(replay))
 
 
 def stop(name: Name, as_json: AsJson = False) -> None:
@@ -152,7 +151,7 @@ def stop(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(document_of(replay))
     else:
-        show_parts(_card(replay))
+        show_parts(card_of(replay))
 
 
 def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
@@ -310,7 +309,7 @@ def _conclude(replay: KeptReplay, *, as_json: bool, is_detached: bool) -> None:
     if as_json:
         print_json(document_of(replay))
     else:
-        show_parts(_card(replay))
+        show_parts(card_of(replay))
     match replay.state:
         case State.DONE:
             return
@@ -321,37 +320,3 @@ def _conclude(replay: KeptReplay, *, as_json: bool, is_detached: bool) -> None:
                 raise CommandFailed(f"The replay {replay.name} is not done: {replay.trouble or replay.state}.")
         case never:
             assert_never(never)
-
-
-def _row(replay: KeptReplay) -> list[Text]:
-    return [
-        Text(replay.name, style="bold"), Text(_state_in_words(replay)), Text(f"{replay.records:,}"),
-        Text(format_instant(replay.begun_at)), Text(format_instant(replay.until)), Text(replay.target),
-    ]  # fmt: skip
-
-
-def _card(replay: KeptReplay) -> Card:
-    selection = replay.selection.document()
-    said = [
-        ("selected", ", ".join(f"{name} {_words(value)}" for name, value in selection.items()) or "everything"),
-        ("until", format_instant(replay.until)),
-        *([("available from", format_instant(replay.available_from))] if replay.available_from else []),
-        ("topic", f"{replay.target}, {count_of(replay.partitions, 'partition')}"),
-        ("records", f"{replay.records:,}"),
-        *([("trouble", replay.trouble)] if replay.trouble else []),
-    ]
-    if replay.manifest:
-        said += [(name.split(".")[-2], f"{count:,}") for name, count in replay.manifest["types"].items()]
-    elif replay.to_look_at:
-        said.append(("looked at", f"{replay.looked_at:,} of {replay.to_look_at:,} positions"))
-    title = Text.assemble((replay.name, "bold"), f"  {_state_in_words(replay)}")
-    colour = {State.DONE: "green", State.FAILED: "red"}.get(replay.state, "yellow")
-    return Card(title, [details((name, Text(value)) for name, value in said)], colour)
-
-
-def _words(value: object) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)
-
-
-def _state_in_words(replay: KeptReplay) -> str:
-    return "done, and its topic removed" if replay.forgotten_at else replay.state.lower()

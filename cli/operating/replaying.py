@@ -1,17 +1,23 @@
-"""How far a replay has come, shown on standard error."""
+"""How a replay is shown: as it goes on, in a list, and by itself."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
+from cli.terminal.layout import Card, details
+from cli.terminal.output import count_of
 from cli.terminal.screen import error_console
-from workers.replaying.working import Progress as Come
+from db.replays import KeptReplay
+from schemas.instants import format_instant
+from schemas.replays import ReplayState as State
+from workers.replaying.tally import Progress as Come
 
 
 @contextmanager
 def shown_replaying() -> Iterator[Callable[[Come], None]]:
-    """Yield a function that is told how far a replay has come: records, their rate, the share of the log, and the rest.
+    """Yield a function that shows on standard error how far a replay is: records, rate, share of the log, and the rest.
 
     Nothing is shown where standard error is no terminal.
     """
@@ -35,3 +41,39 @@ def shown_replaying() -> Iterator[Callable[[Come], None]]:
             shown.update(task, completed=come.looked_at, total=come.to_look_at, records=come.records, rate=rate)
 
         yield told
+
+
+def row_of(replay: KeptReplay) -> list[Text]:
+    """Return the cells of a replay in the list of all: name, state, records, begun, until, topic."""
+    return [
+        Text(replay.name, style="bold"), Text(_state_in_words(replay)), Text(f"{replay.records:,}"),
+        Text(format_instant(replay.begun_at)), Text(format_instant(replay.until)), Text(replay.target),
+    ]  # fmt: skip
+
+
+def card_of(replay: KeptReplay) -> Card:
+    """Return all that is to be said of a replay."""
+    selection = replay.selection.document()
+    said = [
+        ("selected", ", ".join(f"{name} {_words(value)}" for name, value in selection.items()) or "everything"),
+        ("until", format_instant(replay.until)),
+        *([("available from", format_instant(replay.available_from))] if replay.available_from else []),
+        ("topic", f"{replay.target}, {count_of(replay.partitions, 'partition')}"),
+        ("records", f"{replay.records:,}"),
+        *([("trouble", replay.trouble)] if replay.trouble else []),
+    ]
+    if replay.manifest:
+        said += [(name.split(".")[-2], f"{count:,}") for name, count in replay.manifest["types"].items()]
+    elif replay.to_look_at:
+        said.append(("looked at", f"{replay.looked_at:,} of {replay.to_look_at:,} positions"))
+    title = Text.assemble((replay.name, "bold"), f"  {_state_in_words(replay)}")
+    colour = {State.DONE: "green", State.FAILED: "red"}.get(replay.state, "yellow")
+    return Card(title, [details((name, Text(value)) for name, value in said)], colour)
+
+
+def _words(value: object) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _state_in_words(replay: KeptReplay) -> str:
+    return "done, and its topic removed" if replay.forgotten_at else replay.state.lower()

@@ -57,12 +57,12 @@ class Observer:
         await self._consumer.stop()
 
     def register(self, organizations: list[str], log: CaseLog) -> None:
-        """Give the records of these organizations to this case from now on."""
+        """Assign the records of these organizations to this case from now on."""
         for organization in organizations:
             self._case_of_organization[organization] = log
 
     def claim(self, sent: Sent, log: CaseLog) -> None:
-        """Give the dead letter of this acknowledged record to the case, whether it has come already or not."""
+        """Assign the dead letter of this acknowledged record to the case, whether it has come already or not."""
         place = (f"{self._prefix}{sent.topic}", sent.partition, sent.offset)
         self._case_of_place[place] = log
         for record in self._unclaimed_dead_letters.pop(place, []):

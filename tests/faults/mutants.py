@@ -4,7 +4,7 @@ A mutant is an ordinary process whose modules are patched as they are imported (
 nothing of it. Patches follow the code: a test fails if a patch's old text does not occur exactly once.
 """
 
-from tests.faults.mutants_of_replaying import OF_REPLAYING
+from tests.faults.mutants_of_replaying import OF_REPLAYING, POSITIONS_APART
 from tests.faults.mutants_of_watermarks import OF_WATERMARKS
 from tests.faults.mutating import Mutant, Patch
 
@@ -19,15 +19,6 @@ _NO_HASHES = Patch(
     "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
     "if not row.hash:",
 )
-_SENDING = """\
-            await producer.begin_transaction()
-            sent = [
-                await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches
-            ]
-            written = await asyncio.gather(*sent)
-            await asyncio.shield(producer.commit_transaction())
-"""
-
 MUTANTS: dict[str, Mutant] = {
     "no inbox": Mutant(
         "A command's id is neither looked up nor kept.",
@@ -250,24 +241,7 @@ MUTANTS: dict[str, Mutant] = {
         "The relay's positions follow in a transaction after that of the events.",
         "the relay killed after its commit",
         "events are published once",
-        (
-            Patch(
-                "workers.publishing.relay",
-                _SENDING,
-                """\
-            written = []
-            for is_last in (False, True):
-                await producer.begin_transaction()
-                sent = [
-                    await producer.send_batch(batch, topic, partition=partition)
-                    for (topic, partition), batch in batches
-                    if topic.endswith("relay-positions") == is_last
-                ]
-                written += await asyncio.gather(*sent)
-                await asyncio.shield(producer.commit_transaction())
-""",
-            ),
-        ),
+        (POSITIONS_APART,),
     ),
     "positions read uncommitted": Mutant(
         "The relay believes positions from aborted transactions.",

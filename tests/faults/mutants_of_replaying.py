@@ -2,33 +2,36 @@
 
 from tests.faults.mutating import Mutant, Patch
 
+POSITIONS_APART = Patch(
+    "workers.publishing.producer",
+    """\
+            await producer.begin_transaction()
+            for (topic, partition), batch in batches:
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            written = await asyncio.gather(*sent)
+            await asyncio.shield(producer.commit_transaction())
+""",
+    """\
+            written = []
+            for is_last in (False, True):
+                await producer.begin_transaction()
+                sent = [
+                    await producer.send_batch(batch, topic, partition=partition)
+                    for (topic, partition), batch in batches
+                    if topic.endswith("-positions") == is_last
+                ]
+                written += await asyncio.gather(*sent)
+                await asyncio.shield(producer.commit_transaction())
+""",
+)
+"""How far it is follows in a transaction after that of the records."""
+
 OF_REPLAYING: dict[str, Mutant] = {
     "a replay's position in a transaction of its own": Mutant(
         "How far a replay is follows in a transaction after that of the records.",
         "a replay killed after a commit",
         "one of them lost records",
-        (
-            Patch(
-                "workers.replaying.producing",
-                """\
-        await producer.begin_transaction()
-        sent = [await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches]
-        await asyncio.gather(*sent)
-        await asyncio.shield(producer.commit_transaction())
-""",
-                """\
-        for is_last in (False, True):
-            await producer.begin_transaction()
-            sent = [
-                await producer.send_batch(batch, topic, partition=partition)
-                for (topic, partition), batch in batches
-                if topic.endswith("replay-positions") == is_last
-            ]
-            await asyncio.gather(*sent)
-            await asyncio.shield(producer.commit_transaction())
-""",
-            ),
-        ),
+        (POSITIONS_APART,),
     ),
     "a replay that begins again": Mutant(
         "A replay that was killed does not ask how far it was, nor what its topic shows.",

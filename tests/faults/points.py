@@ -93,7 +93,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
                 or "(" in point
             ):
                 yield TIMERS
-        case "kept" | "merging" | "producing" | "reading" | "role" | "snapshot" | "target" | "working":
+        case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
         case "lanes" | "start_positions" | "subscription":
@@ -144,7 +144,7 @@ _OUT_OF_THE_WAY = {
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
     "relay.Relay._publish: _pause": _IDLE,
     "relay.Relay._pause: asyncio.wait": _IDLE,
-    "relay.Relay.run: _pause": Circumstance(plan={"relay.Relay._transact: producer.begin_transaction before": ERROR}),
+    "relay.Relay.run: _pause": Circumstance(plan={"producer.transact: producer.begin_transaction before": ERROR}),
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _watch_the_other": Circumstance(Event.OUSTED),
     "relay.Relay._watch_the_other": Circumstance(Event.OUSTED),
@@ -152,14 +152,14 @@ _OUT_OF_THE_WAY = {
     "relay.Relay._work: _engine.connect": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _bound.note": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _engine.begin": Circumstance(Event.TERMINATION),
-    "relay.Relay._work: _producer": Circumstance(Event.TERMINATION),
+    "relay.Relay._work: producing": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _give_up_lease": Circumstance(Event.TERMINATION),
     "relay.Relay._give_up_lease": Circumstance(Event.TERMINATION),
-    "relay.Relay._producer: producer.client.close": Circumstance(
-        Event.TERMINATION, {"relay.Relay._producer: producer.stop before": ERROR}
+    "producer.producing: producer.client.close": Circumstance(
+        Event.TERMINATION, {"producer.producing: producer.stop before": ERROR}
     ),
-    "relay.Relay._producer: producer.stop": Circumstance(Event.TERMINATION),
-    "relay.Relay._producer: asyncio.timeout (2)": Circumstance(Event.TERMINATION),
+    "producer.producing: producer.stop": Circumstance(Event.TERMINATION),
+    "producer.producing: asyncio.timeout (2)": Circumstance(Event.TERMINATION),
     "relay.Relay._listen: _be_woken_by after": Circumstance(Event.UNHEARD),
     "relay.Relay._listen: listening_connection": Circumstance(Event.UNHEARD),
     "relay.Relay._listen: asyncio.sleep": Circumstance(Event.UNHEARD),

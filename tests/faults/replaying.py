@@ -16,7 +16,10 @@ from tests.support.processes import DIE_WITH_PARENT
 OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "10", "WHOPAYS_RELAY_LEASE_SECONDS": "2"}
 """So that a replay takes many transactions, and renews its lease all the time."""
 
-MODULES = tuple(name for name in failpoints.MODULES if name.startswith("workers.replaying."))
+MODULES = (
+    *(name for name in failpoints.MODULES if name.startswith("workers.replaying.")),
+    "workers.publishing.producer",
+)
 
 _OF_THE_ROLE = "role."
 _MOST_SECONDS = 60

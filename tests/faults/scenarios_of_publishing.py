@@ -46,7 +46,7 @@ async def _zombie_relay(stage: Stage) -> list[str]:
     """A relay hangs before it commits; its successor publishes the same; then it carries on."""
     await stage.begun()
     await stage.start(*CONSUMERS, Role.TIMERS)
-    before, after = (f"relay.Relay._transact: asyncio.shield {place}" for place in ("before", "after"))
+    before, after = (f"producer.transact: asyncio.shield {place}" for place in ("before", "after"))
     zombie = await stage.start(*RELAY, plan={before: failpoints.STOP})
     await stage.bind("behind", "b")
     await zombie.logged(failpoints.reached(before))

@@ -9,7 +9,7 @@ from tests.services.replaying import reference
 from tests.services.replaying.telling import close, log_of, records_of, say_much
 from tests.support.installations import Installation
 
-_COMMITTED = "producing.transact: asyncio.shield after"
+_COMMITTED = "producer.transact: asyncio.shield after"
 
 
 async def _killed_after_a_commit(stage: Stage) -> list[str]:

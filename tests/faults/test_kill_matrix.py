@@ -20,8 +20,8 @@ _IN_SHORT = (
     "transaction.Batches._transaction: move_heads after",
     "transaction.Batches._transaction: _engine.begin left",
     "subscription.Subscription.acknowledge: consumer.commit before",
-    "relay.Relay._transact: asyncio.gather after",
-    "relay.Relay._transact: asyncio.shield after",
+    "producer.transact: asyncio.gather after",
+    "producer.transact: asyncio.shield after",
     "takeover.Bound.note: note_published before",
     "timers.Timers._work: _batches.process_due after",
 )

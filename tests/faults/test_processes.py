@@ -13,11 +13,9 @@ from tests.faults.matrix import FAILING_WORKER
 from tests.faults.points import AT_WORK, CONSUMERS, RELAY, TIMERS
 from tests.faults.recovering import flows, recovers
 from tests.support.installations import Installation
-from tests.support.waiting import patience
 from workers.runtime.roles import Role
 
 _ROUNDS = 8
-_END_SECONDS = 60
 _RELAYS = 3
 
 
@@ -75,5 +73,5 @@ async def test_a_role_that_a_library_cancels_ends_its_process(
     """Otherwise the process would continue without it, and nothing would be published or become due."""
     plan = failpoints.environment({AT_WORK[roles]: failpoints.CANCEL})
     worker = await quiet_installation.launch(*roles, module=FAILING_WORKER, **plan)
-    assert await asyncio.wait_for(worker.process.wait(), patience(_END_SECONDS)) == 1
+    assert await worker.ended() == 1
     assert any("role_failed" in line and "CancelledError" in line for line in worker.lines)

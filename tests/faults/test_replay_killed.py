@@ -13,15 +13,15 @@ from tests.services.replaying.telling import now, records_of, say_much, told
 from tests.support.installations import Installation, installed
 
 _IN_SHORT = (
-    "producing.transact: asyncio.gather after",
-    "producing.transact: asyncio.shield after",
+    "producer.transact: asyncio.gather after",
+    "producer.transact: asyncio.shield after",
     "working.Work._work: _publish after",
     "working.Work._make_target: note_target before",
 )
 """The last moment before something is durable, and the first one after it."""
 
 _NEVER = (
-    "producing.producing: producer.client.close",  # only where a producer does not end by itself
+    "producer.producing: producer.client.close",  # only where a producer does not end by itself
     "working.Work.run: fail_replay",  # only where a replay fails
     "working.Work.run: _engine.begin",
     "working.Work._until_shown: _wait",  # only where a broker is slow
@@ -34,7 +34,6 @@ _NEVER = (
     "target.remove_target",
     "target.refuse_unfit",
     "target.last_ids",  # before anything is begun, and as part of insist_on_agreement
-    "working.dry_run",
 )
 """Where a replay in the foreground does not come, or what is tried by others."""
 
@@ -66,7 +65,7 @@ async def test_killed_at_the_points_between(spoken: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ("producing.transact: asyncio.gather after", "working.Work._transact: asyncio.sleep before")
+    "point", ("producer.transact: asyncio.gather after", "working.Work._transact: asyncio.sleep before")
 )
 async def test_a_zombie_is_fenced(spoken: Installation, point: str) -> None:
     """One that stood still, within a transaction or before one, while another did its work, ends and says so."""

@@ -28,7 +28,8 @@ _DANGEROUS = (
     "relay.Relay._publish",
     "relay.Relay._read",
     "relay.Relay._transact",
-    "relay.Relay._producer: producer.start",
+    "producer.transact",
+    "producer.producing: producer.start",
     "timers.Timers._work",
 )
 """Places between which something is decided and carried out."""

@@ -52,6 +52,13 @@ class Worker:
             self.process.terminate()
         return await self.process.wait()
 
+    async def ended(self) -> int:
+        """Wait until the process has ended by itself, and return its exit status."""
+        try:
+            return await asyncio.wait_for(self.process.wait(), patience(60))
+        except TimeoutError:
+            raise AssertionError("the worker goes on:\n" + "\n".join(self.lines[-20:])) from None
+
     async def logged(self, words: str) -> str:
         """Wait until the process has logged a line with these words, and return the line."""
 

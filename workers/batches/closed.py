@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.engine import server_of
-from db.errors import is_transient
-from workers.publishing.positions import Kept, PositionsUnreadable
+from workers.publishing.positions import Kept
 from workers.publishing.takeover import hold_to
 
 
@@ -45,8 +43,3 @@ class ClosedTime:
                 await hold_to(connection, kept)
                 server = server_of(connection)
             self._held.add(server)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Return whether the same work may succeed later: the database, or Kafka, is away or busy."""
-    return is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)

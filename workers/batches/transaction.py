@@ -27,7 +27,7 @@ from domain.fold import fold
 from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
 from schemas.records import Record
-from workers.batches.closed import ClosedTime, UnknownServer, is_passing
+from workers.batches.closed import ClosedTime, UnknownServer
 from workers.batches.messages import (
     Reader,
     brief,
@@ -40,7 +40,7 @@ from workers.batches.messages import (
 from workers.batches.parts import parts_of, spans_of
 from workers.publishing import positions
 from workers.publishing.packing import LogDamaged
-from workers.publishing.positions import Kept
+from workers.publishing.positions import Kept, is_retryable
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -171,7 +171,7 @@ class Batches:
             try:
                 await self._closed_time.hold(server)
             except Exception as error:
-                if not is_passing(error):
+                if not is_retryable(error):
                     raise
                 logger.warning("batch_retried", records=0, error=brief(error), delay_seconds=delay)
                 self._metrics.retried()

@@ -12,10 +12,8 @@ from db.log import LogRow, row_hash
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
 from workers.publishing.positions import BEGINNING, Position, render_position
+from workers.publishing.producer import Place
 from workers.runtime.settings import Settings
-
-Place = tuple[str, int]
-"""A topic, with its prefix, and a partition."""
 
 
 class LogDamaged(Exception):

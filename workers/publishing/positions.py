@@ -11,7 +11,9 @@ from datetime import datetime
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
+from db.errors import is_transient
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from workers.runtime.settings import Settings
@@ -60,6 +62,11 @@ class Kept:
 
 class PositionsUnreadable(Exception):
     """The topic of positions cannot be read to its end."""
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Return whether the same work may succeed later: the database, or Kafka, is away or busy, or a producer fenced."""
+    return is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)
 
 
 def render_position(shard: int, position: Position) -> tuple[bytes, bytes]:

@@ -11,17 +11,13 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
 import structlog
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.engine import listening_connection
-from db.errors import is_transient
 from db.leases import give_up_lease, take_lease
 from db.log import read
 from db.published import unpublished
@@ -29,8 +25,8 @@ from db.shards import NOTIFY_CHANNEL, all_heads
 from schemas.topics import Topic
 from workers.publishing.idle import RAISE_SECONDS, IdleShards
 from workers.publishing.packing import LogDamaged, Publication, hole, prepare, reached_by
-from workers.publishing.positions import BEGINNING, LastWatermark, Position, PositionsUnreadable, read_ends
-from workers.publishing.producer import TransactionalProducer
+from workers.publishing.positions import BEGINNING, LastWatermark, Position, is_retryable, read_ends
+from workers.publishing.producer import SETTLE_SECONDS, TransactionalProducer, producing, transact
 from workers.publishing.takeover import Bound, bounds, gone_back, take_up
 from workers.publishing.watermarks import Watermarks
 from workers.runtime.metrics import Metrics
@@ -39,12 +35,8 @@ from workers.runtime.settings import Settings
 
 _SLOT = 0
 _RETRY_SECONDS = 0.5
-_START_SECONDS = 60
-_STOP_SECONDS = 1
-_BATCH_BYTES = 1024 * 1024
 _TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
-_SETTLE_SECONDS = 0.004
 # The more events arrive, the more share a transaction, which costs the same for one as for thousands.
 _SECONDS_PER_ROW = 0.000_25
 _LONGEST_GATHERING_SECONDS = 0.025
@@ -81,7 +73,7 @@ class Relay:
                 except LeaseLost:
                     logger.info("relay_lease_lost", slot=_SLOT)
                 except Exception as error:
-                    if not _is_retryable(error):
+                    if not is_retryable(error):
                         raise
                     logger.warning("relay_interrupted", error=type(error).__name__)
                 await self._pause(_RETRY_SECONDS)
@@ -96,7 +88,7 @@ class Relay:
             return
         try:
             at_least = await bounds(self._engine)
-            async with self._producer() as producer:
+            async with producing(self._settings, transactional_id(self._settings)) as producer:
                 kept = await take_up(self._engine, self._settings, at_least)
                 # Also where the predecessor's last events stand, now that it is fenced.
                 watermarks = Watermarks(self._settings, kept, await self._ends(producer))
@@ -201,17 +193,8 @@ class Relay:
         watermark: LastWatermark | None,
     ) -> None:
         batches = [*publication.batches, *(watermarks.batches(producer, watermark) if watermark else ())]
-        # The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka
-        # waits much longer than that takes before it retries.
-        await self._wait_until(self._committed + _SETTLE_SECONDS)
-        # Given up before aiokafka would resend EndTxn under the same epoch, which could end the wrong transaction.
-        async with asyncio.timeout(self._settings.relay_transaction_seconds):
-            await producer.begin_transaction()
-            sent = [
-                await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches
-            ]
-            written = await asyncio.gather(*sent)
-            await asyncio.shield(producer.commit_transaction())
+        await self._wait_until(self._committed + SETTLE_SECONDS)
+        written = await transact(producer, batches, self._settings.relay_transaction_seconds)
         self._committed = time.monotonic()
         if watermark is not None:
             watermarks.written(watermark)
@@ -220,26 +203,6 @@ class Relay:
     async def _ends(self, producer: TransactionalProducer) -> tuple[int, ...]:
         bindings = self._settings.topic(Topic.BINDINGS)
         return await read_ends(self._settings, bindings, len(await producer.partitions_for(bindings)))
-
-    @asynccontextmanager
-    async def _producer(self) -> AsyncIterator[TransactionalProducer]:
-        """Yield a producer that has fenced its predecessors and settled what they left open."""
-        producer = TransactionalProducer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            transactional_id=transactional_id(self._settings),
-            max_batch_size=_BATCH_BYTES,
-        )
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await producer.start()
-            yield producer
-        finally:
-            try:
-                async with asyncio.timeout(_STOP_SECONDS):
-                    await producer.stop()
-            except Exception as error:  # noqa: BLE001 (whatever it is, this producer is not used again)
-                logger.info("relay_producer_dropped", error=type(error).__name__)
-                await producer.client.close()
 
     async def _take_lease(self) -> bool:
         async with self._engine.begin() as connection:
@@ -277,8 +240,3 @@ class Relay:
 def transactional_id(settings: Settings) -> str:
     """Return the name under which one relay at a time writes to Kafka: whoever starts with it fences the others."""
     return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"
-
-
-def _is_retryable(error: Exception) -> bool:
-    # After fencing aiokafka raises AssertionError, not a Kafka error.
-    return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)

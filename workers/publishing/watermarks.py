@@ -17,8 +17,8 @@ from db.shards import Head
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
 from schemas.watermarks import WATERMARK_KEY, Watermark
-from workers.publishing.packing import Place
 from workers.publishing.positions import BEGINNING, Kept, LastWatermark, Position, render_watermark
+from workers.publishing.producer import Place
 from workers.runtime.settings import Settings
 
 BUSY_SECONDS = 1.0

@@ -51,7 +51,7 @@ class LastOfSubjects:
         return found, self._last
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         self._bits.close()
 
 

@@ -25,6 +25,15 @@ from schemas.replays import (
 FIRST_DIGEST = bytes(32)
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replay has come: records written, and positions of the log looked at, of so many."""
+
+    records: int
+    looked_at: int
+    to_look_at: int
+
+
 @dataclass(slots=True)
 class PartitionTally:
     """What a partition holds."""

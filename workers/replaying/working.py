@@ -12,16 +12,14 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import structlog
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.errors import is_transient
-from db.history import HistoryDamaged, HistoryRow
+from db.history import HistoryDamaged
 from db.replays import (
     KeptReplay,
     clock,
@@ -34,39 +32,27 @@ from db.replays import (
     owner_of_replay,
     take_replay,
 )
-from schemas.outgoing import JSON_HEADER, REPLAY_HEADER, headers_of
-from schemas.replays import Manifest, ReplayState, marker_key, render_marker
+from schemas.replays import ReplayState
 from schemas.topics import Topic
-from workers.publishing.packing import BatchWriter, Place, partition_of
-from workers.publishing.positions import PositionsUnreadable
-from workers.publishing.producer import TransactionalProducer
+from workers.publishing.positions import is_retryable
+from workers.publishing.producer import SETTLE_SECONDS, Place, TransactionalProducer, producing, transact
 from workers.replaying.kept import read_tally
-from workers.replaying.producing import producing, transact
+from workers.replaying.packed import Packed
 from workers.replaying.reading import selected
-from workers.replaying.refusal import ReplayFailed, ReplayRefused, ReplayTaken
-from workers.replaying.tally import Tally, manifest_of
+from workers.replaying.refusal import ReplayFailed, ReplayTaken
+from workers.replaying.tally import Progress, Tally, manifest_of
 from workers.replaying.target import create_target, find_target, insist_on_agreement, last_ids
 from workers.runtime.settings import Settings
 from workers.topics.cluster import TopicMissing
 
 _RETRY_SECONDS = 0.5
 _RENEW_SECONDS = 1.0
-_SETTLE_SECONDS = 0.004
 _TRANSACTION_BYTES = 16 * 1024 * 1024
 _TRANSACTIONS_A_SECOND = 4
 _PACKED_AT_ONCE = 100
 _LOOK_AGAIN_SECONDS, _LOOKS = 0.1, 100
 
 logger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a replay has come: records written, and positions of the log looked at, of so many."""
-
-    records: int
-    looked_at: int
-    to_look_at: int
 
 
 class _Halted(Exception):
@@ -117,7 +103,7 @@ class Work:
                     await fail_replay(connection, self._name, self._owner, str(error))
                 raise ReplayFailed(str(error)) from error
             except Exception as error:
-                if not _is_retryable(error):
+                if not is_retryable(error):
                     raise
                 if not await self._owns():
                     raise ReplayTaken(
@@ -137,7 +123,7 @@ class Work:
             replay = await self._make_target(replay)
         if replay is None:
             raise ReplayFailed(f"There is no replay {self._name} any more.")
-        async with producing(self._settings, self._name) as producer:
+        async with producing(self._settings, transactional_id(self._settings, self._name)) as producer:
             tally = await self._reached(replay)
             if tally.finished_at is None:
                 logger.info("replay_goes_on", replay=self._name, records=tally.records)
@@ -186,7 +172,7 @@ class Work:
     ) -> None:
         """Publish what is left, and the markers, unless this process is to end."""
         sending: asyncio.Task[None] | None = None
-        packed = _Packed(producer, replay, tally)
+        packed = Packed(producer, replay, tally)
         try:
             async with aclosing(selected(connection, replay, dict(tally.positions), self._look)) as found:
                 async for rows in found:
@@ -203,7 +189,7 @@ class Work:
                             sending = await self._send(producer, replay, packed)
                             if self._stopping.is_set():
                                 return
-                            packed = _Packed(producer, replay, tally)
+                            packed = Packed(producer, replay, tally)
             if sending is not None:
                 await sending
                 sending = None
@@ -219,7 +205,7 @@ class Work:
             if sending is not None:
                 await sending
 
-    async def _send(self, producer: TransactionalProducer, replay: KeptReplay, packed: "_Packed") -> asyncio.Task[None]:
+    async def _send(self, producer: TransactionalProducer, replay: KeptReplay, packed: Packed) -> asyncio.Task[None]:
         """Begin to send what is packed, once the rate allows it."""
         while (left := self._next - time.monotonic()) > 0:
             await self._renew_in_time(replay)
@@ -234,9 +220,7 @@ class Work:
     async def _transact(
         self, producer: TransactionalProducer, replay: KeptReplay, batches: list[tuple[Place, Any]], written: int
     ) -> None:
-        # The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka
-        # waits much longer than that takes before it retries.
-        await asyncio.sleep(_SETTLE_SECONDS)
+        await asyncio.sleep(SETTLE_SECONDS)
         await transact(producer, batches, self._settings.relay_transaction_seconds)
         self._written = written
         self._told(Progress(written, self._looked_at, replay.to_look_at))
@@ -305,63 +289,6 @@ class Work:
                 await self._stopping.wait()
 
 
-class _Packed:
-    """Records of one transaction, counted as they are added."""
-
-    def __init__(self, producer: TransactionalProducer, replay: KeptReplay, tally: Tally) -> None:
-        self._writer = BatchWriter(producer)
-        self._replay = replay
-        self._tally = tally
-        self._header = (REPLAY_HEADER, replay.name.encode())
-        self.rows = 0
-        self.bytes = 0
-        self.written = tally.records
-
-    def add(self, row: HistoryRow) -> None:
-        partition = partition_of(row.key, row.position, self._replay.partitions)
-        self._writer.add((self._replay.target, partition), row.key, row.value, [*headers_of(row.value), self._header])
-        self._tally.add(row, partition)
-        self.rows += 1
-        self.bytes += len(row.value)
-        self.written += 1
-
-    def add_markers(self, source: str) -> None:
-        """End each partition with its marker."""
-        finished_at = self._tally.finished_at
-        for partition in range(self._replay.partitions):
-            value = render_marker(self._tally.marker(self._replay, partition), source, finished_at)
-            place = (self._replay.target, partition)
-            self._writer.add(place, marker_key(self._replay.name, partition), value, [JSON_HEADER])
-
-    def finished(self, positions: str) -> list[tuple[Place, Any]]:
-        """Add how far this reaches, and return the batches."""
-        self._writer.add((positions, 0), *self._tally.render(self._replay.name), [])
-        return self._writer.batches
-
-
-async def dry_run(
-    engine: AsyncEngine, replay: KeptReplay, told: Callable[[Progress], None] = lambda _: None
-) -> Manifest:
-    """Return the manifest that a replay would have, without writing anything."""
-    tally, looked_at = Tally.empty(replay.partitions), 0
-
-    def look(positions: int) -> None:
-        nonlocal looked_at
-        looked_at += positions
-
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async with aclosing(selected(connection, replay, {}, look)) as found:
-            async for rows in found:
-                for row in rows:
-                    tally.add(row, partition_of(row.key, row.position, replay.partitions))
-                told(Progress(tally.records, looked_at, replay.to_look_at))
-        tally.finished_at = await clock(connection)
-    return manifest_of(replay, tally, ReplayState.DONE, has_target=False)
-
-
-def _is_retryable(error: Exception) -> bool:
-    if isinstance(error, ReplayRefused):
-        return False
-    # After fencing aiokafka raises AssertionError, not a Kafka error.
-    return is_transient(error) or isinstance(error, KafkaError | AssertionError | PositionsUnreadable)
+def transactional_id(settings: Settings, name: str) -> str:
+    """Return the name under which one process at a time writes a replay: whoever starts with it fences the others."""
+    return f"whopays-replay-{settings.topic_prefix}{settings.installation}-{name}"

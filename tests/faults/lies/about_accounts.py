@@ -24,7 +24,7 @@ LIES: dict[str, dict[str, Lying]] = {
     "phases touch": {
         "a phase leaves one that was not": forged(PHASE, set_to("data/previousPhase", "Archived")),
         "a phase is missing in the history": row_gone("phases"),
-        "the state says another phase": forged(STATE, set_to("data/phase", "Archived")),
+        "the state says another phase": forged(STATE, set_to("data/phase", "Archived"), says("phase", "Ready")),
     },
     "accounts tell their state last": {
         "a version goes back": forged(STATE, set_to("data/version", 0)),

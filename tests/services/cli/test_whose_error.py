@@ -33,7 +33,7 @@ async def test_a_port_that_is_taken(whopays: Whopays, taken: str, arguments: tup
 
 async def test_a_port_that_is_taken_ends_a_worker(quiet_installation: Installation, taken: str) -> None:
     worker = await quiet_installation.launch(WHOPAYS_METRICS_PORT=taken)
-    assert await worker.process.wait() == 1
+    assert await worker.ended() == 1
     assert f"error: The metrics cannot be served at 127.0.0.1, port {taken}" in "\n".join(worker.lines)
     assert "PostgreSQL" not in "\n".join(worker.lines)
     assert not worker.started.is_set()

@@ -53,7 +53,7 @@ async def _positions(installation: Installation) -> dict[int, int]:
 
 async def _ends_in_failure(worker: Worker, words: str) -> None:
     await worker.logged(words)
-    assert await worker.process.wait() != 0
+    assert await worker.ended() != 0
 
 
 async def _recreated(installation: Installation) -> None:

@@ -23,7 +23,7 @@ async def _run(installation: Installation, *statements: str) -> None:
 
 async def _ends_in_failure(worker: Worker, words: str) -> None:
     await worker.logged(words)
-    assert await worker.process.wait() != 0
+    assert await worker.ended() != 0
     assert words in await worker.logged("error: ")
 
 

@@ -112,5 +112,5 @@ async def test_a_database_that_went_back_behind_what_is_closed(quiet_installatio
         # A clock that was behind, and that nobody held to what was closed.
         await connection.execute(text("UPDATE log SET recorded_at = recorded_at - interval '1 hour'"))
     worker = await installation.launch(Role.RELAY)
-    assert await worker.process.wait() != 0
+    assert await worker.ended() != 0
     await worker.logged("readers were told that nothing comes any more")

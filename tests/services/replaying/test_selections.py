@@ -64,9 +64,8 @@ async def test_conditions_one_by_one(told: Installation) -> None:
     log = await log_of(told)
     times = sorted(row.event["time"] for row in log)
     early, late = times[len(times) // 4], times[3 * len(times) // 4]
-    last = {}
-    for row in log:
-        last[row.shard] = row.position
+    # The shards of the organizations: where dead letters went is a matter of chance, and nobody asks for them here.
+    last = {row.shard: row.position for row in log if row.type == "BindingChanged"}
     ids = [f"{shard}-{position // 2}" for shard, position in list(last.items())[:2]]
     for selection in (
         {"organization": "acme"},

@@ -166,7 +166,7 @@ async def test_a_process_that_is_refused_reads_and_publishes_nothing(quiet_insta
     installation = quiet_installation
     await _set(installation, Topic.BINDINGS, {"cleanup.policy": "delete"})
     worker = await installation.launch()
-    assert await worker.process.wait() == 1
+    assert await worker.ended() == 1
     await worker.logged("The topics would break what is promised")
     assert not worker.started.is_set()
     assert not any("Traceback" in line for line in worker.lines)

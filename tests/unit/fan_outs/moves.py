@@ -23,7 +23,7 @@ def opening() -> list[Record]:
 
 
 class Story:
-    """Gives move after move; each is one or two records under ids of their own."""
+    """Yield move after move; each is one or two records under ids of their own."""
 
     def __init__(self, chance: Random) -> None:
         self._chance = chance
