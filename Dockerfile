@@ -17,6 +17,7 @@ COPY db db
 COPY domain domain
 COPY embedded embedded
 COPY schemas schemas
+COPY service service
 COPY workers workers
 RUN uv build --no-cache --wheel --require-hashes --build-constraints requirements.lock --out-dir dist . \
     && uv pip install --no-cache --python /opt/whopays --compile-bytecode --no-deps dist/*.whl

@@ -69,8 +69,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(ARGS)
 
 lock: $(BIN)/uv ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions
-	$(LOCK) --extra embedded --group dev --output-file requirements.lock pyproject.toml
-	$(LOCK) --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	$(LOCK) --extra embedded --extra export --extra serve --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra serve --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
 clean: ## Remove .venv and whatever the tools left behind
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

@@ -42,7 +42,7 @@ MODULES = (
     "workers.replaying.working",
     "workers.timers",
 )
-CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "workers"})
+CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]
 

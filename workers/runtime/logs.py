@@ -10,7 +10,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from workers.runtime.settings import Settings
 
-OURS = ("audit", "cli", "db", "domain", "embedded", "schemas", "workers")
+OURS = ("audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers")
 """Packages whose errors may be quoted in a log line: they never quote what was sent."""
 
 
