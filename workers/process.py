@@ -12,7 +12,7 @@ from faststream import FastStream
 from faststream.kafka import KafkaBroker
 
 from db.engine import create_engine
-from db.migrate import check
+from db.revisions import check
 from workers.batches.transaction import Batches
 from workers.consuming.admin_commands import ADMIN_COMMANDS
 from workers.consuming.foreign_headers import read_foreign_headers

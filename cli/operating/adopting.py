@@ -16,9 +16,9 @@ from cli.terminal.names import topic_named
 from cli.terminal.output import AsJson, count_of, print_json
 from cli.terminal.touching import name_what_is_touched
 from db.engine import create_engine
-from db.migrate import check as check_database
 from db.published import forget_published
 from db.reading_positions import forget_reading
+from db.revisions import check as check_database
 from schemas.topics import INPUT_TOPICS
 from workers.publishing.packing import LogDamaged
 from workers.publishing.restoring import restore_positions as restore

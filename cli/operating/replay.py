@@ -18,8 +18,8 @@ from cli.terminal.layout import Column, Listing
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show as show_parts
 from db.engine import create_engine
-from db.migrate import check as check_database
 from db.replays import KeptReplay, find_replay, forget_target, go_on_with_replay, list_replays, stop_replay
+from db.revisions import check as check_database
 from schemas.replays import NAME_RULE, BadSelection, Selection, is_replay_name, selection_of
 from schemas.replays import ReplayState as State
 from workers.replaying.beginning import Asked, begin, plan

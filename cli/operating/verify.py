@@ -26,7 +26,7 @@ from cli.terminal.output import AsJson, count_of, print_json_line
 from cli.terminal.screen import show
 from db.engine import create_engine
 from db.errors import is_transient
-from db.migrate import check
+from db.revisions import check
 from workers.publishing.positions import PositionsUnreadable
 from workers.runtime.logs import set_up_logs
 from workers.runtime.metrics_server import MetricsServer

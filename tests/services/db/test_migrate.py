@@ -1,17 +1,21 @@
 """Migrating: an empty database, one already migrated, and every database that is refused."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db import migrations
 from db.load import load
 from db.memory import Memory
-from db.migrate import check, head_revision, migrate
+from db.migrate import migrate
 from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
+from db.revisions import check, head_revision, revisions
 from db.sealing import LocalKeys
 from db.shards import lock_shards
 from db.tables import metadata
@@ -114,6 +118,13 @@ async def test_the_indexes_are_those_that_the_code_describes(engine: AsyncEngine
         assert name in found
         assert ("UNIQUE" in found[str(name)]) is bool(index.unique)
         assert ("WHERE" in found[str(name)]) is (index.dialect_options["postgresql"]["where"] is not None)
+
+
+def test_the_files_of_migrations_bear_the_revisions() -> None:
+    """`db.revisions` believes their names, so that nobody who only checks imports Alembic."""
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert revisions() == sorted(script.revision for script in scripts.walk_revisions())
+    assert scripts.get_heads() == [head_revision()]
 
 
 async def test_unmigrated(empty: AsyncEngine) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.migrate import check, head_revision, migrate
+from db.migrate import migrate
 from db.refusal import BrokenPromises
+from db.revisions import check, head_revision
 from domain.bindings import bind
 from domain.decision import Clock, Context
 from domain.needs import Needs

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import create_engine
-from db.migrate import check, migrate
+from db.migrate import migrate
 from db.refusal import UnsafeDatabase
+from db.revisions import check
 from embedded import Addresses
 from tests.support.installations import administer, database_url, drop_database
 

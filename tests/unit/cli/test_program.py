@@ -90,3 +90,10 @@ def test_what_is_asked_often_imports_nothing_heavy(words: tuple[str, ...]) -> No
 def test_who_pays_is_asked_of_the_driver_alone() -> None:
     """It ends at a word that is no instant; `tests/services/cli/test_asking.py` has one that is answered."""
     assert imported("who", "acme", "web", "--at", "never") & HEAVY == {"asyncpg"}
+
+
+def test_workers_start_without_what_migrates() -> None:
+    """It is imported as a whole, and ends at a role that does not exist."""
+    packages = imported("run", "--only", "nobody")
+    assert "sqlalchemy" in packages
+    assert "alembic" not in packages

@@ -1,0 +1,83 @@
+"""Whether a database has this version's tables, found out without Alembic: every process asks when it starts."""
+
+import re
+from importlib.resources import files
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
+from db.safety import check_safety
+
+_MIGRATION = re.compile(r"(\d{4})_\w+\.py")
+_NOTED_IN = "alembic_version"
+
+
+async def check(
+    engine: AsyncEngine, installation: str, shards: int, *, is_disposable: bool = False, only_reads: bool = False
+) -> None:
+    """Make sure that this database can be worked on. Raises DatabaseRefused.
+
+    `is_disposable` accepts settings under which a server crash loses commits; with `only_reads`, any server will do.
+    """
+    async with engine.connect() as connection:
+        revision = await connection.run_sync(known_revision)
+        if revision is None:
+            raise WrongSchema("The database is empty. Run: whopays migrate")
+        if revision != head_revision():
+            raise WrongSchema(
+                f"The database's tables are older than this version of whopays: they are at revision {revision}, and "
+                f"it needs {head_revision()}. Stop everything that runs the previous version, then run: whopays migrate"
+            )
+        await check_installation(connection, installation, shards)
+        if not only_reads:
+            await check_safety(connection, is_disposable=is_disposable)
+
+
+def revisions() -> list[str]:
+    """Return the revisions that this version of the code knows, oldest first: its files of migrations bear them."""
+    found = (_MIGRATION.fullmatch(file.name) for file in (files("db") / "migrations" / "versions").iterdir())
+    return sorted(name[1] for name in found if name)
+
+
+def head_revision() -> str:
+    """Return the revision that this version of the code works with."""
+    known = revisions()
+    if not known:
+        raise WrongSchema("This version of whopays has no migrations: the installation is incomplete.")
+    return known[-1]
+
+
+def known_revision(connection: Connection) -> str | None:
+    """Return the revision that a database is at, None for an empty one. Raises DatabaseRefused for any other."""
+    tables = set(inspect(connection).get_table_names())
+    noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if _NOTED_IN in tables else ()
+    revision: str | None = next((row[0] for row in noted), None)
+    if revision is None:
+        if tables - {_NOTED_IN}:
+            raise UnknownDatabase(
+                f"The database holds tables that are not whopays' ({', '.join(sorted(tables)[:5])}). "
+                "Give WHOPAYS_DATABASE_URL a database of its own."
+            )
+        return None
+    if revision not in revisions():
+        raise WrongSchema(
+            "The database's tables are newer than this version of whopays, or something else created them: they are at "
+            f"revision {revision}, and the last that this version knows is {head_revision()}. Migrations are never "
+            "undone: run the version that migrated them, or give WHOPAYS_DATABASE_URL another database."
+        )
+    return revision
+
+
+async def check_installation(connection: AsyncConnection, installation: str, shards: int) -> None:
+    """Make sure that the database is this installation's, with as many shards. Raises ForeignInstallation."""
+    found = (await connection.execute(text("SELECT name, shards FROM installation"))).one()
+    if found.name != installation:
+        raise ForeignInstallation(
+            f'The database belongs to the installation "{found.name}", not "{installation}". '
+            "Correct WHOPAYS_INSTALLATION or WHOPAYS_DATABASE_URL."
+        )
+    if found.shards != shards:
+        raise ForeignInstallation(
+            f"The installation was made with {found.shards} shards, which never changes; WHOPAYS_SHARDS says {shards}."
+        )
