@@ -54,6 +54,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/audit", "tests/services/personal_data"),
     ),
     "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
+    "service": ((_UNIT,), ("tests/services",)),
     "embedded": (("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
 }
 
