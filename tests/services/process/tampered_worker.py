@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -15,7 +16,7 @@ from schemas.records import Record
 from workers import process as running
 from workers.batches.messages import Reader
 from workers.batches.transaction import Batches
-from workers.publishing import relay
+from workers.publishing import producer
 from workers.publishing.producer import TransactionalProducer
 from workers.runtime.roles import Role
 
@@ -65,7 +66,15 @@ class TamperedProducer(TransactionalProducer):
             raise KafkaTimeoutError
 
 
+def _put(module: ModuleType, tampered: type) -> None:
+    """Have a module use a tampered class instead of the one that it is derived from."""
+    (original,) = tampered.__bases__
+    if vars(module).get(original.__name__) is not original:
+        raise AssertionError(f"{module.__name__} does not make {original.__name__}: tamper with the module that does")
+    vars(module)[original.__name__] = tampered
+
+
 if __name__ == "__main__":
-    vars(running)["Batches"] = TamperedBatches
-    vars(relay)["TransactionalProducer"] = TamperedProducer
+    _put(running, TamperedBatches)
+    _put(producer, TamperedProducer)
     main()
