@@ -38,14 +38,14 @@ async def closed_until(connection: AsyncConnection) -> datetime | None:
     return None if not closed or None in closed else min(closed)
 
 
-_CLOSED = text(
-    """
-    SELECT shards.shard, nullif(
+CLOSED_INSTANT = """
+    nullif(
         CASE WHEN shards.position <= coalesce(published.position, 0) THEN shards.last_instant
         ELSE (
             SELECT log.recorded_at - interval '1 microsecond' FROM log
             WHERE log.shard = shards.shard AND log.position = coalesce(published.position, 0) + 1
-        ) END, '-infinity') AS closed
-    FROM shards LEFT JOIN published USING (shard)
-    """
-)
+        ) END, '-infinity')
+"""
+"""The closed instant of a row of `shards LEFT JOIN published USING (shard)`; null where nothing is known."""
+
+_CLOSED = text(f"SELECT shards.shard, {CLOSED_INSTANT} AS closed FROM shards LEFT JOIN published USING (shard)")

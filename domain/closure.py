@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from domain.accounts import decide_account
 from domain.book import Book
+from domain.bound_projects import BoundProjects
 from domain.decision import Context, Decision, rejected
 from domain.rules import existing_account
 from domain.state import Account, Balance, Organization
@@ -43,7 +44,7 @@ def request_closure(command: RequestClosure, book: Book, context: Context) -> De
     if account is not None and not broken:
         if account.closure is not None:
             return Decision(Outcome.UNCHANGED)
-        broken = _blockers(account, book)
+        broken = closure_blockers(account, book.bound_projects(account))
     if broken or account is None:
         return rejected(broken)
     closure = Closure(by=context.sender, reason=command.reason, requested_at=context.now)
@@ -74,19 +75,8 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> 
     return decide_account(account, replace(account, closure=None), book, context)
 
 
-def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:
-    if account.closure is None:
-        return [violation(Reason.INVALID_TRANSITION, "no closure of the account was requested: request it first")]
-    broken = _blockers(account, book)
-    if is_same_person(account.closure.by, sender):
-        message = "the person who requested the closure cannot approve it: someone else must"
-        broken.append(violation(Reason.SELF_APPROVAL, message))
-    return broken
-
-
-def _blockers(account: Account, book: Book) -> list[Violation]:
+def closure_blockers(account: Account, bound: BoundProjects) -> list[Violation]:
     """Name what keeps an account open: projects that it pays for, and charges that are, or may be, outstanding."""
-    bound = book.bound_projects(account)
     broken = []
     if bound.count:
         message = f"the account pays for {bound.count} projects: bind them to another account"
@@ -106,4 +96,14 @@ def _blockers(account: Account, book: Book) -> list[Violation]:
             "asOf": format_instant(balance.as_of) if balance else None,
         }
         broken.append(violation(Reason.CHARGES_OUTSTANDING, message, field="/account", blockers=blockers))
+    return broken
+
+
+def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:
+    if account.closure is None:
+        return [violation(Reason.INVALID_TRANSITION, "no closure of the account was requested: request it first")]
+    broken = closure_blockers(account, book.bound_projects(account))
+    if is_same_person(account.closure.by, sender):
+        message = "the person who requested the closure cannot approve it: someone else must"
+        broken.append(violation(Reason.SELF_APPROVAL, message))
     return broken

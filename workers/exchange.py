@@ -15,8 +15,8 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import log
-from db import questions as queries
 from db.engine import create_engine
+from db.questions.results import published_results
 from db.shards import all_heads, shard_of
 from schemas.envelope import short_type
 from schemas.outgoing import CONTENT_TYPE
@@ -187,7 +187,7 @@ class Exchange:
             return Answer(place, is_handled=True, events=caused)
         identity = (message.organization or "", message.event["id"], message.event["source"])
         async with self._engine.connect() as connection:
-            earlier = await queries.results(connection, *identity)
+            earlier = await published_results(connection, *identity)
         return Answer(place, is_handled=True, result=orjson.loads(earlier[0]), is_repeat=True) if earlier else None
 
     async def _logged(self, after: dict[int, int]) -> AsyncGenerator[dict[str, Any], None]:

@@ -69,7 +69,7 @@ def _state(account: dict[str, Any]) -> dict[str, Text]:
         "active since": account["activatedAt"],
         "balance": balance and f"{balance['outstanding']} {balance['currencyCode']} as of {balance['asOf']}",
         "closure": closure and _closure(closure),
-        "pays for": count_of(account["projects"], "project"),
+        "pays for": count_of(account["boundProjects"], "project"),
         "version": str(account["version"]),
     }
     if "contact" in account and account["contact"] is None:

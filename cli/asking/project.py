@@ -12,7 +12,7 @@ from cli.terminal.layout import Card, details
 from cli.terminal.names import Organization, Project
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
-from db import questions as queries
+from db.questions import projects as queries
 
 
 def project(organization: Organization, name: Project, as_json: AsJson = False) -> None:

@@ -17,7 +17,9 @@ from cli.terminal.installation import load_settings
 from cli.terminal.names import Account, Organization, Project
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
-from db import questions as queries
+from db.questions import accounts as queries
+from db.questions import intervals
+from db.questions.results import published_results
 from schemas.instants import format_instant
 
 
@@ -27,7 +29,7 @@ def timeline(organization: Organization, project: Project, as_json: AsJson = Fal
     Exit status 1 when it was never reported.
     """
     settings = load_settings()
-    entries = ask(settings, lambda connection: queries.timeline(connection, organization, project))
+    entries = ask(settings, lambda connection: intervals.timeline(connection, organization, project))
     if not entries:
         insist_on_known(settings, organization, project)
     if as_json:
@@ -64,7 +66,7 @@ def account(
     keys = settings.keys() if with_contact else None
 
     async def question(connection: AsyncConnection) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-        found = await queries.account(connection, organization, name, keys)
+        found = await queries.account(connection, organization, name, with_balance=True, keys=keys)
         return found, await queries.account_history(connection, organization, name)
 
     found, history = ask(settings, question)
@@ -90,7 +92,7 @@ def result(
 
     With --json: a list, one event for each source that sent this id.
     """
-    values = ask(load_settings(), lambda connection: queries.results(connection, organization, command_id, source))
+    values = ask(load_settings(), lambda connection: published_results(connection, organization, command_id, source))
     if not values:
         sender = f" of {source}" if source else ""
         raise CommandFailed(

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.terminal.describing import duration
 from cli.terminal.layout import Column, Listing
-from db.questions import TimelineEntry
+from db.questions.intervals import TimelineEntry
 from schemas.instants import format_instant
 
 _BAR_COLOURS = ("cyan", "magenta", "green", "yellow", "blue", "red")

@@ -10,7 +10,7 @@ from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import database_address, load_settings
 from cli.terminal.names import Organization, Project, instant_named
 from cli.terminal.output import AsJson, print_json
-from db.payers import PayerAnswer, who_pays
+from db.questions.who import PayerAnswer, who_pays
 from schemas.instants import format_instant
 
 if TYPE_CHECKING:

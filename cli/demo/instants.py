@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from db.questions import TimelineEntry
+from db.questions.intervals import TimelineEntry
 
 _MICROSECOND = timedelta(microseconds=1)
 

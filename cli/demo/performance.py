@@ -19,8 +19,9 @@ from cli.development.servers import embedded_servers, prepare, with_key
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import warn_of_unknown_variables
-from db import questions as queries
 from db.engine import create_engine
+from db.questions.intervals import timeline
+from db.questions.payers import paying_account
 from workers.exchange import Exchange, Message, open_exchange
 from workers.process import Process
 from workers.runtime.logs import set_up_logs
@@ -131,10 +132,10 @@ async def _ask(settings: Settings, screen: Console) -> None:
     engine = create_engine(settings.database_url, pool_size=1)
     try:
         async with engine.connect() as connection:
-            timelines = {name: await queries.timeline(connection, *name) for name in PROJECTS}
+            timelines = {name: await timeline(connection, *name) for name in PROJECTS}
             telling.draw_timelines(screen, timelines)
             asked = questions_about(timelines)
-            answers = [await queries.payer(connection, *one.project, one.at) for one in asked]
+            answers = [await paying_account(connection, *one.project, one.at) for one in asked]
             telling.answer_questions(screen, asked, answers)
     finally:
         await engine.dispose()

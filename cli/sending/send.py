@@ -18,7 +18,7 @@ from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.output import AsJson, print_json
 from cli.terminal.screen import show
-from db import questions as queries
+from db.questions.accounts import account
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
 from workers.exchange import Answer, Message, open_exchange
@@ -111,7 +111,7 @@ def _standing(settings: Settings, result: dict[str, Any] | None) -> dict[str, An
     if result is None or result["data"]["dryRun"] or "account" not in result["data"]:
         return None
     names = result["data"]["organization"], result["data"]["account"]
-    found = ask(settings, lambda connection: queries.account(connection, *names))
+    found = ask(settings, lambda connection: account(connection, *names))
     return found and standing_of(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db import questions as queries
+from db.questions import accounts, intervals, payers
 from db.sealing import KeyEncryption
 from tests.acceptance.observer import Observer
 from tests.acceptance.progress import ConsumerProgress
@@ -85,11 +85,11 @@ class QuestionsOfService:
 
     async def payer(self, organization: str, project: str, at: datetime | None) -> str | None:
         async with self._engine.connect() as connection:
-            return await queries.payer(connection, organization, project, at)
+            return await payers.paying_account(connection, organization, project, at)
 
     async def timeline(self, organization: str, project: str) -> list[dict[str, Any]]:
         async with self._engine.connect() as connection:
-            entries = await queries.timeline(connection, organization, project)
+            entries = await intervals.timeline(connection, organization, project)
         return [
             {
                 "number": entry.number,
@@ -104,12 +104,12 @@ class QuestionsOfService:
 
     async def account(self, organization: str, account: str) -> dict[str, Any] | None:
         async with self._engine.connect() as connection:
-            return await queries.account(connection, organization, account, self._keys)
+            return await accounts.account(connection, organization, account, with_balance=True, keys=self._keys)
 
     async def account_history(self, organization: str, account: str) -> list[dict[str, Any]]:
         async with self._engine.connect() as connection:
-            return await queries.account_history(connection, organization, account)
+            return await accounts.account_history(connection, organization, account)
 
     async def projects_of_account(self, organization: str, account: str) -> list[str]:
         async with self._engine.connect() as connection:
-            return await queries.projects_of_account(connection, organization, account)
+            return await accounts.projects_of_account(connection, organization, account)

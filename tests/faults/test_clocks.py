@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from db.questions import __file__ as any_module_of_db
+from db.closing import __file__ as any_module_of_db
 from tests.faults.checking import all_is_well
 from tests.faults.clocks import HOUR, JUMPING_WORKER, Clocks
 from tests.faults.load import loaded

@@ -21,17 +21,17 @@ FURTHER_PLACES = {
     # How many a transaction moves is bounded, and the account of a result is the one that projects move to.
     "TransferProjects": {"schemas/parsing.py", "workers/batches/parts.py"},
 }
-SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/questions.py"}
+SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/questions.py", "db/questions/"}
 # Rules about fields of an account, and what else has that name.
 RULES_ABOUT = {
     # A project has one, too.
     "display_name": {
-        "cli/asking/project.py", "db/migrations/payers_of_0008.py", "db/questions.py", "db/rows.py", "domain/facts.py",
+        "cli/asking/project.py", "db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py",
         "schemas/facts.py",
     },
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
-        "db/questions.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",
+        "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",
         "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from db import log
-from db.questions import payer
+from db.questions.payers import paying_account
 from db.reading_positions import ReadingWentBack, read_at_least
 from schemas.facts import ProjectChanged
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
@@ -133,7 +133,7 @@ async def test_batches_go_on_across_the_partitions_of_the_log(
     ]  # fmt: skip
     assert await _all(engine, "SELECT * FROM dead_letters") == []
     async with engine.connect() as connection:
-        assert await payer(connection, "acme", "p1") is None
+        assert await paying_account(connection, "acme", "p1") is None
 
 
 async def test_a_batch_waits_for_the_shard_that_another_holds(engine: AsyncEngine) -> None:

@@ -50,7 +50,7 @@ async def test_an_account_a_project_and_its_payers(whopays: Whopays) -> None:
     assert "▶" in drawn
 
     account = (await whopays("account", "story", "lab", "--json")).expect(0).document
-    assert (account["phase"], account["projects"]) == ("Ready", 1)
+    assert (account["phase"], account["boundProjects"]) == ("Ready", 1)
     assert [entry["to"] for entry in account["history"]] == ["Provisioning", "Ready"]
     assert "pays for         1 project" in (await whopays("account", "story", "lab")).expect(0).out
 

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db import questions
 from db.engine import driver, fetch
 from db.load import _BOUND
+from db.questions import accounts
+from db.questions.intervals import timeline
+from db.questions.payers import paying_account
 from db.tables import metadata
 from db.tables.base import INSTANT
 from domain.needs import Needs
@@ -109,10 +111,10 @@ async def test_records_and_questions_at_the_ends_of_the_calendar(engine: AsyncEn
         assert known.scheduled(project.key) == pending
     assert found.page(fan_out) == (["web"], True)
     async with engine.connect() as connection:
-        told: Any = await questions.account(connection, *FULL.key, KEYS)
+        told: Any = await accounts.account(connection, *FULL.key, with_balance=True, keys=KEYS)
         assert (told["balance"]["asOf"], told["activatedAt"]) == (format_instant(edge), format_instant(edge))
-        assert await questions.payer(connection, *project.key, at=edge) == "full"
-        (entry,) = await questions.timeline(connection, *project.key)
+        assert await paying_account(connection, *project.key, at=edge) == "full"
+        (entry,) = await timeline(connection, *project.key)
         assert (entry.established_at, entry.ended_at) == (edge, None)
 
 
@@ -127,4 +129,4 @@ async def test_an_account_that_never_paid_since_the_beginning_of_time(engine: As
         rows = await fetch(connection, _BOUND, a=["acme"], b=["full"], row_limit=1)
         assert rows[0]["last_ended_at"] == _LAST
         for at, payer in ((_FIRST, "full"), (_LAST - _MICROSECOND, "full"), (_LAST, None)):
-            assert await questions.payer(connection, "acme", "web", at=at) == payer
+            assert await paying_account(connection, "acme", "web", at=at) == payer

@@ -12,9 +12,9 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, dead_letter_actions, dead_letters, history, load, log, store, timers
-from db import questions as queries
 from db.engine import create_engine
-from db.payers import WHO_PAYS
+from db.questions import accounts, intervals, payers, projects, results
+from db.questions.who import WHO_PAYS
 from embedded import Addresses
 from tests.support.installations import database
 
@@ -196,13 +196,14 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(history._INSTANTS, {"shards": [1, 2], "positions": [40, 60]}, id="instants of the log"),
         pytest.param(_WHO_PAYS, _AT, id="who pays"),
         pytest.param(_WHO_PAYS, {**_AT, "at": None}, id="who pays now"),
-        pytest.param(queries._PROJECT, _PROJECT, id="project"),
-        pytest.param(queries._TIMELINE, _PROJECT, id="timeline"),
-        pytest.param(queries._ACCOUNT, _ACCOUNT, id="account"),
-        pytest.param(queries._HISTORY, _ACCOUNT, id="history"),
-        pytest.param(queries._PROJECTS_OF_ACCOUNT, _ACCOUNT, id="projects of an account"),
+        pytest.param(payers._PAYER, _AT, id="payer at an instant"),
+        pytest.param(projects._PROJECT, _PROJECT, id="project"),
+        pytest.param(intervals._TIMELINE, _PROJECT, id="timeline"),
+        pytest.param(accounts._ACCOUNT, {**_ACCOUNT, "row_limit": 20}, id="account"),
+        pytest.param(accounts._HISTORY, _ACCOUNT, id="history"),
+        pytest.param(accounts._PROJECTS_OF_ACCOUNT, _ACCOUNT, id="projects of an account"),
         pytest.param(
-            queries._RESULTS, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
+            results._RESULTS, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
         ),
     ),
 )
@@ -241,7 +242,7 @@ async def test_ranges_of_the_log_are_found_by_an_index(
 async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
         values = {"organization": "org-1", "command_id": "id-1", "source": None}
-        plan = await _plan(connection, queries._RESULTS, values)
+        plan = await _plan(connection, results._RESULTS, values)
     assert "Seq Scan" not in plan, plan
 
 

@@ -22,7 +22,7 @@ from cli.terminal.describing import event_line
 from cli.terminal.screen import UNLIMITED, put
 from db.dead_letter_actions import Action
 from db.dead_letters import KeptDeadLetter
-from db.questions import TimelineEntry
+from db.questions.intervals import TimelineEntry
 from schemas.records import DeadLetterReason, Record
 from workers.topics.plan import Difference
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from cli.asking.timeline import Interval, Timeline, bar, intervals
 from cli.terminal.describing import duration
-from db.questions import TimelineEntry
+from db.questions.intervals import TimelineEntry
 
 NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 

@@ -8,7 +8,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.questions import account, account_history, payer, projects_of_account, results, timeline
+from db.questions.accounts import account, account_history, projects_of_account
+from db.questions.intervals import timeline
+from db.questions.payers import paying_account
+from db.questions.results import published_results
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.parsing import read_command, read_fact
 from schemas.policy import OperatorPolicy
@@ -66,11 +69,11 @@ async def test_who_pays_now_and_at_every_boundary(story: AsyncEngine) -> None:
             (second.ended_at - tick, "spare"),
             (second.ended_at, None),
         ):
-            assert await payer(connection, "acme", "web", instant) == expected
-        assert await payer(connection, "acme", "web") is None
-        assert await payer(connection, "acme", "api") == "main"
-        assert await payer(connection, "globex", "web") == "main"
-        assert await payer(connection, "globex", "api") is None
+            assert await paying_account(connection, "acme", "web", instant) == expected
+        assert await paying_account(connection, "acme", "web") is None
+        assert await paying_account(connection, "acme", "api") == "main"
+        assert await paying_account(connection, "globex", "web") == "main"
+        assert await paying_account(connection, "globex", "api") is None
         assert await timeline(connection, "acme", "unknown") == []
 
 
@@ -78,13 +81,13 @@ async def test_an_account_stands_as_its_last_event_said(story: AsyncEngine) -> N
     async with story.connect() as connection:
         found = await account(connection, "acme", "spare")
         assert found is not None
-        assert (found["phase"], found["projects"], found["version"]) == ("Suspended", 0, 2)
+        assert (found["phase"], found["boundProjects"], found["version"]) == ("Suspended", 0, 2)
         assert [(hold["reason"], hold["message"], hold["by"]) for hold in found["holds"]] == [
             ("PaymentFailure", "unpaid", "alice")
         ]
         main = await account(connection, "acme", "main")
         assert main is not None
-        assert (main["displayName"], main["projects"], main["currencyCode"]) == ("Main", 1, "EUR")
+        assert (main["displayName"], main["boundProjects"], main["currencyCode"]) == ("Main", 1, "EUR")
         assert main["paymentTerms"]["earlyPaymentDiscount"] == {"percent": "2.5", "withinDays": 5}
         assert await account(connection, "globex", "spare") is None
         assert await projects_of_account(connection, "acme", "main") == ["api"]
@@ -116,5 +119,8 @@ async def test_what_became_of_a_command(
     story: AsyncEngine, organization: str, command_id: str, source: str | None, expected: list[tuple[str, str, str]]
 ) -> None:
     async with story.connect() as connection:
-        found = [orjson.loads(value)["data"] for value in await results(connection, organization, command_id, source)]
+        found = [
+            orjson.loads(value)["data"]
+            for value in await published_results(connection, organization, command_id, source)
+        ]
     assert [(one["commandSource"], one["outcome"], one["project"]) for one in found] == expected

@@ -1,0 +1,143 @@
+"""Questions about accounts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.contacts import load_contact
+from db.engine import fetch
+from db.questions.shapes import described_violations
+from db.rows import ACCOUNT_TYPES, account_of, columns
+from db.sealing import KeyEncryption
+from domain.bound_projects import BoundProjects
+from domain.closure import closure_blockers
+from domain.state import Account
+from schemas.events import AccountState, Phase
+from schemas.instants import format_instant
+from schemas.results import LISTED_PROJECTS
+from schemas.scalars import format_decimal
+
+
+async def account(
+    connection: AsyncConnection,
+    organization: str,
+    account: str,
+    *,
+    with_balance: bool = False,
+    keys: KeyEncryption | None = None,
+) -> dict[str, Any] | None:
+    """Return an account; None if there is none of that name.
+
+    The members of `AccountChanged` but `cause`; `boundProjects`, how many it pays for; `missing`, its conditions that
+    are not True; `closureBlockers`, as violations (none of an archived account); `profile`, with `paymentProfile`,
+    `kind`, `state`, `version`, `expiresAt`, or None where none is attached or it is not known. With `with_balance` also
+    `balance` (`outstanding`, `currencyCode`, `asOf`, or None); with keys also `contact`, unsealed, or None: personal
+    data. Raises Unopenable.
+    """
+    rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
+    if not rows:
+        return None
+    row, known = rows[0], account_of(rows[0])
+    answer = state_of(known)
+    answer |= {
+        "boundProjects": row["bound"],
+        "missing": [condition for condition in answer["conditions"] if condition["status"] != "True"],
+        "closureBlockers": _blockers(known, BoundProjects(row["bound"], row["first"], row["last_ended_at"])),
+        "profile": _profile(row),
+    }
+    if with_balance:
+        answer["balance"] = _balance(known)
+    if keys is not None:
+        contact = await load_contact(connection, organization, account, keys)
+        answer["contact"] = contact and contact.model_dump(mode="json", exclude_none=True)
+    return answer
+
+
+async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
+    """Return the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
+    rows = await fetch(connection, _HISTORY, organization=organization, account=account)
+    return [
+        {
+            "from": row["previous_phase"],
+            "to": row["phase"],
+            "reason": row["reason"],
+            "message": row["message"],
+            "by": row["by"],
+            "causedBy": row["caused_by"],
+            "at": format_instant(row["entered_at"]),
+        }
+        for row in rows
+    ]
+
+
+async def projects_of_account(connection: AsyncConnection, organization: str, account: str) -> list[str]:
+    """Return the projects that an account pays for now, by name."""
+    rows = await fetch(connection, _PROJECTS_OF_ACCOUNT, organization=organization, account=account)
+    return [row["project"] for row in rows]
+
+
+def state_of(account: Account) -> dict[str, Any]:
+    """Return an account as in `AccountChanged` without `cause`."""
+    state: dict[str, Any] = _STATE.dump_python(AccountState.of(account), mode="json")
+    return state
+
+
+def _blockers(account: Account, bound: BoundProjects) -> list[dict[str, Any]]:
+    return [] if account.phase is Phase.ARCHIVED else described_violations(closure_blockers(account, bound))
+
+
+def _profile(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row["profile_kind"] is None:
+        return None
+    return {
+        "paymentProfile": row["payment_profile"],
+        "kind": row["profile_kind"],
+        "state": row["profile_state"],
+        "version": row["profile_version"],
+        "expiresAt": row["profile_expires_at"] and format_instant(row["profile_expires_at"]),
+    }
+
+
+def _balance(account: Account) -> dict[str, str] | None:
+    balance = account.balance
+    if balance is None:
+        return None
+    return {
+        "outstanding": format_decimal(balance.outstanding),
+        "currencyCode": balance.currency_code,
+        "asOf": format_instant(balance.as_of),
+    }
+
+
+_STATE = TypeAdapter(AccountState)
+_ACCOUNT = text(
+    f"""
+    SELECT asked.*, (
+            SELECT count(*) FROM projects WHERE organization = :organization AND projects.account = :account
+        ) AS bound,
+        ARRAY(
+            SELECT project FROM projects WHERE organization = :organization AND projects.account = :account
+            ORDER BY project LIMIT :row_limit
+        ) AS first,
+        former_payers.last_ended_at, profile.kind AS profile_kind, profile.state AS profile_state,
+        profile.version AS profile_version, profile.expires_at AS profile_expires_at
+    FROM (
+        SELECT {columns(ACCOUNT_TYPES)} FROM accounts WHERE organization = :organization AND account = :account
+    ) AS asked
+    LEFT JOIN former_payers ON former_payers.organization = :organization AND former_payers.account = :account
+    LEFT JOIN payment_profiles AS profile
+        ON profile.organization = :organization AND profile.payment_profile = asked.payment_profile
+    """
+)
+_HISTORY = text(
+    """
+    SELECT previous_phase, phase, reason, message, "by", caused_by, entered_at
+    FROM account_phases WHERE organization = :organization AND account = :account ORDER BY number
+    """
+)
+_PROJECTS_OF_ACCOUNT = text(
+    "SELECT project FROM projects WHERE organization = :organization AND account = :account ORDER BY project"
+)

@@ -1,0 +1,58 @@
+"""What every answer about an organization says of itself: what it knows, up to when that is final, and what time it is.
+
+Ask it first, in the transaction of the question (`REPEATABLE READ READ ONLY`): both are then of one snapshot.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.closing import CLOSED_INSTANT
+from db.engine import fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a shard that an answer is of (docs/contract.md section 11).
+
+    `position` is the last one of the shard's log; `closed` the instant up to which, itself included, the shard is
+    closed, or None where that is not known, since no relay has run. `now` is the database's clock, and never before the
+    instant of a change that the snapshot knows, even where the clock has stepped back.
+    """
+
+    shard: int
+    position: int
+    closed: datetime | None
+    now: datetime
+
+    @property
+    def as_of(self) -> str:
+        """The id of the last event that the snapshot knows; with position 0 where there is none."""
+        return f"{self.shard}-{self.position}"
+
+    def is_settled(self, until: datetime | None) -> bool:
+        """Return whether who paid up to an instant, or until the end of a period, is final; never without an end."""
+        return until is not None and self.closed is not None and until <= self.closed
+
+
+async def snapshot_of(connection: AsyncConnection, shard: int) -> Snapshot:
+    """Return the snapshot of an organization's shard (`db.shards.shard_of`); LookupError for a shard that is not."""
+    return (await snapshots_of(connection, [shard]))[shard]
+
+
+async def snapshots_of(connection: AsyncConnection, shards: Iterable[int]) -> dict[int, Snapshot]:
+    """Return the snapshots of several shards, in one statement."""
+    rows = await fetch(connection, _SNAPSHOTS, shards=sorted(set(shards)))
+    return {row["shard"]: Snapshot(**row) for row in rows}
+
+
+_SNAPSHOTS = text(
+    f"""
+    SELECT shards.shard, shards.position, {CLOSED_INSTANT} AS closed,
+        greatest(clock_timestamp(), shards.last_instant) AS now
+    FROM shards LEFT JOIN published USING (shard) WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
+    """
+)

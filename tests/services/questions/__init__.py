@@ -1,0 +1,1 @@
+"""The questions of section 11 of the contract, against a real PostgreSQL."""
