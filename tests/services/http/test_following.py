@@ -1,0 +1,63 @@
+"""What was added to the log since positions, of several organizations at once."""
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import driver
+from db.following import Followed, events_since, first_kept_position
+from db.shards import shard_of
+from tests.services.http.committing import SHARDS, commit
+
+_BYTES = 1024 * 1024
+_SHARD = shard_of("acme", SHARDS)
+_NEIGHBOUR = next(name for name in (f"n{i}" for i in range(10_000)) if shard_of(name, SHARDS) == _SHARD)
+_QUIET = next(name for name in (f"q{i}" for i in range(10_000)) if shard_of(name, SHARDS) == _SHARD)
+
+
+async def _since(
+    engine: AsyncEngine, since: dict[str, int], limit: int = 100, byte_limit: int = _BYTES
+) -> dict[str, Followed]:
+    asked = {organization: (shard_of(organization, SHARDS), position) for organization, position in since.items()}
+    async with engine.connect() as connection:
+        return await events_since(await driver(connection), asked, limit, byte_limit)
+
+
+def _positions(found: Followed) -> list[int]:
+    return [event.position for event in found.events]
+
+
+async def test_only_an_organizations_own_events_up_to_the_head_of_its_shard(engine: AsyncEngine) -> None:
+    await commit(engine, "acme", "a", "b")
+    await commit(engine, _NEIGHBOUR, "c")
+    await commit(engine, "acme", "d")
+    await commit(engine, _NEIGHBOUR, "e")
+    found = await _since(engine, {"acme": 0, _NEIGHBOUR: 3, _QUIET: 2})
+    assert _positions(found["acme"]) == [1, 2, 4]
+    assert found["acme"].events[0].type == "io.milo.billing.ProjectBillingNotice.v1"
+    assert b'"acme/a"' in found["acme"].events[0].value
+    assert _positions(found[_NEIGHBOUR]) == [5]
+    assert _positions(found[_QUIET]) == []
+    assert {one.reached for one in found.values()} == {5}
+
+
+async def test_a_page_that_is_full_reaches_its_last_event(engine: AsyncEngine) -> None:
+    await commit(engine, "acme", "a", "b", "c")
+    await commit(engine, _NEIGHBOUR, "d")
+    pages = {limit: (await _since(engine, {"acme": 0}, limit=limit))["acme"] for limit in (2, 3, 4)}
+    assert {limit: (_positions(page), page.reached) for limit, page in pages.items()} == {
+        2: ([1, 2], 2),
+        3: ([1, 2, 3], 3),
+        4: ([1, 2, 3], 4),
+    }
+    size = len(pages[4].events[0].value)
+    by_bytes = (await _since(engine, {"acme": 0}, byte_limit=size + 1))["acme"]
+    assert (_positions(by_bytes), by_bytes.reached) == ([1, 2], 2)
+    one = (await _since(engine, {"acme": 2}, byte_limit=1))["acme"]
+    assert (_positions(one), one.reached) == ([3], 4), "the last one, however large, is the last one"
+
+
+async def test_what_is_kept_begins_somewhere(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        assert await first_kept_position(await driver(connection), _SHARD) == 1
+    await commit(engine, "acme", "a", "b")
+    async with engine.connect() as connection:
+        assert await first_kept_position(await driver(connection), _SHARD) == 1
