@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter, defaultdict
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ SERVERS_CPU_SECONDS = pytest.StashKey[float]()
 
 _OWN, _CHILDREN, _SERVERS = "tests", "processes that they started", "PostgreSQL and Kafka"
 _CPU = "cpu_seconds"
+_OF_A_TEST = "cpu_seconds_of_a_test"
+_DEAREST = 12
 
 
 def part_of(nodeid: str) -> str:
@@ -33,6 +36,16 @@ class Reporting:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._measured: defaultdict[str, list[Any]] = defaultdict(list)
         self._cpu: defaultdict[str, float] = defaultdict(float)
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._spent_before = _spent()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Note what each phase of a test took of the processors, the processes that it waited for included."""
+        spent = _spent()
+        item.user_properties.append((_OF_A_TEST, spent - self._spent_before))
+        self._spent_before = spent
+        return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take in the outcome of one phase of a test."""
@@ -41,7 +54,10 @@ class Reporting:
         if report.when == "teardown":
             self._tests[part] += 1
             for name, value in report.user_properties:
-                self._measured[name].append(value)
+                if name == _OF_A_TEST:
+                    self._spent[report.nodeid.partition("[")[0]] += float(str(value))
+                else:
+                    self._measured[name].append(value)
 
     def pytest_sessionfinish(self) -> None:
         """Report what this process used, or pass it on to the process that prints."""
@@ -67,9 +83,16 @@ class Reporting:
             for mutant, death in deaths:
                 terminalreporter.write_line(f"{mutant}: {death}")
         if self._tests:
-            terminalreporter.section("how long each part took")
+            spent: defaultdict[str, float] = defaultdict(float)
+            for test, seconds in self._spent.items():
+                spent[part_of(test)] += seconds
+            terminalreporter.section("the tests that take most of the processors")
+            for test in sorted(self._spent, key=self._spent.__getitem__)[: -_DEAREST - 1 : -1]:
+                terminalreporter.write_line(f"{self._spent[test]:8.1f} s  {test}")
+            terminalreporter.section("how long each part took, and its processor time")
             for part in sorted(self._tests):
-                terminalreporter.write_line(f"{self._seconds[part]:8.1f} s  {self._tests[part]:5} tests  {part}")
+                took = f"{self._seconds[part]:8.1f} s {spent[part]:8.1f} s"
+                terminalreporter.write_line(f"{took}  {self._tests[part]:5} tests  {part}")
             _write_acceptance(terminalreporter)
             used = ", ".join(f"{seconds:.0f} s by {who}" for who, seconds in self._cpu.items())
             elapsed = time.monotonic() - self._began
@@ -94,6 +117,11 @@ def _write_acceptance(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Have this run reported."""
     config.pluginmanager.register(Reporting(config))
+
+
+def _spent() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _cpu_seconds(config: pytest.Config) -> dict[str, float]:
