@@ -77,6 +77,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     ),
     _OPERATE: (
         Command("run", "Run the workers until SIGTERM or Ctrl-C.", "operating.running:run"),
+        Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.serving:serve"),
         Command("migrate", "Create or upgrade the tables of the database.", "operating.migrating:migrate"),
         Command("verify", "Check that everything promised holds.", "operating.verify:verify", checks=True),
         Command("export-log", "Write the whole log to a file.", "operating.exporting:export_log"),

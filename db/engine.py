@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -32,10 +33,13 @@ _SESSION = {
 }
 
 
-def create_engine(database_url: str, *, pool_size: int = 5) -> AsyncEngine:
-    """Return an engine; connections are checked before use. Raises BadAddress."""
+def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str, str] | None = None) -> AsyncEngine:
+    """Return an engine; connections are checked before use. Raises BadAddress.
+
+    `session` are settings of each session, instead of those that workers need.
+    """
     arguments = connect_arguments(database_url)
-    arguments["server_settings"] |= _SESSION
+    arguments["server_settings"] |= _SESSION if session is None else session
     engine = create_async_engine(
         engine_url(database_url),
         pool_size=pool_size,
@@ -66,11 +70,14 @@ def server_of(connection: AsyncConnection) -> str:
     return server
 
 
-async def driver(connection: AsyncConnection) -> Any:
+async def driver(connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]") -> Any:
     """Return the asyncpg connection beneath a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
 
-    A connection with the isolation level `AUTOCOMMIT` has no transaction.
+    A connection with the isolation level `AUTOCOMMIT` has no transaction. A connection of asyncpg's own is returned as
+    it is: whoever only asks does without SQLAlchemy.
     """
+    if isinstance(connection, PoolConnectionProxy):
+        return connection
     raw = (await connection.get_raw_connection()).driver_connection
     if raw is not None and not raw.is_in_transaction() and not _commits_by_itself(connection):
         # SQLAlchemy begins its transaction with its first statement.
@@ -78,11 +85,24 @@ async def driver(connection: AsyncConnection) -> Any:
     return raw
 
 
-async def fetch(connection: AsyncConnection, statement: TextClause, /, **values: Any) -> list[Mapping[str, Any]]:
+async def fetch(
+    connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]", statement: TextClause, /, **values: Any
+) -> list[Mapping[str, Any]]:
     """Run a statement of the hot path on asyncpg itself, whose rows take a fraction of the time; return its rows."""
     query, names = _numbered(statement)
     rows: list[Mapping[str, Any]] = await (await driver(connection)).fetch(query, *(values[name] for name in names))
     return rows
+
+
+async def read_instants(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Make every instant that Python can hold be written as it is, and read with a time zone.
+
+    asyncpg treats the first and the last instant of the calendar as infinite and returns them without a time zone, so
+    that comparing them with any other raises.
+    """
+    await driver.set_type_codec(
+        "timestamptz", schema="pg_catalog", encoder=_microseconds_of, decoder=_instant_of, format="tuple"
+    )
 
 
 async def _connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
@@ -100,16 +120,7 @@ def _say_whose_it_is(context: ExceptionContext) -> None:
 
 
 def _set_up_instants(connection: Any, _record: object) -> None:
-    """Make every instant that Python can hold be written as it is, and read with a time zone.
-
-    asyncpg treats the first and the last instant of the calendar as infinite and returns them without a time zone, so
-    that comparing them with any other raises.
-    """
-    connection.run_async(
-        lambda driver: driver.set_type_codec(
-            "timestamptz", schema="pg_catalog", encoder=_microseconds_of, decoder=_instant_of, format="tuple"
-        )
-    )
+    connection.run_async(read_instants)
 
 
 def _note_server(connection: Any, record: Any) -> None:

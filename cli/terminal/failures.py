@@ -24,6 +24,7 @@ ON_PURPOSE = frozenset(
         "db.refusal.DatabaseRefused",
         "db.sealing.Unopenable",
         "embedded.errors.EmbeddedError",
+        "service.serving.NotServed",
         "workers.consuming.start_positions.TopicWentBack",
         "workers.publishing.packing.LogDamaged",
         "workers.redriving.AnotherRedrives",

@@ -19,9 +19,6 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "examples" / "RE
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "docs", "examples", "tests"]))
 
-NOT_YET_MADE = {"serve"}
-"""Commands that the contract names and the command line does not have yet."""
-
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -49,16 +46,10 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
         words = line.split()
         if not words or not re.fullmatch(r"[a-z][a-z-]*", words[0]):
             continue  # options of the program itself, or an image's name
-        if words[0] in NOT_YET_MADE and page.name == "contract.md":
-            continue
         group = commands.get(words[0], set())
         assert words[0] in commands, line
         if group and len(words) > 1 and re.fullmatch(r"[a-z][a-z-]*", words[1]):
             assert words[1] in group, line
-
-
-def test_what_is_not_yet_made_is_not_there() -> None:
-    assert NOT_YET_MADE.isdisjoint(dict(_commands()))
 
 
 @of_each_page

@@ -126,6 +126,19 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port for metrics and for `whopays health`; 0 for none."
     )
+    serve_address: str = Field(
+        default="127.0.0.1", description="Address of this host at which `whopays serve` answers questions."
+    )
+    serve_port: int = Field(
+        default=8080, ge=0, le=65535, description="Port of `whopays serve`; 0 for a free one, which it names."
+    )
+    serve_statement_seconds: float = Field(
+        default=10.0, gt=0, le=600, description="Time that one statement of a question may take, in seconds."
+    )
+    serve_cors_origins: frozenset[str] = Field(
+        default_factory=frozenset,
+        description='Origins whose pages may ask `whopays serve`, as a JSON list (`["https://console.example"]`).',
+    )
     log_format: Literal["json", "console"] = Field(
         default="json", description="Format of log lines: for machines (`json`) or for people (`console`)."
     )

@@ -1,0 +1,52 @@
+"""`whopays serve`: questions over HTTP."""
+
+import asyncio
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import AsJson, print_json_line
+from workers.runtime.logs import set_up_logs
+
+_NEEDED = ("fastapi", "httptools", "uvicorn", "uvloop")
+
+
+def serve(
+    address: Annotated[
+        str | None, typer.Option(help="Address of this host to listen on.", show_default="WHOPAYS_SERVE_ADDRESS")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535, show_default="WHOPAYS_SERVE_PORT"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer questions over HTTP until SIGTERM or Ctrl-C.
+
+    Nothing is changed: a role of the database that may only read is enough, and so is a replica. Logs go to standard
+    error.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise CommandFailed(
+            f"whopays serve needs packages that are not installed ({', '.join(missing)}).\n"
+            "Run: pip install 'whopays[serve]'"
+        )
+    from service.serving import serve as serve_questions  # noqa: PLC0415 - needs those packages
+
+    said = {"serve_address": address, "serve_port": port}
+    settings = load_settings().model_copy(update={name: value for name, value in said.items() if value is not None})
+    set_up_logs(settings)
+
+    def announce(where: str) -> None:
+        if as_json:
+            print_json_line({"url": where})
+        else:
+            typer.echo(f"whopays answers at {where}. Ctrl-C stops it.")
+
+    with reaching(settings):
+        asyncio.run(serve_questions(settings, announce))

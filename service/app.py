@@ -1,0 +1,192 @@
+"""The service as an ASGI application: one table of questions, judged in one order (docs/contract.md section 11)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.errors import is_transient
+from service import organizations, probes, projects
+from service.answers import Answer, refusal, write
+from service.asker import who_asks
+from service.negotiation import chosen, understood
+from service.parameters import read_names, read_query
+from service.problems import Problem, unavailable, wrong
+from service.questions import Asked, Question
+from service.routing import Routes
+from service.snapshots import Snapshot
+from service.state import State, opened
+from service.waits import wait_until_known, wrong_waits
+from workers.runtime.settings import Settings
+
+logger = structlog.get_logger()
+
+QUESTIONS: tuple[Question, ...] = (
+    *organizations.QUESTIONS,
+    *projects.QUESTIONS,
+    *probes.QUESTIONS,
+)
+"""Every question, in the order of the OpenAPI document; each room contributes its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Paths that are no questions of the table: all that begin with one of these parts are the room's to answer.
+
+    The part of `/` itself is empty.
+    """
+
+    first_parts: tuple[str, ...]
+    application: Callable[[State], ASGIApp]
+
+
+ROOMS: tuple[Room, ...] = ()
+"""What answers in a form of its own: the console, the Kubernetes resources."""
+
+
+def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, ...] = ROOMS) -> FastAPI:
+    """Return the application; its connections are made when it starts. Streams end when it is `stopping`."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings, stopping) as state:
+            service.begin(state)
+            yield
+
+    service = _Service(QUESTIONS, rooms)
+    app = FastAPI(title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.mount("/", service)
+    if settings.serve_cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(settings.serve_cors_origins),
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Retry-After", "Whopays-As-Of", "Whopays-Closed-Until", "X-Request-Id"],
+        )
+    return app
+
+
+class _Service:
+    """Answers requests: by a room where one has the path, else by the table."""
+
+    def __init__(self, questions: tuple[Question, ...], rooms: tuple[Room, ...]) -> None:
+        self._routes = Routes(questions)
+        self._rooms = rooms
+        self._applications: Mapping[bytes, ASGIApp] = {}
+        self._state: State | None = None
+
+    def begin(self, state: State) -> None:
+        """Begin to answer."""
+        self._state = state
+        self._applications = {
+            part.encode(): application
+            for room in self._rooms
+            for application in (room.application(state),)
+            for part in room.first_parts
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = self._state
+        if scope["type"] != "http" or state is None:
+            return
+        room = self._applications.get(scope["raw_path"].partition(b"/")[2].partition(b"/")[0])
+        if room is not None:
+            await room(scope, receive, send)
+            return
+        began = time.perf_counter()
+        sent = _Sent(send)
+        asked = Asked(state, scope, receive, token_hex(8))
+        status = 500
+        try:
+            status = await _answer(asked, self._routes, sent)
+        except Exception as error:
+            problem = _problem(error, asked)
+            if sent.status is not None:
+                # Too late for another answer: a body that ends early says that it is not complete.
+                raise
+            snapshot = problem.snapshot or _last_known(problem, asked)
+            status = await write(refusal(problem, snapshot), scope, sent, asked.request_id)
+        finally:
+            _tell(asked, sent.status or status, time.perf_counter() - began)
+
+
+async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
+    """Judge a request, answer it, and return the status."""
+    scope = asked.scope
+    question, names = routes.find(scope["raw_path"], scope["method"])
+    asked.question = question
+    asked.asker = who_asks(scope["headers"])
+    asked.media = chosen(asked.header(b"accept"), question.media)
+    if question.consumes:
+        asked.content = understood(asked.header(b"content-type"), question.consumes)
+    asked.names, violations = read_names(names)
+    asked.values, more = read_query(question.by_name, scope["query_string"])
+    violations += more
+    if question.is_of_organization:
+        violations += wrong_waits(asked)
+    if question.check is not None:
+        violations += question.check(asked)
+    if violations:
+        raise wrong(violations)
+    asked.read_cursor()
+    if question.is_of_organization:
+        await wait_until_known(asked)
+    result = await question.handler(asked)
+    if isinstance(result, Answer):
+        return await write(result, scope, send, asked.request_id)
+    await result(scope, asked.receive, send)
+    return 200
+
+
+def _problem(error: Exception, asked: Asked) -> Problem:
+    """Return what an error is answered with."""
+    if isinstance(error, Problem):
+        return error
+    if is_transient(error):
+        logger.warning("database_unavailable", request_id=asked.request_id, error=type(error).__name__)
+        return unavailable()
+    logger.exception("question_failed", request_id=asked.request_id)  # noqa: LOG004 (called where it is handled)
+    return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")
+
+
+def _last_known(problem: Problem, asked: Asked) -> Snapshot | None:
+    """Return the latest snapshot that the server answered from, for what is answered without the database."""
+    if problem.name != "Unavailable" or "organization" not in asked.names:
+        return None
+    return asked.state.known.get(asked.state.shard_of(asked.organization))
+
+
+def _tell(asked: Asked, status: int, seconds: float) -> None:
+    path = "none" if asked.question is None else asked.question.path
+    asked.state.metrics.answered(path, status, seconds)
+    logger.info(
+        "answered",
+        request_id=asked.request_id,
+        method=asked.scope["method"],
+        path=path,
+        status=status,
+        milliseconds=round(seconds * 1000, 3),
+    )
+
+
+class _Sent:
+    """Sends, and knows with which status an answer began."""
+
+    __slots__ = ("_send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)

@@ -1,0 +1,57 @@
+"""Which media type an answer has (RFC 9110, section 12.5.1), and whether a body's is understood."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from service.problems import Problem
+
+
+def chosen(accepted: str | None, offered: tuple[str, ...]) -> str:
+    """Return the media type that is accepted most of those that are offered, the first ones rather than the others.
+
+    Raises Problem `NotAcceptable` where none is accepted.
+    """
+    if accepted is None or not accepted.strip():
+        return offered[0]
+    best = _best(accepted, offered)
+    if best is None:
+        raise Problem("NotAcceptable", f"Answers here are {' or '.join(offered)}.")
+    return best
+
+
+def understood(content_type: str | None, consumed: Sequence[str]) -> str:
+    """Return the media type of a body. Raises Problem `UnsupportedMediaType` for one that is not understood."""
+    media = (content_type or "").partition(";")[0].strip().lower()
+    if media not in consumed:
+        raise Problem("UnsupportedMediaType", f"A body here is {' or '.join(consumed)}.")
+    return media
+
+
+@lru_cache(maxsize=1024)
+def _best(accepted: str, offered: tuple[str, ...]) -> str | None:
+    weights = [(_weight(accepted, media), -place) for place, media in enumerate(offered)]
+    weight, place = max(weights)
+    return offered[-place] if weight > 0 else None
+
+
+def _weight(accepted: str, media: str) -> float:
+    """Return how much a media type is accepted: by the most specific range that it is in."""
+    kind = media.partition("/")[0]
+    found: tuple[int, float] = (0, 0.0)
+    for part in accepted.lower().split(","):
+        words = [word.strip() for word in part.split(";")]
+        specific = {media: 3, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)
+        if specific > found[0]:
+            found = (specific, _quality(words[1:]))
+    return found[1]
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,192 @@
+"""Parameters of a question: declared once, read strictly, and refused with all that is wrong at once."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from schemas.instants import parse_instant
+from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER, is_identifier
+from service.problems import Reason, Violation, quoted
+
+LARGEST_PAGE, DEFAULT_PAGE = 1000, 100
+
+
+class Refused(Exception):
+    """A value that a parameter cannot have."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter: its name, how its text is read (raising Refused), and what the OpenAPI document says of it."""
+
+    name: str
+    read: Callable[[str], Any]
+    schema: Mapping[str, Any]
+    description: str
+    example: Any = None
+
+
+def read_query(parameters: Mapping[str, Parameter], query: bytes) -> tuple[dict[str, Any], list[Violation]]:
+    """Return the values of a query's parameters, by name, and all that is wrong with them, in the order of the query.
+
+    A plus is a blank, as forms and most clients write it.
+    """
+    values: dict[str, Any] = {}
+    violations: dict[str, Violation] = {}
+    for part in query.split(b"&"):
+        if not part:
+            continue
+        raw_name, _, raw = part.partition(b"=")
+        name = _text(raw_name)
+        parameter = None if name is None else parameters.get(name)
+        field = name if name is not None else raw_name.decode("ascii", "replace")
+        if parameter is None:
+            shown = quoted(field)
+            violations.setdefault(field, Violation(Reason.UNKNOWN, f'There is no parameter "{shown}" here.', field))
+        elif field in values or field in violations:
+            values.pop(field, None)
+            violations[field] = Violation(Reason.REPEATED, "A parameter is given once.", field)
+        else:
+            try:
+                values[field] = _value(parameter, raw)
+            except Refused as error:
+                violations[field] = Violation(error.reason, error.message, field)
+    return values, list(violations.values())
+
+
+def read_names(names: Mapping[str, bytes]) -> tuple[dict[str, str], list[Violation]]:
+    """Return the parts of a path that are names, and all that is wrong with them."""
+    found: dict[str, str] = {}
+    violations = []
+    for field, raw in names.items():
+        text = raw.decode("ascii") if raw.isascii() and b"%" not in raw else _decoded(raw)
+        if text is not None and is_identifier(text):
+            found[field] = text
+        else:
+            violations.append(Violation(Reason.MALFORMED, f"It must be {IDENTIFIER_RULE}.", field))
+    return found, violations
+
+
+def conflicting(field: str, message: str) -> Violation:
+    """Return that a parameter does not go with another."""
+    return Violation(Reason.CONFLICTING, message, field)
+
+
+def identifier(name: str, description: str, example: str) -> Parameter:
+    """Return a parameter that is the name of an organization, a project or an account."""
+
+    def read(text: str) -> str:
+        if not is_identifier(text):
+            raise Refused(Reason.MALFORMED, f"It must be {IDENTIFIER_RULE}.")
+        return text
+
+    schema = {"type": "string", "pattern": IDENTIFIER_PATTERN, "minLength": 1, "maxLength": LONGEST_IDENTIFIER}
+    return Parameter(name, read, schema, description, example)
+
+
+def instant(name: str, description: str, example: str = "2026-11-01T00:00:00Z") -> Parameter:
+    """Return a parameter that is an instant."""
+    return Parameter(name, _instant, {"type": "string", "format": "date-time"}, description, example)
+
+
+def choice(name: str, options: Iterable[str], description: str, example: str) -> Parameter:
+    """Return a parameter that is one of some words."""
+    words = [str(option) for option in options]
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise Refused(Reason.MALFORMED, f"It must be one of {', '.join(words)}.")
+        return text
+
+    return Parameter(name, read, {"type": "string", "enum": words}, description, example)
+
+
+def truth(name: str, description: str) -> Parameter:
+    """Return a parameter that is `true` or `false`."""
+
+    def read(text: str) -> bool:
+        if text not in ("true", "false"):
+            raise Refused(Reason.MALFORMED, "It must be true or false.")
+        return text == "true"
+
+    return Parameter(name, read, {"type": "boolean"}, description, True)
+
+
+def words(name: str, longest: int, description: str, example: str, *, pattern: str = r"[\x20-\x7e]+") -> Parameter:
+    """Return a parameter that is text of the characters of a pattern."""
+    form = re.compile(pattern)
+
+    def read(text: str) -> str:
+        if not 0 < len(text) <= longest or form.fullmatch(text) is None:
+            raise Refused(Reason.MALFORMED, f"It must be 1 to {longest} characters of those that it may have.")
+        return text
+
+    return Parameter(name, read, {"type": "string", "minLength": 1, "maxLength": longest}, description, example)
+
+
+def number(name: str, least: int, largest: int, description: str, example: int) -> Parameter:
+    """Return a parameter that is a whole number, in plain digits."""
+
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit():
+            raise Refused(Reason.MALFORMED, "It must be a number in plain digits.")
+        digits = text.lstrip("0") or "0"
+        if len(digits) > _MOST_DIGITS or not least <= int(digits) <= largest:
+            raise Refused(Reason.OUT_OF_RANGE, f"It must be from {least} to {largest}.")
+        return int(digits)
+
+    schema = {"type": "integer", "minimum": least, "maximum": largest}
+    return Parameter(name, read, schema, description, example)
+
+
+def _value(parameter: Parameter, raw: bytes) -> Any:
+    text = _text(raw)
+    if text is None:
+        raise Refused(Reason.MALFORMED, "It is not percent-encoded UTF-8.")
+    if "\0" in text:
+        raise Refused(Reason.MALFORMED, "It must not contain NUL.")
+    return parameter.read(text)
+
+
+def _text(raw: bytes) -> str | None:
+    if raw.isascii() and b"%" not in raw and b"+" not in raw:
+        return raw.decode("ascii")
+    return _decoded(raw.replace(b"+", b" "))
+
+
+def _decoded(raw: bytes) -> str | None:
+    """Return percent-encoded UTF-8 as text; None where it is not that."""
+    if _BAD_PERCENT.search(raw):
+        return None
+    try:
+        return unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _instant(text: str) -> Any:
+    # The offset's plus, which is a blank in a query unless it is encoded, is sent as it is by many.
+    said = _BLANK_OFFSET.sub(r"+\1", text)
+    try:
+        return parse_instant(said)
+    except ValueError:
+        raise Refused(
+            Reason.MALFORMED, "It must be an RFC 3339 instant with offset such as 2027-01-31T12:00:00Z."
+        ) from None
+
+
+_BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_BLANK_OFFSET = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})\Z")
+_MOST_DIGITS = 18
+
+LIMIT = number("limit", 1, LARGEST_PAGE, "How many items a page has at most.", DEFAULT_PAGE)
+FROM = instant("from", "Where the period begins; without it, at the beginning.")
+UNTIL = instant("until", "Where the period ends, itself excluded; without it, it goes on.", "2026-12-01T00:00:00Z")
+AT = instant("at", "The instant that is asked about.")

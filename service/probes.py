@@ -1,0 +1,68 @@
+"""What machines ask of a server: whether it lives, whether it is ready, its metrics, its description."""
+
+import asyncio
+from ipaddress import ip_address
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from db.errors import is_transient, is_wrong_schema
+from service.answers import Answer, answer
+from service.problems import Problem, unavailable
+from service.questions import Asked, Question
+
+_READY_SECONDS = 2.0
+_PROXIED = (b"forwarded", b"x-forwarded-for")
+
+
+async def _livez(_: Asked) -> Answer:
+    return answer({"status": "alive"}, has_tag=False)
+
+
+async def _readyz(asked: Asked) -> Answer:
+    state = asked.state
+    if state.stopping.is_set():
+        raise unavailable("The server is stopping.")
+    try:
+        async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
+            await connection.fetchval("SELECT shard FROM shards LIMIT 1")
+    except Exception as error:
+        if is_transient(error) or is_wrong_schema(error):
+            raise unavailable() from error
+        raise
+    return answer({"status": "ready"}, has_tag=False)
+
+
+async def _metrics(asked: Asked) -> Answer:
+    client = asked.scope.get("client")
+    is_near = client is not None and ip_address(client[0]).is_loopback
+    if not is_near or any(asked.header(name) is not None for name in _PROXIED):
+        raise Problem("Forbidden", "The metrics are told on the loopback address only.")
+    return Answer(generate_latest(asked.state.metrics.registry), has_tag=False, media=CONTENT_TYPE_LATEST)
+
+
+QUESTIONS = (
+    Question(
+        path="/livez",
+        summary="Whether the server lives",
+        description="Answers as long as the process does.",
+        handler=_livez,
+        tag="Probes",
+    ),
+    Question(
+        path="/readyz",
+        summary="Whether the server can answer",
+        description="Asks the database; a server that is stopping is not ready.",
+        handler=_readyz,
+        problems=("Unavailable",),
+        tag="Probes",
+    ),
+    Question(
+        path="/metrics",
+        summary="Metrics for Prometheus",
+        description="On the loopback address only.",
+        handler=_metrics,
+        media=("text/plain",),
+        problems=("Forbidden",),
+        tag="Probes",
+    ),
+)

@@ -1,0 +1,118 @@
+"""What is refused, and how it is said: problem details as of RFC 9457 (docs/contract.md section 11)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from db.questions.snapshots import Snapshot
+
+MEDIA = "application/problem+json"
+LONGEST_QUOTE = 100
+"""How many characters of what was sent a message or a pointer may quote."""
+_MOST_VIOLATIONS = 100
+
+
+class Reason(StrEnum):
+    """Why a parameter, a part of the path, or a member of the body is refused."""
+
+    UNKNOWN = "Unknown"
+    REPEATED = "Repeated"
+    MISSING = "Missing"
+    MALFORMED = "Malformed"
+    OUT_OF_RANGE = "OutOfRange"
+    CONFLICTING = "Conflicting"
+    FORBIDDEN = "Forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong; `field` is a parameter's name, or a pointer into the body."""
+
+    reason: Reason
+    message: str
+    field: str
+
+
+class Problem(Exception):
+    """A refusal, by its name in the contract; it is answered as a document of its own media type."""
+
+    def __init__(
+        self,
+        name: str,
+        detail: str,
+        violations: Sequence[Violation] = (),
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+        self.violations = violations
+        self.headers = dict(headers or {})
+        self.snapshot: Snapshot | None = None
+        self.status, self.title = PROBLEMS[name]
+
+    def document(self) -> dict[str, Any]:
+        """Return the members of the problem."""
+        return {
+            "type": f"urn:whopays:problem:{self.name}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "violations": [
+                {"reason": one.reason, "message": one.message, "field": quoted(one.field)}
+                for one in self.violations[:_MOST_VIOLATIONS]
+            ],
+            "violationCount": len(self.violations),
+        }
+
+    def body(self) -> bytes:
+        """Return the problem as JSON."""
+        return orjson.dumps(self.document())
+
+
+def wrong(violations: Sequence[Violation]) -> Problem:
+    """Return the problem of parameters, or parts of the path, with all that is wrong."""
+    return Problem("InvalidParameter", "The parameters, or names in the path, are not right.", violations)
+
+
+def wrong_body(violations: Sequence[Violation]) -> Problem:
+    """Return the problem of a body, with all that is wrong."""
+    return Problem("InvalidBody", "The body is not right.", violations)
+
+
+def unavailable(detail: str = "The database cannot be asked at present.") -> Problem:
+    """Return the problem of a database that is away or takes too long."""
+    return Problem("Unavailable", detail, headers={"Retry-After": "1"})
+
+
+def quoted(text: str) -> str:
+    """Return as much of what was sent as may be repeated, in a form that every reader of JSON takes."""
+    return text[:LONGEST_QUOTE].encode("utf-8", "replace").decode()
+
+
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "InvalidParameter": (400, "A parameter is not right"),
+    "InvalidBody": (400, "The body is not right"),
+    "Unauthenticated": (401, "Nobody can tell who asks"),
+    "Forbidden": (403, "The asker may not do this"),
+    "NotFound": (404, "There is no such path"),
+    "ProjectNotFound": (404, "The project was never reported"),
+    "AccountNotFound": (404, "There is no such account"),
+    "ResultNotFound": (404, "There is no such result"),
+    "ReplayNotFound": (404, "There is no such replay"),
+    "MethodNotAllowed": (405, "The path does not have this method"),
+    "NotAcceptable": (406, "There is no answer of an accepted media type"),
+    "EventsExpired": (410, "The events are no longer kept"),
+    "TooManyQuestions": (413, "There are too many questions"),
+    "BodyTooLarge": (413, "The body is too large"),
+    "UnsupportedMediaType": (415, "The body's media type is not understood"),
+    "TooManyRequests": (429, "Too much is asked at a time"),
+    "Internal": (500, "The service has a fault"),
+    "Unavailable": (503, "The database cannot be asked"),
+    "NotYetKnown": (503, "What is waited for is not known yet"),
+}
+"""Status and title of each problem, by its name."""

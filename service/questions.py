@@ -1,0 +1,108 @@
+"""A question: as it is declared, of which its route and its place in the OpenAPI document are made, and as asked."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope
+
+from service.answers import JSON, Answer
+from service.asker import TRUSTED, Asker
+from service.cursors import CURSOR, Key, read_cursor, write_cursor
+from service.parameters import DEFAULT_PAGE, LIMIT, Parameter, Refused
+from service.problems import Violation, wrong
+from service.state import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A row of the table: what is asked for at a path, and who answers it.
+
+    `check` returns what is wrong with parameters that are right one by one; it sees those that are. What `atLeast` and
+    `closedAtLeast` ask for is waited for before the handler runs. A handler returns an answer, or an ASGI application
+    that gives one, such as a stream; it raises Problem.
+    """
+
+    path: str
+    summary: str
+    description: str
+    handler: Callable[["Asked"], Awaitable[Answer | ASGIApp]]
+    method: str = "GET"
+    parameters: tuple[Parameter, ...] = ()
+    media: tuple[str, ...] = (JSON,)
+    consumes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    check: Callable[["Asked"], list[Violation]] | None = None
+    model: Any = None
+    body_model: Any = None
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    has_head: bool = True
+    tag: str = "Questions"
+
+    @cached_property
+    def by_name(self) -> dict[str, Parameter]:
+        """The parameters by their names."""
+        return {one.name: one for one in self.parameters}
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether the answer is a page."""
+        return CURSOR in self.parameters
+
+    @cached_property
+    def is_of_organization(self) -> bool:
+        """Whether the answer is one snapshot of an organization."""
+        return self.path.startswith("/v1/organizations/{organization}")
+
+
+@dataclass(slots=True)
+class Asked:
+    """A question as it is asked: by whom, of what, with which parameters, and the media type of its answer.
+
+    `content` is the media type of the body, where the question has one.
+    """
+
+    state: State
+    scope: Scope
+    receive: Receive
+    request_id: str
+    question: Question | None = None
+    asker: Asker = TRUSTED
+    names: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    media: str = JSON
+    content: str = ""
+    after: Key | None = None
+
+    @property
+    def path(self) -> str:
+        """The path, with its names."""
+        return "" if self.question is None else self.question.path.format_map(self.names)
+
+    @property
+    def organization(self) -> str:
+        """The organization in the path."""
+        return self.names["organization"]
+
+    @property
+    def limit(self) -> int:
+        """How many items the page has at most."""
+        return int(self.values.get(LIMIT.name, DEFAULT_PAGE))
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header of the request; several of one name are one, separated by commas."""
+        found = [value for key, value in self.scope["headers"] if key == name]
+        return b", ".join(found).decode("latin-1") if found else None
+
+    def cursor(self, key: Key | None) -> str | None:
+        """Return the cursor of the page after a key; None where there is no such page."""
+        return None if key is None else write_cursor(key, self.path, self.values)
+
+    def read_cursor(self) -> None:
+        """Note the key after which the page begins. Raises Problem for the cursor of another question."""
+        if CURSOR.name in self.values:
+            try:
+                self.after = read_cursor(self.values[CURSOR.name], self.path, self.values)
+            except Refused as error:
+                raise wrong([Violation(error.reason, error.message, CURSOR.name)]) from None

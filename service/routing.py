@@ -1,0 +1,79 @@
+"""Which question a path is: found by its parts as they were sent, so that no encoded slash is taken for one."""
+
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+from service.problems import Problem
+from service.questions import Question
+
+_NOWHERE = "There is no such path."
+
+
+class _Node:
+    """What may follow a part of a path, and the questions that end here, by method."""
+
+    __slots__ = ("following", "name", "named", "questions")
+
+    def __init__(self) -> None:
+        self.following: dict[bytes, _Node] = {}
+        self.named: _Node | None = None
+        self.name = ""
+        self.questions: dict[str, Question] = {}
+
+
+class Routes:
+    """The paths of all questions."""
+
+    def __init__(self, questions: Iterable[Question]) -> None:
+        self._root = _Node()
+        for question in questions:
+            node = self._root
+            for part in question.path.encode().split(b"/")[1:]:
+                node = _child(node, part)
+            node.questions[question.method] = question
+
+    def find(self, raw_path: bytes, method: str) -> tuple[Question, dict[str, bytes]]:
+        """Return the question of a path and a method, and the parts that stand for names, as they were sent.
+
+        Raises Problem `NotFound` or `MethodNotAllowed`.
+        """
+        node, names = self._root, {}
+        for part in raw_path.split(b"/")[1:]:
+            if not part or (b"%" in part and _hides_a_slash(part)):
+                raise Problem("NotFound", _NOWHERE)
+            following = node.following.get(part) or (
+                node.following.get(unquote_to_bytes(part)) if b"%" in part else None
+            )
+            if following is None:
+                following = node.named
+                if following is None:
+                    raise Problem("NotFound", _NOWHERE)
+                names[node.name] = part
+            node = following
+        if not node.questions:
+            raise Problem("NotFound", _NOWHERE)
+        question = node.questions.get("GET" if method == "HEAD" else method)
+        if question is None or (method == "HEAD" and not question.has_head):
+            raise Problem(
+                "MethodNotAllowed", f"{method} is not a method of this path.", headers={"Allow": _allowed(node)}
+            )
+        return question, names
+
+
+def _child(node: _Node, part: bytes) -> _Node:
+    if not part.startswith(b"{"):
+        return node.following.setdefault(part, _Node())
+    if node.named is None:
+        node.named, node.name = _Node(), part[1:-1].decode()
+    if node.name != part[1:-1].decode():
+        raise ValueError(f"two names for one part of a path: {node.name}, {part.decode()}")
+    return node.named
+
+
+def _allowed(node: _Node) -> str:
+    heads = ["HEAD"] if any(one.method == "GET" and one.has_head for one in node.questions.values()) else []
+    return ", ".join(sorted([*node.questions, *heads]))
+
+
+def _hides_a_slash(part: bytes) -> bool:
+    return b"%2f" in part.lower()

@@ -1,0 +1,139 @@
+"""A server of questions: where it listens, how it begins, and how it ends."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from db.reading import create_reading_engine
+from db.revisions import check
+from service.app import make_app
+from workers.runtime.settings import Settings
+
+logger = structlog.get_logger()
+
+_BACKLOG = 2048
+_KEEP_ALIVE_SECONDS = 75
+
+
+class NotServed(Exception):
+    """The questions cannot be answered at an address; the message says why, and what to do."""
+
+
+async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address that is listened on.
+
+    What is being answered then is finished, within `stop_seconds`. Raises NotServed, DatabaseRefused, and the errors of
+    a database that cannot be reached.
+    """
+    with _listening(settings) as (listener, where):
+        await _check(settings)
+        stopping = asyncio.Event()
+        app = make_app(settings, stopping)
+        server = _Server(_config(app, settings), stopping)
+        server.on_ready = lambda: on_ready(where)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.stop)
+        await server.serve(sockets=[listener])
+    logger.info("stopped", installation=settings.installation)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to us, and tells before it stops."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self.on_ready: Callable[[], None] = lambda: None
+
+    def stop(self) -> None:
+        """Stop; called again, at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals as they are: uvicorn would end by the signal, not with a status."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams end by this: a connection that is never done would hold the process until the limit.
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=round(settings.stop_seconds + 0.5),
+    )
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
+    """Yield a socket that is bound as the settings say, and its address as a URL."""
+    address, port = settings.serve_address, settings.serve_port
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise _not_at(address, port, error) from error
+    # The one way of telling who asks, so far, is to trust everybody who can reach this address.
+    if not all(_is_loopback(where) for *_, where in found):
+        raise NotServed(
+            f"With WHOPAYS_AUTH=trusted anybody who reaches the service may ask: it listens on a loopback address, and "
+            f"{address} is none.\nSet WHOPAYS_SERVE_ADDRESS to 127.0.0.1 or ::1."
+        )
+    family, kind, protocol, _, where = found[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(where)
+        except OSError as error:
+            raise _not_at(address, port, error) from error
+        listener.setblocking(False)
+        host, bound, *_ = listener.getsockname()
+        yield listener, f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+
+
+def _not_at(address: str, port: int, error: OSError) -> NotServed:
+    return NotServed(
+        f"Questions cannot be answered at {address}, port {port}: {error.strerror or error}.\n"
+        "Set WHOPAYS_SERVE_ADDRESS to an address of this host, and WHOPAYS_SERVE_PORT to a free port (0 for any)."
+    )
+
+
+def _is_loopback(where: tuple[Any, ...]) -> bool:
+    return ip_address(where[0].partition("%")[0]).is_loopback
+
+
+async def _check(settings: Settings) -> None:
+    engine = create_reading_engine(
+        settings.database_url, pool_size=1, statement_seconds=settings.serve_statement_seconds
+    )
+    try:
+        await check(engine, settings.installation, settings.shards, only_reads=True)
+    finally:
+        await engine.dispose()

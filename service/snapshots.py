@@ -1,0 +1,77 @@
+"""One snapshot for one answer: a transaction that only reads, and what it says of itself."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from db.errors import is_transient, is_wrong_schema
+from db.questions.snapshots import Snapshot, snapshot_of
+from service.problems import Problem, unavailable
+from service.state import State
+
+__all__ = ["Snapshot", "asking", "reading", "snapshot"]
+
+
+@asynccontextmanager
+async def snapshot(state: State, organization: str) -> AsyncIterator[tuple[Any, Snapshot]]:
+    """Yield a connection in a transaction that is one snapshot and cannot write, and the snapshot of an organization.
+
+    The connection is the driver's own: ask by `db.questions`, or `db.engine.fetch`. A Problem that is raised within is
+    answered with the snapshot that it is of. Raises Problem `Unavailable`.
+    """
+    shard = state.shard_of(organization)
+    before = state.known.get(shard)
+    async with reading(state) as connection:
+        found = await snapshot_of(connection, shard)
+        _note(state, found, before)
+        try:
+            yield connection, found
+        except Problem as problem:
+            problem.snapshot = found
+            raise
+
+
+@asynccontextmanager
+async def reading(state: State) -> AsyncIterator[Any]:
+    """Yield a connection in such a transaction, of no organization. Raises Problem `Unavailable`."""
+    async with (
+        asking(),
+        state.pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+@asynccontextmanager
+async def asking() -> AsyncIterator[None]:
+    """Turn errors of a database that is away, or takes too long, into Problem `Unavailable`."""
+    try:
+        yield
+    except Problem:
+        raise
+    except Exception as error:
+        if is_transient(error) or is_wrong_schema(error):
+            raise unavailable() from error
+        raise
+
+
+def _note(state: State, found: Snapshot, before: Snapshot | None) -> None:
+    """Note what a snapshot knows. Raises Problem `Unavailable` where the server knew more before it was taken.
+
+    What was closed stays so: a database that knows less than was answered before, after a failover or as a replica that
+    lags behind another, must not be believed.
+    """
+    if before is not None and (found.position < before.position or not _reaches(found.closed, before.closed)):
+        raise unavailable("The database knows less than it did before.")
+    known = state.known.get(found.shard)
+    if known is None or (found.position >= known.position and _reaches(found.closed, known.closed)):
+        state.known[found.shard] = found
+
+
+def _reaches(closed: datetime | None, before: datetime | None) -> bool:
+    return before is None or (closed is not None and closed >= before)
+
+
+_ACQUIRE_SECONDS = 5.0
+"""How long a question waits for a connection before it is `Unavailable`."""

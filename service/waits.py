@@ -1,0 +1,72 @@
+"""Waiting until an answer would know an event, or an instant is closed: `atLeast` and `closedAtLeast`."""
+
+import asyncio
+import re
+from datetime import datetime
+
+from service.parameters import Parameter, Refused, instant
+from service.problems import Problem, Reason, Violation
+from service.questions import Asked
+from service.snapshots import Snapshot, snapshot
+
+WAIT_SECONDS = 5.0
+"""How long a question waits in all."""
+_BETWEEN_SECONDS = 0.05
+_LARGEST_POSITION = 2**63 - 1
+_EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})")
+
+
+def event_id(text: str) -> tuple[int, int]:
+    """Return the shard and the position of an event's id. Raises Refused."""
+    found = _EVENT_ID.fullmatch(text)
+    if found is None or int(found[2]) > _LARGEST_POSITION:
+        raise Refused(Reason.MALFORMED, "It must be the id of an event, such as 17-4711.")
+    return int(found[1]), int(found[2])
+
+
+AT_LEAST = Parameter(
+    "atLeast",
+    event_id,
+    {"type": "string", "pattern": f"^{_EVENT_ID.pattern}$"},
+    "The id of an event that the answer must know; waits for it, 5 seconds at most.",
+    "17-4711",
+)
+CLOSED_AT_LEAST = instant(
+    "closedAtLeast", "An instant that must be closed; waits for it, 5 seconds in all at most.", "2026-12-01T00:00:00Z"
+)
+OF_ALL = (AT_LEAST, CLOSED_AT_LEAST)
+"""Parameters of every question about an organization."""
+
+
+def wrong_waits(asked: Asked) -> list[Violation]:
+    """Return what is wrong with an event that is waited for: it is of another shard."""
+    found = asked.values.get(AT_LEAST.name)
+    if found is None or "organization" not in asked.names or found[0] == asked.state.shard_of(asked.organization):
+        return []
+    return [Violation(Reason.OUT_OF_RANGE, "It is the id of an event of other organizations.", AT_LEAST.name)]
+
+
+async def wait_until_known(asked: Asked) -> None:
+    """Wait for what the question says that its answer must know. Raises Problem `NotYetKnown`."""
+    event, closed = asked.values.get(AT_LEAST.name), asked.values.get(CLOSED_AT_LEAST.name)
+    if event is None and closed is None:
+        return
+    position = 0 if event is None else event[1]
+    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+    while not _knows(found := await _seen(asked), position, closed):
+        if asyncio.get_running_loop().time() + _BETWEEN_SECONDS > deadline or asked.state.stopping.is_set():
+            problem = Problem(
+                "NotYetKnown", "What the answer must know is not known yet.", headers={"Retry-After": "1"}
+            )
+            problem.snapshot = found
+            raise problem
+        await asyncio.sleep(_BETWEEN_SECONDS)
+
+
+async def _seen(asked: Asked) -> Snapshot:
+    async with snapshot(asked.state, asked.organization) as (_, found):
+        return found
+
+
+def _knows(found: Snapshot, position: int, closed: datetime | None) -> bool:
+    return found.position >= position and (closed is None or (found.closed is not None and found.closed >= closed))
