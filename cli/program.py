@@ -52,6 +52,13 @@ _DEAD_LETTERS = (
     Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.redriving:redrive"),
     Command("discard", "Note that nothing is to be done about dead letters, and why.", "operating.discarding:discard"),
 )
+_EXPORTS = (
+    Command(
+        "intervals",
+        "Write who paid for which project within a period: as Parquet, CSV or NDJSON.",
+        "operating.intervals:intervals",
+    ),
+)
 _REPLAYS = (
     Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replay:start"),
     Command("list", "List the replays, newest first.", "operating.replay:list_"),
@@ -80,6 +87,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.serving:serve"),
         Command("migrate", "Create or upgrade the tables of the database.", "operating.migrating:migrate"),
         Command("verify", "Check that everything promised holds.", "operating.verify:verify", checks=True),
+        Group("export", "Payer intervals as files, for invoices and analysis.", _EXPORTS),
         Command("export-log", "Write the whole log to a file.", "operating.exporting:export_log"),
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),

@@ -1,16 +1,15 @@
 """`whopays export-log`: the log, to be checked or kept elsewhere."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO, Annotated
 
 import typer
 
 from audit.exported import export_log as exported
+from cli.operating.files import written_whole
 from cli.operating.progress import shown_progress
-from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from db.engine import create_engine
@@ -40,29 +39,6 @@ def export_log(
         finally:
             await engine.dispose()
 
-    with _written(file, may_overwrite=may_overwrite) as out, reaching(settings):
+    with written_whole(file, may_overwrite=may_overwrite) as out, reaching(settings):
         asyncio.run(write(out))
     typer.echo(f"Written to {file}. Check it: whopays verify --offline {file}", err=not file.is_file())
-
-
-@contextmanager
-def _written(file: Path, *, may_overwrite: bool) -> Iterator[IO[bytes]]:
-    """Open a file to be written as a whole or not at all: what was there before stays until all is written."""
-    if file.exists() and not file.is_file():
-        # A pipe or a terminal: nothing to overwrite, and nothing to put in its place.
-        with file.open("wb") as out:
-            yield out
-        return
-    if file.exists() and not may_overwrite:
-        raise CommandFailed(f"{file} exists already. Overwrite it with --force, or name another file.")
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    try:
-        out = unfinished.open("wb")
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be written: {error.strerror}.") from None
-    try:
-        with out:
-            yield out
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from cli.terminal.screen import error_console
 
@@ -25,3 +33,27 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
             shown.update(tasks[what], completed=done, total=total)
 
         yield progress
+
+
+@contextmanager
+def shown_rows(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that is told of further rows, and shows how many there are, their rate, share, and what is left.
+
+    Nothing is shown where standard error is no terminal.
+    """
+    columns = (
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+    )
+    screen = error_console()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as shown:
+        task = shown.add_task("", total=total, rate=0.0)
+
+        def further(rows: int) -> None:
+            shown.advance(task, rows)
+            shown.update(task, rate=shown.tasks[0].completed / (shown.tasks[0].elapsed or 1.0))
+
+        yield further

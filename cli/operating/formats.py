@@ -1,0 +1,83 @@
+"""The forms in which intervals are exported: CSV and JSON lines as PostgreSQL writes them, and Parquet."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from cli.operating.files import Hashed
+from cli.terminal.ending import CommandFailed
+from db.exports import BOOLEAN, COLUMNS, INSTANT, TEXT
+
+_ROW_GROUP_BYTES = 16 * 1024 * 1024
+"""So much text at once becomes columns: some 50,000 intervals, which a reader can skip together."""
+
+
+class Format(StrEnum):
+    """What `--format` may be."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Takes rows as text of a form, whole rows at a time, and writes them."""
+
+    form: Literal["csv", "ndjson", "table"]
+    take: Callable[[bytes], object]
+
+
+@contextmanager
+def writer_of(form: Format, out: Hashed) -> Iterator[Writer]:
+    """Yield what writes a form to `out`; when the block ends, all is written.
+
+    Raises CommandFailed where a package that the form needs is not installed.
+    """
+    match form:
+        case Format.CSV:
+            # RFC 4180 ends lines with both. No text holds either (docs/contract.md section 2).
+            yield Writer("csv", lambda rows: out.write(rows.replace(b"\n", b"\r\n")))
+        case Format.NDJSON:
+            yield Writer("ndjson", out.write)
+        case Format.PARQUET:
+            with _parquet(out) as writer:
+                yield writer
+
+
+@contextmanager
+def _parquet(out: Hashed) -> Iterator[Writer]:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - only in the extra `export`
+        from pyarrow import csv, parquet  # noqa: PLC0415 - likewise
+    except ImportError:
+        raise CommandFailed(
+            "Parquet needs the package pyarrow, which is not installed: pip install 'whopays[export]'. "
+            "CSV and NDJSON do without: --format csv"
+        ) from None
+    types = {TEXT: pa.string(), INSTANT: pa.timestamp("us", tz="UTC"), BOOLEAN: pa.bool_()}
+    schema = pa.schema([(column.name, types[column.type]) for column in COLUMNS])
+    reading: dict[str, Any] = {
+        "read_options": csv.ReadOptions(column_names=schema.names, block_size=_ROW_GROUP_BYTES),
+        "convert_options": csv.ConvertOptions(
+            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    }
+    text = bytearray()
+    with parquet.ParquetWriter(out, schema, compression="zstd") as opened:
+
+        def write_group() -> None:
+            group = csv.read_csv(pa.BufferReader(bytes(text)), **reading)
+            text.clear()
+            opened.write_table(group, row_group_size=group.num_rows)
+
+        def take(rows: bytes) -> None:
+            text.extend(rows)
+            if len(text) >= _ROW_GROUP_BYTES:
+                write_group()
+
+        yield Writer("table", take)
+        if text:
+            write_group()

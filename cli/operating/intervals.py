@@ -1,0 +1,153 @@
+"""`whopays export intervals`: who paid for what within a period, for invoices and analysis."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import orjson
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.operating.files import Hashed, written_whole
+from cli.operating.formats import Format, Writer, writer_of
+from cli.operating.progress import shown_rows
+from cli.terminal.ending import CommandFailed, Misused
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.names import instant_named
+from cli.terminal.output import count_of
+from cli.terminal.screen import error_console
+from db.audit import snapshot
+from db.engine import create_engine
+from db.exports import COLUMNS, Exported, copy_intervals, count_intervals
+from db.questions.snapshots import Snapshot, snapshots_of
+from db.shards import shard_of
+from schemas.instants import format_instant
+from workers.runtime.settings import Settings
+
+_Begin = Annotated[str, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")]
+_End = Annotated[str, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")]
+
+
+def intervals(
+    begins: _Begin,
+    ends: _End,
+    form: Annotated[Format, typer.Option("--format", help="The form of the file.")],
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="The file to write, - for standard output (not for parquet).")
+    ] = "-",
+    organization: Annotated[
+        str | None, typer.Option(metavar="ORG", help="Only this organization.", show_default="all")
+    ] = None,
+    may_be_unsettled: Annotated[
+        bool, typer.Option("--unsettled", help="Also write a period of which not all is final: never invoice it.")
+    ] = False,
+    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Write who paid for which project within a period: as Parquet, CSV or NDJSON.
+
+    One snapshot, with the columns of FOCUS 1.2. Beside FILE stands FILE.manifest.json, which says what it holds. A
+    period that is not settled yet is refused.
+    """
+    period = instant_named("--from", begins), instant_named("--until", ends)
+    if period[0] >= period[1]:
+        raise Misused(f"--until {ends} is not after --from {begins}: the period is empty.")
+    file = None if out == "-" else Path(out)
+    if file is None and form is Format.PARQUET:
+        raise Misused("Parquet is not written to standard output: name a file with --out, or choose another --format.")
+    settings = load_settings()
+    asked = _Asked(period[0], period[1], organization, form, may_be_unsettled)
+    with reaching(settings):
+        if file is None:
+            asyncio.run(_export(settings, asked, sys.stdout.buffer))
+            return
+        beside = file.with_name(f"{file.name}.manifest.json")
+        whole = not file.exists() or file.is_file()
+        with written_whole(beside, may_overwrite=True) if whole else nullcontext() as manifest:
+            # The manifest is written last: without it, or with one whose sum is another, a file is not complete.
+            with written_whole(file, may_overwrite=may_overwrite) as target:
+                written = asyncio.run(_export(settings, asked, target))
+            if manifest is not None:
+                manifest.write(orjson.dumps({"file": file.name} | written, option=orjson.OPT_INDENT_2) + b"\n")
+    typer.echo(f"{count_of(written['intervals'], 'interval')} written to {file}.", err=not whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    begins: datetime
+    ends: datetime
+    organization: str | None
+    form: Format
+    may_be_unsettled: bool
+
+
+async def _export(settings: Settings, asked: _Asked, out: IO[bytes]) -> dict[str, Any]:
+    """Write the intervals, and return what the manifest says of them."""
+    target = Hashed(out)
+    engine = create_engine(settings.database_url, pool_size=1)
+    try:
+        async with snapshot(engine) as connection:
+            snapshots = await _snapshots(connection, settings, asked.organization)
+            what = Exported(asked.begins, asked.ends, asked.organization, _closed(snapshots))
+            if not (what.is_settled or asked.may_be_unsettled):
+                raise CommandFailed(_not_settled(what))
+            with writer_of(asked.form, target) as writer:
+                count = await _copy(connection, what, writer)
+    finally:
+        await engine.dispose()
+    out.flush()
+    return {
+        "format": asked.form,
+        "intervals": count,
+        "bytes": target.size,
+        "sha256": target.sha256,
+        "installation": settings.installation,
+        "organization": asked.organization,
+        "from": format_instant(asked.begins),
+        "until": format_instant(asked.ends),
+        "settled": what.is_settled,
+        "closedUntil": what.closed and format_instant(what.closed),
+        "asOf": [one.as_of for one in snapshots],
+        "exportedAt": format_instant(max(one.now for one in snapshots)),
+        "focusVersion": "1.2",
+        "columns": [{"name": column.name, "type": column.type} for column in COLUMNS],
+    }
+
+
+async def _snapshots(connection: AsyncConnection, settings: Settings, organization: str | None) -> list[Snapshot]:
+    shards = range(settings.shards) if organization is None else [shard_of(organization, settings.shards)]
+    return sorted((await snapshots_of(connection, shards)).values(), key=lambda one: one.shard)
+
+
+def _closed(snapshots: Sequence[Snapshot]) -> datetime | None:
+    """Return the instant up to which all of them are closed; None where that is not known of one."""
+    closed = [one.closed for one in snapshots if one.closed is not None]
+    return min(closed) if len(closed) == len(snapshots) else None
+
+
+async def _copy(connection: AsyncConnection, what: Exported, writer: Writer) -> int:
+    is_watched = error_console().is_terminal
+    total = await count_intervals(connection, what) if is_watched else 0
+    with shown_rows(total) as progress:
+
+        async def take(rows: bytes) -> None:
+            writer.take(rows)
+            progress(rows.count(b"\n"))
+
+        return await copy_intervals(connection, what, writer.form, take)
+
+
+def _not_settled(what: Exported) -> str:
+    until, closed = format_instant(what.ends), what.closed and format_instant(what.closed)
+    whose = f"organization {what.organization}" if what.organization else "installation"
+    known = f"the {whose} is closed up to {closed}" if closed else "no relay has said yet up to when anything is final"
+    return (
+        f"The period until {until} is not settled: {known}.\n"
+        "A change within it may still come. Wait until it is closed (the relay sees to it: whopays health), or write "
+        "what is known so far with --unsettled."
+    )
