@@ -66,7 +66,7 @@ _ACCOUNT: dict[str, Any] = {
     "paymentProfile": "card-of-research", "activatedAt": "2027-01-31T12:00:00.000000Z", "version": 12,
     "balance": {"outstanding": "12.5", "currencyCode": "EUR", "asOf": "2027-01-31T12:00:00.000000Z"},
     "closure": {"by": "ada", "requestedAt": "2027-01-31T12:00:00.000000Z", "reason": "merged with another one"},
-    "projects": 1,
+    "boundProjects": 1,
 }  # fmt: skip
 
 _HISTORY: list[dict[str, Any]] = [
