@@ -26,12 +26,12 @@ SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/question
 RULES_ABOUT = {
     # A project has one, too.
     "display_name": {
-        "cli/asking/project.py", "db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py",
+        "cli/asking/project.py", "db/exports.py", "db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py",
         "schemas/facts.py",
     },
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
-        "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",
+        "db/exports.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py", "domain/closure.py",
         "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},
