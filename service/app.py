@@ -16,6 +16,7 @@ from db.errors import is_transient
 from service import organizations, probes, projects
 from service.answers import Answer, refusal, write
 from service.asker import who_asks
+from service.console import room as console_room
 from service.negotiation import chosen, understood
 from service.parameters import read_names, read_query
 from service.problems import Problem, unavailable, wrong
@@ -47,7 +48,7 @@ class Room:
     application: Callable[[State], ASGIApp]
 
 
-ROOMS: tuple[Room, ...] = ()
+ROOMS: tuple[Room, ...] = (Room(console_room.FIRST_PARTS, console_room.console),)
 """What answers in a form of its own: the console, the Kubernetes resources."""
 
 

@@ -1,0 +1,56 @@
+"""The console's files, as they are served: read once, named by what is in them, compressed once."""
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("static")
+
+_INDEX = "index.html"
+_VERSION = "{version}"
+_MEDIA = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_FOREVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file: its bytes, the same compressed, and what is said of it."""
+
+    body: bytes
+    compressed: bytes
+    media: str
+    tag: str
+    caching: str
+
+
+def read_files(folder: Path = FOLDER) -> Mapping[str, File]:
+    """Return all files by the paths that they are served at.
+
+    The page itself is `/`. What it loads is below `/console/{version}/`, where the version is a hash of all of it: a
+    file at such a path never changes, and an old page never gets a new file.
+    """
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
+    version = _hash(*(part for name, body in contents.items() for part in (name.encode(), body)))
+    index = contents.pop(_INDEX).replace(_VERSION.encode(), version.encode())
+    loaded = {f"/console/{version}/{name}": _file(name, body, _FOREVER) for name, body in contents.items()}
+    return {"/": _file(_INDEX, index, _ASK_AGAIN), **loaded}
+
+
+def _file(name: str, body: bytes, caching: str) -> File:
+    compressed = gzip.compress(body, 9, mtime=0)
+    return File(body, compressed, _MEDIA[Path(name).suffix], f'W/"{_hash(body)}"', caching)
+
+
+def _hash(*parts: bytes) -> str:
+    digest = blake2b(digest_size=9)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

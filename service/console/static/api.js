@@ -1,0 +1,110 @@
+// Asks the service: the public questions of /v1, and nothing else.
+
+/** What was answered instead of what was asked for. `name` is the problem's, or `Unreachable`. */
+export class Problem extends Error {
+  constructor(name, status, detail, violations = []) {
+    super(detail);
+    Object.assign(this, { name, status, detail, violations });
+  }
+}
+
+/** Return the path of an organization's questions, every part encoded. */
+export function path(organization, ...parts) {
+  return ["/v1/organizations", organization, ...parts.map(encodeURIComponent)].join("/");
+}
+
+/** Ask, and return `body`, `asOf` and `closedUntil` (null where not said). Raises Problem. */
+export async function ask(where, { signal, parameters = {}, method = "GET", body } = {}) {
+  const words = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== ""));
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  const response = await reach(`${where}${words.size ? `?${words}` : ""}`, {
+    signal, method, headers, body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const answered = await response.json().catch(() => null);
+  if (!response.ok) throw problemOf(response, answered);
+  return { body: answered, asOf: response.headers.get("Whopays-As-Of"), closedUntil: response.headers.get("Whopays-Closed-Until") };
+}
+
+/** The pages of a list, one after the other. */
+export class Pages {
+  items = [];
+  isComplete = false;
+  first = null;
+  #next = null;
+  #turning = null;
+
+  constructor(where, parameters = {}, { limit = 100, signal } = {}) {
+    Object.assign(this, { where, parameters, limit, signal });
+  }
+
+  /** Fetch one more page, unless all are there; who asks meanwhile gets the same one. */
+  more() {
+    if (this.isComplete) return Promise.resolve(this);
+    this.#turning ??= this.#turn().finally(() => (this.#turning = null));
+    return this.#turning;
+  }
+
+  async #turn() {
+    const parameters = { ...this.parameters, limit: this.limit, cursor: this.#next };
+    const answer = await ask(this.where, { parameters, signal: this.signal });
+    this.first ??= answer;
+    this.items.push(...answer.body.items);
+    this.#next = answer.body.next;
+    this.isComplete = this.#next === null;
+    return this;
+  }
+}
+
+/** Yield an organization's events as they happen, after a position; ends where the connection does. Raises Problem. */
+export async function* events(organization, { after, type, signal, opened }) {
+  const words = new URLSearchParams({ ...(after ? { after } : {}), ...(type ? { type } : {}) });
+  const response = await reach(`${path(organization, "events")}?${words}`, { signal, headers: { Accept: "text/event-stream" } });
+  if (!response.ok) throw problemOf(response, await response.json().catch(() => null));
+  opened?.();
+  const text = response.body.pipeThrough(new TextDecoderStream());
+  let rest = "";
+  let data = [];
+  try {
+    for await (const piece of pieces(text)) {
+      const lines = (rest + piece).split(/\r\n|\n/);
+      rest = lines.pop();
+      for (const line of lines) {
+        if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
+        else if (line === "" && data.length) {
+          yield JSON.parse(data.join("\n"));
+          data = [];
+        }
+      }
+    }
+  } catch (error) {
+    if (signal?.aborted) return;
+    throw error instanceof TypeError ? unreachable() : error;
+  }
+}
+
+async function* pieces(stream) {
+  const reader = stream.getReader();
+  try {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) yield piece.value;
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+async function reach(where, options) {
+  try {
+    return await fetch(where, { ...options, headers: { Accept: "application/json", ...options.headers } });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw unreachable();
+  }
+}
+
+function unreachable() {
+  return new Problem("Unreachable", 0, "The service does not answer.");
+}
+
+function problemOf(response, body) {
+  const name = String(body?.type ?? "").split(":").pop() || `Status${response.status}`;
+  return new Problem(name, response.status, body?.detail ?? body?.title ?? response.statusText, body?.violations ?? []);
+}

@@ -1,0 +1,122 @@
+// The application: which page an address means, the frame around it, and the keys that work everywhere.
+
+import { h } from "./dom.js";
+import { Finder } from "./finder.js";
+import { isLocal, switchZone } from "./instants.js";
+import { keysDialog, listenToKeys } from "./keys.js";
+import { account } from "./pages/account.js";
+import { commandPage } from "./pages/commands.js";
+import { deadLetters } from "./pages/dead_letters.js";
+import { feed } from "./pages/feed.js";
+import { health } from "./pages/health.js";
+import { home, nowhere } from "./pages/home.js";
+import { accounts, organization, projects } from "./pages/organization.js";
+import { project } from "./pages/project.js";
+import { replay, replays } from "./pages/replays.js";
+import { here, to } from "./routes.js";
+
+const main = document.querySelector("main");
+let leaving = new AbortController();
+let organizationNow = null;
+
+/** Return the page of an address. A page returns `title` and `content`, and asks under `signal` until one leaves it. */
+function pageOf([first, kind, name, ...rest]) {
+  if (first === undefined) return home;
+  if (rest.length) return nowhere;
+  if (first === "_") {
+    const operators = { "dead-letters": deadLetters, replays: name ? replay : replays, health };
+    return operators[kind] ?? nowhere;
+  }
+  const named = { projects: project, accounts: account, commands: commandPage };
+  const lists = { undefined: organization, projects, accounts, feed };
+  return (name === undefined ? lists[kind] : named[kind]) ?? nowhere;
+}
+
+function show({ isFirst = false } = {}) {
+  leaving.abort();
+  leaving = new AbortController();
+  const { parts, query } = here();
+  const [first, , name] = parts;
+  if (first !== undefined && first !== "_") organizationNow = remembered(first);
+  const { title, content } = pageOf(parts)({ organization: first, name, parts, query, signal: leaving.signal });
+  document.title = title ? `${title} · whopays` : "whopays";
+  main.replaceChildren(...[content].flat(Infinity).filter(Boolean));
+  drawFrame(parts);
+  if (isFirst) return;
+  scrollTo(0, 0);
+  main.querySelector("h1")?.focus({ preventScroll: true });
+}
+
+function remembered(organization) {
+  const before = Finder.remembered().filter((one) => one !== organization);
+  localStorage.setItem("whopays.organizations", JSON.stringify([organization, ...before].slice(0, 12)));
+  return organization;
+}
+
+function drawFrame([first, kind]) {
+  const entry = (text, isHere, ...address) => h("a", { href: to(...address), "aria-current": isHere && "page" }, text);
+  const own = organizationNow && first !== "_" ? organizationNow : null;
+  document.querySelector("nav.places").replaceChildren(...[
+    organizationNow && entry(organizationNow, own && kind === undefined, organizationNow),
+    organizationNow && entry("Feed", own && kind === "feed", organizationNow, "feed"),
+    entry("Dead letters", first === "_" && kind === "dead-letters", "_", "dead-letters"),
+    entry("Replays", first === "_" && kind === "replays", "_", "replays"),
+    entry("Health", first === "_" && kind === "health", "_", "health"),
+  ].filter(Boolean));
+}
+
+function buildFrame() {
+  const zone = h("button", { type: "button", class: "switch", id: "zone", on: { click: switchZone } });
+  const scheme = h("button", { type: "button", class: "switch", id: "scheme", on: { click: switchScheme } });
+  const tell = () => {
+    zone.textContent = isLocal() ? "Local" : "UTC";
+    zone.setAttribute("aria-label", isLocal() ? "Local time is shown; show UTC" : "UTC is shown; show local time");
+    const isDark = document.documentElement.dataset.scheme === "dark";
+    scheme.textContent = isDark ? "☾" : "☀";
+    scheme.setAttribute("aria-label", isDark ? "Dark colours are shown; show light ones" : "Light colours are shown; show dark ones");
+  };
+  document.addEventListener("zone", tell);
+  document.addEventListener("scheme", tell);
+  tell();
+  const dialog = keysDialog();
+  const finder = new Finder(() => organizationNow);
+  document.querySelector("header.top").append(
+    h("a", { class: "brand", href: "#/", "aria-label": "whopays, start" }, mark(), "whopays"),
+    finder.element,
+    h("div", { class: "switches" }, zone, scheme, h("button", { type: "button", class: "switch", "aria-label": "Keyboard shortcuts", on: { click: () => dialog.showModal() } }, "?")),
+    h("nav", { class: "places", "aria-label": "Places" }));
+  document.querySelector("footer.foot").append(
+    h("p", {}, "whopays: who pays for this project? It answers, and changes nothing."),
+    h("p", {}, h("a", { href: "/openapi.json" }, "OpenAPI"), " of what is shown here"), dialog);
+  listenToKeys({
+    "/": () => finder.focus(),
+    t: switchZone,
+    d: switchScheme,
+    "?": () => dialog.showModal(),
+    "g s": () => (location.hash = "#/"),
+    "g o": () => organizationNow && (location.hash = to(organizationNow)),
+    "g f": () => organizationNow && (location.hash = to(organizationNow, "feed")),
+    "g d": () => (location.hash = to("_", "dead-letters")),
+    "g r": () => (location.hash = to("_", "replays")),
+    "g h": () => (location.hash = to("_", "health")),
+  });
+}
+
+function mark() {
+  return h("span", { class: "brand-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i"));
+}
+
+function switchScheme() {
+  const next = document.documentElement.dataset.scheme === "dark" ? "light" : "dark";
+  document.documentElement.dataset.scheme = next;
+  localStorage.setItem("whopays.scheme", next);
+  document.dispatchEvent(new CustomEvent("scheme"));
+}
+
+buildFrame();
+addEventListener("hashchange", () => show());
+document.querySelector("a.skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+show({ isFirst: true });

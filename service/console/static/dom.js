@@ -1,0 +1,34 @@
+// Makes elements. Text is only ever set as text: nothing here, or elsewhere, reads markup from a string.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Return an element. `given` holds attributes; `on` listeners by event; `style` custom properties, set one by one. */
+export function h(tag, given = {}, ...children) {
+  return furnish(document.createElement(tag), given, children);
+}
+
+/** Return an element of SVG. */
+export function s(tag, given = {}, ...children) {
+  return furnish(document.createElementNS(SVG, tag), given, children);
+}
+
+/** Replace what is in an element. */
+export function fill(element, ...children) {
+  element.replaceChildren(...nodes(children));
+  return element;
+}
+
+function furnish(element, given, children) {
+  for (const [name, value] of Object.entries(given)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "style") for (const [property, text] of Object.entries(value)) element.style.setProperty(property, text);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...nodes(children));
+  return element;
+}
+
+function nodes(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+}

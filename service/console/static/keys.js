@@ -1,0 +1,49 @@
+// Keys that work on every page, and the list of them.
+
+import { h } from "./dom.js";
+
+const KEYS = [
+  ["/", "search"],
+  ["g s", "start page"],
+  ["g o", "the organization"],
+  ["g f", "its feed"],
+  ["g d", "dead letters"],
+  ["g r", "replays"],
+  ["g h", "health"],
+  ["t", "UTC or local time"],
+  ["d", "dark or light"],
+  ["?", "this list"],
+  ["← →", "on a timeline: earlier, later"],
+  ["+ −", "on a timeline: zoom"],
+  ["0", "on a timeline: show all"],
+];
+const OFF = "whopays.keys-off";
+const PATIENCE_MS = 1200;
+
+/** Do what a key, or two one after the other, stands for; never while somebody types. */
+export function listenToKeys(actions) {
+  let first = null;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(OFF)) return;
+    if (event.target.closest("input, select, textarea, dialog[open]")) return;
+    const both = first && performance.now() - first.at < PATIENCE_MS ? `${first.key} ${event.key}` : null;
+    const act = actions[both] ?? actions[event.key];
+    first = act ? null : { key: event.key, at: performance.now() };
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+}
+
+/** Return the dialog that lists the keys, and can turn them off. */
+export function keysDialog() {
+  const off = h("input", { type: "checkbox", checked: !localStorage.getItem(OFF) });
+  off.addEventListener("change", () => (off.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));
+  const dialog = h("dialog", { class: "keys", "aria-labelledby": "keys-title" },
+    h("h2", { id: "keys-title" }, "Keyboard shortcuts"),
+    h("dl", {}, KEYS.map(([keys, what]) => h("div", {}, h("dt", {}, keys.split(" ").map((key) => h("kbd", {}, key))), h("dd", {}, what)))),
+    h("label", {}, off, " Use these shortcuts"),
+    h("form", { method: "dialog" }, h("button", {}, "Close")));
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  return dialog;
+}

@@ -1,0 +1,81 @@
+// Dead letters: records that could not be answered, with commands that put them on their topics again.
+
+import { Pages } from "../api.js";
+import { h } from "../dom.js";
+import { at } from "../instants.js";
+import { badge, copyable, empty, facts, link, moreOf, region } from "../parts.js";
+import { keep } from "../routes.js";
+import { quoted } from "./commands.js";
+
+const REASONS = {
+  Undecodable: "Its sender must write strict JSON in UTF-8. Redriving it as it is fails again.",
+  Tombstone: "A record without a value says nothing. Discard it.",
+  TooLarge: "Raise the limit on values, or have it sent smaller; then redrive it.",
+  MissingAttribute: "Its sender must give the attribute that is named. Discard it once it was sent again.",
+  UnsupportedVersion: "Upgrade whopays if it should know this version, then redrive it.",
+  UnknownType: "It is on the wrong topic, or of a type that whopays does not know.",
+  InvalidFact: "Its sender must correct what is named, and send it under a higher version.",
+  VersionConflict: "Two contents have the same version. Its sender must send the true one under a higher version.",
+  CardNumber: "Nothing of it was kept. Its sender must take the card number out.",
+  HandlerFault: "A fault of whopays: see the log. Once it is mended, redrive it.",
+};
+
+/** All dead letters, newest first; filters are kept in the address. */
+export function deadLetters({ query, signal }) {
+  const chosen = { organization: query.organization ?? "", topic: query.topic ?? "", reason: query.reason ?? "" };
+  const place = h("div", {});
+  const show = () => {
+    const pages = new Pages("/v1/dead-letters", chosen, { limit: 50, signal });
+    const element = region(() => pages.more(), draw);
+    function draw() {
+      if (!pages.items.length) return isChosen(chosen) ? empty("No dead letter is like this.", "Choose less above.") : empty("There are no dead letters.", "Every record that was read was answered.");
+      return [h("ul", { class: "results" }, pages.items.map(letter)), moreOf(pages, "dead letter", () => element.replaceChildren(...draw().filter(Boolean)))];
+    }
+    place.replaceChildren(...[isChosen(chosen) && redriveAll(chosen), element].filter(Boolean));
+  };
+  const field = (name, placeholder) => {
+    const input = h("input", { "aria-label": placeholder, placeholder, value: chosen[name], spellcheck: "false", autocapitalize: "off" });
+    input.addEventListener("change", () => choose({ [name]: input.value.trim() }));
+    return input;
+  };
+  const reason = h("select", { "aria-label": "Reason" }, ["", ...Object.keys(REASONS)].map((one) => h("option", { value: one, selected: one === chosen.reason }, one || "All reasons")));
+  reason.addEventListener("change", () => choose({ reason: reason.value }));
+  function choose(changes) {
+    Object.assign(chosen, changes);
+    keep(chosen);
+    show();
+  }
+  show();
+  return {
+    title: "Dead letters",
+    content: [
+      h("p", { class: "kind" }, "For operators"), h("h1", { tabindex: "-1" }, "Dead letters"),
+      h("p", { class: "lead" }, "Records that could not be answered. Each waits until it is redriven or discarded."),
+      h("div", { class: "filters" }, field("organization", "Organization"), field("topic", "Topic"), reason), place,
+    ],
+  };
+}
+
+const isChosen = (chosen) => Object.values(chosen).some(Boolean);
+
+function redriveAll(chosen) {
+  return h("div", { class: "commands" }, h("p", {}, "Once their cause is mended, all of these:"), copyable(command("redrive", chosen)));
+}
+
+function command(verb, chosen) {
+  const words = Object.entries(chosen).filter(([, value]) => value).map(([name, value]) => `--${name} ${quoted(value)}`);
+  return `whopays dead-letters ${verb} ${words.join(" ")}`;
+}
+
+function letter(one) {
+  const standing = one.redriven ? badge("Redriven", "applied") : one.discarded ? badge("Discarded", "unchanged") : badge("Waits", "waiting");
+  const like = { organization: one.organization, topic: one.topic, reason: one.reason };
+  return h("li", { class: "result" },
+    h("div", { class: "result-head" }, badge(one.reason, "rejected"), standing, one.organization && link(one.organization, one.organization), h("span", { class: "when" }, at(one.time))),
+    h("p", { class: "detail" }, one.detail),
+    h("p", { class: "lift" }, REASONS[one.reason]),
+    facts(["Record", h("code", {}, `${one.topic}/${one.partition}/${one.offset}`)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && `${one.size.toLocaleString("en")} bytes`],
+      ["Redriven", one.redriven && at(one.redriven)], ["Discarded", one.discarded && at(one.discarded)]),
+    !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands to redrive or discard it and those like it"),
+      h("div", { class: "commands" }, copyable(command("list", { ...like, since: one.time })), copyable(command("redrive", { ...like, since: one.time })), copyable(command("discard", { ...like, since: one.time })))));
+}

@@ -1,0 +1,36 @@
+// The start page, and what is shown for an address that means nothing.
+
+import { h } from "../dom.js";
+import { Finder } from "../finder.js";
+import { empty, link, section } from "../parts.js";
+import { to } from "../routes.js";
+
+/** The start page: what this is, and the organizations that were looked at here. */
+export function home() {
+  const field = h("input", { name: "organization", id: "organization", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true, pattern: "[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?", maxlength: "253", placeholder: "acme" });
+  const form = h("form", { class: "open" }, h("label", { for: "organization" }, "Organization"), h("div", { class: "together" }, field, h("button", {}, "Open")));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = to(field.value);
+  });
+  const before = Finder.remembered();
+  return {
+    title: "",
+    content: [
+      h("div", { class: "hero" },
+        h("h1", { tabindex: "-1" }, "Who pays for this project?"),
+        h("p", { class: "lead" }, "Now, at any instant of the past to the microsecond, and as it changes."), form),
+      before.length
+        ? section("Looked at before", h("ul", { class: "tiles" }, before.map((name) => h("li", {}, h("a", { class: "tile", href: to(name) }, name)))))
+        : empty("No organization was looked at here yet.", "Organizations are not listed: name one above, or press / and type organization/project."),
+    ],
+  };
+}
+
+/** What is shown for an address that means nothing. */
+export function nowhere() {
+  return {
+    title: "Nothing here",
+    content: [h("h1", { tabindex: "-1" }, "Nothing here"), empty("This address means nothing.", "Search above, or begin anew.", h("p", {}, link("Start page")))],
+  };
+}
