@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
 
@@ -31,6 +32,7 @@ from workers.topics.admission import admit
 _CONSUMERS = (PROJECTS, PAYMENT_PROFILES, ADMIN_COMMANDS)
 _PING_SECONDS = 5.0
 _METADATA_MS = 15_000
+_NICENESS_OF_REPLAYS = 10
 LATE_SECONDS = 3.5
 """How much later than `stop_seconds` a process that stops is cut short."""
 LAST_SECONDS = 1.0
@@ -134,6 +136,9 @@ class Process:
             timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
         if Role.REPLAYS in self._roles:
+            if len(self._roles) == 1:
+                # Workers and relay on the same machine go first: nobody waits for what is replayed.
+                os.nice(_NICENESS_OF_REPLAYS)
             replays = Replays(self._engine, self._settings, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.REPLAYS, replays.run())))
         self._ping = asyncio.create_task(self._show_life())

@@ -64,7 +64,9 @@ class Replays:
 
     async def _work(self, name: str) -> None:
         try:
-            await Work(self._engine, self._settings, name, self._stopping).run()
+            # Live traffic goes first: nobody watches these, and workers may be in the same process.
+            usual = self._settings.replay_rate
+            await Work(self._engine, self._settings, name, self._stopping, usual_rate=usual).run()
         except ReplayTaken as taken:
             logger.info("replay_taken", replay=name, why=str(taken))
         except ReplayRefused as refused:

@@ -64,7 +64,10 @@ class _Halted(Exception):
 
 
 class Work:
-    """Works on one replay until it is done, stopped, or this process is to end."""
+    """Works on one replay until it is done, stopped, or this process is to end.
+
+    `usual_rate` is how many events a second it sends at most where nobody said so; None: as many as it can.
+    """
 
     def __init__(
         self,
@@ -73,12 +76,14 @@ class Work:
         name: str,
         stopping: asyncio.Event,
         told: Callable[[Progress], None] = lambda _: None,
+        usual_rate: int | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._name = name
         self._stopping = stopping
         self._told = told
+        self._usual_rate = usual_rate
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self.has_begun = False
         """Whether this process has had the lease."""
@@ -213,7 +218,8 @@ class Work:
             if self._stopping.is_set():
                 break
         if self._rate:
-            self._next = max(self._next, time.monotonic() - 1.0) + packed.rows / self._rate
+            # What was missed is not made up for: whoever asks for a rate must not get twice as much for a while.
+            self._next = max(self._next, time.monotonic()) + packed.rows / self._rate
         batches = packed.finished(self._settings.topic(Topic.REPLAY_POSITIONS))
         return asyncio.create_task(self._transact(producer, replay, batches, packed.written))
 
@@ -264,7 +270,7 @@ class Work:
 
     def _go_by(self, state: ReplayState, rate: int | None) -> None:
         self._renewed = time.monotonic()
-        self._rate = rate
+        self._rate = rate or self._usual_rate
         if state is not ReplayState.RUNNING:
             raise _Halted(state)
 

@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         ge=2,
         description="Time after a relay's last sign of life at which another takes over, in seconds.",
     )
+    replay_rate: int = Field(
+        default=5000,
+        ge=1,
+        description="Events a second that the role `replays` replays at most, for a replay without a `--rate`.",
+    )
     database_pool_size: int = Field(default=16, ge=2, description="Connections to PostgreSQL per process.")
     database_is_disposable: bool = Field(
         default=False, description="Accept database settings that lose commits in a crash (`fsync = off` …)."
