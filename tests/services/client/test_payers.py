@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -98,14 +98,53 @@ async def test_a_watermark_counts_only_once_all_partitions_are_read_that_far(
             await payers.payer("acme", "api", at(9))
         assert await write(stage, "bindings", story("api", 1), partition=1) == 2
         assert await account(payers, "api", 9) == "a1"
-        # One that is lower than the last changes nothing.
-        await write(stage, "watermarks", [watermark(10, [end, 2]), watermark(3, [end, 2])])
-        assert await account(payers, "api", 10) == "a1"
-        assert payers.closed_until == at(10)
         # What was asked before is not what is remembered of it.
         end = await write(stage, "bindings", [changed("web", 2, "a2", 10.5, before=("a1", 1))])
         await write(stage, "watermarks", [watermark(11, [end, 2])])
         assert [await account(payers, "web", minutes) for minutes in (11, 10.5, 10.4)] == ["a2", "a2", "a1"]
+
+
+async def test_a_watermark_that_falls_changes_nothing(stage: Connection, store: SQLiteStore) -> None:
+    end = await write(stage, "bindings", story("web", 1))
+    async with Payers(stage, store, "usage") as payers:
+        # Both count from the same moment on: once a record is read that is not written yet.
+        await write(stage, "watermarks", [watermark(10, [end, 1]), watermark(3, [end, 1])])
+        await write(stage, "bindings", story("api", 1), partition=1)
+        assert await account(payers, "api", 10) == "a1"
+        assert payers.closed_until == at(10)
+
+
+class _Slow(SQLiteStore):
+    """A store whose first answer to a question comes late: `read` says that it is read, `told` lets it go."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.read, self.told = asyncio.Event(), asyncio.Event()
+
+    async def recall(self, transaction: sqlite3.Connection | None, keys: Sequence[str]) -> dict[str, str]:
+        found = await super().recall(transaction, keys)
+        if transaction is None and keys == ["usage/payers/acme/web"] and not self.read.is_set():
+            self.read.set()
+            await self.told.wait()
+        return found
+
+
+async def test_what_changes_while_it_is_read_is_not_remembered_as_it_was(stage: Connection, tmp_path: Path) -> None:
+    store = _Slow(tmp_path / "payers.db")
+    try:
+        end = await write(stage, "bindings", story("web", 1))
+        await write(stage, "watermarks", [watermark(1, [end, 0])])
+        async with Payers(stage, store, "usage") as payers:
+            asked = asyncio.create_task(account(payers, "web", 1))
+            await store.read.wait()
+            end = await write(stage, "bindings", story("web", 1, first=2))
+            await write(stage, "watermarks", [watermark(3, [end, 0])])
+            assert await account(payers, "web", 2) == "a2"
+            store.told.set()
+            assert await asked == "a1"
+            assert await account(payers, "web", 2) == "a2"
+    finally:
+        store.close()
 
 
 async def test_a_timeline_goes_on_where_it_was(stage: Connection, store: SQLiteStore) -> None:

@@ -1,0 +1,61 @@
+"""Damage to results, and to dead letters."""
+
+from audit.findings import Promise
+from tests.services.audit.damage.planting import Planted
+
+_POINT = """
+    UPDATE inbox SET position = log.position FROM log WHERE log.shard = inbox.shard AND inbox.command_id = '{2}'
+        AND log.topic = 'command-results' AND convert_from(log.value, 'UTF8')::json -> 'data' ->> 'commandId' = '{2}'
+        AND convert_from(log.value, 'UTF8')::json -> 'data' ->> '{0}' = '{1}'
+"""
+"""Points a command's row of `inbox` to the result of its id that has a member of this value."""
+
+OF_RESULTS = {
+    "a result is gone": Planted(
+        Promise.RESULTS, "has no result", "UPDATE inbox SET position = position + 1000 WHERE command_id = 'c0'"
+    ),
+    "a result is another's": Planted(
+        Promise.RESULTS,
+        "is not its result",
+        "UPDATE inbox SET position = other.position FROM inbox AS other "
+        "WHERE inbox.command_id = 'c0' AND other.command_id = 'c1'",
+    ),
+    "a result is one that was repeated": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("repeated", "true", "c3")
+    ),
+    "a result is that of a dry run": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("dryRun", "true", "refused")
+    ),
+    "a result is that of another command with its id": Planted(
+        Promise.RESULTS, "is not its result", _POINT.format("outcome", "Rejected", "c1")
+    ),
+    "a result is the one before the last": Planted(
+        Promise.RESULTS, "is not its last result", _POINT.format("outcome", "Waiting", "waited")
+    ),
+    "a dead letter is no longer kept": Planted(
+        Promise.DEAD_LETTERS, "that is not kept", "DELETE FROM dead_letters WHERE {unredriven}"
+    ),
+    "a dead letter is another's": Planted(
+        Promise.DEAD_LETTERS,
+        "and was published as",
+        'UPDATE dead_letters SET "offset" = "offset" + 100 WHERE {unredriven}',
+    ),
+    "a dead letter has another reason": Planted(
+        Promise.DEAD_LETTERS, "and was published as", "UPDATE dead_letters SET reason = 'TooLarge' WHERE {unredriven}"
+    ),
+    "a dead letter was never published": Planted(
+        Promise.DEAD_LETTERS, "but has no event", "UPDATE dead_letters SET position = 10000 WHERE {unredriven}"
+    ),
+    "what was done about a dead letter is gone": Planted(
+        Promise.DEAD_LETTERS, "1 are kept", "DELETE FROM dead_letter_actions WHERE ordinal = 1"
+    ),
+    "a redriven record was never read": Planted(
+        Promise.DEAD_LETTERS, "no worker has noted that", "UPDATE dead_letter_actions SET timestamp = NULL"
+    ),
+    "a dead letter comes of another": Planted(
+        Promise.DEAD_LETTERS, "says that it came of none", "UPDATE dead_letters SET origin = NULL"
+    ),
+    "what waits is forgotten": Planted(
+        Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
+    ),
+}
