@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
-from service import organizations, probes, projects
+from service import events, organizations, probes, projects
 from service.answers import Answer, refusal, write
 from service.asker import who_asks
 from service.console import room as console_room
@@ -32,6 +32,7 @@ logger = structlog.get_logger()
 QUESTIONS: tuple[Question, ...] = (
     *organizations.QUESTIONS,
     *projects.QUESTIONS,
+    *events.QUESTIONS,
     *probes.QUESTIONS,
 )
 """Every question, in the order of the OpenAPI document; each room contributes its own."""

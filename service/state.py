@@ -1,9 +1,10 @@
 """What all questions of a server share: connections, what it knows of the installation, and whether it is stopping."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,6 +12,8 @@ from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
 from db.shards import shard_of
 from service.metrics import ServiceMetrics
+from service.tails import Tails
+from service.waking import Waking
 from workers.runtime.settings import Settings
 
 
@@ -23,6 +26,8 @@ class State:
     pool: ReadingPool
     metrics: ServiceMetrics
     stopping: asyncio.Event
+    waking: Waking
+    tails: Tails
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
@@ -37,6 +42,28 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[S
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
         async with reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool:
-            yield State(settings, engine, pool, ServiceMetrics(), stopping)
+            waking = Waking(engine)
+            tails = Tails(pool, waking)
+            async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
+                yield State(settings, engine, pool, ServiceMetrics(), stopping, waking, tails)
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what never ends by itself."""
+    tasks = [asyncio.create_task(role) for role in roles]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _end_waiting(stopping: asyncio.Event, waking: Waking, tails: Tails) -> None:
+    """Let go of all who wait when the server stops."""
+    await stopping.wait()
+    waking.end()
+    tails.wake()

@@ -1,6 +1,5 @@
 """Waiting until an answer would know an event, or an instant is closed: `atLeast` and `closedAtLeast`."""
 
-import asyncio
 import re
 from datetime import datetime
 
@@ -11,7 +10,6 @@ from service.snapshots import Snapshot, snapshot
 
 WAIT_SECONDS = 5.0
 """How long a question waits in all."""
-_BETWEEN_SECONDS = 0.05
 _LARGEST_POSITION = 2**63 - 1
 _EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})")
 
@@ -51,16 +49,20 @@ async def wait_until_known(asked: Asked) -> None:
     event, closed = asked.values.get(AT_LEAST.name), asked.values.get(CLOSED_AT_LEAST.name)
     if event is None and closed is None:
         return
-    position = 0 if event is None else event[1]
-    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while not _knows(found := await _seen(asked), position, closed):
-        if asyncio.get_running_loop().time() + _BETWEEN_SECONDS > deadline or asked.state.stopping.is_set():
-            problem = Problem(
-                "NotYetKnown", "What the answer must know is not known yet.", headers={"Retry-After": "1"}
-            )
-            problem.snapshot = found
-            raise problem
-        await asyncio.sleep(_BETWEEN_SECONDS)
+    shard, position = asked.state.shard_of(asked.organization), 0 if event is None else event[1]
+    if _knows(await _seen(asked), position, closed):
+        return
+    closes = {} if closed is None else {shard: closed}
+    await asked.state.waking.until_known({shard: position}, closes, WAIT_SECONDS)
+    if not _knows(found := await _seen(asked), position, closed):
+        problem = not_yet_known()
+        problem.snapshot = found
+        raise problem
+
+
+def not_yet_known() -> Problem:
+    """Return the problem of an answer that would not know what it must."""
+    return Problem("NotYetKnown", "What the answer must know is not known yet.", headers={"Retry-After": "1"})
 
 
 async def _seen(asked: Asked) -> Snapshot:

@@ -39,6 +39,7 @@ class Waking:
         self._closed: dict[int, datetime] = {}
         self._watchers = 0
         self._watchers_of_closed = 0
+        self._has_ended = False
         self._is_watched = asyncio.Event()
         self._woken = asyncio.Event()
         self._seen = asyncio.Event()
@@ -82,6 +83,11 @@ class Waking:
         """Wait until positions or closed instants have advanced, or `look_again` was called."""
         await self._seen.wait()
 
+    def end(self) -> None:
+        """Let nobody wait any longer: the server stops."""
+        self._has_ended = True
+        self.look_again()
+
     def look_again(self) -> None:
         """Make all who wait for the next look compare again: what they wait for has changed."""
         seen, self._seen = self._seen, asyncio.Event()
@@ -94,6 +100,8 @@ class Waking:
         try:
             async with asyncio.timeout(seconds), self.watching(closed=bool(closed)):
                 while not self._knows(positions, closed):
+                    if self._has_ended:
+                        return False
                     await self.next_look()
         except TimeoutError:
             return False

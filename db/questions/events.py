@@ -1,0 +1,83 @@
+"""The events of an organization, by position: as they were published, byte for byte."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import fetch
+from schemas.envelope import type_of
+from schemas.topics import Topic
+
+TOPICS = {
+    "BindingChanged": Topic.BINDINGS,
+    "AccountPhaseChanged": Topic.ACCOUNTS,
+    "AccountChanged": Topic.ACCOUNTS,
+    "ProjectBillingNotice": Topic.NOTICES,
+    "CommandCompleted": Topic.COMMAND_RESULTS,
+}
+"""The types of an organization's events, by their short names, and where each is published."""
+
+
+class PublishedEvent(NamedTuple):
+    """An event: its position in the organization's shard, and its value as published."""
+
+    position: int
+    value: bytes
+
+
+async def events(
+    connection: AsyncConnection,
+    organization: str,
+    *,
+    after: int,
+    until: int,
+    limit: int,
+    types: Collection[str] = TOPICS.keys(),
+) -> list[PublishedEvent]:
+    """Return the events of an organization past the position `after` and up to `until`, the snapshot's, in order.
+
+    Fewer than `limit` are all there are. `types` are short names. Only the organization's own rows are looked at.
+    """
+    of_accounts = [name for name in types if TOPICS[name] is Topic.ACCOUNTS]
+    rows = await fetch(
+        connection,
+        _EVENTS,
+        organization=organization,
+        after=after,
+        until=until,
+        topics=sorted({str(TOPICS[name]) for name in types}),
+        only=f'"type":"{type_of(of_accounts[0])}"'.encode() if len(of_accounts) == 1 else None,
+        row_limit=limit,
+    )
+    return [PublishedEvent(row["position"], row["value"]) for row in rows]
+
+
+async def first_position(connection: AsyncConnection, shard: int) -> int:
+    """Return the first position of a shard that the log still has, or will have next.
+
+    Events can be asked for `after` the position before it, and not further back.
+    """
+    (row,) = await fetch(connection, _FIRST_POSITION, shard=shard)
+    return int(row["position"])
+
+
+# Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
+_EVENTS = text(
+    f"""
+    SELECT position, value FROM log
+    WHERE boundary = :organization AND log.position > :after AND log.position <= :until
+        AND topic = ANY(CAST(:topics AS text[]))
+        AND (CAST(:only AS bytea) IS NULL OR topic <> '{Topic.ACCOUNTS}' OR position(CAST(:only AS bytea) IN value) > 0)
+    ORDER BY log.position LIMIT :row_limit
+    """
+)
+_FIRST_POSITION = text(
+    """
+    SELECT coalesce(
+        (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1
+    ) AS position
+    FROM shards WHERE shard = CAST(:shard AS smallint)
+    """
+)

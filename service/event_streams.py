@@ -1,0 +1,88 @@
+"""Events as Server-Sent Events: what was committed, within moments, for as long as somebody reads it.
+
+A stream holds a place in the log, and nothing else: no connection to the database, and no events but the few that are
+just being sent. It may end at any time, and is resumed after the last event that arrived.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from db.following import FollowedEvent
+from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.questions import Asked
+from service.snapshots import Snapshot
+from service.tails import EventsGone, Follower
+
+_SILENT_SECONDS = 10.0
+"""How long nothing is sent at most: a comment then tells that the stream is alive."""
+_COMMENT = b":\n\n"
+_MEDIA = b"text/event-stream"
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """The events of an organization, of some types, after a position; `snapshot` is what was known at its beginning."""
+
+    asked: Asked
+    snapshot: Snapshot
+    position: int
+    types: frozenset[str]
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send events until the client has gone, or the server stops."""
+        state, found = self.asked.state, self.snapshot
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+        following = state.tails.following(self.asked.organization, found.shard, self.position, found.position)
+        async with following as follower:
+            leaving = asyncio.create_task(_left(receive, follower))
+            try:
+                with suppress(EventsGone):
+                    await self._send_events(follower, leaving, send)
+            except Exception as error:  # noqa: BLE001 (whoever reads resumes the stream, and is told why by the answer)
+                logger.info("stream_ended", request_id=self.asked.request_id, error=type(error).__name__)
+            finally:
+                leaving.cancel()
+                with suppress(asyncio.CancelledError):
+                    await leaving
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_events(self, follower: Follower, leaving: "asyncio.Task[None]", send: Send) -> None:
+        chunk, sent = _COMMENT, 0.0
+        while not leaving.done() and not self.asked.state.stopping.is_set():
+            if chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                sent = time.monotonic()
+            silent = time.monotonic() - sent
+            chunk = b"".join(map(self._message, await follower.next(max(0.0, _SILENT_SECONDS - silent))))
+            if not chunk and time.monotonic() - sent >= _SILENT_SECONDS:
+                chunk = _COMMENT
+
+    def _message(self, event: FollowedEvent) -> bytes:
+        if event.type not in self.types:
+            return b""
+        # An event is one line of JSON.
+        return b"id: %d-%d\ndata: %b\n\n" % (self.snapshot.shard, event.position, event.value)
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        return [
+            *OF_QUESTIONS,
+            *headers_of_snapshot(self.snapshot),
+            (b"x-request-id", self.asked.request_id.encode()),
+            (b"content-type", _MEDIA),
+            # What stands between must pass on what it gets.
+            (b"x-accel-buffering", b"no"),
+        ]
+
+
+async def _left(receive: Receive, follower: Follower) -> None:
+    """Wait until the client has gone, and say so."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    follower.wake()

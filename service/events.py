@@ -1,0 +1,123 @@
+"""Questions about an organization's events: by the page, and as a stream that goes on."""
+
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from db.questions.events import TOPICS, events, first_position
+from schemas.envelope import type_of
+from service.answers import Answer
+from service.event_streams import EventStream
+from service.organizations import ROOT
+from service.parameters import LIMIT, Parameter, Refused, conflicting
+from service.problems import Problem, Reason, Violation, wrong
+from service.questions import Asked, Question
+from service.snapshots import Snapshot, snapshot
+from service.waits import OF_ALL, event_id
+
+PAGES, STREAM = "application/cloudevents-batch+json", "text/event-stream"
+LAST_EVENT_ID = "Last-Event-ID"
+
+
+async def _events(asked: Asked) -> Answer | ASGIApp:
+    return await (_stream(asked) if asked.media == STREAM else _page(asked))
+
+
+async def _page(asked: Asked) -> Answer:
+    after = asked.values.get(_AFTER.name)
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        found_events = await events(
+            connection,
+            asked.organization,
+            after=await _position(connection, found, after, _AFTER.name),
+            until=found.position,
+            limit=asked.limit,
+            types=asked.values.get(_TYPE.name, TOPICS.keys()),
+        )
+    return Answer(b"[" + b",".join(event.value for event in found_events) + b"]", found, media=PAGES)
+
+
+async def _stream(asked: Asked) -> ASGIApp:
+    if asked.scope["method"] == "HEAD":
+        raise Problem("MethodNotAllowed", "A stream has no end to tell of.", headers={"Allow": "GET"})
+    field, after = _begin(asked)
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        position = await _position(connection, found, after, field)
+    types = frozenset(type_of(name) for name in asked.values.get(_TYPE.name, TOPICS.keys()))
+    return EventStream(asked, found, position, types)
+
+
+async def _position(connection: Any, found: Snapshot, after: tuple[int, int] | None, field: str) -> int:
+    """Return the position after which events are asked for. Raises Problem for one that is not, or no longer, there."""
+    first = await first_position(connection, found.shard)
+    if after is None:
+        return first - 1
+    if after[1] > found.position:
+        raise wrong([Violation(Reason.OUT_OF_RANGE, f"The last event is {found.as_of}.", field)])
+    if after[1] < first - 1:
+        raise Problem(
+            "EventsExpired", f"Events are kept from {found.shard}-{first} on; ask after {found.shard}-{first - 1}."
+        )
+    return after[1]
+
+
+def _begin(asked: Asked) -> tuple[str, tuple[int, int] | None]:
+    """Return where a stream begins, and who says so: a client that was cut off rather than the address."""
+    said = asked.header(LAST_EVENT_ID.lower().encode())
+    return (LAST_EVENT_ID, event_id(said)) if said else (_AFTER.name, asked.values.get(_AFTER.name))
+
+
+def _check(asked: Asked) -> list[Violation]:
+    violations = []
+    if asked.media == STREAM:
+        if LIMIT.name in asked.values:
+            violations.append(conflicting(LIMIT.name, "A stream has no limit."))
+        try:
+            field, after = _begin(asked)
+        except Refused as error:
+            return [*violations, Violation(error.reason, error.message, LAST_EVENT_ID)]
+    else:
+        field, after = _AFTER.name, asked.values.get(_AFTER.name)
+    if after is not None and "organization" in asked.names and after[0] != asked.state.shard_of(asked.organization):
+        violations.append(Violation(Reason.OUT_OF_RANGE, "It is the id of an event of other organizations.", field))
+    return violations
+
+
+def _types(text: str) -> frozenset[str]:
+    names = text.split(",")
+    if not all(name in TOPICS for name in names):
+        raise Refused(Reason.MALFORMED, f"It must be some of {', '.join(TOPICS)}, separated by commas.")
+    return frozenset(names)
+
+
+_AFTER = Parameter(
+    "after",
+    event_id,
+    {"type": "string", "pattern": "^(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})$"},
+    "The id of an event, or the `Whopays-As-Of` of an answer: only what follows it.",
+    "17-4711",
+)
+_TYPE = Parameter(
+    "type",
+    _types,
+    {"type": "string", "pattern": f"^({'|'.join(TOPICS)})(,({'|'.join(TOPICS)}))*$"},
+    "Only events of these types, by their short names, separated by commas.",
+    "BindingChanged,AccountPhaseChanged",
+)
+
+QUESTIONS = (
+    Question(
+        path=f"{ROOT}/events",
+        summary="Events",
+        description=(
+            "The organization's events by position, each as it was published. A page with fewer than `limit` has all "
+            "up to `Whopays-As-Of`, which may be the next `after`. As `text/event-stream` it is a stream that goes on: "
+            "each event with its `id`, from which it can be resumed by `Last-Event-ID`."
+        ),
+        handler=_events,
+        parameters=(_AFTER, _TYPE, LIMIT, *OF_ALL),
+        media=(PAGES, STREAM),
+        check=_check,
+        problems=("EventsExpired",),
+    ),
+)

@@ -1,0 +1,186 @@
+"""The ends of organizations' logs, each read once for all who follow it.
+
+Whoever follows an organization asks for what comes after a position, when there is room for it: nothing is queued for
+anybody, so that one who reads slowly holds neither memory nor a connection. Most ask for what has just been committed,
+which is kept here for a while; who is further behind reads a page of the log, as a few at a time may.
+"""
+
+import asyncio
+import contextlib
+from bisect import bisect_right
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+
+import structlog
+
+from db.following import Followed, FollowedEvent, events_since, first_kept_position
+from db.reading import ReadingPool
+from service.waking import Waking
+
+_PAGE_EVENTS, _PAGE_BYTES = 500, 512 * 1024
+_TAKEN_BYTES = 64 * 1024
+"""About how much one who follows is given at a time, and so may hold while it is sent."""
+_KEPT_BYTES = 32 * 1024 * 1024
+"""How much of all ends is kept."""
+_READERS_OF_PAGES = 4
+_RETRY_SECONDS = 0.5
+
+logger = structlog.get_logger()
+
+
+class EventsGone(Exception):
+    """The log no longer keeps what is asked for."""
+
+
+@dataclass(slots=True, eq=False)
+class _Tail:
+    """The events of an organization in `(after, reached]`, and who follows it."""
+
+    organization: str
+    shard: int
+    after: int
+    reached: int
+    events: deque[FollowedEvent] = field(default_factory=deque)
+    followers: "set[Follower]" = field(default_factory=set)
+
+    def since(self, position: int) -> Followed:
+        """Return events after a position in that range: not all at once if they are large."""
+        begin = bisect_right(self.events, position, key=lambda event: event.position)
+        events: list[FollowedEvent] = []
+        size = 0
+        for event in islice(self.events, begin, None):
+            if size >= _TAKEN_BYTES:
+                return Followed(events, events[-1].position)
+            events.append(event)
+            size += len(event.value)
+        return Followed(events, self.reached)
+
+
+class Follower:
+    """Reads the events of one organization in order, from a position on."""
+
+    def __init__(self, tails: "Tails", tail: _Tail, position: int) -> None:
+        self._tails = tails
+        self._tail = tail
+        self._woken = asyncio.Event()
+        self.position = position
+        """All up to here was returned."""
+
+    async def next(self, seconds: float) -> list[FollowedEvent]:
+        """Return the next events; perhaps none, at the latest when so many seconds are over, or after `wake`.
+
+        Raises EventsGone, and the errors of the driver.
+        """
+        tail = self._tail
+        if self.position >= tail.reached:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+            self._woken.clear()
+        if self.position < tail.after:
+            found = await self._tails.page(tail, self.position)
+        elif self.position < tail.reached:
+            found = tail.since(self.position)
+        else:
+            return []
+        self.position = found.reached
+        return found.events
+
+    def wake(self) -> None:
+        """Make `next` return."""
+        self._woken.set()
+
+
+class Tails:
+    """Follows what is followed."""
+
+    def __init__(self, pool: ReadingPool, waking: Waking) -> None:
+        self._pool = pool
+        self._waking = waking
+        self._tails: dict[str, _Tail] = {}
+        self._is_followed = asyncio.Event()
+        self._pages = asyncio.Semaphore(_READERS_OF_PAGES)
+        self._kept: deque[tuple[_Tail, int]] = deque()
+        self._kept_bytes = 0
+
+    @asynccontextmanager
+    async def following(self, organization: str, shard: int, position: int, head: int) -> AsyncIterator[Follower]:
+        """Yield a follower of an organization from a position on; `head` is the last position of its shard, or less."""
+        tail = self._tails.get(organization)
+        if tail is None:
+            tail = self._tails[organization] = _Tail(organization, shard, head, head)
+        follower = Follower(self, tail, position)
+        tail.followers.add(follower)
+        self._is_followed.set()
+        self._waking.look_again()
+        try:
+            yield follower
+        finally:
+            tail.followers.discard(follower)
+            if not tail.followers:
+                del self._tails[organization]
+                tail.events.clear()
+                if not self._tails:
+                    self._is_followed.clear()
+
+    async def run(self) -> None:
+        """Read what is committed until cancelled."""
+        while True:
+            await self._is_followed.wait()
+            try:
+                async with self._waking.watching():
+                    while self._tails:
+                        behind = [one for one in self._tails.values() if self._seen(one) > one.reached]
+                        if behind:
+                            await self._read(behind)
+                        else:
+                            await self._waking.next_look()
+            except Exception as error:  # noqa: BLE001 (whoever follows waits until the database is there again)
+                logger.info("events_not_followed", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    def wake(self) -> None:
+        """Wake all who follow anything."""
+        for tail in self._tails.values():
+            for follower in tail.followers:
+                follower.wake()
+
+    async def page(self, tail: _Tail, position: int) -> Followed:
+        """Return a page of events after a position that lies before what is kept. Raises EventsGone."""
+        async with self._pages, self._pool.acquire() as connection:
+            since = {tail.organization: (tail.shard, position)}
+            found = await events_since(connection, since, _PAGE_EVENTS, _TAKEN_BYTES)
+            # Looked up after the page, so that nothing was removed before it was read.
+            if position + 1 < await first_kept_position(connection, tail.shard):
+                raise EventsGone(f"{tail.shard}-{position}")
+        return found[tail.organization]
+
+    def _seen(self, tail: _Tail) -> int:
+        return self._waking.positions.get(tail.shard, 0)
+
+    async def _read(self, behind: list[_Tail]) -> None:
+        since = {tail.organization: (tail.shard, tail.reached) for tail in behind}
+        async with self._pool.acquire() as connection:
+            found = await events_since(connection, since, _PAGE_EVENTS, _PAGE_BYTES)
+        for tail in behind:
+            self._add(tail, found[tail.organization])
+
+    def _add(self, tail: _Tail, found: Followed) -> None:
+        tail.reached = max(tail.reached, found.reached)
+        if not found.events:
+            return
+        tail.events.extend(found.events)
+        for event in found.events:
+            size = len(event.value)
+            self._kept.append((tail, size))
+            self._kept_bytes += size
+        while self._kept_bytes > _KEPT_BYTES:
+            oldest, size = self._kept.popleft()
+            self._kept_bytes -= size
+            if oldest.events:  # else nobody follows it any more
+                oldest.after = oldest.events.popleft().position
+        for follower in tail.followers:
+            follower.wake()
