@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples unit test mutants chaos soak simulate contracts lint format bench bench-debezium plots lock clean
+.PHONY: help demo examples unit test mutants chaos soak simulate contracts lint format bench bench-debezium bench-questions plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -61,6 +61,9 @@ bench: $(READY) ## Measure every workload, half an hour; ARGS=--quick only shows
 
 bench-debezium: $(READY) ## Measure the relay alone beside Debezium; ARGS goes to the benchmark
 	$(BIN)/python -m benchmarks.relaying --debezium $(ARGS)
+
+bench-questions: $(READY) ## Measure questions over HTTP in a database of 1,000,000 projects; ARGS goes to the benchmark
+	$(BIN)/python -m benchmarks.questions $(ARGS)
 
 plots: $(READY) ## Draw what ARGS='--json docs/performance/results.json' made bench write
 	$(BIN)/python -m benchmarks plot docs/performance/results.json docs/performance

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from db.reading import create_reading_engine
@@ -25,6 +26,12 @@ _KEEP_ALIVE_SECONDS = 75
 
 class NotServed(Exception):
     """The questions cannot be answered at an address; the message says why, and what to do."""
+
+
+def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Answer questions in this process, as `serve` does, on the faster event loop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, on_ready))
 
 
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
@@ -78,7 +85,7 @@ class _Server(uvicorn.Server):
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        loop="uvloop",
+        loop="none",
         http="httptools",
         ws="none",
         lifespan="on",

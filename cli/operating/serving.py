@@ -1,6 +1,5 @@
 """`whopays serve`: questions over HTTP."""
 
-import asyncio
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -36,7 +35,7 @@ def serve(
             f"whopays serve needs packages that are not installed ({', '.join(missing)}).\n"
             "Run: pip install 'whopays[serve]'"
         )
-    from service.serving import serve as serve_questions  # noqa: PLC0415 - needs those packages
+    from service.serving import run  # noqa: PLC0415 - needs those packages
 
     said = {"serve_address": address, "serve_port": port}
     settings = load_settings().model_copy(update={name: value for name, value in said.items() if value is not None})
@@ -49,4 +48,4 @@ def serve(
             typer.echo(f"whopays answers at {where}. Ctrl-C stops it.")
 
     with reaching(settings):
-        asyncio.run(serve_questions(settings, announce))
+        run(settings, announce)

@@ -1,0 +1,1 @@
+"""How fast questions are answered over HTTP, in a large database, beside what cannot be avoided."""
