@@ -25,6 +25,8 @@ from schemas.topics import Topic
 
 R = TypeVar("R")
 
+_FOUND_BY = ("outcome", "project", "account")
+"""What of its result a command's row of `inbox` repeats."""
 _TIMERS_MARGIN = timedelta(minutes=1)
 """How late an expiry may be handled before it counts as forgotten."""
 
@@ -148,6 +150,11 @@ class ShardAudit:
                 )
         for subject in story.accounts.keys() - known:
             yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
+        async for row in audit.misplaced_phases(self._connection, self._organizations):
+            if story.is_whole or not row["is_missing"]:
+                subject = f"{row['organization']}/{row['account']}"
+                trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"
+                yield Finding(Promise.PHASES, subject, trouble)
 
     def _phase_troubles(self, account: Account, profile: PaymentProfile | None) -> Iterator[str]:
         if account.phase is Phase.ARCHIVED:
@@ -178,6 +185,9 @@ class ShardAudit:
                 yield Finding(Promise.RESULTS, place, f"the row at {where} is not its result")
             elif is_interim(result) and command not in story.unanswered:
                 yield Finding(Promise.RESULTS, place, f"the row at {where} is not its last result")
+            elif any(claim[name] != result.get(name) for name in _FOUND_BY):
+                noted = ", ".join(f"{name} {claim[name]}" for name in _FOUND_BY)
+                yield Finding(Promise.RESULTS, place, f"it is found by {noted}: its result says otherwise")
         pending = {
             (row["organization"], row["source"], row["command_id"])
             async for row in audit.all_pending(self._connection, self._organizations)

@@ -127,6 +127,15 @@ async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> Async
         yield row
 
 
+async def misplaced_phases(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
+    """Yield the phases that accounts of organizations entered whose noted place is not that of their event.
+
+    Each with `organization`, `account`, `number`, `position`, and `is_missing` where the log has nothing there.
+    """
+    async for row in _stream(connection, _MISPLACED_PHASES, names):
+        yield row
+
+
 async def all_pending(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
     """Yield the commands of organizations that are still waiting for their final result."""
     async for row in _stream(connection, _PENDING, names):
@@ -263,9 +272,19 @@ _ACCOUNTS_AND_PROFILES = f"""
     WHERE account.organization = ANY($1) ORDER BY account.organization, account.account
 """
 _CLAIMS = """
-    SELECT inbox.organization, inbox.source, inbox.command_id, inbox.shard, inbox.position, log.topic, log.value
+    SELECT inbox.organization, inbox.source, inbox.command_id, inbox.shard, inbox.position, inbox.outcome,
+        inbox.project, inbox.account, log.topic, log.value
     FROM inbox LEFT JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
     WHERE inbox.organization = ANY($1)
+"""
+_MISPLACED_PHASES = """
+    SELECT entered.organization, entered.account, entered.number, entered.position, log.topic IS NULL AS is_missing
+    FROM account_phases AS entered LEFT JOIN log ON log.shard = entered.shard AND log.position = entered.position
+    WHERE entered.organization = ANY($1) AND (
+        log.topic = 'accounts' AND log.recorded_at = entered.entered_at
+        AND log.key = convert_to(entered.organization || '/' || entered.account, 'UTF8')
+    ) IS NOT TRUE
+    ORDER BY entered.organization, entered.account, entered.number
 """
 _PENDING = """
     SELECT organization, project, kind, source, command_id FROM (

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -81,13 +82,15 @@ async def list_dead_letters(
     connection: AsyncConnection, choice: Choice, *, before: int = LARGEST_NUMBER, limit: int
 ) -> list[KeptDeadLetter]:
     """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`."""
-    wanted = _parameters(choice) | {"before": before, "row_limit": limit}
-    return [_kept(row) for row in await connection.execute(_LIST, wanted)]
+    conditions, values = _chosen(choice)
+    statement = _list_statement(*conditions)
+    return [_kept(row) for row in await connection.execute(statement, values | {"before": before, "row_limit": limit})]
 
 
 async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[int, int]]:
     """Return the chosen dead letters, each with its size in bytes, in the order in which their records first came."""
-    return [(row.number, row.size) for row in await connection.execute(_NUMBERS, _parameters(choice))]
+    conditions, values = _chosen(choice)
+    return [(row.number, row.size) for row in await connection.execute(_numbers_statement(*conditions), values)]
 
 
 async def find_what_is_kept(
@@ -130,16 +133,37 @@ def about_dead_letter(record: Record) -> str:
     return f"dead-letter:{record.place}"
 
 
-def _parameters(choice: Choice) -> dict[str, Any]:
-    return {
-        "firsts": [min(first, LARGEST_NUMBER) for first, _ in choice.numbers] or None,
-        "lasts": [min(last, LARGEST_NUMBER) for _, last in choice.numbers] or None,
+def _chosen(choice: Choice) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that a choice names, and their values."""
+    given = {
         "topic": choice.topic,
         "organization": choice.organization,
         "reason": choice.reason,
         "since": choice.since,
         "standing": choice.standing,
     }
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    conditions = [_CONDITIONS[name] for name in values]
+    if choice.numbers:
+        conditions.append(_IN_RANGES)
+        values["firsts"] = [min(first, LARGEST_NUMBER) for first, _ in choice.numbers]
+        values["lasts"] = [min(last, LARGEST_NUMBER) for _, last in choice.numbers]
+    return conditions, values
+
+
+@cache
+def _list_statement(*conditions: str) -> TextClause:
+    """Return the statement for some choice: each has its own, and so an index that leads to it."""
+    where = " AND ".join(("letter.number < :before", *conditions))
+    return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY letter.number DESC LIMIT :row_limit")
+
+
+@cache
+def _numbers_statement(*conditions: str) -> TextClause:
+    where = " AND ".join(conditions or ("true",))
+    return text(
+        f"SELECT letter.number, size FROM {_DONE} WHERE {where} ORDER BY coalesce(origin, letter.number), letter.number"
+    )
 
 
 def _kept(row: Row[Any]) -> KeptDeadLetter:
@@ -186,31 +210,21 @@ _DONE = """
         FROM dead_letter_actions AS action WHERE action.number = letter.number
     ) AS done
 """
-_IS_CHOSEN = """
-    (CAST(:topic AS text) IS NULL OR topic = :topic)
-    AND (CAST(:organization AS text) IS NULL OR organization = :organization)
-    AND (CAST(:reason AS text) IS NULL OR letter.reason = :reason)
-    AND (CAST(:since AS timestamptz) IS NULL OR recorded_at >= :since)
-    AND (CAST(:firsts AS bigint[]) IS NULL OR EXISTS (
-        SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
-        WHERE letter.number BETWEEN range.first AND range.last
-    ))
-    AND (CAST(:standing AS text) IS NULL OR :standing = CASE
+_CONDITIONS = {
+    "topic": "topic = :topic",
+    "organization": "organization = :organization",
+    "reason": "letter.reason = :reason",
+    "since": "recorded_at >= :since",
+    "standing": """CAST(:standing AS text) = CASE
         WHEN unconfirmed_id IS NOT NULL OR (redriven_at IS NULL AND discarded_at IS NULL) THEN 'waiting'
         WHEN redriven_at IS NULL OR discarded_at > redriven_at THEN 'discarded'
-        ELSE 'redriven' END)
-"""
+        ELSE 'redriven' END""",
+}
+_IN_RANGES = """EXISTS (
+    SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
+    WHERE letter.number BETWEEN range.first AND range.last
+)"""
 _WITHOUT_VALUES = f"SELECT {_COLUMNS}, CAST(NULL AS bytea) AS value, CAST(NULL AS bytea) AS sealed FROM {_DONE}"
-_LIST = text(
-    f"""
-    {_WITHOUT_VALUES} WHERE letter.number < :before AND {_IS_CHOSEN} ORDER BY letter.number DESC LIMIT :row_limit
-    """
-)
-_NUMBERS = text(
-    f"""
-    SELECT letter.number, size FROM {_DONE} WHERE {_IS_CHOSEN} ORDER BY coalesce(origin, letter.number), letter.number
-    """
-)
 _FIND = text(f"SELECT {_COLUMNS}, value, sealed FROM {_DONE} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")
 _FIND_WITHOUT_VALUES = text(f"{_WITHOUT_VALUES} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")
 _FIND_WHAT_IS_KEPT = text(

@@ -94,6 +94,23 @@ async def fetch(
     return rows
 
 
+async def fetch_in_parts(
+    connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]",
+    statement: TextClause,
+    size: int,
+    /,
+    **values: Any,
+) -> AsyncIterator[list[Mapping[str, Any]]]:
+    """Run a statement as `fetch` does, and yield its rows as they are read, `size` at a time.
+
+    The server keeps its place, so that memory does not grow with the number of rows. The transaction must stay open.
+    """
+    query, names = _numbered(statement)
+    cursor = await (await driver(connection)).cursor(query, *(values[name] for name in names))
+    while rows := await cursor.fetch(size):
+        yield rows
+
+
 async def read_instants(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Make every instant that Python can hold be written as it is, and read with a time zone.
 

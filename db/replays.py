@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -67,9 +67,13 @@ async def replay_into(connection: AsyncConnection, target: str) -> str | None:
     return name
 
 
-async def list_replays(connection: AsyncConnection) -> list[KeptReplay]:
-    """Return all replays, newest first."""
-    return [_kept(row) for row in await connection.execute(_LIST)]
+async def list_replays(
+    connection: AsyncConnection, *, before: tuple[datetime, str] | None = None, limit: int | None = None
+) -> list[KeptReplay]:
+    """Return replays, newest first: all, or up to `limit` of those before one, told by its beginning and name."""
+    begun_at, name = before or (datetime.max.replace(tzinfo=UTC), "")
+    values = {"begun_at": begun_at, "name": name, "row_limit": limit}
+    return [_kept(row) for row in await connection.execute(_LIST, values)]
 
 
 async def waiting_replays(connection: AsyncConnection) -> list[str]:
@@ -196,7 +200,12 @@ _IS_FREE = """
 """
 _FIND = text(f"SELECT {_COLUMNS} FROM replays WHERE name = :name")
 _INTO = text("SELECT name FROM replays WHERE target = :target AND forgotten_at IS NULL")
-_LIST = text(f"SELECT {_COLUMNS} FROM replays ORDER BY begun_at DESC, name DESC")
+_LIST = text(
+    f"""
+    SELECT {_COLUMNS} FROM replays WHERE (begun_at, name) < (:begun_at, CAST(:name AS text) COLLATE "C")
+    ORDER BY begun_at DESC, name DESC LIMIT CAST(:row_limit AS bigint)
+    """
+)
 _WAITING = text(
     f"""
     SELECT name FROM replays WHERE state = 'Running' AND {_IS_FREE}

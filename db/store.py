@@ -34,12 +34,16 @@ from db.tables.base import column_types
 from domain.book import Book
 from domain.dead_letters import Dead
 from domain.messages import Claim
-from domain.state import Key
+from domain.state import Key, PhaseEntered
 from schemas.records import DeadLetterReason, Record
+from schemas.results import CommandCompleted
+from schemas.topics import Topic
 
 
-async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) -> None:
-    """Write the records that a batch changed, in their final state."""
+async def store(
+    connection: AsyncConnection, book: Book, keys: KeyEncryption, events: Sequence[tuple[Any, ...]] = ()
+) -> None:
+    """Write the records that a batch changed, in their final state. `events` are the rows that append its events."""
     changed = book.changed
     await _over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
     await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
@@ -50,8 +54,7 @@ async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) ->
     await _over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
     await _copy(connection, "retired_uids", ("organization", "project", "uid"), retired)
-    phases = [tuple(getattr(entered, column) for column in _PHASE_COLUMNS) for entered in changed.phases]
-    await _copy(connection, "account_phases", _PHASE_COLUMNS, phases)
+    await _copy(connection, "account_phases", _PHASE_COLUMNS, _phase_rows(changed.phases, events))
     # Delete before inserting: a project has at most one scheduled binding.
     await _over(connection, _DELETE_PENDING, _done(changed.pending, "project"))
     pending = [pending_row(one) for one in changed.pending.values() if one is not None]
@@ -62,14 +65,17 @@ async def store(connection: AsyncConnection, book: Book, keys: KeyEncryption) ->
     await store_contacts(connection, changed.contacts.values(), keys)
 
 
-async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim, int, int]]) -> None:
-    """Write the claimed command ids, each with the shard and position of its latest result."""
+async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim, CommandCompleted, int, int]]) -> None:
+    """Write the claimed command ids, each with its latest result, and the shard and position of that."""
     rows = [
-        (claim.organization, claim.source, claim.command_id, claim.fingerprint, shard, position)
-        for claim, shard, position in claims
+        (
+            claim.organization, claim.source, claim.command_id, claim.fingerprint, shard, position, result.outcome,
+            result.project, result.account,
+        )
+        for claim, result, shard, position in claims
         if claim.is_new
-    ]
-    await _copy(connection, "inbox", tuple(_CLAIM_COLUMNS), rows)
+    ]  # fmt: skip
+    await _copy(connection, "inbox", _CLAIM_COLUMNS, rows)
     finals = [
         {
             "organization": claim.organization,
@@ -77,8 +83,9 @@ async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim
             "command_id": claim.command_id,
             "shard": shard,
             "position": position,
+            "outcome": result.outcome,
         }
-        for claim, shard, position in claims
+        for claim, result, shard, position in claims
         if not claim.is_new
     ]
     await _over(connection, _MOVE_CLAIMS, finals)
@@ -116,6 +123,22 @@ async def _store_projects(connection: AsyncConnection, book: Book) -> None:
             reported.append({name: getattr(project, name) for name in REPORTED_COLUMNS})
     await _over(connection, _UPDATE_PROJECTS, reported)
     await _copy(connection, "projects", REPORTED_COLUMNS, new)
+
+
+def _phase_rows(phases: Iterable[PhaseEntered], events: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return the rows of phases, each with the place of its event: all events about an account rise in time."""
+    entered = {(f"{phase.organization}/{phase.account}".encode(), phase.entered_at): phase for phase in phases}
+    if not entered:
+        return []
+    places = {
+        (key, instant): (shard, position)
+        for shard, position, instant, topic, key, *_ in events
+        if topic == Topic.ACCOUNTS and (key, instant) in entered
+    }
+    return [
+        (*(getattr(phase, column) for column in _PHASE_COLUMNS[:-2]), *places.get(event, (None, None)))
+        for event, phase in entered.items()
+    ]
 
 
 def _former_payer_row(former: tuple[Key, datetime]) -> dict[str, Any]:
@@ -196,7 +219,11 @@ def _delete(table: str, types: Mapping[str, str]) -> TextClause:
 _CLAIM_COLUMNS = tuple(column_types(of_records.inbox))
 _PHASE_COLUMNS = tuple(column_types(of_organizations.account_phases))
 _DEAD_COLUMNS = tuple(name for name in column_types(of_records.dead_letters) if name != "number")
-_RESULT_TYPES = {name: type_ for name, type_ in column_types(of_records.inbox).items() if name != "fingerprint"}
+_RESULT_TYPES = {
+    name: type_
+    for name, type_ in column_types(of_records.inbox).items()
+    if name not in ("fingerprint", "project", "account")
+}
 _UPSERT_ORGANIZATIONS = _upsert("organizations", ("organization",), ORGANIZATION_TYPES)
 _UPSERT_ACCOUNTS = _upsert("accounts", ("organization", "account"), ACCOUNT_TYPES)
 _UPSERT_PROFILES = _upsert("payment_profiles", ("organization", "payment_profile"), PROFILE_TYPES)
@@ -209,7 +236,7 @@ _DELETE_PENDING = _delete("pending_bindings", {"organization": "text", "project"
 _DELETE_FAN_OUTS = _delete("fan_outs", {"organization": "text", "account": "text", "number": "integer"})
 _MOVE_CLAIMS = text(
     f"""
-    UPDATE inbox SET shard = final.shard, position = final.position
+    UPDATE inbox SET shard = final.shard, position = final.position, outcome = final.outcome
     FROM unnest({_arrays(_RESULT_TYPES)}) AS final({", ".join(_RESULT_TYPES)})
     WHERE (inbox.organization, inbox.source, inbox.command_id) = (final.organization, final.source, final.command_id)
     """

@@ -76,3 +76,10 @@ class Folded:
     stale_facts: int = 0
     repeated_commands: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=dict)
+
+    def result_of(self, claim: Claim) -> CommandCompleted:
+        """Return the latest result of a claimed id."""
+        result = self.outgoing[claim.result_index].event
+        if not isinstance(result, CommandCompleted):
+            raise TypeError(f"a claim names {result.name()} as its result")
+        return result

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
 from db.engine import fetch
+from db.questions.intervals import is_known_account
+from db.questions.pages import After, Page, page_of
 from db.questions.shapes import described_violations
 from db.rows import ACCOUNT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
@@ -56,6 +59,40 @@ async def account(
     return answer
 
 
+async def accounts(
+    connection: AsyncConnection,
+    organization: str,
+    *,
+    phase: Phase | None = None,
+    limit: int,
+    after: After | None = None,
+) -> Page:
+    """Return a page of accounts, by name, in the order of its bytes: as in `AccountChanged` without `cause`.
+
+    The key is `(account,)`.
+    """
+    (name,) = after or ("",)
+    phases = list(Phase) if phase is None else [phase]
+    rows = await fetch(connection, _ACCOUNTS, organization=organization, phases=phases, after=name, row_limit=limit + 1)
+    return page_of(rows, limit, lambda row: state_of(account_of(row)), "account")
+
+
+async def phases(
+    connection: AsyncConnection, organization: str, account: str, *, limit: int, after: After | None = None
+) -> Page | None:
+    """Return a page of the phases that an account entered, oldest first; None if there is no account of that name.
+
+    The data of `AccountPhaseChanged` without `holds`, with `at` and `eventId`. The key is `(number,)`. Where an event
+    stands in a part of the log that was archived, its `cause` says only by whom.
+    """
+    if not await is_known_account(connection, organization, account):
+        return None
+    (number,) = after or (0,)
+    values = {"organization": organization, "account": account}
+    rows = await fetch(connection, _PHASES, **values, after_number=number, row_limit=limit + 1)
+    return page_of(rows, limit, _phase, "number")
+
+
 async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
     """Return the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
     rows = await fetch(connection, _HISTORY, organization=organization, account=account)
@@ -83,6 +120,20 @@ def state_of(account: Account) -> dict[str, Any]:
     """Return an account as in `AccountChanged` without `cause`."""
     state: dict[str, Any] = _STATE.dump_python(AccountState.of(account), mode="json")
     return state
+
+
+def _phase(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "organization": row["organization"],
+        "account": row["account"],
+        "previousPhase": row["previous_phase"],
+        "phase": row["phase"],
+        "reason": row["reason"],
+        "message": row["message"],
+        "cause": {"by": row["by"]} if row["value"] is None else orjson.loads(row["value"])["data"]["cause"],
+        "at": format_instant(row["entered_at"]),
+        "eventId": None if row["position"] is None else f"{row['shard']}-{row['position']}",
+    }
 
 
 def _blockers(account: Account, bound: BoundProjects) -> list[dict[str, Any]]:
@@ -130,6 +181,25 @@ _ACCOUNT = text(
     LEFT JOIN former_payers ON former_payers.organization = :organization AND former_payers.account = :account
     LEFT JOIN payment_profiles AS profile
         ON profile.organization = :organization AND profile.payment_profile = asked.payment_profile
+    """
+)
+# Index and order by phase, then name: of each phase as many as are wanted of all.
+_ACCOUNTS = text(
+    f"""
+    SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase) CROSS JOIN LATERAL (
+        SELECT {columns(ACCOUNT_TYPES)} FROM accounts
+        WHERE organization = :organization AND accounts.phase = asked.phase AND account COLLATE "C" > :after
+        ORDER BY account COLLATE "C" LIMIT :row_limit
+    ) AS found
+    ORDER BY found.account COLLATE "C" LIMIT :row_limit
+    """
+)
+_PHASES = text(
+    """
+    SELECT entered.*, log.value FROM account_phases AS entered
+    LEFT JOIN log ON log.shard = entered.shard AND log.position = entered.position
+    WHERE entered.organization = :organization AND entered.account = :account AND entered.number > :after_number
+    ORDER BY entered.number LIMIT :row_limit
     """
 )
 _HISTORY = text(

@@ -1,14 +1,25 @@
-"""Who paid when: of a project, and of an account."""
+"""Who paid when: the intervals of a project, and those of an account, within a period.
 
+An item is an interval (`db.questions.shapes`) with `from` and `until`, the part of it within the period. What holds an
+end of the period is part of it; what only touches it is not.
+"""
+
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.engine import fetch, fetch_in_parts
+from db.questions.pages import After, Page, page_of
+from db.questions.periods import Period
+from db.questions.shapes import INTERVAL_COLUMNS, JSON_INTERVAL_MEMBERS, interval, json_instant
 from db.rows import BINDING_TYPES, columns
 from domain.state import Binding
+
+_LINES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +46,134 @@ async def timeline(connection: AsyncConnection, organization: str, project: str)
     return found
 
 
+async def project_intervals(
+    connection: AsyncConnection,
+    organization: str,
+    project: str,
+    period: Period,
+    *,
+    limit: int,
+    after: After | None = None,
+) -> Page | None:
+    """Return a page of the intervals of a project, oldest first; None if it was never reported.
+
+    The key is `(number,)`, the binding's.
+    """
+    if not await is_known_project(connection, organization, project):
+        return None
+    (number,) = after or (0,)
+    values = {"organization": organization, "project": project, "begin": period.begin, "end": period.end}
+    rows = await fetch(connection, _OF_PROJECT, **values, after_number=number, row_limit=limit + 1)
+    return page_of(rows, limit, lambda row: _item(row, period), "number")
+
+
+async def account_intervals(
+    connection: AsyncConnection,
+    organization: str,
+    account: str,
+    period: Period,
+    *,
+    limit: int,
+    after: After | None = None,
+) -> Page | None:
+    """Return a page of the intervals in which an account paid, by project, then begin; None if there is no account.
+
+    The key is `(project, number)`, the binding's.
+    """
+    if not await is_known_account(connection, organization, account):
+        return None
+    project, number = after or ("", 0)
+    values = {"organization": organization, "account": account, "begin": period.begin, "end": period.end}
+    rows = await fetch(
+        connection, _OF_ACCOUNT, **values, after_project=project, after_number=number, row_limit=limit + 1
+    )
+    return page_of(rows, limit, lambda row: _item(row, period), "project", "number")
+
+
+async def project_interval_lines(
+    connection: AsyncConnection, organization: str, project: str, period: Period
+) -> AsyncIterator[list[bytes]]:
+    """Yield all intervals of a project as JSON without line ends, some hundred at a time, in the order of the pages."""
+    names = {"organization": organization, "project": project}
+    async for lines in _lines(connection, _LINES_OF_PROJECT, period, **names, after_number=0):
+        yield lines
+
+
+async def account_interval_lines(
+    connection: AsyncConnection, organization: str, account: str, period: Period
+) -> AsyncIterator[list[bytes]]:
+    """Yield all intervals of an account as JSON without line ends, some hundred at a time, in the order of the pages.
+
+    The server holds a cursor: memory does not grow with their number, here or there.
+    """
+    names = {"organization": organization, "account": account}
+    async for lines in _lines(connection, _LINES_OF_ACCOUNT, period, **names, after_project="", after_number=0):
+        yield lines
+
+
+async def is_known_project(connection: AsyncConnection, organization: str, project: str) -> bool:
+    """Return whether a project was ever reported."""
+    return bool(await fetch(connection, _KNOWN_PROJECT, organization=organization, project=project))
+
+
+async def is_known_account(connection: AsyncConnection, organization: str, account: str) -> bool:
+    """Return whether an account was ever created."""
+    return bool(await fetch(connection, _KNOWN_ACCOUNT, organization=organization, account=account))
+
+
+async def _lines(
+    connection: AsyncConnection, statement: TextClause, period: Period, **values: Any
+) -> AsyncIterator[list[bytes]]:
+    values |= {"begin": period.begin, "end": period.end, "is_settled": period.is_settled}
+    async for rows in fetch_in_parts(connection, statement, _LINES_AT_ONCE, **values):
+        yield [row["line"] for row in rows]
+
+
+def _item(row: Mapping[str, Any], period: Period) -> dict[str, Any]:
+    part = period.within(row["established_at"], row["ended_at"])
+    return interval(*(row[name] for name in INTERVAL_COLUMNS)) | part
+
+
+_KNOWN_PROJECT = text("SELECT FROM projects WHERE organization = :organization AND project = :project")
+_KNOWN_ACCOUNT = text("SELECT FROM accounts WHERE organization = :organization AND account = :account")
 _TIMELINE = text(
     f"""
     SELECT {columns(BINDING_TYPES)} FROM bindings
     WHERE organization = :organization AND project = :project ORDER BY number
     """
 )
+_PAID = """
+    SELECT paid.organization, paid.project, paid.account, paid.number, paid.legacy_id, accounts.currency_code,
+        paid.from_instant AS established_at, following.from_instant AS ended_at
+    FROM bindings AS paid
+    LEFT JOIN bindings AS following ON following.organization = paid.organization
+        AND following.project = paid.project AND following.number = paid.number + 1
+    JOIN accounts ON accounts.organization = paid.organization AND accounts.account = paid.account
+    WHERE (CAST(:end AS timestamptz) IS NULL OR paid.from_instant < :end)
+        AND (CAST(:begin AS timestamptz) IS NULL OR following.from_instant IS NULL OR following.from_instant > :begin)
+"""
+# Releases, which nobody pays, have no account to join.
+_PAID_OF_PROJECT = f"""
+    {_PAID} AND paid.organization = :organization AND paid.project = :project AND paid.number > :after_number
+    ORDER BY paid.number
+"""
+_PAID_OF_ACCOUNT = f"""
+    {_PAID} AND paid.organization = :organization AND paid.account = :account
+        AND (paid.project, paid.number) > (:after_project, :after_number)
+    ORDER BY paid.project, paid.number
+"""
+_LINE = f"""
+    SELECT convert_to(
+        '{{{{' || {JSON_INTERVAL_MEMBERS}
+        || ',"from":' || {json_instant("greatest(held.established_at, :begin)")}
+        || ',"until":' || CASE
+            WHEN held.ended_at IS NOT NULL THEN {json_instant("least(held.ended_at, :end)")}
+            WHEN :is_settled THEN {json_instant("CAST(:end AS timestamptz)")}
+            ELSE 'null' END
+        || '}}}}', 'UTF8') AS line
+    FROM ({{paid}}) AS held
+"""
+_OF_PROJECT = text(f"{_PAID_OF_PROJECT} LIMIT :row_limit")
+_OF_ACCOUNT = text(f"{_PAID_OF_ACCOUNT} LIMIT :row_limit")
+_LINES_OF_PROJECT = text(_LINE.format(paid=_PAID_OF_PROJECT))
+_LINES_OF_ACCOUNT = text(_LINE.format(paid=_PAID_OF_ACCOUNT))

@@ -1,13 +1,17 @@
 """Questions about projects."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
-from db.questions.shapes import interval
+from db.questions.pages import After, Page, page_of
+from db.questions.payers import HELD, HELD_COLUMNS, held_interval
+from schemas.facts import ProjectState
 from schemas.instants import format_instant
 
 
@@ -22,32 +26,78 @@ async def project(connection: AsyncConnection, organization: str, project: str) 
     if not rows:
         return None
     pending = [(row["kind"], _pending(row)) for row in rows if row["kind"] is not None]
-    return described(organization, rows[0]) | {
-        "payer": _payer(organization, rows[0]),
+    return described(rows[0]) | {
+        "payer": held_interval(rows[0]),
         "scheduled": next((one for kind, one in pending if kind == "Scheduled"), None),
         "waiting": [one for kind, one in pending if kind == "Waiting"],
     }
 
 
-def described(organization: str, row: Mapping[str, Any]) -> dict[str, Any]:
+async def projects(
+    connection: AsyncConnection,
+    organization: str,
+    *,
+    account: str | None = None,
+    unbound: bool | None = None,
+    state: ProjectState | None = None,
+    at: datetime | None = None,
+    limit: int,
+    after: After | None = None,
+) -> Page:
+    """Return a page of projects, by name: as of `project`, without `scheduled` and `waiting`. The key is `(project,)`.
+
+    `account`: those that it pays for, or at `at` paid for, deleted ones too. `unbound`: those that nobody pays for, or
+    that somebody does; it goes with neither `account` nor `at`. Deleted ones are left out without `at`, unless
+    `state` is `Deleted`. With `at`, `payer` is of that instant, with its `endedAt`; all else is of now.
+    """
+    (name,) = after or ("",)
+    kind = None if unbound is None else "Unbound" if unbound else "Bound"
+    statement = projects_statement("Paid" if account is not None else kind, state, is_past=at is not None)
+    values: dict[str, Any] = {"organization": organization, "after": name, "row_limit": limit + 1}
+    if account is not None:
+        values["account"] = account
+    if at is not None:
+        values["at"] = at
+    rows = await fetch(connection, statement, **values)
+    return page_of(rows, limit, lambda row: described(row) | {"payer": held_interval(row)}, "project")
+
+
+@cache
+def projects_statement(
+    kind: Literal["Paid", "Bound", "Unbound"] | None, state: ProjectState | None, *, is_past: bool
+) -> TextClause:
+    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it.
+
+    `Paid` are those of `:account`.
+    """
+    if kind == "Paid" and is_past:
+        return text(_PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state]))
+    # Deleted projects, which nobody pays for, are answered only where all states are, or theirs alone.
+    live = "" if is_past or state is not None else " AND projects.state <> 'Deleted'"
+    if kind == "Unbound" and state != "Deleted":
+        live = " AND projects.state <> 'Deleted'"
+    condition = f"{_OF_KIND[kind]}{live}{_IN_STATE[state]}"
+    payer = HELD if is_past else _HEAD
+    asked = "(VALUES (CAST(:at AS timestamptz))) AS asked(at) CROSS JOIN" if is_past else ""
+    return text(
+        f"""
+        SELECT {_REPORTED}, {HELD_COLUMNS} FROM {asked} projects {payer}
+        WHERE projects.organization = :organization AND projects.project > :after {condition}
+        ORDER BY projects.project LIMIT :row_limit
+        """
+    )
+
+
+def described(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was reported of a project: `organization`, `project`, `state`, `version`, `uid?`, `displayName?`."""
     optional = {"uid": row["uid"], "displayName": row["display_name"]}
     return {
-        "organization": organization,
+        "organization": row["organization"],
         "project": row["project"],
         "state": row["state"],
         "version": row["version"],
         **{name: value for name, value in optional.items() if value is not None},
     }
-
-
-def _payer(organization: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
-    if row["account"] is None:
-        return None
-    return interval(
-        organization, row["project"], row["account"], row["number"], row["legacy_id"], row["currency_code"],
-        row["payer_since"], None,
-    )  # fmt: skip
 
 
 def _pending(row: Mapping[str, Any]) -> dict[str, str]:
@@ -59,14 +109,43 @@ def _pending(row: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-_PROJECT = text(
-    """
-    SELECT projects.project, projects.state, projects.version, projects.uid, projects.display_name, projects.number,
-        projects.account, projects.payer_since, projects.legacy_id, accounts.currency_code, pending.kind,
-        pending.account AS pending_account, pending.due_at, pending.origin ->> 'caused_by' AS command_id,
-        pending.source AS command_source
-    FROM projects
+_REPORTED = "projects.state, projects.version, projects.uid, projects.display_name"
+_IN_STATE: dict[ProjectState | None, str] = {
+    None: "",
+    "Active": " AND projects.state = 'Active'",
+    "Inactive": " AND projects.state = 'Inactive'",
+    "Deleted": " AND projects.state = 'Deleted'",
+}
+_OF_KIND = {
+    None: "",
+    "Paid": " AND projects.account = :account",
+    "Bound": " AND projects.account IS NOT NULL",
+    "Unbound": " AND projects.account IS NULL",
+}
+_HEAD = """
+    CROSS JOIN LATERAL (
+        SELECT projects.account, projects.number, projects.legacy_id, projects.payer_since AS established_at,
+            CAST(NULL AS timestamptz) AS ended_at
+    ) AS payer
     LEFT JOIN accounts ON accounts.organization = projects.organization AND accounts.account = projects.account
+"""
+_PAID_AT = """
+    SELECT {columns}, paid.organization, paid.project, paid.account, paid.number, paid.legacy_id,
+        accounts.currency_code, paid.from_instant AS established_at, following.from_instant AS ended_at
+    FROM bindings AS paid
+    LEFT JOIN bindings AS following ON following.organization = paid.organization
+        AND following.project = paid.project AND following.number = paid.number + 1
+    JOIN projects ON projects.organization = paid.organization AND projects.project = paid.project
+    JOIN accounts ON accounts.organization = paid.organization AND accounts.account = paid.account
+    WHERE paid.organization = :organization AND paid.account = :account AND paid.project > :after
+        AND paid.from_instant <= :at AND (following.from_instant IS NULL OR following.from_instant > :at) {state}
+    ORDER BY paid.project LIMIT :row_limit
+"""
+_PROJECT = text(
+    f"""
+    SELECT {_REPORTED}, {HELD_COLUMNS}, pending.kind, pending.account AS pending_account, pending.due_at,
+        pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source
+    FROM projects {_HEAD}
     LEFT JOIN pending_bindings AS pending
         ON pending.organization = projects.organization AND pending.project = projects.project
     WHERE projects.organization = :organization AND projects.project = :project ORDER BY pending.number

@@ -7,6 +7,11 @@ from typing import Any
 from schemas.instants import format_instant
 from schemas.results import Violation
 
+INTERVAL_COLUMNS = (
+    "organization", "project", "account", "number", "legacy_id", "currency_code", "established_at", "ended_at",
+)  # fmt: skip
+"""The arguments of `interval`, in order: what a row is asked for by."""
+
 
 def interval(
     organization: str,
@@ -33,6 +38,26 @@ def interval(
     }
 
 
+def json_instant(expression: str) -> str:
+    """Return the SQL for an instant as JSON, as `format_instant` writes it; null where it is null."""
+    # The colons are quoted too: SQLAlchemy would take what follows one for a parameter.
+    written = f"""to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.US"Z"')"""
+    return f"""coalesce('"' || {written} || '"', 'null')"""
+
+
 def described_violations(violations: Iterable[Violation]) -> list[dict[str, Any]]:
     """Return violations as results list them (docs/contract.md section 6)."""
     return [one.model_dump(mode="json") for one in violations]
+
+
+JSON_INTERVAL_MEMBERS = f"""
+    '"organization":"' || held.organization || '","project":"' || held.project || '","account":"' || held.account
+    || '","bindingId":"' || coalesce(held.legacy_id, held.organization || '/' || held.project || '/' || held.number)
+    || '","currencyCode":' || coalesce('"' || held.currency_code || '"', 'null')
+    || ',"establishedAt":' || {json_instant("held.established_at")}
+    || ',"endedAt":' || {json_instant("held.ended_at")}
+"""
+"""The SQL for the members of `interval`, as JSON: written by the server where there are very many.
+
+`held` has a column for each argument of `interval`. What stands between quotes is in none of them.
+"""

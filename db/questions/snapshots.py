@@ -49,10 +49,19 @@ async def snapshots_of(connection: AsyncConnection, shards: Iterable[int]) -> di
     return {row["shard"]: Snapshot(**row) for row in rows}
 
 
+def closed_until(snapshots: Iterable[Snapshot]) -> datetime | None:
+    """Return the earliest closed instant; None where there is none, or one is not known."""
+    closed = [snapshot.closed for snapshot in snapshots]
+    known = [instant for instant in closed if instant is not None]
+    return min(known) if known and len(known) == len(closed) else None
+
+
 _SNAPSHOTS = text(
     f"""
+    WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS instant)
     SELECT shards.shard, shards.position, {CLOSED_INSTANT} AS closed,
-        greatest(clock_timestamp(), shards.last_instant) AS now
-    FROM shards LEFT JOIN published USING (shard) WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
+        greatest(clock.instant, shards.last_instant) AS now
+    FROM clock CROSS JOIN shards LEFT JOIN published USING (shard)
+    WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
     """
 )

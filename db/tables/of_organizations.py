@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     text,
@@ -64,6 +65,8 @@ accounts = Table(
         "payment_profile",
         postgresql_where=text("payment_profile IS NOT NULL"),
     ),
+    # Of the names the order of their bytes (migration 0012): that of the column is the server's own.
+    Index("accounts_by_phase", "organization", "phase", "account"),
 )
 
 organizations = Table(
@@ -100,6 +103,9 @@ account_phases = Table(
     Column("by", Text, nullable=False),
     Column("caused_by", Text, nullable=False),
     Column("entered_at", INSTANT, nullable=False),
+    # Where its event stands. Of phases that are older than migration 0012 it may not be known.
+    Column("shard", SmallInteger),
+    Column("position", BigInteger),
     PrimaryKeyConstraint("organization", "account", "number", name="account_phases_pkey"),
     ForeignKeyConstraint(
         ["organization", "account"],
@@ -151,6 +157,15 @@ projects = Table(
     CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
     CheckConstraint("version >= 1", name="projects_version"),
     Index("projects_by_account", "organization", "account", "project", postgresql_where=text("account IS NOT NULL")),
+    # Partial ones, which a rebinding does not touch.
+    Index(
+        "projects_unbound",
+        "organization",
+        "project",
+        postgresql_where=text("account IS NULL AND state <> 'Deleted'"),
+    ),
+    Index("projects_inactive", "organization", "project", postgresql_where=text("state = 'Inactive'")),
+    Index("projects_deleted", "organization", "project", postgresql_where=text("state = 'Deleted'")),
     comment="Projects as last reported, and who pays for each now: account since payer_since, or nobody.",
 )
 

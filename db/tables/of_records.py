@@ -21,6 +21,8 @@ from sqlalchemy import (
 
 from db.tables.base import INSTANT, metadata
 
+_IN_BYTE_ORDER = Text(collation="C")
+
 inbox = Table(
     "inbox",
     metadata,
@@ -30,7 +32,28 @@ inbox = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("shard", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
+    # From that result. Of commands that are older than migration 0012 it may not be known.
+    Column("outcome", _IN_BYTE_ORDER),
+    Column("project", _IN_BYTE_ORDER),
+    Column("account", _IN_BYTE_ORDER),
     PrimaryKeyConstraint("organization", "source", "command_id", name="inbox_pkey"),
+    Index("inbox_by_outcome", "organization", "outcome", "position"),
+    Index(
+        "inbox_by_project",
+        "organization",
+        "project",
+        "outcome",
+        "position",
+        postgresql_where=text("project IS NOT NULL"),
+    ),
+    Index(
+        "inbox_by_account",
+        "organization",
+        "account",
+        "outcome",
+        "position",
+        postgresql_where=text("account IS NOT NULL"),
+    ),
     comment="Every command's id, what it meant, and where in the log its result stands.",
 )
 
@@ -87,6 +110,8 @@ dead_letters = Table(
     CheckConstraint("origin < number", name="dead_letters_origin_before"),
     Index("dead_letters_by_organization", "organization", "number"),
     Index("dead_letters_by_position", "shard", "position"),
+    Index("dead_letters_by_topic", "topic", "number"),
+    Index("dead_letters_by_reason", "reason", "number"),
     comment="Records that could not be answered, whole; those of the command topic sealed, since they may be personal.",
 )
 

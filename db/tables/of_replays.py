@@ -46,6 +46,7 @@ replays = Table(
     CheckConstraint("state IN ('Running', 'Stopped', 'Failed', 'Done')", name="replays_state_known"),
     CheckConstraint("(state = 'Done') = (manifest IS NOT NULL)", name="replays_done_with_manifest"),
     CheckConstraint("forgotten_at IS NULL OR state = 'Done'", name="replays_forgotten_when_done"),
+    Index("replays_by_beginning", "begun_at", "name"),
     Index("replays_by_target", "target", unique=True, postgresql_where=text("forgotten_at IS NULL")),
     comment="Replays by name, for ever: the selection, its fixed end, who works on it (for liveness), its manifest.",
 )

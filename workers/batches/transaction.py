@@ -198,9 +198,11 @@ class Batches:
             await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
             outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
             rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))
-            claims = [(claim, *rows[claim.result_index][:2]) for claim in folded.claims.values()]
+            claims = [
+                (claim, folded.result_of(claim), *rows[claim.result_index][:2]) for claim in folded.claims.values()
+            ]
             await store_claims(connection, claims)
-            await store(connection, known.book, self._keys)
+            await store(connection, known.book, self._keys, rows)
             await append(connection, rows)
             await store_handled(connection, folded.unclaimed)
             letters = [(dead, rows[index]) for index, dead in folded.dead.items()]

@@ -50,7 +50,7 @@ async def test_what_can_still_be_found_is_filled_in(empty: AsyncEngine) -> None:
     )
     reported: list[str] = []
     await migrate(empty, "here", SHARDS, report=reported.append)
-    assert reported == ["0011: looking for the dead letters in the log"]
+    assert reported[0] == "0011: looking for the dead letters in the log"
     async with empty.connect() as connection:
         numbers = [number for number, _ in await numbers_of(connection, Choice())]
         letters = await find_dead_letters(connection, numbers)
@@ -70,6 +70,6 @@ async def test_without_dead_letters_the_log_is_not_read(empty: AsyncEngine) -> N
     await migrated_to(empty, "0010")
     reported: list[str] = []
     await migrate(empty, "here", SHARDS, report=reported.append)
-    assert reported == []
+    assert [line for line in reported if line.startswith("0011")] == []
     async with empty.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM dead_letter_actions"))).scalar_one() == 0

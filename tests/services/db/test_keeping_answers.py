@@ -14,10 +14,15 @@ from domain.dead_letters import Dead
 from domain.messages import Claim
 from domain.needs import Needs
 from schemas.records import DeadLetterReason, Record
+from schemas.results import CommandCompleted, Outcome
 from tests.services.db.records_of_each_kind import LATER, NOW
 from tests.services.db.storing import KEYS, rows_of
 from tests.support.letters import keep_letters
 
+_RESULT = CommandCompleted(
+    organization="acme", command_id="id", command_source="/source", command_type="type", dry_run=False,
+    outcome=Outcome.WAITING, violations=(), violation_count=0, account="main", project=None, events=(), event_count=0,
+)  # fmt: skip
 _CARD = "acme-4111-1111-1111-1111"
 
 
@@ -25,10 +30,17 @@ async def test_a_final_result_takes_the_place_of_the_interim_one(engine: AsyncEn
     claim = Claim("acme", "/source", "id", b"print", 0, is_new=True)
     async with engine.begin() as connection:
         await connection.execute(text("SELECT 1"))
-        await store_claims(connection, [(claim, 5, 7), (replace(claim, command_id="other"), 5, 8)])
-        await store_claims(connection, [(replace(claim, fingerprint=b"", is_new=False), 6, 9)])
-    rows = await rows_of(engine, "SELECT command_id, fingerprint, shard, position FROM inbox ORDER BY 1")
-    assert [tuple(row) for row in rows] == [("id", b"print", 6, 9), ("other", b"print", 5, 8)]
+        await store_claims(connection, [(claim, _RESULT, 5, 7), (replace(claim, command_id="other"), _RESULT, 5, 8)])
+        final = replace(_RESULT, outcome=Outcome.APPLIED)
+        await store_claims(connection, [(replace(claim, fingerprint=b"", is_new=False), final, 6, 9)])
+    rows = await rows_of(
+        engine,
+        "SELECT command_id, fingerprint, shard, position, outcome, project, account FROM inbox ORDER BY 1",
+    )
+    assert [tuple(row) for row in rows] == [
+        ("id", b"print", 6, 9, "Applied", None, "main"),
+        ("other", b"print", 5, 8, "Waiting", None, "main"),
+    ]
 
 
 async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
@@ -37,7 +49,9 @@ async def test_claims_and_handled_records(engine: AsyncEngine) -> None:
     other = replace(record, offset=1)
     async with engine.begin() as connection:
         await connection.execute(text("SELECT 1"))
-        await store_claims(connection, [(Claim("acme", "/source/é", "id 1", b"\x00\xff", 0, is_new=True), 5, 7)])
+        await store_claims(
+            connection, [(Claim("acme", "/source/é", "id 1", b"\x00\xff", 0, is_new=True), _RESULT, 5, 7)]
+        )
         await store_handled(connection, [record])
     needs = Needs(
         identities={("acme", "/source/é", "id 1"), ("acme", "/source/é", "id 2"), ("globex", "/source/é", "id 1")}

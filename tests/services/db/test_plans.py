@@ -112,7 +112,10 @@ _FAN_OUT: dict[str, Any] = {
 _RANGE: dict[str, Any] = {
     "shard": 1, "position": 40, "until": 60, "topics": ["notices"], "key": None, "row_limit": 9,
 }  # fmt: skip
-_FINAL = {"organization": ["org-1"], "source": ["/source"], "command_id": ["id-1"], "shard": [1], "position": [9]}
+_FINAL = {
+    "organization": ["org-1"], "source": ["/source"], "command_id": ["id-1"], "shard": [1], "position": [9],
+    "outcome": ["Applied"],
+}  # fmt: skip
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -203,7 +206,7 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(accounts._HISTORY, _ACCOUNT, id="history"),
         pytest.param(accounts._PROJECTS_OF_ACCOUNT, _ACCOUNT, id="projects of an account"),
         pytest.param(
-            results._RESULTS, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
+            results._OF_SOURCE, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
         ),
     ),
 )
@@ -241,8 +244,8 @@ async def test_ranges_of_the_log_are_found_by_an_index(
 
 async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
-        values = {"organization": "org-1", "command_id": "id-1", "source": None}
-        plan = await _plan(connection, results._RESULTS, values)
+        values = {"organization": "org-1", "command_id": "id-1"}
+        plan = await _plan(connection, results._OF_ANY_SOURCE, values)
     assert "Seq Scan" not in plan, plan
 
 

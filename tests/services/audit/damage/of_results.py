@@ -32,6 +32,15 @@ OF_RESULTS = {
     "a result is the one before the last": Planted(
         Promise.RESULTS, "is not its last result", _POINT.format("outcome", "Waiting", "waited")
     ),
+    "a result is found by another outcome": Planted(
+        Promise.RESULTS, "by outcome Unchanged", "UPDATE inbox SET outcome = 'Unchanged' WHERE command_id = 'c0'"
+    ),
+    "a result is not found by its project": Planted(
+        Promise.RESULTS, "project None", "UPDATE inbox SET project = NULL WHERE command_id = 'c0'"
+    ),
+    "a result is found by another account": Planted(
+        Promise.RESULTS, "account other", "UPDATE inbox SET account = 'other' WHERE command_id = 'c0'"
+    ),
     "a dead letter is no longer kept": Planted(
         Promise.DEAD_LETTERS, "that is not kept", "DELETE FROM dead_letters WHERE {unredriven}"
     ),

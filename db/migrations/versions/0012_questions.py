@@ -1,0 +1,123 @@
+"""What the questions of docs/contract.md, section 11, are found by.
+
+The inbox learns the outcome of each command, and which project and account it names; the history of an account, where
+its events stand. Both are filled in from the log, as far as it is kept: in one pass that holds a page of rows.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context, op
+
+revision = "0012"
+down_revision = "0011"
+
+_PAGE = 5_000
+_REPORT_EVERY = 100_000
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    report: Callable[[str], None] = context.config.attributes.get("report", lambda _: None)
+    for name in ("outcome", "project", "account"):
+        op.add_column("inbox", sa.Column(name, sa.Text(collation="C")))
+    op.add_column("account_phases", sa.Column("shard", sa.SmallInteger))
+    op.add_column("account_phases", sa.Column("position", sa.BigInteger))
+    # The history is not changed, only where it was told is noted.
+    op.execute("ALTER TABLE account_phases DISABLE TRIGGER account_phases_append_only")
+    _fill_in(connection, report)
+    op.execute("ALTER TABLE account_phases ENABLE TRIGGER account_phases_append_only")
+    report("0012: making indexes")
+    _create_indexes()
+    op.execute("ANALYZE inbox, account_phases")
+
+
+def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> None:
+    last = connection.execute(sa.text("SELECT coalesce(sum(position), 0) FROM shards")).scalar_one()
+    read = 0
+    connection.execute(sa.text(_TOLD))
+    while rows := connection.execute(sa.text(f"FETCH {_PAGE} FROM told")).all():
+        _note_results(connection, [row for row in rows if row.topic == "command-results"])
+        _note_phases(connection, [row for row in rows if row.topic == "accounts"])
+        read += len(rows)
+        if read % _REPORT_EVERY < len(rows):
+            report(f"0012: {read:,} results and phases of at most {last:,} events noted")
+    connection.execute(sa.text("CLOSE told"))
+
+
+def _note_results(connection: sa.Connection, rows: list[Any]) -> None:
+    said = [(row.shard, row.position, json.loads(row.value)["data"]) for row in rows]
+    if said:
+        values = {
+            "shards": [shard for shard, _, _ in said],
+            "positions": [position for _, position, _ in said],
+            "organizations": [data["organization"] for _, _, data in said],
+            "sources": [data["commandSource"] for _, _, data in said],
+            "ids": [data["commandId"] for _, _, data in said],
+            "outcomes": [data["outcome"] for _, _, data in said],
+            "projects": [data.get("project") for _, _, data in said],
+            "accounts": [data.get("account") for _, _, data in said],
+        }
+        connection.execute(sa.text(_NOTE_RESULTS), values)
+
+
+def _note_phases(connection: sa.Connection, rows: list[Any]) -> None:
+    if rows:
+        subjects = [bytes(row.key).decode().split("/") for row in rows]
+        values = {
+            "shards": [row.shard for row in rows],
+            "positions": [row.position for row in rows],
+            "organizations": [organization for organization, _ in subjects],
+            "accounts": [account for _, account in subjects],
+            "instants": [row.recorded_at for row in rows],
+        }
+        connection.execute(sa.text(_NOTE_PHASES), values)
+
+
+def _create_indexes() -> None:
+    op.create_index("inbox_by_outcome", "inbox", ["organization", "outcome", "position"])
+    for name in ("project", "account"):
+        op.create_index(
+            f"inbox_by_{name}",
+            "inbox",
+            ["organization", name, "outcome", "position"],
+            postgresql_where=sa.text(f"{name} IS NOT NULL"),
+        )
+    op.create_index("accounts_by_phase", "accounts", ["organization", "phase", sa.text('account COLLATE "C"')])
+    for name, condition in (
+        ("projects_unbound", "account IS NULL AND state <> 'Deleted'"),
+        ("projects_inactive", "state = 'Inactive'"),
+        ("projects_deleted", "state = 'Deleted'"),
+    ):
+        op.create_index(name, "projects", ["organization", "project"], postgresql_where=sa.text(condition))
+    op.create_index("dead_letters_by_topic", "dead_letters", ["topic", "number"])
+    op.create_index("dead_letters_by_reason", "dead_letters", ["reason", "number"])
+    op.create_index("replays_by_beginning", "replays", ["begun_at", "name"])
+
+
+# All events about an account rise in time: the one of a phase is found by its instant.
+_TOLD = """
+    DECLARE told NO SCROLL CURSOR FOR
+    SELECT shard, position, recorded_at, topic, key, CASE WHEN topic = 'command-results' THEN value END AS value
+    FROM log WHERE topic IN ('command-results', 'accounts')
+"""
+# The inbox knows which of a command's results is the latest, and that it claimed its id.
+_NOTE_RESULTS = """
+    UPDATE inbox SET outcome = said.outcome, project = said.project, account = said.account
+    FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:organizations AS text[]),
+            CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:outcomes AS text[]), CAST(:projects AS text[]),
+            CAST(:accounts AS text[]))
+        AS said(shard, position, organization, source, command_id, outcome, project, account)
+    WHERE inbox.organization = said.organization AND inbox.source = said.source
+        AND inbox.command_id = said.command_id AND inbox.shard = said.shard AND inbox.position = said.position
+"""
+_NOTE_PHASES = """
+    UPDATE account_phases SET shard = said.shard, position = said.position
+    FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:organizations AS text[]),
+            CAST(:accounts AS text[]), CAST(:instants AS timestamptz[]))
+        AS said(shard, position, organization, account, instant)
+    WHERE account_phases.organization = said.organization AND account_phases.account = said.account
+        AND account_phases.entered_at = said.instant
+"""
