@@ -1,6 +1,6 @@
 """Stored dead letters: choosing, listing and opening them. What is done with them is in db/dead_letter_actions.py."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.engine import fetch
 from db.sealing import KeyEncryption, Sealed, unseal
 from schemas.records import DeadLetterReason, Record
 
@@ -84,7 +85,7 @@ async def list_dead_letters(
     """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`."""
     conditions, values = _chosen(choice)
     statement = _list_statement(*conditions)
-    return [_kept(row) for row in await connection.execute(statement, values | {"before": before, "row_limit": limit})]
+    return [_kept(row) for row in await fetch(connection, statement, **values, before=before, row_limit=limit)]
 
 
 async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[int, int]]:
@@ -117,7 +118,7 @@ async def lock_dead_letters(
 
 async def _found(connection: AsyncConnection, statement: TextClause, numbers: Sequence[int]) -> list[KeptDeadLetter]:
     possible = [number for number in numbers if 0 < number <= LARGEST_NUMBER]
-    found = {row.number: _kept(row) for row in await connection.execute(statement, {"numbers": possible})}
+    found = {row.number: _kept(row._asdict()) for row in await connection.execute(statement, {"numbers": possible})}
     return [found[number] for number in possible if number in found]
 
 
@@ -166,35 +167,35 @@ def _numbers_statement(*conditions: str) -> TextClause:
     )
 
 
-def _kept(row: Row[Any]) -> KeptDeadLetter:
-    names = [name.decode() for name in row.header_names or ()]
+def _kept(row: Mapping[str, Any]) -> KeptDeadLetter:
+    names = [name.decode() for name in row["header_names"] or ()]
     return KeptDeadLetter(
-        number=row.number,
+        number=row["number"],
         record=Record(
-            topic=row.topic,
-            partition=row.partition,
-            offset=row.offset,
-            timestamp=row.timestamp,
-            key=row.key,
-            headers=tuple(zip(names, row.header_values or (), strict=True)),
-            value=row.value,
+            topic=row["topic"],
+            partition=row["partition"],
+            offset=row["offset"],
+            timestamp=row["timestamp"],
+            key=row["key"],
+            headers=tuple(zip(names, row["header_values"] or (), strict=True)),
+            value=row["value"],
         ),
-        reason=DeadLetterReason(row.reason),
-        detail=row.detail,
-        recorded_at=row.recorded_at,
-        organization=row.organization,
-        size=row.size,
-        sha256=row.sha256,
-        event_id=None if row.shard is None else f"{row.shard}-{row.position}",
-        origin=row.origin,
-        is_kept=row.header_names is not None,
-        is_sealed=row.is_sealed,
+        reason=DeadLetterReason(row["reason"]),
+        detail=row["detail"],
+        recorded_at=row["recorded_at"],
+        organization=row["organization"],
+        size=row["size"],
+        sha256=row["sha256"],
+        event_id=None if row["shard"] is None else f"{row['shard']}-{row['position']}",
+        origin=row["origin"],
+        is_kept=row["header_names"] is not None,
+        is_sealed=row["is_sealed"],
         sealed=None
-        if row.wrapped_key is None or row.sealed is None
-        else Sealed(row.key_id, row.wrapped_key, row.sealed),
-        redriven_at=row.redriven_at,
-        discarded_at=row.discarded_at,
-        unconfirmed_id=row.unconfirmed_id,
+        if row["wrapped_key"] is None or row["sealed"] is None
+        else Sealed(row["key_id"], row["wrapped_key"], row["sealed"]),
+        redriven_at=row["redriven_at"],
+        discarded_at=row["discarded_at"],
+        unconfirmed_id=row["unconfirmed_id"],
     )
 
 

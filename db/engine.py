@@ -16,6 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from db.address import DatabaseUnreachable, connect_arguments, engine_url
 
 _COMMAND_SECONDS = 90.0
+INDEXES_ONLY = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Settings of sessions that look up a few thousand rows by key in ever-growing tables.
+
+They need index lookups, not the scans that a planner may choose because it cannot estimate the length of an array.
+"""
 _SESSION = {
     "timezone": "UTC",
     "statement_timeout": "45s",
@@ -26,10 +31,7 @@ _SESSION = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    # A batch reads and writes a few thousand rows by key in ever-growing tables: it needs index lookups, not the scans
-    # that a planner may choose because it cannot estimate the length of an array.
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
+    **INDEXES_ONLY,
 }
 
 

@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.address import DatabaseUnreachable, connect_arguments
-from db.engine import create_engine, read_instants
+from db.engine import INDEXES_ONLY, create_engine, read_instants
 
 ReadingPool: TypeAlias = asyncpg.Pool
 
@@ -26,7 +26,7 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
     Connections are made when they are needed, so that a database that is away fails questions and not the process.
     """
     arguments = connect_arguments(database_url)
-    arguments["server_settings"] |= _session(statement_seconds)
+    arguments["server_settings"] |= _session(statement_seconds) | INDEXES_ONLY
     pool = asyncpg.create_pool(
         min_size=0,
         max_size=pool_size,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.engine import fetch
 from schemas.replays import Manifest, ReplayState, Selection
 
 Spans = Mapping[int, tuple[int, int]]
@@ -57,8 +58,8 @@ class KeptReplay:
 
 async def find_replay(connection: AsyncConnection, name: str) -> KeptReplay | None:
     """Return a replay by its name."""
-    row = (await connection.execute(_FIND, {"name": name})).one_or_none()
-    return None if row is None else _kept(row)
+    rows = await fetch(connection, _FIND, name=name)
+    return _kept(dict(rows[0])) if rows else None
 
 
 async def replay_into(connection: AsyncConnection, target: str) -> str | None:
@@ -72,8 +73,8 @@ async def list_replays(
 ) -> list[KeptReplay]:
     """Return replays, newest first: all, or up to `limit` of those before one, told by its beginning and name."""
     begun_at, name = before or (datetime.max.replace(tzinfo=UTC), "")
-    values = {"begun_at": begun_at, "name": name, "row_limit": limit}
-    return [_kept(row) for row in await connection.execute(_LIST, values)]
+    rows = await fetch(connection, _LIST, begun_at=begun_at, name=name, row_limit=limit)
+    return [_kept(dict(row)) for row in rows]
 
 
 async def waiting_replays(connection: AsyncConnection) -> list[str]:
@@ -176,11 +177,11 @@ async def clock(connection: AsyncConnection) -> datetime:
     return instant
 
 
-def _kept(row: Any) -> KeptReplay:
-    values = dict(row._mapping)
-    values["selection"] = Selection.of_document(values["selection"])
+def _kept(values: dict[str, Any]) -> KeptReplay:
+    values["selection"] = Selection.of_document(orjson.loads(values["selection"]))
     values["state"] = ReplayState(values["state"])
-    values["spans"] = {int(shard): (after, last) for shard, (after, last) in values["spans"].items()}
+    values["spans"] = {int(shard): (after, last) for shard, (after, last) in orjson.loads(values["spans"]).items()}
+    values["manifest"] = values["manifest"] and orjson.loads(values["manifest"])
     return KeptReplay(**values)
 
 
@@ -188,10 +189,12 @@ def _json(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
+# JSON as text: what the driver makes of it differs between an engine's connections and its own.
 _COLUMNS = """
-    name, selection, target, target_id, partitions, asked_partitions, until, available_from, spans, rate, is_detached,
-    state, trouble, owner, (owner IS NOT NULL AND expires_at >= clock_timestamp()) AS is_leased, records, looked_at,
-    begun_at, forgotten_at, manifest
+    name, CAST(selection AS text) AS selection, target, target_id, partitions, asked_partitions, until, available_from,
+    CAST(spans AS text) AS spans, rate, is_detached, state, trouble, owner,
+    (owner IS NOT NULL AND expires_at >= clock_timestamp()) AS is_leased, records, looked_at, begun_at, forgotten_at,
+    CAST(manifest AS text) AS manifest
 """
 _IS_FREE = """
     (owner IS NULL OR expires_at < clock_timestamp()
