@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
-from service import events, organizations, probes, projects
+from service import events, organizations, payers, probes, projects
 from service.answers import Answer, refusal, write
 from service.asker import who_asks
 from service.console import room as console_room
@@ -33,6 +33,7 @@ QUESTIONS: tuple[Question, ...] = (
     *organizations.QUESTIONS,
     *projects.QUESTIONS,
     *events.QUESTIONS,
+    *payers.QUESTIONS,
     *probes.QUESTIONS,
 )
 """Every question, in the order of the OpenAPI document; each room contributes its own."""
@@ -128,7 +129,9 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
     asked.asker = who_asks(scope["headers"])
     asked.media = chosen(asked.header(b"accept"), question.media)
     if question.consumes:
-        asked.content = understood(asked.header(b"content-type"), question.consumes)
+        asked.content = understood(asked.header(b"content-type"), asked.header(b"content-encoding"), question.consumes)
+        # Who asks in lines is answered in lines.
+        asked.media = chosen(asked.header(b"accept"), (asked.content,))
     asked.names, violations = read_names(names)
     asked.values, more = read_query(question.by_name, scope["query_string"])
     violations += more

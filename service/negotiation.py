@@ -19,8 +19,10 @@ def chosen(accepted: str | None, offered: tuple[str, ...]) -> str:
     return best
 
 
-def understood(content_type: str | None, consumed: Sequence[str]) -> str:
+def understood(content_type: str | None, encoding: str | None, consumed: Sequence[str]) -> str:
     """Return the media type of a body. Raises Problem `UnsupportedMediaType` for one that is not understood."""
+    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+        raise Problem("UnsupportedMediaType", "A body is not compressed here.")
     media = (content_type or "").partition(";")[0].strip().lower()
     if media not in consumed:
         raise Problem("UnsupportedMediaType", f"A body here is {' or '.join(consumed)}.")

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
 from db.shards import shard_of
+from service.heavy import Heavy
 from service.metrics import ServiceMetrics
 from service.tails import Tails
 from service.waking import Waking
@@ -28,6 +29,7 @@ class State:
     stopping: asyncio.Event
     waking: Waking
     tails: Tails
+    heavy: Heavy
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
@@ -45,7 +47,8 @@ async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[S
             waking = Waking(engine)
             tails = Tails(pool, waking)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
-                yield State(settings, engine, pool, ServiceMetrics(), stopping, waking, tails)
+                heavy = Heavy(settings.serve_heavy_requests)
+                yield State(settings, engine, pool, ServiceMetrics(), stopping, waking, tails, heavy)
     finally:
         await engine.dispose()
 

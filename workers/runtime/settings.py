@@ -140,6 +140,11 @@ class Settings(BaseSettings):
     serve_statement_seconds: float = Field(
         default=10.0, gt=0, le=600, description="Time that one statement of a question may take, in seconds."
     )
+    serve_heavy_requests: int = Field(
+        default=4,
+        ge=1,
+        description="Large lookups and answers in lines that `whopays serve` gives at a time; more wait, then get 429.",
+    )
     serve_cors_origins: frozenset[str] = Field(
         default_factory=frozenset,
         description='Origins whose pages may ask `whopays serve`, as a JSON list (`["https://console.example"]`).',

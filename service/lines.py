@@ -1,0 +1,89 @@
+"""Answers of any length, a line of JSON each (`application/x-ndjson`), at the pace at which they are read.
+
+The last line tells that the answer is whole, or what went wrong: without one it is not complete.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from typing import Any
+
+import orjson
+import structlog
+from starlette.types import Receive, Send
+
+from db.errors import is_transient
+from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.problems import Problem, unavailable
+from service.questions import Asked
+from service.snapshots import Snapshot
+
+LINES = "application/x-ndjson"
+
+_LONGEST_SECONDS = 600.0
+"""How long a snapshot is held at most."""
+_LAST_LINE_SECONDS = 5.0
+
+logger = structlog.get_logger()
+
+
+async def send_lines(
+    asked: Asked,
+    chunks: AsyncGenerator[bytes],
+    receive: Receive,
+    send: Send,
+    snapshot: Snapshot | None = None,
+) -> None:
+    """Send chunks of whole lines, the last of which ends the answer; if they fail, a last line that says so."""
+    await send({"type": "http.response.start", "status": 200, "headers": _headers(asked, snapshot)})
+    leaving = asyncio.create_task(_left(receive))
+    last = b""
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS), aclosing(chunks):
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if leaving.done():
+                    return
+    except Exception as error:  # noqa: BLE001 (it is told, and what is not known is logged)
+        last = problem_line(_problem(error, asked))
+    finally:
+        leaving.cancel()
+        with suppress(asyncio.CancelledError):
+            await leaving
+    async with asyncio.timeout(_LAST_LINE_SECONDS):
+        await send({"type": "http.response.body", "body": last})
+
+
+def line(document: dict[str, Any]) -> bytes:
+    """Return a document as a line."""
+    return orjson.dumps(document) + b"\n"
+
+
+def problem_line(problem: Problem) -> bytes:
+    """Return the last line of an answer that is not whole."""
+    return line({"problem": problem.document()})
+
+
+async def _left(receive: Receive) -> None:
+    """Wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _problem(error: Exception, asked: Asked) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, TimeoutError) or is_transient(error):
+        return unavailable("The database could not be asked any further, or the answer took too long.")
+    logger.error("question_failed", request_id=asked.request_id, exc_info=error)
+    return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")
+
+
+def _headers(asked: Asked, snapshot: Snapshot | None) -> list[tuple[bytes, bytes]]:
+    return [
+        *OF_QUESTIONS,
+        *headers_of_snapshot(snapshot),
+        (b"x-request-id", asked.request_id.encode()),
+        (b"content-type", LINES.encode()),
+        (b"x-accel-buffering", b"no"),
+    ]

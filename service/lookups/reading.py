@@ -1,0 +1,105 @@
+"""The questions of a lookup as they were sent: read strictly, and refused with all that is wrong.
+
+A document is read as a whole; of lines, so many at a time as have come.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from db.questions.lookups import Wanted
+from schemas.instants import format_instant, parse_instant
+from schemas.scalars import is_identifier
+from schemas.strict_json import NotStrictJson, read_flat_objects, read_object
+from service.lookups.faults import faults_of_document, faults_of_question, faults_of_text
+from service.problems import Problem, Violation, wrong_body
+
+MOST_QUESTIONS = 10_000
+"""How many questions a document has at most; lines may be more."""
+KEPT_FAULTS = 100
+"""How many faults are kept; all are counted."""
+
+_MOST_INSTANTS = 10_000
+
+
+class Reading:
+    """Reads questions, some at a time, and keeps what is wrong with them."""
+
+    def __init__(self, shard_of: Callable[[str], int]) -> None:
+        self.count = 0
+        self.faults: list[Violation] = []
+        self.fault_count = 0
+        self._shard_of = shard_of
+        self._instants: dict[str, str] = {}
+
+    def document(self, raw: bytes) -> Wanted:
+        """Return the questions of a document. Raises Problem (`InvalidBody`, `TooManyQuestions`)."""
+        try:
+            document = read_object(raw)
+        except NotStrictJson as error:
+            raise wrong_body(faults_of_text(raw, (), error, faults_of_document)) from None
+        questions = document.get("questions")
+        if isinstance(questions, list):
+            if len(questions) > MOST_QUESTIONS:
+                said = f"There are {len(questions)} questions, and at most {MOST_QUESTIONS} are answered at a time."
+                raise Problem("TooManyQuestions", f"{said} As application/x-ndjson there may be more.")
+            wanted = self._take(questions)
+            if len(document) == 1 and not self.faults:
+                return wanted
+        raise wrong_body(faults_of_document(document, ()))
+
+    def lines(self, lines: Sequence[bytes]) -> Wanted:
+        """Return the questions of further lines, without those that have a fault, which is kept."""
+        return self._take(read_flat_objects(lines) or self._one_by_one(lines))
+
+    def keep(self, faults: Sequence[Violation]) -> None:
+        """Count faults, and keep the first."""
+        self.fault_count += len(faults)
+        self.faults += faults[: KEPT_FAULTS - len(self.faults)]
+
+    def _one_by_one(self, lines: Sequence[bytes]) -> Iterable[object]:
+        for raw in lines:
+            try:
+                yield read_object(raw)
+            except NotStrictJson as error:
+                yield faults_of_text(raw, (self.count,), error, faults_of_question)
+
+    def _take(self, questions: Iterable[Any]) -> Wanted:
+        wanted = Wanted([], [], [], [])
+        organizations, projects, instants, shards = wanted
+        for question in questions:
+            if type(question) is dict:
+                organization: Any = question.get("organization")
+                project: Any = question.get("project")
+                at: Any = question.get("at")
+                if (
+                    len(question) == (3 if "at" in question else 2)
+                    and is_identifier(organization)
+                    and is_identifier(project)
+                    and (at is None or (type(at) is str and (at in self._instants or self._is_instant(at))))
+                ):
+                    organizations.append(organization)
+                    projects.append(project)
+                    instants.append(None if at is None else self._instants[at])
+                    shards.append(self._shard_of(organization))
+                    self.count += 1
+                    continue
+            self.keep(_faults(question, self.count))
+            self.count += 1
+        return wanted
+
+    def _is_instant(self, text: str) -> bool:
+        try:
+            found = format_instant(parse_instant(text))
+        except ValueError:
+            return False
+        if len(self._instants) >= _MOST_INSTANTS:
+            self._instants.clear()
+        self._instants[text] = found
+        return True
+
+
+def _faults(question: object, place: int) -> Sequence[Violation]:
+    """Return what is wrong with a question, unless that was found out when it was read as JSON."""
+    if isinstance(question, tuple):
+        return question
+    return faults_of_question(question, (place,))

@@ -1,0 +1,64 @@
+"""Questions that are waiting to be answered: however many, they take no more memory than some."""
+
+from collections.abc import AsyncIterator, Iterator
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from db.questions.lookups import Wanted
+from service.lookups.reading import Reading
+from service.problems import Reason, Violation
+
+LONGEST_LINE = 256 * 1024
+
+_IN_MEMORY = 1024 * 1024
+_QUESTIONS_AT_ONCE = 2_000
+
+
+class Spool:
+    """Questions in order, some thousand together, in a file once they are many."""
+
+    def __init__(self) -> None:
+        self.shards: set[int] = set()
+        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed where the spool is left)
+        self._lines: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    async def fill(self, parts: AsyncIterator[bytes], asks: Reading) -> None:
+        """Read lines of questions to their end. Raises Problem, also of `parts`."""
+        rest = b""
+        async for part in parts:
+            *lines, rest = (rest + part).split(b"\n")
+            self._lines += lines
+            if len(rest) > LONGEST_LINE:
+                place = asks.count + len(self._lines)
+                message = f"A line has at most {LONGEST_LINE} bytes."
+                asks.keep((Violation(Reason.OUT_OF_RANGE, message, f"/{place}"),))
+                return
+            if len(self._lines) >= _QUESTIONS_AT_ONCE:
+                self._write(asks)
+        if rest:
+            self._lines.append(rest)
+        self._write(asks)
+
+    def read(self) -> Iterator[Wanted]:
+        """Return the questions, as many at a time as were written together."""
+        self._file.seek(0)
+        for record in self._file:
+            yield Wanted(*orjson.loads(record))
+
+    def _write(self, asks: Reading) -> None:
+        wanted = asks.lines(self._lines)
+        self._lines = []
+        self.shards.update(wanted.shards)
+        if wanted.shards and not asks.fault_count:
+            self._file.write(orjson.dumps(tuple(wanted)) + b"\n")

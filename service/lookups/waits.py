@@ -1,0 +1,33 @@
+"""What a lookup waits for: events of several shards."""
+
+from service.parameters import Parameter, Refused
+from service.problems import Reason, Violation
+from service.questions import Asked
+from service.waits import event_id
+
+_MOST = 1024
+
+
+def wrong_events(asked: Asked) -> list[Violation]:
+    """Return what is wrong with the events that are waited for: one is of a shard that there is not."""
+    shards: dict[int, int] = asked.values.get(AT_LEAST.name, {})
+    if all(shard < asked.state.settings.shards for shard in shards):
+        return []
+    return [Violation(Reason.OUT_OF_RANGE, "It names an event of a shard that there is not.", AT_LEAST.name)]
+
+
+def _positions(text: str) -> dict[int, int]:
+    """Return the positions of events by their shards. Raises Refused."""
+    places = [event_id(one) for one in text.split(",")[: _MOST + 1]]
+    if len(dict(places)) < len(places):
+        raise Refused(Reason.REPEATED, "It must be one event of a shard.")
+    return dict(places)
+
+
+AT_LEAST = Parameter(
+    "atLeast",
+    _positions,
+    {"type": "string", "pattern": "^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)(,(0|[1-9][0-9]*)-(0|[1-9][0-9]*))*$"},
+    "Ids of events that the answers must know, one a shard, separated by commas; waits for them, 5 seconds at most.",
+    "17-4711,23-42",
+)

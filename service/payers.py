@@ -1,0 +1,43 @@
+"""The question about very many projects at a time."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.answers import JSON, Answer
+from service.lines import LINES
+from service.lookups.answering import answer_document, answer_lines
+from service.lookups.waits import AT_LEAST, wrong_events
+from service.questions import Asked, Question
+from service.waits import CLOSED_AT_LEAST
+
+
+async def _lookup(asked: Asked) -> Answer | ASGIApp:
+    if asked.content == JSON:
+        return await answer_document(asked)
+
+    async def lines(_scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_lines(asked, receive, send)
+
+    return lines
+
+
+QUESTIONS = (
+    Question(
+        path="/v1/payers/lookup",
+        method="POST",
+        summary="Who pays for each of many projects",
+        description=(
+            "Up to 10,000 questions in a document, answered in their order from one snapshot; it changes nothing, and "
+            "is safe to repeat. As `application/x-ndjson` a question and an answer a line, however many: the last line "
+            'is `{"closedUntil", "answers"}`, or `{"problem"}` with pointers that begin with the line, counted from 0; '
+            "without such a line the answer is not complete. `known` is `false` where no such project was reported."
+        ),
+        handler=_lookup,
+        parameters=(AT_LEAST, CLOSED_AT_LEAST),
+        media=(JSON, LINES),
+        consumes=(JSON, LINES),
+        check=wrong_events,
+        problems=("InvalidBody", "TooManyQuestions", "BodyTooLarge", "TooManyRequests", "NotYetKnown"),
+        has_head=False,
+        tag="Lookups",
+    ),
+)
