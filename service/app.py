@@ -17,6 +17,7 @@ from service import events, organizations, payers, probes, projects
 from service.answers import Answer, refusal, write
 from service.asker import who_asks
 from service.console import room as console_room
+from service.kubernetes import app as kubernetes
 from service.negotiation import chosen, understood
 from service.parameters import read_names, read_query
 from service.problems import Problem, unavailable, wrong
@@ -50,7 +51,10 @@ class Room:
     application: Callable[[State], ASGIApp]
 
 
-ROOMS: tuple[Room, ...] = (Room(console_room.FIRST_PARTS, console_room.console),)
+ROOMS: tuple[Room, ...] = (
+    Room(kubernetes.FIRST_PARTS, kubernetes.application),
+    Room(console_room.FIRST_PARTS, console_room.console),
+)
 """What answers in a form of its own: the console, the Kubernetes resources."""
 
 

@@ -21,7 +21,11 @@ FURTHER_PLACES = {
     # How many a transaction moves is bounded, and the account of a result is the one that projects move to.
     "TransferProjects": {"schemas/parsing.py", "workers/batches/parts.py"},
 }
-SENDERS = {"cli/demo/", "cli/development/", "cli/sending/", "cli/asking/questions.py", "db/questions/"}
+SENDERS = {
+    *("cli/demo/", "cli/development/", "cli/sending/", "cli/asking/questions.py", "db/questions/"),
+    # What it shows of an account is a choice of the contract's.
+    "service/kubernetes/",
+}
 # Rules about fields of an account, and what else has that name.
 RULES_ABOUT = {
     # A project has one, too.

@@ -1,0 +1,172 @@
+"""The Kubernetes resources as an ASGI application: paths, methods and refusals as clients of Kubernetes expect them."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from secrets import token_hex
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from db.errors import is_transient
+from schemas.scalars import IDENTIFIER_RULE, is_identifier
+from service.answers import Answer, write
+from service.asker import who_asks
+from service.kubernetes.listing import get, list_page, list_whole, wait_for
+from service.kubernetes.negotiation import JSON, discovery_form, object_form, plain_form
+from service.kubernetes.objects import namespace
+from service.kubernetes.options import parameters, read_options
+from service.kubernetes.paths import Discovered, Objects, Place, place_of
+from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS
+from service.kubernetes.statuses import Refusal, bad_request, internal, not_allowed, not_watched, refusal_of
+from service.kubernetes.streaming import Stream, send_stream
+from service.kubernetes.tables import read_included
+from service.kubernetes.watching import Watch
+from service.problems import Problem, quoted, unavailable
+from service.state import State
+
+logger = structlog.get_logger()
+
+FIRST_PARTS = ("api", "apis", "openapi", "version")
+"""What the paths begin with."""
+
+_Result = Answer | Stream
+
+
+def application(state: State) -> ASGIApp:
+    """Return the application."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        began, request_id = time.perf_counter(), token_hex(8)
+        path, sent = "none", _Sent(send)
+        try:
+            place = place_of(scope["raw_path"])
+            path = place.path
+            result = await _asked(state, place, scope)
+            if isinstance(result, Answer):
+                await write(result, scope, sent, request_id)
+            else:
+                await send_stream(result, scope, receive, sent, request_id, state.stopping)
+        except Exception as error:
+            refusal = _refusal(error, request_id, path)
+            if sent.status is not None:
+                # It is too late for another answer: a body that ends early says that it is not complete.
+                raise
+            refused = Answer(refusal.body(), None, False, JSON, refusal.code, refusal.headers)
+            await write(refused, scope, sent, request_id)
+        finally:
+            seconds = time.perf_counter() - began
+            state.metrics.answered(path, sent.status or 500, seconds)
+            logger.info(
+                "answered",
+                request_id=request_id,
+                method=scope["method"],
+                path=path,
+                status=sent.status or 500,
+                milliseconds=round(seconds * 1000, 3),
+            )
+
+    return answer
+
+
+async def _asked(state: State, place: Place, scope: Scope) -> _Result:
+    """Judge a request in the order of the contract, and return its answer. Raises Refusal, and Problem."""
+    if scope["method"] not in ("GET", "HEAD"):
+        raise not_allowed()
+    who_asks(scope["headers"])
+    accept = _accept(scope)
+    match place:
+        case Discovered():
+            form = (discovery_form if place.aggregated else plain_form)(accept)
+            document = place.aggregated(form.version) if place.aggregated and form.kind else place.document()
+            return Answer(orjson.dumps(document) + b"\n", media=form.media)
+        case Objects(resource=None):
+            plain_form(accept)
+            return Answer(orjson.dumps(namespace(_name(place.organization or "", "namespace"))) + b"\n")
+        case _:
+            return await _objects(state, place, scope, accept)
+
+
+async def _objects(state: State, place: Objects, scope: Scope, accept: str | None) -> _Result:
+    resource, organization, name = place.resource, place.organization, place.name
+    if resource is None:
+        raise internal()
+    form = object_form(accept, is_list=name is None)
+    given = parameters(scope["query_string"])
+    if organization is not None:
+        _name(organization, "namespace")
+    if name is not None:
+        # A binding's name is none that section 2 of the contract is about: one that cannot be is not there.
+        if resource is not BILLING_ACCOUNT_BINDINGS:
+            _name(name, "name")
+        included = read_included(given.get("includeObject", ""))
+        return await get(state, resource, organization or "", name, form, included)
+    options = read_options(resource, organization, given)
+    if not options.is_watch:
+        await wait_for(state, organization, options)
+        if options.limit:
+            return await list_page(state, resource, organization, options, form)
+        return await _whole(list_whole(state, resource, organization, options, form))
+    if organization is None or not resource.can_be_watched:
+        raise not_watched(resource)
+    await wait_for(state, organization, options)
+    if scope["method"] == "HEAD":
+        raise not_allowed("GET")
+    watch = Watch(state, resource, organization, options, form)
+    await watch.begin()
+    return Stream(watch.lines(), is_endless=True)
+
+
+async def _whole(pieces: AsyncGenerator[bytes, None]) -> _Result:
+    """Return an answer where it is one piece; else a stream of pieces, of which the first one has been read."""
+    first = await anext(pieces)
+    second = await anext(pieces, None)
+    if second is None:
+        return Answer(first)
+
+    async def all_pieces() -> AsyncGenerator[bytes, None]:
+        async with aclosing(pieces):
+            yield first
+            yield second
+            async for piece in pieces:
+                yield piece
+
+    return Stream(all_pieces())
+
+
+def _name(name: str, field: str) -> str:
+    """Return a part of the path that must be an identifier. Raises Refusal."""
+    if not is_identifier(name):
+        raise bad_request(f'{field}: Invalid value: "{quoted(name)}": a name has {IDENTIFIER_RULE}')
+    return name
+
+
+def _accept(scope: Scope) -> str | None:
+    found = [value for name, value in scope["headers"] if name == b"accept"]
+    return b", ".join(found).decode("latin-1") if found else None
+
+
+def _refusal(error: Exception, request_id: str, path: str) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, Problem):
+        return refusal_of(error)
+    if is_transient(error):
+        logger.warning("database_unavailable", request_id=request_id, error=type(error).__name__)
+        return refusal_of(unavailable())
+    logger.error("question_failed", request_id=request_id, path=path, exc_info=error)
+    return internal()
+
+
+class _Sent:
+    """Notes the status that was sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)

@@ -1,0 +1,153 @@
+"""Refusals as Kubernetes says them: `v1` `Status` objects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from service.kubernetes.resources import Resource
+from service.problems import Problem
+
+_REASONS = {
+    "InvalidParameter": "BadRequest",
+    "Unauthenticated": "Unauthorized",
+    "Forbidden": "Forbidden",
+    "TooManyRequests": "TooManyRequests",
+    "Unavailable": "ServiceUnavailable",
+    "NotYetKnown": "ServiceUnavailable",
+    "EventsExpired": "Expired",
+}
+
+
+class Refusal(Exception):
+    """What a client is told instead of an answer; `code` is the HTTP status."""
+
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.details = details
+        self.headers = headers
+
+    def document(self) -> dict[str, Any]:
+        """Return the `Status` object."""
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            **({} if self.details is None else {"details": dict(self.details)}),
+            "code": self.code,
+        }
+
+    def body(self) -> bytes:
+        """Return the `Status` object as JSON."""
+        return orjson.dumps(self.document())
+
+
+def bad_request(message: str) -> Refusal:
+    """Return what is said of a request that is malformed."""
+    return Refusal(400, "BadRequest", message)
+
+
+def no_such_path() -> Refusal:
+    """Return what is said where there is nothing, whatever the method."""
+    return Refusal(404, "NotFound", "the server could not find the requested resource", details={})
+
+
+def no_such_object(resource: Resource, name: str) -> Refusal:
+    """Return what is said of an object that is not there."""
+    return Refusal(404, "NotFound", f'{_qualified(resource)} "{name}" not found', details=_details(resource, name))
+
+
+def not_allowed(allowed: str = "GET, HEAD") -> Refusal:
+    """Return what is said of a method that is not for reading."""
+    return Refusal(
+        405,
+        "MethodNotAllowed",
+        "the server does not allow this method on the requested resource",
+        details={},
+        headers=[(b"allow", allowed.encode())],
+    )
+
+
+def not_watched(resource: Resource) -> Refusal:
+    """Return what is said of a watch that there is not."""
+    return Refusal(
+        405,
+        "MethodNotAllowed",
+        f'watch is not supported on resources of kind "{_qualified(resource)}"',
+        details=_details(resource),
+        headers=[(b"allow", b"GET, HEAD")],
+    )
+
+
+def not_acceptable(accepted: str) -> Refusal:
+    """Return what is said where there is no answer of a media type that is accepted."""
+    return Refusal(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
+
+
+def expired(position: int) -> Refusal:
+    """Return what is said of a `resourceVersion` from which the changes are no longer kept."""
+    return Refusal(410, "Expired", f"too old resource version: {position}")
+
+
+def too_large(position: int, head: int) -> Refusal:
+    """Return what is said of a `resourceVersion` that is not known yet."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return Refusal(
+        504,
+        "Timeout",
+        f"Timeout: Too large resource version: {position}, current: {head}",
+        details={"causes": [cause], "retryAfterSeconds": 1},
+        headers=[(b"retry-after", b"1")],
+    )
+
+
+def invalid(causes: Sequence[tuple[str, str, str]]) -> Refusal:
+    """Return what is said of options that do not go together; a cause is its type, message and field."""
+    listed = [{"reason": reason, "message": message, "field": field} for reason, message, field in causes]
+    said = ", ".join(f"{field}: {message}" for _, message, field in causes)
+    return Refusal(
+        422,
+        "Invalid",
+        f'ListOptions.meta.k8s.io "" is invalid: {said}',
+        details={"group": "meta.k8s.io", "kind": "ListOptions", "causes": listed},
+    )
+
+
+def internal() -> Refusal:
+    """Return what is said of a fault of the service; what it was is in its log only."""
+    return Refusal(500, "InternalError", "Internal error occurred", details={})
+
+
+def refusal_of(problem: Problem) -> Refusal:
+    """Return what is said of a problem of the shared layers."""
+    reason = _REASONS.get(problem.name, "InternalError")
+    after = problem.headers.get("Retry-After")
+    return Refusal(
+        problem.status,
+        reason,
+        problem.detail,
+        details=None if after is None else {"retryAfterSeconds": int(after)},
+        headers=[(name.lower().encode(), value.encode()) for name, value in problem.headers.items()],
+    )
+
+
+def _qualified(resource: Resource) -> str:
+    return f"{resource.plural}.{resource.group}"
+
+
+def _details(resource: Resource, name: str | None = None) -> dict[str, str]:
+    return {**({} if name is None else {"name": name}), "group": resource.group, "kind": resource.plural}
