@@ -56,7 +56,7 @@ _EXPORTS = (
     Command(
         "intervals",
         "Write who paid for which project within a period: as Parquet, CSV or NDJSON.",
-        "operating.intervals:intervals",
+        "operating.exports:intervals",
     ),
 )
 _REPLAYS = (
@@ -76,9 +76,28 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _ASK: (
         Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.send:send"),
         Command("who", "Say which account pays for a project, now or at another instant.", "asking.who:who"),
-        Command("project", "Show a project: its payer, and what is scheduled and waiting.", "asking.project:project"),
+        Command("project", "Show a project: its payer, and what is scheduled and waiting.", "asking.questions:project"),
         Command("timeline", "Draw who has paid for a project, from its first payer on.", "asking.questions:timeline"),
         Command("account", "Show an account: its phase and why, its holds, its history.", "asking.questions:account"),
+        Command(
+            "accounts",
+            "List the accounts of an organization, and what each lacks to be Ready.",
+            "asking.lists:accounts",
+        ),
+        Command(
+            "projects",
+            "List the projects of an organization and who pays for each, now or at another instant.",
+            "asking.lists:projects",
+        ),
+        Command("unbound", "List the projects of an organization that nobody pays for.", "asking.lists:unbound"),
+        Command(
+            "intervals",
+            "List who paid for a project and when, or what an account paid for; within a period.",
+            "asking.lists:intervals",
+        ),
+        Command(
+            "changes", "List what changed in an organization, oldest first, or watch it.", "asking.changes:changes"
+        ),
         Command("result", "Show what became of a command.", "asking.questions:result"),
         Command("tail", "Follow the published events until Ctrl-C.", "asking.tail:tail"),
     ),

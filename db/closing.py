@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.closed import CLOSED_INSTANT
 from db.engine import fetch
 
 
@@ -37,15 +38,5 @@ async def closed_until(connection: AsyncConnection) -> datetime | None:
     closed = [row["closed"] for row in rows]
     return None if not closed or None in closed else min(closed)
 
-
-CLOSED_INSTANT = """
-    nullif(
-        CASE WHEN shards.position <= coalesce(published.position, 0) THEN shards.last_instant
-        ELSE (
-            SELECT log.recorded_at - interval '1 microsecond' FROM log
-            WHERE log.shard = shards.shard AND log.position = coalesce(published.position, 0) + 1
-        ) END, '-infinity')
-"""
-"""The closed instant of a row of `shards LEFT JOIN published USING (shard)`; null where nothing is known."""
 
 _CLOSED = text(f"SELECT shards.shard, {CLOSED_INSTANT} AS closed FROM shards LEFT JOIN published USING (shard)")

@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from aiokafka.partitioner import murmur2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
+from db.placing import place_of
 from db.reading_positions import ReadingWentBack, Span
 
 NOTIFY_CHANNEL = "whopays_log"
@@ -34,7 +34,7 @@ class Head:
 @lru_cache(maxsize=65_536)
 def shard_of(boundary: str, shards: int) -> int:
     """Return the shard of an organization, by Kafka's own partition function."""
-    return int(murmur2(boundary.encode()) & 0x7FFFFFFF) % shards
+    return place_of(boundary) % shards
 
 
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:

@@ -11,8 +11,8 @@ from cli.terminal.layout import Card, Column, Listing, details
 from cli.terminal.output import count_of
 
 
-def account_view(account: dict[str, Any], history: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
-    """Return an account: its state, the conditions that explain its phase, its holds and the phases it entered."""
+def account_view(account: dict[str, Any]) -> Iterator[RenderableType]:
+    """Return an account as `whopays account --json` prints it, for people: its state, and what explains its phase."""
     title = Text(f"{account['organization']}/{account['account']}", style="bold")
     yield Card(title, [details(_state(account).items())], "dim")
     yield Listing(
@@ -51,7 +51,7 @@ def account_view(account: dict[str, Any], history: Sequence[dict[str, Any]]) -> 
                 Text(entry["by"]),
                 Text(entry["causedBy"]),
             )
-            for entry in history
+            for entry in account["history"]
         ],
         title="History",
     )
@@ -65,10 +65,10 @@ def _state(account: dict[str, Any]) -> dict[str, Text]:
         "name": account["displayName"],
         "currency": account["currencyCode"],
         "terms": terms and f"{count_of(terms['netDays'], 'day')} net, invoiced {terms['invoiceFrequency'].lower()}",
-        "payment profile": account["paymentProfile"],
+        "payment profile": account["paymentProfile"] and _profile(account["paymentProfile"], account["profile"]),
         "active since": account["activatedAt"],
         "balance": balance and f"{balance['outstanding']} {balance['currencyCode']} as of {balance['asOf']}",
-        "closure": closure and _closure(closure),
+        "closure": _closure(closure, account["closureBlockers"]),
         "pays for": count_of(account["boundProjects"], "project"),
         "version": str(account["version"]),
     }
@@ -98,9 +98,20 @@ def _holds(holds: Sequence[dict[str, Any]]) -> Listing:
     return Listing(columns, rows, title="Holds")
 
 
-def _closure(closure: dict[str, Any]) -> str:
+def _profile(name: str, profile: dict[str, Any] | None) -> str:
+    if profile is None:
+        return f"{name}, of which nothing is known yet"
+    expires = f" until {profile['expiresAt']}" if profile["expiresAt"] else ""
+    return f"{name} ({profile['kind']}, {profile['state']}{expires})"
+
+
+def _closure(closure: dict[str, Any] | None, blockers: Sequence[dict[str, Any]]) -> str:
+    blocked = f"blocked by {', '.join(one['reason'] for one in blockers)}" if blockers else ""
+    if closure is None:
+        return f"not requested; {blocked}" if blocked else ""
     reason = f": {closure['reason']}" if closure["reason"] else ""
-    return f"requested by {closure['by']} at {closure['requestedAt']}{reason}"
+    requested = f"requested by {closure['by']} at {closure['requestedAt']}{reason}"
+    return f"{requested}; {blocked}" if blocked else requested
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

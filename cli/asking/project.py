@@ -1,33 +1,11 @@
-"""`whopays project`: a project with its payer, and what is still to come."""
+"""A project, shown: its payer, and what is still to come."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from rich.text import Text
 
-from cli.asking.who import insist_on_known
-from cli.terminal.asking import ask
-from cli.terminal.installation import load_settings
 from cli.terminal.layout import Card, details
-from cli.terminal.names import Organization, Project
-from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import show
-from db.questions import projects as queries
-
-
-def project(organization: Organization, name: Project, as_json: AsJson = False) -> None:
-    """Show a project: its payer, and what is scheduled and waiting.
-
-    Exit status 1 when it was never reported.
-    """
-    settings = load_settings()
-    found = ask(settings, lambda connection: queries.project(connection, organization, name))
-    if found is None:
-        insist_on_known(settings, organization, name)
-    elif as_json:
-        print_json(found)
-    else:
-        show(project_card(found))
 
 
 def project_card(project: dict[str, Any]) -> Card:

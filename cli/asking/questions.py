@@ -1,26 +1,21 @@
-"""The questions: who pays, who has paid, how an account stands, what became of a command."""
+"""The questions about one thing, as commands: what answers is imported when one is called."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 import typer
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.asking.accounts import account_view
-from cli.asking.timeline import Timeline
-from cli.asking.who import insist_on_known
-from cli.sending.answers import result_card
-from cli.terminal.asking import ask
-from cli.terminal.ending import CommandFailed
-from cli.terminal.installation import load_settings
 from cli.terminal.names import Account, Organization, Project
-from cli.terminal.output import AsJson, print_json
-from cli.terminal.screen import show
-from db.questions import accounts as queries
-from db.questions import intervals
-from db.questions.results import published_results
-from schemas.instants import format_instant
+from cli.terminal.output import AsJson
+
+
+def project(organization: Organization, name: Project, as_json: AsJson = False) -> None:
+    """Show a project: its payer, and what is scheduled and waiting.
+
+    Exit status 1 when it was never reported.
+    """
+    from cli.asking import answered  # noqa: PLC0415 - see above
+
+    answered.project(organization, name, as_json=as_json)
 
 
 def timeline(organization: Organization, project: Project, as_json: AsJson = False) -> None:
@@ -28,25 +23,9 @@ def timeline(organization: Organization, project: Project, as_json: AsJson = Fal
 
     Exit status 1 when it was never reported.
     """
-    settings = load_settings()
-    entries = ask(settings, lambda connection: intervals.timeline(connection, organization, project))
-    if not entries:
-        insist_on_known(settings, organization, project)
-    if as_json:
-        payers = [
-            {
-                "bindingId": entry.binding_id,
-                "account": entry.account,
-                "establishedAt": format_instant(entry.established_at),
-                "endedAt": entry.ended_at and format_instant(entry.ended_at),
-            }
-            for entry in entries
-        ]
-        print_json({"organization": organization, "project": project, "payers": payers})
-    elif entries:
-        show(Timeline(f"{organization}/{project}", entries, datetime.now(UTC)))
-    else:
-        typer.echo(f"nobody has ever paid for {organization}/{project}")
+    from cli.asking import answered  # noqa: PLC0415 - see above
+
+    answered.timeline(organization, project, as_json=as_json)
 
 
 def account(
@@ -55,31 +34,19 @@ def account(
     with_contact: Annotated[
         bool, typer.Option("--contact", help="Decrypt and show the contact too: personal data.")
     ] = False,
+    is_watched: Annotated[
+        bool, typer.Option("--watch", help="Show it again whenever it changes, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show an account: its phase and why, its holds, its history.
 
-    Also its balance, its closure, and how many projects it pays for. Only --contact needs a key
-    (WHOPAYS_ENCRYPTION_KEYS).
+    Also its balance, what blocks its closure, and how many projects it pays for. Only --contact needs a key
+    (WHOPAYS_ENCRYPTION_KEYS). With --watch and --json: one document a line.
     """
-    settings = load_settings()
-    keys = settings.keys() if with_contact else None
+    from cli.asking import answered  # noqa: PLC0415 - see above
 
-    async def question(connection: AsyncConnection) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-        found = await queries.account(connection, organization, name, with_balance=True, keys=keys)
-        return found, await queries.account_history(connection, organization, name)
-
-    found, history = ask(settings, question)
-    if found is None:
-        raise CommandFailed(
-            f"The organization {organization} has no account {name}.\n"
-            f"Create it: whopays send CreateAccount --organization {organization} account={name} currencyCode=EUR "
-            "paymentTerms='{}'"
-        )
-    if as_json:
-        print_json(found | {"history": history})
-    else:
-        show(*account_view(found, history))
+    answered.account(organization, name, with_contact=with_contact, is_watched=is_watched, as_json=as_json)
 
 
 def result(
@@ -92,16 +59,6 @@ def result(
 
     With --json: a list, one event for each source that sent this id.
     """
-    values = ask(load_settings(), lambda connection: published_results(connection, organization, command_id, source))
-    if not values:
-        sender = f" of {source}" if source else ""
-        raise CommandFailed(
-            f"The organization {organization} has no answered command {command_id}{sender}.\n"
-            "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
-            "the last two claim no id. Or its result was archived with an old partition of the log."
-        )
-    events = [orjson.loads(value) for value in values]
-    if as_json:
-        print_json(events)
-    else:
-        show(*map(result_card, events))
+    from cli.asking import answered  # noqa: PLC0415 - see above
+
+    answered.result(organization, command_id, source, as_json=as_json)

@@ -1,20 +1,24 @@
 """`whopays who`: which account pays for a project. It starts as fast as it can: no SQLAlchemy, no Rich."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import aclosing, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from cli.terminal.ending import CommandFailed
+from cli.terminal.ending import CommandFailed, Misused
 from cli.terminal.installation import database_address, load_settings
 from cli.terminal.names import Organization, Project, instant_named
-from cli.terminal.output import AsJson, print_json
-from db.questions.who import PayerAnswer, who_pays
+from cli.terminal.output import AsJson, print_json, print_json_line
+from db.questions.who import PayerAnswer, payers_as_they_change, who_pays
 from schemas.instants import format_instant
 
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
+
+Answered = TypeVar("Answered")
 
 
 def who(
@@ -23,6 +27,9 @@ def who(
     at: Annotated[
         str | None, typer.Option(help="An instant with offset, such as 2027-01-31T12:00:00Z; now when not given.")
     ] = None,
+    is_watched: Annotated[
+        bool, typer.Option("--watch", help="Say it again whenever it changes, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which account pays for a project, now or at another instant.
@@ -31,13 +38,30 @@ def who(
     the project was never reported.
     """
     instant = None if at is None else instant_named("--at", at)
+    if is_watched:
+        if instant is not None:
+            raise Misused("--watch is about now: leave out --at.")
+        with suppress(KeyboardInterrupt):
+            _reaching(_watch(database_address(), organization, project, as_json=as_json))
+        return
     answer = _asked(database_address(), organization, project, instant)
     if as_json:
-        print_json(_document(organization, project, instant, answer))
+        print_json(_document(organization, project, answer))
     _insist(answer, organization, project)
     if not as_json:
         for line in _lines(organization, project, instant, answer):
             typer.echo(line)
+
+
+async def _watch(database_url: str, organization: str, project: str, *, as_json: bool) -> None:
+    async with aclosing(payers_as_they_change(database_url, organization, project)) as answers:
+        async for answer in answers:
+            if as_json:
+                print_json_line(_document(organization, project, answer))
+            _insist(answer, organization, project)
+            if not as_json:
+                since = answer.payer["establishedAt"] if answer.payer else format_instant(answer.as_of)
+                typer.echo(f"{since} {answer.account or 'nobody'}")
 
 
 def insist_on_known(settings: "Settings", organization: str, project: str) -> None:
@@ -56,8 +80,14 @@ def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
 
 
 def _asked(database_url: str, organization: str, project: str, instant: datetime | None) -> PayerAnswer:
+    return _reaching(who_pays(database_url, organization, project, instant))
+
+
+def _reaching(asking: Coroutine[Any, Any, Answered]) -> Answered:
     try:
-        return asyncio.run(who_pays(database_url, organization, project, instant))
+        return asyncio.run(asking)
+    except CommandFailed:
+        raise
     except Exception:
         from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time to import
 
@@ -82,12 +112,14 @@ def _lines(organization: str, project: str, instant: datetime | None, answer: Pa
     return [*lines, f"Scheduled: {one.account} from {format_instant(one.effective_at)} ({by})."]
 
 
-def _document(organization: str, project: str, instant: datetime | None, answer: PayerAnswer) -> dict[str, Any]:
+def _document(organization: str, project: str, answer: PayerAnswer) -> dict[str, Any]:
     one = answer.scheduled
     return {
         "organization": organization,
         "project": project,
-        "at": instant and format_instant(instant),
+        "at": format_instant(answer.at),
+        "payer": answer.payer,
+        "settled": answer.is_settled,
         "asOf": format_instant(answer.as_of),
         "known": answer.is_known,
         "account": answer.account,

@@ -3,23 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
+from cli.operating.exports import FormatName
 from cli.operating.files import Hashed
 from cli.terminal.ending import CommandFailed
 from db.exports import BOOLEAN, COLUMNS, INSTANT, TEXT
 
 _ROW_GROUP_BYTES = 16 * 1024 * 1024
 """So much text at once becomes columns: some 50,000 intervals, which a reader can skip together."""
-
-
-class Format(StrEnum):
-    """What `--format` may be."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    NDJSON = "ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +23,22 @@ class Writer:
 
 
 @contextmanager
-def writer_of(form: Format, out: Hashed) -> Iterator[Writer]:
+def writer_of(form: FormatName, out: Hashed) -> Iterator[Writer]:
     """Yield what writes a form to `out`; when the block ends, all is written.
 
     Raises CommandFailed where a package that the form needs is not installed.
     """
     match form:
-        case Format.CSV:
+        case "csv":
             # RFC 4180 ends lines with both. No text holds either (docs/contract.md section 2).
             yield Writer("csv", lambda rows: out.write(rows.replace(b"\n", b"\r\n")))
-        case Format.NDJSON:
+        case "ndjson":
             yield Writer("ndjson", out.write)
-        case Format.PARQUET:
+        case "parquet":
             with _parquet(out) as writer:
                 yield writer
+        case _:
+            assert_never(form)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`whopays export intervals`: who paid for what within a period, for invoices and analysis."""
+"""Exporting who paid for what within a period, for invoices and analysis."""
 
 import asyncio
 import sys
@@ -7,61 +7,46 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Any
 
 import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.operating.exports import FormatName
 from cli.operating.files import Hashed, written_whole
-from cli.operating.formats import Format, Writer, writer_of
+from cli.operating.formats import Writer, writer_of
 from cli.operating.progress import shown_rows
-from cli.terminal.ending import CommandFailed, Misused
+from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.names import instant_named
 from cli.terminal.output import count_of
 from cli.terminal.screen import error_console
 from db.audit import snapshot
 from db.engine import create_engine
 from db.exports import COLUMNS, Exported, copy_intervals, count_intervals
 from db.questions.snapshots import Snapshot, snapshots_of
+from db.revisions import check
 from db.shards import shard_of
 from schemas.instants import format_instant
 from workers.runtime.settings import Settings
 
-_Begin = Annotated[str, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")]
-_End = Annotated[str, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")]
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be exported, `[begins, ends)`, and how."""
+
+    begins: datetime
+    ends: datetime
+    organization: str | None
+    form: FormatName
+    may_be_unsettled: bool
+    may_overwrite: bool
 
 
-def intervals(
-    begins: _Begin,
-    ends: _End,
-    form: Annotated[Format, typer.Option("--format", help="The form of the file.")],
-    out: Annotated[
-        str, typer.Option(metavar="FILE", help="The file to write, - for standard output (not for parquet).")
-    ] = "-",
-    organization: Annotated[
-        str | None, typer.Option(metavar="ORG", help="Only this organization.", show_default="all")
-    ] = None,
-    may_be_unsettled: Annotated[
-        bool, typer.Option("--unsettled", help="Also write a period of which not all is final: never invoice it.")
-    ] = False,
-    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
-) -> None:
-    """Write who paid for which project within a period: as Parquet, CSV or NDJSON.
-
-    One snapshot, with the columns of FOCUS 1.2. Beside FILE stands FILE.manifest.json, which says what it holds. A
-    period that is not settled yet is refused.
-    """
-    period = instant_named("--from", begins), instant_named("--until", ends)
-    if period[0] >= period[1]:
-        raise Misused(f"--until {ends} is not after --from {begins}: the period is empty.")
-    file = None if out == "-" else Path(out)
-    if file is None and form is Format.PARQUET:
-        raise Misused("Parquet is not written to standard output: name a file with --out, or choose another --format.")
+def export(asked: Asked, file: Path | None) -> None:
+    """Write the intervals to a file with its manifest, or to standard output. Raises CommandFailed."""
     settings = load_settings()
-    asked = _Asked(period[0], period[1], organization, form, may_be_unsettled)
     with reaching(settings):
         if file is None:
             asyncio.run(_export(settings, asked, sys.stdout.buffer))
@@ -70,27 +55,19 @@ def intervals(
         whole = not file.exists() or file.is_file()
         with written_whole(beside, may_overwrite=True) if whole else nullcontext() as manifest:
             # The manifest is written last: without it, or with one whose sum is another, a file is not complete.
-            with written_whole(file, may_overwrite=may_overwrite) as target:
+            with written_whole(file, may_overwrite=asked.may_overwrite) as target:
                 written = asyncio.run(_export(settings, asked, target))
             if manifest is not None:
                 manifest.write(orjson.dumps({"file": file.name} | written, option=orjson.OPT_INDENT_2) + b"\n")
     typer.echo(f"{count_of(written['intervals'], 'interval')} written to {file}.", err=not whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    begins: datetime
-    ends: datetime
-    organization: str | None
-    form: Format
-    may_be_unsettled: bool
-
-
-async def _export(settings: Settings, asked: _Asked, out: IO[bytes]) -> dict[str, Any]:
+async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str, Any]:
     """Write the intervals, and return what the manifest says of them."""
     target = Hashed(out)
     engine = create_engine(settings.database_url, pool_size=1)
     try:
+        await check(engine, settings.installation, settings.shards, only_reads=True)
         async with snapshot(engine) as connection:
             snapshots = await _snapshots(connection, settings, asked.organization)
             what = Exported(asked.begins, asked.ends, asked.organization, _closed(snapshots))

@@ -7,7 +7,7 @@ finding them.
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from db.questions.payers import HELD, HELD_COLUMNS
+from db.questions.held import HELD, HELD_COLUMNS
 from db.questions.shapes import JSON_INTERVAL_MEMBERS
 
 

@@ -8,7 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
-from db.questions.shapes import INTERVAL_COLUMNS, JSON_INTERVAL_MEMBERS, interval
+from db.placing import place_of
+from db.questions.held import HELD, HELD_COLUMNS, held_interval
+from db.questions.shapes import JSON_INTERVAL_MEMBERS
 from db.questions.snapshots import Snapshot
 from db.questions.who import WHO_PAYS
 from schemas.instants import format_instant
@@ -55,13 +57,8 @@ async def paying_account(
     connection: AsyncConnection, organization: str, project: str, at: datetime | None = None
 ) -> str | None:
     """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
-    answer = (await connection.exec_driver_sql(WHO_PAYS, (organization, project, at))).one()
+    answer = (await connection.exec_driver_sql(WHO_PAYS, (organization, project, at, place_of(organization)))).one()
     return None if answer.account is None else str(answer.account)
-
-
-def held_interval(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the interval of a row of `HELD`; None where nobody pays."""
-    return None if row["account"] is None else interval(*(row[name] for name in INTERVAL_COLUMNS))
 
 
 def _answer(question: Question, row: Mapping[str, Any], closed: datetime | None) -> bytes:
@@ -78,33 +75,6 @@ def _answer(question: Question, row: Mapping[str, Any], closed: datetime | None)
     )
 
 
-HELD = """
-    LEFT JOIN LATERAL (
-        SELECT projects.account, projects.number, projects.legacy_id, projects.payer_since AS established_at,
-            CAST(NULL AS timestamptz) AS ended_at
-        WHERE projects.payer_since <= asked.at
-        UNION ALL
-        SELECT past.account, past.number, past.legacy_id, past.from_instant, following.from_instant
-        FROM (
-            SELECT account, number, legacy_id, from_instant FROM bindings
-            WHERE organization = projects.organization AND bindings.project = projects.project
-                AND from_instant <= asked.at
-            ORDER BY number DESC LIMIT 1
-        ) AS past
-        JOIN bindings AS following ON following.organization = projects.organization
-            AND following.project = projects.project AND following.number = past.number + 1
-        WHERE projects.payer_since > asked.at
-    ) AS payer ON true
-    LEFT JOIN accounts ON accounts.organization = projects.organization AND accounts.account = payer.account
-"""
-"""Joins to `projects` who pays at `asked.at`.
-
-Most questions are about the last change of payer, which stands with the project: only earlier ones need `bindings`.
-"""
-HELD_COLUMNS = """
-    projects.organization, projects.project, payer.account, payer.number, payer.legacy_id, accounts.currency_code,
-    payer.established_at, payer.ended_at
-"""
 _PAYER = text(
     f"""
     SELECT {HELD_COLUMNS}

@@ -9,8 +9,8 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
+from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.pages import After, Page, page_of
-from db.questions.payers import HELD, HELD_COLUMNS, held_interval
 from schemas.facts import ProjectState
 from schemas.instants import format_instant
 

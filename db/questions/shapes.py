@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schemas.instants import format_instant
-from schemas.results import Violation
+
+if TYPE_CHECKING:
+    from schemas.results import Violation
 
 INTERVAL_COLUMNS = (
     "organization", "project", "account", "number", "legacy_id", "currency_code", "established_at", "ended_at",
@@ -45,7 +47,7 @@ def json_instant(expression: str) -> str:
     return f"""coalesce('"' || {written} || '"', 'null')"""
 
 
-def described_violations(violations: Iterable[Violation]) -> list[dict[str, Any]]:
+def described_violations(violations: Iterable["Violation"]) -> list[dict[str, Any]]:
     """Return violations as results list them (docs/contract.md section 6)."""
     return [one.model_dump(mode="json") for one in violations]
 

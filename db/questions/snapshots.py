@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.closing import CLOSED_INSTANT
+from db.closed import CLOSED_INSTANT
 from db.engine import fetch
 
 

@@ -1,13 +1,21 @@
 """Who pays for a project: asked so often, also from shells, that it needs only the driver."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from db.address import DatabaseUnreachable, connect_arguments
+from db.closed import CLOSED_INSTANT
+from db.placing import place_of
+from db.questions.held import HELD, HELD_COLUMNS, held_interval
 
 _COMMAND_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +30,23 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class PayerAnswer:
-    """The account that pays, or None, as of `as_of` on the database's clock.
+    """The interval in which `at` lies, or None where nobody pays then, as of `as_of` on the database's clock.
 
     `is_known` is False for a project, or an organization, that was never reported.
     """
 
-    account: str | None
+    payer: dict[str, Any] | None
+    at: datetime
+    is_settled: bool
     is_known: bool
     is_organization_known: bool
     as_of: datetime
     scheduled: Scheduled | None
+
+    @property
+    def account(self) -> str | None:
+        """The account that pays."""
+        return None if self.payer is None else str(self.payer["account"])
 
 
 async def who_pays(database_url: str, organization: str, project: str, at: datetime | None = None) -> PayerAnswer:
@@ -39,17 +54,40 @@ async def who_pays(database_url: str, organization: str, project: str, at: datet
 
     Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
+    async with aclosing(payers_as_they_change(database_url, organization, project, at)) as answers:
+        return await anext(answers)
+
+
+async def payers_as_they_change(
+    database_url: str, organization: str, project: str, at: datetime | None = None
+) -> AsyncGenerator[PayerAnswer]:
+    """Yield who pays for a project, and again whenever that changes, on a connection of its own.
+
+    It looks twice a second. Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
+    """
     try:
         connection = await asyncpg.connect(**connect_arguments(database_url), command_timeout=_COMMAND_SECONDS)
     except OSError as error:
         raise DatabaseUnreachable(str(error) or type(error).__name__) from error
     try:
-        row = await connection.fetchrow(WHO_PAYS, organization, project, at)
+        said: PayerAnswer | None = None
+        while True:
+            row = await connection.fetchrow(WHO_PAYS, organization, project, at, place_of(organization))
+            answer = _answer(row)
+            if said is None or (answer.payer, answer.is_known) != (said.payer, said.is_known):
+                said = answer
+                yield answer
+            await asyncio.sleep(_LOOK_SECONDS)
     finally:
         await connection.close()
+
+
+def _answer(row: Mapping[str, Any]) -> PayerAnswer:
     scheduled = Scheduled(row["scheduled_account"], row["due_at"], row["command_id"], row["command_source"])
     return PayerAnswer(
-        account=row["account"],
+        payer=held_interval(row),
+        at=row["at"],
+        is_settled=row["is_settled"],
         is_known=row["is_known"],
         is_organization_known=row["is_organization_known"],
         as_of=row["as_of"],
@@ -57,22 +95,25 @@ async def who_pays(database_url: str, organization: str, project: str, at: datet
     )
 
 
-WHO_PAYS = """
-    SELECT
-        clock_timestamp() AS as_of,
+WHO_PAYS = f"""
+    SELECT clock.now AS as_of, asked.at, coalesce(asked.at <= clock.closed, false) AS is_settled,
         -- In the order of the key, so that it finds one by it.
         (SELECT project FROM projects WHERE organization = $1 ORDER BY organization, project LIMIT 1) IS NOT NULL
             AS is_organization_known,
-        found.project IS NOT NULL AS is_known,
-        CASE WHEN CAST($3 AS timestamptz) IS NULL THEN found.account ELSE (
-            SELECT account FROM bindings WHERE organization = $1 AND project = $2 AND from_instant <= $3
-            ORDER BY number DESC LIMIT 1
-        ) END AS account,
+        projects.project IS NOT NULL AS is_known,
+        {HELD_COLUMNS},
         pending.account AS scheduled_account, pending.due_at,
         pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source
-    FROM (VALUES (1)) AS asked (once)
-    LEFT JOIN projects AS found ON found.organization = $1 AND found.project = $2
+    FROM (
+        SELECT greatest(clock_timestamp(), shards.last_instant) AS now, {CLOSED_INSTANT} AS closed
+        FROM installation JOIN shards ON shards.shard = CAST($4 AS bigint) % installation.shards
+        LEFT JOIN published USING (shard)
+    ) AS clock
+    CROSS JOIN LATERAL (SELECT coalesce(CAST($3 AS timestamptz), clock.now) AS at) AS asked
+    LEFT JOIN projects ON projects.organization = $1 AND projects.project = $2
+    {HELD}
     LEFT JOIN pending_bindings AS pending
         ON pending.organization = $1 AND pending.project = $2 AND pending.kind = 'Scheduled'
 """
-"""One statement for a consistent answer; its parameters are the organization, the project, and the instant or null."""
+"""One statement for a consistent answer; its parameters are the organization, the project, the instant or null, and
+the organization's place (`db.placing`)."""

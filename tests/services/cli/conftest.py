@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from embedded import Addresses
+from tests.services.cli.telling import Told, tell
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation, installed
 
@@ -21,3 +22,9 @@ async def playground(services: Addresses, template: str) -> AsyncIterator[Instal
 def whopays(playground: Installation) -> Whopays:
     """Runs a command line against the playground: `await whopays("who", "acme", "web")`."""
     return whopays_of(playground)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def told(playground: Installation) -> Told:
+    """An organization in which something has happened."""
+    return await tell(whopays_of(playground))

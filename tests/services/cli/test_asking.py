@@ -20,7 +20,8 @@ async def test_an_unpaid_project_is_known(whopays: Whopays) -> None:
     long_ago = (await whopays("who", "asked", "web", "--at", "0001-01-01T00:00:00Z")).expect(0).out
     assert long_ago == "nobody pays for asked/web at 0001-01-01T00:00:00.000000Z\n"
     answer = (await whopays("who", "asked", "web", "--json")).expect(0).document
-    assert (answer["known"], answer["account"], answer["at"]) == (True, None, None)
+    assert (answer["known"], answer["account"], answer["payer"]) == (True, None, None)
+    assert answer["at"] == answer["asOf"]
     assert "nobody has ever paid" in (await whopays("timeline", "asked", "web")).expect(0).out
     assert (await whopays("timeline", "asked", "web", "--json")).expect(0).document["payers"] == []
     shown = (await whopays("project", "asked", "web", "--json")).expect(0).document
@@ -82,12 +83,14 @@ async def test_the_future_is_not_known_and_what_is_to_come_is_said(whopays: Whop
     assert scheduled == f"Scheduled: lab from {at_soon} (command b2 from /cli)."
     document = (await whopays("who", "future", "web", "--at", at_later, "--json")).expect(0).document
     assert document["asOf"] < document["at"] == at_later
+    assert document["settled"] is False
     assert document["scheduled"] == {
         "account": "lab", "effectiveAt": at_soon, "commandId": "b2", "commandSource": "/cli",
     }  # fmt: skip
 
     shown = (await whopays("project", "future", "web", "--json")).expect(0).document
     payer, waiting = shown["payer"], shown["waiting"]
+    assert document["payer"] == payer
     (entry,) = (await whopays("timeline", "future", "web", "--json")).expect(0).document["payers"]
     assert (shown["displayName"], shown["uid"], shown["state"]) == ("The web", "u-1", "Active")
     assert shown["scheduled"] == document["scheduled"]

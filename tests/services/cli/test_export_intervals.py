@@ -4,56 +4,19 @@ import csv
 import io
 import json
 import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import pytest_asyncio
 from pyarrow import parquet
 
 from schemas.instants import format_instant, parse_instant
-from tests.services.cli.test_send import CARD, TERMS, send
-from tests.support.command_line import Ran, Whopays, whopays_of
-from tests.support.installations import Installation
+from tests.services.cli.telling import FORMULA, QUOTED, Told
+from tests.support.command_line import Ran, Whopays
 from tests.support.waiting import until
-
-_FORMULA, _QUOTED = '=HYPERLINK("https://x.example")', '"The site", of München'
-
-
-@dataclass(frozen=True)
-class Told:
-    """What happened in the organization `export`: who paid for `web`, and since when; `api` is paid by `lab`."""
-
-    changes: tuple[str, ...]
-    api: str
-    after: str
-
-
-@pytest_asyncio.fixture(scope="module")
-async def told(playground: Installation) -> AsyncIterator[Told]:
-    """Two projects with changes of payer, all of them published and closed."""
-    whopays = whopays_of(playground)
-    for words in (
-        ("CreateAccount", "account=main", *TERMS, f"displayName={_FORMULA}"),
-        ("CreateAccount", "account=lab", *TERMS),
-        CARD,
-        ("ProjectChanged", "project=api", "state=Active", "version=1"),
-        ("ProjectChanged", "project=web", "state=Active", "version=1", f"displayName={_QUOTED}"),
-        ("BindProject", "project=api", "account=lab"),
-        *(("BindProject", "project=web", f"account={account}") for account in ("main", "lab", "main")),
-    ):
-        await send(whopays, "export", *words)
-    payers = {
-        project: (await whopays("timeline", "export", project, "--json")).expect(0).document["payers"]
-        for project in ("api", "web")
-    }
-    after = format_instant(datetime.now(UTC))
-    yield Told(tuple(one["establishedAt"] for one in payers["web"]), payers["api"][0]["establishedAt"], after)
 
 
 async def exported(whopays: Whopays, begins: str, ends: str, *options: str) -> Ran:
@@ -79,7 +42,7 @@ async def test_a_period_is_cut_and_is_the_same_in_every_form(whopays: Whopays, t
     rows = []
     for form in ("ndjson", "parquet", "csv"):
         file = tmp_path / f"intervals.{form}"
-        options = ("--organization", "export", "--format", form, "--out", str(file))
+        options = ("--organization", "told", "--format", form, "--out", str(file))
         ran = await exported(whopays, first, third, *options)
         assert ran.out == f"3 intervals written to {file}.\n"
         rows.append(_read(file))
@@ -88,7 +51,7 @@ async def test_a_period_is_cut_and_is_the_same_in_every_form(whopays: Whopays, t
         assert {name: manifest[name] for name in ("file", "format", "bytes", "intervals", "settled")} == {
             "file": file.name, "format": form, "bytes": file.stat().st_size, "intervals": 3, "settled": True,
         }  # fmt: skip
-        assert (manifest["from"], manifest["until"], manifest["organization"]) == (first, third, "export")
+        assert (manifest["from"], manifest["until"], manifest["organization"]) == (first, third, "told")
         assert manifest["closedUntil"] >= third
         assert [column["name"] for column in manifest["columns"]] == list(rows[-1][0])
     of_web = [row for row in rows[0] if row["x_Project"] == "web"]
@@ -98,7 +61,7 @@ async def test_a_period_is_cut_and_is_the_same_in_every_form(whopays: Whopays, t
     ]
     assert rows[0] == rows[1]
     # In CSV nothing is what a spreadsheet takes for a formula, and whatever is missing is empty.
-    assert [row["BillingAccountName"] for row in rows[2]] == ["lab", f"'{_FORMULA}", "lab"]
+    assert [row["BillingAccountName"] for row in rows[2]] == ["lab", f"'{FORMULA}", "lab"]
     assert rows[2] == [
         {name: _in_csv(value) for name, value in row.items()} | {"BillingAccountName": shown["BillingAccountName"]}
         for row, shown in zip(rows[0], rows[2], strict=True)
@@ -131,17 +94,17 @@ def _read(file: Path) -> list[dict[str, Any]]:
 
 async def test_the_columns_are_those_of_focus(whopays: Whopays, told: Told) -> None:
     first, last = told.changes[0], told.after
-    out = (await exported(whopays, first, last, "--organization", "export", "--format", "ndjson")).out
+    out = (await exported(whopays, first, last, "--organization", "told", "--format", "ndjson")).out
     row = json.loads(out.splitlines()[1])
     assert row == {
-        "BillingAccountId": "export/main", "BillingAccountName": _FORMULA, "BillingCurrency": "EUR",
+        "BillingAccountId": "told/main", "BillingAccountName": FORMULA, "BillingCurrency": "EUR",
         "BillingPeriodEnd": last, "BillingPeriodStart": first, "ChargePeriodEnd": told.changes[1],
-        "ChargePeriodStart": first, "SubAccountId": "export/web", "SubAccountName": _QUOTED, "x_Account": "main",
-        "x_BindingId": "export/web/1", "x_EndedAt": told.changes[1], "x_EstablishedAt": first,
-        "x_Organization": "export", "x_Project": "web", "x_Settled": True,
+        "ChargePeriodStart": first, "SubAccountId": "told/web", "SubAccountName": QUOTED, "x_Account": "main",
+        "x_BindingId": "told/web/1", "x_EndedAt": told.changes[1], "x_EstablishedAt": first,
+        "x_Organization": "told", "x_Project": "web", "x_Settled": True,
     }  # fmt: skip
     lasting = json.loads(out.splitlines()[-1])
-    assert (lasting["x_BindingId"], lasting["ChargePeriodEnd"], lasting["x_EndedAt"]) == ("export/web/3", last, None)
+    assert (lasting["x_BindingId"], lasting["ChargePeriodEnd"], lasting["x_EndedAt"]) == ("told/web/3", last, None)
 
 
 async def test_what_is_not_settled_is_refused_unless_it_is_asked_for(
@@ -149,9 +112,9 @@ async def test_what_is_not_settled_is_refused_unless_it_is_asked_for(
 ) -> None:
     file = tmp_path / "intervals.csv"
     period = ("export", "intervals", "--from", told.changes[0], "--until", "9999-01-01T00:00:00Z")
-    words = (*period, "--format", "csv", "--organization", "export", "--out", str(file))
+    words = (*period, "--format", "csv", "--organization", "told", "--out", str(file))
     refused = (await whopays(*words)).expect(1)
-    assert "until 9999-01-01T00:00:00.000000Z is not settled: the organization export is closed up to 2" in refused.err
+    assert "until 9999-01-01T00:00:00.000000Z is not settled: the organization told is closed up to 2" in refused.err
     assert _beside(tmp_path) == {}
 
     (await whopays(*words, "--unsettled")).expect(0)
@@ -178,7 +141,7 @@ async def test_a_file_is_replaced_as_a_whole_and_only_if_that_is_asked_for(
     await exported(whopays, told.changes[0], told.changes[1], *words, "--force")
     # Of the whole installation: those of other tests too, in the order of their organizations.
     rows, manifest = _read(file), json.loads(file.with_name(f"{file.name}.manifest.json").read_text())
-    assert [row["x_Project"] for row in rows if row["x_Organization"] == "export"] == ["api", "web"]
+    assert [row["x_Project"] for row in rows if row["x_Organization"] == "told"] == ["api", "web"]
     assert len(manifest["asOf"]) > 1
     assert manifest["organization"] is None
 

@@ -41,6 +41,10 @@ async def test_an_account_a_project_and_its_payers(whopays: Whopays) -> None:
     for instant, payer in ((payers[0]["establishedAt"], "main"), (payers[1]["establishedAt"], "lab")):
         answer = (await whopays("who", "story", "web", "--at", instant, "--json")).expect(0).document
         assert answer.pop("asOf") > instant
+        held = answer.pop("payer")
+        assert held.pop("organization") == "story"
+        assert answer.pop("settled") in (True, False)
+        assert (held["account"], held["establishedAt"], held["currencyCode"]) == (payer, instant, "EUR")
         assert answer == {
             "organization": "story", "project": "web", "at": instant, "known": True, "account": payer,
             "scheduled": None,

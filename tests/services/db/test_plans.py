@@ -102,9 +102,14 @@ _CHANGED = {
     "organization": ["org-1"], "project": ["project-1"], "state": ["Active"], "version": [1], "uid": [None],
     "display_name": [None],
 }  # fmt: skip
+_SMALL = "installation|shards|published"
+"""Tables with a row for each shard, or one: they are read as a whole."""
 _AT = {**_PROJECT, "at": datetime(2026, 1, 1, tzinfo=UTC)}
 _WHO_PAYS = text(
-    WHO_PAYS.replace("$1", ":organization").replace("$2", ":project").replace("$3", "CAST(:at AS timestamptz)")
+    WHO_PAYS.replace("$1", ":organization")
+    .replace("$2", ":project")
+    .replace("$3", "CAST(:at AS timestamptz)")
+    .replace("$4", "5")
 )
 _FAN_OUT: dict[str, Any] = {
     **_ACCOUNT, "told": "project-", "instant": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 1001,
@@ -214,7 +219,7 @@ async def test_no_table_is_scanned(filled: AsyncEngine, statement: TextClause, v
     async with filled.connect() as connection:
         plans = [await _plan(connection, statement, values), await _generic_plan(connection, statement)]
     for plan in plans:
-        assert "Seq Scan" not in plan, plan
+        assert not re.search(f"Seq Scan on (?!{_SMALL})", plan), plan
         assert "Index" in plan, plan
 
 

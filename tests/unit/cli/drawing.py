@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from audit.findings import Finding, Promise
 from cli.asking.accounts import account_view
+from cli.asking.listed import accounts_listing, intervals_listing, projects_listing, unbound_listing
 from cli.asking.project import project_card
 from cli.asking.timeline import Timeline
 from cli.operating.dead_letters import card_of, listing_of
@@ -67,19 +68,25 @@ _ACCOUNT: dict[str, Any] = {
     "balance": {"outstanding": "12.5", "currencyCode": "EUR", "asOf": "2027-01-31T12:00:00.000000Z"},
     "closure": {"by": "ada", "requestedAt": "2027-01-31T12:00:00.000000Z", "reason": "merged with another one"},
     "boundProjects": 1,
+    "profile": {
+        "paymentProfile": "card-of-research", "kind": "CreditCard", "state": "Valid", "version": 3,
+        "expiresAt": "2028-01-01T00:00:00.000000Z",
+    },
+    "closureBlockers": [
+        {"reason": "ProjectsBound", "field": "/account", "retryable": True, "message": "it pays for 1 project: genome"},
+    ],
+    "history": [
+        {
+            "from": None, "to": "Provisioning", "reason": "Created", "by": "ada", "causedBy": "c1",
+            "at": "2027-01-31T12:00:00.000000Z",
+        },
+        {
+            "from": "Provisioning", "to": "Suspended", "reason": "ComplianceViolation",
+            "by": "compliance-officer@example.com", "causedBy": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f",
+            "at": "2027-01-31T12:00:00.000001Z",
+        },
+    ],
 }  # fmt: skip
-
-_HISTORY: list[dict[str, Any]] = [
-    {
-        "from": None, "to": "Provisioning", "reason": "Created", "by": "ada", "causedBy": "c1",
-        "at": "2027-01-31T12:00:00.000000Z",
-    },
-    {
-        "from": "Provisioning", "to": "Suspended", "reason": "ComplianceViolation",
-        "by": "compliance-officer@example.com", "causedBy": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f",
-        "at": "2027-01-31T12:00:00.000001Z",
-    },
-]  # fmt: skip
 
 _RESULT: dict[str, Any] = {
     "data": {
@@ -168,6 +175,19 @@ _PROJECT: dict[str, Any] = {
     ],
 }  # fmt: skip
 
+_ACCOUNTS: list[dict[str, Any]] = [
+    _ACCOUNT,
+    _ACCOUNT | {"account": "lab", "displayName": None, "phase": "Ready", "conditions": [_ACCOUNT["conditions"][0]]},
+]
+_PROJECTS: list[dict[str, Any]] = [
+    _PROJECT,
+    _PROJECT | {"project": _LONG, "payer": None, "state": "Inactive", "displayName": "Somewhere else"},
+]
+_INTERVALS: list[dict[str, Any]] = [
+    _PROJECT["payer"] | {"from": "2027-01-31T12:00:00.000000Z", "until": "2027-02-01T00:00:00.000000Z"},
+    _PROJECT["payer"] | {"account": "lab", "from": "2027-02-01T00:00:00.000000Z", "until": None},
+]
+
 SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "timeline": (
         Timeline("acme/genome", (_entry(1, "main", 0, 10), _entry(2, "lab", 10, 20), _entry(3, "main", 25, None)),
@@ -177,7 +197,11 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
         Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), _NOON + timedelta(minutes=30)),
     ),
     "project": (project_card(_PROJECT),),
-    "account": tuple(account_view(_ACCOUNT, _HISTORY)),
+    "account": tuple(account_view(_ACCOUNT)),
+    "accounts": (accounts_listing(_ACCOUNTS),),
+    "projects": (projects_listing(_PROJECTS),),
+    "unbound": (unbound_listing(_PROJECTS[1:]),),
+    "intervals": (intervals_listing("account", _INTERVALS),),
     "result": (result_card(_RESULT, _STANDING),),
     "dead-letters-list": (listing_of(_LETTERS),),
     "dead-letters-show": (card_of(_KEPT, _ACTIONS, _KEPT.record.value, is_hidden=False),),

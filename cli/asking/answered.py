@@ -1,0 +1,116 @@
+"""Answers to the questions about one thing: a project, an account, a command."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.asking.accounts import account_view
+from cli.asking.project import project_card
+from cli.asking.snapshots import one_snapshot, snapshots
+from cli.asking.timeline import Timeline
+from cli.asking.who import insist_on_known
+from cli.sending.answers import result_card
+from cli.terminal.asking import ask
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import print_json, print_json_line
+from cli.terminal.screen import show
+from db.questions import accounts as queries
+from db.questions import intervals, projects
+from db.questions.results import published_results
+from schemas.instants import format_instant
+
+
+def timeline(organization: str, name: str, *, as_json: bool) -> None:
+    """Print the payers of a project. Raises CommandFailed."""
+    settings = load_settings()
+    entries = ask(settings, lambda connection: intervals.timeline(connection, organization, name))
+    if not entries:
+        insist_on_known(settings, organization, name)
+    if as_json:
+        payers = [
+            {
+                "bindingId": entry.binding_id,
+                "account": entry.account,
+                "establishedAt": format_instant(entry.established_at),
+                "endedAt": entry.ended_at and format_instant(entry.ended_at),
+            }
+            for entry in entries
+        ]
+        print_json({"organization": organization, "project": name, "payers": payers})
+    elif entries:
+        show(Timeline(f"{organization}/{name}", entries, datetime.now(UTC)))
+    else:
+        typer.echo(f"nobody has ever paid for {organization}/{name}")
+
+
+def project(organization: str, name: str, *, as_json: bool) -> None:
+    """Print a project. Raises CommandFailed."""
+    settings = load_settings()
+    found = ask(settings, lambda connection: projects.project(connection, organization, name))
+    if found is None:
+        insist_on_known(settings, organization, name)
+    elif as_json:
+        print_json(found)
+    else:
+        show(project_card(found))
+
+
+def account(organization: str, name: str, *, with_contact: bool, is_watched: bool, as_json: bool) -> None:
+    """Print an account, once or whenever it changes. Raises CommandFailed."""
+    settings = load_settings()
+    keys = settings.keys() if with_contact else None
+    shown: dict[str, Any] | None = None
+
+    async def look(connection: AsyncConnection) -> None:
+        nonlocal shown
+        found = await queries.account(connection, organization, name, with_balance=True, keys=keys)
+        if found is None:
+            raise CommandFailed(
+                f"The organization {organization} has no account {name}.\n"
+                f"Create it: whopays send CreateAccount --organization {organization} account={name} currencyCode=EUR "
+                "paymentTerms='{}'"
+            )
+        found["history"] = await queries.account_history(connection, organization, name)
+        if found == shown:
+            return
+        shown = found
+        if as_json:
+            (print_json_line if is_watched else print_json)(found)
+        else:
+            show(*account_view(found))
+
+    async def once() -> None:
+        async with one_snapshot(settings, organization) as (connection, _):
+            await look(connection)
+
+    async def again() -> None:
+        async with aclosing(snapshots(settings, organization)) as found:
+            async for connection, _ in found:
+                await look(connection)
+
+    with reaching(settings), suppress(*[KeyboardInterrupt] if is_watched else []):
+        asyncio.run(again() if is_watched else once())
+
+
+def result(organization: str, command_id: str, source: str | None, *, as_json: bool) -> None:
+    """Print the results of the commands with an id. Raises CommandFailed."""
+    values = ask(load_settings(), lambda connection: published_results(connection, organization, command_id, source))
+    if not values:
+        sender = f" of {source}" if source else ""
+        raise CommandFailed(
+            f"The organization {organization} has no answered command {command_id}{sender}.\n"
+            "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
+            "the last two claim no id. Or its result was archived with an old partition of the log."
+        )
+    events = [orjson.loads(value) for value in values]
+    if as_json:
+        print_json(events)
+    else:
+        show(*map(result_card, events))

@@ -1,0 +1,117 @@
+"""The events of an organization, listed and watched."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import aclosing
+
+import orjson
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.asking.snapshots import one_snapshot, snapshots
+from cli.terminal.describing import event_line
+from cli.terminal.ending import CommandFailed, Misused
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.paging import Wanted
+from cli.terminal.screen import show
+from db.questions.events import TOPICS, PublishedEvent, events, first_position
+from db.questions.snapshots import Snapshot
+
+_ID = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})")
+_AT_ONCE = 1_000
+
+
+def show_changes(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
+    """Print the events of one snapshot, up to a number of them or all. Raises CommandFailed."""
+    names, after = _names(types), _id(wanted.after)
+    settings = load_settings()
+    left = _AT_ONCE if wanted.is_all else wanted.limit
+
+    async def ask() -> None:
+        async with one_snapshot(settings, organization) as (connection, known):
+            position = await _position(connection, known, after)
+            async for page in _pages(connection, organization, known, position, left, names):
+                _show(page, as_json=wanted.as_json)
+                if len(page) == left and not wanted.is_all:
+                    typer.echo(f"There may be more: --after {known.shard}-{page[-1].position}, or --all", err=True)
+                    return
+
+    with reaching(settings):
+        asyncio.run(ask())
+
+
+def watch(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
+    """Print events as they are committed, until Ctrl-C. Raises CommandFailed."""
+    names, after = _names(types), _id(wanted.after)
+    settings = load_settings()
+
+    async def follow() -> None:
+        position: int | None = None
+        async with aclosing(snapshots(settings, organization)) as found:
+            async for connection, known in found:
+                if position is None:
+                    position = known.position if after is None else await _position(connection, known, after)
+                async for page in _pages(connection, organization, known, position, _AT_ONCE, names):
+                    _show(page, as_json=wanted.as_json)
+                position = known.position
+
+    try:
+        with reaching(settings):
+            asyncio.run(follow())
+    except KeyboardInterrupt:
+        return
+
+
+async def _pages(
+    connection: AsyncConnection, organization: str, known: Snapshot, after: int, limit: int, types: Collection[str]
+) -> AsyncIterator[list[PublishedEvent]]:
+    """Yield the events of a snapshot past a position, `limit` at a time."""
+    while True:
+        page = await events(connection, organization, after=after, until=known.position, limit=limit, types=types)
+        if page:
+            yield page
+        if len(page) < limit:
+            return
+        after = page[-1].position
+
+
+async def _position(connection: AsyncConnection, known: Snapshot, after: tuple[int, int] | None) -> int:
+    """Return the position after which events are wanted. Raises CommandFailed for one that is not there."""
+    first = await first_position(connection, known.shard)
+    if after is None:
+        return first - 1
+    shard, position = after
+    named = f"--after {shard}-{position}"
+    if shard != known.shard:
+        raise CommandFailed(f"{named}: an event of other organizations; those of this one begin with {known.shard}-")
+    if position > known.position:
+        raise CommandFailed(f"{named}: there is no such event yet; the last is {known.as_of}.")
+    if position < first - 1:
+        raise CommandFailed(f"{named}: what follows is no longer kept; the oldest event is {shard}-{first}.")
+    return position
+
+
+def _show(page: Sequence[PublishedEvent], *, as_json: bool) -> None:
+    for event in page:
+        if as_json:
+            typer.echo(event.value.decode())
+        else:
+            show(event_line(orjson.loads(event.value)))
+
+
+def _names(types: Sequence[str]) -> Collection[str]:
+    for name in types:
+        if name not in TOPICS:
+            raise Misused(f"--type {name}: not a type of event; these are {', '.join(TOPICS)}.")
+    return types or TOPICS.keys()
+
+
+def _id(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise Misused(f"--after {text}: not the id of an event, such as 3-17.")
+    return int(found[1]), int(found[2])

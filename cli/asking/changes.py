@@ -1,0 +1,41 @@
+"""`whopays changes`: the events of an organization, from the log itself; Kafka is not needed."""
+
+from typing import Annotated
+
+import typer
+
+from cli.terminal.names import Organization
+from cli.terminal.output import AsJson
+from cli.terminal.paging import All, Limit, Wanted
+
+
+def changes(
+    organization: Organization,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", help="Only what follows this event, such as 3-17.", show_default="the oldest that is kept"
+        ),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="NAME", help="Only this type; may be repeated.", show_default="all"),
+    ] = None,
+    limit: Limit = 100,
+    is_all: All = False,
+    is_watched: Annotated[
+        bool, typer.Option("--watch", help="Go on with what happens from now on (or after ID) until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what changed in an organization, oldest first, or watch it.
+
+    Every event as it was published. With --json: one event a line.
+    """
+    from cli.asking import changed  # noqa: PLC0415 - completing and helping need no database
+
+    wanted = Wanted(limit, after, is_all, as_json)
+    if is_watched:
+        changed.watch(organization, wanted, types or [])
+    else:
+        changed.show_changes(organization, wanted, types or [])

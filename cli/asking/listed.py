@@ -1,0 +1,162 @@
+"""What the lists answer: the questions of docs/contract.md, section 11, and how their items are drawn."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from rich.text import Text
+
+from cli.asking.pages import Kind, show_pages
+from cli.terminal.describing import coloured
+from cli.terminal.layout import Column, Listing
+from cli.terminal.paging import Wanted
+from db.questions import accounts as of_accounts
+from db.questions import intervals as of_intervals
+from db.questions import projects as of_projects
+from db.questions.periods import Period
+from schemas.events import Phase
+
+Items = Sequence[dict[str, Any]]
+
+
+def accounts(organization: str, wanted: Wanted, phase: str | None) -> None:
+    """Print a list of accounts."""
+    in_phase = None if phase is None else Phase(phase)
+    kind = Kind(accounts_listing, "There is no such account.")
+    show_pages(
+        organization, wanted, kind,
+        lambda connection, _, **part: of_accounts.accounts(connection, organization, phase=in_phase, **part),
+    )  # fmt: skip
+
+
+def projects(
+    organization: str,
+    wanted: Wanted,
+    *,
+    account: str | None = None,
+    state: str | None = None,
+    at: datetime | None = None,
+    unbound: bool | None = None,
+) -> None:
+    """Print a list of projects."""
+    selection: dict[str, Any] = {
+        "account": account, "state": state, "at": at, "unbound": unbound,
+    }  # fmt: skip
+    kind = Kind(unbound_listing if unbound else projects_listing, "There is no such project.")
+    show_pages(
+        organization, wanted, kind,
+        lambda connection, _, **part: of_projects.projects(connection, organization, **selection, **part),
+    )  # fmt: skip
+
+
+def intervals_of_project(
+    organization: str, project: str, wanted: Wanted, begin: datetime | None, end: datetime | None
+) -> None:
+    """Print the intervals of a project."""
+    _intervals(of_intervals.project_intervals, organization, project, wanted, begin, end, Kind(
+        partial(intervals_listing, "account"), "Nobody paid within the period.", (int,),
+        missing=f"The organization {organization} has no project {project}: none of that name was ever reported.",
+    ))  # fmt: skip
+
+
+def intervals_of_account(
+    organization: str, account: str, wanted: Wanted, begin: datetime | None, end: datetime | None
+) -> None:
+    """Print the intervals in which an account paid."""
+    _intervals(of_intervals.account_intervals, organization, account, wanted, begin, end, Kind(
+        partial(intervals_listing, "project"), "It paid for nothing within the period.", (str, int),
+        missing=f"The organization {organization} has no account {account}.",
+    ))  # fmt: skip
+
+
+def _intervals(
+    question: Any,
+    organization: str,
+    name: str,
+    wanted: Wanted,
+    begin: datetime | None,
+    end: datetime | None,
+    kind: Kind,
+) -> None:
+    show_pages(
+        organization, wanted, kind,
+        lambda connection, known, **part: question(
+            connection, organization, name, Period.of(known, begin, end), **part
+        ),
+        lambda known: {"settled": known.is_settled(end)},
+    )  # fmt: skip
+
+
+def accounts_listing(items: Items) -> Listing:
+    """Return accounts, as `whopays accounts --json` prints them, for people."""
+    columns = (
+        Column("account"),
+        Column("phase"),
+        Column("currency", may_move=True),
+        Column("name", may_move=True),
+        Column("missing", may_move=True),
+    )
+    return Listing(columns, [
+        (
+            Text(one["account"], style="bold"), coloured(one["phase"]), Text(one["currencyCode"] or ""),
+            Text(one["displayName"] or ""), Text(_missing(one)),
+        )
+        for one in items
+    ])  # fmt: skip
+
+
+def projects_listing(items: Items) -> Listing:
+    """Return projects, as `whopays projects --json` prints them, for people."""
+    columns = (
+        Column("project"),
+        Column("paid by"),
+        Column("since", may_move=True),
+        Column("state", may_move=True),
+        Column("name", may_move=True),
+    )
+    return Listing(columns, [
+        (
+            Text(one["project"], style="bold"), *_payer(one["payer"]), Text(one["state"]),
+            Text(one.get("displayName", "")),
+        )
+        for one in items
+    ])  # fmt: skip
+
+
+def unbound_listing(items: Items) -> Listing:
+    """Return projects that nobody pays for, for people."""
+    columns = (Column("project"), Column("state"), Column("name", may_move=True))
+    rows = [(Text(one["project"], style="bold"), Text(one["state"]), Text(one.get("displayName", ""))) for one in items]
+    return Listing(columns, rows)
+
+
+def intervals_listing(subject: str, items: Items) -> Listing:
+    """Return intervals, as `whopays intervals --json` prints them, for people; `subject` is the member that varies."""
+    columns = (
+        Column(subject),
+        Column("from"),
+        Column("until"),
+        Column("currency", may_move=True),
+        Column("binding", may_move=True),
+    )
+    return Listing(columns, [
+        (
+            Text(one[subject], style="bold"), Text(one["from"]), Text(one["until"] or "still pays"),
+            Text(one["currencyCode"] or ""), Text(one["bindingId"]),
+        )
+        for one in items
+    ])  # fmt: skip
+
+
+def _missing(account: dict[str, Any]) -> str:
+    if account["phase"] == Phase.ARCHIVED:
+        return ""
+    lacking = [one["reason"] for one in account["conditions"] if one["status"] != "True" and one["type"] != "Ready"]
+    return ", ".join(dict.fromkeys(lacking))
+
+
+def _payer(payer: dict[str, Any] | None) -> tuple[Text, Text]:
+    return (Text("nobody", style="dim"), Text()) if payer is None else (
+        Text(payer["account"]), Text(payer["establishedAt"])
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""The lists, as commands: what answers is imported when one is called, so that completing and helping are fast."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from cli.terminal.ending import Misused
+from cli.terminal.names import Organization, instant_named
+from cli.terminal.output import AsJson
+from cli.terminal.paging import After, All, Limit, Wanted
+
+PhaseName = Literal["Provisioning", "Incomplete", "Ready", "Suspended", "Archived"]
+StateName = Literal["Active", "Inactive", "Deleted"]
+
+_State = Annotated[StateName | None, typer.Option(help="Only projects in this state.")]
+
+
+def accounts(
+    organization: Organization,
+    phase: Annotated[PhaseName | None, typer.Option(help="Only accounts in this phase.")] = None,
+    limit: Limit = 100,
+    after: After = None,
+    is_all: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the accounts of an organization, and what each lacks to be Ready.
+
+    By name, archived ones too.
+    """
+    from cli.asking import listed  # noqa: PLC0415 - see above
+
+    listed.accounts(organization, Wanted(limit, after, is_all, as_json), phase)
+
+
+def projects(
+    organization: Organization,
+    account: Annotated[str | None, typer.Option(help="Only those that this account pays for.")] = None,
+    state: _State = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="Who paid at an instant with offset, such as 2027-01-31T12:00:00Z."),
+    ] = None,
+    limit: Limit = 100,
+    after: After = None,
+    is_all: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the projects of an organization and who pays for each, now or at another instant.
+
+    By name. Deleted ones are listed only with --state Deleted, or with --at.
+    """
+    from cli.asking import listed  # noqa: PLC0415 - see above
+
+    instant = None if at is None else instant_named("--at", at)
+    listed.projects(organization, Wanted(limit, after, is_all, as_json), account=account, state=state, at=instant)
+
+
+def unbound(
+    organization: Organization,
+    state: _State = None,
+    limit: Limit = 100,
+    after: After = None,
+    is_all: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the projects of an organization that nobody pays for.
+
+    By name.
+    """
+    from cli.asking import listed  # noqa: PLC0415 - see above
+
+    listed.projects(organization, Wanted(limit, after, is_all, as_json), state=state, unbound=True)
+
+
+def intervals(
+    organization: Organization,
+    project: Annotated[
+        str | None, typer.Argument(help="The project's name.", metavar="[PROJECT]", show_default=False)
+    ] = None,
+    account: Annotated[str | None, typer.Option(help="Instead of one project: all that this account paid for.")] = None,
+    begins: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")
+    ] = None,
+    ends: Annotated[
+        str | None, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")
+    ] = None,
+    limit: Limit = 100,
+    after: After = None,
+    is_all: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """List who paid for a project and when, or what an account paid for; within a period.
+
+    Of a project oldest first, of an account by project. For invoices: whopays export intervals.
+    """
+    from cli.asking import listed  # noqa: PLC0415 - see above
+
+    if (project is None) == (account is None):
+        raise Misused("Name a project, or an account with --account: one of the two.")
+    begin = None if begins is None else instant_named("--from", begins)
+    end = None if ends is None else instant_named("--until", ends)
+    if begin and end and begin >= end:
+        raise Misused(f"--until {ends} is not after --from {begins}: the period is empty.")
+    wanted = Wanted(limit, after, is_all, as_json)
+    if project is not None:
+        listed.intervals_of_project(organization, project, wanted, begin, end)
+    else:
+        listed.intervals_of_account(organization, account or "", wanted, begin, end)

@@ -1,0 +1,98 @@
+"""Pages of a list, of one snapshot: a page and where the next begins, or all of them one after the other."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import typer
+from rich.console import RenderableType
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cli.asking.snapshots import one_snapshot
+from cli.terminal.ending import CommandFailed
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import print_json, print_json_line
+from cli.terminal.paging import Key, Wanted, key_of, text_of
+from cli.terminal.screen import show
+from db.questions.pages import Page
+from db.questions.snapshots import Snapshot
+from workers.runtime.settings import Settings
+
+_AT_ONCE = 1_000
+
+
+class Question(Protocol):
+    """Asks for a page."""
+
+    async def __call__(
+        self, connection: AsyncConnection, known: Snapshot, /, *, limit: int, after: Key | None
+    ) -> Page | None:
+        """Return a page; None where what the list is of is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of list: how its items are drawn, what is said where there are none, what its keys are made of.
+
+    `missing` is said where what the list is of is not known.
+    """
+
+    drawn: Callable[[Sequence[dict[str, Any]]], RenderableType]
+    nothing: str
+    key: tuple[type[str] | type[int], ...] = (str,)
+    missing: str = ""
+
+
+def show_pages(
+    organization: str,
+    wanted: Wanted,
+    kind: Kind,
+    question: Question,
+    more: Callable[[Snapshot], dict[str, Any]] = lambda _: {},
+) -> None:
+    """Print a list; as JSON an object with `items`, `next` and what `more` adds. Raises CommandFailed."""
+    after = key_of(wanted.after, kind.key)
+    settings = load_settings()
+
+    async def pages() -> None:
+        async with aclosing(_pages(settings, organization, wanted, question, after)) as found:
+            is_first = True
+            async for page, known in found:
+                if page is None:
+                    raise CommandFailed(kind.missing)
+                _show(page, wanted, kind, more(known), is_first=is_first)
+                is_first = False
+
+    with reaching(settings):
+        asyncio.run(pages())
+
+
+def _show(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_first: bool) -> None:
+    items, following = page
+    if wanted.as_json and wanted.is_all:
+        for item in items:
+            print_json_line(item)
+    elif wanted.as_json:
+        print_json({"items": items, "next": text_of(following)} | more)
+    elif items:
+        show(kind.drawn(items))
+        if following is not None and not wanted.is_all:
+            typer.echo(f"There are more: --after {text_of(following)}, or --all", err=True)
+    elif is_first:
+        typer.echo(kind.nothing)
+
+
+async def _pages(
+    settings: Settings, organization: str, wanted: Wanted, question: Question, after: Key | None
+) -> AsyncGenerator[tuple[Page | None, Snapshot]]:
+    limit = _AT_ONCE if wanted.is_all else wanted.limit
+    async with one_snapshot(settings, organization) as (connection, known):
+        while True:
+            page = await question(connection, known, limit=limit, after=after)
+            yield page, known
+            after = page[1] if page else None
+            if after is None or not wanted.is_all:
+                return

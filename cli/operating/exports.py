@@ -1,0 +1,43 @@
+"""`whopays export`: what it takes; what it does is imported when it is called, so that completing it is fast."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cli.terminal.ending import Misused
+from cli.terminal.names import instant_named
+
+FormatName = Literal["parquet", "csv", "ndjson"]
+
+
+def intervals(
+    begins: Annotated[str, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")],
+    ends: Annotated[str, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")],
+    form: Annotated[FormatName, typer.Option("--format", help="The form of the file.")],
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="The file to write, - for standard output (not for parquet).")
+    ] = "-",
+    organization: Annotated[
+        str | None, typer.Option(metavar="ORG", help="Only this organization.", show_default="all")
+    ] = None,
+    may_be_unsettled: Annotated[
+        bool, typer.Option("--unsettled", help="Also write a period of which not all is final: never invoice it.")
+    ] = False,
+    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Write who paid for which project within a period: as Parquet, CSV or NDJSON.
+
+    One snapshot, with the columns of FOCUS 1.2. Beside FILE stands FILE.manifest.json, which says what it holds. A
+    period that is not settled yet is refused.
+    """
+    period = instant_named("--from", begins), instant_named("--until", ends)
+    if period[0] >= period[1]:
+        raise Misused(f"--until {ends} is not after --from {begins}: the period is empty.")
+    file = None if out == "-" else Path(out)
+    if file is None and form == "parquet":
+        raise Misused("Parquet is not written to standard output: name a file with --out, or choose another --format.")
+    from cli.operating.intervals import Asked, export  # noqa: PLC0415 - see above
+
+    asked = Asked(*period, organization, form, may_be_unsettled=may_be_unsettled, may_overwrite=may_overwrite)
+    export(asked, file)

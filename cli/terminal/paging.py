@@ -1,0 +1,43 @@
+"""How much of a list is wanted: the options that all lists have. Imports nothing that takes long."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from cli.terminal.ending import Misused
+
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List so many at most.")]
+After = Annotated[
+    str | None,
+    typer.Option("--after", metavar="KEY", help="Go on after this one: each page says where the next begins."),
+]
+All = Annotated[bool, typer.Option("--all", help="List them all, of one snapshot; with --json, one a line.")]
+
+Key = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which part of a list is wanted, and for whom it is printed."""
+
+    limit: int
+    after: str | None
+    is_all: bool
+    as_json: bool
+
+
+def key_of(text: str | None, kinds: tuple[type[str] | type[int], ...]) -> Key | None:
+    """Return the key that `--after` names, parts of these kinds with slashes between them. Raises Misused."""
+    if text is None:
+        return None
+    parts = text.split("/")
+    try:
+        return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
+    except ValueError:
+        raise Misused(f"--after {text}: not a place in this list; take it from the page before.") from None
+
+
+def text_of(key: Key | None) -> str | None:
+    """Return a key as `--after` takes it."""
+    return None if key is None else "/".join(map(str, key))

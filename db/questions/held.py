@@ -1,0 +1,40 @@
+"""Who pays for a project at an instant, as SQL, and the interval that it finds; it imports no driver and no models."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from db.questions.shapes import INTERVAL_COLUMNS, interval
+
+
+def held_interval(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the interval of a row of `HELD`; None where nobody pays."""
+    return None if row["account"] is None else interval(*(row[name] for name in INTERVAL_COLUMNS))
+
+
+HELD = """
+    LEFT JOIN LATERAL (
+        SELECT projects.account, projects.number, projects.legacy_id, projects.payer_since AS established_at,
+            CAST(NULL AS timestamptz) AS ended_at
+        WHERE projects.payer_since <= asked.at
+        UNION ALL
+        SELECT past.account, past.number, past.legacy_id, past.from_instant, following.from_instant
+        FROM (
+            SELECT account, number, legacy_id, from_instant FROM bindings
+            WHERE organization = projects.organization AND bindings.project = projects.project
+                AND from_instant <= asked.at
+            ORDER BY number DESC LIMIT 1
+        ) AS past
+        JOIN bindings AS following ON following.organization = projects.organization
+            AND following.project = projects.project AND following.number = past.number + 1
+        WHERE projects.payer_since > asked.at
+    ) AS payer ON true
+    LEFT JOIN accounts ON accounts.organization = projects.organization AND accounts.account = payer.account
+"""
+"""Joins to `projects` who pays at `asked.at`.
+
+Most questions are about the last change of payer, which stands with the project: only earlier ones need `bindings`.
+"""
+HELD_COLUMNS = """
+    projects.organization, projects.project, payer.account, payer.number, payer.legacy_id, accounts.currency_code,
+    payer.established_at, payer.ended_at
+"""
