@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -22,6 +22,7 @@ from embedded import Addresses
 from embedded.ports import free_ports
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import patience, until
+from tests.support.warm import WarmProcess, start_warm
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.topics.plan import create_topics
@@ -36,7 +37,7 @@ KEYS = '{"test": "YSBrZXkgZm9yIHRocm93LWF3YXkgdGVzdCBkYXRhISE="}'
 class Worker:
     """A process of whopays that a test started."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | WarmProcess
     lines: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -126,22 +127,23 @@ class Installation:
     async def launch(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
         """Start a process as `start` does, without waiting for anything."""
         arguments = [argument for role in roles or ALL_ROLES for argument in ("--only", str(role))]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            "run",
-            *arguments,
-            env=self.environment(**more),
-            preexec_fn=DIE_WITH_PARENT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        line, variables = ["run", *arguments], self.environment(**more)
+        process = await (_start_cold if module in _COLD else start_warm)(module, line, variables)
         worker = Worker(process)
         self.workers.append(worker)
         self.readers.append(asyncio.create_task(worker.read()))
         return worker
+
+
+async def _start_cold(module: str, line: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *line, env=environment, preexec_fn=DIE_WITH_PARENT,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+_COLD = frozenset({"tests.faults.jumping_worker"})
+"""Modules that change what libraries are to find when they are imported."""
 
 
 async def create_template(addresses: Addresses) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import warm
+
 RECOVERY, DEATH = "recovery", "death"
 """Names of test properties, each a pair, that are shown in tables of their own."""
 
@@ -121,7 +123,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _spent() -> float:
     times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
+    return times.user + times.system + times.children_user + times.children_system + sum(warm.spent)
 
 
 def _cpu_seconds(config: pytest.Config) -> dict[str, float]:
@@ -130,6 +132,6 @@ def _cpu_seconds(config: pytest.Config) -> dict[str, float]:
     return {
         _OWN: times.user + times.system,
         # The children of a process that distributes the tests are the workers, which report by themselves.
-        _CHILDREN: 0.0 if divides else times.children_user + times.children_system,
+        _CHILDREN: 0.0 if divides else times.children_user + times.children_system + sum(warm.spent),
         _SERVERS: config.stash.get(SERVERS_CPU_SECONDS, 0.0),
     }

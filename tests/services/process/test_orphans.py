@@ -1,6 +1,7 @@
 """Nothing that a test starts outlives the tests, even if they are killed."""
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.support.packages import ROOT
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
+from tests.support.warm import start_warm
 
 _STARTS_ANOTHER = """
 import asyncio, sys
@@ -25,12 +27,24 @@ asyncio.run(main())
 """
 
 
+_STARTS_ONE_WARM = """
+import asyncio, os
+from tests.support.warm import start_warm
+async def main():
+    started = await start_warm("http.server", ["0", "--bind", "127.0.0.1"], os.environ)
+    print(started.pid, flush=True)
+    await started.wait()
+asyncio.run(main())
+"""
+
+
 @pytest.mark.skipif(DIE_WITH_PARENT is None, reason="only Linux kills a process when its parent dies")
-async def test_a_process_ends_with_the_killed_run_that_started_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("program", (_STARTS_ANOTHER, _STARTS_ONE_WARM), ids=("cold", "warm"))
+async def test_a_process_ends_with_the_killed_run_that_started_it(tmp_path: Path, program: str) -> None:
     run = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        _STARTS_ANOTHER,
+        program,
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
@@ -44,3 +58,17 @@ async def test_a_process_ends_with_the_killed_run_that_started_it(tmp_path: Path
         return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
     await until(has_ended, "the end of the child")
+
+
+async def test_a_process_that_was_started_warm_is_as_any_other() -> None:
+    refused = await start_warm("compileall", ["--never-heard-of"], os.environ)
+    assert await refused.wait() == 2
+    assert b"unrecognized arguments: --never-heard-of" in await refused.stderr.read()
+    with pytest.raises(ProcessLookupError):
+        refused.terminate()
+    serving = await start_warm("http.server", ["0", "--bind", "127.0.0.1"], os.environ)
+    process = psutil.Process(serving.pid)
+    assert process.cwd() == str(Path.cwd())
+    serving.kill()
+    assert await serving.wait() == serving.returncode == -signal.SIGKILL
+    assert not process.is_running()
