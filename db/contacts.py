@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.engine import fetch
 from db.sealing import KeyEncryption, Sealed, seal, unseal
 from domain.state import AccountContact
 from schemas.contact import Contact
@@ -27,10 +28,11 @@ async def load_contact(
     connection: AsyncConnection, organization: str, account: str, keys: KeyEncryption
 ) -> Contact | None:
     """Return an account's contact; None if it has none, or it was erased. Raises Unopenable."""
-    row = (await connection.execute(_FIND, {"organization": organization, "account": account})).one_or_none()
-    if row is None or row.wrapped_key is None:
+    rows = await fetch(connection, _FIND, organization=organization, account=account)
+    if not rows or rows[0]["wrapped_key"] is None:
         return None
-    opened = unseal(Sealed(row.key_id, row.wrapped_key, row.sealed), _about(organization, account), keys)
+    sealed = Sealed(rows[0]["key_id"], rows[0]["wrapped_key"], rows[0]["sealed"])
+    opened = unseal(sealed, _about(organization, account), keys)
     return Contact.model_validate_json(opened, context=STORED)
 
 

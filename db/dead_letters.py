@@ -83,14 +83,14 @@ async def list_dead_letters(
     connection: AsyncConnection, choice: Choice, *, before: int = LARGEST_NUMBER, limit: int
 ) -> list[KeptDeadLetter]:
     """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`."""
-    conditions, values = _chosen(choice)
-    statement = _list_statement(*conditions)
+    conditions, values = chosen_by(choice)
+    statement = list_statement(*conditions)
     return [_kept(row) for row in await fetch(connection, statement, **values, before=before, row_limit=limit)]
 
 
 async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[int, int]]:
     """Return the chosen dead letters, each with its size in bytes, in the order in which their records first came."""
-    conditions, values = _chosen(choice)
+    conditions, values = chosen_by(choice)
     return [(row.number, row.size) for row in await connection.execute(_numbers_statement(*conditions), values)]
 
 
@@ -134,7 +134,7 @@ def about_dead_letter(record: Record) -> str:
     return f"dead-letter:{record.place}"
 
 
-def _chosen(choice: Choice) -> tuple[list[str], dict[str, Any]]:
+def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions that a choice names, and their values."""
     given = {
         "topic": choice.topic,
@@ -153,7 +153,7 @@ def _chosen(choice: Choice) -> tuple[list[str], dict[str, Any]]:
 
 
 @cache
-def _list_statement(*conditions: str) -> TextClause:
+def list_statement(*conditions: str) -> TextClause:
     """Return the statement for some choice: each has its own, and so an index that leads to it."""
     where = " AND ".join(("letter.number < :before", *conditions))
     return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY letter.number DESC LIMIT :row_limit")

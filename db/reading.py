@@ -26,7 +26,7 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
     Connections are made when they are needed, so that a database that is away fails questions and not the process.
     """
     arguments = connect_arguments(database_url)
-    arguments["server_settings"] |= _session(statement_seconds) | INDEXES_ONLY
+    arguments["server_settings"] |= _session(statement_seconds) | INDEXES_ONLY | _IN_ORDER
     pool = asyncpg.create_pool(
         min_size=0,
         max_size=pool_size,
@@ -71,5 +71,7 @@ async def _nothing(_: Any) -> None:
     """Leave a session as it is: a single statement that reads changes nothing in it."""
 
 
+_IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
+"""Settings of sessions that read pages and streams: in the order of an index, and no more of it than is wanted."""
 _GRACE_SECONDS = 2.0
 """How much longer than the server's own limit the driver waits for a statement: only for a server that is gone."""

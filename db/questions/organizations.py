@@ -31,7 +31,7 @@ _ORGANIZATION = text(
         (SELECT count(*) FROM projects WHERE organization = :organization AND account IS NOT NULL) AS bound,
         (
             SELECT count(*) FROM projects
-            WHERE organization = :organization AND account IS NULL AND state IN ('Active', 'Inactive')
+            WHERE organization = :organization AND account IS NULL AND state <> 'Deleted'
         ) AS unbound
     """
 )

@@ -14,6 +14,9 @@ from db.questions.pages import After, Page, page_of
 from schemas.facts import ProjectState
 from schemas.instants import format_instant
 
+Kind = Literal["Paid", "Bound", "Unbound", "Any"]
+"""Which projects by their payer: `Paid` are those of an account, `Bound` those that anybody pays for."""
+
 
 async def project(connection: AsyncConnection, organization: str, project: str) -> dict[str, Any] | None:
     """Return a project; None if it was never reported. One that is deleted is returned.
@@ -51,8 +54,8 @@ async def projects(
     `state` is `Deleted`. With `at`, `payer` is of that instant, with its `endedAt`; all else is of now.
     """
     (name,) = after or ("",)
-    kind = None if unbound is None else "Unbound" if unbound else "Bound"
-    statement = projects_statement("Paid" if account is not None else kind, state, is_past=at is not None)
+    kind: Kind = "Paid" if account is not None else _BY_PAYER[unbound]
+    statement = projects_statement(kind, state, is_past=at is not None)
     values: dict[str, Any] = {"organization": organization, "after": name, "row_limit": limit + 1}
     if account is not None:
         values["account"] = account
@@ -63,13 +66,8 @@ async def projects(
 
 
 @cache
-def projects_statement(
-    kind: Literal["Paid", "Bound", "Unbound"] | None, state: ProjectState | None, *, is_past: bool
-) -> TextClause:
-    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it.
-
-    `Paid` are those of `:account`.
-    """
+def projects_statement(kind: Kind, state: ProjectState | None, *, is_past: bool) -> TextClause:
+    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it."""
     if kind == "Paid" and is_past:
         return text(_PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state]))
     # Deleted projects, which nobody pays for, are answered only where all states are, or theirs alone.
@@ -116,8 +114,9 @@ _IN_STATE: dict[ProjectState | None, str] = {
     "Inactive": " AND projects.state = 'Inactive'",
     "Deleted": " AND projects.state = 'Deleted'",
 }
-_OF_KIND = {
-    None: "",
+_BY_PAYER: dict[bool | None, Kind] = {None: "Any", True: "Unbound", False: "Bound"}
+_OF_KIND: dict[Kind, str] = {
+    "Any": "",
     "Paid": " AND projects.account = :account",
     "Bound": " AND projects.account IS NOT NULL",
     "Unbound": " AND projects.account IS NULL",
@@ -146,8 +145,8 @@ _PROJECT = text(
     SELECT {_REPORTED}, {HELD_COLUMNS}, pending.kind, pending.account AS pending_account, pending.due_at,
         pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source
     FROM projects {_HEAD}
-    LEFT JOIN pending_bindings AS pending
-        ON pending.organization = projects.organization AND pending.project = projects.project
+    -- By the names that were asked for: those of the project are compared in another order than the index has.
+    LEFT JOIN pending_bindings AS pending ON pending.organization = :organization AND pending.project = :project
     WHERE projects.organization = :organization AND projects.project = :project ORDER BY pending.number
     """
 )

@@ -1,0 +1,246 @@
+"""Every question is found by an index: nothing is looked at that it does not ask for, however large the tables are.
+
+The tables hold some thousand rows and say that they hold 250 times as many: plans are made for 1,000,000 projects. The
+variant that runs with `make chaos` fills in as many.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any, get_args
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import TextClause, text
+
+from db import replays as kept_replays
+from db.dead_letters import Choice, chosen_by, list_statement
+from db.engine import create_engine
+from db.questions import accounts, events, intervals, organizations, payers, projects, results, snapshots
+from db.questions.projects import Kind
+from db.reading import ReadingPool, reading_pool
+from embedded import Addresses
+from schemas.facts import ProjectState
+from schemas.records import DeadLetterReason
+from tests.support.installations import database
+
+_PROJECTS = 1_000_000
+_FEW = 4_000
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+_AT = datetime(2026, 1, 1, tzinfo=UTC)
+_FILL = (
+    """
+    INSERT INTO projects (organization, project, state, version)
+    SELECT 'org-' || n % 20, 'project-' || n,
+        CASE n % 10 WHEN 0 THEN 'Inactive' WHEN 5 THEN 'Deleted' ELSE 'Active' END, 1
+    FROM generate_series(1, :rows) AS n
+    """,
+    """
+    INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds)
+    SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, CASE n % 3 WHEN 0 THEN 'Archived' ELSE 'Provisioning' END,
+        '[]', '[]'
+    FROM generate_series(1, :rows / 4) AS n
+    """,
+    """
+    INSERT INTO bindings (organization, project, number, account, from_instant)
+    SELECT 'org-' || n % 20, 'project-' || n, 1, 'account-' || (n % 8 + 1) * 20 + n % 20, timestamptz '2025-01-01'
+    FROM generate_series(1, :rows) AS n WHERE n % 10 NOT IN (3, 5)
+    """,
+    """
+    INSERT INTO inbox
+    SELECT 'org-' || n % 20, '/source', 'id-' || n, 'print', n % 48, n / 48 + 1,
+        CASE n % 10 WHEN 0 THEN 'Rejected' ELSE 'Applied' END, 'project-' || n, 'account-' || n % 1000
+    FROM generate_series(1, :rows) AS n
+    """,
+    """
+    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash', 'org-' || n % 20
+    FROM generate_series(1, :rows) AS n
+    """,
+    """
+    INSERT INTO account_phases
+    SELECT organization, account, 1, NULL, 'Provisioning', 'Created', '', 'alice', 'c1', now(), 1, 1 FROM accounts
+    """,
+    """
+    INSERT INTO pending_bindings
+    SELECT organization, project, 1, 'Scheduled', now(), 'account-1', '{}', '/source', 'type', '{}' FROM projects
+    """,
+    """
+    INSERT INTO dead_letters (topic, partition, "offset", timestamp, reason, detail, recorded_at, organization, size)
+    SELECT CASE n % 5 WHEN 0 THEN 'billing.projects' ELSE 'billing.admin-commands' END, n % 12, n, now(),
+        CASE n % 7 WHEN 0 THEN 'Tombstone' ELSE 'InvalidFact' END, '', now(), 'org-' || n % 20, 0
+    FROM generate_series(1, :rows) AS n
+    """,
+    """
+    INSERT INTO replays (name, selection, target, partitions, until, spans, is_detached, state)
+    SELECT 'replay-' || n, '{}', 'topic-' || n, 1, now(), '{}', false, 'Running' FROM generate_series(1, :rows / 4) AS n
+    """,
+    "INSERT INTO organizations SELECT 'org-' || n, NULL FROM generate_series(1, :rows / 4) AS n",
+    "INSERT INTO former_payers SELECT organization, account, now() FROM accounts",
+    """
+    INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin)
+    SELECT organization, account, 'CreditCard', 'Valid', 1, '{}' FROM accounts
+    """,
+)
+_TIMES = """
+    UPDATE pg_class SET reltuples = reltuples * :times
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND reltuples > 100
+"""
+
+
+@pytest_asyncio.fixture(
+    scope="module", params=(_FEW, pytest.param(_PROJECTS, marks=pytest.mark.chaos)), ids=("told", "filled in")
+)
+async def filled(services: Addresses, template: str, request: pytest.FixtureRequest) -> AsyncIterator[ReadingPool]:
+    """A pool of the service's sessions to a database with the statistics of 1,000,000 projects."""
+    async with database(services, template) as (_, url):
+        engine = create_engine(url)
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text("SET LOCAL statement_timeout = 0"))
+                await connection.execute(text("SET LOCAL transaction_timeout = 0"))
+                for statement in _FILL:
+                    values = {"rows": request.param} if ":rows" in statement else {}
+                    await connection.execute(text(statement.replace("::", r"\:\:")), values)
+            async with engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(text("VACUUM ANALYZE"))
+                await connection.execute(text(_TIMES.replace("::", r"\:\:")), {"times": _PROJECTS // request.param})
+        finally:
+            await engine.dispose()
+        async with reading_pool(url, pool_size=1, statement_seconds=60) as pool:
+            yield pool
+
+
+async def _plans(connection: Any, statement: TextClause, values: dict[str, Any]) -> list[Any]:
+    """Return the plan for these values, and the generic one, which the server may use after a few."""
+    names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
+    numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
+    planned = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {numbered}", *(values[name] for name in names))
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute(f"PREPARE planned AS {numbered}")
+    nulls = f"({', '.join(['NULL'] * len(names))})" if names else ""
+    generic = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned{nulls}")
+    await connection.execute("DEALLOCATE planned")
+    return [json.loads(plan)[0]["Plan"] for plan in (planned, generic)]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
+
+
+_ORGANIZATION = {"organization": "org-1"}
+_PROJECT = _ORGANIZATION | {"project": "project-21"}
+_ACCOUNT = _ORGANIZATION | {"account": "account-21"}
+
+
+def _asked(name: str, statement: TextClause, values: dict[str, Any], *indexes: str) -> Any:
+    return pytest.param(statement, values, set(indexes), id=name)
+
+
+def _of_one_thing() -> Iterator[Any]:
+    yield _asked("snapshots", snapshots._SNAPSHOTS, {"shards": [1, 2]}, "log_p0_pkey")
+    counted = ("accounts_by_phase", "projects_by_account", "projects_unbound")
+    yield _asked("organization", organizations._ORGANIZATION, _ORGANIZATION, "organizations_pkey", *counted)
+    yield _asked("project", projects._PROJECT, _PROJECT, "projects_pkey", "accounts_pkey", "pending_bindings_pkey")
+    held = ("projects_pkey", "bindings_pkey", "accounts_pkey")
+    yield _asked("payer", payers._PAYER, _PROJECT | {"at": _AT}, *held)
+    many = {"organizations": ["org-1"] * 10_000, "projects": ["project-21"] * 10_000, "instants": [_AT] * 10_000}
+    yield _asked("payers", payers._PAYERS, many, *held)
+    found = ("accounts_pkey", "projects_by_account", "former_payers_pkey", "payment_profiles_pkey")
+    yield _asked("account", accounts._ACCOUNT, _ACCOUNT | {"row_limit": 20}, *found)
+    yield _asked("a known project", intervals._KNOWN_PROJECT, _PROJECT, "projects_pkey")
+    yield _asked("a known account", intervals._KNOWN_ACCOUNT, _ACCOUNT, "accounts_pkey")
+    command = _ORGANIZATION | {"command_id": "id-1", "source": "/source"}
+    for statement in (results._OF_SOURCE, results._OF_ANY_SOURCE):
+        yield _asked("result of a command", statement, command, "inbox_pkey", "log_p0_pkey")
+
+
+def _lists() -> Iterator[Any]:
+    page = _ORGANIZATION | {"row_limit": 101}
+    chosen = {"phases": ["Archived", "Ready"], "after": ""}
+    yield _asked("accounts", accounts._ACCOUNTS, page | chosen, "accounts_by_phase")
+    of_phases = page | _ACCOUNT | {"after_number": 0}
+    yield _asked("phases", accounts._PHASES, of_phases, "account_phases_pkey", "log_p0_pkey")
+    of_project = _PROJECT | {"begin": _AT, "end": _AT, "after_number": 0, "is_settled": True, "row_limit": 101}
+    found = ("bindings_pkey", "accounts_pkey")
+    for statement in (intervals._OF_PROJECT, intervals._LINES_OF_PROJECT):
+        yield _asked("intervals of a project", statement, of_project, *found)
+    of_account = of_project | _ACCOUNT | {"after_project": ""}
+    for statement in (intervals._OF_ACCOUNT, intervals._LINES_OF_ACCOUNT):
+        yield _asked("intervals of an account", statement, of_account, "bindings_by_account", *found)
+    named = page | {"project": "project-21", "account": "account-21", "outcomes": ["Applied"], "before": 2**62}
+    for names, index in (((), "outcome"), (("project",), "project"), (("account",), "account")):
+        yield _asked(
+            f"results by {index}", results.results_statement(*names), named, f"inbox_by_{index}", "log_p0_pkey"
+        )
+    both = results.results_statement("project", "account")
+    yield _asked("results by project and account", both, named, "inbox_by_project", "log_p0_pkey")
+    letters: dict[str, Any] = {"before": 2**62, "row_limit": 101}
+    for choice, index in (
+        (Choice(), "dead_letters_number_key"),
+        (Choice(organization="org-1"), "dead_letters_by_organization"),
+        (Choice(topic="billing.projects"), "dead_letters_by_topic"),
+        (Choice(reason=DeadLetterReason.TOMBSTONE), "dead_letters_by_reason"),
+    ):
+        conditions, values = chosen_by(choice)
+        yield _asked(index, list_statement(*conditions), letters | values, index, "dead_letter_actions_pkey")
+    replay = {"begun_at": _AT, "name": "", "row_limit": 101}
+    yield _asked("replays", kept_replays._LIST, replay, "replays_by_beginning")
+
+
+def _projects() -> Iterator[Any]:
+    page = _ACCOUNT | {"row_limit": 101, "after": "", "at": _AT}
+    every: list[tuple[Kind, ProjectState | None]] = list(product(get_args(Kind), (*get_args(ProjectState), None)))
+    for (kind, state), is_past in product(every, (False, True)):
+        by_state = {"Inactive": "projects_inactive", "Deleted": "projects_deleted"}
+        index = by_state.get(state or "", "projects_unbound" if kind == "Unbound" else "projects_pkey")
+        indexes = [index, "accounts_pkey", *(["bindings_pkey"] if is_past else [])]
+        if kind == "Paid":
+            indexes += ["bindings_by_account"] if is_past else ["projects_by_account"]
+            if not is_past:
+                indexes.remove(index)
+        if is_past and kind in ("Bound", "Unbound"):
+            continue
+        name = f"{kind} projects, {state}, {'then' if is_past else 'now'}"
+        yield _asked(name, projects.projects_statement(kind, state, is_past=is_past), page, *indexes)
+
+
+@pytest.mark.parametrize(("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects()))
+async def test_nothing_is_looked_at_in_vain(
+    filled: ReadingPool, statement: TextClause, values: dict[str, Any], indexes: set[str]
+) -> None:
+    async with filled.acquire() as connection:
+        for plan in await _plans(connection, statement, values):
+            nodes = list(_nodes(plan))
+            scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+            assert scanned <= _SMALL, plan
+            assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes, plan
+            # What is sorted is merged, of each kind no more than a page; or it is what waits for one project.
+            for sort in (node for node in nodes if node["Node Type"] == "Sort"):
+                is_limited = any(inner["Node Type"] == "Limit" for inner in _nodes(sort))
+                assert is_limited or sort["Sort Key"] == ["pending.number"], plan
+
+
+async def test_events_are_found_by_their_organization(filled: ReadingPool) -> None:
+    values = _ORGANIZATION | {"topics": ["notices"], "only": None, "after": 3, "until": 60, "row_limit": 101}
+    async with filled.acquire() as connection:
+        planned, generic = await _plans(connection, events._EVENTS, values)
+    assert [node.get("Index Name") for node in _nodes(planned)][-1] == "log_p0_boundary_position_idx", planned
+    # Of a range that nobody knows no partition is left in the plan.
+    assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in _nodes(plan))
+
+
+async def test_the_first_position_is_the_end_of_an_index(filled: ReadingPool) -> None:
+    async with filled.acquire() as connection:
+        for plan in await _plans(connection, events._FIRST_POSITION, {"shard": 1}):
+            nodes = list(_nodes(plan))
+            assert {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"} <= _SMALL
+            assert "log_p0_pkey" in {node.get("Index Name") for node in nodes}
+
+
+_SMALL = {"shards", "published", "log_p1"}
+"""A row a shard; and the partition that is kept in reserve, and empty."""
