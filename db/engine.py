@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import Any
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import TextClause, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -72,13 +71,13 @@ def server_of(connection: AsyncConnection) -> str:
     return server
 
 
-async def driver(connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]") -> Any:
+async def driver(connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]") -> Any:
     """Return the asyncpg connection beneath a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
 
     A connection with the isolation level `AUTOCOMMIT` has no transaction. A connection of asyncpg's own is returned as
     it is: whoever only asks does without SQLAlchemy.
     """
-    if isinstance(connection, PoolConnectionProxy):
+    if not isinstance(connection, AsyncConnection):
         return connection
     raw = (await connection.get_raw_connection()).driver_connection
     if raw is not None and not raw.is_in_transaction() and not _commits_by_itself(connection):
@@ -88,7 +87,7 @@ async def driver(connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Reco
 
 
 async def fetch(
-    connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]", statement: TextClause, /, **values: Any
+    connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]", statement: TextClause, /, **values: Any
 ) -> list[Mapping[str, Any]]:
     """Run a statement of the hot path on asyncpg itself, whose rows take a fraction of the time; return its rows."""
     query, names = _numbered(statement)
@@ -97,7 +96,7 @@ async def fetch(
 
 
 async def fetch_in_parts(
-    connection: "AsyncConnection | PoolConnectionProxy[asyncpg.Record]",
+    connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]",
     statement: TextClause,
     size: int,
     /,

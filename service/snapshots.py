@@ -37,7 +37,7 @@ async def reading(state: State) -> AsyncIterator[Any]:
     """Yield a connection in such a transaction, of no organization. Raises Problem `Unavailable`."""
     async with (
         asking(),
-        state.pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
+        state.pool.acquire(wait_seconds=_ACQUIRE_SECONDS) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield connection
