@@ -10,7 +10,7 @@ from db.questions.snapshots import Snapshot, snapshot_of
 from service.problems import Problem, unavailable
 from service.state import State
 
-__all__ = ["Snapshot", "asking", "reading", "snapshot"]
+__all__ = ["Snapshot", "asking", "note", "reading", "snapshot"]
 
 
 @asynccontextmanager
@@ -24,7 +24,7 @@ async def snapshot(state: State, organization: str) -> AsyncIterator[tuple[Any, 
     before = state.known.get(shard)
     async with reading(state) as connection:
         found = await snapshot_of(connection, shard)
-        _note(state, found, before)
+        note(state, found, before)
         try:
             yield connection, found
         except Problem as problem:
@@ -56,7 +56,7 @@ async def asking() -> AsyncIterator[None]:
         raise
 
 
-def _note(state: State, found: Snapshot, before: Snapshot | None) -> None:
+def note(state: State, found: Snapshot, before: Snapshot | None) -> None:
     """Note what a snapshot knows. Raises Problem `Unavailable` where the server knew more before it was taken.
 
     What was closed stays so: a database that knows less than was answered before, after a failover or as a replica that
