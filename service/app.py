@@ -7,18 +7,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 
+import orjson
 import structlog
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
-from service import events, organizations, payers, probes, projects
+from service import accounts, events, intervals, operators, organizations, payers, probes, projects, results
 from service.answers import Answer, refusal, write
 from service.asker import who_asks
 from service.console import room as console_room
 from service.kubernetes import app as kubernetes
 from service.negotiation import chosen, understood
+from service.openapi import openapi
 from service.parameters import read_names, read_query
 from service.problems import Problem, unavailable, wrong
 from service.questions import Asked, Question
@@ -33,8 +35,12 @@ logger = structlog.get_logger()
 QUESTIONS: tuple[Question, ...] = (
     *organizations.QUESTIONS,
     *projects.QUESTIONS,
+    *accounts.QUESTIONS,
+    *intervals.QUESTIONS,
     *events.QUESTIONS,
     *payers.QUESTIONS,
+    *results.QUESTIONS,
+    *operators.QUESTIONS,
     *probes.QUESTIONS,
 )
 """Every question, in the order of the OpenAPI document; each room contributes its own."""
@@ -63,7 +69,7 @@ def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, stopping) as state:
+        async with opened(settings, stopping, orjson.dumps(openapi(QUESTIONS))) as state:
             service.begin(state)
             yield
 
@@ -132,8 +138,9 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
     asked.question = question
     asked.asker = who_asks(scope["headers"])
     asked.media = chosen(asked.header(b"accept"), question.media)
-    if question.consumes:
-        asked.content = understood(asked.header(b"content-type"), asked.header(b"content-encoding"), question.consumes)
+    if question.bodies:
+        consumed = tuple(question.bodies)
+        asked.content = understood(asked.header(b"content-type"), asked.header(b"content-encoding"), consumed)
         # Who asks in lines is answered in lines.
         asked.media = chosen(asked.header(b"accept"), (asked.content,))
     asked.names, violations = read_names(names)
@@ -157,11 +164,12 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
 
 def _problem(error: Exception, asked: Asked) -> Problem:
     """Return what an error is answered with."""
-    if isinstance(error, Problem):
+    if isinstance(error, Problem) and error.__cause__ is None:
         return error
-    if is_transient(error):
-        logger.warning("database_unavailable", request_id=asked.request_id, error=type(error).__name__)
-        return unavailable()
+    cause = error.__cause__ if isinstance(error, Problem) else error
+    if isinstance(error, Problem) or is_transient(error):
+        logger.warning("database_unavailable", request_id=asked.request_id, error=type(cause).__name__)
+        return error if isinstance(error, Problem) else unavailable()
     logger.exception("question_failed", request_id=asked.request_id)  # noqa: LOG004 (called where it is handled)
     return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")
 

@@ -1,11 +1,13 @@
 """Questions about an organization's events: by the page, and as a stream that goes on."""
 
+import json
 from typing import Any
 
 from starlette.types import ASGIApp
 
 from db.questions.events import TOPICS, events, first_position
 from schemas.envelope import type_of
+from service import examples
 from service.answers import Answer
 from service.event_streams import EventStream
 from service.organizations import ROOT
@@ -107,6 +109,7 @@ _TYPE = Parameter(
 
 QUESTIONS = (
     Question(
+        name="listEvents",
         path=f"{ROOT}/events",
         summary="Events",
         description=(
@@ -115,6 +118,9 @@ QUESTIONS = (
             "each event with its `id`, from which it can be resumed by `Last-Event-ID`."
         ),
         handler=_events,
+        models={PAGES: list[dict[str, Any]]},
+        examples={PAGES: [examples.EVENT], STREAM: f"id: 17-4711\ndata: {json.dumps(examples.EVENT)}\n\n"},
+        tag="Events",
         parameters=(_AFTER, _TYPE, LIMIT, *OF_ALL),
         media=(PAGES, STREAM),
         check=_check,

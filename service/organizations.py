@@ -1,7 +1,9 @@
 """Questions about a whole organization."""
 
 from db.questions.organizations import organization
-from service.answers import Answer, answer
+from service import examples
+from service.answers import JSON, Answer, answer
+from service.models import OrganizationAnswer
 from service.questions import Asked, Question
 from service.snapshots import snapshot
 from service.waits import OF_ALL
@@ -16,10 +18,13 @@ async def _organization(asked: Asked) -> Answer:
 
 QUESTIONS = (
     Question(
+        name="getOrganization",
         path=ROOT,
         summary="An organization in numbers",
         description="Its default account, and how many accounts and projects it has. Of one unheard of, none.",
         handler=_organization,
+        models={JSON: OrganizationAnswer},
+        examples={JSON: examples.ORGANIZATION},
         parameters=OF_ALL,
     ),
 )

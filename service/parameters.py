@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from schemas.instants import parse_instant
+from schemas.replays import NAME_RULE, is_replay_name
 from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER, is_identifier
 from service.problems import Reason, Violation, quoted
 
@@ -67,10 +68,11 @@ def read_names(names: Mapping[str, bytes]) -> tuple[dict[str, str], list[Violati
     violations = []
     for field, raw in names.items():
         text = raw.decode("ascii") if raw.isascii() and b"%" not in raw else _decoded(raw)
-        if text is not None and is_identifier(text):
+        is_name, rule = NAMES.get(field, _IDENTIFIER)
+        if text is not None and is_name(text):
             found[field] = text
         else:
-            violations.append(Violation(Reason.MALFORMED, f"It must be {IDENTIFIER_RULE}.", field))
+            violations.append(Violation(Reason.MALFORMED, f"It must be {rule}.", field))
     return found, violations
 
 
@@ -182,6 +184,9 @@ def _instant(text: str) -> Any:
         ) from None
 
 
+_IDENTIFIER: tuple[Callable[[str], bool], str] = (is_identifier, IDENTIFIER_RULE)
+NAMES: Mapping[str, tuple[Callable[[str], bool], str]] = {"name": (is_replay_name, NAME_RULE)}
+"""Parts of paths that are names of another kind: how they are told, and the rule in words."""
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BLANK_OFFSET = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})\Z")
 _MOST_DIGITS = 18

@@ -2,10 +2,12 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service import examples
 from service.answers import JSON, Answer
 from service.lines import LINES
 from service.lookups.answering import answer_document, answer_lines
 from service.lookups.waits import AT_LEAST, wrong_events
+from service.models import EndOfLookup, LookedUp, Lookup, LookupAnswer, LookupQuestion
 from service.questions import Asked, Question
 from service.waits import CLOSED_AT_LEAST
 
@@ -22,6 +24,7 @@ async def _lookup(asked: Asked) -> Answer | ASGIApp:
 
 QUESTIONS = (
     Question(
+        name="lookUpPayers",
         path="/v1/payers/lookup",
         method="POST",
         summary="Who pays for each of many projects",
@@ -34,10 +37,14 @@ QUESTIONS = (
         handler=_lookup,
         parameters=(AT_LEAST, CLOSED_AT_LEAST),
         media=(JSON, LINES),
-        consumes=(JSON, LINES),
+        models={JSON: LookupAnswer, LINES: LookedUp | EndOfLookup},
+        examples={JSON: examples.LOOKUP_ANSWER, LINES: examples.LOOKED_UP},
+        bodies={JSON: Lookup, LINES: LookupQuestion},
+        body_examples={JSON: examples.LOOKUP, LINES: examples.LOOKUP_QUESTION},
+        has_tag=False,
         check=wrong_events,
         problems=("InvalidBody", "TooManyQuestions", "BodyTooLarge", "TooManyRequests", "NotYetKnown"),
         has_head=False,
-        tag="Lookups",
+        tag="Questions",
     ),
 )

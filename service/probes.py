@@ -2,11 +2,13 @@
 
 import asyncio
 from ipaddress import ip_address
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from db.errors import is_transient, is_wrong_schema
-from service.answers import Answer, answer
+from service.answers import JSON, Answer, answer
+from service.models import Status
 from service.problems import Problem, unavailable
 from service.questions import Asked, Question
 
@@ -32,6 +34,10 @@ async def _readyz(asked: Asked) -> Answer:
     return answer({"status": "ready"}, has_tag=False)
 
 
+async def _openapi(asked: Asked) -> Answer:
+    return Answer(asked.state.openapi)
+
+
 async def _metrics(asked: Asked) -> Answer:
     client = asked.scope.get("client")
     is_near = client is not None and ip_address(client[0]).is_loopback
@@ -42,25 +48,44 @@ async def _metrics(asked: Asked) -> Answer:
 
 QUESTIONS = (
     Question(
+        name="isAlive",
         path="/livez",
         summary="Whether the server lives",
         description="Answers as long as the process does.",
         handler=_livez,
+        models={JSON: Status},
+        examples={JSON: {"status": "alive"}},
+        has_tag=False,
         tag="Probes",
     ),
     Question(
+        name="isReady",
         path="/readyz",
         summary="Whether the server can answer",
         description="Asks the database; a server that is stopping is not ready.",
         handler=_readyz,
+        models={JSON: Status},
+        examples={JSON: {"status": "ready"}},
+        has_tag=False,
         problems=("Unavailable",),
         tag="Probes",
     ),
     Question(
+        name="getOpenApi",
+        path="/openapi.json",
+        summary="This description",
+        description="The OpenAPI 3.1 document of the service.",
+        handler=_openapi,
+        models={JSON: dict[str, Any]},
+        tag="Probes",
+    ),
+    Question(
+        name="getMetrics",
         path="/metrics",
         summary="Metrics for Prometheus",
         description="On the loopback address only.",
         handler=_metrics,
+        has_tag=False,
         media=("text/plain",),
         problems=("Forbidden",),
         tag="Probes",

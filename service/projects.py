@@ -1,51 +1,108 @@
 """Questions about projects: what they are, and who pays for them."""
 
 from datetime import datetime
+from typing import get_args
 
-from db.questions.payers import payer
-from db.questions.projects import project
-from service.answers import Answer, answer
+from db.questions.point_payers import PointQuestion
+from db.questions.projects import project, projects
+from schemas.facts import ProjectState
+from service import examples
+from service.answers import JSON, Answer, answer
+from service.models import Page, PayerAnswer, ProjectAnswer, ProjectDetail
 from service.organizations import ROOT
-from service.parameters import AT
-from service.problems import Problem
+from service.paging import PAGE, page
+from service.parameters import AT, choice, conflicting, identifier, truth
+from service.problems import Problem, Violation
 from service.questions import Asked, Question
-from service.snapshots import snapshot
+from service.snapshots import asking, note, snapshot
 from service.waits import OF_ALL
 
-_NOT_FOUND = "The project was never reported."
+NOT_FOUND = "The project was never reported."
+_ACCOUNT = identifier("account", "Only projects that this account pays for, or at `at` paid for.", "main")
+_UNBOUND = truth("unbound", "Only projects without a payer, or with one; goes with neither `account` nor `at`.")
+_STATE = choice("state", get_args(ProjectState), "Only projects in this state.", "Active")
+
+
+async def _projects(asked: Asked) -> Answer:
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        items, key = await projects(
+            connection,
+            asked.organization,
+            account=asked.values.get(_ACCOUNT.name),
+            unbound=asked.values.get(_UNBOUND.name),
+            state=asked.values.get(_STATE.name),
+            at=asked.values.get(AT.name),
+            limit=asked.limit,
+            after=asked.after,
+        )
+    return page(asked, items, key, found)
+
+
+def _check(asked: Asked) -> list[Violation]:
+    if _UNBOUND.name not in asked.values:
+        return []
+    return [
+        conflicting(one.name, "It does not go with `unbound`.") for one in (_ACCOUNT, AT) if one.name in asked.values
+    ]
 
 
 async def _project(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
         document = await project(connection, asked.organization, asked.names["project"])
         if document is None:
-            raise Problem("ProjectNotFound", _NOT_FOUND)
+            raise Problem("ProjectNotFound", NOT_FOUND)
     return answer(document, found)
 
 
 async def _payer(asked: Asked) -> Answer:
     at: datetime | None = asked.values.get(AT.name)
-    async with snapshot(asked.state, asked.organization) as (connection, found):
-        document = await payer(connection, asked.organization, asked.names["project"], at, found)
-        if document is None:
-            raise Problem("ProjectNotFound", _NOT_FOUND)
+    state, organization = asked.state, asked.organization
+    shard = state.shard_of(organization)
+    before = state.known.get(shard)
+    async with asking():
+        found, document = await state.payers.ask(PointQuestion(shard, organization, asked.names["project"], at))
+    note(state, found, before)
+    if document is None:
+        problem = Problem("ProjectNotFound", NOT_FOUND)
+        problem.snapshot = found
+        raise problem
     return answer(document, found, has_tag=at is not None)
 
 
 QUESTIONS = (
     Question(
+        name="listProjects",
+        path=f"{ROOT}/projects",
+        summary="Projects",
+        description=(
+            "By name, in the order of its bytes; deleted ones only with `state=Deleted` or `at`. With `at`, the payer "
+            "is of that instant, and all else of now."
+        ),
+        handler=_projects,
+        models={JSON: Page[ProjectAnswer]},
+        examples={JSON: examples.page_of(examples.PROJECT)},
+        parameters=(_ACCOUNT, _UNBOUND, _STATE, AT, *PAGE, *OF_ALL),
+        check=_check,
+    ),
+    Question(
+        name="getProject",
         path=f"{ROOT}/projects/{{project}}",
         summary="A project",
         description="What was reported of it, who pays for it now, and which bindings are scheduled or wait.",
         handler=_project,
+        models={JSON: ProjectDetail},
+        examples={JSON: examples.PROJECT_DETAIL},
         parameters=OF_ALL,
         problems=("ProjectNotFound",),
     ),
     Question(
+        name="getPayer",
         path=f"{ROOT}/projects/{{project}}/payer",
         summary="Who pays for a project, now or at an instant",
         description="The interval that holds the instant; `settled` says whether that is final.",
         handler=_payer,
+        models={JSON: PayerAnswer},
+        examples={JSON: examples.PAYER},
         parameters=(AT, *OF_ALL),
         problems=("ProjectNotFound",),
     ),

@@ -22,8 +22,12 @@ class Question:
     `check` returns what is wrong with parameters that are right one by one; it sees those that are. What `atLeast` and
     `closedAtLeast` ask for is waited for before the handler runs. A handler returns an answer, or an ASGI application
     that gives one, such as a stream; it raises Problem.
+
+    `name` is what generated clients call it. `models` and `examples` describe the answer by its media type, and
+    `bodies` and `body_examples` what is sent; a path with bodies is asked with one of their media types.
     """
 
+    name: str
     path: str
     summary: str
     description: str
@@ -31,12 +35,13 @@ class Question:
     method: str = "GET"
     parameters: tuple[Parameter, ...] = ()
     media: tuple[str, ...] = (JSON,)
-    consumes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     check: Callable[["Asked"], list[Violation]] | None = None
-    model: Any = None
-    body_model: Any = None
+    models: Mapping[str, Any] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    bodies: Mapping[str, Any] = field(default_factory=dict)
+    body_examples: Mapping[str, Any] = field(default_factory=dict)
+    has_tag: bool = True
     has_head: bool = True
     tag: str = "Questions"
 

@@ -8,14 +8,19 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.questions.point_payers import PointQuestion, point_payers
 from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
 from db.shards import shard_of
+from service.gathering import Gathering
 from service.heavy import Heavy
 from service.metrics import ServiceMetrics
 from service.tails import Tails
 from service.waking import Waking
 from workers.runtime.settings import Settings
+
+_LANES = 2
+"""How many statements about single projects are under way at a time."""
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class State:
     pool: ReadingPool
     metrics: ServiceMetrics
     stopping: asyncio.Event
+    openapi: bytes
+    payers: Gathering[PointQuestion, tuple[Snapshot, dict[str, Any] | None]]
     waking: Waking
     tails: Tails
     heavy: Heavy
@@ -38,17 +45,18 @@ class State:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[State]:
+async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) -> AsyncIterator[State]:
     """Yield the state of a server, with its connections."""
     size, seconds = settings.database_pool_size, settings.serve_statement_seconds
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
         async with reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool:
+            payers = Gathering(pool, point_payers, lanes=_LANES)
             waking = Waking(engine)
             tails = Tails(pool, waking)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
-                yield State(settings, engine, pool, ServiceMetrics(), stopping, waking, tails, heavy)
+                yield State(settings, engine, pool, ServiceMetrics(), stopping, openapi, payers, waking, tails, heavy)
     finally:
         await engine.dispose()
 

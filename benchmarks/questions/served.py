@@ -19,7 +19,9 @@ async def _constant(_: Asked) -> Answer:
 
 
 def _main() -> None:
-    constant = Question(path=CONSTANT, summary="A constant", description="Always the same.", handler=_constant)
+    constant = Question(
+        name="getConstant", path=CONSTANT, summary="A constant", description="Always the same.", handler=_constant
+    )
     app.QUESTIONS = (*app.QUESTIONS, constant)
     settings = Settings()
     set_up_logs(settings)

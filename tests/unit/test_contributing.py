@@ -25,6 +25,8 @@ SENDERS = {
     *("cli/demo/", "cli/development/", "cli/sending/", "cli/asking/answered.py", "db/questions/"),
     # What it shows of an account is a choice of the contract's.
     "service/kubernetes/",
+    # Of projects, intervals and profiles; an account is described by its class.
+    *("service/examples.py", "service/models.py"),
 }
 # Rules about fields of an account, and what else has that name.
 RULES_ABOUT = {

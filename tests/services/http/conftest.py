@@ -1,11 +1,15 @@
-"""One server for all tests of a file that only add to its database."""
+"""What tests of the service share: servers of a database that a file adds to, and of an installation that is told."""
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest_asyncio
 
 from embedded import Addresses
 from tests.services.http.served import Served, served
+from tests.services.replaying.telling import say_much
+from tests.support.installations import Installation, installed
+from tests.support.serving import Server, asking, serving
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -13,3 +17,25 @@ async def shared(services: Addresses, template: str) -> AsyncIterator[Served]:
     """A server; each test takes organizations of its own."""
     async with served(services, template) as made:
         yield made
+
+
+@pytest_asyncio.fixture(scope="session")
+async def told(services: Addresses, template: str) -> AsyncIterator[Installation]:
+    """An installation in which much was said."""
+    async with installed(services, template) as made:
+        await say_much(made)
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session")
+async def server(told: Installation) -> AsyncIterator[Server]:
+    """A process of `whopays serve` that answers about it."""
+    async with serving(told) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session")
+async def ask(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    """What asks that server: `await ask.get("/v1/organizations/acme")`."""
+    async with asking(server) as client:
+        yield client

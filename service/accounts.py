@@ -1,0 +1,90 @@
+"""Questions about accounts: what they are, and how they came to be so."""
+
+from db.questions.accounts import account, accounts, phases
+from schemas.events import AccountState, Phase
+from service import examples
+from service.answers import JSON, Answer, answer
+from service.models import AccountDetail, Page, PhaseEntered
+from service.organizations import ROOT
+from service.paging import PAGE, page
+from service.parameters import choice
+from service.problems import Problem
+from service.questions import Asked, Question
+from service.snapshots import snapshot
+from service.waits import OF_ALL
+
+NOT_FOUND = "There is no such account in this organization."
+_PHASE = choice("phase", Phase, "Only accounts in this phase.", Phase.READY)
+
+
+async def _accounts(asked: Asked) -> Answer:
+    phase = asked.values.get(_PHASE.name)
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        items, key = await accounts(
+            connection,
+            asked.organization,
+            phase=None if phase is None else Phase(phase),
+            limit=asked.limit,
+            after=asked.after,
+        )
+    return page(asked, items, key, found)
+
+
+async def _account(asked: Asked) -> Answer:
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        document = await account(
+            connection, asked.organization, asked.names["account"], with_balance=asked.asker.sees_balance
+        )
+        if document is None:
+            raise Problem("AccountNotFound", NOT_FOUND)
+    return answer(document, found)
+
+
+async def _phases(asked: Asked) -> Answer:
+    async with snapshot(asked.state, asked.organization) as (connection, found):
+        told = await phases(
+            connection, asked.organization, asked.names["account"], limit=asked.limit, after=asked.after
+        )
+        if told is None:
+            raise Problem("AccountNotFound", NOT_FOUND)
+    items, key = told
+    return page(asked, items, key, found)
+
+
+QUESTIONS = (
+    Question(
+        name="listAccounts",
+        path=f"{ROOT}/accounts",
+        summary="Accounts",
+        description="By name, in the order of its bytes, each as in `AccountChanged`, archived ones too.",
+        handler=_accounts,
+        models={JSON: Page[AccountState]},
+        examples={JSON: examples.page_of(examples.ACCOUNT)},
+        parameters=(_PHASE, *PAGE, *OF_ALL),
+    ),
+    Question(
+        name="getAccount",
+        path=f"{ROOT}/accounts/{{account}}",
+        summary="An account",
+        description=(
+            "The account, how many projects it pays for, what it lacks to be Ready, and what keeps it open. "
+            "Balance and contact are told to those whom section 12 of the contract allows to see them."
+        ),
+        handler=_account,
+        models={JSON: AccountDetail},
+        examples={JSON: examples.ACCOUNT_DETAIL},
+        parameters=OF_ALL,
+        problems=("AccountNotFound",),
+    ),
+    Question(
+        name="listPhases",
+        path=f"{ROOT}/accounts/{{account}}/phases",
+        summary="The phases of an account",
+        description="Every change of its phase, oldest first.",
+        handler=_phases,
+        models={JSON: Page[PhaseEntered]},
+        examples={JSON: examples.page_of(examples.PHASE)},
+        parameters=(*PAGE, *OF_ALL),
+        problems=("AccountNotFound",),
+    ),
+)

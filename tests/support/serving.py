@@ -1,0 +1,73 @@
+"""A server of questions, as a process of its own, and what asks it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from tests.support.installations import Installation, Worker
+from tests.support.processes import DIE_WITH_PARENT
+from tests.support.waiting import patience
+
+
+@dataclass
+class Server(Worker):
+    """A process of `whopays serve`, which answers at `url`."""
+
+    url: str = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        where = httpx.URL(self.url)
+        assert where.port is not None
+        return where.host, where.port
+
+
+@asynccontextmanager
+async def serving(installation: Installation, *arguments: str, **environment: str) -> AsyncIterator[Server]:
+    """Yield a server of an installation that listens on a free port; it is killed at the end."""
+    server, reader = await _start(installation, *arguments, **environment)
+    try:
+        yield server
+    finally:
+        await server.kill()
+        await reader
+
+
+@asynccontextmanager
+async def asking(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield what asks a server."""
+    async with httpx.AsyncClient(base_url=server.url, timeout=patience(30), trust_env=False) as client:
+        yield client
+
+
+async def _start(installation: Installation, *arguments: str, **environment: str) -> tuple[Server, asyncio.Task[None]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli",
+        "serve",
+        "--port",
+        "0",
+        "--json",
+        *arguments,
+        env=installation.environment(**environment),
+        preexec_fn=DIE_WITH_PARENT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    server = Server(process)
+    reader = asyncio.create_task(server.read())
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), patience(60))
+    if not line:
+        await reader
+        raise AssertionError("the server did not start:\n" + "\n".join(server.lines[-20:]))
+    server.url = json.loads(line)["url"]
+    return server, reader

@@ -1,0 +1,82 @@
+"""The OpenAPI document is valid, complete, and of the table of questions."""
+
+import re
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from service.app import QUESTIONS
+from service.openapi import openapi
+from service.questions import Question
+
+DOCUMENT = openapi(QUESTIONS)
+of_each_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that stands alone."""
+    return schema | {"components": DOCUMENT["components"]}
+
+
+def operation(question: Question) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][question.path][question.method.lower()]
+    return found
+
+
+def test_the_document_is_valid() -> None:
+    jsonschema_rs.validator_for(OPENAPI_31).validate(DOCUMENT)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in set(re.findall(r"'\$ref': '([^']+)'", str(DOCUMENT))):
+        place: Any = DOCUMENT
+        for part in reference.removeprefix("#/").split("/"):
+            place = place[part]
+
+
+def test_names_of_operations_are_unique() -> None:
+    assert len({question.name for question in QUESTIONS}) == len(QUESTIONS)
+
+
+@of_each_question
+def test_every_question_is_described(question: Question) -> None:
+    found = operation(question)
+    assert found["summary"]
+    assert found["description"].endswith(".")
+    described = {one["name"] for one in found["parameters"] if one.get("in") == "query"}
+    assert described == set(question.by_name)
+    assert all(one.get("description") for one in found["parameters"] if "$ref" not in one)
+    in_path = re.findall(r"\{(\w+)\}", question.path)
+    assert [one["name"] for one in DOCUMENT["paths"][question.path].get("parameters", [])] == in_path
+
+
+@of_each_question
+def test_answers_have_examples_that_are_valid(question: Question) -> None:
+    for media, content in operation(question)["responses"]["200"]["content"].items():
+        if question.models.get(media) not in (None, dict[str, Any]):
+            jsonschema_rs.validator_for(resolved(content["schema"])).validate(content["example"])
+
+
+@of_each_question
+def test_problems_have_examples_that_are_valid(question: Question) -> None:
+    responses = operation(question)["responses"]
+    assert {"404", "406", "500", "503"} <= set(responses)
+    for status, response in responses.items():
+        for name, example in (
+            response.get("content", {}).get("application/problem+json", {}).get("examples", {}).items()
+        ):
+            value = example["value"]
+            assert (str(value["status"]), value["type"]) == (status, f"urn:whopays:problem:{name}")
+            schema = response["content"]["application/problem+json"]["schema"]
+            jsonschema_rs.validator_for(resolved(schema)).validate(value)
+
+
+@of_each_question
+def test_examples_of_parameters_are_accepted(question: Question) -> None:
+    for parameter in question.parameters:
+        if parameter.example is not None:
+            jsonschema_rs.validator_for(dict(parameter.schema)).validate(parameter.example)
+            text = str(parameter.example)
+            parameter.read(text.lower() if isinstance(parameter.example, bool) else text)
