@@ -11,7 +11,7 @@ from db.engine import fetch
 from db.placing import place_of
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.shapes import JSON_INTERVAL_MEMBERS
-from db.questions.snapshots import Snapshot
+from db.questions.snapshots import SNAPSHOTS, Snapshot
 from db.questions.who import WHO_PAYS
 from schemas.instants import format_instant
 
@@ -29,15 +29,21 @@ async def payer(
     """
     instant = snapshot.now if at is None else at
     rows = await fetch(connection, _PAYER, organization=organization, project=project, at=instant)
-    if not rows:
-        return None
-    return {
-        "organization": organization,
-        "project": project,
-        "at": format_instant(instant),
-        "payer": held_interval(rows[0]),
-        "settled": snapshot.is_settled(instant),
-    }
+    return _described(organization, project, instant, rows[0], snapshot) if rows else None
+
+
+async def payer_at_once(
+    connection: AsyncConnection, shard: int, organization: str, project: str, at: datetime | None
+) -> tuple[dict[str, Any] | None, Snapshot]:
+    """Return what `payer` does, and the snapshot of the organization's shard that it is of: one statement for both.
+
+    It needs no transaction, since a statement is a snapshot: of all questions this one is asked most.
+    """
+    (row,) = await fetch(connection, _PAYER_AT_ONCE, shards=[shard], organization=organization, project=project, at=at)
+    snapshot = Snapshot(row["shard"], row["position"], row["closed"], row["now"])
+    if row["project"] is None:
+        return None, snapshot
+    return _described(organization, project, snapshot.now if at is None else at, row, snapshot), snapshot
 
 
 async def payers(
@@ -61,6 +67,18 @@ async def paying_account(
     return None if answer.account is None else str(answer.account)
 
 
+def _described(
+    organization: str, project: str, at: datetime, row: Mapping[str, Any], snapshot: Snapshot
+) -> dict[str, Any]:
+    return {
+        "organization": organization,
+        "project": project,
+        "at": format_instant(at),
+        "payer": held_interval(row),
+        "settled": snapshot.is_settled(at),
+    }
+
+
 def _answer(question: Question, row: Mapping[str, Any], closed: datetime | None) -> bytes:
     organization, project, at = question
     held: bytes | None = row["held"]
@@ -80,6 +98,15 @@ _PAYER = text(
     SELECT {HELD_COLUMNS}
     FROM (VALUES (CAST(:at AS timestamptz))) AS asked(at)
     JOIN projects ON projects.organization = :organization AND projects.project = :project
+    {HELD}
+    """
+)
+_PAYER_AT_ONCE = text(
+    f"""
+    SELECT snapshot.*, {HELD_COLUMNS}
+    FROM ({SNAPSHOTS}) AS snapshot
+    CROSS JOIN LATERAL (SELECT coalesce(CAST(:at AS timestamptz), snapshot.now) AS at) AS asked
+    LEFT JOIN projects ON projects.organization = :organization AND projects.project = :project
     {HELD}
     """
 )

@@ -56,12 +56,12 @@ def closed_until(snapshots: Iterable[Snapshot]) -> datetime | None:
     return min(known) if known and len(known) == len(closed) else None
 
 
-_SNAPSHOTS = text(
-    f"""
+SNAPSHOTS = f"""
     WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS instant)
     SELECT shards.shard, shards.position, {CLOSED_INSTANT} AS closed,
         greatest(clock.instant, shards.last_instant) AS now
     FROM clock CROSS JOIN shards LEFT JOIN published USING (shard)
     WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
-    """
-)
+"""
+"""The SQL for the snapshots of `:shards`."""
+_SNAPSHOTS = text(SNAPSHOTS)

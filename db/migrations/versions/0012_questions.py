@@ -48,7 +48,7 @@ def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> None:
 
 
 def _note_results(connection: sa.Connection, rows: list[Any]) -> None:
-    said = [(row.shard, row.position, json.loads(row.value)["data"]) for row in rows]
+    said = [(row.shard, row.position, data) for row in rows if (data := _data(row.value)) is not None]
     if said:
         values = {
             "shards": [shard for shard, _, _ in said],
@@ -63,14 +63,23 @@ def _note_results(connection: sa.Connection, rows: list[Any]) -> None:
         connection.execute(sa.text(_NOTE_RESULTS), values)
 
 
+def _data(value: bytes) -> dict[str, Any] | None:
+    """Return what a result says; None of a row that was damaged, which an audit names."""
+    try:
+        data = json.loads(value)["data"]
+        return data if {"organization", "commandSource", "commandId", "outcome"} <= data.keys() else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def _note_phases(connection: sa.Connection, rows: list[Any]) -> None:
     if rows:
-        subjects = [bytes(row.key).decode().split("/") for row in rows]
+        subjects = [bytes(row.key).decode().partition("/") for row in rows]
         values = {
             "shards": [row.shard for row in rows],
             "positions": [row.position for row in rows],
-            "organizations": [organization for organization, _ in subjects],
-            "accounts": [account for _, account in subjects],
+            "organizations": [organization for organization, _, _ in subjects],
+            "accounts": [account for _, _, account in subjects],
             "instants": [row.recorded_at for row in rows],
         }
         connection.execute(sa.text(_NOTE_PHASES), values)

@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any, get_args
 
+import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause
 
 from db import replays as kept_replays
+from db.address import connect_arguments
 from db.dead_letters import Choice, chosen_by, list_statement
-from db.engine import create_engine
 from db.questions import accounts, events, intervals, organizations, payers, projects, results, snapshots
 from db.questions.projects import Kind
 from db.reading import ReadingPool, reading_pool
@@ -95,20 +96,14 @@ _TIMES = """
 async def filled(services: Addresses, template: str, request: pytest.FixtureRequest) -> AsyncIterator[ReadingPool]:
     """A pool of the service's sessions to a database with the statistics of 1,000,000 projects."""
     async with database(services, template) as (_, url):
-        engine = create_engine(url)
+        connection = await asyncpg.connect(**connect_arguments(url))
         try:
-            async with engine.begin() as connection:
-                await connection.execute(text("SET LOCAL statement_timeout = 0"))
-                await connection.execute(text("SET LOCAL transaction_timeout = 0"))
-                for statement in _FILL:
-                    values = {"rows": request.param} if ":rows" in statement else {}
-                    await connection.execute(text(statement.replace("::", r"\:\:")), values)
-            async with engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await connection.execute(text("VACUUM ANALYZE"))
-                await connection.execute(text(_TIMES.replace("::", r"\:\:")), {"times": _PROJECTS // request.param})
+            for statement in _FILL:
+                await connection.execute(statement.replace(":rows", str(request.param)))
+            await connection.execute("VACUUM ANALYZE")
+            await connection.execute(_TIMES.replace(":times", str(_PROJECTS // request.param)))
         finally:
-            await engine.dispose()
+            await connection.close()
         async with reading_pool(url, pool_size=1, statement_seconds=60) as pool:
             yield pool
 
@@ -148,6 +143,8 @@ def _of_one_thing() -> Iterator[Any]:
     yield _asked("project", projects._PROJECT, _PROJECT, "projects_pkey", "accounts_pkey", "pending_bindings_pkey")
     held = ("projects_pkey", "bindings_pkey", "accounts_pkey")
     yield _asked("payer", payers._PAYER, _PROJECT | {"at": _AT}, *held)
+    at_once = _PROJECT | {"at": _AT, "shards": [1]}
+    yield _asked("payer at once", payers._PAYER_AT_ONCE, at_once, *held, "log_p0_pkey")
     many = {"organizations": ["org-1"] * 10_000, "projects": ["project-21"] * 10_000, "instants": [_AT] * 10_000}
     yield _asked("payers", payers._PAYERS, many, *held)
     found = ("accounts_pkey", "projects_by_account", "former_payers_pkey", "payment_profiles_pkey")
