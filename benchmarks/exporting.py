@@ -44,7 +44,7 @@ def main(intervals: int = 1_000_000) -> None:
 async def _run(intervals: int) -> None:
     with servers() as addresses, tempfile.TemporaryDirectory(prefix="whopays-export-") as folder:
         async with installed(addresses) as settings:
-            await _fill(settings, intervals // (_BEFORE + _WITHIN))
+            await fill(settings, intervals // (_BEFORE + _WITHIN))
             for form in ("csv", "ndjson", "table"):
                 typer.echo(f"floor, {form}: {await _floor(settings, form):.1f} s")
             for form in ("csv", "ndjson", "parquet"):
@@ -55,7 +55,8 @@ async def _run(intervals: int) -> None:
                 )
 
 
-async def _fill(settings: Settings, projects: int) -> None:
+async def fill(settings: Settings, projects: int) -> None:
+    """Fill an installation with projects whose payers changed, before a month and within it."""
     engine = create_engine(settings.database_url)
     async with engine.begin() as connection:
         for statement in _FILL.split(";"):

@@ -14,7 +14,6 @@ from cli.asking.project import project_card
 from cli.asking.snapshots import one_snapshot, snapshots
 from cli.asking.timeline import Timeline
 from cli.asking.who import insist_on_known
-from cli.sending.answers import result_card
 from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
@@ -101,6 +100,8 @@ def account(organization: str, name: str, *, with_contact: bool, is_watched: boo
 
 def result(organization: str, command_id: str, source: str | None, *, as_json: bool) -> None:
     """Print the results of the commands with an id. Raises CommandFailed."""
+    from cli.sending.answers import result_card  # noqa: PLC0415 - brings Kafka with it
+
     values = ask(load_settings(), lambda connection: published_results(connection, organization, command_id, source))
     if not values:
         sender = f" of {source}" if source else ""

@@ -39,14 +39,11 @@ def load_settings() -> "Settings":
 
 
 def database_address() -> str:
-    """Return the address of the database, without loading the settings where nothing said needs to be checked."""
-    said = said_here()
-    address = None
-    if not said:
-        address = running_here().get("database_url")
-    elif said.keys() == {"database_url"}:
-        address = said["database_url"]
-    return load_settings().database_url if address is None else address
+    """Return the address of the database, without loading the settings where it is said: no other matters for it."""
+    for said in (said_here(), running_here()):
+        if (address := said.get("database_url")) is not None:
+            return str(address)
+    return load_settings().database_url
 
 
 def running_here() -> dict[str, Any]:

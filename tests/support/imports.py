@@ -27,6 +27,19 @@ HEAVY = {
 }
 """Packages that take long to import."""
 
+_COMPLETING = """
+import os, sys
+from cli.program import app
+for typed in {lines!r}:
+    os.environ |= {{
+        "_WHOPAYS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split(" ")) - 1),
+    }}
+    try:
+        app([], prog_name="whopays")
+    except SystemExit:
+        pass
+print(*sorted(set(name.partition(".")[0] for name in sys.modules)))
+"""
 _PROGRAM = """
 import sys
 from cli.program import app
@@ -38,15 +51,25 @@ print(*sorted(set(name.partition(".")[0] for name in sys.modules)))
 """
 
 
+def completed(*lines: str) -> tuple[list[str], set[str]]:
+    """Return what a shell is offered for these beginnings of lines, and the packages that were imported for it."""
+    out = _run(_COMPLETING.format(lines=lines), {}, None)
+    return out[:-1], set(out[-1].split())
+
+
 def imported(*words: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> set[str]:
     """Return the packages that a process has imported after it ran a command; `environment` has its settings."""
+    return set(_run(_PROGRAM.format(words=words), environment or {}, folder)[-1].split())
+
+
+def _run(program: str, environment: Mapping[str, str], folder: Path | None) -> list[str]:
     silent = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
     ended = subprocess.run(
-        [sys.executable, "-c", _PROGRAM.format(words=words)],
-        env={**silent, **(environment or {}), "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", program],
+        env={**silent, **environment, "PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
         text=True,
         check=True,
     )
-    return set(ended.stdout.splitlines()[-1].split())
+    return ended.stdout.splitlines()

@@ -117,7 +117,7 @@ async def test_who_pays_is_answered_by_the_driver_alone(
     with remembered(playground.settings):
         of_dev = await asyncio.to_thread(imported, "who", "light", "web")
     of_its_address = await asyncio.to_thread(
-        imported, "who", "light", "web", environment={"WHOPAYS_DATABASE_URL": playground.settings.database_url}
+        imported, "who", "light", "web", environment={**playground.environment(), "WHOPAYS_LOG_LEVEL": "nonsense"}
     )
     for packages in (of_dev, of_its_address):
         assert packages & HEAVY == {"asyncpg"}

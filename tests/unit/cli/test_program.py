@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.program import COMMANDS, Command, Group, app
-from tests.support.imports import HEAVY, imported
+from tests.support.imports import HEAVY, completed, imported
 
 LISTED: dict[str, Command] = {
     f"{one.name} {command.name}" if isinstance(one, Group) else one.name: command
@@ -90,6 +90,28 @@ def test_what_is_asked_often_imports_nothing_heavy(words: tuple[str, ...]) -> No
 def test_who_pays_is_asked_of_the_driver_alone() -> None:
     """It ends at a word that is no instant; `tests/services/cli/test_asking.py` has one that is answered."""
     assert imported("who", "acme", "web", "--at", "never") & HEAVY == {"asyncpg"}
+
+
+LIGHT = (
+    "who", "project", "timeline", "account", "accounts", "projects", "unbound", "intervals", "changes", "result",
+    "export intervals", "health",
+)  # fmt: skip
+"""Commands whose options and help need nothing that takes long."""
+
+
+def test_completing_the_options_of_what_is_asked_imports_nothing_heavy() -> None:
+    for_each = [f"whopays {words} --" for words in LIGHT]
+    offered, packages = completed("whopays ", "whopays dead-letters ", *for_each)
+    assert packages & HEAVY <= {"asyncpg"}
+    assert {"who", "redrive", "--at", "--all", "--format", "--watch"} <= set(offered)
+
+
+@pytest.mark.parametrize("words", (("accounts", "acme"), ("changes", "acme", "--watch")), ids=" ".join)
+def test_what_asks_the_database_imports_no_broker(words: tuple[str, ...]) -> None:
+    """It ends where the database does not answer."""
+    packages = imported(*words, environment={"WHOPAYS_DATABASE_URL": "postgresql://127.0.0.1:1/nowhere"})
+    assert "sqlalchemy" in packages
+    assert packages & {"aiokafka", "alembic", "faststream", "phonenumbers", "pyarrow", "stdnum"} == set()
 
 
 def test_workers_start_without_what_migrates() -> None:
