@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples unit test mutants chaos soak simulate contracts lint format bench bench-debezium bench-questions plots lock clean
+.PHONY: help demo examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -39,6 +39,9 @@ chaos: $(READY) ## Break everything for an hour and check that nothing is lost; 
 
 soak: $(READY) ## Break things at random under load for MINUTES=60, and report; ARGS='--seed 7 --report docs/reliability'
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
+
+fuzz: $(READY) ## Ask the HTTP service all that its OpenAPI document allows and forbids; ARGS='--examples 50 --seed 7'
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 simulate: $(READY) ## Explore the models of the protocols exhaustively; ARGS=--large goes further, ARGS=--stories tells why
 	@$(BIN)/python -m tests.unit.simulation $(ARGS)

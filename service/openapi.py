@@ -129,7 +129,7 @@ def _not_modified(question: Question) -> Document:
 
 
 def _problems(question: Question, schemas: _Schemas) -> Document:
-    names = [*_OF_ALL, *question.problems]
+    names = [*_OF_ALL, *question.problems, *(["UnsupportedMediaType"] if question.bodies else [])]
     if question.is_of_organization:
         names += _OF_ORGANIZATIONS
     elif question.parameters or "{" in question.path:

@@ -1,0 +1,39 @@
+"""`python -m tests.fuzz`: ask the HTTP service all that its OpenAPI document allows, and all that it does not."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from random import SystemRandom
+from typing import Annotated
+
+import typer
+
+from tests.faults.own_servers import own_servers
+from tests.fuzz.calling import Called, call_all, tell_the_examples
+from workers.runtime.roles import ALL_ROLES
+
+
+def main(
+    examples: Annotated[int, typer.Option(min=1, help="Calls of each operation in each phase.")] = 500,
+    seed: Annotated[int | None, typer.Option(help="Repeats a run's random choices.")] = None,
+) -> None:
+    """Fuzz the HTTP service; exit status 1 when an answer was not as the document says, or the log has a traceback."""
+    drawn = seed if seed is not None else SystemRandom().randrange(1_000_000)
+    called = asyncio.run(_called(examples, drawn))
+    typer.echo(called.said)
+    typer.echo(f"{called.calls:,} calls, seed {drawn}")
+    if called.log:
+        typer.echo(f"The server logged:\n{called.log}", err=True)
+    raise typer.Exit(0 if called.is_well and "Traceback" not in called.log else 1)
+
+
+async def _called(examples: int, seed: int) -> Called:
+    with tempfile.TemporaryDirectory(prefix="whopays-fuzz-") as folder:
+        async with own_servers() as own, own.installation() as installation:
+            await installation.start(*ALL_ROLES)
+            await tell_the_examples(installation)
+            return await call_all(installation, Path(folder), examples, seed)
+
+
+if __name__ == "__main__":
+    typer.run(main)
