@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock clean
+.PHONY: help demo console console-pictures examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -21,6 +21,12 @@ help: ## List the targets
 
 demo: $(READY) ## A small story of two organizations, on a real PostgreSQL and a real Kafka
 	@$(BIN)/whopays demo $(ARGS)
+
+console: $(READY) ## The same story, then the console on its data at http://127.0.0.1:8080, until Ctrl-C
+	@$(BIN)/whopays demo --console $(ARGS)
+
+console-pictures: $(READY) ## Take the pictures in docs/console; ARGS='--only project' takes one
+	@$(BIN)/python -m tests.console.pictures $(ARGS)
 
 examples: $(READY) ## Three pipelines to copy, at work on real servers, and compared with what must come out
 	@$(BIN)/python -m examples

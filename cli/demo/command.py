@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.demo import performance
+from cli.operating.serving import insist_on_packages
 from cli.terminal.installation import HOME
 from cli.terminal.screen import console
 
@@ -15,9 +16,14 @@ DATA = HOME / "demo"
 def demo(
     context: typer.Context,
     data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; emptied first.")] = DATA,
+    serves_console: Annotated[
+        bool, typer.Option("--console", help="Then serve the console, at WHOPAYS_SERVE_PORT, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Watch projects of two organizations change payer.
 
     On a real PostgreSQL and a real Kafka, which are started for it and stopped at its end.
     """
-    performance.perform(data_dir, console(), context.obj)
+    if serves_console:
+        insist_on_packages()
+    performance.perform(data_dir, console(), context.obj, serves_console=serves_console)

@@ -18,7 +18,7 @@ from cli.demo.story import PROJECTS, STORY, Step, message_of
 from cli.development.servers import embedded_servers, prepare, with_key
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
-from cli.terminal.installation import warn_of_unknown_variables
+from cli.terminal.installation import remembered, warn_of_unknown_variables
 from db.engine import create_engine
 from db.questions.intervals import timeline
 from db.questions.payers import paying_account
@@ -32,10 +32,11 @@ _ANSWER_SECONDS = 20.0
 _REPLAY_SECONDS = 60.0
 
 
-def perform(data_dir: Path, screen: Console, began: float) -> None:
+def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bool = False) -> None:
     """Empty the data folder, start PostgreSQL and Kafka in it, and play the story; everything is stopped at the end.
 
-    `began` is when this process did, on the monotonic clock.
+    `began` is when this process did, on the monotonic clock. Before the end, the console is served if wanted, until
+    somebody presses Ctrl-C.
 
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
@@ -53,21 +54,21 @@ def perform(data_dir: Path, screen: Console, began: float) -> None:
         }
         settings = with_key(settings.model_copy(update=found), data_dir)
         with reaching(settings):
-            asyncio.run(_play(settings, screen, status))
+            asyncio.run(_play(settings, screen, status, serves_console=serves_console))
         status.update("Stopping the servers ...")
         status.start()
     telling.conclude(screen, data_dir, time.monotonic() - began)
 
 
-async def _play(settings: Settings, screen: Console, status: Status) -> None:
-    """Run the workers in this process while the story is told."""
+async def _play(settings: Settings, screen: Console, status: Status, *, serves_console: bool) -> None:
+    """Run the workers in this process while the story is told, and while the console is served."""
     report = telling.reporter(screen)
     await prepare(settings, report)
     report("Starting the consumers and the relay ...")
     is_ready = asyncio.Event()
     process = Process(settings, ALL_ROLES, is_ready.set)
     service = asyncio.create_task(process.app.run())
-    story = asyncio.create_task(_tell(settings, screen, status, is_ready))
+    story = asyncio.create_task(_tell(settings, screen, status, is_ready, serves_console=serves_console))
     await asyncio.wait({service, story}, return_when=asyncio.FIRST_COMPLETED)
     if not story.done():
         story.cancel()
@@ -80,7 +81,9 @@ async def _play(settings: Settings, screen: Console, status: Status) -> None:
     await story
 
 
-async def _tell(settings: Settings, screen: Console, status: Status, is_ready: asyncio.Event) -> None:
+async def _tell(
+    settings: Settings, screen: Console, status: Status, is_ready: asyncio.Event, *, serves_console: bool
+) -> None:
     await is_ready.wait()
     audience = Audience(settings)
     listening = asyncio.create_task(audience.listen())
@@ -96,10 +99,20 @@ async def _tell(settings: Settings, screen: Console, status: Status, is_ready: a
         await _ask(settings, screen)
         telling.list_events(screen, audience.heard)
         await _replay(settings, audience, screen)
+        if serves_console:
+            await _serve(settings, screen)
     finally:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
+
+
+async def _serve(settings: Settings, screen: Console) -> None:
+    """Serve the console until Ctrl-C; commands in this folder find the installation meanwhile."""
+    from service.serving import serve  # noqa: PLC0415 - needs packages that the demonstration alone does not
+
+    with remembered(settings):
+        await serve(settings, lambda where: telling.invite(screen, where))
 
 
 async def _take(step: Step, message: Message, exchange: Exchange, audience: Audience, screen: Console) -> None:

@@ -155,6 +155,19 @@ def compare(screen: Console, topic: str, live: Paid, again: Paid) -> None:
     put(screen, Listing(columns, rows))
 
 
+def invite(screen: Console, where: str) -> None:
+    """Say where the console is, and what to do meanwhile."""
+    whopays = _program()
+    _begin_part(screen, "The console")
+    lines: tuple[RenderableType, ...] = (
+        "All of this can be looked at, until Ctrl-C, at",
+        copyable(f"{where}/#/acme/projects/rocket"),
+        "Change something meanwhile, in another terminal in the same folder, and see it in the feed:",
+        copyable(f"{whopays} {_NEXT[2]}"),
+    )
+    put(screen, *lines)
+
+
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
     """Say what to try next, in commands as this one was typed, each on a line that can be copied."""
     whopays = _program()

@@ -29,12 +29,7 @@ def serve(
     Nothing is changed: a role of the database that may only read is enough, and so is a replica. Logs go to standard
     error.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise CommandFailed(
-            f"whopays serve needs packages that are not installed ({', '.join(missing)}).\n"
-            "Run: pip install 'whopays[serve]'"
-        )
+    insist_on_packages()
     from service.serving import run  # noqa: PLC0415 - needs those packages
 
     said = {"serve_address": address, "serve_port": port}
@@ -49,3 +44,13 @@ def serve(
 
     with reaching(settings):
         run(settings, announce)
+
+
+def insist_on_packages() -> None:
+    """Raise CommandFailed where packages that answer over HTTP are not installed."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise CommandFailed(
+            f"Answering over HTTP needs packages that are not installed ({', '.join(missing)}).\n"
+            "Run: pip install 'whopays[serve]'"
+        )

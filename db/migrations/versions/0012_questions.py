@@ -27,14 +27,16 @@ def upgrade() -> None:
     op.add_column("account_phases", sa.Column("position", sa.BigInteger))
     # The history is not changed, only where it was told is noted.
     op.execute("ALTER TABLE account_phases DISABLE TRIGGER account_phases_append_only")
-    _fill_in(connection, report)
+    noted = _fill_in(connection, report)
     op.execute("ALTER TABLE account_phases ENABLE TRIGGER account_phases_append_only")
-    report("0012: making indexes")
+    if noted:
+        report("0012: making indexes")
     _create_indexes()
     op.execute("ANALYZE inbox, account_phases")
 
 
-def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> None:
+def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> int:
+    """Note where results and phases were told, and return how many there are."""
     last = connection.execute(sa.text("SELECT coalesce(sum(position), 0) FROM shards")).scalar_one()
     read = 0
     connection.execute(sa.text(_TOLD))
@@ -45,6 +47,7 @@ def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> None:
         if read % _REPORT_EVERY < len(rows):
             report(f"0012: {read:,} results and phases of at most {last:,} events noted")
     connection.execute(sa.text("CLOSE told"))
+    return read
 
 
 def _note_results(connection: sa.Connection, rows: list[Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.terminal.installation import RUNNING
@@ -83,10 +84,23 @@ async def test_dev_does_not_empty_what_it_does_not_own(quiet_installation: Insta
     assert "Nothing was done" in err.decode()
 
 
-async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
-    demo = await start("demo", folder=tmp_path, environment=SILENT)
+async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_path: Path) -> None:
+    demo = await start("demo", "--console", folder=tmp_path, environment=SILENT | {"WHOPAYS_SERVE_PORT": "0"})
+    assert demo.stdout is not None
+    told = ""
+    while "/#/acme/projects/rocket" not in told:
+        line = await demo.stdout.readline()
+        assert line, told
+        told += line.decode()
+    address = told.split()[-1].partition("#")[0]
+    async with httpx.AsyncClient(base_url=address, timeout=patience(30)) as client:
+        assert "<title>whopays</title>" in (await client.get("/")).text
+        assert (await client.get("v1/organizations/acme/projects/rocket/payer")).json()["payer"][
+            "account"
+        ] == "research"
+    demo.send_signal(signal.SIGINT)
     out, err = await demo.communicate()
-    told = out.decode()
+    told += out.decode()
     assert demo.returncode == 0, told + err.decode()
     assert err == b""
     for words in (
@@ -109,4 +123,4 @@ async def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
     again = told.partition("── All of it said again")[2].partition("── What next")[0]
     assert (again.count(" equal"), again.count("differs")) == (3, 0), again
     commands = [line for line in told.splitlines() if line.startswith("  whopays ") or "/whopays " in line]
-    assert len(commands) == 7, "each on one line, without a frame, to be copied"
+    assert len(commands) == 8, "each on one line, without a frame, to be copied"
