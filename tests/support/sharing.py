@@ -20,7 +20,7 @@ RUN_FOLDER = pytest.StashKey[Path]()
 RUN_VARIABLE = "PYTEST_XDIST_TESTRUNUID"
 """The variable that has the same value in all workers of a run."""
 
-_TOGETHER = ("tests/services/embedded/",)
+_TOGETHER = ("tests/services/embedded/", "tests/console/")
 """Folders whose tests share what is expensive to prepare."""
 _ON_OWN_SERVERS = frozenset(f"tests/faults/test_{name}.py" for name in ("database_busy", "disk", "servers_killed"))
 """Files whose tests share servers that they break, one after the other."""

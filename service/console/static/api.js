@@ -20,8 +20,8 @@ export async function ask(where, { signal, parameters = {}, method = "GET", body
   const response = await reach(`${where}${words.size ? `?${words}` : ""}`, {
     signal, method, headers, body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const answered = await response.json().catch(() => null);
-  if (!response.ok) throw problemOf(response, answered);
+  if (!response.ok) throw await problemOf(response);
+  const answered = await response.json().catch(broken);
   return { body: answered, asOf: response.headers.get("Whopays-As-Of"), closedUntil: response.headers.get("Whopays-Closed-Until") };
 }
 
@@ -59,7 +59,7 @@ export class Pages {
 export async function* events(organization, { after, type, signal, opened }) {
   const words = new URLSearchParams({ ...(after ? { after } : {}), ...(type ? { type } : {}) });
   const response = await reach(`${path(organization, "events")}?${words}`, { signal, headers: { Accept: "text/event-stream" } });
-  if (!response.ok) throw problemOf(response, await response.json().catch(() => null));
+  if (!response.ok) throw await problemOf(response);
   opened?.();
   const text = response.body.pipeThrough(new TextDecoderStream());
   let rest = "";
@@ -93,18 +93,24 @@ async function* pieces(stream) {
 
 async function reach(where, options) {
   try {
-    return await fetch(where, { ...options, headers: { Accept: "application/json", ...options.headers } });
+    return await fetch(where, { ...options, headers: { Accept: "application/json, application/cloudevents-batch+json", ...options.headers } });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw unreachable();
+    return broken(error);
   }
+}
+
+/** Raise what it means that a connection broke: that somebody left the page, or that the service is away. */
+function broken(error) {
+  if (error.name === "AbortError") throw error;
+  throw unreachable();
 }
 
 function unreachable() {
   return new Problem("Unreachable", 0, "The service does not answer.");
 }
 
-function problemOf(response, body) {
+async function problemOf(response) {
+  const body = await response.json().catch(() => null);
   const name = String(body?.type ?? "").split(":").pop() || `Status${response.status}`;
   return new Problem(name, response.status, body?.detail ?? body?.title ?? response.statusText, body?.violations ?? []);
 }

@@ -15,6 +15,11 @@ import { project } from "./pages/project.js";
 import { replay, replays } from "./pages/replays.js";
 import { here, to } from "./routes.js";
 
+const OPERATORS = new Map([["dead-letters", deadLetters], ["replays", replays], ["health", health]]);
+const OF_OPERATORS = new Map([["replays", replay]]);
+const LISTS = new Map([[undefined, organization], ["projects", projects], ["accounts", accounts], ["feed", feed]]);
+const NAMED = new Map([["projects", project], ["accounts", account], ["commands", commandPage]]);
+
 const main = document.querySelector("main");
 let leaving = new AbortController();
 let organizationNow = null;
@@ -23,13 +28,8 @@ let organizationNow = null;
 function pageOf([first, kind, name, ...rest]) {
   if (first === undefined) return home;
   if (rest.length) return nowhere;
-  if (first === "_") {
-    const operators = { "dead-letters": deadLetters, replays: name ? replay : replays, health };
-    return operators[kind] ?? nowhere;
-  }
-  const named = { projects: project, accounts: account, commands: commandPage };
-  const lists = { undefined: organization, projects, accounts, feed };
-  return (name === undefined ? lists[kind] : named[kind]) ?? nowhere;
+  if (first === "_") return (name === undefined ? OPERATORS : OF_OPERATORS).get(kind) ?? nowhere;
+  return (name === undefined ? LISTS : NAMED).get(kind) ?? nowhere;
 }
 
 function show({ isFirst = false } = {}) {

@@ -161,9 +161,10 @@ class TimeBars extends HTMLElement {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${AXIS + BAR + GAP}`);
     const inSight = (span) => span.from <= until && (span.until ?? Infinity) >= from;
     fill(this.svg,
+      s("defs", {}, s("pattern", { id: "stripes", width: 9, height: 9, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, s("line", { class: "stripes", x1: 2, x2: 2, y1: 0, y2: 9 }))),
       s("rect", { class: "ground", x: 0, y: AXIS, width, height: BAR, rx: 6 }),
       ticks(from, until, width / 110).map(({ at, text }) => [
-        line("tick", at), s("text", { class: "tick-text", x: x(at) + 4, y: AXIS - 14 }, text),
+        line("tick", at), x(at) < width - 7 * text.length && s("text", { class: "tick-text", x: x(at) + 4, y: AXIS - 14 }, text),
       ]),
       this.spans.filter(inSight).map((span) => bar(span, x, present, width)),
       this.spans.filter((span) => span.from > from && span.from < until).map((span) => line("cut", span.from, AXIS + BAR)),
@@ -182,9 +183,11 @@ function bar(span, x, present, width) {
   const right = span.until === null ? (span.isPlanned ? width + 10 : x(Math.max(present, span.from))) : x(span.until);
   const room = Math.min(right, width) - Math.max(left, 0) - 16;
   const shown = clipped(span.text, room);
+  const box = { x: left, y: AXIS, width: Math.max(right - left, 2), height: BAR, rx: right - left > 10 ? 5 : 1 };
   return s("g", { ...span.given, class: `${span.given.class} bar${span.isPlanned ? " planned" : ""}` },
     s("title", {}, `${span.text}: ${inWords(span.from)} – ${span.until === null ? "now" : inWords(span.until)}`),
-    s("rect", { x: left, y: AXIS, width: Math.max(right - left, 2), height: BAR, rx: right - left > 10 ? 5 : 1 }),
+    s("rect", box),
+    span.given.class.includes("striped") && s("rect", { ...box, class: "lines" }),
     shown && s("text", { x: Math.max(left, 0) + 10, y: AXIS + BAR / 2 + 5 }, shown));
 }
 

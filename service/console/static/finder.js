@@ -14,6 +14,7 @@ export class Finder {
   #known = new Map();
   #asked = 0;
   #chosen = -1;
+  #text = null;
 
   constructor(organizationNow) {
     this.organizationNow = organizationNow;
@@ -53,6 +54,7 @@ export class Finder {
   async #look() {
     const turn = ++this.#asked;
     const text = this.input.value.trim();
+    this.#text = text;
     const slash = text.indexOf("/");
     const organization = slash >= 0 ? text.slice(0, slash).trim() : this.organizationNow();
     const word = slash >= 0 ? text.slice(slash + 1).trim() : text;
@@ -67,9 +69,9 @@ export class Finder {
   }
 
   #organizations(text) {
-    const before = Finder.remembered().filter((one) => one.includes(text));
-    const named = NAME.test(text) && !before.includes(text) ? [text] : [];
-    return [...before.slice(0, SHOWN), ...named].map((name) => ({ text: name, note: before.includes(name) ? "looked at before" : "open it", href: to(name) }));
+    const before = Finder.remembered();
+    const like = before.filter((one) => one.includes(text) && one !== text).slice(0, SHOWN);
+    return [...(NAME.test(text) ? [text] : []), ...like].map((name) => ({ text: name, note: before.includes(name) ? "looked at before" : "open it", href: to(name) }));
   }
 
   #within(organization, word, { projects, accounts, results }) {
@@ -110,6 +112,10 @@ export class Finder {
         const { body } = await ask("/v1/payers/lookup", { method: "POST", body: { questions: [{ organization, project: word }] } });
         if (body.answers[0].known) projects.items.unshift({ project: word });
       }
+    } catch {
+      // The pages may have it all the same.
+    }
+    try {
       const enough = () => projects.items.filter((one) => one.project.includes(word)).length >= SHOWN;
       while (isWanted() && !projects.isComplete && projects.items.length < LOOKED_THROUGH && !enough()) await projects.more();
     } catch {
@@ -136,12 +142,13 @@ export class Finder {
     this.input.removeAttribute("aria-activedescendant");
   }
 
-  #key(event) {
+  async #key(event) {
     if (event.key === "Escape") return this.#close();
     if (event.key === "Enter") {
+      event.preventDefault();
+      if (this.#text !== this.input.value.trim()) await this.#look();
       const chosen = this.options?.[Math.max(0, this.#chosen)];
       if (!chosen) return undefined;
-      event.preventDefault();
       location.hash = chosen.getAttribute("href");
       this.input.blur();
       this.input.value = "";

@@ -18,7 +18,6 @@ const KEYS = [
   ["0", "on a timeline: show all"],
 ];
 const OFF = "whopays.keys-off";
-const PATIENCE_MS = 1200;
 
 /** Do what a key, or two one after the other, stands for; never while somebody types. */
 export function listenToKeys(actions) {
@@ -26,9 +25,8 @@ export function listenToKeys(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(OFF)) return;
     if (event.target.closest("input, select, textarea, dialog[open]")) return;
-    const both = first && performance.now() - first.at < PATIENCE_MS ? `${first.key} ${event.key}` : null;
-    const act = actions[both] ?? actions[event.key];
-    first = act ? null : { key: event.key, at: performance.now() };
+    const act = actions[`${first} ${event.key}`] ?? actions[event.key];
+    first = act ? null : event.key;
     if (!act) return;
     event.preventDefault();
     act();

@@ -52,7 +52,7 @@ export function empty(what, advice, ...more) {
 
 /** Terms and what is said of each; those without anything are left out. */
 export function facts(...pairs) {
-  const said = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const said = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
   return h("dl", { class: "facts" }, said.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
 }
 

@@ -33,7 +33,7 @@ class VirtualRows extends HTMLElement {
     this.#sizes.disconnect();
   }
 
-  /** Draw the rows in sight again, for instance because their zone changed. */
+  /** Draw the rows in sight again. */
   refresh() {
     this.#rows.forEach((row) => row.remove());
     this.#rows.clear();
@@ -95,7 +95,7 @@ class VirtualRows extends HTMLElement {
       if (error.name !== "AbortError") fill(this.status, failure(error, () => this.#schedule()));
       return;
     }
-    this.#schedule();
+    this.refresh();
   }
 }
 

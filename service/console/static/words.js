@@ -2,11 +2,11 @@
 
 /** What an account in a phase can do. */
 export const PHASES = {
-  Ready: "takes new bindings and pays for its projects",
-  Provisioning: "currency or payment terms are missing: it takes no new bindings yet",
-  Incomplete: "no attached payment profile is valid: it takes no new bindings",
-  Suspended: "a hold is active: it pays for what it has, and takes no new bindings",
-  Archived: "closed for good: read-only",
+  Ready: "Takes new bindings and pays for its projects",
+  Provisioning: "Currency or payment terms are missing: it takes no new bindings yet",
+  Incomplete: "No attached payment profile is valid: it takes no new bindings",
+  Suspended: "A hold is active: it pays for what it has, and takes no new bindings",
+  Archived: "Closed for good: read-only",
 };
 
 /** What has to happen for a condition to become true. */

@@ -31,7 +31,7 @@ function all({ organization, name, query, signal, answer }) {
     section("Missing to be Ready", missing(body)),
     section("Holds", holds(body)),
     section("Closing it", closing(organization, body)),
-    section("Projects it pays for", projectRows({ name: organization, label: `Projects of ${name}`, parameters: { account: name }, signal, total: body.boundProjects })),
+    section("Projects it pays for", projectRows({ name: organization, label: `Projects of ${name}`, parameters: { account: name }, signal, total: body.boundProjects, advice: "BindProject binds one to it, while it is Ready." })),
     section("A month of it", month({ organization, name, query, signal })),
     section("Commands and refusals", commandList(organization, { account: name }, signal, "No command has named this account yet, or none that is still kept.")),
     knowing(answer),

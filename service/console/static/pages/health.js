@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { Finder } from "../finder.js";
 import { at, lasting, now, parse, SECOND } from "../instants.js";
 import { badge, copyable, empty, link, region, section, table } from "../parts.js";
+import { count } from "../words.js";
 
 const LATE = 10 * SECOND;
 const METRICS = {
@@ -18,7 +19,7 @@ const METRICS = {
 
 /** The page about the installation's health. */
 export function health({ signal }) {
-  const parts = [() => region(() => readiness(signal), verdict), () => section("Organizations looked at here", lags(signal)), () => section("Metrics of this server", metrics(signal))];
+  const parts = [() => region(() => readiness(signal), verdict), () => section("Dead letters", waiting(signal)), () => section("Organizations looked at here", lags(signal)), () => section("Metrics of this server", metrics(signal))];
   const place = h("div", {}, parts.map((part) => part()));
   const again = h("button", { type: "button", on: { click: () => place.replaceChildren(...parts.map((part) => part())) } }, "Look again");
   return {
@@ -46,6 +47,14 @@ function verdict(problem) {
     h("p", { class: "present-word" }, "The service"),
     h("p", { class: "present-name" }, problem ? "does not answer" : "answers"),
     h("p", {}, problem ? `${problem.message} Check that it and its database run, then look again.` : "It reaches its database, whose tables are as it expects them."));
+}
+
+function waiting(signal) {
+  return region(() => ask("/v1/dead-letters", { parameters: { limit: 1000 }, signal }), ({ body }) => {
+    const number = body.items.filter((one) => !one.redriven && !one.discarded).length;
+    if (!number) return empty(body.next ? "None of the latest 1,000 waits." : "None waits.");
+    return h("p", {}, badge(count(number, "dead letter"), "waiting"), body.next ? " of the latest 1,000 wait to be redriven or discarded. " : " wait to be redriven or discarded. ", link("See them", "_", "dead-letters"));
+  });
 }
 
 function lags(signal) {

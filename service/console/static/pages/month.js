@@ -57,13 +57,33 @@ function list({ organization, name, month: chosen, view, signal }) {
   }
   const days = Array.from({ length: Math.round((until - from) / DAY) }, (_, day) => h("span", {}, String(day + 1)));
   const share = (instant) => `${(((instant - from) / (until - from)) * 100).toFixed(4)}%`;
-  const bar = (one) => {
-    const [begin, end] = [parse(one.from), until_(one)];
-    const { class: tone, style } = coloured(name, "month-bar");
-    return h("span", { class: "month-track", role: "img", "aria-label": `from ${one.from} until ${one.until ?? "now"}` },
-      h("span", { class: tone, style: { ...style, "--from": share(begin), "--for": share(from + end - begin) } }));
-  };
+  const { class: tone, style } = coloured(name, "month-bar");
+  const bars = ({ intervals }) => h("span", { class: "month-track", role: "img", "aria-label": intervals.map((one) => `from ${one.from} until ${one.until ?? "now"}`).join(", ") },
+    intervals.map((one) => h("span", { class: tone, style: { ...style, "--from": share(parse(one.from)), "--for": share(from + until_(one) - parse(one.from)) } })));
   return h("div", { class: "month", style: { "--days": days.length } },
     h("div", { class: "month-days", "aria-hidden": "true" }, h("span", {}), h("div", { class: "month-scale" }, days)),
-    rows({ label: `Intervals in ${chosen}, as bars`, pages, columns: ["Project", "Paid for"], empty: none, draw: (one) => [project(one), bar(one)] }));
+    rows({ label: `Intervals in ${chosen}, as bars`, pages: new ByProject(pages), columns: ["Project", "Paid for"], empty: none, draw: (one) => [project(one), bars(one)] }));
+}
+
+/** Pages of intervals, as one item for each project with all its `intervals`: they come by project. */
+class ByProject {
+  items = [];
+  #taken = 0;
+
+  constructor(pages) {
+    this.pages = pages;
+  }
+
+  get isComplete() {
+    return this.pages.isComplete;
+  }
+
+  async more() {
+    const { items } = await this.pages.more();
+    for (; this.#taken < items.length; this.#taken++) {
+      const one = items[this.#taken];
+      if (this.items.at(-1)?.project === one.project) this.items.at(-1).intervals.push(one);
+      else this.items.push({ project: one.project, intervals: [one] });
+    }
+  }
 }

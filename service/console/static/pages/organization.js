@@ -32,7 +32,7 @@ function overview(name, answer) {
     h("div", { class: "figures" },
       figure(accounts, "account", to(name, "accounts")), figure(projects, "project", to(name, "projects")),
       figure(without, "project without a payer", to(name, "projects", { unbound: "true" }), "projects without a payer")),
-    facts(["Default account", defaultAccount ? payer(name, defaultAccount) : "none: new projects wait for a binding"]),
+    facts(["Default account", defaultAccount ? payer(name, defaultAccount) : "none"]),
     knowing(answer),
   ];
 }
@@ -97,7 +97,7 @@ export function projects({ organization: name, query, signal }) {
 }
 
 /** A list of projects that scrolls; `total` where it is known. */
-export function projectRows({ name, label, parameters, signal, total = null }) {
+export function projectRows({ name, label, parameters, signal, total = null, advice = "Choose another list above." }) {
   const pages = new Pages(path(name, "projects"), parameters, { limit: 1000, signal });
   return rows({
     label, pages, total,
@@ -108,6 +108,6 @@ export function projectRows({ name, label, parameters, signal, total = null }) {
       one.payer ? payer(name, one.payer.account) : h("span", { class: "nobody" }, "nobody"),
       at(one.payer?.establishedAt),
     ],
-    empty: empty("There are no such projects.", "Choose another list above."),
+    empty: empty("There are no such projects.", advice),
   });
 }

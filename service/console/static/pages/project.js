@@ -89,7 +89,7 @@ function intervalTable({ organization, intervals }, bars) {
     const zoom = h("button", { type: "button", class: "quiet", "aria-label": `Zoom to ${one.account} from ${inWords(from)}`, on: { click: () => bars.look(from - margin, until + margin) } }, "Zoom");
     return [payer(organization, one.account), at(one.establishedAt), at(one.endedAt, h("span", { class: "lasts" }, "still pays")), lasting(until - from), zoom];
   });
-  return table("Who paid when, the latest first", ["Account", "From", "Until", "For", ""], rows);
+  return table("Who paid when, the latest first", ["Account", "From", "Until", "For", "Closer"], rows);
 }
 
 /** The question "who paid at …": a field, and its answer with whether that can still change. */

@@ -1,0 +1,105 @@
+"""`python -m tests.console.pictures`: a picture of each page of the console, in docs/console/."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image
+from playwright.async_api import async_playwright
+
+from tests.console import history, story, telling
+from tests.console.looking import DESKTOP, PHONE, Looking, Scheme
+from tests.support.browser import FLAGS, browser, install
+from tests.support.command_line import whopays_of
+from tests.support.folders import temporary_folder
+from tests.support.installations import create_template, drop_database, installed
+from tests.support.servers import servers
+from tests.support.serving import serving
+
+FOLDER = Path(__file__).parents[2] / "docs" / "console"
+_COLOURS = 128
+_HIGHEST = 1240
+_FONTS = ("fonts-inter", "fonts-jetbrains-mono")
+
+SHOTS: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
+    ("start", "", DESKTOP, "light"),
+    ("organization", history.HARBOR, DESKTOP, "light"),
+    ("project", f"{history.HARBOR}/projects/atlas", DESKTOP, "light"),
+    ("project-dark", f"{history.HARBOR}/projects/atlas", DESKTOP, "dark"),
+    ("project-phone", f"{history.HARBOR}/projects/atlas", PHONE, "light"),
+    ("projects", f"{telling.VAST}/projects", DESKTOP, "dark"),
+    ("account", f"{story.ACME}/accounts/overdue", DESKTOP, "light"),
+    ("account-phone", f"{story.ACME}/accounts/overdue", PHONE, "dark"),
+    ("month", f"{history.HARBOR}/accounts/platform", DESKTOP, "dark"),
+    ("command", f"{story.ACME}/commands/refused-1", DESKTOP, "light"),
+    ("feed", f"{story.ACME}/feed", DESKTOP, "dark"),
+    ("dead-letters", "_/dead-letters?organization=acme", DESKTOP, "light"),
+    ("replays", "_/replays", DESKTOP, "light"),
+    ("health", "_/health", DESKTOP, "dark"),
+)
+"""Each picture: its name, the address of its page, the size of the window, and the colours."""
+
+
+def main(
+    folder: Annotated[Path, typer.Option(help="Where to write the pictures.")] = FOLDER,
+    only: Annotated[list[str] | None, typer.Option(help="Only pictures with these names.")] = None,
+    stay: Annotated[bool, typer.Option("--stay", help="Take none: say where the console is, until Ctrl-C.")] = False,
+) -> None:
+    """Start servers, tell the story, and take a picture of each page."""
+    missing = install(*_FONTS)
+    if missing:
+        typer.echo(f"The pictures are set in another font: {missing}", err=True)
+    if stay:
+        asyncio.run(_stay())
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, taken in asyncio.run(_take(only or [shot[0] for shot in SHOTS])).items():
+        file = folder / f"{name}.png"
+        with Image.open(io.BytesIO(taken)) as picture:
+            shown = picture.crop((0, 0, picture.width, min(picture.height, _HIGHEST)))
+            shown.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+        typer.echo(f"{file.name}: {file.stat().st_size // 1024} KiB")
+
+
+async def _stay() -> None:
+    async with _told() as url:
+        typer.echo(url)
+        await asyncio.Event().wait()
+
+
+async def _take(names: list[str]) -> dict[str, bytes]:
+    taken = {}
+    async with _told() as url, async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=browser(), args=list(FLAGS))
+        for name, path, size, scheme in SHOTS:
+            if name in names:
+                look = Looking(running, url)
+                # An organization first, as somebody would who looks around.
+                page = await look(path.split("/")[0].replace("_", story.ACME), size=size, scheme=scheme)
+                await look.go(page, path)
+                taken[name] = await page.screenshot(full_page=size is DESKTOP)
+                await look.end()
+        await running.close()
+    return taken
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[str]:
+    with temporary_folder() as folder, servers(folder) as addresses:
+        template = await create_template(addresses)
+        async with installed(addresses, template) as installation, serving(installation) as server:
+            await telling.tell(installation, vast=100_000)
+            await history.make(installation)
+            whopays = whopays_of(installation)
+            for name, words in (("books-2026", ["--latest"]), ("acme-again", ["--organization", story.ACME])):
+                (await whopays("replay", "start", name, *words)).expect(0)
+            yield server.url
+        await drop_database(addresses, template)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,174 @@
+"""Every page shows the facts, and what would change them."""
+
+import re
+
+from playwright.async_api import Locator, Page, expect
+
+from tests.console import story, telling
+from tests.console.looking import Looking
+
+
+async def test_an_organization_in_numbers(look: Looking) -> None:
+    page = await look(story.ACME)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("acme")
+    await expect(page.locator(".figures")).to_have_text(re.compile(r"7accounts4projects2projects without a payer"))
+    await expect(page.locator(".card", has_text="overdue")).to_contain_text("Suspended")
+    await expect(page.locator(".tile")).to_have_text(["api", "lonely"])
+    await expect(page.locator(".knowing").first).to_contain_text(re.compile(r"As of event \d+-\d+, closed until 20"))
+
+    await look.go(page, "acme/accounts?phase=Archived")
+    await expect(page.locator(".card")).to_have_text(re.compile("closed.*Archived"))
+    await look.go(page, "acme/projects?state=Deleted")
+    await expect(page.locator(".sizer [role=row]")).to_have_text(re.compile("gone.*Deleted.*nobody"))
+    await look.go(page, "never-heard-of")
+    await expect(page.locator("main")).to_contain_text("Nobody has heard of never-heard-of.")
+
+
+async def test_who_pays_for_a_project_and_who_paid_when(look: Looking) -> None:
+    page = await look("acme/projects/rocket")
+    await expect(page.locator(".present-name")).to_have_text("research")
+    paid = page.locator("table").first.locator("tbody tr")
+    await expect(paid.locator("td:first-child")).to_have_text(["research", "growth", "research", "main"])
+    instant = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} UTC$")
+    await expect(paid.nth(1).locator("at-instant")).to_have_text([instant, instant])
+    begin, end = await paid.nth(1).locator("time").evaluate_all("all => all.map(one => one.dateTime)")
+    # Intervals touch: one ends at the microsecond at which the next begins.
+    assert end == await paid.nth(0).locator("time").first.get_attribute("datetime")
+    assert begin == await paid.nth(2).locator("time").nth(1).get_attribute("datetime")
+    await expect(page.locator("time-bars .bar")).to_have_count(4)
+
+    waiting = _part(page, "What is planned")
+    await expect(waiting).to_contain_text("startup")
+    await expect(waiting.get_by_role("link", name="patient")).to_be_visible()
+    await look.go(page, "acme/projects/web")
+    await expect(_part(page, "What is planned")).to_contain_text("research from 2099-01-01 00:00:00.123456 UTC")
+    await expect(page.locator("time-bars .planned")).to_have_count(1)
+
+
+async def test_who_paid_at_an_instant(look: Looking) -> None:
+    page = await look("acme/projects/rocket")
+    second = page.locator("table").first.locator("tbody tr").nth(1)
+    begin = await second.locator("time").first.get_attribute("datetime")
+    assert begin is not None
+    await page.get_by_label("Who paid at").fill(begin)
+    await page.get_by_role("button", name="Ask").click()
+    verdict = page.locator(".verdict")
+    await expect(verdict).to_have_text(re.compile(r"growth paid at .* settled"))
+    # The last microsecond before it belongs to the one before.
+    await page.get_by_label("Who paid at").fill(_microsecond_before(begin))
+    await page.keyboard.press("Enter")
+    await expect(verdict).to_contain_text("research paid at")
+    await page.reload()
+    await expect(verdict).to_contain_text("research paid at")
+    await page.get_by_label("Who paid at").fill("2099-06-01")
+    await page.keyboard.press("Enter")
+    await expect(verdict).to_contain_text("not settled yet")
+    await page.get_by_label("Who paid at").fill("yesterday")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".answered")).to_contain_text("This is no instant.")
+
+    await look.go(page, "acme/projects/rocket")
+    await page.locator(".stage").click(position={"x": 300, "y": 50})
+    await expect(verdict).to_contain_text("paid at")
+    assert "at=20" in page.url
+
+
+async def test_refusals_say_what_would_lift_them(look: Looking) -> None:
+    page = await look("acme/projects/web")
+    refused = page.locator(".result.rejected")
+    await expect(refused).to_have_count(2)
+    await expect(refused.nth(1)).to_contain_text("AccountNotReady")
+    await expect(refused.nth(1)).to_contain_text("PreconditionFailed /expectedAccount")
+    await expect(refused.nth(1)).to_contain_text("Look who pays now, and send it with that.")
+    await page.get_by_label("Outcome").select_option("Scheduled")
+    await expect(page.locator(".result")).to_have_text(re.compile("^Scheduled.*later"))
+    await look.go(page, "acme/commands/refused-2")
+    await expect(page.locator(".result")).to_contain_text("AccountNotFound")
+    await expect(page.locator(".lift")).to_contain_text("Create the account first, or correct its name.")
+
+
+async def test_an_account_says_what_it_lacks_and_what_holds_it(look: Looking) -> None:
+    page = await look("acme/accounts/overdue")
+    await expect(page.locator(".present-name")).to_have_text("Suspended")
+    phases = _part(page, "Phase over time").locator("tbody tr")
+    await expect(phases.locator("td:first-child")).to_have_text(["Suspended", "Ready", "Provisioning"])
+    await expect(phases.first).to_contain_text("ivy")
+    holds = _part(page, "Holds").locator("li")
+    await expect(holds.first).to_have_text(re.compile("PaymentFailure three invoices are unpaid.*ivy.*ada.*all three"))
+    await expect(holds).to_have_count(2)
+    await expect(_part(page, "Missing to be Ready")).to_contain_text("NoHolds")
+    await expect(_part(page, "Closing it")).to_contain_text("ChargesOutstanding")
+
+    await look.go(page, "acme/accounts/startup")
+    await expect(_part(page, "Missing to be Ready")).to_contain_text("Set currency and payment terms: UpdateAccount.")
+    await look.go(page, "acme/accounts/main")
+    await expect(_part(page, "Closing it")).to_contain_text("ActiveBindingsExist")
+    await expect(_part(page, "Closing it").get_by_role("link", name="web")).to_be_visible()
+    await look.go(page, "acme/accounts/closed")
+    await expect(_part(page, "Closing it")).to_contain_text("It is closed for good.")
+
+
+async def test_thousands_of_projects_scroll(look: Looking) -> None:
+    page = await look("vast/accounts/main")
+    grid = page.get_by_role("table", name="Projects of main")
+    await expect(grid).to_have_attribute("aria-rowcount", str(telling.VAST_PROJECTS + 1))
+    await expect(grid.get_by_role("link", name="p000001", exact=True)).to_be_visible()
+    scroller = grid.locator(".scroller")
+    await scroller.focus()
+    await page.keyboard.press("End")
+    last = grid.get_by_role("link", name=f"p{telling.VAST_PROJECTS:06}", exact=True)
+    await expect(last).to_be_visible()
+    assert await grid.locator(".sizer [role=row]").count() < 60
+    await page.keyboard.press("Home")
+    await expect(grid.get_by_role("link", name="p000001", exact=True)).to_be_visible()
+
+
+async def test_a_month_as_a_picture_and_as_a_table(look: Looking) -> None:
+    page = await look("vast/accounts/main")
+    month = _part(page, "A month of it")
+    await expect(month.locator(".month-bar").first).to_be_visible()
+    await month.get_by_role("button", name="Table").click()
+    await expect(month.get_by_role("columnheader")).to_have_text(["Project", "From", "Until", "For"])
+    await expect(month.locator(".sizer [role=row]").first).to_contain_text("p000001")
+    await page.reload()
+    await expect(month.get_by_role("button", name="Table")).to_have_attribute("aria-pressed", "true")
+    await month.get_by_label("Month", exact=True).fill("2020-02")
+    await expect(month).to_contain_text("It paid for nothing in 2020-02.")
+    await month.get_by_role("button", name="The month after").click()
+    await expect(month).to_contain_text("It paid for nothing in 2020-03.")
+
+
+async def test_dead_letters_with_commands_that_redrive_them(look: Looking) -> None:
+    page = await look("_/dead-letters")
+    await expect(page.locator(".result")).to_have_count(3)
+    await page.get_by_role("textbox", name="Organization").fill("acme")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".result")).to_have_count(2)
+    assert "organization=acme" in page.url
+    await expect(page.locator("copy-line").first).to_contain_text("whopays dead-letters redrive --organization acme")
+    await page.locator("summary").first.click()
+    await expect(page.locator(".result").first).to_contain_text("whopays dead-letters discard --organization acme")
+    await look.go(page, "_/dead-letters?reason=CardNumber")
+    await expect(page.locator(".empty")).to_contain_text("No dead letter is like this.")
+
+
+async def test_replays_and_health(look: Looking) -> None:
+    page = await look("_/replays")
+    await expect(page.locator(".empty")).to_contain_text("Nothing was ever replayed.")
+    await look.go(page, "acme")
+    await look.go(page, "_/health")
+    await expect(page.locator(".present-name")).to_have_text("answers")
+    await expect(_part(page, "Dead letters")).to_contain_text("3 dead letters wait")
+    await expect(_part(page, "Organizations looked at here").locator("tbody tr")).to_have_text(re.compile(r"^acme\d+-"))
+    await expect(_part(page, "Metrics of this server")).to_contain_text("Memory of the server")
+
+
+def _part(page: Page, title: str) -> Locator:
+    return page.get_by_role("region", name=title, exact=True)
+
+
+def _microsecond_before(instant: str) -> str:
+    """Return an instant a microsecond earlier, where its second has begun before."""
+    head, fraction = instant[:-1].split(".")
+    assert fraction != "000000"
+    return f"{head}.{int(fraction) - 1:06}Z"
