@@ -35,8 +35,17 @@ _RESOURCES = {(resource.group, resource.plural): resource for resource in RESOUR
 
 
 def place_of(raw_path: bytes) -> Place:
-    """Return what a path is. Raises Refusal for one that is nothing."""
-    parts = [_part(part) for part in raw_path.split(b"/")[1:]]
+    """Return what a path is. Raises Refusal for one that is nothing.
+
+    Kubernetes' own documents name the paths of discovery with a slash at their end, and clients made of them ask so.
+    """
+    place = _place_of([_part(part) for part in raw_path.removesuffix(b"/").split(b"/")[1:]])
+    if raw_path.endswith(b"/") and not isinstance(place, Discovered):
+        raise no_such_path()
+    return place
+
+
+def _place_of(parts: list[str]) -> Place:
     match parts:
         case ["version"]:
             return Discovered("/version", discovery.server_version)

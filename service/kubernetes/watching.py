@@ -25,7 +25,7 @@ from service.kubernetes.finding import find_all
 from service.kubernetes.listing import scope_of
 from service.kubernetes.negotiation import Form
 from service.kubernetes.options import Options
-from service.kubernetes.resources import BILLING_ACCOUNTS, Resource
+from service.kubernetes.resources import BILLING_ACCOUNTS, NAME, Resource
 from service.kubernetes.statuses import Refusal, expired
 from service.kubernetes.writing import WatchWriter
 from service.problems import Problem
@@ -62,15 +62,15 @@ class Watch:
     async def begin(self) -> None:
         """Find where the watch begins. Raises Refusal where the changes since are not kept, and Problem."""
         initial, position = self._options.sends_initial_events, self._options.position
-        is_any = position == 0 and initial is None
+        # To Kubernetes 0 is any position, and who watches one object by it, as kubectl does, asks for what is there. It
+        # is also the position of an empty log: who listed nothing then is told of all that came, unless that is much.
+        is_from_begin = position == 0 and initial is None and self._options.selection.only(NAME) is None
         async with scope_of(self._state, self._organization) as scope:
             head = scope.positions[self._shard]
-            self._position = head if not position and not is_any else position or 0
+            self._position = position or (0 if is_from_begin else head)
             is_kept = await self._is_kept(scope.connection)
         if initial is None:
-            # To Kubernetes 0 is any position. Here it is also that of an empty log: whoever listed nothing then is told
-            # of all that came, unless that is much.
-            initial = position is None or (is_any and (not is_kept or head > _FEW_POSITIONS))
+            initial = not position and not (is_from_begin and is_kept and head <= _FEW_POSITIONS)
         if not initial and not is_kept:
             raise expired(self._position)
         self._has_initial_events = initial

@@ -274,7 +274,14 @@ async def test_what_is_refused(cluster: Cluster) -> None:
     await _refused(cluster, f"{_ACCOUNTS}/Main", 400, "BadRequest")
     await _refused(cluster, _ACCOUNTS, 400, "BadRequest", limit="many")
     await _refused(cluster, _ACCOUNTS, 406, "NotAcceptable", accept="application/yaml")
-    for path in (f"{_ACCOUNTS}/", f"{_ACCOUNTS}//main", f"{_ACCOUNTS}/a%2fb", f"{_ACCOUNTS}/main/status", "/apis/none"):
+    for path in (
+        f"{_ACCOUNTS}/",
+        "/apis//",
+        f"{_ACCOUNTS}//main",
+        f"{_ACCOUNTS}/a%2fb",
+        f"{_ACCOUNTS}/main/status",
+        "/apis/none",
+    ):
         await _refused(cluster, path, 404, "NotFound")
     await cluster.get(_ACCOUNTS, pretty="true", timeout="5s", unheard="of")
 
