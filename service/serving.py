@@ -12,10 +12,13 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db.reading import create_reading_engine
 from db.revisions import check
+from service.answers import OF_QUESTIONS
 from service.app import make_app
+from service.problems import MEDIA, Problem
 from workers.runtime.settings import Settings
 
 logger = structlog.get_logger()
@@ -82,11 +85,24 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which refuses what it cannot read as everything else is refused."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the words of the library)
+        """Answer what is no HTTP, or an address that is longer than 64 KiB, with a problem, and end the connection."""
+        problem = Problem("InvalidParameter", "The request is not HTTP, or its address is longer than 64 KiB.")
+        body = problem.body()
+        headers = [*OF_QUESTIONS, (b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
+        lines = [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + b"".join(lines) + b"\r\n" + body)
+        self.transport.close()
+
+
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
