@@ -24,15 +24,25 @@ HELD = """
                 AND from_instant <= asked.at
             ORDER BY number DESC LIMIT 1
         ) AS past
-        JOIN bindings AS following ON following.organization = projects.organization
-            AND following.project = projects.project AND following.number = past.number + 1
+        CROSS JOIN LATERAL (
+            SELECT from_instant FROM bindings
+            WHERE organization = projects.organization AND bindings.project = projects.project
+                AND number = past.number + 1
+            OFFSET 0
+        ) AS following
         WHERE projects.payer_since > asked.at
     ) AS payer ON true
-    LEFT JOIN accounts ON accounts.organization = projects.organization AND accounts.account = payer.account
+    LEFT JOIN LATERAL (
+        SELECT currency_code FROM accounts
+        WHERE accounts.organization = projects.organization AND accounts.account = payer.account
+        OFFSET 0
+    ) AS accounts ON true
 """
 """Joins to `projects` who pays at `asked.at`.
 
 Most questions are about the last change of payer, which stands with the project: only earlier ones need `bindings`.
+OFFSET 0 makes the server look up by the whole key: else it may read all accounts of an organization, or all bindings of
+a project, where it expects only few.
 """
 HELD_COLUMNS = """
     projects.organization, projects.project, payer.account, payer.number, payer.legacy_id, accounts.currency_code,
