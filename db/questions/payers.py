@@ -1,6 +1,6 @@
-"""Who pays for a project, now or at an instant; and for very many at once."""
+"""Who pays for a project, now or at an instant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.engine import fetch
 from db.placing import place_of
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
-from db.questions.shapes import JSON_INTERVAL_MEMBERS
 from db.questions.snapshots import SNAPSHOTS, Snapshot
 from db.questions.who import WHO_PAYS
 from schemas.instants import format_instant
-
-Question = tuple[str, str, datetime]
-"""An organization, a project and an instant."""
 
 
 async def payer(
@@ -46,19 +42,6 @@ async def payer_at_once(
     return _described(organization, project, snapshot.now if at is None else at, row, snapshot), snapshot
 
 
-async def payers(
-    connection: AsyncConnection, questions: Sequence[Question], closed: Mapping[str, datetime | None]
-) -> list[bytes]:
-    """Return the answers to questions, in their order, in one statement; 10,000 at a time are not too many.
-
-    Each answer is a JSON object: `organization`, `project`, `at`, `payer`, `known`, `settled`. `closed` is the closed
-    instant of every organization that is asked about. Names must be identifiers: they are written as they are.
-    """
-    asked = [list(column) for column in zip(*questions, strict=True)] or [[], [], []]
-    rows = await fetch(connection, _PAYERS, organizations=asked[0], projects=asked[1], instants=asked[2])
-    return [_answer(question, row, closed[question[0]]) for question, row in zip(questions, rows, strict=True)]
-
-
 async def paying_account(
     connection: AsyncConnection, organization: str, project: str, at: datetime | None = None
 ) -> str | None:
@@ -79,20 +62,6 @@ def _described(
     }
 
 
-def _answer(question: Question, row: Mapping[str, Any], closed: datetime | None) -> bytes:
-    organization, project, at = question
-    held: bytes | None = row["held"]
-    settled = closed is not None and at <= closed
-    return b'{"organization":"%b","project":"%b","at":"%b","payer":%b,"known":%b,"settled":%b}' % (
-        organization.encode(),
-        project.encode(),
-        format_instant(at).encode(),
-        held or b"null",
-        b"true" if row["is_known"] else b"false",
-        b"true" if settled else b"false",
-    )
-
-
 _PAYER = text(
     f"""
     SELECT {HELD_COLUMNS}
@@ -108,19 +77,5 @@ _PAYER_AT_ONCE = text(
     CROSS JOIN LATERAL (SELECT coalesce(CAST(:at AS timestamptz), snapshot.now) AS at) AS asked
     LEFT JOIN projects ON projects.organization = :organization AND projects.project = :project
     {HELD}
-    """
-)
-_PAYERS = text(
-    f"""
-    SELECT held.project IS NOT NULL AS is_known,
-        CASE WHEN held.account IS NOT NULL THEN convert_to('{{' || {JSON_INTERVAL_MEMBERS} || '}}', 'UTF8') END AS held
-    FROM (
-        SELECT asked.place, {HELD_COLUMNS}
-        FROM unnest(CAST(:organizations AS text[]), CAST(:projects AS text[]), CAST(:instants AS timestamptz[]))
-            WITH ORDINALITY AS asked(organization, project, at, place)
-        LEFT JOIN projects ON projects.organization = asked.organization AND projects.project = asked.project
-        {HELD}
-    ) AS held
-    ORDER BY held.place
     """
 )

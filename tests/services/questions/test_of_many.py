@@ -2,6 +2,7 @@
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,21 +17,23 @@ from db.questions.accounts import account, accounts, phases
 from db.questions.dead_letters import dead_letters
 from db.questions.events import TOPICS, events, first_position
 from db.questions.intervals import account_interval_lines
+from db.questions.lookups import Wanted, look_up
 from db.questions.organizations import organization
 from db.questions.pages import After
-from db.questions.payers import Question, payer, payers
+from db.questions.payers import payer
 from db.questions.periods import Period
 from db.questions.projects import project, projects
 from db.questions.replays import replays
 from db.questions.results import latest_results, results_of_command
 from db.reading import reading_pool
 from db.replays import find_replay
+from db.shards import shard_of
 from domain.dead_letters import Dead
 from embedded import Addresses
 from schemas.records import DeadLetterReason, Record
 from schemas.results import Outcome
 from tests.services.db.storing import KEYS
-from tests.services.questions.story import PHASES, RESULTS, SHARD, TICK, asking, day, interval, said_at, tell
+from tests.services.questions.story import PHASES, RESULTS, SHARD, SHARDS, TICK, asking, day, interval, said_at, tell
 from tests.services.questions.test_pages import all_pages
 from tests.support.installations import database
 from tests.support.letters import keep_letters
@@ -40,16 +43,17 @@ _NAMES = ("web", "api", "again", "off", "late", "idle", "never", "unknown")
 
 
 async def test_payers_at_once_are_those_that_are_asked_for_one_by_one(told: AsyncEngine) -> None:
-    asked: list[Question] = [
+    asked = [
         (organization, name, at)
         for at in (day(1) - TICK, day(1), day(2), day(3), day(4), day(5), day(7) - TICK, day(7))
         for organization in ("acme", "globex")
         for name in _NAMES
     ]
     async with asking(told) as (connection, snapshot):
-        found = await payers(connection, asked, {"acme": snapshot.closed, "globex": None})
-        assert await payers(connection, [], {}) == []
-        for (organization, name, at), answer in zip(asked, map(orjson.loads, found), strict=True):
+        found = await _at_once(connection, asked, {"acme": snapshot.closed, "globex": None})
+        assert list(found[0]) == ["organization", "project", "at", "payer", "known", "settled"]
+        assert await _at_once(connection, [], {}) == []
+        for (organization, name, at), answer in zip(asked, found, strict=True):
             alone = await payer(connection, organization, name, at, snapshot)
             assert answer.pop("known") is (alone is not None)
             # Nothing is known of the closed instant of globex.
@@ -57,13 +61,25 @@ async def test_payers_at_once_are_those_that_are_asked_for_one_by_one(told: Asyn
             nobody = {"organization": organization, "project": name, "at": _text(at), "payer": None}
             expected = alone or nobody
             assert answer == {member: value for member, value in expected.items() if member != "settled"}
-    assert list(orjson.loads(found[0])) == ["organization", "project", "at", "payer", "known", "settled"]
+
+
+async def _at_once(
+    connection: Any, asked: Sequence[tuple[str, str, datetime]], closed: Mapping[str, datetime | None]
+) -> list[dict[str, Any]]:
+    """Return the answers to questions, where so much is closed."""
+    organizations, projects_, instants = zip(*asked, strict=True) if asked else ((), (), ())
+    shards = [shard_of(organization, SHARDS) for organization in organizations]
+    wanted = Wanted(list(organizations), list(projects_), [_text(at) for at in instants], shards)
+    of_shards = {shard_of(organization, SHARDS): instant for organization, instant in closed.items()}
+    told = [None if (instant := of_shards.get(shard)) is None else _text(instant) for shard in range(SHARDS)]
+    found: list[dict[str, Any]] = orjson.loads(b"[%b]" % await look_up(connection, wanted, _text(day(9)), told, ","))
+    return found
 
 
 async def test_ten_thousand_questions_keep_their_order(told: AsyncEngine) -> None:
     asked = [("acme", ("web", "off", "unknown")[place % 3], day(2) + place * TICK) for place in range(10_000)]
     async with asking(told) as (connection, snapshot):
-        found = [orjson.loads(one) for one in await payers(connection, asked, {"acme": snapshot.closed})]
+        found = await _at_once(connection, asked, {"acme": snapshot.closed})
     assert [(one["project"], one["at"]) for one in found] == [(name, _text(at)) for _, name, at in asked]
     assert {one["project"]: one["payer"] for one in found} == {
         "web": interval("web", "spare", 2, 2, 3), "off": interval("off", "spare", 1, 2), "unknown": None,
@@ -242,7 +258,7 @@ async def test_the_driver_alone_gets_the_same_answers(services: Addresses, templ
                     lines = [line async for part in account_interval_lines(on, "acme", "main", period) for line in part]
                     answers.append([
                         await organization(on, "acme"), await project(on, "acme", "idle"),
-                        await payers(on, [("acme", "web", day(2))], {"acme": None}), lines,
+                        await _at_once(on, [("acme", "web", day(2))], {"acme": None}), lines,
                         await projects(on, "acme", at=day(2), limit=9), await accounts(on, "acme", limit=9),
                         await account(on, "acme", "main", with_balance=True), await phases(on, "acme", "main", limit=2),
                         await latest_results(on, "acme", limit=2), await dead_letters(on, limit=9),

@@ -19,11 +19,12 @@ from sqlalchemy import TextClause
 from db import replays as kept_replays
 from db.address import connect_arguments
 from db.dead_letters import Choice, chosen_by, list_statement
-from db.questions import accounts, events, intervals, organizations, payers, projects, results, snapshots
+from db.questions import accounts, events, intervals, lookups, organizations, payers, projects, results, snapshots
 from db.questions.projects import Kind
 from db.reading import ReadingPool, reading_pool
 from embedded import Addresses
 from schemas.facts import ProjectState
+from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
 from tests.support.installations import database
 
@@ -145,8 +146,11 @@ def _of_one_thing() -> Iterator[Any]:
     yield _asked("payer", payers._PAYER, _PROJECT | {"at": _AT}, *held)
     at_once = _PROJECT | {"at": _AT, "shards": [1]}
     yield _asked("payer at once", payers._PAYER_AT_ONCE, at_once, *held, "log_p0_pkey")
-    many = {"organizations": ["org-1"] * 10_000, "projects": ["project-21"] * 10_000, "instants": [_AT] * 10_000}
-    yield _asked("payers", payers._PAYERS, many, *held)
+    many = {
+        "organizations": ["org-1"] * 10_000, "projects": ["project-21"] * 10_000, "shards": [1] * 10_000,
+        "instants": [format_instant(_AT)] * 10_000, "closed": [None] * 48, "now": format_instant(_AT), "separator": ",",
+    }  # fmt: skip
+    yield _asked("lookup", lookups._LOOKUP, many, *held)
     found = ("accounts_pkey", "projects_by_account", "former_payers_pkey", "payment_profiles_pkey")
     yield _asked("account", accounts._ACCOUNT, _ACCOUNT | {"row_limit": 20}, *found)
     yield _asked("a known project", intervals._KNOWN_PROJECT, _PROJECT, "projects_pkey")
