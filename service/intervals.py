@@ -1,20 +1,26 @@
 """Questions about who paid within a period: for a project, and by an account."""
 
+from starlette.types import ASGIApp
+
 from db.questions.intervals import account_intervals, project_intervals
 from db.questions.periods import Period
 from service import accounts, examples, projects
 from service.answers import JSON, Answer
-from service.models import IntervalPage
+from service.interval_lines import lines_of_account, lines_of_project, wrong_pages
+from service.lines import LINES
+from service.models import EndOfIntervals, IntervalPage, LinesFailed, PartOfInterval
 from service.organizations import ROOT
 from service.paging import PAGE, page, wrong_period
 from service.parameters import FROM, UNTIL
-from service.problems import Problem
+from service.problems import Problem, Violation
 from service.questions import Asked, Question
 from service.snapshots import Snapshot, snapshot
 from service.waits import OF_ALL
 
 
-async def _of_project(asked: Asked) -> Answer:
+async def _of_project(asked: Asked) -> Answer | ASGIApp:
+    if asked.media == LINES:
+        return lines_of_project(asked, Problem("ProjectNotFound", projects.NOT_FOUND))
     async with snapshot(asked.state, asked.organization) as (connection, found):
         period = _period(asked, found)
         told = await project_intervals(
@@ -26,7 +32,9 @@ async def _of_project(asked: Asked) -> Answer:
     return page(asked, items, key, found, settled=period.is_settled)
 
 
-async def _of_account(asked: Asked) -> Answer:
+async def _of_account(asked: Asked) -> Answer | ASGIApp:
+    if asked.media == LINES:
+        return lines_of_account(asked, Problem("AccountNotFound", accounts.NOT_FOUND))
     async with snapshot(asked.state, asked.organization) as (connection, found):
         period = _period(asked, found)
         told = await account_intervals(
@@ -38,22 +46,34 @@ async def _of_account(asked: Asked) -> Answer:
     return page(asked, items, key, found, settled=period.is_settled)
 
 
+def _check(asked: Asked) -> list[Violation]:
+    return [*wrong_period(asked), *wrong_pages(asked)]
+
+
 def _period(asked: Asked, found: Snapshot) -> Period:
     return Period.of(found, asked.values.get(FROM.name), asked.values.get(UNTIL.name))
 
+
+_LINE = PartOfInterval | EndOfIntervals | LinesFailed
+_SETTLED = (
+    "A page that is `settled` never changes again. As `application/x-ndjson` all of them, a line each, from one "
+    'snapshot; the last line is `{"closedUntil", "asOf", "items", "settled"}`, or `{"problem"}`: without such a line '
+    "the answer is not complete."
+)
 
 QUESTIONS = (
     Question(
         name="listProjectIntervals",
         path=f"{ROOT}/projects/{{project}}/intervals",
         summary="Who paid for a project",
-        description="Its intervals within a period, oldest first. A page that is `settled` never changes again.",
+        description=f"Its intervals within a period, oldest first. {_SETTLED}",
         handler=_of_project,
-        models={JSON: IntervalPage},
-        examples={JSON: examples.page_of(examples.PART, settled=True)},
+        media=(JSON, LINES),
+        models={JSON: IntervalPage, LINES: _LINE},
+        examples={JSON: examples.page_of(examples.PART, settled=True), LINES: examples.PART},
         parameters=(FROM, UNTIL, *PAGE, *OF_ALL),
-        check=wrong_period,
-        problems=("ProjectNotFound",),
+        check=_check,
+        problems=("ProjectNotFound", "TooManyRequests"),
     ),
     Question(
         name="listAccountIntervals",
@@ -61,13 +81,14 @@ QUESTIONS = (
         summary="What an account paid for",
         description=(
             "Every interval in which it paid within a period, by project, then begin: what an invoice needs. "
-            "A page that is `settled` never changes again."
+            f"{_SETTLED}"
         ),
         handler=_of_account,
-        models={JSON: IntervalPage},
-        examples={JSON: examples.page_of(examples.PART, settled=True)},
+        media=(JSON, LINES),
+        models={JSON: IntervalPage, LINES: _LINE},
+        examples={JSON: examples.page_of(examples.PART, settled=True), LINES: examples.PART},
         parameters=(FROM, UNTIL, *PAGE, *OF_ALL),
-        check=wrong_period,
-        problems=("AccountNotFound",),
+        check=_check,
+        problems=("AccountNotFound", "TooManyRequests"),
     ),
 )

@@ -36,6 +36,9 @@ async def send_lines(
 ) -> None:
     """Send chunks of whole lines, the last of which ends the answer; if they fail, a last line that says so."""
     await send({"type": "http.response.start", "status": 200, "headers": _headers(asked, snapshot)})
+    if asked.scope["method"] == "HEAD":
+        await send({"type": "http.response.body", "body": b""})
+        return
     leaving = asyncio.create_task(_left(receive))
     last = b""
     try:

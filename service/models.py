@@ -139,6 +139,21 @@ class EndOfLookup(Told):
     answers: Annotated[int, Field(ge=0, description="How many lines came before.")]
 
 
+class EndOfIntervals(Told):
+    """The last line, without which an answer in lines is not complete."""
+
+    closed_until: Instant | None
+    as_of: Annotated[str, Field(description="The id of the last event that the answer knows.")]
+    items: Annotated[int, Field(ge=0, description="How many lines came before.")]
+    settled: Annotated[bool, Field(description="Whether this never changes again, but for `endedAt` of what lasts.")]
+
+
+class LinesFailed(Told):
+    """The last line of an answer that is not complete."""
+
+    problem: "ProblemAnswer"
+
+
 class Profile(Told):
     """A payment profile as last reported."""
 

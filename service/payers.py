@@ -7,7 +7,7 @@ from service.answers import JSON, Answer
 from service.lines import LINES
 from service.lookups.answering import answer_document, answer_lines
 from service.lookups.waits import AT_LEAST, wrong_events
-from service.models import EndOfLookup, LookedUp, Lookup, LookupAnswer, LookupQuestion
+from service.models import EndOfLookup, LinesFailed, LookedUp, Lookup, LookupAnswer, LookupQuestion
 from service.questions import Asked, Question
 from service.waits import CLOSED_AT_LEAST
 
@@ -37,13 +37,20 @@ QUESTIONS = (
         handler=_lookup,
         parameters=(AT_LEAST, CLOSED_AT_LEAST),
         media=(JSON, LINES),
-        models={JSON: LookupAnswer, LINES: LookedUp | EndOfLookup},
+        models={JSON: LookupAnswer, LINES: LookedUp | EndOfLookup | LinesFailed},
         examples={JSON: examples.LOOKUP_ANSWER, LINES: examples.LOOKED_UP},
         bodies={JSON: Lookup, LINES: LookupQuestion},
         body_examples={JSON: examples.LOOKUP, LINES: examples.LOOKUP_QUESTION},
         has_tag=False,
         check=wrong_events,
-        problems=("InvalidBody", "TooManyQuestions", "BodyTooLarge", "TooManyRequests", "NotYetKnown"),
+        problems=(
+            "InvalidBody",
+            "TooManyQuestions",
+            "BodyTooLarge",
+            "UnsupportedMediaType",
+            "TooManyRequests",
+            "NotYetKnown",
+        ),
         has_head=False,
         tag="Questions",
     ),
