@@ -25,6 +25,7 @@ logger = structlog.get_logger()
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
+_UNREAD_SECONDS = 90
 
 
 class NotServed(Exception):
@@ -132,6 +133,9 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
     family, kind, protocol, _, where = found[0]
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections have it too: whoever takes nothing of an answer for so long is gone, or as good as gone.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
         try:
             listener.bind(where)
         except OSError as error:
