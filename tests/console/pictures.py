@@ -21,7 +21,7 @@ from tests.support.servers import servers
 from tests.support.serving import serving
 
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
-_COLOURS = 128
+_COLOURS = 255
 _HIGHEST = 1240
 _FONTS = ("fonts-inter", "fonts-jetbrains-mono")
 
@@ -42,6 +42,9 @@ SHOTS: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
     ("health", "_/health", DESKTOP, "dark"),
 )
 """Each picture: its name, the address of its page, the size of the window, and the colours."""
+
+PARTS = {"month": "A month of it"}
+"""Pictures of one part of a page."""
 
 
 def main(
@@ -81,7 +84,8 @@ async def _take(names: list[str]) -> dict[str, bytes]:
                 # An organization first, as somebody would who looks around.
                 page = await look(path.split("/")[0].replace("_", story.ACME), size=size, scheme=scheme)
                 await look.go(page, path)
-                taken[name] = await page.screenshot(full_page=size is DESKTOP)
+                part = page.get_by_role("region", name=PARTS.get(name), exact=True)
+                taken[name] = await (part.screenshot() if name in PARTS else page.screenshot(full_page=size is DESKTOP))
                 await look.end()
         await running.close()
     return taken
