@@ -54,6 +54,8 @@ log = Table(
     Column("boundary", Text(collation="C")),
     PrimaryKeyConstraint("shard", "position", name="log_pkey"),
     Index("log_by_boundary", "boundary", "position", postgresql_where=text("boundary IS NOT NULL")),
+    # What an account was at a position. Of the accounts' topic alone, so that a rebinding does not touch it.
+    Index("log_by_account", "boundary", "key", "position", postgresql_where=text("topic = 'accounts'")),
     postgresql_partition_by="RANGE (position)",
     comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
 )

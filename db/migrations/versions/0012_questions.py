@@ -106,6 +106,9 @@ def _create_indexes() -> None:
         op.create_index(name, "projects", ["organization", "project"], postgresql_where=sa.text(condition))
     op.create_index("dead_letters_by_topic", "dead_letters", ["topic", "number"])
     op.create_index("dead_letters_by_reason", "dead_letters", ["reason", "number"])
+    op.create_index(
+        "log_by_account", "log", ["boundary", "key", "position"], postgresql_where=sa.text("topic = 'accounts'")
+    )
     op.create_index("replays_by_beginning", "replays", ["begun_at", "name"])
 
 

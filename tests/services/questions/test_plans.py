@@ -19,7 +19,18 @@ from sqlalchemy import TextClause
 from db import replays as kept_replays
 from db.address import connect_arguments
 from db.dead_letters import Choice, chosen_by, list_statement
-from db.questions import accounts, events, intervals, lookups, organizations, payers, projects, results, snapshots
+from db.questions import (
+    accounts,
+    events,
+    intervals,
+    lookups,
+    organizations,
+    payers,
+    projects,
+    resources,
+    results,
+    snapshots,
+)
 from db.questions.projects import Kind
 from db.reading import ReadingPool, reading_pool
 from embedded import Addresses
@@ -210,7 +221,20 @@ def _projects() -> Iterator[Any]:
         yield _asked(name, projects.projects_statement(kind, state, is_past=is_past), page, *indexes)
 
 
-@pytest.mark.parametrize(("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects()))
+def _resources() -> Iterator[Any]:
+    page = _ACCOUNT | {"row_limit": 501, "after_name": "", "after_number": 0}
+    for is_active, named, *indexes in (
+        (True, (), "projects_pkey"),
+        (True, ("account",), "projects_by_account"),
+        (False, (), "bindings_pkey"),
+        (False, ("account",), "bindings_by_account", "bindings_pkey"),
+    ):
+        name = f"resources: {'active' if is_active else 'all'} bindings of {named or 'all'}"
+        yield _asked(name, resources._bindings(True, is_active, named), page, *indexes)
+    yield _asked("resources: projects", resources._projects(True, False), page, "projects_pkey")
+
+
+@pytest.mark.parametrize(("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects(), *_resources()))
 async def test_nothing_is_looked_at_in_vain(
     filled: ReadingPool, statement: TextClause, values: dict[str, Any], indexes: set[str]
 ) -> None:
@@ -233,6 +257,14 @@ async def test_events_are_found_by_their_organization(filled: ReadingPool) -> No
     assert [node.get("Index Name") for node in _nodes(planned)][-1] == "log_p0_boundary_position_idx", planned
     # Of a range that nobody knows no partition is left in the plan.
     assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in _nodes(plan))
+
+
+async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPool) -> None:
+    earlier = _ORGANIZATION | {"accounts": ["account-21"], "position": 10}
+    async with filled.acquire() as connection:
+        planned, _ = await _plans(connection, resources._ACCOUNTS_AT, earlier)
+    found = {node["Index Name"] for node in _nodes(planned) if "Index Name" in node}
+    assert found == {"account_phases_pkey", "log_p0_boundary_key_position_idx"}, planned
 
 
 async def test_the_first_position_is_the_end_of_an_index(filled: ReadingPool) -> None:
