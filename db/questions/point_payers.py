@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
+
 from db.closed import CLOSED_INSTANT
+from db.engine import fetch
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.snapshots import Snapshot
 from schemas.instants import format_instant
@@ -28,12 +31,13 @@ async def point_payers(
 
     The connection is the driver's own, and needs no transaction.
     """
-    rows = await connection.fetch(
-        POINT_PAYERS,
-        [one.shard for one in questions],
-        [one.organization for one in questions],
-        [one.project for one in questions],
-        [one.at for one in questions],
+    rows = await fetch(
+        connection,
+        _POINT_PAYERS,
+        shards=[one.shard for one in questions],
+        organizations=[one.organization for one in questions],
+        projects=[one.project for one in questions],
+        instants=[one.at for one in questions],
     )
     return [_answer(question, row) for question, row in zip(questions, rows, strict=True)]
 
@@ -52,20 +56,25 @@ def _answer(question: PointQuestion, row: Any) -> tuple[Snapshot, dict[str, Any]
     }
 
 
-POINT_PAYERS = f"""
+_POINT_PAYERS = text(
+    f"""
     WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS instant),
     known AS MATERIALIZED (
         SELECT shards.shard, shards.position, {CLOSED_INSTANT} AS closed,
             greatest(clock.instant, shards.last_instant) AS now
         FROM clock CROSS JOIN shards LEFT JOIN published USING (shard)
-        WHERE shards.shard = ANY(CAST($1 AS smallint[]))
+        WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
     )
     SELECT known.position, known.closed, known.now, {HELD_COLUMNS}
-    FROM unnest(CAST($1 AS smallint[]), CAST($2 AS text[]), CAST($3 AS text[]), CAST($4 AS timestamptz[]))
+    FROM unnest(
+        CAST(:shards AS smallint[]), CAST(:organizations AS text[]), CAST(:projects AS text[]),
+        CAST(:instants AS timestamptz[])
+    )
         WITH ORDINALITY AS question(shard, organization, project, at, place)
     JOIN known ON known.shard = question.shard
     CROSS JOIN LATERAL (SELECT coalesce(question.at, known.now) AS at) AS asked
     LEFT JOIN projects ON projects.organization = question.organization AND projects.project = question.project
     {HELD}
     ORDER BY question.place
-"""
+    """
+)

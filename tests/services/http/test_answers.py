@@ -1,5 +1,6 @@
 """Each question of section 11 of the contract, about an installation in which much was said."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -111,6 +112,23 @@ async def test_who_pays_now_is_not_settled(ask: httpx.AsyncClient) -> None:
     found = await answer(ask, f"{O}/projects/web/payer", "getPayer")
     assert (found["payer"]["account"], found["settled"]) == ("spare", False)
     assert (await answer(ask, f"{O}/projects/lab/payer", "getPayer"))["payer"] is None
+
+
+async def test_many_who_ask_at_once_get_each_their_own_answer(ask: httpx.AsyncClient) -> None:
+    places = [
+        (organization, project) for organization in ("acme", "globex", "none") for project in ("web", "lab", "no")
+    ]
+    asked = places * 8
+    paths = [f"/v1/organizations/{organization}/projects/{project}/payer" for organization, project in asked]
+    for _ in range(3):
+        responses = await asyncio.gather(*(ask.get(path) for path in paths))
+        for (organization, project), response in zip(asked, responses, strict=True):
+            if organization == "none" or project == "no":
+                assert response.status_code == 404
+            else:
+                document = response.json()
+                assert (document["organization"], document["project"]) == (organization, project)
+                assert (document["payer"] is None) == (project == "lab")
 
 
 async def test_instants_are_cut_and_leap_seconds_read(ask: httpx.AsyncClient) -> None:
