@@ -150,7 +150,7 @@ def _asked(name: str, statement: TextClause, values: dict[str, Any], *indexes: s
 
 def _of_one_thing() -> Iterator[Any]:
     yield _asked("snapshots", snapshots._SNAPSHOTS, {"shards": [1, 2]}, "log_p0_pkey")
-    counted = ("accounts_by_phase", "projects_by_account", "projects_unbound")
+    counted = ("accounts_by_phase|accounts_pkey", "projects_by_account", "projects_unbound")
     yield _asked("organization", organizations._ORGANIZATION, _ORGANIZATION, "organizations_pkey", *counted)
     yield _asked("project", projects._PROJECT, _PROJECT, "projects_pkey", "accounts_pkey", "pending_bindings_pkey")
     held = ("projects_pkey", "bindings_pkey", "accounts_pkey")
@@ -243,7 +243,9 @@ async def test_nothing_is_looked_at_in_vain(
             nodes = list(_nodes(plan))
             scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
             assert scanned <= _SMALL, plan
-            assert {node["Index Name"] for node in nodes if "Index Name" in node} == indexes, plan
+            used = {node["Index Name"] for node in nodes if "Index Name" in node}
+            # Some rows are counted by any of several indexes.
+            assert {next((any_ for any_ in indexes if name in any_.split("|")), name) for name in used} == indexes, plan
             # What is sorted is merged, of each kind no more than a page; or it is what waits for one project.
             for sort in (node for node in nodes if node["Node Type"] == "Sort"):
                 is_limited = any(inner["Node Type"] == "Limit" for inner in _nodes(sort))
