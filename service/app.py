@@ -75,7 +75,8 @@ def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, 
 
     service = _Service(QUESTIONS, rooms)
     app = FastAPI(title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
-    app.mount("/", service)
+    # Not mounted at `/`: a path with an encoded line's end is none to a mount's pattern.
+    app.router.default = service
     if settings.serve_cors_origins:
         app.add_middleware(
             CORSMiddleware,
