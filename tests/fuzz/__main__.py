@@ -14,7 +14,7 @@ from workers.runtime.roles import ALL_ROLES
 
 
 def main(
-    examples: Annotated[int, typer.Option(min=1, help="Calls of each operation in each phase.")] = 500,
+    examples: Annotated[int, typer.Option(min=1, help="Calls of each operation in each phase.")] = 900,
     seed: Annotated[int | None, typer.Option(help="Repeats a run's random choices.")] = None,
 ) -> None:
     """Fuzz the HTTP service; exit status 1 when an answer was not as the document says, or the log has a traceback."""
