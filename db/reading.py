@@ -93,6 +93,8 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
     async def connect() -> Connection:
         connection = await _connect(**arguments)
         await read_instants(connection)
+        # Said at the connection, it would hide a primary from whoever asks for one (target_session_attrs).
+        await connection.execute("SET default_transaction_read_only = on")
         return connection
 
     pool = ReadingPool(connect, pool_size)
@@ -110,7 +112,6 @@ async def installation_shards(connection: AsyncConnection) -> int:
 def _session(statement_seconds: float) -> dict[str, str]:
     return {
         "timezone": "UTC",
-        "default_transaction_read_only": "on",
         "statement_timeout": f"{statement_seconds * 1000:.0f}ms",
         "idle_in_transaction_session_timeout": "60s",
         "tcp_keepalives_idle": "10",

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from db.reading import Connection, ReadingPool, reading_pool
+from db.reading import Connection, ReadingPool, create_reading_engine, reading_pool
 from embedded import Addresses
 from tests.support.installations import database
 
@@ -41,6 +43,21 @@ async def test_a_connection_is_kept_also_after_an_error(pool: ReadingPool) -> No
             await connection.execute("DELETE FROM projects")
     async with pool.acquire() as connection:
         assert await server_process(connection) == first
+
+
+async def test_whoever_asks_for_a_primary_gets_one_and_cannot_write(services: Addresses, template: str) -> None:
+    async with database(services, template) as (_, url):
+        wanted = f"{url}?target_session_attrs=read-write"
+        engine = create_reading_engine(wanted, pool_size=1, statement_seconds=30)
+        try:
+            async with engine.connect() as reading:
+                with pytest.raises(DBAPIError, match="read-only transaction"):
+                    await reading.execute(text("DELETE FROM projects"))
+        finally:
+            await engine.dispose()
+        async with reading_pool(wanted, pool_size=1, statement_seconds=30) as pool, pool.acquire() as connection:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.execute("DELETE FROM projects")
 
 
 async def test_no_more_than_its_size_are_lent(pool: ReadingPool) -> None:
