@@ -5,8 +5,11 @@ The relay raises it from time to time after its transactions: a position on Kafk
 
 from collections.abc import Mapping
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import fetch
 
 
 async def published_at_least(connection: AsyncConnection) -> dict[int, int]:
@@ -14,9 +17,10 @@ async def published_at_least(connection: AsyncConnection) -> dict[int, int]:
     return {row.shard: row.position for row in await connection.execute(_READ)}
 
 
-async def unpublished(connection: AsyncConnection) -> int:
+async def unpublished(connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]") -> int:
     """Return how many rows of the log are not known to be published."""
-    return int((await connection.execute(_LEFT)).scalar_one())
+    (row,) = await fetch(connection, _LEFT)
+    return int(row["behind"])
 
 
 async def note_published(connection: AsyncConnection, positions: Mapping[int, int]) -> None:
@@ -33,7 +37,7 @@ async def forget_published(connection: AsyncConnection) -> None:
 _READ = text("SELECT shard, position FROM published")
 _LEFT = text(
     """
-    SELECT coalesce(sum(shards.position - coalesce(published.position, 0)), 0)
+    SELECT coalesce(sum(shards.position - coalesce(published.position, 0)), 0) AS behind
     FROM shards LEFT JOIN published USING (shard)
     """
 )

@@ -1,6 +1,9 @@
 """What a server of questions counts, for Prometheus."""
 
-from prometheus_client import Counter, Histogram
+import math
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge, Histogram
 
 from workers.runtime.metrics import Heartbeats
 
@@ -22,6 +25,19 @@ class ServiceMetrics(Heartbeats):
             ["path"],
             registry=self.registry,
         )
+        self._unpublished = Gauge(
+            "whopays_events_unpublished", "Events in the log that are not known to be published", registry=self.registry
+        )
+        self._closed_until = Gauge(
+            "whopays_closed_until_timestamp_seconds",
+            "Instant up to which all that happened is published, and none will be added",
+            registry=self.registry,
+        )
+
+    def known(self, unpublished: float, closed_until: datetime | None) -> None:
+        """Note how far the log is published, as the database knows it: NaN, and None, where it does not."""
+        self._unpublished.set(unpublished)
+        self._closed_until.set(math.nan if closed_until is None else closed_until.timestamp())
 
     def answered(self, path: str, status: int, seconds: float) -> None:
         """Count a request."""

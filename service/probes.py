@@ -1,16 +1,20 @@
 """What machines ask of a server: whether it lives, whether it is ready, its metrics, its description."""
 
 import asyncio
+import math
 from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from db.closing import closed_until
 from db.errors import is_transient, is_wrong_schema
+from db.published import unpublished
 from service.answers import JSON, Answer, answer
 from service.models import Status
 from service.problems import Problem, unavailable
 from service.questions import Asked, Question
+from service.state import State
 
 _READY_SECONDS = 2.0
 _PROXIED = (b"forwarded", b"x-forwarded-for")
@@ -43,7 +47,19 @@ async def _metrics(asked: Asked) -> Answer:
     is_near = client is not None and ip_address(client[0]).is_loopback
     if not is_near or any(asked.header(name) is not None for name in _PROXIED):
         raise Problem("Forbidden", "The metrics are told on the loopback address only.")
+    await _look_at_log(asked.state)
     return Answer(generate_latest(asked.state.metrics.registry), has_tag=False, media=CONTENT_TYPE_LATEST)
+
+
+async def _look_at_log(state: State) -> None:
+    """Note how far the log is published; a database that is away is no reason to tell nothing."""
+    try:
+        async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
+            state.metrics.known(await unpublished(connection), await closed_until(connection))
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        state.metrics.known(math.nan, None)
 
 
 QUESTIONS = (

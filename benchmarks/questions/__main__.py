@@ -10,10 +10,11 @@ import typer
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import installed, servers
 from benchmarks.questions.filling import Filled, fill
+from benchmarks.questions.lookups import lookups
 from benchmarks.questions.points import points
 from benchmarks.questions.report import Measured, table, write
 from benchmarks.questions.service import serving
-from benchmarks.questions.streams import events
+from benchmarks.questions.streams import events, month
 from benchmarks.report import environment_facts
 
 program = typer.Typer(pretty_exceptions_enable=False)
@@ -41,6 +42,8 @@ async def _run(filled: Filled, seconds: float, json: Path | None) -> None:
             found: list[Measured] = []
             with serving(settings) as service:
                 found += await points(service, settings, filled, seconds)
+                found += await lookups(service, settings, filled)
+                found.append(await month(service, filled))
                 found.append(await events(service, settings, filled))
             typer.echo(table(found))
             typer.echo(f"\nLoad of the machine: {os.getloadavg()[1]:.1f}")

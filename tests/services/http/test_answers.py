@@ -1,6 +1,7 @@
 """Each question of section 11 of the contract, about an installation in which much was said."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -270,5 +271,11 @@ async def test_probes(ask: httpx.AsyncClient) -> None:
     metrics = await ask.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert 'whopays_http_requests_total{path="/livez",status="200"}' in metrics.text
+    assert "whopays_events_unpublished 0.0" in metrics.text.splitlines()
+    (closed,) = [
+        line for line in metrics.text.splitlines() if line.startswith("whopays_closed_until_timestamp_seconds ")
+    ]
+    known = await ask.get("/v1/organizations/acme")
+    assert float(closed.partition(" ")[2]) <= datetime.fromisoformat(known.headers["whopays-closed-until"]).timestamp()
     proxied = await ask.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"})
     assert proxied.status_code == 403
