@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from typer.testing import CliRunner
 
 from cli.program import app
@@ -41,7 +42,11 @@ def whopays_of(installation: Installation) -> Whopays:
 
     async def run(*arguments: str, given: str | None = None, **environment: str) -> Ran:
         variables = installation.environment(**environment)
-        invoked = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=given, env=variables)
+        try:
+            invoked = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=given, env=variables)
+        finally:
+            # A command may have directed the log to its standard error, which is closed now.
+            structlog.reset_defaults()
         return Ran(invoked.exit_code, invoked.stdout, invoked.stderr, invoked.exception)
 
     return run

@@ -199,7 +199,8 @@ async def test_many_bindings_in_pages(empty: AsyncEngine, projects: int) -> None
     began = datetime.now(UTC)
     await migrate(empty, "here", SHARDS, report=told.append)
     print(f"{5 * projects:,} bindings in {(datetime.now(UTC) - began).total_seconds():.1f} s")
-    assert told[-2] == f"0008: all {5 * projects:,} bindings; building the indexes"
+    told = [line for line in told if line.startswith("0008")]
+    assert told[-1] == f"0008: all {5 * projects:,} bindings; building the indexes"
     assert len(told) == 1 + 5 * projects // 100_000
     counted = await _all(empty, "SELECT count(*), count(account), count(legacy_id) FROM bindings")
     assert counted == [(6 * projects + projects // 3, 5 * projects, 5 * projects)]
