@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import get_args
 
-from db.questions.point_payers import PointQuestion
+from db.questions.payers import PayerQuestion
 from db.questions.projects import project, projects
 from schemas.facts import ProjectState
 from service import examples
@@ -60,7 +60,7 @@ async def _payer(asked: Asked) -> Answer:
     shard = state.shard_of(organization)
     before = state.known.get(shard)
     async with asking():
-        found, document = await state.payers.ask(PointQuestion(shard, organization, asked.names["project"], at))
+        found, document = await state.payers.ask(PayerQuestion(shard, organization, asked.names["project"], at))
     note(state, found, before)
     if document is None:
         problem = Problem("ProjectNotFound", NOT_FOUND)

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.questions.point_payers import PointQuestion, point_payers
+from db.questions.payers import PayerQuestion
+from db.questions.payers import payers as ask_payers
 from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
 from db.shards import shard_of
@@ -33,7 +34,7 @@ class State:
     metrics: ServiceMetrics
     stopping: asyncio.Event
     openapi: bytes
-    payers: Gathering[PointQuestion, tuple[Snapshot, dict[str, Any] | None]]
+    payers: Gathering[PayerQuestion, tuple[Snapshot, dict[str, Any] | None]]
     waking: Waking
     tails: Tails
     heavy: Heavy
@@ -51,7 +52,7 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
         async with reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool:
-            payers = Gathering(pool, point_payers, lanes=_LANES)
+            payers = Gathering(pool, ask_payers, lanes=_LANES)
             waking = Waking(engine)
             tails = Tails(pool, waking)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):

@@ -10,8 +10,7 @@ from benchmarks.questions.filling import END, Filled
 from benchmarks.questions.report import Measured
 from benchmarks.questions.served import CONSTANT
 from benchmarks.questions.service import Service
-from db.questions.payers import payer
-from db.questions.snapshots import Snapshot
+from db.questions.payers import PayerQuestion, payers
 from db.reading import reading_pool
 from workers.runtime.settings import Settings
 
@@ -60,14 +59,13 @@ async def _bare(settings: Settings, filled: Filled, seconds: float) -> Asked:
     times: list[float] = []
     numbers = count(step=_STRIDE)
     size = settings.database_pool_size
-    snapshot = Snapshot(0, 0, None, END)
     async with reading_pool(settings.database_url, pool_size=size, statement_seconds=10) as pool:
         began = time.perf_counter()
 
         async def one() -> None:
             while (asked := time.perf_counter()) - began < seconds:
                 async with pool.acquire() as connection:
-                    await payer(connection, *filled.project(next(numbers)), END, snapshot)
+                    await payers(connection, [PayerQuestion(0, *filled.project(next(numbers)), END)])
                 times.append(time.perf_counter() - asked)
 
         await asyncio.gather(*(one() for _ in range(CLIENTS)))

@@ -1,9 +1,11 @@
-"""Who pays for a project, now or at an instant."""
+"""Who pays for projects, now or at an instant, for all who ask at about the same time, in one statement."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,31 +17,34 @@ from db.questions.who import WHO_PAYS
 from schemas.instants import format_instant
 
 
-async def payer(
-    connection: AsyncConnection, organization: str, project: str, at: datetime | None, snapshot: Snapshot
-) -> dict[str, Any] | None:
-    """Return `organization`, `project`, `at`, `payer` and `settled`; None if the project was never reported.
+@dataclass(frozen=True, slots=True)
+class PayerQuestion:
+    """Who pays for a project at an instant, or at the snapshot's clock; `shard` is the organization's."""
 
-    `payer` is the interval that holds `at` (None: the snapshot's clock), with its `endedAt`, or None where nobody pays
-    then. It is settled where `at` is not after the closed instant.
+    shard: int
+    organization: str
+    project: str
+    at: datetime | None
+
+
+async def payers(
+    connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]", questions: Sequence[PayerQuestion]
+) -> list[tuple[Snapshot, dict[str, Any] | None]]:
+    """Return for each question the snapshot that its answer is of, and the answer: None for what was never reported.
+
+    An answer has `organization`, `project`, `at`, `payer` and `settled`: `payer` is the interval that holds `at`, with
+    its `endedAt`, or None where nobody pays then; it is settled where `at` is not after the closed instant. A statement
+    is a snapshot, so it needs no transaction.
     """
-    instant = snapshot.now if at is None else at
-    rows = await fetch(connection, _PAYER, organization=organization, project=project, at=instant)
-    return _described(organization, project, instant, rows[0], snapshot) if rows else None
-
-
-async def payer_at_once(
-    connection: AsyncConnection, shard: int, organization: str, project: str, at: datetime | None
-) -> tuple[dict[str, Any] | None, Snapshot]:
-    """Return what `payer` does, and the snapshot of the organization's shard that it is of: one statement for both.
-
-    It needs no transaction, since a statement is a snapshot: of all questions this one is asked most.
-    """
-    (row,) = await fetch(connection, _PAYER_AT_ONCE, shards=[shard], organization=organization, project=project, at=at)
-    snapshot = Snapshot(row["shard"], row["position"], row["closed"], row["now"])
-    if row["project"] is None:
-        return None, snapshot
-    return _described(organization, project, snapshot.now if at is None else at, row, snapshot), snapshot
+    rows = await fetch(
+        connection,
+        _PAYERS,
+        shards=[one.shard for one in questions],
+        organizations=[one.organization for one in questions],
+        projects=[one.project for one in questions],
+        instants=[one.at for one in questions],
+    )
+    return [_answer(question, row) for question, row in zip(questions, rows, strict=True)]
 
 
 async def paying_account(
@@ -50,32 +55,33 @@ async def paying_account(
     return None if answer.account is None else str(answer.account)
 
 
-def _described(
-    organization: str, project: str, at: datetime, row: Mapping[str, Any], snapshot: Snapshot
-) -> dict[str, Any]:
-    return {
-        "organization": organization,
-        "project": project,
+def _answer(question: PayerQuestion, row: Any) -> tuple[Snapshot, dict[str, Any] | None]:
+    snapshot = Snapshot(question.shard, row["position"], row["closed"], row["now"])
+    if row["project"] is None:
+        return snapshot, None
+    at = snapshot.now if question.at is None else question.at
+    return snapshot, {
+        "organization": question.organization,
+        "project": question.project,
         "at": format_instant(at),
         "payer": held_interval(row),
         "settled": snapshot.is_settled(at),
     }
 
 
-_PAYER = text(
+_PAYERS = text(
     f"""
-    SELECT {HELD_COLUMNS}
-    FROM (VALUES (CAST(:at AS timestamptz))) AS asked(at)
-    JOIN projects ON projects.organization = :organization AND projects.project = :project
+    WITH known AS MATERIALIZED ({SNAPSHOTS})
+    SELECT known.position, known.closed, known.now, {HELD_COLUMNS}
+    FROM unnest(
+        CAST(:shards AS smallint[]), CAST(:organizations AS text[]), CAST(:projects AS text[]),
+        CAST(:instants AS timestamptz[])
+    )
+        WITH ORDINALITY AS question(shard, organization, project, at, place)
+    JOIN known ON known.shard = question.shard
+    CROSS JOIN LATERAL (SELECT coalesce(question.at, known.now) AS at) AS asked
+    LEFT JOIN projects ON projects.organization = question.organization AND projects.project = question.project
     {HELD}
-    """
-)
-_PAYER_AT_ONCE = text(
-    f"""
-    SELECT snapshot.*, {HELD_COLUMNS}
-    FROM ({SNAPSHOTS}) AS snapshot
-    CROSS JOIN LATERAL (SELECT coalesce(CAST(:at AS timestamptz), snapshot.now) AS at) AS asked
-    LEFT JOIN projects ON projects.organization = :organization AND projects.project = :project
-    {HELD}
+    ORDER BY question.place
     """
 )

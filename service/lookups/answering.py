@@ -12,7 +12,7 @@ import orjson
 from starlette.types import Receive, Send
 
 from db.questions.lookups import look_up
-from db.questions.snapshots import snapshots_of
+from db.questions.snapshots import closed_until, snapshots_of
 from schemas.instants import format_instant
 from service.answers import Answer
 from service.bodies import parts_of_body
@@ -112,12 +112,12 @@ async def _snapshot(asked: Asked, shards: set[int]) -> AsyncIterator[tuple[Any, 
         ):
             raise not_yet_known()
         instants = [closed.get(shard) for shard in range(asked.state.settings.shards)]
-        known = [instant for instant in closed.values() if instant is not None]
+        closed_instant = closed_until(found[shard] for shard in shards)
         yield (
             connection,
             _Found(
                 now=format_instant(max(one.now for one in found.values())),
                 closed=[None if instant is None else format_instant(instant) for instant in instants],
-                closed_until=format_instant(min(known)) if known and len(known) == len(closed) else None,
+                closed_until=None if closed_instant is None else format_instant(closed_instant),
             ),
         )

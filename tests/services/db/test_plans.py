@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, dead_letter_actions, dead_letters, history, load, log, store, timers
 from db.engine import create_engine
-from db.questions import accounts, intervals, payers, projects, results
+from db.questions import accounts, intervals, projects, results
 from db.questions.who import WHO_PAYS
 from embedded import Addresses
 from tests.support.installations import database
@@ -204,7 +204,6 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(history._INSTANTS, {"shards": [1, 2], "positions": [40, 60]}, id="instants of the log"),
         pytest.param(_WHO_PAYS, _AT, id="who pays"),
         pytest.param(_WHO_PAYS, {**_AT, "at": None}, id="who pays now"),
-        pytest.param(payers._PAYER, _AT, id="payer at an instant"),
         pytest.param(projects._PROJECT, _PROJECT, id="project"),
         pytest.param(intervals._TIMELINE, _PROJECT, id="timeline"),
         pytest.param(accounts._ACCOUNT, {**_ACCOUNT, "row_limit": 20}, id="account"),

@@ -20,7 +20,7 @@ from db.questions.intervals import account_interval_lines
 from db.questions.lookups import Wanted, look_up
 from db.questions.organizations import organization
 from db.questions.pages import After
-from db.questions.payers import payer
+from db.questions.payers import PayerQuestion, payers
 from db.questions.periods import Period
 from db.questions.projects import project, projects
 from db.questions.replays import replays
@@ -54,7 +54,7 @@ async def test_payers_at_once_are_those_that_are_asked_for_one_by_one(told: Asyn
         assert list(found[0]) == ["organization", "project", "at", "payer", "known", "settled"]
         assert await _at_once(connection, [], {}) == []
         for (organization, name, at), answer in zip(asked, found, strict=True):
-            alone = await payer(connection, organization, name, at, snapshot)
+            ((_, alone),) = await payers(connection, [PayerQuestion(snapshot.shard, organization, name, at)])
             assert answer.pop("known") is (alone is not None)
             # Nothing is known of the closed instant of globex.
             assert answer.pop("settled") is (organization == "acme" and at <= day(5))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.questions.accounts import account
 from db.questions.organizations import organization
-from db.questions.payers import payer, payer_at_once
+from db.questions.payers import PayerQuestion, payers
 from db.questions.projects import project
 from tests.services.questions.story import LEGACY_ID, SHARD, TICK, asking, day, interval, text_of
 
@@ -111,12 +111,10 @@ async def test_who_pays_at_an_instant(
     told: AsyncEngine, name: str, at: datetime | None, expected: dict[str, Any] | None
 ) -> None:
     async with asking(told) as (connection, snapshot):
-        answer = await payer(connection, "acme", name, at, snapshot)
-        at_once, its_snapshot = await payer_at_once(connection, SHARD, "acme", name, at)
+        ((its_snapshot, answer),) = await payers(connection, [PayerQuestion(SHARD, "acme", name, at)])
     assert answer is not None
     assert (its_snapshot.as_of, its_snapshot.closed) == (snapshot.as_of, snapshot.closed)
-    assert at_once == answer | {"at": _text(at or its_snapshot.now)}
-    assert answer.pop("at") == _text(at or snapshot.now)
+    assert answer.pop("at") == _text(at or its_snapshot.now)
     assert answer == {
         "organization": "acme", "project": name, "payer": expected, "settled": at is not None and at <= day(5),
     }  # fmt: skip
@@ -124,10 +122,11 @@ async def test_who_pays_at_an_instant(
 
 async def test_nobody_knows_who_pays_for_what_was_never_reported(told: AsyncEngine) -> None:
     async with asking(told, "globex") as (connection, snapshot):
-        assert await payer(connection, "globex", "api", day(3), snapshot) is None
-        unknown, its_snapshot = await payer_at_once(connection, snapshot.shard, "globex", "api", None)
+        (its_snapshot, unknown), (_, found) = await payers(
+            connection,
+            [PayerQuestion(snapshot.shard, "globex", name, at) for name, at in (("api", None), ("web", day(3)))],
+        )
         assert (unknown, its_snapshot.as_of) == (None, snapshot.as_of)
-        found = await payer(connection, "globex", "web", day(3), snapshot)
         assert found is not None
         assert found["payer"] == interval("web", "main", 1, 1, organization="globex")
 

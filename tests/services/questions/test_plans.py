@@ -26,7 +26,6 @@ from db.questions import (
     lookups,
     organizations,
     payers,
-    point_payers,
     projects,
     resources,
     results,
@@ -155,12 +154,9 @@ def _of_one_thing() -> Iterator[Any]:
     yield _asked("organization", organizations._ORGANIZATION, _ORGANIZATION, "organizations_pkey", *counted)
     yield _asked("project", projects._PROJECT, _PROJECT, "projects_pkey", "accounts_pkey", "pending_bindings_pkey")
     held = ("projects_pkey", "bindings_pkey", "accounts_pkey")
-    yield _asked("payer", payers._PAYER, _PROJECT | {"at": _AT}, *held)
-    at_once = _PROJECT | {"at": _AT, "shards": [1]}
-    yield _asked("payer at once", payers._PAYER_AT_ONCE, at_once, *held, "log_p0_pkey")
     gathered = {"shards": [1] * 30, "organizations": ["org-1"] * 30, "projects": ["project-21"] * 30}
     instants = {"instants": [_AT] * 30}
-    yield _asked("gathered payers", point_payers._POINT_PAYERS, gathered | instants, *held, "log_p0_pkey")
+    yield _asked("gathered payers", payers._PAYERS, gathered | instants, *held, "log_p0_pkey")
     many = {
         "organizations": ["org-1"] * 10_000, "projects": ["project-21"] * 10_000, "shards": [1] * 10_000,
         "instants": [format_instant(_AT)] * 10_000, "closed": [None] * 48, "now": format_instant(_AT), "separator": ",",
