@@ -48,7 +48,8 @@ def _parquet(out: Hashed) -> Iterator[Writer]:
         from pyarrow import csv, parquet  # noqa: PLC0415 - likewise
     except ImportError:
         raise CommandFailed(
-            "Parquet needs the package pyarrow, which is not installed: pip install 'whopays[export]'. "
+            "Parquet needs the package pyarrow, which is not installed. "
+            "Install whopays with its extra, in its checkout: pip install '.[export]'. "
             "CSV and NDJSON do without: --format csv"
         ) from None
     types = {TEXT: pa.string(), INSTANT: pa.timestamp("us", tz="UTC"), BOOLEAN: pa.bool_()}

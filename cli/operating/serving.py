@@ -52,5 +52,5 @@ def insist_on_packages() -> None:
     if missing:
         raise CommandFailed(
             f"Answering over HTTP needs packages that are not installed ({', '.join(missing)}).\n"
-            "Run: pip install 'whopays[serve]'"
+            "Install whopays with its extra, in its checkout: pip install '.[serve]'"
         )

@@ -162,5 +162,5 @@ async def test_parquet_says_what_it_needs(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     words = ("export", "intervals", "--from", told.changes[0], "--until", told.changes[1])
     ended = await whopays(*words, "--format", "parquet", "--out", str(tmp_path / "x.parquet"))
-    assert "pip install 'whopays[export]'" in ended.expect(1).err
+    assert "pip install '.[export]'" in ended.expect(1).err
     assert _beside(tmp_path) == {}
