@@ -24,7 +24,9 @@ export function listenToKeys(actions) {
   let first = null;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(OFF)) return;
-    if (event.target.closest("input, select, textarea, dialog[open]")) return;
+    // A dialog that was just closed keeps the focus until the next frame, though nobody types there.
+    const dialog = event.target.closest("dialog");
+    if (dialog ? dialog.open : event.target.closest("input, select, textarea")) return;
     const act = actions[`${first} ${event.key}`] ?? actions[event.key];
     first = act ? null : event.key;
     if (!act) return;
