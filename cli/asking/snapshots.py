@@ -21,9 +21,6 @@ _PATIENCE = text(
 )
 """Whoever reads the output may pause, as in a pager, and the snapshot is held meanwhile."""
 
-_ENDING_SECONDS = 2.0
-"""How long it is waited for the connection that watches: at Ctrl-C nobody wants to wait for a server."""
-
 
 @asynccontextmanager
 async def one_snapshot(settings: Settings, organization: str) -> AsyncIterator[tuple[AsyncConnection, Snapshot]]:
@@ -51,7 +48,7 @@ async def snapshots(settings: Settings, organization: str) -> AsyncGenerator[tup
                         await waking.next_look()
         finally:
             run.cancel()
-            await asyncio.wait([run], timeout=_ENDING_SECONDS)
+            await asyncio.gather(run, return_exceptions=True)
 
 
 @asynccontextmanager

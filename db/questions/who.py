@@ -78,10 +78,6 @@ async def payers_as_they_change(
                 said = answer
                 yield answer
             await asyncio.sleep(_LOOK_SECONDS)
-    except asyncio.CancelledError:
-        # In the middle of a statement, closing would wait for a server that may not answer.
-        connection.terminate()
-        raise
     finally:
         await connection.close()
 

@@ -17,5 +17,15 @@ def _of_linux() -> Callable[[], None]:
     return die_with_parent
 
 
+def in_foreground() -> None:
+    """Be the `preexec_fn` of a process that a test sends Ctrl-C to.
+
+    A shell has what it runs in the background ignore Ctrl-C, and a process hands that on to those that it starts.
+    """
+    if DIE_WITH_PARENT is not None:
+        DIE_WITH_PARENT()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 DIE_WITH_PARENT: Callable[[], None] | None = _of_linux() if sys.platform == "linux" else None
 """The `preexec_fn` of every process that a test starts: the kernel kills it when the test run ends."""

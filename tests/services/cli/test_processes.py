@@ -12,7 +12,7 @@ import pytest
 
 from cli.terminal.installation import RUNNING
 from tests.support.installations import Installation
-from tests.support.processes import DIE_WITH_PARENT
+from tests.support.processes import in_foreground
 from tests.support.waiting import patience
 
 SILENT = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}
@@ -26,7 +26,7 @@ async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -
         *arguments,
         cwd=folder,
         env={**environment, "PYTHONPATH": str(Path(__file__).parents[3])},
-        preexec_fn=DIE_WITH_PARENT,
+        preexec_fn=in_foreground,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
