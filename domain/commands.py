@@ -1,4 +1,7 @@
-"""Every command side by side with what must be known to decide it, and its rule (docs/contract.md section 5)."""
+"""Every command side by side with who may send it, what must be known to decide it, and its rule.
+
+The source of the rules is docs/contract.md section 5, that of the rights section 12.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +21,18 @@ from domain.decision import Context, Decision
 from domain.needs import Needs
 from domain.pending import answer_binding, cancel_scheduled_binding
 from domain.reactivation import approve_reactivation, request_reactivation
+from domain.rights import (
+    ADMINISTERS,
+    APPROVES,
+    ATTACHES,
+    BINDS,
+    CHOOSES_DEFAULT,
+    OWNS_PROJECT,
+    REPORTS_BALANCE,
+    SUSPENDS,
+    TRANSFERS,
+    Right,
+)
 from schemas.commands import (
     COMMANDS,
     AccountCommand,
@@ -47,8 +62,9 @@ E = TypeVar("E", bound=Command)
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[C_contra]):
-    """How a command is decided: `needs` adds what must be known to the needs of its batch, `decide` decides."""
+    """How a command is decided: who sends it needs all `rights`, `needs` adds what must be known, `decide` decides."""
 
+    rights: tuple[Right, ...]
     needs: Callable[[C_contra, Needs], None]
     decide: Callable[[C_contra, Book, Context], Decision]
 
@@ -64,9 +80,12 @@ class Rules(Generic[C_contra]):
 
 
 def _rule(
-    command: type[D], needs: Callable[[D, Needs], None], decide: Callable[[D, Book, Context], Decision]
+    command: type[D],
+    rights: tuple[Right, ...],
+    needs: Callable[[D, Needs], None],
+    decide: Callable[[D, Book, Context], Decision],
 ) -> Rules[D]:
-    return Rules({command: Rule(needs, decide)})
+    return Rules({command: Rule(rights, needs, decide)})
 
 
 def _account(command: AccountCommand, needs: Needs) -> None:
@@ -116,21 +135,21 @@ def _moving_projects(command: TransferProjects, needs: Needs) -> None:
 
 
 _EVERY = (
-    _rule(BindProject, _project_and_account, answer_binding)
-    | _rule(CancelScheduledBinding, _project, cancel_scheduled_binding)
-    | _rule(TransferProjects, _moving_projects, transfer_projects)
-    | _rule(SetDefaultAccount, _default_account, set_default_account)
-    | _rule(CreateAccount, _account_and_profile, create_account)
-    | _rule(UpdateAccount, _account_and_contact, update_account)
-    | _rule(AttachPaymentProfile, _account_and_profile, attach_payment_profile)
-    | _rule(DetachPaymentProfile, _account, detach_payment_profile)
-    | _rule(SuspendAccount, _account, suspend_account)
-    | _rule(RequestReactivation, _account, request_reactivation)
-    | _rule(ApproveReactivation, _account, approve_reactivation)
-    | _rule(ReportBalance, _account, report_balance)
-    | _rule(RequestClosure, _account, request_closure)
-    | _rule(ApproveClosure, _account_and_default, approve_closure)
-    | _rule(WithdrawClosure, _account, withdraw_closure)
+    _rule(BindProject, BINDS, _project_and_account, answer_binding)
+    | _rule(CancelScheduledBinding, OWNS_PROJECT, _project, cancel_scheduled_binding)
+    | _rule(TransferProjects, TRANSFERS, _moving_projects, transfer_projects)
+    | _rule(SetDefaultAccount, CHOOSES_DEFAULT, _default_account, set_default_account)
+    | _rule(CreateAccount, ADMINISTERS, _account_and_profile, create_account)
+    | _rule(UpdateAccount, ADMINISTERS, _account_and_contact, update_account)
+    | _rule(AttachPaymentProfile, ATTACHES, _account_and_profile, attach_payment_profile)
+    | _rule(DetachPaymentProfile, ADMINISTERS, _account, detach_payment_profile)
+    | _rule(SuspendAccount, SUSPENDS, _account, suspend_account)
+    | _rule(RequestReactivation, ADMINISTERS, _account, request_reactivation)
+    | _rule(ApproveReactivation, APPROVES, _account, approve_reactivation)
+    | _rule(ReportBalance, REPORTS_BALANCE, _account, report_balance)
+    | _rule(RequestClosure, ADMINISTERS, _account, request_closure)
+    | _rule(ApproveClosure, APPROVES, _account_and_default, approve_closure)
+    | _rule(WithdrawClosure, ADMINISTERS, _account, withdraw_closure)
 )
 
 

@@ -44,7 +44,7 @@ RULES_ABOUT = {
     "payment_profile": {
         "db/audit.py", "db/load.py", "db/store.py", "domain/accounts.py", "domain/book.py", "domain/commands.py",
         "domain/facts.py", "domain/fold.py", "domain/gathering.py", "domain/knowledge.py", "domain/phase.py",
-        "domain/rules.py", "schemas/facts.py",
+        "domain/rights.py", "domain/rules.py", "schemas/facts.py",
     },
 }  # fmt: skip
 _SAID = {*CreateAccount.model_fields, *UpdateAccount.model_fields} - {"organization", "account"}

@@ -1,0 +1,152 @@
+"""Who may do what (docs/contract.md section 12): the rights that commands and questions need.
+
+Which command needs which stands beside its rule, in `domain.commands`.
+
+Judged from the command as it was sent and the token alone, before anything is looked up: a refusal tells nothing of
+what exists. Roles add up, each for what its grant reaches.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from schemas.askers import Asker, Grant, Kind, Names, Role
+from schemas.immutable import dataclass
+from schemas.results import Reason, Violation, violation
+from schemas.scalars import is_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One of `roles` (the least first) for the object that `member` names.
+
+    Without a kind, it is needed for the whole organization: by a grant that is not narrowed. `only_if_named` is not
+    needed where the member is absent; `when` says which other member, with which value, lets further roles do.
+    """
+
+    roles: tuple[Role, ...]
+    member: str
+    kind: Kind | None
+    only_if_named: bool = False
+    when: tuple[str, str, tuple[Role, ...]] | None = None
+
+    def roles_for(self, data: Mapping[str, Any]) -> tuple[Role, ...]:
+        """Return the roles of which one is needed, the least first."""
+        if self.when is None or data.get(self.when[0]) != self.when[1]:
+            return self.roles
+        return (*self.when[2], *self.roles)
+
+
+_ADMIN = (Role.ACCOUNT_ADMIN,)
+_USER = (Role.ACCOUNT_USER, Role.ACCOUNT_ADMIN)
+
+ADMINISTERS = (
+    Right(_ADMIN, "account", Kind.ACCOUNTS),
+    Right(_ADMIN, "paymentProfile", Kind.PAYMENT_PROFILES, only_if_named=True),
+)
+ATTACHES = (ADMINISTERS[0], Right(_ADMIN, "paymentProfile", Kind.PAYMENT_PROFILES))
+CHOOSES_DEFAULT = (Right(_ADMIN, "account", None),)
+OWNS_PROJECT = (Right((Role.PROJECT_OWNER,), "project", Kind.PROJECTS),)
+BINDS = (*OWNS_PROJECT, Right(_USER, "account", Kind.ACCOUNTS))
+TRANSFERS = (Right(_ADMIN, "fromAccount", Kind.ACCOUNTS), Right(_USER, "toAccount", Kind.ACCOUNTS))
+SUSPENDS = (Right((Role.OPERATOR,), "account", Kind.ACCOUNTS, when=("reason", "PaymentFailure", (Role.PAYMENTS,))),)
+REPORTS_BALANCE = (Right((Role.INVOICING,), "account", Kind.ACCOUNTS),)
+APPROVES = (Right((Role.APPROVER,), "account", Kind.ACCOUNTS),)
+
+SEES_MONEY = (Role.ACCOUNT_ADMIN, Role.INVOICING)
+"""Who sees an account's balance and contact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What somebody sees in an organization: of accounts and of projects all (None), or those on the lists."""
+
+    accounts: tuple[Names, ...] | None = None
+    projects: tuple[Names, ...] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing of the organization is out of reach."""
+        return self.accounts is None and self.projects is None
+
+    def sees_account(self, account: str) -> bool:
+        """Return whether an account is within reach."""
+        return self.accounts is None or any(account in names for names in self.accounts)
+
+    def sees_project(self, project: str) -> bool:
+        """Return whether a project is within reach."""
+        return self.projects is None or any(project in names for names in self.projects)
+
+
+EVERYTHING = Reach()
+
+
+def missing_rights(
+    asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]
+) -> list[Violation]:
+    """Return a violation for each of a command's rights that its sender lacks.
+
+    `data` are the command's as they were sent: what names nothing in good form is reached only by grants that are not
+    narrowed. Of an unknown command `rights` are None: any role in the organization will do.
+    """
+    if asker.grants is None:
+        return []
+    grants = [grant for grant in asker.grants if grant.is_in(organization)]
+    if rights is None:
+        return [] if grants else [_forbidden(Role.VIEWER, "organization")]
+    return [
+        _forbidden(right.roles_for(data)[0], right.member)
+        for right in rights
+        if not (right.only_if_named and data.get(right.member) is None) and not _has(grants, right, data)
+    ]
+
+
+def reach_of(asker: Asker, organization: str) -> Reach | None:
+    """Return what somebody sees in an organization; None where they have no role in it."""
+    if asker.grants is None:
+        return EVERYTHING
+    grants = [grant for grant in asker.grants if grant.is_in(organization)]
+    return Reach(_seen(grants, Kind.ACCOUNTS), _seen(grants, Kind.PROJECTS)) if grants else None
+
+
+def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: str | None = None) -> bool:
+    """Return whether somebody has one of the roles in an organization (`*` for all), or for an account of it."""
+    if asker.grants is None:
+        return True
+    wanted = frozenset(roles)
+    return any(
+        grant.role in wanted
+        and grant.is_in(organization)
+        and (not grant.lists if account is None else grant.reaches(Kind.ACCOUNTS, account))
+        for grant in asker.grants
+    )
+
+
+def _has(grants: Iterable[Grant], right: Right, data: Mapping[str, Any]) -> bool:
+    roles = right.roles_for(data)
+    named = data.get(right.member)
+    name = str(named) if is_identifier(named) else None
+    return any(
+        grant.role in roles and (not grant.lists if right.kind is None else grant.reaches(right.kind, name))
+        for grant in grants
+    )
+
+
+def _seen(grants: Iterable[Grant], kind: Kind) -> tuple[Names, ...] | None:
+    seen: list[Names] = []
+    for grant in grants:
+        names = grant.names(kind)
+        if names is None:
+            return None
+        if names.exact or names.prefixes:
+            seen.append(names)
+    return tuple(seen)
+
+
+def _forbidden(role: Role, member: str) -> Violation:
+    if member == "organization":
+        text = (
+            f"whoever sends a command needs a role in the organization: ask for {role}, or for what the command needs"
+        )
+    else:
+        text = f"the token does not grant {role} for what {member} names: ask for that role"
+    return violation(Reason.FORBIDDEN, text, field=f"/{member}")
