@@ -1,12 +1,13 @@
 """Metrics of a process that audits again and again."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from audit.findings import Promise
-from workers.runtime.metrics import Heartbeats
+from workers.runtime.metrics import Heartbeats, LastAuditMetrics
 from workers.runtime.roles import AUDIT
 
 _HEARTBEAT_SECONDS = 5.0
@@ -17,21 +18,14 @@ class AuditMetrics(Heartbeats):
 
     def __init__(self) -> None:
         super().__init__()
-        self._broken = Gauge(
-            "whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=self.registry
-        )
+        self._last = LastAuditMetrics(self.registry)
         self._audits = Counter("whopays_audits", "Audits that finished", registry=self.registry)
-        self._ended = Gauge(
-            "whopays_last_audit_timestamp_seconds", "Unix time of the last audit's end", registry=self.registry
-        )
         self._is_interrupted = False
 
     def audited(self, findings: Mapping[Promise, int]) -> None:
         """Record a finished audit, and how many findings there are for each promise."""
-        for promise in Promise:
-            self._broken.labels(promise).set(findings.get(promise, 0))
+        self._last.ended(time.time(), {promise: findings.get(promise, 0) for promise in Promise})
         self._audits.inc()
-        self._ended.set_to_current_time()
         self._is_interrupted = False
 
     def interrupted(self) -> None:

@@ -1,12 +1,12 @@
 """What machines ask of a server: whether it lives, whether it is ready, its metrics, its description."""
 
 import asyncio
-import math
 from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from db.audits import last_audit
 from db.closing import closed_until
 from db.errors import is_transient, is_wrong_schema
 from db.published import unpublished
@@ -52,14 +52,16 @@ async def _metrics(asked: Asked) -> Answer:
 
 
 async def _look_at_log(state: State) -> None:
-    """Note how far the log is published; a database that is away is no reason to tell nothing."""
+    """Note how far the log is published, and the last audit; a database that is away is no reason to tell nothing."""
+    state.metrics.know_nothing()
     try:
         async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
             state.metrics.known(await unpublished(connection), await closed_until(connection))
+            state.metrics.audited(await last_audit(connection))
     except Exception as error:
-        if not is_transient(error):
+        # A role that was granted what there was before an upgrade may not read what is newer.
+        if not (is_transient(error) or is_wrong_schema(error)):
             raise
-        state.metrics.known(math.nan, None)
 
 
 QUESTIONS = (

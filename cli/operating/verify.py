@@ -24,6 +24,7 @@ from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.output import AsJson, count_of, print_json_line
 from cli.terminal.screen import show
+from db.audits import Begun, begin_audit, keep_audit
 from db.engine import create_engine
 from db.errors import is_transient
 from db.revisions import check
@@ -60,7 +61,8 @@ def verify(
     While the installation goes on working: payers that touch and never overlap, sequences and a log without holes, the
     hash chain, phases, results, topics that hold exactly the log, the relay's positions. With --json: a finding a line.
 
-    Exit status 1 when something is wrong, 2 when it could not be checked.
+    The verdict is kept for the console's health page, where the role of the database may write. Exit status 1 when
+    something is wrong, 2 when it could not be checked.
     """
     if offline is not None:
         _conclude(_offline(offline, as_json), as_json)
@@ -81,11 +83,12 @@ def verify(
 
 async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
     """Print what is wrong with the installation, or with the replay of a manifest; return how much that is."""
-    found = 0
+    found: Counted[Promise] = Counted()
     engine = create_engine(settings.database_url, pool_size=2)
     try:
         await check(engine, settings.installation, settings.shards, only_reads=True)
         await insist_on_prefix(engine, settings)
+        begun = await begin_audit(engine)
         with shown_progress() as progress:
             every = (
                 audited(settings, engine, progress)
@@ -94,13 +97,20 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
             )
             async with aclosing(every) as findings:
                 async for finding in findings:
-                    found += 1
+                    found[finding.promise] += 1
                     _print(finding, as_json)
+        if manifest is None and not await _keep(engine, begun, found):
+            typer.echo("The verdict was not kept: this role of the database may only read.", err=True)
     except NoManifest as error:
         raise CommandFailed(f"The file cannot be checked: {error}.") from None
     finally:
         await engine.dispose()
-    return found
+    return found.total()
+
+
+async def _keep(engine: AsyncEngine, begun: Begun, found: Counted[Promise]) -> bool:
+    """Keep what an audit found of each promise, for the servers of questions; return whether that is allowed."""
+    return await keep_audit(engine, begun, {promise: found[promise] for promise in Promise})
 
 
 def _read_document(path: Path) -> Any:
@@ -133,7 +143,9 @@ async def _watch(settings: Settings, every: float) -> None:
         await insist_on_prefix(engine, settings)
         while True:
             try:
+                begun = await begin_audit(engine)
                 found = await _audit(settings, engine)
+                is_kept = await _keep(engine, begun, found)
             except Exception as error:
                 if not (is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)):
                     raise
@@ -142,7 +154,7 @@ async def _watch(settings: Settings, every: float) -> None:
                 await asyncio.sleep(min(every, _RETRY_SECONDS))
             else:
                 metrics.audited(found)
-                logger.info("audited", findings=found.total())
+                logger.info("audited", findings=found.total(), is_kept=is_kept)
                 await asyncio.sleep(every)
     finally:
         showing_life.cancel()

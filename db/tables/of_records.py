@@ -1,8 +1,9 @@
-"""Tables about what was read: from where, how far, what it meant, and what could not be answered."""
+"""Tables about what was read: from where, how far, what it meant, what could not be answered; and about audits."""
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -158,4 +159,18 @@ known_topics = Table(
     Column("noted_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
     PrimaryKeyConstraint("topic", name="known_topics_pkey"),
     comment="The topics as they were when a process first worked with them: what changed is refused at its start.",
+)
+
+last_audit = Table(
+    "last_audit",
+    metadata,
+    Column("begun_at", INSTANT, nullable=False),
+    Column("ended_at", INSTANT, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("promises", ARRAY(Text), nullable=False),
+    Column("findings", ARRAY(Integer), nullable=False),
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    PrimaryKeyConstraint("is_only", name="last_audit_pkey"),
+    CheckConstraint("is_only", name="last_audit_is_one"),
+    comment="At most one row: the last whole audit, the events that were there when it began, and its findings.",
 )

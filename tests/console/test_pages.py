@@ -3,9 +3,12 @@
 import re
 
 from playwright.async_api import Locator, Page, expect
+from sqlalchemy import text
 
+from db.audits import begin_audit, keep_audit
 from tests.console import story, telling
 from tests.console.looking import Looking
+from tests.console.telling import Told
 
 
 async def test_an_organization_in_numbers(look: Looking) -> None:
@@ -150,6 +153,24 @@ async def test_dead_letters_with_commands_that_redrive_them(look: Looking) -> No
     await expect(page.locator(".result").first).to_contain_text("whopays dead-letters discard --organization acme")
     await look.go(page, "_/dead-letters?reason=CardNumber")
     await expect(page.locator(".empty")).to_contain_text("No dead letter is like this.")
+
+
+async def test_the_verdict_of_the_last_audit(look: Looking, told: Told) -> None:
+    page = await look("_/health")
+    audit = _part(page, "Last audit")
+    await expect(audit).to_contain_text("No audit was kept yet.")
+    engine = told.installation.engine
+    begun = await begin_audit(engine)
+    assert await keep_audit(engine, begun, {"payers": 1200, "log": 1, "state": 0})
+    await page.get_by_role("button", name="Look again").click()
+    await expect(audit).to_contain_text(f"1,201 findings 20{begun.at:%y-%m-%d}")
+    await expect(audit).to_contain_text(f"it covered {begun.events} events")
+    await expect(audit.locator("tbody tr")).to_have_text(["payers1,200", "log1"])
+    long_ago = "UPDATE last_audit SET ended_at = ended_at - interval '3 days', findings = '{0,0,0}'"
+    async with engine.begin() as connection:
+        await connection.execute(text(long_ago))
+    await page.get_by_role("button", name="Look again").click()
+    await expect(audit).to_contain_text(re.compile("^Last auditPassed 20.*3 d ago.*more than two days old$"))
 
 
 async def test_replays_and_health(look: Looking) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
@@ -46,6 +46,24 @@ class Heartbeats:
     def alive(self, role: Role | str) -> None:
         """Note that a role made progress, or found that there was nothing to do."""
         self._heartbeat.labels(role).set(time.time())
+
+
+class LastAuditMetrics:
+    """The last audit: when it ended, and what it found. Whoever audits tells it, and whoever knows of an audit."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._broken = Gauge(
+            "whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=registry
+        )
+        self._ended = Gauge(
+            "whopays_last_audit_timestamp_seconds", "Unix time of the last audit's end", registry=registry
+        )
+
+    def ended(self, seconds: float, findings: Mapping[str, int]) -> None:
+        """Note when an audit ended, in Unix time (NaN: unknown), and how many findings it has of each promise."""
+        self._ended.set(seconds)
+        for promise, number in findings.items():
+            self._broken.labels(promise).set(number)
 
 
 class Metrics(Heartbeats):

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from audit.findings import Promise
 from audit.watermarks import read_watermarks
+from db.audits import last_audit
 from db.shards import all_heads
 from schemas.outgoing import REPLAY_HEADER
 from schemas.topics import OUTPUT_TOPICS, Topic
@@ -223,6 +224,10 @@ async def test_watching(installation: Installation) -> None:
             await connection.execute(text("ALTER TABLE projects DISABLE TRIGGER USER"))
             await connection.execute(text("UPDATE projects SET number = number + 1"))
         await until(found, "the damage")
+        async with installation.engine.connect() as connection:
+            kept = await last_audit(connection)
+        assert kept is not None
+        assert kept.findings[Promise.PAYERS] > 0
         assert watching.returncode is None
         healthy = await whopays_of(installation)("health", WHOPAYS_METRICS_PORT=str(port))
         assert "audit: alive" in healthy.expect(0).out

@@ -35,10 +35,10 @@ CHANGING = {
     ("topics", "create"),
     ("topics", "reread"),
     ("topics", "restore-positions"),
+    ("verify",),
 }
 LOOKING: dict[tuple[str, ...], int] = {
     ("migrate",): 0,
-    ("verify",): 0,
     ("export-log", "log.jsonl"): 0,
     ("health",): 1,
     ("new-key",): 0,
@@ -167,6 +167,16 @@ async def test_redriving(place: int, resting: Installation, operator: Whopays, b
     assert before.changes_until(after) == {("dead_letter_actions", (chosen["number"], 1)): ADDED}
     assert before.growth_until(after) == {chosen["topic"].removeprefix(resting.prefix)}
     assert sum(after.ends.values()) == sum(before.ends.values()) + 1
+
+
+async def test_verifying(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    (await operator("verify")).expect(0)
+    verified = await snapshot_of(resting)
+    assert before.changes_until(verified) == {("last_audit", (True,)): ADDED}
+    (await operator("verify")).expect(0)
+    again = await snapshot_of(resting)
+    assert verified.changes_until(again) == {("last_audit", (True,)): {"begun_at", "ended_at"}}
+    assert before.growth_until(again) == set()
 
 
 async def test_discarding(resting: Installation, operator: Whopays, before: Snapshot) -> None:

@@ -20,3 +20,12 @@ async def empty(services: Addresses) -> AsyncIterator[AsyncEngine]:
     yield engine
     await engine.dispose()
     await drop_database(services, name)
+
+
+@pytest_asyncio.fixture
+async def role(services: Addresses) -> AsyncIterator[str]:
+    """A role of the test's own, without any privilege."""
+    name = f"r{uuid4().hex[:12]}"
+    await administer(services, f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'secret'")
+    yield name
+    await administer(services, f'DROP ROLE "{name}"')

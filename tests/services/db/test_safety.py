@@ -20,15 +20,6 @@ _SHARDS = 6
 
 
 @pytest_asyncio.fixture
-async def role(services: Addresses) -> AsyncIterator[str]:
-    """A role of the test's own, without any privilege."""
-    name = f"r{uuid4().hex[:12]}"
-    await administer(services, f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'secret'")
-    yield name
-    await administer(services, f'DROP ROLE "{name}"')
-
-
-@pytest_asyncio.fixture
 async def migrated(services: Addresses, role: str) -> AsyncIterator[AsyncEngine]:
     """A migrated database of the test's own, dropped before the role that may own parts of it."""
     name = f"s{uuid4().hex[:12]}"

@@ -1,31 +1,36 @@
 // Health: whether the service answers, how far behind each organization's closed instant is, and what its metrics say.
 
 import { ask, path, Problem } from "../api.js";
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { Finder } from "../finder.js";
-import { at, lasting, now, parse, SECOND } from "../instants.js";
+import { at, DAY, lasting, now, parse, SECOND } from "../instants.js";
 import { badge, copyable, empty, link, region, section, table } from "../parts.js";
 import { count } from "../words.js";
 
 const LATE = 10 * SECOND;
+const OLD = 2 * DAY;
 const METRICS = {
   whopays_events_unpublished: ["Events not published yet", (value) => value.toLocaleString("en")],
-  whopays_closed_until_timestamp_seconds: ["Closed until", (value) => at(new Date(value * 1000).toISOString())],
-  whopays_last_audit_timestamp_seconds: ["Last audit", (value) => (value ? at(new Date(value * 1000).toISOString()) : "none yet")],
-  whopays_broken_promises: ["Broken promises", (value) => value.toLocaleString("en")],
-  process_start_time_seconds: ["Server started", (value) => at(new Date(value * 1000).toISOString())],
+  whopays_closed_until_timestamp_seconds: ["Closed until", (value) => at(instantOf(value))],
+  process_start_time_seconds: ["Server started", (value) => at(instantOf(value))],
   process_resident_memory_bytes: ["Memory of the server", (value) => `${(value / 2 ** 20).toFixed(0)} MiB`],
 };
+const ENDED = "whopays_last_audit_timestamp_seconds";
+const BROKEN = "whopays_broken_promises";
+const AUDITED = "whopays_events_audited";
 
 /** The page about the installation's health. */
 export function health({ signal }) {
-  const parts = [() => region(() => readiness(signal), verdict), () => section("Dead letters", waiting(signal)), () => section("Organizations looked at here", lags(signal)), () => section("Metrics of this server", metrics(signal))];
-  const place = h("div", {}, parts.map((part) => part()));
-  const again = h("button", { type: "button", on: { click: () => place.replaceChildren(...parts.map((part) => part())) } }, "Look again");
+  const place = h("div", {});
+  const look = () => fill(place,
+    region(() => readiness(signal), verdict), section("Last audit", region(() => metricsOf(signal), audit)), section("Dead letters", waiting(signal)),
+    section("Organizations looked at here", lags(signal)), section("Metrics of this server", region(() => metricsOf(signal), metrics)));
+  look();
   return {
     title: "Health",
     content: [
-      h("p", { class: "kind" }, "For operators"), h("h1", { tabindex: "-1" }, "Health"), h("div", { class: "filters" }, again), place,
+      h("p", { class: "kind" }, "For operators"), h("h1", { tabindex: "-1" }, "Health"),
+      h("div", { class: "filters" }, h("button", { type: "button", on: { click: look } }, "Look again")), place,
       section("To look closer", h("p", {}, "Workers tell their metrics themselves, and audits print what they find. On a machine of the installation:"),
         h("div", { class: "commands" }, copyable("whopays health"), copyable("whopays verify"), copyable("whopays dead-letters list --waiting"))),
     ],
@@ -68,24 +73,42 @@ function lags(signal) {
     })));
 }
 
-function metrics(signal) {
-  const load = async () => {
-    const response = await fetch("/metrics", { signal }).catch((error) => {
-      if (error.name === "AbortError") throw error;
-      throw new Problem("Unreachable", 0, "The service does not answer.");
-    });
-    if (!response.ok) throw new Problem("Forbidden", response.status, "Metrics are told on the machine of the service only.");
-    return valuesOf(await response.text());
-  };
-  return region(load, (values) => {
-    const rows = Object.entries(METRICS).filter(([name]) => values.has(name)).map(([name, [text, shown]]) => [text, shown(values.get(name)), h("code", {}, name)]);
-    return rows.length ? table("Metrics", ["What", "Value", "Metric"], rows) : empty("This server tells nothing that is shown here.");
-  });
+/** What the last audit found, of those that were kept. */
+function audit(told) {
+  const ended = told.find((one) => one.name === ENDED)?.value;
+  if (Number.isNaN(ended)) return empty("It is not known.", "The service does not reach its database.");
+  if (!ended) return empty("No audit was kept yet.", "This checks that everything promised holds, and keeps its verdict:", copyable("whopays verify"));
+  const broken = told.filter((one) => one.name === BROKEN && one.value > 0);
+  const found = broken.reduce((sum, one) => sum + one.value, 0);
+  const age = now() - ended * SECOND;
+  return [
+    h("p", {},
+      found ? badge(count(found, "finding"), "rejected") : badge("Passed", "applied"), " ", at(instantOf(ended)), `, ${lasting(Math.max(0, age))} ago; it covered `,
+      count(told.find((one) => one.name === AUDITED)?.value ?? 0, "event"), " and all that was known then. ",
+      age > OLD && badge("more than two days old", "waiting")),
+    found > 0 && table("What was broken", ["Promise", "Findings"], broken.map((one) => [h("code", {}, one.labels.promise), one.value.toLocaleString("en")])),
+    found > 0 && h("p", { class: "advice" }, "This names each of them:"), found > 0 && copyable("whopays verify"),
+  ];
 }
 
-/** Return the sum of each metric's series. */
-function valuesOf(text) {
-  const values = new Map();
-  for (const [, name, value] of text.matchAll(/^([a-z_]+)(?:\{[^\n]*\})? (\S+)$/gm)) values.set(name, (values.get(name) ?? 0) + Number(value));
-  return values;
+function metrics(told) {
+  const rows = Object.entries(METRICS).flatMap(([name, [text, shown]]) => {
+    const value = told.find((one) => one.name === name)?.value;
+    return value === undefined ? [] : [[text, Number.isNaN(value) ? "not known" : shown(value), h("code", {}, name)]];
+  });
+  return rows.length ? table("Metrics", ["What", "Value", "Metric"], rows) : empty("This server tells nothing that is shown here.");
 }
+
+/** Return what the server tells of itself: each `name`, with `labels` and `value`. Raises Problem. */
+async function metricsOf(signal) {
+  const response = await fetch("/metrics", { signal }).catch((error) => {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("Unreachable", 0, "The service does not answer.");
+  });
+  if (!response.ok) throw new Problem("Forbidden", response.status, "Metrics are told on the machine of the service only.");
+  return [...(await response.text()).matchAll(/^([a-z_]+)(?:\{([^\n]*)\})? (\S+)$/gm)].map(([, name, labels = "", value]) => ({
+    name, labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])), value: Number(value),
+  }));
+}
+
+const instantOf = (seconds) => new Date(seconds * 1000).toISOString();
