@@ -1,9 +1,10 @@
 """What is replaced in a case: `<each>`, `{n}` and `{cycle}`, organizations, generators."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from tests.acceptance.json_types import FormatError, Json, in_text
@@ -104,6 +105,10 @@ def rename_organizations(value: Json, suffix: str, *, raw: bool = False) -> Json
             return value
 
 
+LONGEST_WAITED_FOR_SECONDS = 60
+"""No case waits for an instant that is further ahead."""
+
+
 @dataclass(frozen=True)
 class InstantOfCase:
     """An expected instant that the case itself names (`<now>`, `<step X>`): matched as an instant, not as text."""
@@ -116,12 +121,14 @@ class Generators:
     """What the generators of one record refer to.
 
     `now` is the moment of sending; `instant_of_step` gives the instant of a step by number or name and raises
-    `LookupError` where it has none yet; `bindings` are the values bound by `<same:NAME>` before.
+    `LookupError` where it has none yet; `bindings` are the values bound by `<same:NAME>` before; instants that a case
+    waits for come `stretch` times as late.
     """
 
     now: datetime
     instant_of_step: Callable[[str], datetime]
     bindings: dict[str, Any]
+    stretch: int = 1
 
     def expand_sent(self, value: Json) -> Json:
         """Return the value to send, with generators replaced. Raises `LookupError` for a name that is not bound."""
@@ -164,9 +171,29 @@ class Generators:
 
     def _instant(self, found: re.Match[str]) -> datetime:
         if found.group("now"):
-            return self.now + timedelta(seconds=float(found.group("offset_seconds") or 0))
+            offset_seconds = float(found.group("offset_seconds") or 0)
+            is_waited_for = 0 < offset_seconds < LONGEST_WAITED_FOR_SECONDS
+            return self.now + timedelta(seconds=offset_seconds * (self.stretch if is_waited_for else 1))
         instant = self.instant_of_step(found.group("step"))
         return instant - timedelta(microseconds=1) if found.group("before") else instant
+
+
+def waits_for_instant(value: Json) -> bool:
+    """Return whether a text in what is sent generates an instant that its case waits for."""
+    found = (_GENERATOR.finditer(text) for text in _texts(value))
+    return any(0 < float(one.group("offset_seconds") or 0) < LONGEST_WAITED_FOR_SECONDS for one in chain(*found))
+
+
+def _texts(value: Json) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from chain(*map(_texts, value.values()))
+        case list():
+            yield from chain(*map(_texts, value))
+        case _:
+            pass
 
 
 def _member(each: Json, path: str) -> Json:

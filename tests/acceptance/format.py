@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.acceptance.expand import count_up, replace_each
+from tests.acceptance.expand import count_up, replace_each, waits_for_instant
 from tests.acceptance.json_types import FormatError, Json, in_text, read_yaml
 from tests.acceptance.members import check_members, check_question, check_record, require
 
@@ -80,6 +80,11 @@ class Case:
     file: str
     steps: tuple[Step, ...]
     questions: tuple[Question, ...]
+
+    @property
+    def waits_for_instants(self) -> bool:
+        """Whether the case waits for instants that it names in what it sends."""
+        return any(waits_for_instant(record.members) for record in self.records())
 
     def records(self) -> list[Record]:
         """Return every record the case sends, its fixture's first."""

@@ -1,11 +1,19 @@
 """Organizations, counters and generators."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.acceptance.expand import Generators, InstantOfCase, count_up, rename_organizations, replace_each
+from tests.acceptance.expand import (
+    Generators,
+    InstantOfCase,
+    count_up,
+    rename_organizations,
+    replace_each,
+    waits_for_instant,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -91,3 +99,19 @@ def test_expected_texts_keep_their_placeholders() -> None:
     expected = ["<same:b>", "<any>", "<repeat:x:2>", "<step bound>", "<now>", "<list:2:p{n}>"]
     instants = [InstantOfCase(NOW + timedelta(hours=1)), InstantOfCase(NOW)]
     assert generators().expand_expected(expected) == ["<same:b>", "<any>", "xx", *instants, ["p1", "p2"]]
+
+
+def test_a_case_that_was_too_slow_is_tried_with_instants_further_ahead() -> None:
+    stretched = replace(generators(), stretch=4)
+    assert stretched.expand_sent("<now+3>") == "2026-01-01T00:00:12.000000Z"
+    # What nobody waits for stays: 600 seconds ahead is a rule of the contract's, not patience.
+    assert stretched.expand_sent("<now+600>") == generators().expand_sent("<now+600>")
+    assert stretched.expand_sent("<now-60>") == generators().expand_sent("<now-60>")
+
+
+@pytest.mark.parametrize(
+    ("sent", "waits"),
+    (({"data": {"effectiveAt": ["<now+2.5>"]}}, True), ({"at": "<now+600>"}, False), ({"n": 3}, False)),
+)
+def test_what_a_case_waits_for(sent: Any, waits: bool) -> None:
+    assert waits_for_instant(sent) is waits
