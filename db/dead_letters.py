@@ -154,9 +154,19 @@ def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
 
 @cache
 def list_statement(*conditions: str) -> TextClause:
-    """Return the statement for some choice: each has its own, and so an index that leads to it."""
-    where = " AND ".join(("letter.number < :before", *conditions))
-    return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY letter.number DESC LIMIT :row_limit")
+    """Return the statement for some choice: each has its own, and so an index that leads to it.
+
+    It follows the index of the first of `_LEADING` that is chosen. Written as an equality, the condition would leave
+    the server free to walk through all dead letters by their numbers, however few are meant.
+    """
+    leading = next((column for name, column in _LEADING.items() if _CONDITIONS[name] in conditions), None)
+    if leading is None:
+        where = " AND ".join(("letter.number < :before", *conditions))
+        return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY letter.number DESC LIMIT :row_limit")
+    name = leading.rpartition(".")[2]
+    others = (one for one in conditions if one != _CONDITIONS[name])
+    where = " AND ".join((f"({leading}, letter.number) < (:{name}, :before)", f"{leading} >= :{name}", *others))
+    return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY {leading} DESC, letter.number DESC LIMIT :row_limit")
 
 
 @cache
@@ -221,6 +231,8 @@ _CONDITIONS = {
         WHEN redriven_at IS NULL OR discarded_at > redriven_at THEN 'discarded'
         ELSE 'redriven' END""",
 }
+_LEADING = {"organization": "organization", "topic": "topic", "reason": "letter.reason"}
+"""Conditions that an index leads to, the most selective first, and their columns."""
 _IN_RANGES = """EXISTS (
     SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
     WHERE letter.number BETWEEN range.first AND range.last
