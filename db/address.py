@@ -62,6 +62,8 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
                 f"{_WORDS}: there is no parameter {_shown(name)}. Settings of the server are given as "
                 "options=-c%20NAME=VALUE."
             )
+    if isinstance(arguments.get("port"), list) and len(arguments["port"]) != len(arguments.get("host", ())):
+        raise BadAddress(f"{_WORDS}: there must be one port, or as many as hosts.")
     settings = arguments["server_settings"]
     fallback = settings.pop("fallback_application_name", _APPLICATION_NAME)
     settings.setdefault("application_name", fallback)
@@ -92,6 +94,15 @@ def engine_url(database_url: str) -> "URL":
         parameters.get("dbname"),
         {"host": host} if is_socket else {},
     )
+
+
+def with_password(database_url: str, password: str) -> str:
+    """Return the address with a password that is kept elsewhere. Raises BadAddress, also where it has one already."""
+    if "password" in _parameters(database_url):
+        raise BadAddress(
+            f"{_WORDS} has a password already: leave it out there, or leave out WHOPAYS_DATABASE_PASSWORD."
+        )
+    return f"{database_url}{'&' if '?' in database_url else '?'}password={quote(password, safe='')}"
 
 
 def shown_address(database_url: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.address import DatabaseUnreachable, connect_arguments, engine_url
+from db.connecting import connect
 
 _COMMAND_SECONDS = 90.0
 INDEXES_ONLY = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
@@ -46,7 +47,7 @@ def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
-        async_creator=partial(_connect, command_timeout=_COMMAND_SECONDS, **arguments),
+        async_creator=partial(connect, command_timeout=_COMMAND_SECONDS, **arguments),
     )
     event.listen(engine.sync_engine, "connect", _set_up_instants)
     event.listen(engine.sync_engine, "connect", _note_server)
@@ -58,7 +59,7 @@ def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """Yield a connection outside the pool, for LISTEN; it is dropped, not closed, since the server may be gone."""
-    connection = await _connect(**connect_arguments(database_url))
+    connection = await connect(**connect_arguments(database_url))
     try:
         yield connection
     finally:
@@ -121,13 +122,6 @@ async def read_instants(driver: "asyncpg.Connection[asyncpg.Record]") -> None:
     await driver.set_type_codec(
         "timestamptz", schema="pg_catalog", encoder=_microseconds_of, decoder=_instant_of, format="tuple"
     )
-
-
-async def _connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
-    try:
-        return await asyncpg.connect(**arguments)
-    except OSError as error:
-        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
 
 
 def _say_whose_it_is(context: ExceptionContext) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.address import DatabaseUnreachable, connect_arguments
+from db.address import connect_arguments
+from db.connecting import connect
 from db.engine import INDEXES_ONLY, create_engine, read_instants
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -90,14 +91,14 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
     arguments = connect_arguments(database_url) | {"command_timeout": statement_seconds + _GRACE_SECONDS}
     arguments["server_settings"] |= _session(statement_seconds) | INDEXES_ONLY | _IN_ORDER
 
-    async def connect() -> Connection:
-        connection = await _connect(**arguments)
+    async def reading() -> Connection:
+        connection = await connect(**arguments)
         await read_instants(connection)
         # Said at the connection, it would hide a primary from whoever asks for one (target_session_attrs).
         await connection.execute("SET default_transaction_read_only = on")
         return connection
 
-    pool = ReadingPool(connect, pool_size)
+    pool = ReadingPool(reading, pool_size)
     try:
         yield pool
     finally:
@@ -118,13 +119,6 @@ def _session(statement_seconds: float) -> dict[str, str]:
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
     }
-
-
-async def _connect(**arguments: Any) -> Connection:
-    try:
-        return await asyncpg.connect(**arguments)
-    except OSError as error:
-        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
 
 
 _IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}

@@ -30,6 +30,7 @@ ON_PURPOSE = frozenset(
         "workers.redriving.AnotherRedrives",
         "workers.replaying.refusal.ReplayRefused",
         "workers.runtime.metrics_server.MetricsNotServed",
+        "workers.runtime.secret_files.SecretFileRefused",
         "workers.runtime.settings.MissingKey",
         "workers.topics.admission.KafkaRefused",
         "workers.topics.cluster.TopicMissing",

@@ -24,6 +24,9 @@ RUNNING = HOME / "running.json"
 WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards"})
 """Settings that say which installation is meant."""
 
+_ELSEWHERE = frozenset({"database_url_file", "database_password", "database_password_file"})
+"""Variables by which the address, or a part of it, is said in another place."""
+
 _LENT = WHICH | {"metrics_address", "metrics_port", "encryption_key_id"}
 _PREFIX = "whopays_"
 
@@ -40,15 +43,17 @@ def load_settings() -> "Settings":
 
 def database_address() -> str:
     """Return the address of the database, without loading the settings where it is said: no other matters for it."""
-    for said in (said_here(), running_here()):
-        if (address := said.get("database_url")) is not None:
-            return str(address)
+    said = said_here()
+    if _ELSEWHERE.isdisjoint(said):
+        for place in (said, running_here()):
+            if (address := place.get("database_url")) is not None:
+                return str(address)
     return load_settings().database_url
 
 
 def running_here() -> dict[str, Any]:
     """Return the settings of a `whopays dev` that runs in this folder; nothing where others are meant."""
-    return _read() if WHICH.isdisjoint(said_here()) else {}
+    return _read() if (WHICH | _ELSEWHERE).isdisjoint(said_here()) else {}
 
 
 def said_here() -> dict[str, str | None]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
-from db.address import DatabaseUnreachable, connect_arguments
+from db.address import connect_arguments
 from db.closed import CLOSED_INSTANT
+from db.connecting import connect
 from db.placing import place_of
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 
@@ -65,10 +64,7 @@ async def payers_as_they_change(
 
     It looks twice a second. Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
-    try:
-        connection = await asyncpg.connect(**connect_arguments(database_url), command_timeout=_COMMAND_SECONDS)
-    except OSError as error:
-        raise DatabaseUnreachable(str(error) or type(error).__name__) from error
+    connection = await connect(**connect_arguments(database_url), command_timeout=_COMMAND_SECONDS)
     try:
         said: PayerAnswer | None = None
         while True:

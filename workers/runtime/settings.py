@@ -5,18 +5,27 @@ import os
 from base64 import b64decode
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from db.address import with_password
 from db.sealing import KEY_BYTES, LocalKeys
 from schemas.policy import OperatorPolicy
+from workers.runtime.secret_files import MAY_BE_SECRET, SUFFIX, SecretFiles, secret_settings
 
 Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 
 _ENV_FILE = ".env"
+_DATABASE_URL = "postgresql://localhost/whopays"
 _OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES"})
 """Variables of the embedded servers and of the acceptance cases, which are no settings."""
 
@@ -28,11 +37,17 @@ class MissingKey(Exception):
 class Settings(BaseSettings):
     """What an operator configures. Every field's description is its line in docs/settings.md."""
 
-    model_config = SettingsConfigDict(env_prefix="WHOPAYS_", env_file=_ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WHOPAYS_", env_file=_ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: str = Field(
-        default="postgresql://localhost/whopays",
+    database_url: Annotated[str, MAY_BE_SECRET] = Field(
+        default=_DATABASE_URL,
+        repr=False,
         description="Address of the PostgreSQL database, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.",
+    )
+    database_password: SecretStr | None = Field(
+        default=None, description="Password of the database's user, where the address has none."
     )
     kafka_bootstrap_servers: str = Field(
         default="localhost:9092", description="Kafka brokers to connect to first, `HOST:PORT`, separated by commas."
@@ -156,6 +171,32 @@ class Settings(BaseSettings):
         default="INFO", description="Lowest level that is logged."
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by this name
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the first that says one wins: arguments, environment, `.env`, files."""
+        variables: dict[str, str | None] = {}
+        for source in (dotenv_settings, env_settings):
+            if isinstance(source, EnvSettingsSource | DotEnvSettingsSource):
+                variables |= source.env_vars
+        return init_settings, env_settings, dotenv_settings, SecretFiles(settings_cls, variables)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _put_password_into_address(cls, data: dict[str, Any]) -> dict[str, Any]:
+        password = data.get("database_password")
+        if not password:
+            return data
+        said = password.get_secret_value() if isinstance(password, SecretStr) else str(password)
+        address = with_password(str(data.get("database_url", _DATABASE_URL)), said)
+        return data | {"database_url": address, "database_password": None}
+
     @field_validator("topic_prefix")
     @classmethod
     def _legal_topic_prefix(cls, value: str) -> str:
@@ -217,7 +258,8 @@ def unknown_variables() -> list[str]:
     from dotenv import dotenv_values  # noqa: PLC0415 - most folders have no such file, and most variables are known
 
     prefix = str(Settings.model_config.get("env_prefix"))
-    known = sorted(name.upper() for name in Settings.model_fields)
+    fields = Settings.model_fields
+    known = sorted(name.upper() for name in (*fields, *(f"{name}{SUFFIX}" for name in secret_settings(fields))))
     said = {*os.environ, *(dotenv_values(_ENV_FILE) if Path(_ENV_FILE).exists() else ())}
     unknown = {name for name in said if name.upper().startswith(prefix)} - _OF_OTHERS
     lines = []
@@ -234,8 +276,10 @@ def unknown_variables() -> list[str]:
 def settings_table() -> str:
     """Return docs/settings.md's table, made from the fields."""
     lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
+    secrets = secret_settings(Settings.model_fields)
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         shown = json.dumps(sorted(default)) if isinstance(default, frozenset) else default
-        lines.append(f"| `WHOPAYS_{name.upper()}` | `{shown}` | {field.description} |")
+        file = f" or `…{SUFFIX}`" if name in secrets else ""
+        lines.append(f"| `WHOPAYS_{name.upper()}`{file} | `{shown}` | {field.description} |")
     return "\n".join(lines) + "\n"

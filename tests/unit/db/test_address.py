@@ -120,6 +120,7 @@ def test_certificates_arrive_where_asyncpg_reads_them() -> None:
         ("sslmode", '"sslmode" has no value'),
         ("port=x", "a port is a number from 1 to 65535"),
         ("port=0", "a port is a number"),
+        ("host=a,b,c&port=1,2", "one port, or as many as hosts"),
     ),
 )
 def test_refused_by_name(parameters: str, words: str) -> None:

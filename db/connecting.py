@@ -1,0 +1,51 @@
+"""Connects to PostgreSQL: the only place that does, so that an address means the same to all who use it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import asyncpg
+
+from db.address import DatabaseUnreachable
+
+_PREFER_STANDBY = "prefer-standby"
+
+
+async def connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
+    """Return a connection to the first host that answers and is what `target_session_attrs` asks for.
+
+    `arguments` are those of `db.address.connect_arguments`, and asyncpg's own. As in libpq each of several hosts has
+    all of `connect_timeout`: asyncpg alone would spend it on a first host that swallows what it is sent. A host that
+    answers but refuses who asks ends the search. Raises DatabaseUnreachable, and the errors of asyncpg.
+    """
+    troubles: list[tuple[str, Exception]] = []
+    for where, attempt in _attempts(arguments):
+        try:
+            return await asyncpg.connect(**attempt)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
+            troubles.append((where, error))
+    _, first = troubles[0]
+    if len(troubles) == 1 and not isinstance(first, OSError):
+        raise first
+    words = [_words(error) for _, error in troubles]
+    if len(troubles) > 1:
+        words = [f"{where}: {said}" for (where, _), said in zip(troubles, words, strict=True)]
+    raise DatabaseUnreachable("; ".join(words)) from first
+
+
+def _attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield asyncpg's arguments for one host after the other, and how that host is called."""
+    hosts = arguments.get("host") or []
+    if len(hosts) < 2:
+        yield "", arguments
+        return
+    port = arguments.get("port", 5432)
+    ports = port if isinstance(port, list) else [port] * len(hosts)
+    wanted = arguments.get("target_session_attrs", "any")
+    # Whoever prefers a standby takes the first one, and any host where there is none.
+    for kind in ("standby", "any") if wanted == _PREFER_STANDBY else (wanted,):
+        for host, number in zip(hosts, ports, strict=True):
+            yield f"{host}:{number}", arguments | {"host": host, "port": number, "target_session_attrs": kind}
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
