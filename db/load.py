@@ -28,7 +28,7 @@ from domain.bindings import MOST_PROJECTS
 from domain.book import Book
 from domain.bound_projects import BoundProjects
 from domain.messages import Answered, Identity
-from domain.needs import Needs
+from domain.needs import Needs, Refused
 from domain.notices import AT_ONCE
 from domain.state import Account, AccountContact, Key, Organization, PendingBinding, Project, RetiredUid
 from schemas.records import Record
@@ -89,6 +89,7 @@ async def load(
     answered = await _load_answered(connection, needs.identities if ask_for_claims else needs.asked_again, needs)
     redriven = await arrived(connection, needs.records)
     handled = await _handled(connection, needs.records) | redriven.repeated
+    handled |= await _accepted(connection, needs.refused)
     return Loaded(book, whole, answered, handled, redriven.origins)
 
 
@@ -187,6 +188,22 @@ async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> se
         return set()
     handled = {(row["topic"], row["partition"], row["offset"], row["timestamp"]) for row in rows}
     return {one.place for one in records if (one.topic, one.partition, one.offset, one.timestamp) in handled}
+
+
+async def _accepted(connection: AsyncConnection, refused: Sequence[Refused]) -> set[str]:
+    """Return the places of refused commands that are read again, and were accepted when they were read first.
+
+    Since then a key may have been withdrawn, or an issuer removed: what was accepted once needs no token again. Their
+    partition was read beyond them, and their id is claimed for what they mean; what claims none is known by its place.
+    """
+    if not refused:
+        return set()
+    listed = [
+        (one.record.topic, one.record.partition, one.record.offset, *one.identity, one.fingerprint) for one in refused
+    ]
+    names = ("topics", "partitions", "offsets", "organizations", "sources", "ids", "fingerprints")
+    rows = await fetch(connection, _ACCEPTED, **dict(zip(names, map(list, zip(*listed, strict=True)), strict=True)))
+    return {f"{row['topic']}/{row['partition']}/{row['offset']}" for row in rows}
 
 
 async def _rows(
@@ -301,6 +318,18 @@ _RESULTS = text(
     FROM {_NAMED_THRICE} AS named(organization, source, command_id)
     JOIN inbox USING (organization, source, command_id)
     JOIN log USING (shard, position)
+    """
+)
+_ACCEPTED = text(
+    """
+    SELECT topic, partition, refused."offset"
+    FROM unnest(
+        CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]),
+        CAST(:organizations AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:fingerprints AS bytea[])
+    ) AS refused(topic, partition, "offset", organization, source, command_id, fingerprint)
+    JOIN reading_positions USING (topic, partition)
+    JOIN inbox USING (organization, source, command_id, fingerprint)
+    WHERE refused."offset" < reading_positions.next_offset
     """
 )
 _HANDLED = text(

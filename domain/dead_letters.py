@@ -4,6 +4,7 @@ import hashlib
 from base64 import b64encode
 from datetime import datetime
 
+from schemas.asking import Checked
 from schemas.card_numbers import has_card_number_within
 from schemas.envelope import Trail
 from schemas.immutable import dataclass
@@ -22,7 +23,8 @@ class Dead:
     """A record that ends as a dead letter. `is_private` hides its value.
 
     `boundary` is the organization where the record could be read, else where it was; `trail` is what its envelope
-    passes on, as far as that can be read; `organization` is whose it seems to be, by its data, or else its key.
+    passes on, as far as that can be read; `organization` is whose it seems to be, by its data, or else its key. Of a
+    command `checked` is what became of its token, None where none is checked: redriving is judged by that.
     """
 
     record: Record
@@ -32,6 +34,7 @@ class Dead:
     boundary: str
     trail: Trail = Trail()
     organization: str | None = None
+    checked: Checked | None = None
 
     @property
     def headers(self) -> Headers:

@@ -10,12 +10,13 @@ from domain.commands import RULES
 from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
-from domain.identity import admission_rules, identity_rules, result_not_kept
+from domain.identity import admission_rules, asked_by, identity_rules, result_not_kept
 from domain.messages import Answered, Claim, Due, DueKind, Folded, Identity, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import is_worth_waiting, superseded
 from domain.results import Answering, outgoing_result, result_of
 from domain.state import Account, Binding, Change, Done, Key, Origin, PendingBinding, Project
+from schemas.asking import Asked
 from schemas.commands import told
 from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
@@ -69,8 +70,11 @@ class _Batch:
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""
         identity = (message.organization, message.event.source, message.event.id)
-        origin = _origin_of(message, message.sender)
         broken = admission_rules(message)
+        origin = _origin_of(message, message.sender, asked_by(message, is_let_in=not broken))
+        if broken:
+            refused = self.folded.refused
+            refused[broken[0].reason] = refused.get(broken[0].reason, 0) + 1
         is_looked_up = not broken and not message.dry_run
         claimed = self._answered.fingerprints.get(identity) if is_looked_up else None
         is_repeated = claimed == message.fingerprint
@@ -303,6 +307,6 @@ def _answering(message: CommandMessage, identity: Identity, origin: Origin) -> A
     return Answering(identity, message.event.type, origin, fingerprint, message.account, message.project, is_dry_run)
 
 
-def _origin_of(message: CommandMessage | FactMessage, sender: str | None) -> Origin:
+def _origin_of(message: CommandMessage | FactMessage, sender: str | None, asked: Asked | None = None) -> Origin:
     event = message.event
-    return Origin(caused_by=event.id, sender=sender or "", passed_on=event.passed_on)
+    return Origin(caused_by=event.id, sender=sender or "", passed_on=event.passed_on, asked=asked)

@@ -5,8 +5,9 @@ from typing import assert_never
 
 from domain.commands import RULES
 from domain.dead_letters import Dead
+from domain.identity import admission_rules
 from domain.messages import Due, DueKind, Message
-from domain.needs import Needs
+from domain.needs import Needs, Refused
 from domain.state import Key
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.parsing import CommandMessage, FactMessage
@@ -35,8 +36,12 @@ def needs_of(messages: Iterable[Message]) -> Needs:
 
 def _of_command(message: CommandMessage, needs: Needs) -> None:
     needs.boundaries.add(message.organization)
-    if not message.dry_run and message.sender is not None:
-        identity = (message.organization, message.event.source, message.event.id)
+    identity = (message.organization, message.event.source, message.event.id)
+    if admission_rules(message):
+        if not message.dry_run:
+            needs.refused.append(Refused(message.record, identity, message.fingerprint))
+        return
+    if not message.dry_run:
         needs.identities.add(identity)
         if message.asks_again:
             needs.asked_again.add(identity)

@@ -1,19 +1,34 @@
 """The stages before a command's content counts (docs/contract.md section 6): admission, then identity."""
 
+from domain.commands import RULES
 from domain.decision import Clock
+from domain.rights import Right, missing_rights, roles_used
+from schemas.askers import Asker, Unidentified, Verified
+from schemas.asking import Asked
 from schemas.parsing import CommandMessage
-from schemas.people import LONGEST_AUTHID, SYSTEM_PREFIX
+from schemas.people import person_of
 from schemas.results import Reason, Violation, violation
-
-_UNAUTHENTICATED = (
-    f"authid must say who asks: 1 to {LONGEST_AUTHID} characters, without blanks at either end, without invisible or "
-    f"control characters, and not beginning with {SYSTEM_PREFIX}"
-)
 
 
 def admission_rules(message: CommandMessage) -> list[Violation]:
-    """Somebody asks. Whoever is not let in learns nothing else, and claims no id."""
-    return [violation(Reason.UNAUTHENTICATED, _UNAUTHENTICATED)] if message.sender is None else []
+    """Somebody asks, and has every right that the command needs.
+
+    Whoever is not let in learns nothing else, and claims no id.
+    """
+    if isinstance(message.asker, Unidentified):
+        return [violation(Reason.UNAUTHENTICATED, message.asker.why)]
+    return missing_rights(message.asker, message.organization, _rights(message), message.event.data)
+
+
+def asked_by(message: CommandMessage, *, is_let_in: bool) -> Asked | None:
+    """Return what the log keeps of who asks: also whose token it was that did not go with its command."""
+    asker = message.asker
+    if isinstance(asker, Asker):
+        used = roles_used(asker, message.organization, _rights(message), message.event.data) if is_let_in else ()
+        return Asked(person_of(asker.person), asker.issuer, used)
+    if isinstance(message.checked, Verified):
+        return Asked(person_of(message.checked.asker.person), message.checked.asker.issuer)
+    return None
 
 
 def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock) -> list[Violation]:
@@ -29,6 +44,10 @@ def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock)
     if not message.known:
         broken.append(violation(Reason.UNKNOWN_COMMAND, "no such command is known in this version"))
     return broken
+
+
+def _rights(message: CommandMessage) -> tuple[Right, ...] | None:
+    return None if message.model is None else RULES[message.model].rights
 
 
 def result_not_kept() -> Violation:

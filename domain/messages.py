@@ -8,7 +8,7 @@ from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import Record
-from schemas.results import CommandCompleted, Outcome
+from schemas.results import CommandCompleted, Outcome, Reason
 
 Identity = tuple[str, str, str]
 """A command's: organization, source and id."""
@@ -66,7 +66,7 @@ class Answered:
 class Folded:
     """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again.
 
-    `dead` are dead letters, by where among the outgoing events they stand.
+    `dead` are dead letters, by where among the outgoing events they stand; `refused` counts who was not let in.
     """
 
     outgoing: list[Outgoing] = field(default_factory=list)
@@ -76,6 +76,7 @@ class Folded:
     stale_facts: int = 0
     repeated_commands: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=dict)
+    refused: dict[Reason, int] = field(default_factory=dict)
 
     def result_of(self, claim: Claim) -> CommandCompleted:
         """Return the latest result of a claimed id."""

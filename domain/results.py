@@ -57,4 +57,5 @@ def outgoing_result(completed: CommandCompleted, origin: Origin, instant: dateti
         causation_id=completed.command_id,
         sender=origin.sender or None,
         passed_on=origin.passed_on,
+        asked=origin.asked,
     )

@@ -29,6 +29,10 @@ class Right:
     only_if_named: bool = False
     when: tuple[str, str, tuple[Role, ...]] | None = None
 
+    def is_needed(self, data: Mapping[str, Any]) -> bool:
+        """Return whether the command, as it was sent, needs this right."""
+        return not self.only_if_named or data.get(self.member) is not None
+
     def roles_for(self, data: Mapping[str, Any]) -> tuple[Role, ...]:
         """Return the roles of which one is needed, the least first."""
         if self.when is None or data.get(self.when[0]) != self.when[1]:
@@ -96,8 +100,24 @@ def missing_rights(
     return [
         _forbidden(right.roles_for(data)[0], right.member)
         for right in rights
-        if not (right.only_if_named and data.get(right.member) is None) and not _has(grants, right, data)
+        if right.is_needed(data) and _role_for(right, grants, data) is None
     ]
+
+
+def roles_used(
+    asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]
+) -> tuple[Role, ...]:
+    """Return the roles by which a command is allowed: for each right the least that its sender has; for the log.
+
+    None where no token says what anybody may do. Of an unknown command, whatever roles its sender has.
+    """
+    if asker.grants is None:
+        return ()
+    grants = [grant for grant in asker.grants if grant.is_in(organization)]
+    if rights is None:
+        return tuple(dict.fromkeys(grant.role for grant in grants))
+    used = (_role_for(right, grants, data) for right in rights if right.is_needed(data))
+    return tuple(dict.fromkeys(role for role in used if role is not None))
 
 
 def reach_of(asker: Asker, organization: str) -> Reach | None:
@@ -121,14 +141,14 @@ def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: st
     )
 
 
-def _has(grants: Iterable[Grant], right: Right, data: Mapping[str, Any]) -> bool:
-    roles = right.roles_for(data)
+def _role_for(right: Right, grants: Iterable[Grant], data: Mapping[str, Any]) -> Role | None:
+    """Return the least role that gives a right, if one of the grants does."""
     named = data.get(right.member)
     name = str(named) if is_identifier(named) else None
-    return any(
-        grant.role in roles and (not grant.lists if right.kind is None else grant.reaches(right.kind, name))
-        for grant in grants
-    )
+    given = {
+        grant.role for grant in grants if (not grant.lists if right.kind is None else grant.reaches(right.kind, name))
+    }
+    return next((role for role in right.roles_for(data) if role in given), None)
 
 
 def _seen(grants: Iterable[Grant], kind: Kind) -> tuple[Names, ...] | None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
+from schemas.asking import Asked
 from schemas.commands import BindProject
 from schemas.contact import Contact
 from schemas.events import Closure, Condition, Hold, NoticeKind, Phase, PhaseReason
@@ -154,11 +155,15 @@ class RetiredUid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The message that something goes back to: its id, who sent it, and the attributes that its events pass on."""
+    """The message that something goes back to: its id, who sent it, and the attributes that its events pass on.
+
+    `asked` is what the log keeps of who sent a command.
+    """
 
     caused_by: str
     sender: str
     passed_on: dict[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -82,6 +83,25 @@ class Asker:
     issuer: str | None = None
     grants: tuple[Grant, ...] | None = None
     ignored_grants: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A token that holds: who asks, until when it counts, and the command that it was made for, if it names one.
+
+    `expires` is when the token stops counting (its `exp` and the leeway); `command` is a command's source and id.
+    """
+
+    asker: Asker
+    expires: datetime
+    command: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unidentified:
+    """Nobody is known to ask; `why` names the check that failed, and tells nothing of the token."""
+
+    why: str
 
 
 def grants_of(claim: Any) -> tuple[tuple[Grant, ...], int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from schemas.asking import Asked
 from schemas.envelope import SPECVERSION, type_of
 from schemas.events import Event
 from schemas.immutable import dataclass
@@ -28,7 +29,8 @@ class Outgoing:
 
     `boundary` is the organization whose log it belongs to, or `topic/partition` of what has none. `subject` is
     `organization/project`, `organization/account`, the organization of a result, or `topic/partition/offset`; `key` the
-    record key; `sequence` the gapless number of the subject, on `bindings` and `accounts` only.
+    record key; `sequence` the gapless number of the subject, on `bindings` and `accounts` only; `asked` is kept in the
+    log beside a result, and published nowhere.
     """
 
     event: Event
@@ -40,6 +42,7 @@ class Outgoing:
     causation_id: str | None = None
     sender: str | None = None
     passed_on: dict[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
     @property
     def topic(self) -> Topic:

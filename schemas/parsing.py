@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schemas.askers import Asker, Unidentified
+from schemas.asking import Checked, who_asks
 from schemas.card_numbers import card_number_pointers, holds_no_card_number, is_card_number, without_card_numbers
 from schemas.commands import COMMANDS, AnyCommand, TransferProjects, fingerprint, told
 from schemas.envelope import TYPE_PREFIX, CloudEvent, read_cloud_event, type_of
@@ -12,7 +14,6 @@ from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.found import no_object, no_organization
 from schemas.immutable import dataclass
 from schemas.modes import attributes_and_data
-from schemas.people import is_system
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
@@ -39,7 +40,8 @@ class CommandMessage:
     """A command that can be answered. `command` is None when its type is unknown or its shape is broken.
 
     `known` tells whether the type is; `violations` are those of its shape; `fingerprint` stands for its meaning;
-    `asks_again` tells that the result is wanted once more if the command was answered before.
+    `asks_again` tells that the result is wanted once more if the command was answered before. `asker` is who asks, or
+    why nobody does; `checked` what became of its token, None where none is checked.
     """
 
     record: Record
@@ -51,12 +53,18 @@ class CommandMessage:
     fingerprint: bytes
     dry_run: bool
     asks_again: bool
+    asker: Asker | Unidentified
+    checked: Checked | None = None
 
     @property
     def sender(self) -> str | None:
         """Who asks, if that is known: nobody asks as the system."""
-        name = self.event.sender
-        return None if name is None or is_system(name) else name
+        return self.asker.person if isinstance(self.asker, Asker) else None
+
+    @property
+    def model(self) -> type[AnyCommand] | None:
+        """Which command it is by its type, if that is known."""
+        return _COMMANDS_BY_TYPE.get(self.event.type)
 
     @property
     def told_fingerprint(self) -> str | None:
@@ -74,8 +82,7 @@ class CommandMessage:
         return self._named("project")
 
     def _named(self, member: str) -> str | None:
-        model = _COMMANDS_BY_TYPE.get(self.event.type)
-        members = None if model is None else {field.alias for field in model.model_fields.values()}
+        members = None if self.model is None else {field.alias for field in self.model.model_fields.values()}
         name = self.event.data.get(member)
         if not is_identifier(name) or (members is not None and member not in members):
             return None
@@ -100,8 +107,13 @@ class FactMessage:
         return self.event.sender or self.event.source
 
 
-def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -> CommandMessage:
-    """Read a record of the command topic. Raises Unanswerable for what only a dead letter can answer."""
+def read_command(
+    record: Record, max_value_bytes: int, policy: OperatorPolicy, checked: Checked | None = None
+) -> CommandMessage:
+    """Read a record of the command topic; `checked` is what became of its token, None where none is checked.
+
+    Raises Unanswerable for what only a dead letter can answer.
+    """
     attributes, data = attributes_and_data(record, max_value_bytes)
     cards = _card_numbers(record, data)
     try:
@@ -140,6 +152,8 @@ def read_command(record: Record, max_value_bytes: int, policy: OperatorPolicy) -
         fingerprint=_meaning(None if cards else command, data, event),
         dry_run=data.get("dryRun") is True,
         asks_again=answer == _AGAIN,
+        asker=who_asks(event, attributes.get("authid"), checked),
+        checked=checked,
     )
 
 

@@ -8,30 +8,33 @@ import structlog
 from db.log import EventTooLarge
 from domain.dead_letters import Dead
 from domain.messages import Due, Message
+from schemas.asking import Checked
 from schemas.envelope import Trail, trail_of
 from schemas.parsing import CommandMessage, FactMessage, organization_of, organization_of_key
 from schemas.records import REDRIVE_HEADER, DeadLetterReason, Record, Unanswerable
 from workers.runtime.roles import Role
 
-Reader = Callable[[Record], CommandMessage | FactMessage]
+Reader = Callable[..., CommandMessage | FactMessage]
+"""Reads a record; of a command it also takes `checked`, what became of its token, where tokens are checked."""
 
 logger = structlog.get_logger()
 
 
-def message_of(record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool) -> Message:
+def message_of(
+    record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool, checked: Checked | None = None
+) -> Message:
     """Read a record of at most so many bytes; one that cannot be answered becomes a dead letter."""
     boundary = f"{record.topic}/{record.partition}"
     try:
-        return reader(record)
+        return reader(record) if checked is None else reader(record, checked=checked)
     except Unanswerable as refusal:
         trail, organization = trail_of(record, max_value_bytes), organization_of(record, max_value_bytes)
-        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail, organization)
+        return Dead(record, refusal.reason, refusal.detail, is_private, boundary, trail, organization, checked)
     except Exception as fault:
         logger.exception("record_faulty", place=record.place)
         organization = organization_of_key(record)
-        return Dead(
-            record, DeadLetterReason.HANDLER_FAULT, brief(fault), is_private, boundary, organization=organization
-        )
+        reason = DeadLetterReason.HANDLER_FAULT
+        return Dead(record, reason, brief(fault), is_private, boundary, Trail(), organization, checked)
 
 
 def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
@@ -44,7 +47,8 @@ def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exceptio
     organization = message.organization if isinstance(message, Dead) else _organization(message)
     boundary = _organization(message) or f"{record.topic}/{record.partition}"
     is_private, trail = role is Role.ADMIN_COMMANDS, trail_of_message(message)
-    return Dead(record, reason, brief(fault), is_private, boundary, trail, organization)
+    checked = None if isinstance(message, FactMessage) else message.checked
+    return Dead(record, reason, brief(fault), is_private, boundary, trail, organization, checked)
 
 
 def trail_of_message(message: CommandMessage | FactMessage | Dead) -> Trail:

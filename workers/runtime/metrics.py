@@ -18,8 +18,10 @@ from prometheus_client import (
 from domain.messages import Folded
 from schemas.envelope import IGNORABLE
 from schemas.records import DeadLetterReason
-from schemas.results import Outcome
+from schemas.results import Outcome, Reason
 from workers.runtime.roles import ALL_ROLES, BATCH_ROLES, CONSUMERS, Role
+
+_REFUSALS = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN)
 
 
 class Heartbeats:
@@ -72,6 +74,7 @@ class Metrics(Heartbeats):
     def __init__(self, roles: Sequence[Role] = ALL_ROLES) -> None:
         super().__init__()
         self._commands = self._counter("commands", "Commands answered", "outcome", Outcome)
+        self._refused = self._counter("commands_refused", "Commands whose sender was not let in", "reason", _REFUSALS)
         self._repeats = self._counter(
             "commands_repeated", "Commands sent again with the same meaning, which change nothing"
         )
@@ -107,6 +110,8 @@ class Metrics(Heartbeats):
         """Count a committed batch."""
         for outcome, count in folded.outcomes.items():
             self._commands.labels(outcome).inc(count)
+        for reason, count in folded.refused.items():
+            self._refused.labels(reason).inc(count)
         for dead in folded.dead.values():
             self._dead.labels(dead.reason).inc()
         self._repeats.inc(folded.repeated_commands)

@@ -22,10 +22,10 @@ def _changed(pattern: str, replacement: str) -> str:
 
 def _without(command: str) -> str:
     """Return the table's source with another command's row, once more, in place of a command's own."""
-    other = "_rule(SetDefaultAccount, _default_account, set_default_account)"
+    other = "_rule(SetDefaultAccount, CHOOSES_DEFAULT, _default_account, set_default_account)"
     if command == "SetDefaultAccount":
-        other = "_rule(WithdrawClosure, _account, withdraw_closure)"
-    return _changed(rf"_rule\({command}, \w+, \w+\)", other)
+        other = "_rule(WithdrawClosure, ADMINISTERS, _account, withdraw_closure)"
+    return _changed(rf"_rule\({command}, \w+, \w+, \w+\)", other)
 
 
 def _type_errors(source: str, folder: Path) -> str:
@@ -53,5 +53,5 @@ def test_without_its_rule_the_type_check_fails(tmp_path: Path) -> None:
 
 
 def test_a_rule_of_another_command_fails_the_type_check(tmp_path: Path) -> None:
-    swapped = _changed(r"(_rule\(WithdrawClosure, \w+), withdraw_closure\)", r"\1, suspend_account)")
+    swapped = _changed(r"(_rule\(WithdrawClosure, \w+, \w+), withdraw_closure\)", r"\1, suspend_account)")
     assert 'to "_rule" has incompatible type' in _type_errors(swapped, tmp_path)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.asking import Checked
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
@@ -54,10 +55,13 @@ def binary(name: str, data: Any, **changed: str | None) -> Record:
     return record(json.dumps(data).encode(), headers)
 
 
-def command(of: Record, policy: OperatorPolicy | None = None) -> CommandMessage:
-    """Read a command with the usual bound on its size; the operator narrows nothing unless told."""
+def command(of: Record, policy: OperatorPolicy | None = None, checked: Checked | None = None) -> CommandMessage:
+    """Read a command with the usual bound on its size; the operator narrows nothing unless told.
+
+    No token is checked, unless it is told what became of it.
+    """
     check_read(of)
-    return read_command(of, MAX_VALUE_BYTES, policy or OperatorPolicy())
+    return read_command(of, MAX_VALUE_BYTES, policy or OperatorPolicy(), checked)
 
 
 def fact(of: Record, model: type[AnyFact]) -> FactMessage:

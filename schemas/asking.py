@@ -1,0 +1,62 @@
+"""Who asks a command: its token's person, or where no token is checked the one that its `authid` names.
+
+docs/contract.md, sections 2 and 12.
+"""
+
+from typing import Any
+
+import orjson
+
+from schemas.askers import Asker, Role, Unidentified, Verified
+from schemas.envelope import CloudEvent
+from schemas.immutable import dataclass
+from schemas.people import LONGEST_AUTHID, SYSTEM_PREFIX, is_authid, is_same_person, is_system
+
+Checked = Verified | Unidentified
+"""What became of a record's token."""
+
+_NOBODY = (
+    f"authid must say who asks: 1 to {LONGEST_AUTHID} characters, without blanks at either end, without invisible or "
+    f"control characters, and not beginning with {SYSTEM_PREFIX}"
+)
+_ANOTHER = "authid names somebody else than the token's sub: leave it out, or send the command with your own token"
+_OF_ANOTHER_COMMAND = "the token is for another command: its claim command names another source or id than this one has"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for what an event answers, as the log keeps it: a person in the form in which people are compared.
+
+    `issuer` vouches for the person, where tokens are checked, and `roles` are those by which the command was allowed.
+    """
+
+    person: str
+    issuer: str | None = None
+    roles: tuple[Role, ...] = ()
+
+    def document(self) -> str:
+        """Return it as the log has it: JSON, whose text is part of a row's hash."""
+        said: dict[str, Any] = {"person": self.person}
+        if self.issuer is not None:
+            said |= {"issuer": self.issuer, "roles": self.roles}
+        return orjson.dumps(said).decode()
+
+
+def who_asks(event: CloudEvent, authid: Any, checked: Checked | None) -> Asker | Unidentified:
+    """Return who asks. `authid` is the attribute as it was sent; `checked` is None where no token is checked."""
+    match checked:
+        case None:
+            name = event.sender
+            return Unidentified(_NOBODY) if name is None or is_system(name) else Asker(name)
+        case Unidentified():
+            return checked
+        case Verified(asker=asker, command=command):
+            if authid is not None and not _names(authid, asker.person):
+                return Unidentified(_ANOTHER)
+            if command is not None and command != (event.source, event.id):
+                return Unidentified(_OF_ANOTHER_COMMAND)
+            return asker
+
+
+def _names(authid: Any, person: str) -> bool:
+    return isinstance(authid, str) and is_authid(authid) and is_same_person(authid, person)
