@@ -96,7 +96,7 @@ async def _told() -> AsyncIterator[str]:
     with temporary_folder() as folder, servers(folder) as addresses:
         template = await create_template(addresses)
         async with installed(addresses, template) as installation, serving(installation) as server:
-            await telling.tell(installation, vast=100_000)
+            await telling.tell(installation)
             await history.make(installation)
             whopays = whopays_of(installation)
             for name, words in (("books-2026", ["--latest"]), ("acme-again", ["--organization", story.ACME])):

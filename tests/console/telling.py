@@ -28,18 +28,18 @@ class Told:
 
 
 VAST = "vast"
-VAST_PROJECTS = 3000
+VAST_PROJECTS = 100_000
 
 
-async def tell(installation: Installation, vast: int = VAST_PROJECTS) -> None:
-    """Tell all of it, part by part, each once the one before was read; the large organization has `vast` projects."""
+async def tell(installation: Installation) -> None:
+    """Tell all of it, part by part, each once the one before was read."""
     for part in (story.beginning(), story.accounts(), story.bindings(), story.ending()):
         await send(installation, part)
         await all_consumed(installation)
     await send(installation, [Said(*one) for one in story.unreadable()])
     await send(installation, [profile(VAST), account(VAST, "main")])
     await all_consumed(installation)
-    await _fill(installation, VAST, vast)
+    await _fill(installation, VAST, VAST_PROJECTS)
 
 
 async def _fill(installation: Installation, organization: str, projects: int) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import Locator, Page, expect
 from sqlalchemy import text
 
@@ -111,19 +112,35 @@ async def test_an_account_says_what_it_lacks_and_what_holds_it(look: Looking) ->
     await expect(_part(page, "Closing it")).to_contain_text("It is closed for good.")
 
 
-async def test_thousands_of_projects_scroll(look: Looking) -> None:
-    page = await look("vast/accounts/main")
-    grid = page.get_by_role("table", name="Projects of main")
-    await expect(grid).to_have_attribute("aria-rowcount", str(telling.VAST_PROJECTS + 1))
-    await expect(grid.get_by_role("link", name="p000001", exact=True)).to_be_visible()
-    scroller = grid.locator(".scroller")
-    await scroller.focus()
+@pytest.mark.parametrize(
+    ("path", "label"), (("vast/accounts/main", "Projects of main"), ("vast/projects?state=Active", "Projects"))
+)
+async def test_a_hundred_thousand_projects_scroll(look: Looking, path: str, label: str) -> None:
+    page = await look(path)
+    grid = page.get_by_role("table", name=label, exact=True)
+    first, last = (grid.get_by_role("link", name=f"p{number:06}", exact=True) for number in (1, telling.VAST_PROJECTS))
+    await expect(first).to_be_visible()
+    # Whatever happens meanwhile, no more rows exist than are in sight and a few beyond.
+    await grid.evaluate(_COUNT_ROWS)
+    await grid.locator(".scroller").focus()
     await page.keyboard.press("End")
-    last = grid.get_by_role("link", name=f"p{telling.VAST_PROJECTS:06}", exact=True)
     await expect(last).to_be_visible()
-    assert await grid.locator(".sizer [role=row]").count() < 60
+    await expect(grid).to_have_attribute("aria-rowcount", str(telling.VAST_PROJECTS + 1))
+    assert await last.evaluate("link => link.closest('[role=row]').ariaRowIndex") == str(telling.VAST_PROJECTS + 1)
     await page.keyboard.press("Home")
-    await expect(grid.get_by_role("link", name="p000001", exact=True)).to_be_visible()
+    await expect(first).to_be_visible()
+    assert 10 < await page.evaluate("mostRows") < 60
+
+
+async def test_how_many_projects_there_are_is_known_at_once(look: Looking) -> None:
+    page = await look("vast/projects")
+    rows = page.get_by_role("table", name="Projects", exact=True)
+    await expect(rows).to_have_attribute("aria-rowcount", str(telling.VAST_PROJECTS + 1))
+    await look.go(page, "vast/projects?unbound=false")
+    await expect(rows).to_have_attribute("aria-rowcount", str(telling.VAST_PROJECTS + 1))
+    await look.go(page, "acme/projects?unbound=true")
+    await expect(rows).to_have_attribute("aria-rowcount", "3")
+    await expect(page.locator("virtual-rows [role=status]")).to_have_text("2 in all")
 
 
 async def test_a_month_as_a_picture_and_as_a_table(look: Looking) -> None:
@@ -193,3 +210,11 @@ def _microsecond_before(instant: str) -> str:
     head, fraction = instant[:-1].split(".")
     assert fraction != "000000"
     return f"{head}.{int(fraction) - 1:06}Z"
+
+
+_COUNT_ROWS = """grid => {
+  window.mostRows = 0;
+  const rows = () => grid.querySelectorAll(".sizer [role=row]").length;
+  const count = () => { window.mostRows = Math.max(window.mostRows, rows()); };
+  new MutationObserver(count).observe(grid, { childList: true, subtree: true });
+}"""

@@ -7,13 +7,14 @@ import { to } from "./routes.js";
 import { shortType } from "./words.js";
 
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
-const [SHOWN, LOOKED_THROUGH, FRESH_MS, PAUSE_MS] = [6, 5000, 30_000, 120];
+const [SHOWN, LOOKED_THROUGH, FRESH_MS, PAUSE_MS] = [6, 200_000, 60_000, 120];
 
 /** The search field, with a list below it; `organizationNow` returns the organization that one is looking at. */
 export class Finder {
   #known = new Map();
   #asked = 0;
   #chosen = -1;
+  options = [];
   #text = null;
 
   constructor(organizationNow) {
@@ -63,9 +64,9 @@ export class Finder {
     if (!word || !organization || !NAME.test(organization)) return;
     const known = await this.#knownOf(organization);
     const groups = () => [{ title: "Organizations", found: organizations }, ...this.#within(organization, word, known)];
-    if (turn === this.#asked) this.#draw(groups(), text);
-    await this.#lookFurther(organization, word, known, () => turn === this.#asked);
-    if (turn === this.#asked) this.#draw(groups(), text);
+    const show = (hint) => turn === this.#asked && this.#draw(groups(), text, hint);
+    show();
+    await this.#lookFurther(organization, word, known, () => turn === this.#asked, show);
   }
 
   #organizations(text) {
@@ -104,28 +105,39 @@ export class Finder {
     return known;
   }
 
-  /** Ask for exactly this project, which needs no pages; then turn pages while too little was found. */
-  async #lookFurther(organization, word, { projects, exact }, isWanted) {
+  /** Ask for exactly this project, which needs no pages; then turn pages while too little was found, and say so. */
+  async #lookFurther(organization, word, { projects, exact }, isWanted, show) {
     try {
       if (NAME.test(word) && !exact.has(word) && !projects.items.some((one) => one.project === word)) {
         exact.add(word);
         const { body } = await ask("/v1/payers/lookup", { method: "POST", body: { questions: [{ organization, project: word }] } });
         if (body.answers[0].known) projects.items.unshift({ project: word });
+        show();
       }
     } catch {
       // The pages may have it all the same.
     }
+    const number = () => projects.items.length.toLocaleString("en");
+    const isEnough = () => projects.items.filter((one) => one.project.includes(word)).length >= SHOWN;
     try {
-      const enough = () => projects.items.filter((one) => one.project.includes(word)).length >= SHOWN;
-      while (isWanted() && !projects.isComplete && projects.items.length < LOOKED_THROUGH && !enough()) await projects.more();
+      while (isWanted() && !projects.isComplete && !isEnough()) {
+        if (projects.items.length >= LOOKED_THROUGH) {
+          show(`Looked through the first ${number()} projects. A whole name is found however many there are.`);
+          return;
+        }
+        show(`Looking on: ${number()} projects so far …`);
+        await projects.more();
+      }
     } catch {
-      // What was found so far is shown; the page that one opens says what is wrong.
+      show(`Only ${number()} projects were looked through: the service does not answer.`);
+      return;
     }
+    show();
   }
 
-  #draw(groups, text) {
+  #draw(groups, text, hint) {
+    const chosen = this.options[this.#chosen]?.getAttribute("href");
     this.options = [];
-    this.#chosen = -1;
     const option = (one) => {
       const element = h("a", { role: "option", id: `found-${this.options.length}`, href: one.href, tabindex: "-1", "aria-selected": "false" },
         one.colour ? h("span", { ...coloured(one.colour, "dot") }) : null, h("span", { class: "found-name" }, one.text), h("span", { class: "found-note" }, one.note));
@@ -134,12 +146,21 @@ export class Finder {
     };
     const shown = groups.filter((group) => group.found.length).map((group) =>
       h("div", { role: "group", "aria-label": group.title }, h("p", { class: "found-title", "aria-hidden": "true" }, group.title), group.found.map(option)));
-    const nothing = h("p", { class: "found-none", role: "option", "aria-disabled": "true", "aria-selected": "false" }, text ? "No such name. Names are a–z, 0–9, dots and hyphens." : "Type the name of an organization.");
-    fill(this.list, ...(shown.length ? shown : [nothing]));
+    const said = hint ?? (shown.length ? null : text ? "No such name. Names are a–z, 0–9, dots and hyphens." : "Type the name of an organization.");
+    fill(this.list, shown, said && h("p", { class: "found-none", role: "option", "aria-disabled": "true", "aria-selected": "false" }, said));
     const isOpen = this.element.contains(document.activeElement);
     this.list.hidden = !isOpen;
     this.input.setAttribute("aria-expanded", String(isOpen));
     this.input.removeAttribute("aria-activedescendant");
+    this.#chosen = this.options.findIndex((one) => one.getAttribute("href") === chosen);
+    if (this.#chosen >= 0) this.#choose();
+  }
+
+  #choose() {
+    const chosen = this.options[this.#chosen];
+    chosen.setAttribute("aria-selected", "true");
+    this.input.setAttribute("aria-activedescendant", chosen.id);
+    return chosen;
   }
 
   async #key(event) {
@@ -147,7 +168,7 @@ export class Finder {
     if (event.key === "Enter") {
       event.preventDefault();
       if (this.#text !== this.input.value.trim()) await this.#look();
-      const chosen = this.options?.[Math.max(0, this.#chosen)];
+      const chosen = this.options[Math.max(0, this.#chosen)];
       if (!chosen) return undefined;
       location.hash = chosen.getAttribute("href");
       this.input.blur();
@@ -155,14 +176,12 @@ export class Finder {
       return this.#close();
     }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!step || !this.options?.length) return undefined;
+    if (!step || !this.options.length) return undefined;
     event.preventDefault();
     this.options[this.#chosen]?.setAttribute("aria-selected", "false");
     this.#chosen = (this.#chosen + step + this.options.length) % this.options.length;
-    const chosen = this.options[this.#chosen];
-    chosen.setAttribute("aria-selected", "true");
-    chosen.scrollIntoView({ block: "nearest" });
-    return this.input.setAttribute("aria-activedescendant", chosen.id);
+    this.#choose().scrollIntoView({ block: "nearest" });
+    return undefined;
   }
 
   #close() {

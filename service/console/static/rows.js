@@ -8,6 +8,7 @@ const BEYOND = 6;
 class VirtualRows extends HTMLElement {
   #rows = new Map();
   #frame = 0;
+  #goesToEnd = false;
   #sizes = new ResizeObserver(() => this.#schedule());
 
   /**
@@ -24,6 +25,8 @@ class VirtualRows extends HTMLElement {
     this.status = h("p", { class: "knowing", role: "status" });
     fill(this, this.grid, this.status);
     this.scroller.addEventListener("scroll", () => this.#schedule(), { passive: true });
+    this.scroller.addEventListener("keydown", (event) => (this.#goesToEnd = event.key === "End"));
+    for (const other of ["wheel", "pointerdown"]) this.scroller.addEventListener(other, () => (this.#goesToEnd = false), { passive: true });
     this.#sizes.observe(this.scroller);
     this.#schedule();
     return this;
@@ -33,10 +36,9 @@ class VirtualRows extends HTMLElement {
     this.#sizes.disconnect();
   }
 
-  /** Draw the rows in sight again. */
-  refresh() {
-    this.#rows.forEach((row) => row.remove());
-    this.#rows.clear();
+  /** Be told how many there are, once that is known. */
+  expect(total) {
+    this.total = total;
     this.#schedule();
   }
 
@@ -58,10 +60,12 @@ class VirtualRows extends HTMLElement {
     if (length === 0) return fill(this, this.empty);
     this.grid.setAttribute("aria-rowcount", length + 1);
     this.sizer.style.setProperty("height", `${length * height}px`);
+    // Where it ends is known only once all pages are there: whoever pressed End is taken along.
+    if (this.#goesToEnd) this.scroller.scrollTop = length * height;
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / height) - BEYOND);
     const last = Math.min(length, Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / height) + BEYOND);
     for (const [index, row] of this.#rows) {
-      if (index < first || index >= last || row.isBlank !== !(index in this.pages.items)) {
+      if (index < first || index >= last || row.item !== this.pages.items[index]) {
         row.remove();
         this.#rows.delete(index);
       }
@@ -81,7 +85,7 @@ class VirtualRows extends HTMLElement {
     const row = h("div", { role: "row", class: "row", "aria-rowindex": index + 2 },
       cells.map((cell, column) => h("div", { role: "cell", "data-name": this.columns[column] }, cell)));
     row.style.setProperty("transform", `translateY(${index * height}px)`);
-    row.isBlank = item === undefined;
+    row.item = item;
     this.#rows.set(index, row);
     // In the order of the list, so that readers of the screen meet them so.
     const after = [...this.sizer.children].find((other) => Number(other.getAttribute("aria-rowindex")) > index + 2);
@@ -95,7 +99,7 @@ class VirtualRows extends HTMLElement {
       if (error.name !== "AbortError") fill(this.status, failure(error, () => this.#schedule()));
       return;
     }
-    this.refresh();
+    this.#schedule();
   }
 }
 

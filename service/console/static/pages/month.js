@@ -82,8 +82,9 @@ class ByProject {
     const { items } = await this.pages.more();
     for (; this.#taken < items.length; this.#taken++) {
       const one = items[this.#taken];
-      if (this.items.at(-1)?.project === one.project) this.items.at(-1).intervals.push(one);
-      else this.items.push({ project: one.project, intervals: [one] });
+      const last = this.items.at(-1)?.project === one.project ? this.items.pop() : { project: one.project, intervals: [] };
+      // Another object, so that a row that was drawn is seen to be another one.
+      this.items.push({ ...last, intervals: [...last.intervals, one] });
     }
   }
 }

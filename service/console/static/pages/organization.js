@@ -83,6 +83,9 @@ export function projects({ organization: name, query, signal }) {
     const isHere = (query.unbound ?? "") === (given.unbound ?? "") && (query.state ?? "") === (given.state ?? "");
     return h("a", { class: "choice", href: to(name, "projects", given), "aria-current": isHere && "true" }, text);
   };
+  const list = projectRows({ name, label: "Projects", parameters: chosen, signal });
+  // The list itself says what is wrong, if anything is.
+  ask(path(name), { signal }).then(({ body }) => list.expect(numberOf(body, chosen)), () => {});
   return {
     title: `Projects of ${name}`,
     content: [
@@ -91,9 +94,15 @@ export function projects({ organization: name, query, signal }) {
       h("nav", { class: "choices", "aria-label": "Which" },
         choice("All", {}), choice("Without a payer", { unbound: "true" }), choice("With a payer", { unbound: "false" }),
         ...["Active", "Inactive", "Deleted"].map((state) => choice(state, { state }))),
-      projectRows({ name, label: "Projects", parameters: chosen, signal }),
+      list,
     ],
   };
+}
+
+/** Return how many projects there are of those that are chosen, or null where an organization's counts do not say. */
+function numberOf({ projects: all, unbound: without }, { unbound: chosen, state }) {
+  if (state) return null;
+  return { true: without, false: all - without }[chosen] ?? all;
 }
 
 /** A list of projects that scrolls; `total` where it is known. */
