@@ -44,7 +44,8 @@ class Load:
     `sent` is what was acknowledged; `doubtful` are copies whose delivery failed or was given up: such a record may lie
     in its topic any number of times, besides the one that was acknowledged later. `deleted_below` is for a test that
     deletes records: the first offset left, by topic (without prefix) and partition; `made_faulty` for one that makes
-    the handling of records fail: their places, as `topic/partition/offset` without prefix.
+    the handling of records fail: their places, as `topic/partition/offset` without prefix; `widened` for one that adds
+    partitions: how many a topic (without prefix) has then.
     """
 
     installation: Installation
@@ -56,6 +57,7 @@ class Load:
     doubtful: list[Sent] = field(default_factory=list)
     deleted_below: dict[tuple[str, int], int] = field(default_factory=dict)
     made_faulty: set[str] = field(default_factory=set)
+    widened: dict[str, int] = field(default_factory=dict)
     mixture: Mixture = field(init=False)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _producer: AIOKafkaProducer | None = None

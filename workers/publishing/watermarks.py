@@ -28,7 +28,10 @@ _NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 
 
 class OffsetUnknown(KafkaError):  # type: ignore[misc]
-    """A transaction is committed, but the broker did not say where: whoever asks for the ends of the topics knows."""
+    """Where events end is not known: of a partition that was added, or because the broker did not say.
+
+    Whoever takes the work up again asks for the ends of all partitions.
+    """
 
 
 class Watermarks:
@@ -69,9 +72,8 @@ class Watermarks:
         for ((topic, partition), batch), offset in zip(batches, offsets, strict=True):
             self._has_published = True
             if topic == bindings:
-                if offset < 0:
+                if offset < 0 or partition >= len(self._ends):
                     raise OffsetUnknown(topic)
-                self._ends += [0] * (partition + 1 - len(self._ends))
                 self._ends[partition] = offset + batch.record_count()
 
     def is_due(self) -> bool:
@@ -79,14 +81,18 @@ class Watermarks:
         return time.monotonic() - self._written >= (BUSY_SECONDS if self._has_published else IDLE_SECONDS)
 
     async def next(self, producer: AIOKafkaProducer) -> LastWatermark | None:
-        """Return the watermark to write now: the last one as it is, where nothing was closed since."""
+        """Return the watermark to write now: the last one as it is, where nothing was closed since.
+
+        Raises OffsetUnknown once the topic has partitions whose ends were not asked for.
+        """
         now = datetime.now(UTC)
         closed = self._closed_by(now)
         if closed is None or (self._floor is not None and closed <= self._floor):
             return self._last
-        partitions = len(await producer.partitions_for(self._settings.topic(Topic.BINDINGS)))
-        offsets = [*self._ends, *[0] * (partitions - len(self._ends))]
-        watermark = Watermark(closed_until=closed, offsets=tuple(offsets))
+        bindings = self._settings.topic(Topic.BINDINGS)
+        if len(await producer.partitions_for(bindings)) > len(self._ends):
+            raise OffsetUnknown(bindings)
+        watermark = Watermark(closed_until=closed, offsets=tuple(self._ends))
         return LastWatermark(watermark, watermark.rendered(now, self._settings.source))
 
     def batches(self, producer: AIOKafkaProducer, last: LastWatermark) -> list[tuple[Place, Any]]:

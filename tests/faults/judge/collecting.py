@@ -172,7 +172,7 @@ async def _records(
         await consumer.start()
         for topic in topics:
             name = f"{installation.prefix}{topic}"
-            numbers = range(partitions or installation.settings.topic_partitions)
+            numbers = range(partitions or load.widened.get(topic, installation.settings.topic_partitions))
             assigned = [TopicPartition(name, number) for number in numbers]
             consumer.assign(assigned)
             ends = await consumer.end_offsets(assigned)

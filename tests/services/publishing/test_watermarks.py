@@ -3,18 +3,23 @@
 from datetime import UTC, datetime
 
 import orjson
-from aiokafka import ConsumerRecord
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import NewPartitions
 from sqlalchemy import text
 
 from audit.watermarks import read_watermarks
+from db.shards import Head
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
-from workers.publishing.positions import read_kept
+from workers.publishing.positions import Kept, read_kept
+from workers.publishing.watermarks import OffsetUnknown, Watermarks
 from workers.runtime.roles import Role
+from workers.topics.cluster import administration
 
 
 async def _tell(installation: Installation, times: int, first: int = 0) -> None:
@@ -114,3 +119,28 @@ async def test_a_database_that_went_back_behind_what_is_closed(quiet_installatio
     worker = await installation.launch(Role.RELAY)
     assert await worker.ended() != 0
     await worker.logged("readers were told that nothing comes any more")
+
+
+async def test_no_watermark_tells_of_partitions_whose_ends_are_not_known(quiet_installation: Installation) -> None:
+    """They may hold what another relay has published: whoever takes the work up again asks where they end."""
+    settings = quiet_installation.settings
+    bindings = settings.topic(Topic.BINDINGS)
+    watermarks = Watermarks(settings, Kept(), [0] * settings.topic_partitions)
+    now = datetime.now(UTC)
+    watermarks.see({shard: Head(0, b"", now, now) for shard in range(settings.shards)})
+    watermarks.count({})
+    async with AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers, metadata_max_age_ms=100
+    ) as producer:
+        first = await watermarks.next(producer)
+        assert first is not None
+        assert first.watermark.offsets == (0,) * settings.topic_partitions
+        async with administration(settings) as admin:
+            await admin.create_partitions({bindings: NewPartitions(settings.topic_partitions + 1)})
+
+        async def is_known() -> bool:
+            return len(await producer.partitions_for(bindings)) > settings.topic_partitions
+
+        await until(is_known, "the partition")
+        with pytest.raises(OffsetUnknown):
+            await watermarks.next(producer)
