@@ -1,7 +1,7 @@
 """Puts records of dead letters on their topics again; knows no terminal.
 
-Records of one organization go in the order in which they first came. After one that cannot be put on its topic the
-others of its organization are held back, since they must not overtake it.
+Records of one organization go in the order in which they first came, each once the broker has the one before. After one
+that cannot be put on its topic the others of its organization are held back, since they must not overtake it.
 """
 
 import asyncio
@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+)
 from aiokafka.structs import RecordMetadata
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,12 +30,18 @@ from workers.runtime.settings import Settings
 
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 8 * 1024 * 1024
-_BYTES_SENT_ALONE = 256 * 1024
-"""What a broker may refuse for its size is waited for, so that nothing of its organization overtakes it."""
 _LARGEST_REQUEST_BYTES = 256 * 1024 * 1024
 _SETTLING_SECONDS = 10.0
+_REFUSALS = {
+    MessageSizeTooLargeError: "it is larger than the broker accepts",
+    RecordListTooLargeError: "it is larger than the broker accepts",
+    InvalidTimestampError: "the broker does not accept its timestamp",
+    PolicyViolationError: "a policy of the broker forbids it",
+}
+"""What a broker answers that it will answer again, and of one record alone."""
 
-_Delivery = tuple[Redrive, "asyncio.Future[RecordMetadata]"]
+_Deliveries = dict[UUID, "asyncio.Future[RecordMetadata]"]
+"""What becomes of the records that were sent, by the ids of their redrives."""
 
 
 class AnotherRedrives(Exception):
@@ -50,11 +61,11 @@ class Put:
 class Redriving:
     """How far a redrive is: what was put on its topic, and what was not and why. It goes on changing until the end.
 
-    `left` were redriven or discarded before, or are no longer kept; `refused` are too large for the broker, or of a
+    `left` were redriven or discarded before, or are no longer kept; `refused` are not accepted by the broker, or of a
     topic that is not read; `held_back` would overtake one of these.
     """
 
-    total: int = 0
+    chosen: list[int] = field(default_factory=list)
     put: list[Put] = field(default_factory=list)
     left: list[KeptDeadLetter] = field(default_factory=list)
     refused: list[tuple[KeptDeadLetter, str]] = field(default_factory=list)
@@ -64,6 +75,13 @@ class Redriving:
     def done(self) -> int:
         """How many have been dealt with."""
         return len(self.put) + len(self.left) + len(self.refused) + len(self.held_back)
+
+    @property
+    def to_do(self) -> list[int]:
+        """The numbers of those that have not been, in order."""
+        others = [kept.number for kept in (*self.left, *(kept for kept, _ in self.refused), *self.held_back)]
+        done = {put.number for put in self.put}.union(others)
+        return [number for number in self.chosen if number not in done]
 
 
 async def redrive(
@@ -86,7 +104,7 @@ async def redrive(
         async with _alone(engine):
             async with engine.connect() as connection:
                 chosen = await numbers_of(connection, choice)
-            state.total = len(chosen)
+            state.chosen = [number for number, _ in chosen]
             progress()
             if not chosen:
                 return
@@ -127,47 +145,44 @@ class _Sending:
         async with self._engine.begin() as connection:
             redrives, left = await begin_redrives(connection, numbers, self._by, again=self._again)
         self._state.left += left
-        deliveries: list[_Delivery] = []
+        deliveries: _Deliveries = {}
+        sending = [
+            asyncio.create_task(self._send_in_order(whose, some, deliveries))
+            for whose, some in _by_organization(redrives).items()
+        ]
         try:
-            for redrive in redrives:
-                await self._send_one(redrive, deliveries)
+            await asyncio.gather(*sending)
         except BaseException:
+            for one in sending:
+                one.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
             # Also where it is stopped in between: what the broker has must not count as waiting.
-            await asyncio.shield(self._settle(redrives, deliveries, _SETTLING_SECONDS))
+            await asyncio.shield(self._settle(redrives, deliveries))
             raise
-        failed = await self._settle(redrives, deliveries, None)
-        if failed is not None:
-            raise failed
+        await self._settle(redrives, deliveries)
 
-    async def _send_one(self, redrive: Redrive, deliveries: list[_Delivery]) -> None:
-        kept = redrive.kept
-        whose = kept.organization or f"{kept.record.topic}/{kept.record.partition}"
-        if whose in self._blocked:
-            self._state.held_back.append(kept)
-            return
-        if kept.record.topic not in self._topics:
-            prefix = self._settings.topic_prefix
-            self._refuse(kept, whose, f"this installation does not read {kept.record.topic} (its prefix is {prefix})")
-            return
-        value = value_of(kept, self._settings.keys() if kept.sealed else None)
-        await self._keep_to_rate()
-        # Where its organization's others went, too, whatever decided that; not so if there are fewer now.
-        partition = await self._partition_of(kept)
-        headers = _headers(redrive)
-        is_sent = False
-        try:
-            delivery = await self._producer.send(
-                kept.record.topic, value, key=kept.record.key, partition=partition, headers=headers
-            )
-            deliveries.append((redrive, delivery))
-            is_sent = True
-            if _bytes_of(kept) >= _BYTES_SENT_ALONE:
+    async def _send_in_order(self, whose: str, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
+        for redrive in redrives:
+            kept = redrive.kept
+            if whose in self._blocked:
+                self._state.held_back.append(kept)
+                continue
+            if kept.record.topic not in self._topics:
+                why = f"its prefix is {self._settings.topic_prefix}"
+                self._refuse(kept, whose, f"this installation does not read {kept.record.topic} ({why})")
+                continue
+            value = value_of(kept, self._settings.keys() if kept.sealed else None)
+            await self._keep_to_rate()
+            # Where its organization's others went, too, whatever decided that; not so if there are fewer now.
+            partition = await self._partition_of(kept)
+            try:
+                delivery = deliveries[redrive.id] = await self._producer.send(
+                    kept.record.topic, value, key=kept.record.key, partition=partition, headers=_headers(redrive)
+                )
                 await asyncio.shield(delivery)
-        except (MessageSizeTooLargeError, RecordListTooLargeError):
-            if is_sent:
-                deliveries.pop()
-            self._refuse(kept, whose, "it is larger than the broker accepts")
-        self._sent += 1
+            except tuple(_REFUSALS) as refusal:
+                deliveries.pop(redrive.id, None)
+                self._refuse(kept, whose, _REFUSALS[type(refusal)])
 
     def _refuse(self, kept: KeptDeadLetter, whose: str, why: str) -> None:
         self._state.refused.append((kept, why))
@@ -178,36 +193,36 @@ class _Sending:
         return kept.record.partition if kept.record.partition in existing else None
 
     async def _keep_to_rate(self) -> None:
+        turn, self._sent = self._sent, self._sent + 1
         if self._rate is not None:
-            await asyncio.sleep(self._began + self._sent / self._rate - time.monotonic())
+            await asyncio.sleep(self._began + turn / self._rate - time.monotonic())
 
-    async def _settle(
-        self, redrives: Sequence[Redrive], deliveries: Sequence[_Delivery], timeout_seconds: float | None
-    ) -> BaseException | None:
-        """Wait for the broker's answers and keep them; return why something was not acknowledged, if so."""
+    async def _settle(self, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
+        """Keep the broker's answers, for which it waits a while where the sending was broken off."""
         if deliveries:
-            await asyncio.wait([delivery for _, delivery in deliveries], timeout=timeout_seconds)
-        failed: BaseException | None = None
+            await asyncio.wait(deliveries.values(), timeout=_SETTLING_SECONDS)
         confirmed: list[tuple[UUID, int, int]] = []
-        for redrive, delivery in deliveries:
-            error = delivery.exception() if delivery.done() and not delivery.cancelled() else TimeoutError()
-            if error is not None:
-                failed = failed or error
+        for redrive in redrives:
+            delivery = deliveries.get(redrive.id)
+            if delivery is None or not delivery.done() or delivery.cancelled() or delivery.exception() is not None:
                 continue
             sent = delivery.result()
             confirmed.append((redrive.id, sent.partition, sent.offset))
             place = f"{sent.topic}/{sent.partition}/{sent.offset}"
             self._state.put.append(Put(redrive.kept.number, place, redrive.is_resumed))
-        tried = {redrive.id for redrive, _ in deliveries}
-        untried = [redrive.id for redrive in redrives if redrive.id not in tried and not redrive.is_resumed]
+        untried = [redrive.id for redrive in redrives if redrive.id not in deliveries and not redrive.is_resumed]
         async with self._engine.begin() as connection:
             await confirm_redrives(connection, confirmed)
             await withdraw_redrives(connection, untried)
-        return failed
 
 
-def _bytes_of(kept: KeptDeadLetter) -> int:
-    return kept.size + len(kept.record.key or b"") + sum(len(value or b"") for _, value in kept.record.headers)
+def _by_organization(redrives: Sequence[Redrive]) -> dict[str, list[Redrive]]:
+    """Return redrives by the organization whose they are, or else by where their records came from."""
+    found: dict[str, list[Redrive]] = {}
+    for redrive in redrives:
+        record = redrive.kept.record
+        found.setdefault(redrive.kept.organization or f"{record.topic}/{record.partition}", []).append(redrive)
+    return found
 
 
 def _headers(redrive: Redrive) -> list[tuple[str, bytes | None]]:
@@ -245,7 +260,8 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka_bootstrap_servers,
         acks="all",
-        enable_idempotence=True,
+        # A broker refuses one record, not those that happen to be sent with it.
+        max_batch_size=1,
         # What came compressed may be larger than what the broker takes without.
         compression_type="gzip",
         max_request_size=_LARGEST_REQUEST_BYTES,

@@ -63,7 +63,7 @@ def redrive(
 
     They are sent as they were, with key, headers and value, in the order in which an organization's first came, and
     with a header by which workers take each once. What was redriven or discarded before is left alone. Exit status 3
-    when it is stopped by Ctrl-C: the same command goes on.
+    when it is stopped by Ctrl-C, which tells how to go on.
     """
     insist_on_a_choice(numbers, is_all, topic, organization, reason, since)
     who = person(by)
@@ -79,7 +79,7 @@ def redrive(
             asyncio.run(put_again(settings, choice, by=who, again=again, rate=rate, state=state, progress=progress))
     except KeyboardInterrupt:
         _tell(state, as_json=as_json)
-        typer.echo(f"Stopped after {state.done} of {state.total}. The same command goes on.", err=True)
+        typer.echo(_where_to_go_on(state, is_again=again), err=True)
         raise typer.Exit(STOPPED) from None
     except CommandFailed:
         if state.put:
@@ -117,6 +117,26 @@ def _insist_on_redrivable(settings: Settings, numbers: list[int]) -> None:
         raise CommandFailed(f"The record of dead letter {number} was erased: there is nothing to redrive.")
 
 
+def _where_to_go_on(state: Redriving, *, is_again: bool) -> str:
+    stopped = f"Stopped after {state.done} of {len(state.chosen)}."
+    if not state.to_do:
+        return stopped
+    if not is_again:
+        return f"{stopped} The same command goes on, with dead letter {state.to_do[0]}."
+    # The same command would begin again.
+    return f"{stopped} To go on: whopays dead-letters redrive --again {' '.join(_ranges(state.to_do))}"
+
+
+def _ranges(numbers: list[int]) -> Iterator[str]:
+    """Yield numbers as ranges, as the command takes them: 7-9, 12."""
+    rising = sorted(numbers)
+    begin = 0
+    for place, number in enumerate(rising):
+        if place + 1 == len(rising) or rising[place + 1] != number + 1:
+            yield str(number) if rising[begin] == number else f"{rising[begin]}-{number}"
+            begin = place + 1
+
+
 @contextmanager
 def _shown(state: Redriving) -> Iterator[Any]:
     """Show how far a redrive is, on standard error where that is a terminal."""
@@ -124,7 +144,7 @@ def _shown(state: Redriving) -> Iterator[Any]:
     columns = (TextColumn("Redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as shown:
         task = shown.add_task("", total=None)
-        yield lambda: shown.update(task, completed=state.done, total=state.total)
+        yield lambda: shown.update(task, completed=state.done, total=len(state.chosen))
 
 
 def _tell(state: Redriving, *, as_json: bool) -> None:

@@ -1,12 +1,15 @@
 """`whopays dead-letters redrive` and `discard`: in order, once, and known by who did it."""
 
 import asyncio
+import os
+import signal
 import sys
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from sqlalchemy import text
 
 from schemas.records import REDRIVE_HEADER
@@ -16,8 +19,10 @@ from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, dead_letters, exactly_published, send
 from tests.support.messages import Said, command, project
-from tests.support.processes import DIE_WITH_PARENT
+from tests.support.processes import DIE_WITH_PARENT, in_foreground
+from tests.support.waiting import patience, until
 from workers.runtime.roles import Role
+from workers.topics.cluster import administration
 
 _LETTERS = 12
 
@@ -110,6 +115,91 @@ async def test_each_organization_keeps_its_order_and_who_did_it_is_kept(waiting:
     assert len(of_redrives(await on_topic(waiting))) == _LETTERS
     once_more = await whopays("dead-letters", "redrive", str(before[0]["number"]), "--again", "--json")
     assert [one["number"] for one in once_more.expect(0).document["redriven"]] == [before[0]["number"]]
+
+
+async def test_nothing_overtakes_what_the_broker_refuses(quiet_installation: Installation) -> None:
+    """Whatever its size: the others of its organization are held back, and those of others go on."""
+    installation = quiet_installation
+    whopays = whopays_of(installation)
+    said = [broken(("acme", "globex")[n % 2], n) for n in range(8)]
+    # Larger than the topic takes later, however it is compressed.
+    said[4] = project("acme", "p4", state=os.urandom(4_000).hex())
+    await send(installation, said)
+    worker = await installation.start()
+    await all_consumed(installation, Role.PROJECTS)
+    await worker.stop()
+    mine = [one["number"] for one in reversed(await listed(whopays, "--organization", "acme"))]
+    others = [one["number"] for one in reversed(await listed(whopays, "--organization", "globex"))]
+
+    await _limit(installation, 2_000)
+    done = (await whopays("dead-letters", "redrive", "--all", "--json")).expect(1)
+    assert sorted(one["number"] for one in done.document["redriven"]) == sorted([*mine[:2], *others])
+    assert [one["number"] for one in done.document["refused"]] == [mine[2]]
+    assert done.document["heldBack"] == mine[3:]
+    assert "larger than the broker accepts" in done.err
+    assert "1 dead letter was held back" in done.err
+    await _limit(installation, 1_000_000)
+    again = (await whopays("dead-letters", "redrive", "--all", "--json")).expect(0).document
+    assert [one["number"] for one in again["redriven"]] == mine[2:]
+    values = [record.value for record in of_redrives(await on_topic(installation)) if record.key == b"acme"]
+    assert values == [one.value for one in said[::2]]
+
+
+async def _limit(installation: Installation, most_bytes: int) -> None:
+    """Have the topic of projects take records of at most so many bytes."""
+    name = installation.settings.topic(Topic.PROJECTS)
+    async with administration(installation.settings) as client:
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(most_bytes)})
+        await client.alter_configs([resource])
+
+        async def is_set() -> bool:
+            found = (await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)]))[0].to_object()
+            told = {one["config_names"]: one["config_value"] for one in found["resources"][0]["config_entries"]}
+            return bool(told["max.message.bytes"] == str(most_bytes))
+
+        await until(is_set, "the limit")
+
+
+@pytest.mark.parametrize("words", ((), ("--again",)))
+async def test_one_that_is_interrupted_says_where_to_go_on(waiting: Installation, words: tuple[str, ...]) -> None:
+    whopays = whopays_of(waiting)
+    (worker,) = waiting.workers
+    await worker.stop()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", "dead-letters", "redrive", "--all", "--rate", "1", *words,
+        env=waiting.environment(),
+        preexec_fn=in_foreground,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+
+        async def has_begun() -> bool:
+            async with waiting.engine.connect() as connection:
+                begun = text("SELECT count(*) FROM dead_letter_actions")
+                return int((await connection.execute(begun)).scalar_one()) > 1
+
+        await until(has_begun, "the second record")
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), patience(60))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 3, err.decode()
+    put = len(of_redrives(await on_topic(waiting)))
+    last = err.decode().strip().splitlines()[-1]
+    assert f"Stopped after {put} of {_LETTERS}." in last
+    assert put < _LETTERS
+    if words:
+        rest = last.partition("whopays dead-letters redrive --again ")[2].split()
+        (await whopays("dead-letters", "redrive", "--again", *rest)).expect(0)
+    else:
+        (await whopays("dead-letters", "redrive", "--all")).expect(0)
+    records = await on_topic(waiting)
+    for organization in (b"acme", b"globex"):
+        said = [record.value for record in records if record.key == organization]
+        assert said[_LETTERS // 2 :] == said[: _LETTERS // 2]
 
 
 @pytest.mark.parametrize("where", (BEFORE_SENDING, BEFORE_CONFIRMING))
