@@ -19,8 +19,10 @@ from pydantic_settings import (
 from db.address import with_password
 from db.sealing import KEY_BYTES, LocalKeys
 from schemas.policy import OperatorPolicy
+from workers.runtime.issuers import Issuer, read_issuers
 from workers.runtime.secret_files import MAY_BE_SECRET, SUFFIX, SecretFiles, secret_settings
 
+Auth = Literal["jwt", "trusted"]
 Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 
@@ -70,8 +72,18 @@ class Settings(BaseSettings):
     shards: int = Field(
         default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is created."
     )
-    auth: Literal["trusted"] = Field(
+    auth: Auth | None = Field(
         default="trusted", description="How senders are identified: `trusted` believes the attribute `authid`."
+    )
+    issuers: dict[str, Issuer] = Field(
+        default_factory=dict,
+        description=(
+            'Issuers of the tokens that count, as JSON: `{"https://login.example": {"audiences": ["whopays"], '
+            '"jwks": "/etc/keys.json"}}`; `jwks` is a file or an https URL.'
+        ),
+    )
+    grants_claim: str = Field(
+        default="grants", min_length=1, description="Name of the claim in which a token says what is granted."
     )
     payment_profile_kinds: frozenset[Kind] = Field(
         default=frozenset[Kind]({"CreditCard"}),
@@ -203,6 +215,11 @@ class Settings(BaseSettings):
         if len(value) > 100 or not all(sign.isascii() and (sign.isalnum() or sign in "._-") for sign in value):
             raise ValueError("a topic prefix has at most 100 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
         return value
+
+    @field_validator("issuers", mode="before")
+    @classmethod
+    def _are_issuers(cls, value: object) -> dict[str, Issuer]:
+        return read_issuers(value)
 
     @field_validator("encryption_keys")
     @classmethod

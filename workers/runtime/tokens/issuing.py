@@ -1,0 +1,115 @@
+"""The keys of one issuer: read in the background, and once more for a key that is not known."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+
+from schemas.askers import Unidentified
+from workers.runtime.issuers import Issuer
+from workers.runtime.tokens.counting import TokenMetrics
+from workers.runtime.tokens.keys import Key, Keys, read_keys
+from workers.runtime.tokens.reading import read, source_of
+
+UNKNOWN_KEY_WAITS_SECONDS = 5.0
+UNKNOWN_KEY_EVERY_SECONDS = 30.0
+_FIRST_RETRY_SECONDS = 1.0
+_LAST_RETRY_SECONDS = 30.0
+
+logger = structlog.get_logger()
+
+
+class IssuerKeys:
+    """The last good keys of an issuer; there are none until they were read once."""
+
+    def __init__(self, issuer: Issuer, metrics: TokenMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self.issuer = issuer
+        self.current: Keys | None = None
+        self._metrics = metrics
+        self._clock = clock
+        self._source = source_of(issuer)
+        self._document: bytes | None = None
+        self._were_read = asyncio.Event()
+        self._refreshing: asyncio.Task[bool] | None = None
+        self._asked_for_unknown = -UNKNOWN_KEY_EVERY_SECONDS
+        metrics.issuer(issuer.name)
+
+    async def run(self) -> None:
+        """Keep the keys up to date until cancelled."""
+        retry = _FIRST_RETRY_SECONDS
+        try:
+            while True:
+                if await self.refresh():
+                    retry = _FIRST_RETRY_SECONDS
+                    await asyncio.sleep(self._source.again_seconds)
+                else:
+                    await asyncio.sleep(retry)
+                    retry = min(2 * retry, _LAST_RETRY_SECONDS)
+        finally:
+            if self._refreshing is not None:
+                self._refreshing.cancel()
+                await asyncio.wait([self._refreshing])
+
+    async def refresh(self) -> bool:
+        """Read the keys, or wait for who reads them already; return whether they could be read."""
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._read())
+            self._refreshing.add_done_callback(self._refreshed)
+        return await asyncio.shield(self._refreshing)
+
+    async def key(self, key_id: str | None, algorithm: str) -> tuple[Key, Keys] | Unidentified:
+        """Return the key that a token names, with the keys that it is one of.
+
+        Waits for as long as the keys were never read, and a little for a key that is not known.
+        """
+        if self.current is None:
+            await self._were_read.wait()
+        if self.current is not None and not self.current.knows(key_id):
+            await self._refresh_for_unknown()
+        keys = self.current
+        if keys is None or not keys.knows(key_id):
+            return Unidentified("the token's kid is not the id of one of its issuer's keys")
+        key = keys.fitting(key_id, algorithm)
+        if key is not None:
+            return key, keys
+        if key_id is None:
+            return Unidentified("the token has no kid, and not just one of its issuer's keys is for its alg")
+        return Unidentified("the token's kid is not that of one key for its alg")
+
+    async def _refresh_for_unknown(self) -> None:
+        now = self._clock()
+        if self._refreshing is None:
+            if now - self._asked_for_unknown < UNKNOWN_KEY_EVERY_SECONDS:
+                return
+            self._asked_for_unknown = now
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNKNOWN_KEY_WAITS_SECONDS):
+                await self.refresh()
+
+    async def _read(self) -> bool:
+        try:
+            document = await read(self._source)
+            if document != self._document:
+                self._replace(document)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the last good keys go on to count, and it is said)
+            logger.warning(
+                "issuer_keys_not_read",
+                issuer=self.issuer.name,
+                jwks=self.issuer.jwks,
+                why=str(error) or type(error).__name__,
+                then="its tokens wait" if self.current is None else "the keys read before go on to count",
+            )
+            return False
+        self._metrics.keys_read(self.issuer.name)
+        return True
+
+    def _replace(self, document: bytes) -> None:
+        keys = read_keys(document)
+        self._document, self.current = document, keys
+        logger.info("issuer_keys_read", issuer=self.issuer.name, usable=len(keys.usable), unusable=keys.unusable)
+        self._were_read.set()
+
+    def _refreshed(self, _: "asyncio.Task[bool]") -> None:
+        self._refreshing = None

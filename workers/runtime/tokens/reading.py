@@ -1,0 +1,148 @@
+"""Reading an issuer's keys, from a file or over HTTP, within limits of size and time.
+
+Over HTTP without redirects and without a proxy: keys come from the address that was configured, or not at all.
+"""
+
+import asyncio
+import contextlib
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from workers.runtime.issuers import Issuer
+from workers.runtime.tokens.keys import UnusableKeys
+
+LARGEST_DOCUMENT_BYTES = 256 * 1024
+READ_SECONDS = 10.0
+_AGAIN_SECONDS_FILE = 2.0
+_AGAIN_SECONDS_URL = 300.0
+_PIECE_BYTES = 65536
+_OK = 200
+
+
+class Source(Protocol):
+    """Where an issuer's keys are."""
+
+    again_seconds: float
+    """How often they are looked for."""
+
+    def read(self) -> bytes:
+        """Return the document. Raises OSError, UnusableKeys."""
+
+    def give_up(self) -> None:
+        """End a `read` of another thread, which has taken too long."""
+
+
+def source_of(issuer: Issuer) -> Source:
+    """Return where the keys of an issuer are."""
+    return _File(issuer.path) if issuer.path is not None else _Url(issuer.jwks)
+
+
+async def read(source: Source) -> bytes:
+    """Read in a thread, which nobody has to wait for. Raises OSError (TimeoutError too), UnusableKeys."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await _in_thread(source.read)
+    except (TimeoutError, asyncio.CancelledError):
+        source.give_up()
+        raise
+
+
+class _File:
+    again_seconds = _AGAIN_SECONDS_FILE
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes:
+        if not self._path.is_file():  # a pipe would be waited for
+            raise UnusableKeys("it is not a file" if self._path.exists() else "there is no such file")
+        with self._path.open("rb") as file:
+            return _limited(file.read(LARGEST_DOCUMENT_BYTES + 1))
+
+    def give_up(self) -> None:
+        """Leave the thread alone: it waits for the system."""
+
+
+class _Url:
+    again_seconds = _AGAIN_SECONDS_URL
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # Authorities beyond the system's are named by SSL_CERT_FILE, as for any program.
+        self._trust = ssl.create_default_context() if parts.scheme == "https" else None
+        self._connection: http.client.HTTPConnection | None = None
+
+    def read(self) -> bytes:
+        deadline = time.monotonic() + READ_SECONDS
+        connection = self._connection = self._connecting()
+        try:
+            connection.request("GET", self._path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
+            answer = connection.getresponse()
+            if answer.status != _OK:
+                raise UnusableKeys(f"it is answered with status {answer.status}, not {_OK} (no redirect is followed)")
+            if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise UnusableKeys("it is compressed, though that was not asked for")
+            document = b""
+            while piece := answer.read1(_PIECE_BYTES):
+                document = _limited(document + piece)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+            if answer.length:
+                raise UnusableKeys("the connection ended before its end")
+            return document
+        except http.client.HTTPException as error:
+            raise UnusableKeys(f"it is not answered as HTTP is: {type(error).__name__}") from error
+        finally:
+            connection.close()
+
+    def give_up(self) -> None:
+        connected = self._connection and self._connection.sock
+        if connected:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+    def _connecting(self) -> http.client.HTTPConnection:
+        if self._trust is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=READ_SECONDS)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=READ_SECONDS, context=self._trust)
+
+
+def _limited(document: bytes) -> bytes:
+    if len(document) > LARGEST_DOCUMENT_BYTES:
+        raise UnusableKeys(f"it is longer than {LARGEST_DOCUMENT_BYTES // 1024} KiB")
+    return document
+
+
+async def _in_thread(work: Callable[[], bytes]) -> bytes:
+    """Return what work returns, or raise what it raises. Unlike the loop's own threads, this one holds up no ending."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[bytes] = loop.create_future()
+
+    def settle(result: bytes | None, error: Exception | None) -> None:
+        if done.done():
+            return
+        if result is None:
+            done.set_exception(error or UnusableKeys("it is empty"))
+        else:
+            done.set_result(result)
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 (it is raised where the result is awaited)
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+            loop.call_soon_threadsafe(settle, result, failed)
+
+    Thread(target=run, name="issuer-keys", daemon=True).start()
+    return await done
