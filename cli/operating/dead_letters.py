@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.operating.choosing import Organization, Reason, Since, Topic, choice_of
+from cli.operating.choosing import Organization, Reason, Records, Since, Topic, choice_of
 from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
@@ -35,6 +35,7 @@ def list_(
     organization: Organization = None,
     reason: Reason = None,
     since: Since = None,
+    records: Records = None,
     numbers: Annotated[
         list[str] | None,
         typer.Option(metavar="RANGE", help="Only these numbers, such as 7-12, 7- or -12; may be repeated."),
@@ -51,7 +52,7 @@ def list_(
     """
     settings = load_settings()
     wanted = Standing.WAITING if only_waiting else standing
-    choice = choice_of(settings, numbers, topic, organization, reason, since, wanted)
+    choice = choice_of(settings, numbers, topic, organization, reason, since, records, wanted)
     end = LARGEST_NUMBER if before is None else max(0, min(before, LARGEST_NUMBER))
 
     async def question(connection: AsyncConnection) -> list[KeptDeadLetter]:

@@ -11,6 +11,7 @@ from cli.operating.choosing import (
     By,
     Numbers,
     Organization,
+    Records,
     Since,
     Topic,
     choice_of,
@@ -46,6 +47,7 @@ def discard(
         DeadLetterReason | None, typer.Option("--where-reason", help="Only dead letters of this reason.")
     ] = None,
     since: Since = None,
+    records: Records = None,
     erases: Annotated[
         bool, typer.Option("--erase", help="Also destroy what the database keeps of their records, for good.")
     ] = False,
@@ -58,11 +60,11 @@ def discard(
     They are kept and can be listed, but no longer wait. Those that were redriven or discarded before are left alone.
     """
     why = _reason(reason)
-    insist_on_a_choice(numbers, is_all, topic, organization, of_reason, since)
+    insist_on_a_choice(numbers, is_all, topic, organization, of_reason, since, records)
     who = person(by)
     settings = load_settings()
     standing = None if numbers else Standing.WAITING
-    choice = choice_of(settings, numbers, topic, organization, of_reason, since, standing)
+    choice = choice_of(settings, numbers, topic, organization, of_reason, since, records, standing)
     name_what_is_touched(settings, kafka=False)
 
     async def look(connection: AsyncConnection) -> list[int]:

@@ -15,6 +15,7 @@ from cli.operating.choosing import (
     Numbers,
     Organization,
     Reason,
+    Records,
     Since,
     Topic,
     choice_of,
@@ -50,6 +51,7 @@ def redrive(
     organization: Organization = None,
     reason: Reason = None,
     since: Since = None,
+    records: Records = None,
     again: Annotated[
         bool, typer.Option("--again", help="Also those that were redriven or discarded before, once more.")
     ] = False,
@@ -65,12 +67,12 @@ def redrive(
     with a header by which workers take each once. What was redriven or discarded before is left alone. Exit status 3
     when it is stopped by Ctrl-C, which tells how to go on.
     """
-    insist_on_a_choice(numbers, is_all, topic, organization, reason, since)
+    insist_on_a_choice(numbers, is_all, topic, organization, reason, since, records)
     who = person(by)
     settings = load_settings()
     # What is named by its number is looked at whatever became of it, so that there is something to say about it.
     standing = None if numbers or again else Standing.WAITING
-    choice = choice_of(settings, numbers, topic, organization, reason, since, standing)
+    choice = choice_of(settings, numbers, topic, organization, reason, since, records, standing)
     name_what_is_touched(settings)
     _insist_on_redrivable(settings, single_numbers(numbers))
     state = Redriving()

@@ -10,6 +10,7 @@ from db.audits import begin_audit, keep_audit
 from tests.console import story, telling
 from tests.console.looking import Looking
 from tests.console.telling import Told
+from tests.support.command_line import whopays_of
 
 
 async def test_an_organization_in_numbers(look: Looking) -> None:
@@ -158,7 +159,7 @@ async def test_a_month_as_a_picture_and_as_a_table(look: Looking) -> None:
     await expect(month).to_contain_text("It paid for nothing in 2020-03.")
 
 
-async def test_dead_letters_with_commands_that_redrive_them(look: Looking) -> None:
+async def test_dead_letters_with_commands_that_redrive_them(look: Looking, told: Told) -> None:
     page = await look("_/dead-letters")
     await expect(page.locator(".result")).to_have_count(3)
     await page.get_by_role("textbox", name="Organization").fill("acme")
@@ -167,7 +168,18 @@ async def test_dead_letters_with_commands_that_redrive_them(look: Looking) -> No
     assert "organization=acme" in page.url
     await expect(page.locator("copy-line").first).to_contain_text("whopays dead-letters redrive --organization acme")
     await page.locator("summary").first.click()
-    await expect(page.locator(".result").first).to_contain_text("whopays dead-letters discard --organization acme")
+    letter = page.locator(".result").first
+    record = await letter.locator("dd code").first.inner_text()
+    await expect(letter.locator("copy-line code")).to_have_text(
+        [
+            f"whopays dead-letters list --record {record}",
+            f"whopays dead-letters redrive --record {record}",
+            f"whopays dead-letters discard --record {record} --reason",
+        ]
+    )
+    whopays = whopays_of(told.installation)
+    (one,) = (await whopays("dead-letters", "list", "--record", record, "--json")).expect(0).document
+    assert f"{one['topic']}/{one['partition']}/{one['offset']}" == record
     await look.go(page, "_/dead-letters?reason=CardNumber")
     await expect(page.locator(".empty")).to_contain_text("No dead letter is like this.")
 

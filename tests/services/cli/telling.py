@@ -36,5 +36,5 @@ async def tell(whopays: Whopays) -> Told:
         *(("BindProject", "project=web", f"account={account}") for account in ("main", "lab", "main")),
     ):
         await send(whopays, "told", *words)
-    payers = (await whopays("timeline", "told", "web", "--json")).expect(0).document["payers"]
+    payers = (await whopays("timeline", "told", "web", "--json")).expect(0).document["items"]
     return Told(tuple(one["establishedAt"] for one in payers), format_instant(datetime.now(UTC)))

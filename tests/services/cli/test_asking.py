@@ -23,7 +23,7 @@ async def test_an_unpaid_project_is_known(whopays: Whopays) -> None:
     assert (answer["known"], answer["account"], answer["payer"]) == (True, None, None)
     assert answer["at"] == answer["asOf"]
     assert "nobody has ever paid" in (await whopays("timeline", "asked", "web")).expect(0).out
-    assert (await whopays("timeline", "asked", "web", "--json")).expect(0).document["payers"] == []
+    assert (await whopays("timeline", "asked", "web", "--json")).expect(0).document["items"] == []
     shown = (await whopays("project", "asked", "web", "--json")).expect(0).document
     assert shown == {
         "organization": "asked", "project": "web", "state": "Active", "version": 1, "payer": None, "scheduled": None,
@@ -91,10 +91,12 @@ async def test_the_future_is_not_known_and_what_is_to_come_is_said(whopays: Whop
     shown = (await whopays("project", "future", "web", "--json")).expect(0).document
     payer, waiting = shown["payer"], shown["waiting"]
     assert document["payer"] == payer
-    (entry,) = (await whopays("timeline", "future", "web", "--json")).expect(0).document["payers"]
+    drawn = (await whopays("timeline", "future", "web", "--json")).expect(0).document
+    assert drawn == (await whopays("intervals", "future", "web", "--json")).expect(0).document
+    (entry,) = drawn["items"]
     assert (shown["displayName"], shown["uid"], shown["state"]) == ("The web", "u-1", "Active")
     assert shown["scheduled"] == document["scheduled"]
-    assert payer == entry | {"organization": "future", "project": "web", "currencyCode": "EUR"}
+    assert payer | {"from": payer["establishedAt"], "until": None} == entry
     assert [(one["account"], one["commandId"], one["commandSource"]) for one in waiting] == [
         ("nowhere", "nowhere", "/cli"),
         ("neither", "neither", "/cli"),

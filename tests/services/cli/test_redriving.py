@@ -113,7 +113,9 @@ async def test_each_organization_keeps_its_order_and_who_did_it_is_kept(waiting:
     nothing = await whopays("dead-letters", "redrive", "--topic", "payment-profiles")
     assert "nothing to redrive" in nothing.expect(0).out
     assert len(of_redrives(await on_topic(waiting))) == _LETTERS
-    once_more = await whopays("dead-letters", "redrive", str(before[0]["number"]), "--again", "--json")
+    record = "{topic}/{partition}/{offset}".format(**before[0])
+    assert [one["number"] for one in await listed(whopays, "--record", record)] == [before[0]["number"]]
+    once_more = await whopays("dead-letters", "redrive", "--record", record, "--again", "--json")
     assert [one["number"] for one in once_more.expect(0).document["redriven"]] == [before[0]["number"]]
 
 

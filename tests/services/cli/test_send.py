@@ -35,7 +35,7 @@ async def test_an_account_a_project_and_its_payers(whopays: Whopays) -> None:
         (await whopays("send", "BindProject", "project=web", f"account={account}", "--organization", "story")).expect(0)
 
     assert (await whopays("who", "story", "web")).expect(0).out == "lab\n"
-    payers = (await whopays("timeline", "story", "web", "--json")).expect(0).document["payers"]
+    payers = (await whopays("timeline", "story", "web", "--json")).expect(0).document["items"]
     assert [payer["account"] for payer in payers] == ["main", "lab"]
     assert payers[0]["endedAt"] == payers[1]["establishedAt"]
     for instant, payer in ((payers[0]["establishedAt"], "main"), (payers[1]["establishedAt"], "lab")):

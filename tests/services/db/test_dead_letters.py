@@ -110,6 +110,8 @@ async def arrive(engine: AsyncEngine, *records: Record) -> Arrived:
         (Choice(numbers=((4, LARGEST_NUMBER),)), [4, 5]),
         (Choice(numbers=((10**30, 10**31),)), []),
         (Choice(numbers=((1, 4),), organization="globex"), [4]),
+        (Choice(places=(("billing.projects", 0, 1), ("billing.projects", 1, 2), ("other", 0, 10**18))), [1]),
+        (Choice(places=(("billing.projects", 0, 1),), organization="globex"), []),
         (Choice(standing=Standing.WAITING), [1, 2, 3, 4, 5]),
         (Choice(standing=Standing.REDRIVEN), []),
     ),

@@ -200,6 +200,9 @@ def _lists() -> Iterator[Any]:
     ):
         conditions, values = chosen_by(choice)
         yield _asked(index, list_statement(*conditions), letters | values, index, "dead_letter_actions_pkey")
+    conditions, values = chosen_by(Choice(places=(("billing.projects", 3, 4711),)))
+    by_place = "dead_letters_pkey", "dead_letters_number_key", "dead_letter_actions_pkey"
+    yield _asked("dead letters by place", list_statement(*conditions), letters | values, *by_place)
     replay = {"begun_at": _AT, "name": "", "row_limit": 101}
     yield _asked("replays", kept_replays._LIST, replay, "replays_by_beginning")
 

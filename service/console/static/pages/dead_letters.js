@@ -69,13 +69,16 @@ function command(verb, chosen) {
 
 function letter(one) {
   const standing = one.redriven ? badge("Redriven", "applied") : one.discarded ? badge("Discarded", "unchanged") : badge("Waits", "waiting");
-  const like = { organization: one.organization, topic: one.topic, reason: one.reason };
+  const record = `${one.topic}/${one.partition}/${one.offset}`;
   return h("li", { class: "result" },
     h("div", { class: "result-head" }, badge(one.reason, "rejected"), standing, one.organization && link(one.organization, one.organization), h("span", { class: "when" }, at(one.time))),
     h("p", { class: "detail" }, one.detail),
     h("p", { class: "lift" }, REASONS[one.reason]),
-    facts(["Record", h("code", {}, `${one.topic}/${one.partition}/${one.offset}`)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && `${one.size.toLocaleString("en")} bytes`],
+    facts(["Record", h("code", {}, record)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && `${one.size.toLocaleString("en")} bytes`],
       ["Redriven", one.redriven && at(one.redriven)], ["Discarded", one.discarded && at(one.discarded)]),
-    !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands to redrive or discard it and those like it"),
-      h("div", { class: "commands" }, copyable(command("list", { ...like, since: one.time })), copyable(command("redrive", { ...like, since: one.time })), copyable(command("discard", { ...like, since: one.time })))));
+    !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands about it"),
+      h("div", { class: "commands" },
+        copyable(command("list", { record })), one.reason !== "CardNumber" && copyable(command("redrive", { record })),
+        copyable(`${command("discard", { record })} --reason`)),
+      h("p", { class: "small" }, "To discard it, say why behind --reason.")));
 }
