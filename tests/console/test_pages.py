@@ -199,7 +199,7 @@ async def test_the_verdict_of_the_last_audit(look: Looking, told: Told) -> None:
     async with engine.begin() as connection:
         await connection.execute(text(long_ago))
     await page.get_by_role("button", name="Look again").click()
-    await expect(audit).to_contain_text(re.compile("^Last auditPassed 20.*3 d ago.*more than two days old$"))
+    await expect(audit).to_contain_text(re.compile(r"^Last auditPassed 20.*3\sd ago.*more than two days old$"))
 
 
 async def test_replays_and_health(look: Looking) -> None:

@@ -55,7 +55,7 @@ function remembered(organization) {
 
 function drawFrame([first, kind]) {
   const entry = (text, isHere, ...address) => h("a", { href: to(...address), "aria-current": isHere && "page" }, text);
-  const own = organizationNow && first !== "_" ? organizationNow : null;
+  const own = first !== undefined && first !== "_" ? organizationNow : null;
   document.querySelector("nav.places").replaceChildren(...[
     organizationNow && entry(organizationNow, own && kind === undefined, organizationNow),
     organizationNow && entry("Feed", own && kind === "feed", organizationNow, "feed"),
@@ -63,6 +63,8 @@ function drawFrame([first, kind]) {
     entry("Replays", first === "_" && kind === "replays", "_", "replays"),
     entry("Health", first === "_" && kind === "health", "_", "health"),
   ].filter(Boolean));
+  // On a phone not all places have room beside each other.
+  document.querySelector("nav.places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function buildFrame() {

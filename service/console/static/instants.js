@@ -77,7 +77,7 @@ export function lasting(microseconds) {
   const count = Math.floor(microseconds / size);
   const [nextName, nextSize] = units[first + 1] ?? [];
   const rest = nextSize ? Math.floor((microseconds - count * size) / nextSize) : 0;
-  return `${count} ${name}${rest && count < 100 ? ` ${rest} ${nextName}` : ""}`;
+  return `${count} ${name}${rest && count < 100 ? ` ${rest} ${nextName}` : ""}`.replaceAll(" ", "\u00a0");
 }
 
 /** The present, by this machine's clock. */

@@ -5,6 +5,7 @@ import { h } from "../dom.js";
 import { at } from "../instants.js";
 import { badge, copyable, empty, facts, link, moreOf, region } from "../parts.js";
 import { keep } from "../routes.js";
+import { count } from "../words.js";
 import { quoted } from "./commands.js";
 
 const REASONS = {
@@ -74,7 +75,7 @@ function letter(one) {
     h("div", { class: "result-head" }, badge(one.reason, "rejected"), standing, one.organization && link(one.organization, one.organization), h("span", { class: "when" }, at(one.time))),
     h("p", { class: "detail" }, one.detail),
     h("p", { class: "lift" }, REASONS[one.reason]),
-    facts(["Record", h("code", {}, record)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && `${one.size.toLocaleString("en")} bytes`],
+    facts(["Record", h("code", {}, record)], ["Event", h("code", {}, one.id)], ["Size", one.size !== null && count(one.size, "byte")],
       ["Redriven", one.redriven && at(one.redriven)], ["Discarded", one.discarded && at(one.discarded)]),
     !one.redriven && !one.discarded && h("details", {}, h("summary", {}, "Commands about it"),
       h("div", { class: "commands" },
