@@ -36,21 +36,21 @@ class Group:
 
 
 _TOPICS = (
-    Command("create", "Create the topics that are missing; leave the others alone.", "operating.topics:create"),
-    Command("check", "Compare the topics with what whopays needs.", "operating.topics:check", checks=True),
-    Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.adopting:adopt"),
-    Command("reread", "Have an input topic read again from its beginning.", "operating.adopting:reread"),
+    Command("create", "Create the topics that are missing; leave the others alone.", "operating.topic_commands:create"),
+    Command("check", "Compare the topics with what whopays needs.", "operating.topic_commands:check", checks=True),
+    Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.topic_commands:adopt"),
+    Command("reread", "Have an input topic read again from its beginning.", "operating.topic_commands:reread"),
     Command(
         "restore-positions",
         "Set the relay's positions to what the topics hold; stop the relay first.",
-        "operating.adopting:restore_positions",
+        "operating.topic_commands:restore_positions",
     ),
 )
 _DEAD_LETTERS = (
-    Command("list", "List the dead letters, newest first.", "operating.dead_letters:list_"),
-    Command("show", "Show a dead letter, and what was done about it.", "operating.dead_letters:show"),
-    Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.redriving:redrive"),
-    Command("discard", "Note that nothing is to be done about dead letters, and why.", "operating.discarding:discard"),
+    Command("list", "List the dead letters, newest first.", "operating.letters:list_"),
+    Command("show", "Show a dead letter, and what was done about it.", "operating.letters:show"),
+    Command("redrive", "Put records on their topics again, once the cause is fixed.", "operating.letters:redrive"),
+    Command("discard", "Note that nothing is to be done about dead letters, and why.", "operating.letters:discard"),
 )
 _EXPORTS = (
     Command(
@@ -60,21 +60,21 @@ _EXPORTS = (
     ),
 )
 _REPLAYS = (
-    Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replay:start"),
-    Command("list", "List the replays, newest first.", "operating.replay:list_"),
-    Command("show", "Show a replay: how far it is, or what came of it.", "operating.replay:show"),
-    Command("stop", "Stop a replay; it can go on later.", "operating.replay:stop"),
-    Command("resume", "Go on with a replay that was stopped or failed.", "operating.replay:resume"),
-    Command("forget", "Remove the topic of a replay that is done; its manifest stays.", "operating.replay:forget"),
+    Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replays:start"),
+    Command("list", "List the replays, newest first.", "operating.replays:list_"),
+    Command("show", "Show a replay: how far it is, or what came of it.", "operating.replays:show"),
+    Command("stop", "Stop a replay; it can go on later.", "operating.replays:stop"),
+    Command("resume", "Go on with a replay that was stopped or failed.", "operating.replays:resume"),
+    Command("forget", "Remove the topic of a replay that is done; its manifest stays.", "operating.replays:forget"),
 )
 
 COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _START: (
         Command("demo", "Watch projects of two organizations change payer.", "demo.command:demo"),
-        Command("dev", "Run a whole installation on this machine until Ctrl-C.", "development.dev:dev"),
+        Command("dev", "Run a whole installation on this machine until Ctrl-C.", "development.commands:dev"),
     ),
     _ASK: (
-        Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.send:send"),
+        Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.commands:send"),
         Command("who", "Say which account pays for a project, now or at another instant.", "asking.who:who"),
         Command("project", "Show a project: its payer, and what is scheduled and waiting.", "asking.questions:project"),
         Command("timeline", "Draw who has paid for a project, from its first payer on.", "asking.questions:timeline"),
@@ -99,22 +99,22 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
             "changes", "List what changed in an organization, oldest first, or watch it.", "asking.changes:changes"
         ),
         Command("result", "Show what became of a command.", "asking.questions:result"),
-        Command("tail", "Follow the published events until Ctrl-C.", "asking.tail:tail"),
+        Command("tail", "Follow the published events until Ctrl-C.", "asking.changes:tail"),
     ),
     _OPERATE: (
-        Command("run", "Run the workers until SIGTERM or Ctrl-C.", "operating.running:run"),
-        Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.serving:serve"),
-        Command("migrate", "Create or upgrade the tables of the database.", "operating.migrating:migrate"),
-        Command("verify", "Check that everything promised holds.", "operating.verify:verify", checks=True),
+        Command("run", "Run the workers until SIGTERM or Ctrl-C.", "operating.commands:run"),
+        Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.commands:serve"),
+        Command("migrate", "Create or upgrade the tables of the database.", "operating.commands:migrate"),
+        Command("verify", "Check that everything promised holds.", "operating.commands:verify", checks=True),
         Group("export", "Payer intervals as files, for invoices and analysis.", _EXPORTS),
-        Command("export-log", "Write the whole log to a file.", "operating.exporting:export_log"),
+        Command("export-log", "Write the whole log to a file.", "operating.commands:export_log"),
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
         Group("dead-letters", "What could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),
         Group("replay", "What was said, again: start, list, show, stop, resume, forget.", _REPLAYS),
-        Command("erase-contact", "Erase an account's contact for good.", "operating.personal_data:erase_contact"),
-        Command("new-key", "Print a new key-encryption key.", "operating.personal_data:new_key"),
-        Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.personal_data:rewrap_keys"),
+        Command("erase-contact", "Erase an account's contact for good.", "operating.keys:erase_contact"),
+        Command("new-key", "Print a new key-encryption key.", "operating.keys:new_key"),
+        Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.keys:rewrap_keys"),
     ),
 }
 """Every command, by the heading under which it is listed."""

@@ -77,6 +77,9 @@ TOPIC_PLANS = (
 )
 """All topics, in the order of the contract's table, but those of replays, which are made one by one."""
 
+MOST_PARTITIONS = 2_000
+"""How many partitions the topic of a replay can have: how far each is must fit into one record."""
+
 
 def replay_topic(name: str) -> str:
     """Return the topic, without prefix, that a replay writes to unless it is told otherwise."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal.ending import importing
 from cli.terminal.names import Organization
 from cli.terminal.output import AsJson
 from cli.terminal.paging import All, Limit, Wanted
@@ -32,10 +33,38 @@ def changes(
 
     Every event as it was published. With --json: one event a line.
     """
-    from cli.asking import changed  # noqa: PLC0415 - completing and helping need no database
+    with importing():
+        from cli.asking import changed  # noqa: PLC0415 - completing and helping need no database
 
     wanted = Wanted(limit, after, is_all, as_json)
     if is_watched:
         changed.watch(organization, wanted, types or [])
     else:
         changed.show_changes(organization, wanted, types or [])
+
+
+def tail(
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with the oldest event that is kept.")
+    ] = False,
+    topics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--topic",
+            metavar="NAME",
+            help="Only this output topic, with or without its prefix; may be repeated.",
+            show_default="all",
+        ),
+    ] = None,
+    organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
+    max_: Annotated[int | None, typer.Option("--max", min=1, help="End after so many events.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow the published events until Ctrl-C.
+
+    Only what is committed is read. With --json: one event a line.
+    """
+    with importing():
+        from cli.asking import tail  # noqa: PLC0415 - see above
+
+    tail.tail(from_beginning=from_beginning, topics=topics, organization=organization, max_=max_, as_json=as_json)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.terminal.ending import Misused
+from cli.terminal.ending import Misused, importing
 from cli.terminal.names import Organization, instant_named
 from cli.terminal.output import AsJson
 from cli.terminal.paging import After, All, Limit, Wanted
@@ -27,7 +27,8 @@ def accounts(
 
     By name, archived ones too.
     """
-    from cli.asking import listed  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import listed  # noqa: PLC0415 - see above
 
     listed.accounts(organization, Wanted(limit, after, is_all, as_json), phase)
 
@@ -49,7 +50,8 @@ def projects(
 
     By name. Deleted ones are listed only with --state Deleted, or with --at.
     """
-    from cli.asking import listed  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import listed  # noqa: PLC0415 - see above
 
     instant = None if at is None else instant_named("--at", at)
     listed.projects(organization, Wanted(limit, after, is_all, as_json), account=account, state=state, at=instant)
@@ -67,7 +69,8 @@ def unbound(
 
     By name.
     """
-    from cli.asking import listed  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import listed  # noqa: PLC0415 - see above
 
     listed.projects(organization, Wanted(limit, after, is_all, as_json), state=state, unbound=True)
 
@@ -93,7 +96,8 @@ def intervals(
 
     Of a project oldest first, of an account by project. For invoices: whopays export intervals.
     """
-    from cli.asking import listed  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import listed  # noqa: PLC0415 - see above
 
     if (project is None) == (account is None):
         raise Misused("Name a project, or an account with --account: one of the two.")

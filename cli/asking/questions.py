@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal.ending import importing
 from cli.terminal.names import Account, Organization, Project
 from cli.terminal.output import AsJson
 
@@ -13,7 +14,8 @@ def project(organization: Organization, name: Project, as_json: AsJson = False) 
 
     Exit status 1 when it was never reported.
     """
-    from cli.asking import answered  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import answered  # noqa: PLC0415 - see above
 
     answered.project(organization, name, as_json=as_json)
 
@@ -23,7 +25,8 @@ def timeline(organization: Organization, project: Project, as_json: AsJson = Fal
 
     Exit status 1 when it was never reported.
     """
-    from cli.asking import answered  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import answered  # noqa: PLC0415 - see above
 
     answered.timeline(organization, project, as_json=as_json)
 
@@ -44,7 +47,8 @@ def account(
     Also its balance, what blocks its closure, and how many projects it pays for. Only --contact needs a key
     (WHOPAYS_ENCRYPTION_KEYS). With --watch and --json: one document a line.
     """
-    from cli.asking import answered  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import answered  # noqa: PLC0415 - see above
 
     answered.account(organization, name, with_contact=with_contact, is_watched=is_watched, as_json=as_json)
 
@@ -59,6 +63,7 @@ def result(
 
     With --json: a list, one event for each source that sent this id.
     """
-    from cli.asking import answered  # noqa: PLC0415 - see above
+    with importing():
+        from cli.asking import answered  # noqa: PLC0415 - see above
 
     answered.result(organization, command_id, source, as_json=as_json)

@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 from aiokafka import AIOKafkaConsumer
 
 from cli.terminal.describing import event_line
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.names import topic_named
-from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.output import print_json_line
 from cli.terminal.screen import console, put
 from schemas.topics import OUTPUT_TOPICS, Topic
 from workers.runtime.settings import Settings
@@ -23,26 +22,9 @@ _POLL_MS = 200
 
 
 def tail(
-    from_beginning: Annotated[
-        bool, typer.Option("--from-beginning", help="Begin with the oldest event that is kept.")
-    ] = False,
-    topics: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--topic",
-            metavar="NAME",
-            help="Only this output topic, with or without its prefix; may be repeated.",
-            show_default="all",
-        ),
-    ] = None,
-    organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
-    max_: Annotated[int | None, typer.Option("--max", min=1, help="End after so many events.")] = None,
-    as_json: AsJson = False,
+    *, from_beginning: bool, topics: list[str] | None, organization: str | None, max_: int | None, as_json: bool
 ) -> None:
-    """Follow the published events until Ctrl-C.
-
-    Only what is committed is read. With --json: one event a line.
-    """
+    """Follow the published events until Ctrl-C."""
     settings = load_settings()
     wanted = [topic_named(word, settings, OUTPUT_TOPICS, "output") for word in topics or OUTPUT_TOPICS]
     screen = console()

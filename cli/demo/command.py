@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli.demo import performance
-from cli.operating.serving import insist_on_packages
+from cli.terminal.ending import importing
 from cli.terminal.installation import HOME
-from cli.terminal.screen import console
 
 DATA = HOME / "demo"
 
@@ -24,6 +22,12 @@ def demo(
 
     On a real PostgreSQL and a real Kafka, which are started for it and stopped at its end.
     """
+    # Completing and helping need none of these.
+    with importing():
+        from cli.demo import performance  # noqa: PLC0415 - see above
+        from cli.operating.serving import insist_on_packages  # noqa: PLC0415 - see above
+        from cli.terminal.screen import console  # noqa: PLC0415 - see above
+
     if serves_console:
         insist_on_packages()
     performance.perform(data_dir, console(), context.obj, serves_console=serves_console)

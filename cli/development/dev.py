@@ -6,9 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -16,7 +14,7 @@ from cli.development.servers import prepare, servers
 from cli.terminal.failures import reaching
 from cli.terminal.installation import HOME, RUNNING, remembered, warn_of_unknown_variables
 from cli.terminal.layout import copyable
-from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.output import print_json_line
 from cli.terminal.screen import console, error_console, put
 from workers.process import run_roles
 from workers.runtime.logs import set_up_logs
@@ -32,16 +30,8 @@ _TRY = (
 )
 
 
-def dev(
-    data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; made when absent.")] = DATA,
-    reset: Annotated[bool, typer.Option("--reset", help="Empty that folder first.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a whole installation on this machine until Ctrl-C.
-
-    Starts PostgreSQL and Kafka, migrates, creates the topics, and runs every worker. A server whose address the
-    environment gives (WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS) is used, not started.
-    """
+def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
+    """Run a whole installation on this machine until Ctrl-C."""
     said = Settings()
     warn_of_unknown_variables()
     if "log_format" not in said.model_fields_set:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,7 +12,7 @@ from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.names import topic_named
-from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.output import count_of, print_json
 from cli.terminal.touching import name_what_is_touched
 from db.engine import create_engine
 from db.published import forget_published
@@ -27,16 +26,8 @@ from workers.topics.admission import adopt as adopt_topics
 from workers.topics.admission import insist_on_prefix
 
 
-def adopt(
-    publish_again: Annotated[
-        bool, typer.Option("--publish-again", help="Also publish the whole log again, where relay-positions is empty.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Work with the topics as they are now; stop the workers first.
-
-    For topics that moved to another cluster, were re-created, or got another number of partitions.
-    """
+def adopt(*, publish_again: bool, as_json: bool) -> None:
+    """Work with the topics as they are now; stop the workers first."""
     settings = load_settings()
     name_what_is_touched(settings)
 
@@ -59,18 +50,8 @@ def adopt(
         typer.echo("The relay publishes from where relay-positions says, and from the beginning where it is empty.")
 
 
-def reread(
-    topic: Annotated[
-        str, typer.Argument(metavar="TOPIC", help="An input topic, with or without its prefix.", show_default=False)
-    ],
-    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Have an input topic read again from its beginning.
-
-    For one that lost records, such as by an unclean election. What was decided already stays as it is. A worker that is
-    running ends with an error at the next record; started again, it reads from the beginning.
-    """
+def reread(*, topic: str, is_sure: bool, as_json: bool) -> None:
+    """Have an input topic read again from its beginning."""
     settings = load_settings()
     name = settings.topic(topic_named(topic, settings, INPUT_TOPICS, "input"))
     name_what_is_touched(settings)
@@ -83,11 +64,8 @@ def reread(
         typer.echo(f"Forgot how far {name} was read, in {count_of(partitions, 'partition')}. Restart the workers.")
 
 
-def restore_positions(as_json: AsJson = False) -> None:
-    """Set the relay's positions to what the topics hold; stop the relay first.
-
-    For a relay-positions topic that lost records.
-    """
+def restore_positions(*, as_json: bool) -> None:
+    """Set the relay's positions to what the topics hold; stop the relay first."""
     settings = load_settings()
     name_what_is_touched(settings)
 

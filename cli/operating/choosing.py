@@ -3,9 +3,7 @@
 import getpass
 import re
 import socket
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cli.terminal.ending import Misused
 from cli.terminal.names import instant_named, topic_named
@@ -18,29 +16,6 @@ from workers.runtime.settings import Settings
 
 _RANGE = re.compile(r"([0-9]{1,40})?(?:(-)([0-9]{1,40})?)?")
 _PLACE = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})")
-
-Numbers = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NUMBER]...", help="Their numbers, or ranges such as 7-12 or 7-.", show_default=False),
-]
-Topic = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Only of this input topic, with or without its prefix.")
-]
-Organization = Annotated[
-    str | None, typer.Option(metavar="ORG", help="Only of this organization, by their data or else their key.")
-]
-Reason = Annotated[DeadLetterReason | None, typer.Option(help="Only of this reason.")]
-Records = Annotated[
-    list[str] | None,
-    typer.Option("--record", metavar="TOPIC/PARTITION/OFFSET", help="Only that of this record; may be repeated."),
-]
-Since = Annotated[
-    str | None, typer.Option(metavar="INSTANT", help="Only those read since then, such as 2027-01-31T12:00:00Z.")
-]
-All = Annotated[bool, typer.Option("--all", help="All that wait.")]
-By = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Who does it, as it is kept.", show_default="your user and host")
-]
 
 
 def ranges_of(words: list[str] | None) -> tuple[tuple[int, int], ...]:

@@ -1,18 +1,18 @@
 """`whopays dead-letters list` and `show`: records that could not be answered, and what was done about them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.operating.choosing import Organization, Reason, Records, Since, Topic, choice_of
+from cli.operating.choosing import choice_of
 from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import load_settings
 from cli.terminal.layout import Card, Column, Listing, details, visible
-from cli.terminal.output import AsJson, print_json
+from cli.terminal.output import print_json
 from cli.terminal.screen import show as show_parts
 from db.dead_letter_actions import DISCARDED, REDRIVEN, Action, actions_on
 from db.dead_letters import (
@@ -31,27 +31,23 @@ _SHOWN_BYTES = 64 * 1024
 
 
 def list_(
-    topic: Topic = None,
-    organization: Organization = None,
-    reason: Reason = None,
-    since: Since = None,
-    records: Records = None,
-    numbers: Annotated[
-        list[str] | None,
-        typer.Option(metavar="RANGE", help="Only these numbers, such as 7-12, 7- or -12; may be repeated."),
-    ] = None,
-    standing: Annotated[Standing | None, typer.Option("--state", help="Only those in this state.")] = None,
-    only_waiting: Annotated[bool, typer.Option("--waiting", help="The same as --state waiting.")] = False,
-    before: Annotated[int | None, typer.Option(help="Only those with a smaller number: the next page.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 50,
-    as_json: AsJson = False,
+    *,
+    topic: str | None,
+    organization: str | None,
+    reason: DeadLetterReason | None,
+    since: str | None,
+    records: list[str] | None,
+    numbers: list[str] | None,
+    standing: str | None,
+    only_waiting: bool,
+    before: int | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List the dead letters, newest first.
-
-    A dead letter waits until it is redriven or discarded.
-    """
+    """List the dead letters, newest first."""
     settings = load_settings()
-    wanted = Standing.WAITING if only_waiting else standing
+    named = None if standing is None else Standing(standing)
+    wanted = Standing.WAITING if only_waiting else named
     choice = choice_of(settings, numbers, topic, organization, reason, since, records, wanted)
     end = LARGEST_NUMBER if before is None else max(0, min(before, LARGEST_NUMBER))
 
@@ -71,15 +67,7 @@ def list_(
         typer.secho(f"The next page: --before {found[-1].number}", dim=True, err=as_json)
 
 
-def show(
-    number: Annotated[
-        int, typer.Argument(metavar="NUMBER", help="Its number, as the list has it.", show_default=False)
-    ],
-    is_opened: Annotated[
-        bool, typer.Option("--open", help="Decrypt a value that is kept encrypted, since it may be personal.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def show(*, number: int, is_opened: bool, as_json: bool) -> None:
     """Show a dead letter, and what was done about it."""
     settings = load_settings()
 

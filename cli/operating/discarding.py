@@ -1,19 +1,10 @@
 """`whopays dead-letters discard`: nothing is to be done about these dead letters, and why."""
 
-from typing import Annotated
-
 import typer
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.operating.choosing import (
-    All,
-    By,
-    Numbers,
-    Organization,
-    Records,
-    Since,
-    Topic,
     choice_of,
     insist_on_a_choice,
     person,
@@ -23,7 +14,7 @@ from cli.operating.dead_letters import no_such_dead_letter
 from cli.terminal.asking import ask
 from cli.terminal.ending import Misused
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.output import count_of, print_json
 from cli.terminal.touching import name_what_is_touched
 from db.dead_letter_actions import discard as discard_letters
 from db.dead_letters import KeptDeadLetter, Standing, find_what_is_kept, numbers_of
@@ -36,29 +27,21 @@ _NAMED_AT_MOST = 20
 
 
 def discard(
-    numbers: Numbers = None,
-    reason: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why nothing is to be done about them. Required.")
-    ] = None,
-    is_all: All = False,
-    topic: Topic = None,
-    organization: Organization = None,
-    of_reason: Annotated[
-        DeadLetterReason | None, typer.Option("--where-reason", help="Only dead letters of this reason.")
-    ] = None,
-    since: Since = None,
-    records: Records = None,
-    erases: Annotated[
-        bool, typer.Option("--erase", help="Also destroy what the database keeps of their records, for good.")
-    ] = False,
-    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure to erase.")] = False,
-    by: By = None,
-    as_json: AsJson = False,
+    *,
+    numbers: list[str] | None,
+    reason: str | None,
+    is_all: bool,
+    topic: str | None,
+    organization: str | None,
+    of_reason: DeadLetterReason | None,
+    since: str | None,
+    records: list[str] | None,
+    erases: bool,
+    is_sure: bool,
+    by: str | None,
+    as_json: bool,
 ) -> None:
-    """Note that nothing is to be done about dead letters, and why.
-
-    They are kept and can be listed, but no longer wait. Those that were redriven or discarded before are left alone.
-    """
+    """Note that nothing is to be done about dead letters, and why."""
     why = _reason(reason)
     insist_on_a_choice(numbers, is_all, topic, organization, of_reason, since, records)
     who = person(by)

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO
 
 import typer
 
@@ -14,19 +14,9 @@ from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from db.engine import create_engine
 
-_File = Annotated[
-    Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)
-]
 
-
-def export_log(
-    file: _File,
-    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
-) -> None:
-    """Write the whole log to a file.
-
-    It can be checked without any server (whopays verify --offline FILE), and kept as an archive.
-    """
+def export_log(*, file: Path, may_overwrite: bool) -> None:
+    """Write the whole log to a file."""
     settings = load_settings()
 
     async def write(out: IO[bytes]) -> None:

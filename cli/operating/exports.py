@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.terminal.ending import Misused
+from cli.terminal.ending import Misused, importing
 from cli.terminal.names import instant_named
 
 FormatName = Literal["parquet", "csv", "ndjson"]
@@ -37,7 +37,8 @@ def intervals(
     file = None if out == "-" else Path(out)
     if file is None and form == "parquet":
         raise Misused("Parquet is not written to standard output: name a file with --out, or choose another --format.")
-    from cli.operating.intervals import Asked, export  # noqa: PLC0415 - see above
+    with importing():
+        from cli.operating.intervals import Asked, export  # noqa: PLC0415 - see above
 
     asked = Asked(*period, organization, form, may_be_unsettled=may_be_unsettled, may_overwrite=may_overwrite)
     export(asked, file)

@@ -7,18 +7,15 @@ import typer
 
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, print_json
+from cli.terminal.output import print_json
 from cli.terminal.touching import name_what_is_touched
 from db.engine import create_engine
 from db.migrate import migrate as migrate_database
 from workers.runtime.settings import Settings
 
 
-def migrate(as_json: AsJson = False) -> None:
-    """Create or upgrade the tables of the database.
-
-    A database that holds something else, or belongs to another installation, is refused.
-    """
+def migrate(*, as_json: bool) -> None:
+    """Create or upgrade the tables of the database."""
     settings = load_settings()
     name_what_is_touched(settings, kafka=False)
     with reaching(settings):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 from rich.progress import Progress
@@ -12,8 +11,7 @@ from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.names import Account, Organization
-from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.output import count_of, print_json
 from cli.terminal.screen import error_console
 from cli.terminal.touching import name_what_is_touched
 from db.contacts import erase_contact as erase
@@ -25,17 +23,8 @@ from workers.runtime.settings import Settings
 _AT_ONCE = 500
 
 
-def erase_contact(
-    organization: Organization,
-    account: Account,
-    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Erase an account's contact for good.
-
-    Its data key is destroyed; the account's history stays, and no event is published. Needs no key-encryption key. That
-    there is no contact (any more) is no failure.
-    """
+def erase_contact(*, organization: str, account: str, is_sure: bool, as_json: bool) -> None:
+    """Erase an account's contact for good."""
     settings = load_settings()
     name_what_is_touched(settings, kafka=False)
     if not is_sure:
@@ -50,25 +39,13 @@ def erase_contact(
         typer.echo(f"{organization}/{account} has no contact; nothing was changed.")
 
 
-def new_key(
-    id_: Annotated[
-        str | None, typer.Option("--id", help="The key's id.", show_default="the time, such as 20270131T120000Z")
-    ] = None,
-) -> None:
-    """Print a new key-encryption key.
-
-    It is printed as the JSON that WHOPAYS_ENCRYPTION_KEYS takes, and stored nowhere. To replace a key, put the new one
-    beside the old one in that JSON: see docs/operations.md.
-    """
+def new_key(*, id_: str | None) -> None:
+    """Print a new key-encryption key."""
     typer.echo(json.dumps({id_ or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}": fresh_key()}))
 
 
-def rewrap_keys(as_json: AsJson = False) -> None:
-    """Wrap all data keys under the active key.
-
-    These are the keys of contacts and of sealed dead letters; afterwards no other key-encryption key is needed. May be
-    interrupted and repeated, also while the workers run.
-    """
+def rewrap_keys(*, as_json: bool) -> None:
+    """Wrap all data keys under the active key."""
     settings = load_settings()
     keys = settings.keys()
     name_what_is_touched(settings, kafka=False)

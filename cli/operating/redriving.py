@@ -3,21 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cli.operating.choosing import (
-    All,
-    By,
-    Numbers,
-    Organization,
-    Reason,
-    Records,
-    Since,
-    Topic,
     choice_of,
     insist_on_a_choice,
     person,
@@ -28,7 +20,7 @@ from cli.terminal.asking import ask
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, count_of, print_json
+from cli.terminal.output import count_of, print_json
 from cli.terminal.screen import error_console
 from cli.terminal.touching import name_what_is_touched
 from db.dead_letters import KeptDeadLetter, Standing, find_what_is_kept
@@ -45,28 +37,20 @@ _NAMED_AT_MOST = 20
 
 
 def redrive(
-    numbers: Numbers = None,
-    is_all: All = False,
-    topic: Topic = None,
-    organization: Organization = None,
-    reason: Reason = None,
-    since: Since = None,
-    records: Records = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also those that were redriven or discarded before, once more.")
-    ] = False,
-    rate: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most so many a second.", show_default="no limit")
-    ] = None,
-    by: By = None,
-    as_json: AsJson = False,
+    *,
+    numbers: list[str] | None,
+    is_all: bool,
+    topic: str | None,
+    organization: str | None,
+    reason: DeadLetterReason | None,
+    since: str | None,
+    records: list[str] | None,
+    again: bool,
+    rate: int | None,
+    by: str | None,
+    as_json: bool,
 ) -> None:
-    """Put records on their topics again, once the cause is fixed.
-
-    They are sent as they were, with key, headers and value, in the order in which an organization's first came, and
-    with a header by which workers take each once. What was redriven or discarded before is left alone. Exit status 3
-    when it is stopped by Ctrl-C, which tells how to go on.
-    """
+    """Put records on their topics again, once the cause is fixed."""
     insist_on_a_choice(numbers, is_all, topic, organization, reason, since, records)
     who = person(by)
     settings = load_settings()

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Annotated, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,7 +15,7 @@ from cli.terminal.ending import CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.layout import Column, Listing
-from cli.terminal.output import AsJson, print_json
+from cli.terminal.output import print_json
 from cli.terminal.screen import show as show_parts
 from db.engine import create_engine
 from db.replays import KeptReplay, find_replay, forget_target, go_on_with_replay, list_replays, stop_replay
@@ -26,7 +26,7 @@ from workers.replaying.beginning import Asked, begin, plan
 from workers.replaying.refusal import ReplayTaken
 from workers.replaying.rehearsing import dry_run
 from workers.replaying.tally import Progress, document_of
-from workers.replaying.target import MOST_PARTITIONS, remove_target
+from workers.replaying.target import remove_target
 from workers.replaying.working import Work
 from workers.runtime.logs import set_up_logs
 from workers.runtime.settings import Settings
@@ -41,48 +41,29 @@ _TOPIC_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01
 _LONGEST_TOPIC = 249
 
 T = TypeVar("T")
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name.", show_default=False)]
-Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Events a second at most, over all partitions.")]
 Told = Callable[[Progress], None]
 
 
 def start(
-    name: Name,
-    organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
-    project: Annotated[str | None, typer.Option(help="Only what is told of this project and its payer.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only what is told of this account, or names it.")] = None,
-    types: Annotated[
-        list[str] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
-    ] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="Only events from then on.")] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="INSTANT", help="Only events before.", show_default="now")
-    ] = None,
-    after: Annotated[
-        list[str] | None,
-        typer.Option("--after", metavar="ID", help="Only what follows this event in its shard; one a shard."),
-    ] = None,
-    latest: Annotated[
-        bool, typer.Option("--latest", help="A snapshot: of each project and account the last event.")
-    ] = False,
-    available: Annotated[
-        bool, typer.Option("--available", help="Take what is kept, where more was asked for.")
-    ] = False,
-    topic: Annotated[
-        str | None, typer.Option(help="The topic to write to, with its prefix.", show_default="PREFIXreplay.NAME")
-    ] = None,
-    partitions: Annotated[
-        int | None, typer.Option(min=1, max=MOST_PARTITIONS, help="Partitions of that topic.", show_default="12")
-    ] = None,
-    rate: Rate = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Hand it to the role `replays`, and return.")] = False,
-    is_dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be; nothing is written.")] = False,
-    as_json: AsJson = False,
+    *,
+    name: str,
+    organization: str | None,
+    project: str | None,
+    account: str | None,
+    types: list[str] | None,
+    from_: str | None,
+    until: str | None,
+    after: list[str] | None,
+    latest: bool,
+    available: bool,
+    topic: str | None,
+    partitions: int | None,
+    rate: int | None,
+    detach: bool,
+    is_dry: bool,
+    as_json: bool,
 ) -> None:
-    """Say again, to one consumer, what was said; go on if it is known.
-
-    All conditions hold together. A name stands for one selection, for ever. Exit status 3 when it was stopped.
-    """
+    """Say again, to one consumer, what was said; go on if it is known."""
     selection = _selected(
         lambda: selection_of(
             organization=organization, project=project, account=account, types=types or (), from_=from_, until=until,
@@ -110,7 +91,7 @@ def start(
         _conclude(replay, as_json=as_json, is_detached=detach)
 
 
-def list_(as_json: AsJson = False) -> None:
+def list_(*, as_json: bool) -> None:
     """List the replays, newest first."""
     found = _run(load_settings(), _all)
     if as_json:
@@ -122,11 +103,8 @@ def list_(as_json: AsJson = False) -> None:
         typer.echo("There are no replays.")
 
 
-def show(name: Name, as_json: AsJson = False) -> None:
-    """Show a replay: how far it is, or what came of it.
-
-    With --json: the manifest of one that is done, which `whopays verify --manifest FILE` checks.
-    """
+def show(*, name: str, as_json: bool) -> None:
+    """Show a replay: how far it is, or what came of it."""
     replay = _run(load_settings(), lambda engine: _found(engine, name))
     if as_json:
         print_json(document_of(replay))
@@ -134,7 +112,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
         show_parts(card_of(replay))
 
 
-def stop(name: Name, as_json: AsJson = False) -> None:
+def stop(*, name: str, as_json: bool) -> None:
     """Stop a replay; it can go on later."""
     settings = load_settings()
 
@@ -154,11 +132,8 @@ def stop(name: Name, as_json: AsJson = False) -> None:
         show_parts(card_of(replay))
 
 
-def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
-    """Go on with a replay that was stopped or failed.
-
-    Here or, if it was detached, by the role `replays`. Exit status 3 when it is stopped again.
-    """
+def resume(*, name: str, rate: int | None, as_json: bool) -> None:
+    """Go on with a replay that was stopped or failed."""
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> KeptReplay:
@@ -176,11 +151,8 @@ def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
     _conclude(replay, as_json=as_json, is_detached=replay.is_detached)
 
 
-def forget(name: Name, as_json: AsJson = False) -> None:
-    """Remove the topic of a replay that is done; its manifest stays.
-
-    Its name stays used.
-    """
+def forget(*, name: str, as_json: bool) -> None:
+    """Remove the topic of a replay that is done; its manifest stays."""
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> KeptReplay:

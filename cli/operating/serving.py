@@ -1,34 +1,20 @@
 """`whopays serve`: questions over HTTP."""
 
 from importlib.util import find_spec
-from typing import Annotated
 
 import typer
 
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, print_json_line
+from cli.terminal.output import print_json_line
 from workers.runtime.logs import set_up_logs
 
 _NEEDED = ("fastapi", "httptools", "uvicorn", "uvloop")
 
 
-def serve(
-    address: Annotated[
-        str | None, typer.Option(help="Address of this host to listen on.", show_default="WHOPAYS_SERVE_ADDRESS")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535, show_default="WHOPAYS_SERVE_PORT"),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Answer questions over HTTP until SIGTERM or Ctrl-C.
-
-    Nothing is changed: a role of the database that may only read is enough, and so is a replica. Logs go to standard
-    error.
-    """
+def serve(*, address: str | None, port: int | None, as_json: bool) -> None:
+    """Answer questions over HTTP until SIGTERM or Ctrl-C."""
     insist_on_packages()
     from service.serving import run  # noqa: PLC0415 - needs those packages
 

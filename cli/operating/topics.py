@@ -1,7 +1,6 @@
 """`whopays topics`: making and checking the topics, and what is to be done when they are not those of before."""
 
 import asyncio
-from typing import Annotated
 
 import typer
 from rich.console import RenderableType
@@ -12,7 +11,7 @@ from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from cli.terminal.layout import copyable
-from cli.terminal.output import AsJson, print_json
+from cli.terminal.output import print_json
 from cli.terminal.screen import show
 from db.address import DatabaseUnreachable
 from db.engine import create_engine
@@ -21,12 +20,7 @@ from workers.topics.admission import OtherPrefix, insist_on_prefix
 from workers.topics.plan import Difference, check_topics, create_topics
 
 
-def create(
-    new_prefix: Annotated[
-        bool, typer.Option("--new-prefix", help="Also where the installation's topics begin with another prefix.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def create(*, new_prefix: bool, as_json: bool) -> None:
     """Create the topics that are missing; leave the others alone."""
     settings = load_settings()
     with reaching(settings):
@@ -45,11 +39,8 @@ def create(
         show(*differences_view(differences))
 
 
-def check(as_json: AsJson = False) -> None:
-    """Compare the topics with what whopays needs.
-
-    Exit status 1 when something differs, 2 when it could not be checked.
-    """
+def check(*, as_json: bool) -> None:
+    """Compare the topics with what whopays needs."""
     settings = load_settings()
     with reaching(settings):
         asyncio.run(_insist_on_prefix(settings))

@@ -5,7 +5,7 @@ import json
 from collections import Counter as Counted
 from contextlib import aclosing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 import typer
@@ -22,7 +22,7 @@ from cli.operating.progress import shown_progress
 from cli.terminal.ending import FAILED, CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, count_of, print_json_line
+from cli.terminal.output import count_of, print_json_line
 from cli.terminal.screen import show
 from db.audits import Begun, begin_audit, keep_audit
 from db.engine import create_engine
@@ -39,31 +39,8 @@ _RETRY_SECONDS = 10.0
 logger = structlog.get_logger()
 
 
-def verify(
-    offline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Check a log that export-log wrote, without any server.", exists=True),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Check a replay's topic against its manifest and the log.", exists=True, dir_okay=False
-        ),
-    ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, round after round, with metrics on WHOPAYS_METRICS_PORT.")
-    ] = False,
-    every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
-    as_json: AsJson = False,
-) -> None:
-    """Check that everything promised holds.
-
-    While the installation goes on working: payers that touch and never overlap, sequences and a log without holes, the
-    hash chain, phases, results, topics that hold exactly the log, the relay's positions. With --json: a finding a line.
-
-    The verdict is kept for the console's health page, where the role of the database may write. Exit status 1 when
-    something is wrong, 2 when it could not be checked.
-    """
+def verify(*, offline: Path | None, manifest: Path | None, watch: bool, every: float, as_json: bool) -> None:
+    """Check that everything promised holds."""
     if offline is not None:
         _conclude(_offline(offline, as_json), as_json)
         return

@@ -6,7 +6,7 @@ import os
 import sys
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -16,7 +16,7 @@ from cli.terminal.asking import ask
 from cli.terminal.ending import FAILED, CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.output import AsJson, print_json
+from cli.terminal.output import print_json
 from cli.terminal.screen import show
 from db.questions.accounts import account
 from schemas.results import Outcome
@@ -29,39 +29,21 @@ UNANSWERED = 3
 
 
 def send(
-    type_: Annotated[
-        str | None, typer.Argument(metavar="TYPE", help="A command or fact, such as BindProject.", show_default=False)
-    ] = None,
-    members: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MEMBER=VALUE]...",
-            help="The data: project=web, paymentTerms.netDays=30. A value is JSON where the member is not text.",
-            show_default=False,
-        ),
-    ] = None,
-    organization: Annotated[str | None, typer.Option(help="The organization whose account or project it is.")] = None,
-    file: Annotated[
-        str | None, typer.Option(help="JSON of the data, or of a whole structured CloudEvent; - for standard input.")
-    ] = None,
-    authid: Annotated[str | None, typer.Option(help="Who asks.", show_default="the login name")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="The message's id.", show_default="a new one")] = None,
-    source: Annotated[str | None, typer.Option(help="The message's source.", show_default="/cli")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask what would happen, and change nothing.")] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Ask for the result of a command that was sent before, by its --id.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(min=0, help="How long to wait for the answer, in seconds.")] = 10.0,
-    wait_final: Annotated[
-        bool,
-        typer.Option("--wait-final", help="After Scheduled or Waiting, keep waiting for the final result."),
-    ] = False,
-    as_json: AsJson = False,
+    *,
+    type_: str | None,
+    members: list[str] | None,
+    organization: str | None,
+    file: str | None,
+    authid: str | None,
+    id_: str | None,
+    source: str | None,
+    dry_run: bool,
+    again: bool,
+    timeout: float,
+    wait_final: bool,
+    as_json: bool,
 ) -> None:
-    """Send a command or fact, wait for its answer, and show it.
-
-    Exit status: 0 done, unchanged or accepted; 1 rejected, dead-lettered or not sent; 2 typed wrong; 3 no answer yet.
-    """
+    """Send a command or fact, wait for its answer, and show it."""
     settings = load_settings()
     words = members or []
     name = type_

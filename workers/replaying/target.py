@@ -8,14 +8,11 @@ from aiokafka.errors import InvalidTopicError, TopicAlreadyExistsError, for_code
 
 from db.log import largest_event_bytes
 from schemas.outgoing import event_id_of
-from schemas.topics import TOPIC_PLANS, Topic, replay_target_settings
+from schemas.topics import MOST_PARTITIONS, TOPIC_PLANS, Topic, replay_target_settings
 from workers.replaying.refusal import ReplayFailed, ReplayRefused
 from workers.runtime.settings import Settings
 from workers.topics.cluster import FoundTopic, TopicMissing, administration, describe
 from workers.topics.plan import until_known
-
-MOST_PARTITIONS = 2_000
-"""How many partitions a replay can have: how far each is must fit into one record."""
 
 _FIRST_LOOK = 64
 _LOOK_FURTHER = 16

@@ -3,11 +3,14 @@
 import inspect
 import re
 from importlib import import_module
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.operating import letters
 from cli.program import COMMANDS, Command, Group, app
+from db.dead_letters import Standing
 from tests.support.imports import HEAVY, completed, imported
 
 LISTED: dict[str, Command] = {
@@ -92,18 +95,14 @@ def test_who_pays_is_asked_of_the_driver_alone() -> None:
     assert imported("who", "acme", "web", "--at", "never") & HEAVY == {"asyncpg"}
 
 
-LIGHT = (
-    "who", "project", "timeline", "account", "accounts", "projects", "unbound", "intervals", "changes", "result",
-    "export intervals", "health",
-)  # fmt: skip
-"""Commands whose options and help need nothing that takes long."""
-
-
-def test_completing_the_options_of_what_is_asked_imports_nothing_heavy() -> None:
-    for_each = [f"whopays {words} --" for words in LIGHT]
-    offered, packages = completed("whopays ", "whopays dead-letters ", *for_each)
+def test_completing_the_options_of_any_command_imports_nothing_heavy() -> None:
+    offered, packages = completed("whopays ", *(f"whopays {words} --" for words in LISTED))
     assert packages & HEAVY <= {"asyncpg"}
-    assert {"who", "redrive", "--at", "--all", "--format", "--watch"} <= set(offered)
+    assert {"who", "--at", "--all", "--format", "--watch", "--dry-run", "--record", "--only", "--yes"} <= set(offered)
+
+
+def test_what_a_dead_letter_can_be_is_offered() -> None:
+    assert get_args(letters.Standing) == tuple(Standing)
 
 
 @pytest.mark.parametrize("words", (("accounts", "acme"), ("changes", "acme", "--watch")), ids=" ".join)
@@ -115,7 +114,7 @@ def test_what_asks_the_database_imports_no_broker(words: tuple[str, ...]) -> Non
 
 
 def test_workers_start_without_what_migrates() -> None:
-    """It is imported as a whole, and ends at a role that does not exist."""
-    packages = imported("run", "--only", "nobody")
+    """It is imported as a whole, and ends at settings that cannot be."""
+    packages = imported("run", environment={"WHOPAYS_SHARDS": "0"})
     assert "sqlalchemy" in packages
     assert "alembic" not in packages

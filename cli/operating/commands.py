@@ -1,0 +1,104 @@
+"""Commands that run, migrate and check: what they take; what they do is imported when one is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.terminal.ending import importing
+from cli.terminal.output import AsJson
+from workers.runtime.roles import Role
+
+
+def run(
+    only: Annotated[
+        list[Role] | None, typer.Option(help="Play only this role; may be repeated.", show_default="all roles")
+    ] = None,
+) -> None:
+    """Run the workers until SIGTERM or Ctrl-C.
+
+    Their logs go to standard error.
+    """
+    with importing():
+        from cli.operating import running  # noqa: PLC0415 - see above
+
+    running.run(only=only)
+
+
+def serve(
+    address: Annotated[
+        str | None, typer.Option(help="Address of this host to listen on.", show_default="WHOPAYS_SERVE_ADDRESS")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535, show_default="WHOPAYS_SERVE_PORT"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer questions over HTTP until SIGTERM or Ctrl-C.
+
+    Nothing is changed: a role of the database that may only read is enough, and so is a replica. Logs go to standard
+    error.
+    """
+    with importing():
+        from cli.operating import serving  # noqa: PLC0415 - see above
+
+    serving.serve(address=address, port=port, as_json=as_json)
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Create or upgrade the tables of the database.
+
+    A database that holds something else, or belongs to another installation, is refused.
+    """
+    with importing():
+        from cli.operating import migrating  # noqa: PLC0415 - see above
+
+    migrating.migrate(as_json=as_json)
+
+
+def verify(
+    offline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check a log that export-log wrote, without any server.", exists=True),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Check a replay's topic against its manifest and the log.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, round after round, with metrics on WHOPAYS_METRICS_PORT.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Check that everything promised holds.
+
+    While the installation goes on working: payers that touch and never overlap, sequences and a log without holes, the
+    hash chain, phases, results, topics that hold exactly the log, the relay's positions. With --json: a finding a line.
+
+    The verdict is kept for the console's health page, where the role of the database may write. Exit status 1 when
+    something is wrong, 2 when it could not be checked.
+    """
+    with importing():
+        from cli.operating import verify  # noqa: PLC0415 - see above
+
+    verify.verify(offline=offline, manifest=manifest, watch=watch, every=every, as_json=as_json)
+
+
+def export_log(
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)
+    ],
+    may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
+) -> None:
+    """Write the whole log to a file.
+
+    It can be checked without any server (whopays verify --offline FILE), and kept as an archive.
+    """
+    with importing():
+        from cli.operating import exporting  # noqa: PLC0415 - see above
+
+    exporting.export_log(file=file, may_overwrite=may_overwrite)

@@ -1,0 +1,77 @@
+"""`whopays topics`: what they take; what they do is imported when one is called, so that completing is fast."""
+
+from typing import Annotated
+
+import typer
+
+from cli.terminal.ending import importing
+from cli.terminal.output import AsJson
+
+
+def create(
+    new_prefix: Annotated[
+        bool, typer.Option("--new-prefix", help="Also where the installation's topics begin with another prefix.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create the topics that are missing; leave the others alone."""
+    with importing():
+        from cli.operating import topics  # noqa: PLC0415 - see above
+
+    topics.create(new_prefix=new_prefix, as_json=as_json)
+
+
+def check(as_json: AsJson = False) -> None:
+    """Compare the topics with what whopays needs.
+
+    Exit status 1 when something differs, 2 when it could not be checked.
+    """
+    with importing():
+        from cli.operating import topics  # noqa: PLC0415 - see above
+
+    topics.check(as_json=as_json)
+
+
+def adopt(
+    publish_again: Annotated[
+        bool, typer.Option("--publish-again", help="Also publish the whole log again, where relay-positions is empty.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Work with the topics as they are now; stop the workers first.
+
+    For topics that moved to another cluster, were re-created, or got another number of partitions.
+    """
+    with importing():
+        from cli.operating import adopting  # noqa: PLC0415 - see above
+
+    adopting.adopt(publish_again=publish_again, as_json=as_json)
+
+
+def reread(
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="An input topic, with or without its prefix.", show_default=False)
+    ],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have an input topic read again from its beginning.
+
+    For one that lost records, such as by an unclean election. What was decided already stays as it is. A worker that is
+    running ends with an error at the next record; started again, it reads from the beginning.
+    """
+    with importing():
+        from cli.operating import adopting  # noqa: PLC0415 - see above
+
+    adopting.reread(topic=topic, is_sure=is_sure, as_json=as_json)
+
+
+def restore_positions(as_json: AsJson = False) -> None:
+    """Set the relay's positions to what the topics hold; stop the relay first.
+
+    For a relay-positions topic that lost records.
+    """
+    with importing():
+        from cli.operating import adopting  # noqa: PLC0415 - see above
+
+    adopting.restore_positions(as_json=as_json)
