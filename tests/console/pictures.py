@@ -11,6 +11,8 @@ import typer
 from PIL import Image
 from playwright.async_api import async_playwright
 
+from audit.findings import Promise
+from db.audits import begin_audit, keep_audit
 from tests.console import history, story, telling
 from tests.console.looking import DESKTOP, PHONE, Looking, Scheme
 from tests.support.browser import FLAGS, browser, install
@@ -98,6 +100,9 @@ async def _told() -> AsyncIterator[str]:
         async with installed(addresses, template) as installation, serving(installation) as server:
             await telling.tell(installation)
             await history.make(installation)
+            # An audit would name what was written, not told.
+            engine = installation.engine
+            await keep_audit(engine, await begin_audit(engine), dict.fromkeys(Promise, 0))
             whopays = whopays_of(installation)
             for name, words in (("books-2026", ["--latest"]), ("acme-again", ["--organization", story.ACME])):
                 (await whopays("replay", "start", name, *words)).expect(0)

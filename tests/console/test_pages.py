@@ -22,7 +22,7 @@ async def test_an_organization_in_numbers(look: Looking) -> None:
     await expect(page.locator(".knowing").first).to_contain_text(re.compile(r"As of event \d+-\d+, closed until 20"))
 
     await look.go(page, "acme/accounts?phase=Archived")
-    await expect(page.locator(".card")).to_have_text(re.compile("closed.*Archived"))
+    await expect(page.locator(".card")).to_have_text(re.compile("closed.*Archived.*EUR · card$"))
     await look.go(page, "acme/projects?state=Deleted")
     await expect(page.locator(".sizer [role=row]")).to_have_text(re.compile("gone.*Deleted.*nobody"))
     await look.go(page, "never-heard-of")

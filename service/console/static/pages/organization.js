@@ -65,7 +65,7 @@ function card(name, one) {
   return h("li", { class: "card" },
     h("div", { class: "card-head" }, payer(name, one.account), phase(one.phase)),
     one.displayName && h("p", {}, one.displayName),
-    h("p", { class: "small" }, [one.currencyCode ?? "no currency", one.paymentProfile ?? "no payment profile", one.closure && "closing"].filter(Boolean).join(" · ")));
+    h("p", { class: "small" }, [one.currencyCode ?? "no currency", one.paymentProfile ?? "no payment profile", one.closure && one.phase !== "Archived" && "closing"].filter(Boolean).join(" · ")));
 }
 
 function unbound(name, pages) {
