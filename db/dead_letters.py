@@ -1,6 +1,6 @@
 """Stored dead letters: choosing, listing and opening them. What is done with them is in db/dead_letter_actions.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,11 +81,21 @@ class KeptDeadLetter:
 
 
 async def list_dead_letters(
-    connection: AsyncConnection, choice: Choice, *, before: int = LARGEST_NUMBER, limit: int
+    connection: AsyncConnection,
+    choice: Choice,
+    *,
+    before: int = LARGEST_NUMBER,
+    limit: int,
+    within: Collection[str] | None = None,
 ) -> list[KeptDeadLetter]:
-    """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`."""
+    """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`.
+
+    With `within`, only those of these organizations.
+    """
     conditions, values = chosen_by(choice)
-    statement = list_statement(*conditions)
+    if within is not None:
+        values["organizations"] = sorted(within)
+    statement = list_statement(*conditions, is_narrow=within is not None)
     return [_kept(row) for row in await fetch(connection, statement, **values, before=before, row_limit=limit)]
 
 
@@ -157,20 +167,32 @@ def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
 
 
 @cache
-def list_statement(*conditions: str) -> TextClause:
+def list_statement(*conditions: str, is_narrow: bool = False) -> TextClause:
     """Return the statement for some choice: each has its own, and so an index that leads to it.
 
     It follows the index of the first of `_LEADING` that is chosen. Written as an equality, the condition would leave
-    the server free to walk through all dead letters by their numbers, however few are meant.
+    the server free to walk through all dead letters by their numbers, however few are meant. A narrow one is of some
+    organizations: of each as many as are wanted of all.
     """
+    if is_narrow:
+        return text(
+            f"""
+            SELECT found.* FROM unnest(CAST(:organizations AS text[])) AS asked(name)
+            CROSS JOIN LATERAL ({_listed(conditions, "organization", "asked.name")}) AS found
+            ORDER BY found.number DESC LIMIT :row_limit
+            """
+        )
     leading = next((column for name, column in _LEADING.items() if _CONDITIONS[name] in conditions), None)
     if leading is None:
         where = " AND ".join(("letter.number < :before", *conditions))
         return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY letter.number DESC LIMIT :row_limit")
     name = leading.rpartition(".")[2]
-    others = (one for one in conditions if one != _CONDITIONS[name])
-    where = " AND ".join((f"({leading}, letter.number) < (:{name}, :before)", f"{leading} >= :{name}", *others))
-    return text(f"{_WITHOUT_VALUES} WHERE {where} ORDER BY {leading} DESC, letter.number DESC LIMIT :row_limit")
+    return text(_listed([one for one in conditions if one != _CONDITIONS[name]], leading, f":{name}"))
+
+
+def _listed(conditions: Iterable[str], column: str, value: str) -> str:
+    where = " AND ".join((f"({column}, letter.number) < ({value}, :before)", f"{column} >= {value}", *conditions))
+    return f"{_WITHOUT_VALUES} WHERE {where} ORDER BY {column} DESC, letter.number DESC LIMIT :row_limit"
 
 
 @cache

@@ -1,6 +1,6 @@
 """Replays as they are kept: what was asked for, who works on each, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,11 +69,19 @@ async def replay_into(connection: AsyncConnection, target: str) -> str | None:
 
 
 async def list_replays(
-    connection: AsyncConnection, *, before: tuple[datetime, str] | None = None, limit: int | None = None
+    connection: AsyncConnection,
+    *,
+    before: tuple[datetime, str] | None = None,
+    limit: int | None = None,
+    within: Collection[str] | None = None,
 ) -> list[KeptReplay]:
-    """Return replays, newest first: all, or up to `limit` of those before one, told by its beginning and name."""
+    """Return replays, newest first: all, or up to `limit` of those before one, told by its beginning and name.
+
+    With `within`, only those of these organizations.
+    """
     begun_at, name = before or (datetime.max.replace(tzinfo=UTC), "")
-    rows = await fetch(connection, _LIST, begun_at=begun_at, name=name, row_limit=limit)
+    organizations = None if within is None else sorted(within)
+    rows = await fetch(connection, _LIST, begun_at=begun_at, name=name, organizations=organizations, row_limit=limit)
     return [_kept(dict(row)) for row in rows]
 
 
@@ -206,6 +214,8 @@ _INTO = text("SELECT name FROM replays WHERE target = :target AND forgotten_at I
 _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM replays WHERE (begun_at, name) < (:begun_at, CAST(:name AS text) COLLATE "C")
+        AND (CAST(:organizations AS text[]) IS NULL
+            OR selection ->> 'organization' = ANY(CAST(:organizations AS text[])))
     ORDER BY begun_at DESC, name DESC LIMIT CAST(:row_limit AS bigint)
     """
 )

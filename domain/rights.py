@@ -80,6 +80,15 @@ class Reach:
         """Return whether a project is within reach."""
         return self.projects is None or any(project in names for names in self.projects)
 
+    def sees(self, project: str | None, *accounts: str | None) -> bool:
+        """Return whether an interval, event, notice or result is seen: its project is within reach, or an account is.
+
+        What names neither is seen only where nothing is out of reach.
+        """
+        if self.is_everything or (project is not None and self.sees_project(project)):
+            return True
+        return any(account is not None and self.sees_account(account) for account in accounts)
+
 
 EVERYTHING = Reach()
 

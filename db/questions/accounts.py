@@ -12,11 +12,13 @@ from db.contacts import load_contact
 from db.engine import fetch
 from db.questions.intervals import is_known_account
 from db.questions.pages import After, Page, page_of
+from db.questions.reached import spans_of
 from db.questions.shapes import described_violations
 from db.rows import ACCOUNT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
 from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
+from domain.rights import EVERYTHING, Reach
 from domain.state import Account
 from schemas.events import AccountState, Phase
 from schemas.instants import format_instant
@@ -31,6 +33,7 @@ async def account(
     *,
     with_balance: bool = False,
     keys: KeyEncryption | None = None,
+    reach: Reach = EVERYTHING,
 ) -> dict[str, Any] | None:
     """Return an account; None if there is none of that name.
 
@@ -38,7 +41,7 @@ async def account(
     are not True; `closureBlockers`, as violations (none of an archived account); `profile`, with `paymentProfile`,
     `kind`, `state`, `version`, `expiresAt`, or None where none is attached or it is not known. With `with_balance` also
     `balance` (`outstanding`, `currencyCode`, `asOf`, or None); with keys also `contact`, unsealed, or None: personal
-    data. Raises Unopenable.
+    data. Its numbers are of all its projects; what blocks its closure names those within reach. Raises Unopenable.
     """
     rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
     if not rows:
@@ -48,7 +51,7 @@ async def account(
     answer |= {
         "boundProjects": row["bound"],
         "missing": [condition for condition in answer["conditions"] if condition["status"] != "True"],
-        "closureBlockers": _blockers(known, BoundProjects(row["bound"], row["first"], row["last_ended_at"])),
+        "closureBlockers": _blockers(known, BoundProjects(row["bound"], row["first"], row["last_ended_at"]), reach),
         "profile": _profile(row),
     }
     if with_balance:
@@ -66,14 +69,24 @@ async def accounts(
     phase: Phase | None = None,
     limit: int,
     after: After | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Page:
     """Return a page of accounts, by name, in the order of its bytes: as in `AccountChanged` without `cause`.
 
-    The key is `(account,)`.
+    Those out of reach are left out. The key is `(account,)`.
     """
     (name,) = after or ("",)
-    phases = list(Phase) if phase is None else [phase]
-    rows = await fetch(connection, _ACCOUNTS, organization=organization, phases=phases, after=name, row_limit=limit + 1)
+    spans = spans_of(reach.accounts, name)
+    rows = await fetch(
+        connection,
+        _ACCOUNTS,
+        organization=organization,
+        phases=list(Phase) if phase is None else [phase],
+        lows=spans.lows,
+        highs=spans.highs,
+        after=name,
+        row_limit=limit + 1,
+    )
     return page_of(rows, limit, lambda row: state_of(account_of(row)), "account")
 
 
@@ -136,8 +149,14 @@ def _phase(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blockers(account: Account, bound: BoundProjects) -> list[dict[str, Any]]:
-    return [] if account.phase is Phase.ARCHIVED else described_violations(closure_blockers(account, bound))
+def _blockers(account: Account, bound: BoundProjects, reach: Reach) -> list[dict[str, Any]]:
+    if account.phase is Phase.ARCHIVED:
+        return []
+    described = described_violations(closure_blockers(account, bound))
+    for blockers in (one["blockers"] for one in described):
+        if "projects" in blockers:
+            blockers["projects"] = [project for project in blockers["projects"] if reach.sees_project(project)]
+    return described
 
 
 def _profile(row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -183,12 +202,15 @@ _ACCOUNT = text(
         ON profile.organization = :organization AND profile.payment_profile = asked.payment_profile
     """
 )
-# Index and order by phase, then name: of each phase as many as are wanted of all.
+# Index and order by phase, then name: of each phase, and each span of names, as many as are wanted of all.
 _ACCOUNTS = text(
     f"""
-    SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase) CROSS JOIN LATERAL (
+    SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase)
+    CROSS JOIN unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
+    CROSS JOIN LATERAL (
         SELECT {columns(ACCOUNT_TYPES)} FROM accounts
         WHERE organization = :organization AND accounts.phase = asked.phase AND account COLLATE "C" > :after
+            AND account COLLATE "C" BETWEEN span.low AND span.high
         ORDER BY account COLLATE "C" LIMIT :row_limit
     ) AS found
     ORDER BY found.account COLLATE "C" LIMIT :row_limit

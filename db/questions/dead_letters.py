@@ -1,6 +1,7 @@
 """The question about what could not be answered."""
 
 from base64 import b64encode
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,16 +20,21 @@ async def dead_letters(
     reason: DeadLetterReason | None = None,
     limit: int,
     after: After | None = None,
+    within: Collection[str] | None = None,
 ) -> Page:
     """Return a page of dead letters, newest first; `topic` is named with its prefix. The key is `(number,)`.
 
     The data of `DeadLetter` without `value`, with `id` (None where the event of an old one is not known), `time`,
     `organization` (or None), and the instants `redriven` and `discarded` (or None). `key` and `headers` are None of a
-    card number, and of what was erased.
+    card number, and of what was erased. With `within`, only those of these organizations.
     """
     (number,) = after or (LARGEST_NUMBER,)
+    if within is not None and organization is not None:
+        if organization not in within:
+            return [], None
+        within = None
     choice = Choice(organization=organization, topic=topic, reason=reason)
-    found = await list_dead_letters(connection, choice, before=number, limit=limit + 1)
+    found = await list_dead_letters(connection, choice, before=number, limit=limit + 1, within=within)
     return [_described(one) for one in found[:limit]], (found[limit - 1].number,) if len(found) > limit else None
 
 

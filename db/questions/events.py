@@ -1,7 +1,7 @@
 """The events of an organization, by position: as they were published, byte for byte."""
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -40,18 +40,18 @@ async def events(
 
     Fewer than `limit` are all there are. `types` are short names. Only the organization's own rows are looked at.
     """
-    of_accounts = [name for name in types if TOPICS[name] is Topic.ACCOUNTS]
-    rows = await fetch(
-        connection,
-        _EVENTS,
-        organization=organization,
-        after=after,
-        until=until,
-        topics=sorted({str(TOPICS[name]) for name in types}),
-        only=f'"type":"{type_of(of_accounts[0])}"'.encode() if len(of_accounts) == 1 else None,
-        row_limit=limit,
-    )
+    values = {"organization": organization, **of_types(types)}
+    rows = await fetch(connection, _EVENTS, **values, after=after, until=until, row_limit=limit)
     return [PublishedEvent(row["position"], row["value"]) for row in rows]
+
+
+def of_types(types: Collection[str]) -> dict[str, Any]:
+    """Return the values of `:topics` and `:only` in `WANTED` for short names of types."""
+    of_accounts = [name for name in types if TOPICS[name] is Topic.ACCOUNTS]
+    return {
+        "topics": sorted({str(TOPICS[name]) for name in types}),
+        "only": f'"type":"{type_of(of_accounts[0])}"'.encode() if len(of_accounts) == 1 else None,
+    }
 
 
 async def first_position(connection: AsyncConnection, shard: int) -> int:
@@ -63,16 +63,17 @@ async def first_position(connection: AsyncConnection, shard: int) -> int:
     return int(row["position"])
 
 
-# Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
-_EVENTS = text(
-    f"""
-    SELECT position, value FROM log
-    WHERE boundary = :organization AND log.position > :after AND log.position <= :until
-        AND topic = ANY(CAST(:topics AS text[]))
-        AND (CAST(:only AS bytea) IS NULL OR topic <> '{Topic.ACCOUNTS}' OR position(CAST(:only AS bytea) IN value) > 0)
-    ORDER BY log.position LIMIT :row_limit
-    """
-)
+WANTED = f"""
+    log.boundary = :organization AND log.position > :after AND log.position <= :until
+        AND log.topic = ANY(CAST(:topics AS text[]))
+        AND (CAST(:only AS bytea) IS NULL OR log.topic <> '{Topic.ACCOUNTS}'
+            OR position(CAST(:only AS bytea) IN log.value) > 0)
+"""
+"""The SQL for which events are asked for.
+
+Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
+"""
+_EVENTS = text(f"SELECT position, value FROM log WHERE {WANTED} ORDER BY log.position LIMIT :row_limit")
 _FIRST_POSITION = text(
     """
     SELECT coalesce(

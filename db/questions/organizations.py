@@ -6,17 +6,35 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
+from db.questions.reached import spans_of
+from domain.rights import EVERYTHING, Reach
+from schemas.events import Phase
 
 
-async def organization(connection: AsyncConnection, organization: str) -> dict[str, Any]:
+async def organization(connection: AsyncConnection, organization: str, reach: Reach = EVERYTHING) -> dict[str, Any]:
     """Return `organization`, `defaultAccount` (or None), and counts: `accounts`, `projects`, `unbound`.
 
-    Archived accounts count, deleted projects do not. Of an organization that nobody heard of all are 0.
+    Archived accounts count, deleted projects do not; what is out of reach does not either, and is no default account.
+    Of an organization that nobody heard of all are 0.
     """
-    (row,) = await fetch(connection, _ORGANIZATION, organization=organization)
+    if reach.is_everything:
+        (row,) = await fetch(connection, _ORGANIZATION, organization=organization)
+    else:
+        of_accounts, of_projects = spans_of(reach.accounts), spans_of(reach.projects)
+        (row,) = await fetch(
+            connection,
+            _REACHED,
+            organization=organization,
+            phases=list(Phase),
+            account_lows=of_accounts.lows,
+            account_highs=of_accounts.highs,
+            project_lows=of_projects.lows,
+            project_highs=of_projects.highs,
+        )
+    default = row["default_account"]
     return {
         "organization": organization,
-        "defaultAccount": row["default_account"],
+        "defaultAccount": default if default is not None and reach.sees_account(default) else None,
         "accounts": row["accounts"],
         "projects": row["bound"] + row["unbound"],
         "unbound": row["unbound"],
@@ -33,5 +51,22 @@ _ORGANIZATION = text(
             SELECT count(*) FROM projects
             WHERE organization = :organization AND account IS NULL AND state <> 'Deleted'
         ) AS unbound
+    """
+)
+_REACHED = text(
+    """
+    SELECT (SELECT default_account FROM organizations WHERE organization = :organization) AS default_account,
+        (
+            SELECT count(*) FROM unnest(CAST(:phases AS text[])) AS asked(phase)
+            CROSS JOIN unnest(CAST(:account_lows AS text[]), CAST(:account_highs AS text[])) AS span(low, high)
+            JOIN accounts ON organization = :organization AND accounts.phase = asked.phase
+                AND account COLLATE "C" BETWEEN span.low AND span.high
+        ) AS accounts, counted.bound, counted.unbound
+    FROM (
+        SELECT count(*) FILTER (WHERE account IS NOT NULL) AS bound,
+            count(*) FILTER (WHERE account IS NULL AND state <> 'Deleted') AS unbound
+        FROM unnest(CAST(:project_lows AS text[]), CAST(:project_highs AS text[])) AS span(low, high)
+        JOIN projects ON organization = :organization AND project BETWEEN span.low AND span.high
+    ) AS counted
     """
 )

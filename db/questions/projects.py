@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.engine import fetch
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.pages import After, Page, page_of
+from db.questions.reached import spans_of
+from domain.rights import EVERYTHING, Reach
 from schemas.facts import ProjectState
 from schemas.instants import format_instant
 
@@ -46,17 +48,25 @@ async def projects(
     at: datetime | None = None,
     limit: int,
     after: After | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Page:
     """Return a page of projects, by name: as of `project`, without `scheduled` and `waiting`. The key is `(project,)`.
 
     `account`: those that it pays for, or at `at` paid for, deleted ones too. `unbound`: those that nobody pays for, or
     that somebody does; it goes with neither `account` nor `at`. Deleted ones are left out without `at`, unless
     `state` is `Deleted`. With `at`, `payer` is of that instant, with its `endedAt`; all else is of now.
+    What is out of reach is left out, and an account that is finds nothing.
     """
+    if account is not None and not reach.sees_account(account):
+        return [], None
     (name,) = after or ("",)
     kind: Kind = "Paid" if account is not None else _BY_PAYER[unbound]
-    statement = projects_statement(kind, state, is_past=at is not None)
+    is_narrow = reach.projects is not None
+    statement = projects_statement(kind, state, is_past=at is not None, is_narrow=is_narrow)
     values: dict[str, Any] = {"organization": organization, "after": name, "row_limit": limit + 1}
+    if is_narrow:
+        spans = spans_of(reach.projects, name)
+        values |= {"lows": spans.lows, "highs": spans.highs}
     if account is not None:
         values["account"] = account
     if at is not None:
@@ -66,22 +76,19 @@ async def projects(
 
 
 @cache
-def projects_statement(kind: Kind, state: ProjectState | None, *, is_past: bool) -> TextClause:
-    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it."""
-    if kind == "Paid" and is_past:
-        return text(_PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state]))
-    # Deleted projects, which nobody pays for, are answered only where all states are, or theirs alone.
-    live = "" if is_past or state is not None else " AND projects.state <> 'Deleted'"
-    if kind == "Unbound" and state != "Deleted":
-        live = " AND projects.state <> 'Deleted'"
-    condition = f"{_OF_KIND[kind]}{live}{_IN_STATE[state]}"
-    payer = HELD if is_past else _HEAD
-    asked = "(VALUES (CAST(:at AS timestamptz))) AS asked(at) CROSS JOIN" if is_past else ""
+def projects_statement(kind: Kind, state: ProjectState | None, *, is_past: bool, is_narrow: bool = False) -> TextClause:
+    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it.
+
+    A narrow one is of projects whose names are in spans.
+    """
+    if not is_narrow:
+        return text(_listed(kind, state, is_past=is_past))
+    # Of each span as many as are wanted of all.
     return text(
         f"""
-        SELECT {_REPORTED}, {HELD_COLUMNS} FROM {asked} projects {payer}
-        WHERE projects.organization = :organization AND projects.project > :after {condition}
-        ORDER BY projects.project LIMIT :row_limit
+        SELECT found.* FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
+        CROSS JOIN LATERAL ({_listed(kind, state, " BETWEEN span.low AND span.high", is_past=is_past)}) AS found
+        ORDER BY found.project LIMIT :row_limit
         """
     )
 
@@ -96,6 +103,25 @@ def described(row: Mapping[str, Any]) -> dict[str, Any]:
         "version": row["version"],
         **{name: value for name, value in optional.items() if value is not None},
     }
+
+
+def _listed(kind: Kind, state: ProjectState | None, within: str = "", *, is_past: bool) -> str:
+    if kind == "Paid" and is_past:
+        reached = f" AND paid.project{within}" if within else ""
+        return _PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state] + reached)
+    # Deleted projects, which nobody pays for, are answered only where all states are, or theirs alone.
+    live = "" if is_past or state is not None else " AND projects.state <> 'Deleted'"
+    if kind == "Unbound" and state != "Deleted":
+        live = " AND projects.state <> 'Deleted'"
+    reached = f" AND projects.project{within}" if within else ""
+    condition = f"{_OF_KIND[kind]}{live}{_IN_STATE[state]}{reached}"
+    payer = HELD if is_past else _HEAD
+    asked = "(VALUES (CAST(:at AS timestamptz))) AS asked(at) CROSS JOIN" if is_past else ""
+    return f"""
+        SELECT {_REPORTED}, {HELD_COLUMNS} FROM {asked} projects {payer}
+        WHERE projects.organization = :organization AND projects.project > :after {condition}
+        ORDER BY projects.project LIMIT :row_limit
+    """
 
 
 def _pending(row: Mapping[str, Any]) -> dict[str, str]:

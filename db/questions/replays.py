@@ -1,5 +1,7 @@
 """The question about replays; one by its name is `db.replays.find_replay`."""
 
+from collections.abc import Collection
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.questions.pages import After
@@ -7,12 +9,13 @@ from db.replays import KeptReplay, list_replays
 
 
 async def replays(
-    connection: AsyncConnection, *, limit: int, after: After | None = None
+    connection: AsyncConnection, *, limit: int, after: After | None = None, within: Collection[str] | None = None
 ) -> tuple[list[KeptReplay], After | None]:
     """Return a page of replays, newest first, and the key of the last one if there are more: `(begun_at, name)`.
 
-    What `whopays replay show --json` says of each is `workers.replaying.tally.document_of`.
+    With `within`, only those of these organizations. What `whopays replay show --json` says of each is
+    `workers.replaying.tally.document_of`.
     """
-    found = await list_replays(connection, before=after and (after[0], after[1]), limit=limit + 1)
+    found = await list_replays(connection, before=after and (after[0], after[1]), limit=limit + 1, within=within)
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], None if last is None else (last.begun_at, last.name)

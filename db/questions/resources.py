@@ -16,6 +16,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
+from db.questions.reached import EVERYWHERE, Reached, is_within
 
 Key = tuple[str, str, int]
 
@@ -85,12 +86,18 @@ class EarlierAccount:
 
 
 async def accounts_page(
-    connection: AsyncConnection, organization: str | None, after: Key, limit: int, account: str | None = None
+    connection: AsyncConnection,
+    organization: str | None,
+    after: Key,
+    limit: int,
+    account: str | None = None,
+    reached: Reached = EVERYWHERE,
 ) -> list[ShownAccount]:
-    """Return accounts by name, or the one that is named."""
+    """Return accounts by name, or the one that is named; not those out of reach."""
     named = {} if account is None else {"account": account}
-    statement = _accounts(organization is not None, account is not None)
-    rows = await fetch(connection, statement, **_of(organization, after[:2]), **named, row_limit=limit)
+    statement = _accounts(organization is not None, account is not None, not reached.is_everything)
+    values = _of(organization, after[:2]) | reached.values()
+    rows = await fetch(connection, statement, **values, **named, row_limit=limit)
     return [
         ShownAccount(
             row["organization"],
@@ -119,29 +126,56 @@ async def bindings_page(
     only_active: bool,
     project: str | None = None,
     account: str | None = None,
+    reached: Reached = EVERYWHERE,
+    either: bool = False,
 ) -> list[ShownBinding]:
-    """Return bindings by project, then number; of one project or one account, if it is named."""
+    """Return bindings by project, then number; of one project or one account, if it is named.
+
+    Those that are not seen are left out, and a name that is out of reach finds nothing: with `either`, unless the
+    binding is seen all the same.
+    """
     named = {name: value for name, value in (("project", project), ("account", account)) if value is not None}
-    statement = _bindings(organization is not None, only_active, tuple(named))
-    key = after[:2] if only_active else after
-    rows = await fetch(connection, statement, **_of(organization, key), **named, row_limit=limit)
+    is_one, within = organization is not None, _within(() if either else tuple(named))
+    if reached.is_everything:
+        statement = _bindings(is_one, only_active, tuple(named))
+    elif is_one and not named:
+        statement = _seen_bindings(only_active)
+    else:
+        statement = _bindings(is_one, only_active, tuple(named), f" AND ({within})")
+    values = _of(organization, after[:2] if only_active else after) | reached.values()
+    rows = await fetch(connection, statement, **values, **named, row_limit=limit)
     return [ShownBinding(*row.values()) for row in rows]
 
 
-async def binding(connection: AsyncConnection, organization: str, project: str, number: int) -> ShownBinding | None:
-    """Return a binding, whether or not it has ended."""
+async def binding(
+    connection: AsyncConnection, organization: str, project: str, number: int, reached: Reached = EVERYWHERE
+) -> ShownBinding | None:
+    """Return a binding, whether or not it has ended, if it is seen."""
     before = (organization, project, number - 1)
-    found = await bindings_page(connection, organization, before, 1, only_active=False, project=project)
+    found = await bindings_page(
+        connection, organization, before, 1, only_active=False, project=project, reached=reached, either=True
+    )
     return next((one for one in found if one.number == number), None)
 
 
 async def projects_page(
-    connection: AsyncConnection, organization: str | None, after: Key, limit: int, project: str | None = None
+    connection: AsyncConnection,
+    organization: str | None,
+    after: Key,
+    limit: int,
+    project: str | None = None,
+    reached: Reached = EVERYWHERE,
 ) -> list[ShownProject]:
-    """Return projects by name, or the one that is named; not those that are deleted."""
+    """Return projects by name, or the one that is named; not those that are deleted, or out of reach."""
     named = {} if project is None else {"project": project}
-    statement = _projects(organization is not None, project is not None)
-    rows = await fetch(connection, statement, **_of(organization, after[:2]), **named, row_limit=limit)
+    if reached.is_everything:
+        statement = _projects(organization is not None, project is not None)
+    elif organization is not None and project is None:
+        statement = _REACHED_PROJECTS
+    else:
+        statement = _projects(organization is not None, project is not None, f" AND {is_within('project', 'project')}")
+    values = _of(organization, after[:2]) | reached.values()
+    rows = await fetch(connection, statement, **values, **named, row_limit=limit)
     return [ShownProject(*row.values()) for row in rows]
 
 
@@ -206,8 +240,17 @@ def _range(is_one: bool, *columns: str) -> str:
     return f"{required}({', '.join(columns)}) > ({values})"
 
 
+def _within(named: tuple[str, ...]) -> str:
+    """Return what is required of bindings: all that is named is within reach, or else anything is."""
+    of_project, of_account = is_within("project", "project"), is_within("account", "account")
+    if not named:
+        return f"{of_project} OR {of_account}"
+    return " AND ".join({"project": of_project, "account": of_account}[name] for name in named)
+
+
 @cache
-def _accounts(is_one: bool, is_named: bool) -> TextClause:
+def _accounts(is_one: bool, is_named: bool, is_narrow: bool) -> TextClause:
+    within = f"AND {is_within('account', 'account')}" if is_narrow else ""
     name = 'account COLLATE "C"' if is_one else "account"
     order = name if is_one else "organization, account"
     return text(
@@ -223,7 +266,7 @@ def _accounts(is_one: bool, is_named: bool) -> TextClause:
         FROM (
             SELECT organization, account, phase, CAST(conditions AS text) AS conditions, currency_code,
                 CAST(payment_terms AS text) AS payment_terms, payment_profile
-            FROM accounts WHERE {_range(is_one, name)} {"AND account = :account" if is_named else ""}
+            FROM accounts WHERE {_range(is_one, name)} {"AND account = :account" if is_named else ""} {within}
             ORDER BY {order} LIMIT :row_limit
         ) AS page
         LEFT JOIN payment_profiles AS profile
@@ -234,8 +277,8 @@ def _accounts(is_one: bool, is_named: bool) -> TextClause:
 
 
 @cache
-def _bindings(is_one: bool, only_active: bool, named: tuple[str, ...]) -> TextClause:
-    required = "".join(f" AND {name} = :{name}" for name in named)
+def _bindings(is_one: bool, only_active: bool, named: tuple[str, ...], within: str = "") -> TextClause:
+    required = "".join(f" AND {name} = :{name}" for name in named) + within
     if "account" not in named:
         required += " AND account IS NOT NULL"
     first = () if is_one else ("organization",)
@@ -265,15 +308,68 @@ def _bindings(is_one: bool, only_active: bool, named: tuple[str, ...]) -> TextCl
 
 
 @cache
-def _projects(is_one: bool, is_named: bool) -> TextClause:
+def _seen_bindings(only_active: bool) -> TextClause:
+    """Return the statement for an organization's bindings that are seen.
+
+    Of each span of projects, and of each account within reach, as many as are wanted of all.
+    """
+    table, begin, order = (
+        ("projects", "payer_since", "project") if only_active else ("bindings", "from_instant", "project, number")
+    )
+    listed = f"SELECT organization, project, number, account, {begin} AS begin FROM {table} WHERE"
+    after = _range(True, *order.split(", "))
+    within = "unnest(CAST(:{kind}_lows AS text[]), CAST(:{kind}_highs AS text[])) AS span(low, high)"
+    return text(
+        f"""
+        SELECT page.organization, page.project, page.number, page.account, page.begin,
+            next.from_instant AS ended_at, next.account AS next_account
+        FROM (
+            SELECT * FROM (
+                SELECT of_project.* FROM {within.format(kind="project")} CROSS JOIN LATERAL (
+                    {listed} {after} AND project BETWEEN span.low AND span.high AND account IS NOT NULL
+                    ORDER BY {order} LIMIT :row_limit
+                ) AS of_project
+                UNION
+                SELECT of_account.* FROM (
+                    SELECT accounts.account AS name FROM {within.format(kind="account")}
+                    JOIN accounts ON organization = :organization AND account COLLATE "C" BETWEEN span.low AND span.high
+                ) AS reached CROSS JOIN LATERAL (
+                    {listed} {after} AND {table}.account = reached.name ORDER BY {order} LIMIT :row_limit
+                ) AS of_account
+            ) AS seen
+            ORDER BY {order} LIMIT :row_limit
+        ) AS page
+        LEFT JOIN bindings AS next ON next.organization = page.organization AND next.project = page.project
+            AND next.number = page.number + 1
+        ORDER BY {", ".join(f"page.{name}" for name in order.split(", "))}
+        """
+    )
+
+
+@cache
+def _projects(is_one: bool, is_named: bool, within: str = "") -> TextClause:
     return text(
         f"""
         SELECT organization, project, state, account, payer_since
         FROM projects WHERE {_range(is_one, "project")} AND state <> 'Deleted'
-            {"AND project = :project" if is_named else ""}
+            {"AND project = :project" if is_named else ""} {within}
         ORDER BY {"project" if is_one else "organization, project"} LIMIT :row_limit
         """
     )
+
+
+_REACHED_PROJECTS = text(
+    """
+    SELECT found.* FROM unnest(CAST(:project_lows AS text[]), CAST(:project_highs AS text[])) AS span(low, high)
+    CROSS JOIN LATERAL (
+        SELECT organization, project, state, account, payer_since FROM projects
+        WHERE organization = :organization AND project > :after_name AND project BETWEEN span.low AND span.high
+            AND state <> 'Deleted'
+        ORDER BY project LIMIT :row_limit
+    ) AS found
+    ORDER BY found.project LIMIT :row_limit
+    """
+)
 
 
 _POSITIONS = text("SELECT shard, position FROM shards")

@@ -9,19 +9,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
 from db.questions.pages import After, Items, Page, page_of
+from db.questions.reached import is_seen, reached_values
+from db.questions.seen_results import seen_results
+from domain.rights import EVERYTHING, Reach
 from schemas.results import Outcome
 
 _BEYOND = 2**63 - 1
 
 
 async def results_of_command(
-    connection: AsyncConnection, organization: str, command_id: str, source: str | None = None
+    connection: AsyncConnection,
+    organization: str,
+    command_id: str,
+    source: str | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Items:
     """Return the latest result of the command with an id, one for each source that sent it, or for one source.
 
-    Each is the data of `CommandCompleted`, with `eventId` and `time`.
+    Each is the data of `CommandCompleted`, with `eventId` and `time`; those that are not seen are left out.
     """
-    return [_result(value) for value in await published_results(connection, organization, command_id, source)]
+    return [_result(value) for value in await published_results(connection, organization, command_id, source, reach)]
 
 
 async def latest_results(
@@ -33,34 +40,50 @@ async def latest_results(
     outcome: Outcome | None = None,
     limit: int,
     after: After | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Page:
     """Return a page of the latest results of commands, newest first, of those that name a project or an account.
 
-    Items are as of `results_of_command`. The key is `(position,)`, the event's.
+    Items are as of `results_of_command`; a project or an account that is out of reach finds nothing. The key is
+    `(position,)`, the event's.
     """
+    if (project is not None and not reach.sees_project(project)) or (
+        account is not None and not reach.sees_account(account)
+    ):
+        return [], None
     (position,) = after or (_BEYOND,)
     named = {name: value for name, value in {"project": project, "account": account}.items() if value is not None}
-    rows = await fetch(
-        connection,
-        results_statement(*named),
-        **named,
-        organization=organization,
-        outcomes=list(Outcome) if outcome is None else [outcome],
-        before=position,
-        row_limit=limit + 1,
-    )
+    values: dict[str, Any] = {
+        "organization": organization,
+        "outcomes": list(Outcome) if outcome is None else [outcome],
+        "before": position,
+        "row_limit": limit + 1,
+    }
+    if named or reach.is_everything:
+        rows = await fetch(connection, results_statement(*named), **named, **values)
+    else:
+        rows = await seen_results(connection, reach, **values)
     return page_of(rows, limit, lambda row: _result(row["value"]), "position")
 
 
 async def published_results(
-    connection: AsyncConnection, organization: str, command_id: str, source: str | None = None
+    connection: AsyncConnection,
+    organization: str,
+    command_id: str,
+    source: str | None = None,
+    reach: Reach = EVERYTHING,
 ) -> list[bytes]:
-    """Return the results of the commands with an id, of one source or of all: the events as they were published."""
-    values = {"organization": organization, "command_id": command_id}
-    if source is None:
-        rows = await fetch(connection, _OF_ANY_SOURCE, **values)
-    else:
-        rows = await fetch(connection, _OF_SOURCE, **values, source=source)
+    """Return the results of the commands with an id, of one source or of all: the events as they were published.
+
+    Those that are not seen are left out.
+    """
+    values: dict[str, Any] = {"organization": organization, "command_id": command_id}
+    if source is not None:
+        values["source"] = source
+    if not reach.is_everything:
+        values |= reached_values(reach)
+    statement = command_statement(is_of_source=source is not None, is_narrow=not reach.is_everything)
+    rows = await fetch(connection, statement, **values)
     return [row["value"] for row in rows]
 
 
@@ -89,21 +112,25 @@ def results_statement(*named: str) -> TextClause:
     )
 
 
+@cache
+def command_statement(*, is_of_source: bool, is_narrow: bool) -> TextClause:
+    """Return the statement for the results of a command's id, of all sources or of one."""
+    seen = f" AND {is_seen('inbox.project', 'inbox.account')}" if is_narrow else ""
+    return text((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen))
+
+
 def _result(value: bytes) -> dict[str, Any]:
     event = orjson.loads(value)
     data: dict[str, Any] = event["data"]
     return data | {"eventId": event["id"], "time": event["time"]}
 
 
-_OF_SOURCE = text(
-    """
+_OF_SOURCE = """
     SELECT log.value FROM inbox JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
-    WHERE inbox.organization = :organization AND inbox.source = :source AND inbox.command_id = :command_id
-    """
-)
+    WHERE inbox.organization = :organization AND inbox.source = :source AND inbox.command_id = :command_id {seen}
+"""
 # From one source to the next, since the key begins with them: there are few.
-_OF_ANY_SOURCE = text(
-    """
+_OF_ANY_SOURCE = """
     WITH RECURSIVE sources(source) AS (
         (SELECT source FROM inbox WHERE organization = :organization ORDER BY organization, source LIMIT 1)
         UNION ALL
@@ -114,8 +141,7 @@ _OF_ANY_SOURCE = text(
     )
     SELECT log.value FROM sources
     JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
-        AND inbox.command_id = :command_id
+        AND inbox.command_id = :command_id {seen}
     JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
     ORDER BY sources.source
-    """
-)
+"""

@@ -210,7 +210,9 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(accounts._HISTORY, _ACCOUNT, id="history"),
         pytest.param(accounts._PROJECTS_OF_ACCOUNT, _ACCOUNT, id="projects of an account"),
         pytest.param(
-            results._OF_SOURCE, {"organization": "org-1", "command_id": "id-1", "source": "/source"}, id="results"
+            results.command_statement(is_of_source=True, is_narrow=False),
+            {"organization": "org-1", "command_id": "id-1", "source": "/source"},
+            id="results",
         ),
     ),
 )
@@ -249,7 +251,8 @@ async def test_ranges_of_the_log_are_found_by_an_index(
 async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEngine) -> None:
     async with filled.connect() as connection:
         values = {"organization": "org-1", "command_id": "id-1"}
-        plan = await _plan(connection, results._OF_ANY_SOURCE, values)
+        statement = results.command_statement(is_of_source=False, is_narrow=False)
+        plan = await _plan(connection, statement, values)
     assert "Seq Scan" not in plan, plan
 
 

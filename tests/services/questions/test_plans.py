@@ -29,6 +29,7 @@ from db.questions import (
     projects,
     resources,
     results,
+    seen_results,
     snapshots,
 )
 from db.questions.projects import Kind
@@ -142,6 +143,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 _ORGANIZATION = {"organization": "org-1"}
 _PROJECT = _ORGANIZATION | {"project": "project-21"}
 _ACCOUNT = _ORGANIZATION | {"account": "account-21"}
+_ALL_NAMES = {"lows": [""], "highs": ["{"]}
 
 
 def _asked(name: str, statement: TextClause, values: dict[str, Any], *indexes: str) -> Any:
@@ -167,13 +169,14 @@ def _of_one_thing() -> Iterator[Any]:
     yield _asked("a known project", intervals._KNOWN_PROJECT, _PROJECT, "projects_pkey")
     yield _asked("a known account", intervals._KNOWN_ACCOUNT, _ACCOUNT, "accounts_pkey")
     command = _ORGANIZATION | {"command_id": "id-1", "source": "/source"}
-    for statement in (results._OF_SOURCE, results._OF_ANY_SOURCE):
+    for is_of_source in (True, False):
+        statement = results.command_statement(is_of_source=is_of_source, is_narrow=False)
         yield _asked("result of a command", statement, command, "inbox_pkey", "log_p0_pkey")
 
 
 def _lists() -> Iterator[Any]:
     page = _ORGANIZATION | {"row_limit": 101}
-    chosen = {"phases": ["Archived", "Ready"], "after": ""}
+    chosen = _ALL_NAMES | {"phases": ["Archived", "Ready"], "after": ""}
     yield _asked("accounts", accounts._ACCOUNTS, page | chosen, "accounts_by_phase")
     of_phases = page | _ACCOUNT | {"after_number": 0}
     yield _asked("phases", accounts._PHASES, of_phases, "account_phases_pkey", "log_p0_pkey")
@@ -203,7 +206,7 @@ def _lists() -> Iterator[Any]:
     conditions, values = chosen_by(Choice(places=(("billing.projects", 3, 4711),)))
     by_place = "dead_letters_pkey", "dead_letters_number_key", "dead_letter_actions_pkey"
     yield _asked("dead letters by place", list_statement(*conditions), letters | values, *by_place)
-    replay = {"begun_at": _AT, "name": "", "row_limit": 101}
+    replay = {"begun_at": _AT, "name": "", "organizations": None, "row_limit": 101}
     yield _asked("replays", kept_replays._LIST, replay, "replays_by_beginning")
 
 
@@ -224,6 +227,43 @@ def _projects() -> Iterator[Any]:
         yield _asked(name, projects.projects_statement(kind, state, is_past=is_past), page, *indexes)
 
 
+def _within_reach() -> Iterator[Any]:
+    """Return what is asked for somebody who was granted some names, and what begins with some."""
+    spans = {"lows": ["project-21", "project-3"], "highs": ["project-21", "project-3{"]}
+    page = _ACCOUNT | spans | {"row_limit": 101, "after": "", "at": _AT}
+    narrow: list[tuple[Kind, ProjectState | None, bool, str]] = [
+        ("Any", None, False, "projects_pkey"),
+        ("Unbound", None, False, "projects_unbound"),
+        ("Any", "Deleted", False, "projects_deleted"),
+        ("Paid", None, False, "projects_by_account"),
+        ("Any", None, True, "projects_pkey|bindings_pkey"),
+    ]
+    for kind, state, is_past, index in narrow:
+        statement = projects.projects_statement(kind, state, is_past=is_past, is_narrow=True)
+        found = [*index.split("|"), "accounts_pkey"]
+        yield _asked(f"within reach: {kind} projects, {state}, {'then' if is_past else 'now'}", statement, page, *found)
+    seen = {
+        "seen_projects": ["project-21"], "seen_project_prefixes": ["project-3"],
+        "seen_accounts": ["account-21"], "seen_account_prefixes": ["account-4"],
+    }  # fmt: skip
+    chosen = _ORGANIZATION | seen | {"outcomes": ["Applied"], "before": 2**62, "row_limit": 101}
+    yield _asked("latest results", seen_results._AMONG_LATEST, chosen, "inbox_by_outcome", "log_p0_pkey")
+    by_name = ("inbox_by_project", "inbox_by_account", "log_p0_pkey")
+    yield _asked("results by name", seen_results._BY_NAME, chosen, *by_name)
+    reached = {f"{kind}_{end}": [f"{kind}-2"] for kind in ("account", "project") for end in ("lows", "highs")}
+    counted = _ORGANIZATION | reached | {"phases": ["Archived", "Ready"]}
+    yield _asked("numbers", organizations._REACHED, counted, "organizations_pkey", "accounts_by_phase", "projects_pkey")
+    of_one = _ORGANIZATION | reached | {"row_limit": 501, "after_name": "", "after_number": 0}
+    yield _asked("resources: projects within reach", resources._REACHED_PROJECTS, of_one, "projects_pkey")
+    active = ("projects_pkey", "projects_by_account", "accounts_pkey|accounts_by_phase", "bindings_pkey")
+    yield _asked("resources: bindings seen", resources._seen_bindings(True), of_one, *active)
+    every = ("bindings_pkey", "bindings_by_account", "accounts_pkey|accounts_by_phase")
+    yield _asked("resources: all bindings seen", resources._seen_bindings(False), of_one, *every)
+    letters = {"organizations": ["org-1", "org-2"], "before": 2**62, "row_limit": 101}
+    found = ["dead_letters_by_organization", "dead_letter_actions_pkey"]
+    yield _asked("dead letters of some", list_statement(is_narrow=True), letters, *found)
+
+
 def _resources() -> Iterator[Any]:
     page = _ACCOUNT | {"row_limit": 501, "after_name": "", "after_number": 0}
     for is_active, named, *indexes in (
@@ -237,7 +277,9 @@ def _resources() -> Iterator[Any]:
     yield _asked("resources: projects", resources._projects(True, False), page, "projects_pkey")
 
 
-@pytest.mark.parametrize(("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects(), *_resources()))
+@pytest.mark.parametrize(
+    ("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects(), *_within_reach(), *_resources())
+)
 async def test_nothing_is_looked_at_in_vain(
     filled: ReadingPool, statement: TextClause, values: dict[str, Any], indexes: set[str]
 ) -> None:

@@ -1,0 +1,123 @@
+"""What somebody reaches (docs/contract.md section 12), as conditions of statements.
+
+Lists ask an index for spans: names are in the order of their bytes, in which a name is a span, and all that begins with
+a prefix is another. What is found otherwise is compared with names and prefixes.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.rights import EVERYTHING, Reach, reach_of
+from schemas.askers import EVERY_ORGANIZATION, Asker, Names
+
+AFTER_ALL = "{"
+"""What sorts after all characters of a name: a prefix with this at its end comes after all that begins with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Spans of names that do not overlap, in order, ends included."""
+
+    lows: list[str]
+    highs: list[str]
+
+
+def spans_of(names: tuple[Names, ...] | None, after: str = "") -> Spans:
+    """Return the names on lists as spans, as far as these are not all at or before a name; None is every name."""
+    if names is None:
+        return Spans([""], [AFTER_ALL])
+    given = [(name, name) for each in names for name in each.exact]
+    given += [(prefix, prefix + AFTER_ALL) for each in names for prefix in each.prefixes]
+    spans = Spans([], [])
+    for low, high in sorted(given):
+        if high <= after:
+            continue
+        if spans.highs and low <= spans.highs[-1]:
+            spans.highs[-1] = max(high, spans.highs[-1])
+        else:
+            spans.lows.append(low)
+            spans.highs.append(high)
+    return spans
+
+
+def reached_values(reach: Reach) -> dict[str, list[str]]:
+    """Return the values of the parameters of `is_seen`."""
+    return {
+        "seen_projects": _exact(reach.projects),
+        "seen_project_prefixes": _prefixes(reach.projects),
+        "seen_accounts": _exact(reach.accounts),
+        "seen_account_prefixes": _prefixes(reach.accounts),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What somebody reaches in one organization, or in all: in each by the name of the organization, or by `*`."""
+
+    everywhere: Reach
+    elsewhere: tuple[tuple[str, Reach], ...] = ()
+
+    @classmethod
+    def of_all(cls, asker: Asker) -> "Reached | None":
+        """Return what somebody reaches in all organizations; None where they were not granted `*`."""
+        everywhere = reach_of(asker, EVERY_ORGANIZATION)
+        if everywhere is None:
+            return None
+        named = sorted({grant.organization for grant in asker.grants or ()} - {EVERY_ORGANIZATION})
+        reaches = [(name, reach_of(asker, name)) for name in named]
+        return cls(everywhere, tuple((name, reach) for name, reach in reaches if reach is not None))
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is out of reach."""
+        return self.everywhere.is_everything
+
+    def values(self) -> dict[str, list[str]]:
+        """Return the values of the parameters of spans: for each its organization, or `*`, and its ends."""
+        found: dict[str, list[str]] = {}
+        each = ((EVERY_ORGANIZATION, self.everywhere), *self.elsewhere)
+        for kind in ("project", "account"):
+            spans = [(organization, spans_of(getattr(reach, f"{kind}s"))) for organization, reach in each]
+            found[f"{kind}_organizations"] = [name for name, span in spans for _ in span.lows]
+            found[f"{kind}_lows"] = [low for _, span in spans for low in span.lows]
+            found[f"{kind}_highs"] = [high for _, span in spans for high in span.highs]
+        return found
+
+
+EVERYWHERE = Reached(EVERYTHING)
+
+
+def is_within(kind: str, name: str, organization: str = "organization") -> str:
+    """Return the SQL for a name within `Reached.values`: a `project` or an `account` of an organization."""
+    lists = ", ".join(f"CAST(:{kind}_{each} AS text[])" for each in ("organizations", "lows", "highs"))
+    return f"""EXISTS (
+        SELECT FROM unnest({lists}) AS span(whose, low, high)
+        WHERE span.whose IN ('{EVERY_ORGANIZATION}', {organization})
+            AND CAST({name} AS text) COLLATE "C" BETWEEN span.low AND span.high
+    )"""
+
+
+def is_seen(project: str | None, *accounts: str) -> str:
+    """Return the SQL for `domain.rights.Reach.sees`: the project, or one of the accounts, is within reach."""
+    kinds = [("project", project)] if project else []
+    kinds += [("account", account) for account in accounts]
+    return f"({' OR '.join(_is_reached(kind, name) for kind, name in kinds)})"
+
+
+def _is_reached(kind: str, name: str) -> str:
+    return (
+        f"coalesce({name} = ANY(CAST(:seen_{kind}s AS text[]))"
+        f" OR {name} ^@ ANY(CAST(:seen_{kind}_prefixes AS text[])), false)"
+    )
+
+
+def _exact(names: tuple[Names, ...] | None) -> list[str]:
+    return sorted({name for each in names or () for name in each.exact})
+
+
+def _prefixes(names: tuple[Names, ...] | None) -> list[str]:
+    return [""] if names is None else _unique(prefix for each in names for prefix in each.prefixes)
+
+
+def _unique(names: Iterable[str]) -> list[str]:
+    return sorted(set(names))

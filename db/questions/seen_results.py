@@ -1,0 +1,90 @@
+"""The latest results that somebody sees to whom not everything is within reach: those that name what is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import fetch
+from db.questions.reached import AFTER_ALL, is_seen, reached_values
+from domain.rights import Reach
+
+_LATEST = 20_000
+"""Among how many of the latest results of each outcome those that are seen are looked for first."""
+
+
+async def seen_results(
+    connection: AsyncConnection, reach: Reach, *, row_limit: int, **values: Any
+) -> list[Mapping[str, Any]]:
+    """Return results that are seen, as `results_statement` does.
+
+    Where prefixes are within reach these may be very many names: what the latest results do not give is looked for name
+    by name.
+    """
+    values |= reached_values(reach) | {"row_limit": row_limit}
+    if values["seen_project_prefixes"] or values["seen_account_prefixes"]:
+        rows = await fetch(connection, _AMONG_LATEST, **values)
+        if len(rows) == row_limit:
+            return rows
+    return await fetch(connection, _BY_NAME, **values)
+
+
+def _names(kind: str) -> str:
+    """Return the SQL for names within reach; of those with a prefix, the ones that results name, found one by one."""
+
+    def following(name: str) -> str:
+        return f"""
+            SELECT {kind} AS name FROM inbox WHERE organization = :organization AND {kind} {name}
+                AND {kind} < reach.prefix || '{AFTER_ALL}' ORDER BY organization, {kind} LIMIT 1
+        """
+
+    return f"""
+        SELECT unnest(CAST(:seen_{kind}s AS text[])) AS name
+        UNION
+        SELECT named.name FROM unnest(CAST(:seen_{kind}_prefixes AS text[])) AS reach(prefix) CROSS JOIN LATERAL (
+            WITH RECURSIVE each(name) AS (
+                ({following(">= reach.prefix")})
+                UNION ALL
+                SELECT following.name FROM each
+                CROSS JOIN LATERAL ({following("> each.name")}) AS following
+            )
+            SELECT name FROM each
+        ) AS named
+    """
+
+
+def _by_name(kind: str) -> str:
+    return f"""
+        SELECT found.shard, found.position FROM ({_names(kind)}) AS named
+        CROSS JOIN unnest(CAST(:outcomes AS text[])) AS asked(outcome)
+        CROSS JOIN LATERAL (
+            SELECT shard, position FROM inbox
+            WHERE organization = :organization AND inbox.{kind} = named.name AND inbox.outcome = asked.outcome
+                AND position < :before
+            ORDER BY position DESC LIMIT :row_limit
+        ) AS found
+    """
+
+
+_LATEST_OF = f"""
+    SELECT found.shard, found.position FROM unnest(CAST(:outcomes AS text[])) AS asked(outcome) CROSS JOIN LATERAL (
+        SELECT shard, position FROM (
+            SELECT shard, position, project, account FROM inbox
+            WHERE organization = :organization AND inbox.outcome = asked.outcome AND position < :before
+            ORDER BY position DESC LIMIT {_LATEST}
+        ) AS latest
+        WHERE {is_seen("latest.project", "latest.account")}
+        ORDER BY position DESC LIMIT :row_limit
+    ) AS found
+"""
+_PAGE = """
+    SELECT latest.position, log.value FROM (
+        SELECT seen.shard, seen.position FROM ({seen}) AS seen ORDER BY seen.position DESC LIMIT :row_limit
+    ) AS latest
+    JOIN log ON log.shard = latest.shard AND log.position = latest.position
+    ORDER BY latest.position DESC
+"""
+_AMONG_LATEST = text(_PAGE.format(seen=_LATEST_OF))
+# What names a project and an account within reach is found twice.
+_BY_NAME = text(_PAGE.format(seen=f"{_by_name('project')} UNION {_by_name('account')}"))
