@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.errors import is_transient
 from db.replays import waiting_replays
 from workers.replaying.refusal import ReplayRefused, ReplayTaken
+from workers.replaying.tally import Progress
 from workers.replaying.working import Work
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -65,8 +67,8 @@ class Replays:
     async def _work(self, name: str) -> None:
         try:
             # Live traffic goes first: nobody watches these, and workers may be in the same process.
-            usual = self._settings.replay_rate
-            await Work(self._engine, self._settings, name, self._stopping, usual_rate=usual).run()
+            usual, told = self._settings.replay_rate, counted_by(self._metrics)
+            await Work(self._engine, self._settings, name, self._stopping, told, usual_rate=usual).run()
         except ReplayTaken as taken:
             logger.info("replay_taken", replay=name, why=str(taken))
         except ReplayRefused as refused:
@@ -77,3 +79,15 @@ class Replays:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_POLL_SECONDS):
                 await self._stopping.wait()
+
+
+def counted_by(metrics: Metrics) -> Callable[[Progress], None]:
+    """Return what counts the events of a replay as its progress is told; what was there before it goes on is not."""
+    before: int | None = None
+
+    def count(progress: Progress) -> None:
+        nonlocal before
+        metrics.replayed(0 if before is None else progress.records - before)
+        before = progress.records
+
+    return count

@@ -66,7 +66,8 @@ class _Halted(Exception):
 class Work:
     """Works on one replay until it is done, stopped, or this process is to end.
 
-    `usual_rate` is how many events a second it sends at most where nobody said so; None: as many as it can.
+    `told` hears of progress: first of what was there when it began, then after each transaction. `usual_rate` is how
+    many events a second it sends at most where nobody said so; None: as many as it can.
     """
 
     def __init__(
@@ -161,6 +162,7 @@ class Work:
         await insist_on_agreement(self._settings, replay.target, tally.last_ids(self._name))
         self._written = tally.records
         self._looked_at = sum(tally.positions[shard] - replay.spans[shard][0] for shard in tally.positions)
+        self._told(Progress(self._written, self._looked_at, replay.to_look_at))
         return tally
 
     async def _until_shown(self, replay: KeptReplay, tally: Tally) -> None:

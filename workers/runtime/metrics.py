@@ -97,6 +97,7 @@ class Metrics(Heartbeats):
             _in_both(CONSUMERS, roles),
         )
         self._published = self._counter("events_published", "Events that the relay published")
+        self._replayed = self._counter("events_replayed", "Events that the role `replays` wrote to replays' topics")
         self._unpublished = Gauge(
             "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
         )
@@ -136,6 +137,10 @@ class Metrics(Heartbeats):
         """Count what the relay published, and what is left."""
         self._published.inc(events)
         self._unpublished.set(unpublished)
+
+    def replayed(self, events: int) -> None:
+        """Count what was replayed."""
+        self._replayed.inc(events)
 
     def closed(self, until: datetime | None) -> None:
         """Note up to which instant readers were told that they are complete."""

@@ -1,4 +1,4 @@
-"""How much of a replay goes out at once: its rate over a quarter of a second."""
+"""How much of a replay goes out at once, its rate over a quarter of a second; and how much is counted."""
 
 import asyncio
 from itertools import pairwise
@@ -8,7 +8,10 @@ import pytest
 from schemas.replays import ReplayState, Selection
 from tests.support.installations import Installation
 from workers.replaying.beginning import Asked, begin
+from workers.replaying.role import counted_by
+from workers.replaying.tally import Progress
 from workers.replaying.working import Work
+from workers.runtime.metrics import Metrics
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,30 @@ async def test_a_rate_goes_before_the_usual_one(
     assert await work.run() is ReplayState.DONE
     steps = {later - before for before, later in pairwise(written)} - {0}
     assert max(steps) == (most or written[-1])
+
+
+async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: Installation) -> None:
+    await begin(told.engine, told.settings, Asked("counted", Selection(), partitions=1, rate=40))
+    metrics = Metrics()
+
+    def counted() -> float:
+        return metrics.registry.get_sample_value("whopays_events_replayed_total") or 0
+
+    stopping, count = asyncio.Event(), counted_by(metrics)
+
+    def stop_soon(progress: Progress) -> None:
+        count(progress)
+        if progress.records:
+            stopping.set()
+
+    assert await Work(told.engine, told.settings, "counted", stopping, stop_soon).run() is ReplayState.RUNNING
+    before = counted()
+    shown: list[int] = []
+    count = counted_by(metrics)
+
+    def see(progress: Progress) -> None:
+        count(progress)
+        shown.append(progress.records)
+
+    assert await Work(told.engine, told.settings, "counted", asyncio.Event(), see).run() is ReplayState.DONE
+    assert 0 < before < counted() == shown[-1]

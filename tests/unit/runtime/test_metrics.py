@@ -57,7 +57,15 @@ def test_every_known_series_is_there_from_the_start() -> None:
     ):
         for value in values:
             assert registry.get_sample_value(counter, {label: value}) == 0, (counter, value)
-    for counter in ("key_mismatch", "facts_stale", "commands_repeated", "batch_retries", "events_published"):
+    counters = (
+        "key_mismatch",
+        "facts_stale",
+        "commands_repeated",
+        "batch_retries",
+        "events_published",
+        "events_replayed",
+    )
+    for counter in counters:
         assert registry.get_sample_value(f"whopays_{counter}_total") == 0, counter
 
 

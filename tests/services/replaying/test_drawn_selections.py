@@ -1,0 +1,198 @@
+"""Whatever is selected, what a replay reads is the log filtered by it, in order; also where the log has lost its past.
+
+The log is that of an installation, copied into a database of its own, where it goes over the end of a partition.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db import history
+from db.closing import closed_until
+from db.log import PARTITION_POSITIONS, ensure_partitions
+from db.tables import of_organizations, of_the_log
+from schemas.instants import format_instant, parse_instant
+from schemas.replays import BadSelection, selection_of
+from tests.services.replaying import reference
+from tests.services.replaying.reference import Logged
+from tests.services.replaying.telling import ORGANIZATIONS, close
+from tests.support.installations import Installation
+from workers.replaying import reading
+from workers.replaying.beginning import Asked, plan
+from workers.replaying.reading import selected
+from workers.replaying.refusal import ReplayRefused
+
+_MOST_EXAMPLES = 40
+_MICROSECOND = timedelta(microseconds=1)
+_COPIED = (
+    of_the_log.log, of_the_log.shards, of_the_log.published, of_organizations.projects, of_organizations.accounts,
+)  # fmt: skip
+_TYPES = sorted({*reference.DEFAULT, "DeadLetter"})
+
+Check = Callable[[dict[str, Any], float], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything read in many steps."""
+    for module, name in (
+        (reading, "_FEWEST_OF_SHARD"), (reading, "_MOST_OF_SHARD"), (reading, "_SNAPSHOT_ROWS"), (history, "_FURTHEST"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, 3)
+
+
+async def test_what_is_read_is_the_log_filtered(told: Installation, engine: AsyncEngine) -> None:
+    log = await _copied(told, engine)
+
+    async def check(selection: dict[str, Any], cut: float) -> None:
+        found = await _read(told, engine, selection)
+        if isinstance(found, str):
+            # It can match nothing.
+            assert _filtered(log, selection, None) == [], (selection, found)
+            return
+        wanted = _filtered(log, selection, found[1])
+        assert found[0] == wanted, selection
+        begun = int(cut * len(wanted))
+        if begun:
+            left = await _read(told, engine, selection, dict(wanted[:begun]))
+            assert left == (wanted[begun:], *found[1:]), selection
+
+    await _for_all(log, check)
+
+
+async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) -> None:
+    """A partition is dropped, and of one shard the first rows of the next, too."""
+    log = await _copied(told, engine)
+    shard = max(log, key=lambda row: row.position).shard
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE log_p0"))
+        gone = text("DELETE FROM log WHERE shard = :shard AND position < :first + 2")
+        await connection.execute(gone, {"shard": shard, "first": PARTITION_POSITIONS})
+    kept = [row for row in log if row.position >= PARTITION_POSITIONS + (2 if row.shard == shard else 0)]
+    assert 0 < len(kept) < len(log)
+
+    async def check(selection: dict[str, Any], _: float) -> None:
+        found = await _read(told, engine, selection)
+        if isinstance(found, str):
+            return
+        rows, until, available_from = found
+        assert rows == _filtered(kept, selection, until), selection
+        refused = await _read(told, engine, selection, is_available_enough=False)
+        assert (available_from is None) is not isinstance(refused, str), selection
+        if selection.get("latest"):
+            return
+        missing = {row for row in _filtered(log, selection, until) if row not in rows}
+        times = {(row.shard, row.position): row.event["time"] for row in log}
+        assert all(available_from is not None and times[row] < available_from for row in missing), selection
+        if available_from is not None and available_from < until:
+            assert available_from in str(refused)
+            from_there = await _read(told, engine, {**selection, "from_": available_from}, is_available_enough=False)
+            assert not isinstance(from_there, str), from_there
+            assert from_there[0] == _filtered(log, {**selection, "from_": available_from}, until), selection
+
+    await _for_all(log, check)
+
+
+async def _read(
+    told: Installation,
+    engine: AsyncEngine,
+    said: Mapping[str, Any],
+    done: Mapping[int, int] | None = None,
+    *,
+    is_available_enough: bool = True,
+) -> tuple[list[tuple[int, int]], str, str | None] | str:
+    """Return the places of what a replay reads, its end, and since when all is there; or why it is refused."""
+    try:
+        asked = Asked("drawn", selection_of(**said), is_available_enough=is_available_enough)
+        replay = await plan(engine, told.settings, asked)
+    except (BadSelection, ReplayRefused) as refused:
+        return str(refused)
+    rows: list[tuple[int, int]] = []
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async for some in selected(connection, replay, done or {}, lambda _: None):
+            rows += [(row.shard, row.position) for row in some]
+    available_from = replay.available_from
+    return rows, format_instant(replay.until), None if available_from is None else format_instant(available_from)
+
+
+def _filtered(log: list[Logged], said: Mapping[str, Any], until: str | None) -> list[tuple[int, int]]:
+    if said.get("organization") and "DeadLetter" in said.get("types", ()):
+        return []
+    (rows,) = reference.expected(log, 1, **{**said, "until": until or said.get("until") or "9"})
+    return [(row.shard, row.position) for row in rows]
+
+
+async def _for_all(log: list[Logged], check: Check) -> None:
+    """Check selections that are drawn from what the log holds; each with a share of its rows."""
+    loop = asyncio.get_running_loop()
+
+    @settings(max_examples=_MOST_EXAMPLES, deadline=None)
+    @given(selection=_selections(log), cut=st.sampled_from((0.0, 0.3, 0.7)))
+    def run(selection: dict[str, Any], cut: float) -> None:
+        asyncio.run_coroutine_threadsafe(check(selection, cut), loop).result()
+
+    await asyncio.to_thread(run)
+
+
+def _selections(log: list[Logged]) -> st.SearchStrategy[dict[str, Any]]:
+    moved = st.tuples(st.sampled_from(sorted({row.event["time"] for row in log})), st.sampled_from((-1, 0, 1)))
+    instants = moved.map(lambda one: format_instant(parse_instant(one[0]) + one[1] * _MICROSECOND))
+    last = {row.shard: row.position for row in log}
+    after = st.dictionaries(st.sampled_from(sorted(last)), st.integers(0, 12), min_size=1).map(
+        lambda places: [f"{shard}-{last[shard] - back}" for shard, back in places.items()]
+    )
+    anything: dict[str, st.SearchStrategy[Any]] = {
+        "types": st.lists(st.sampled_from(_TYPES), min_size=1, max_size=3, unique=True),
+        "until": instants,
+    }
+    of_organization: dict[str, st.SearchStrategy[Any]] = {
+        "project": st.sampled_from(("web", "shop")),
+        "account": st.sampled_from(("main", "spare")),
+    }
+    whole = {"latest": st.just(True)}
+    parts: dict[str, st.SearchStrategy[Any]] = {"from_": instants, "after": after}
+    organizations = {"organization": st.sampled_from(ORGANIZATIONS)}
+    return st.one_of(
+        *(
+            st.fixed_dictionaries({}, optional={**anything, **more})
+            for more in (whole, parts)
+        ),
+        *(
+            st.fixed_dictionaries(organizations, optional={**anything, **of_organization, **more})
+            for more in (whole, parts)
+        ),
+    )  # fmt: skip
+
+
+async def _copied(told: Installation, engine: AsyncEngine) -> list[Logged]:
+    """Copy what replays read of; return the rows of the log, half of which are at the end of its first partition."""
+    await close(told)
+    async with told.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        rows = {table: [dict(row) for row in (await connection.execute(select(table))).mappings()] for table in _COPIED}
+    async with engine.begin() as connection:
+        # Without what else the tables refer to.
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table, copied in rows.items():
+            await connection.execute(delete(table))
+            if copied:
+                await connection.execute(insert(table), copied)
+        lasts = {row["shard"]: row["position"] for row in rows[of_the_log.shards] if row["position"]}
+        for table in (of_the_log.shards, of_the_log.log, of_the_log.published):
+            for shard, last in lasts.items():
+                moved = update(table).where(table.c.shard == shard)
+                by = PARTITION_POSITIONS - (last + 1) // 2
+                await connection.execute(moved.values(position=table.c.position + by))
+            await ensure_partitions(connection)
+        assert await closed_until(connection) is not None
+    async with engine.connect() as connection:
+        found = text("SELECT shard, position, key, value FROM log ORDER BY shard, position")
+        return [Logged(*row) for row in await connection.execute(found)]
