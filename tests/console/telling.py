@@ -29,6 +29,8 @@ class Told:
 
 VAST = "vast"
 VAST_PROJECTS = 100_000
+VAST_ACCOUNTS = 1_200
+"""More than a page of them, before `main` by name."""
 
 
 async def tell(installation: Installation) -> None:
@@ -43,12 +45,21 @@ async def tell(installation: Installation) -> None:
 
 
 async def _fill(installation: Installation, organization: str, projects: int) -> None:
-    """Have an organization's account `main` pay for many projects since four days ago: written, not told."""
+    """Have an organization's account `main`, one of many, pay for projects since four days ago: written, not told."""
     async with installation.engine.begin() as connection:
+        await connection.execute(text(_ACCOUNTS), {"organization": organization, "accounts": VAST_ACCOUNTS})
         for statement in (_PROJECTS, _BINDINGS):
             await connection.execute(text(statement), {"organization": organization, "projects": projects})
 
 
+_ACCOUNTS = """
+INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, currency_code, payment_terms,
+    preferences, payment_profile, holds, activated_at)
+SELECT organization, 'a' || lpad(number::text, 6, '0'), version, phases, sequence, phase, conditions, currency_code,
+    payment_terms, preferences, payment_profile, holds, activated_at
+FROM accounts, generate_series(1, CAST(:accounts AS integer)) AS number
+WHERE organization = :organization AND account = 'main'
+"""
 _PROJECTS = """
 INSERT INTO projects (organization, project, state, version)
 SELECT :organization, 'p' || lpad(number::text, 6, '0'), 'Active', 1

@@ -106,7 +106,7 @@ export class Finder {
   }
 
   /** Ask for exactly this project, which needs no pages; then turn pages while too little was found, and say so. */
-  async #lookFurther(organization, word, { projects, exact }, isWanted, show) {
+  async #lookFurther(organization, word, { projects, accounts, exact }, isWanted, show) {
     try {
       if (NAME.test(word) && !exact.has(word) && !projects.items.some((one) => one.project === word)) {
         exact.add(word);
@@ -117,20 +117,22 @@ export class Finder {
     } catch {
       // The pages may have it all the same.
     }
-    const number = () => projects.items.length.toLocaleString("en");
-    const isEnough = () => projects.items.filter((one) => one.project.includes(word)).length >= SHOWN;
-    try {
-      while (isWanted() && !projects.isComplete && !isEnough()) {
-        if (projects.items.length >= LOOKED_THROUGH) {
-          show(`Looked through the first ${number()} projects. A whole name is found however many there are.`);
-          return;
+    for (const [pages, name, noun] of [[accounts, (one) => one.account, "accounts"], [projects, (one) => one.project, "projects"]]) {
+      const number = () => `${pages.items.length.toLocaleString("en")} ${noun}`;
+      const isEnough = () => pages.items.filter((one) => name(one).includes(word)).length >= SHOWN;
+      try {
+        while (isWanted() && !pages.isComplete && !isEnough()) {
+          if (pages.items.length >= LOOKED_THROUGH) {
+            show(`Looked through the first ${number()}. A whole name of a project is found however many there are.`);
+            return;
+          }
+          show(`Looking on: ${number()} so far …`);
+          await pages.more();
         }
-        show(`Looking on: ${number()} projects so far …`);
-        await projects.more();
+      } catch {
+        show(`Only ${number()} were looked through: the service does not answer.`);
+        return;
       }
-    } catch {
-      show(`Only ${number()} projects were looked through: the service does not answer.`);
-      return;
     }
     show();
   }
