@@ -14,6 +14,7 @@ from db import audit
 from db.log import LogRow
 from schemas.outgoing import REPLAY_HEADER, place_of
 from schemas.topics import OUTPUT_TOPICS, TOPIC_PLANS, Topic
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration
 
@@ -99,10 +100,7 @@ class TopicsAudit:
         The connection must see what is committed meanwhile: a row is committed before its record is published.
         """
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.kafka_bootstrap_servers,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            **kafka_reading_options(self._settings),
         )
         self._kept_from = await audit.kept_from(connection)
         try:

@@ -21,6 +21,7 @@ from workers.publishing.packing import partition_of
 from workers.replaying.reading import selected
 from workers.replaying.tally import Tally, manifest_of
 from workers.replaying.target import find_target
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 
 _POLL_MILLISECONDS = 500
@@ -63,10 +64,7 @@ async def _compared(
     target = await find_target(settings, replay.target)
     readers: list[_Partition] = []
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **kafka_reading_options(settings),
     )
     try:
         if target is None and replay.forgotten_at is None:

@@ -23,6 +23,7 @@ from schemas.outgoing import CONTENT_TYPE
 from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic
 from workers.consuming.subscription import consumer_group
+from workers.runtime.kafka import kafka_options
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
@@ -211,7 +212,7 @@ async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
         found = await partitions_of(admin, needed)
         answers = [one for one in found if one.topic == settings.topic(Topic.COMMAND_RESULTS)]
         producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **kafka_options(settings),
             acks="all",
             enable_idempotence=True,
             max_request_size=2 * settings.max_value_bytes,
@@ -219,7 +220,7 @@ async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
         stack.push_async_callback(producer.stop)
         await producer.start()
         results = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap_servers,
+            **kafka_options(settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
         )

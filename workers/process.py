@@ -22,6 +22,7 @@ from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.publishing.relay import Relay
 from workers.replaying.role import Replays
+from workers.runtime.kafka import broker_security, token_provider
 from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.roles import ALL_ROLES, Role
@@ -64,6 +65,8 @@ class Process:
             # Its consume loop continues after errors of Kafka, and reports them only here.
             logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
+            security=broker_security(settings),
+            sasl_oauth_token_provider=token_provider(settings),
             # A re-created topic is noticed this soon; by default, after five minutes.
             metadata_max_age_ms=_METADATA_MS,
         )

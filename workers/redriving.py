@@ -26,6 +26,7 @@ from db.dead_letters import Choice, KeptDeadLetter, numbers_of, value_of
 from db.engine import create_engine
 from schemas.records import REDRIVE_HEADER
 from schemas.topics import INPUT_TOPICS
+from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 
 _AT_ONCE = 100
@@ -258,7 +259,7 @@ async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **kafka_options(settings),
         acks="all",
         # A broker refuses one record, not those that happen to be sent with it.
         max_batch_size=1,

@@ -15,6 +15,7 @@ from cli.terminal.names import topic_named
 from cli.terminal.output import print_json_line
 from cli.terminal.screen import console, put
 from schemas.topics import OUTPUT_TOPICS, Topic
+from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
 
@@ -58,7 +59,7 @@ async def events(
     async with administration(settings) as admin:
         partitions = await partitions_of(admin, [settings.topic(topic) for topic in topics])
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **kafka_options(settings),
         isolation_level="read_committed",
         enable_auto_commit=False,
     )

@@ -14,6 +14,7 @@ from schemas.envelope import short_type
 from schemas.instants import format_instant, parse_instant
 from schemas.replays import selection_of
 from workers.replaying.beginning import Asked, begin
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 
 NAME = "demo"
@@ -44,10 +45,7 @@ async def replay(engine: AsyncEngine, settings: Settings, until: datetime) -> tu
     selection = selection_of(types=["BindingChanged"], until=format_instant(until))
     kept = await begin(engine, settings, Asked(NAME, selection, partitions=1, is_detached=True))
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **kafka_reading_options(settings),
         metadata_max_age_ms=1000,
     )
     heard: list[dict[str, Any]] = []

@@ -29,6 +29,7 @@ ON_PURPOSE = frozenset(
         "workers.publishing.packing.LogDamaged",
         "workers.redriving.AnotherRedrives",
         "workers.replaying.refusal.ReplayRefused",
+        "workers.runtime.kafka.KafkaSecurityRefused",
         "workers.runtime.metrics_server.MetricsNotServed",
         "workers.runtime.secret_files.SecretFileRefused",
         "workers.runtime.settings.MissingKey",

@@ -249,7 +249,9 @@ MUTANTS: dict[str, Mutant] = {
         "log and topics are the same",
         (
             Patch(
-                "workers.publishing.positions", 'isolation_level="read_committed"', 'isolation_level="read_uncommitted"'
+                "workers.publishing.positions",
+                "**kafka_reading_options(settings),",
+                '**kafka_reading_options(settings) | {"isolation_level": "read_uncommitted"},',
             ),
         ),
     ),

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from db.errors import is_transient
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 
 _READ_SECONDS = 60
@@ -115,10 +116,7 @@ async def committed(settings: Settings, *topics: str) -> AsyncIterator[AsyncIter
 @asynccontextmanager
 async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **kafka_reading_options(settings),
     )
     try:
         async with asyncio.timeout(_READ_SECONDS):

@@ -11,6 +11,7 @@ from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.protocol.transaction import EndTxnRequest
 from aiokafka.structs import RecordMetadata
 
+from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 
 SETTLE_SECONDS = 0.004
@@ -67,7 +68,7 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
 async def producing(settings: Settings, transactional_id: str) -> AsyncIterator[TransactionalProducer]:
     """Yield a producer that has fenced its predecessors and settled what they left open."""
     producer = TransactionalProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
+        **kafka_options(settings),
         transactional_id=transactional_id,
         max_batch_size=_BATCH_BYTES,
     )

@@ -21,6 +21,7 @@ from workers.publishing.positions import (
 )
 from workers.publishing.relay import transactional_id
 from workers.publishing.takeover import gone_back
+from workers.runtime.kafka import kafka_options, kafka_reading_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, describe
 
@@ -35,9 +36,7 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
     again: what readers were told to be closed stays so. Raises LogDamaged when what is published is not in the log.
     """
     topic = settings.topic(Topic.RELAY_POSITIONS)
-    producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, transactional_id=transactional_id(settings)
-    )
+    producer = AIOKafkaProducer(**kafka_options(settings), transactional_id=transactional_id(settings))
     try:
         # First fence a relay that should have been stopped, and settle what it left open.
         await producer.start()
@@ -80,10 +79,7 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
 async def _last_published(settings: Settings) -> dict[int, int]:
     """Read the output topics, committed records only, and return the highest position of each shard's events."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **kafka_reading_options(settings),
     )
     last: dict[int, int] = {}
     try:

@@ -10,6 +10,7 @@ from db.log import largest_event_bytes
 from schemas.outgoing import event_id_of
 from schemas.topics import MOST_PARTITIONS, TOPIC_PLANS, Topic, replay_target_settings
 from workers.replaying.refusal import ReplayFailed, ReplayRefused
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import FoundTopic, TopicMissing, administration, describe
 from workers.topics.plan import until_known
@@ -96,10 +97,7 @@ async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[i
 async def last_ids(settings: Settings, name: str, partitions: int) -> dict[int, str | None]:
     """Return the event id of the last committed record of each partition: `?` if it has none, None without."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        **kafka_reading_options(settings),
     )
     try:
         await consumer.start()

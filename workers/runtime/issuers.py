@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from schemas.people import is_authid
+from workers.runtime.urls import insist_on_safe_url
 
 _MEMBERS = {"audiences", "jwks"}
 
@@ -46,27 +45,5 @@ def _issuer(name: str, said: Any) -> Issuer:
     if not isinstance(jwks, str) or not jwks:
         raise ValueError(f"{name}: jwks is the path of a file, or an https URL")
     if "://" in jwks:
-        _insist_on_safe_url(name, jwks)
+        insist_on_safe_url(f"{name}: jwks", jwks)
     return Issuer(name, frozenset(audiences), jwks)
-
-
-def _insist_on_safe_url(name: str, url: str) -> None:
-    """Raise ValueError where anybody on the way could replace the keys, or where the URL holds a password."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"{name}: jwks is not a URL") from None
-    if not host or parts.username is not None or parts.fragment or not url.isascii() or not url.isprintable():
-        raise ValueError(f"{name}: jwks is a URL of a host, without a user and without a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
-        raise ValueError(f"{name}: jwks is read over https (over http from this host only: 127.0.0.1, ::1, localhost)")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

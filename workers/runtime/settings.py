@@ -20,6 +20,7 @@ from db.address import with_password
 from db.sealing import KEY_BYTES, LocalKeys
 from schemas.policy import OperatorPolicy
 from workers.runtime.issuers import Issuer, read_issuers
+from workers.runtime.kafka_settings import KafkaSettings
 from workers.runtime.secret_files import MAY_BE_SECRET, SUFFIX, SecretFiles, secret_settings
 
 Auth = Literal["jwt", "trusted"]
@@ -36,7 +37,7 @@ class MissingKey(Exception):
     """No key-encryption key is configured, or not the one that is named."""
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """What an operator configures. Every field's description is its line in docs/settings.md."""
 
     model_config = SettingsConfigDict(
@@ -50,9 +51,6 @@ class Settings(BaseSettings):
     )
     database_password: SecretStr | None = Field(
         default=None, description="Password of the database's user, where the address has none."
-    )
-    kafka_bootstrap_servers: str = Field(
-        default="localhost:9092", description="Kafka brokers to connect to first, `HOST:PORT`, separated by commas."
     )
     installation: str = Field(
         default="whopays",

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
+from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 from workers.topics.metadata import Metadata
 
@@ -39,7 +40,7 @@ class Cluster:
 @asynccontextmanager
 async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """Yield an admin client of the configured brokers. Raises KafkaConnectionError when none answers."""
-    client = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    client = AIOKafkaAdminClient(**kafka_options(settings))
     try:
         await client.start()
         yield client

@@ -1,0 +1,78 @@
+"""Tokens for Kafka's `OAUTHBEARER`, had by OAuth 2.0's client credentials (RFC 6749, section 4.4)."""
+
+import asyncio
+import json
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+from urllib.parse import quote_plus, urlencode
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError
+
+_SECONDS = 10.0
+_LARGEST_BYTES = 64 * 1024
+_SHARE_OF_LIFE = 0.8
+_SECONDS_WITHOUT_A_WORD = 60.0
+"""How long a token is used whose life the endpoint does not tell."""
+
+
+class TokenRefused(KafkaConnectionError):  # type: ignore[misc]
+    """The endpoint gave no token, as if no broker answered; the message says what came instead, without any of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """Where a token is had, and who asks for it."""
+
+    url: str
+    client_id: str
+    client_secret: str
+    scope: str | None
+
+
+class OAuthTokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Gives a token to each connection; one is used for four fifths of its life."""
+
+    def __init__(self, credentials: ClientCredentials) -> None:
+        self._credentials = credentials
+        self._token = ""
+        self._until = 0.0
+        self._asking = asyncio.Lock()
+
+    async def token(self) -> str:
+        """Return a token. Raises TokenRefused."""
+        async with self._asking:
+            if time.monotonic() >= self._until:
+                began = time.monotonic()
+                self._token, seconds = await asyncio.to_thread(_ask, self._credentials)
+                self._until = began + _SHARE_OF_LIFE * seconds
+            return self._token
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A secret is sent to the configured host and to no other."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _ask(credentials: ClientCredentials) -> tuple[str, float]:
+    said = {"grant_type": "client_credentials"}
+    if credentials.scope is not None:
+        said["scope"] = credentials.scope
+    who = f"{quote_plus(credentials.client_id)}:{quote_plus(credentials.client_secret)}".encode()
+    headers = {"Authorization": f"Basic {b64encode(who).decode()}", "Accept": "application/json"}
+    request = Request(credentials.url, urlencode(said).encode(), headers)  # noqa: S310 (https or loopback only)
+    try:
+        with build_opener(_NoRedirects, ProxyHandler({})).open(request, timeout=_SECONDS) as answer:
+            document = json.loads(answer.read(_LARGEST_BYTES))
+    except OSError as error:
+        raise TokenRefused(f"{credentials.url} gives no token: {getattr(error, 'reason', None) or error}") from None
+    except ValueError:
+        raise TokenRefused(f"{credentials.url} gives no token: what it answers is no JSON") from None
+    token, seconds = document.get("access_token"), document.get("expires_in", _SECONDS_WITHOUT_A_WORD)
+    if not isinstance(token, str) or not token or not isinstance(seconds, int | float):
+        raise TokenRefused(f"{credentials.url} gives no token: its answer has no access_token")
+    return token, float(seconds)
