@@ -34,7 +34,7 @@ async def export_log(engine: AsyncEngine, installation: str, progress: Progress)
         for shard in sorted(heads):
             async for row, _ in audit.log_rows(connection, shard):
                 key = None if row.key is None else b64encode(row.key).decode()
-                yield _line([row.shard, row.position, row.topic, key, row.value.decode(), row.hash.hex()])
+                yield _line([row.shard, row.position, row.topic, key, row.value.decode(), row.hash.hex(), row.asked])
                 written += 1
                 progress("log", written, total)
 
@@ -46,10 +46,10 @@ def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
     stories = {shard: Story(shard, len(heads)) for shard in heads}
     for number, line in enumerate(file, start=2):
         try:
-            shard, position, topic, key, value, hash_ = orjson.loads(line)
-            row = LogRow(
-                shard, position, topic, None if key is None else b64decode(key), value.encode(), bytes.fromhex(hash_)
-            )
+            # Earlier versions exported no more than six members.
+            shard, position, topic, key, value, hash_, *asked = orjson.loads(line)
+            key = None if key is None else b64decode(key)
+            row = LogRow(shard, position, topic, key, value.encode(), bytes.fromhex(hash_), *asked)
             story = stories[shard]
         except (ValueError, TypeError, KeyError, AttributeError):
             yield Finding(Promise.LOG, f"line {number}", "it is not a row of a log")

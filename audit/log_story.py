@@ -114,7 +114,7 @@ class Story:
             missing = f"position {expected}" if row.position == expected + 1 else f"{expected} to {row.position - 1}"
             self.is_whole = False
             yield Finding(Promise.LOG, place, f"the log has a hole: {missing} is missing before it")
-        elif row.hash != row_hash(self.hash, row.topic, row.key, row.value):
+        elif row.hash != row_hash(self.hash, row.topic, row.key, row.value, row.asked):
             yield Finding(Promise.LOG, place, "its hash does not match the row before and its own content")
         self.position, self.hash = row.position, row.hash
 

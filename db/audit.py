@@ -60,7 +60,7 @@ async def organizations(connection: AsyncConnection) -> list[str]:
 async def log_rows(connection: AsyncConnection, shard: int, after: int = 0) -> AsyncIterator[tuple[LogRow, datetime]]:
     """Yield a shard's rows after a position, in order, each with the instant at which it was recorded."""
     async for row in _stream(connection, _LOG, shard, after):
-        yield LogRow(*row[:6]), row[6]
+        yield LogRow(*row[:7]), row[7]
 
 
 async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], LogRow]:
@@ -226,12 +226,12 @@ _ORGANIZATIONS = text(
     """
 )
 _LOG = """
-    SELECT shard, position, topic, key, value, hash, recorded_at FROM log
+    SELECT shard, position, topic, key, value, hash, asked, recorded_at FROM log
     WHERE shard = $1 AND position > $2 ORDER BY position
 """
 _LOG_AT = text(
     """
-    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
+    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash, log.asked
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS wanted(shard, position)
     JOIN log ON (log.shard, log.position) = (wanted.shard, wanted.position)
     """

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.dead_letters import KeptDeadLetter, Standing, lock_dead_letters
 from db.engine import fetch
+from db.redriven import is_record_of
 from schemas.records import Record
 
 REDRIVEN, DISCARDED = "Redriven", "Discarded"
@@ -131,8 +132,8 @@ async def arrived(connection: AsyncConnection, records: Iterable[Record]) -> Arr
     repeated, origins, new = set(), {}, {}
     for record, id_ in listed:
         row = known.get(id_)
-        # An id that nobody gave out, or for another topic, is no more than a header.
-        if row is None or row["topic"] != record.topic:
+        # An id that nobody gave out, or for another record, is no more than a header.
+        if row is None or not is_record_of(row, record):
             continue
         here = (record.partition, record.offset, record.timestamp)
         if taken.setdefault(id_, here) != here:
@@ -173,7 +174,7 @@ _DISCARD = text(
 _ERASE = text(
     """
     UPDATE dead_letters SET key = NULL, header_names = NULL, header_values = NULL, value = NULL, key_id = NULL,
-        wrapped_key = NULL, sealed = NULL
+        wrapped_key = NULL, sealed = NULL, asker = NULL
     WHERE number = ANY(CAST(:numbers AS bigint[]))
     """
 )
@@ -194,7 +195,8 @@ _CONFIRM = text(
 )
 _EXPECTED = text(
     """
-    SELECT action.redrive_id, action.partition, action."offset", action.timestamp, letter.topic,
+    SELECT action.redrive_id, action.partition, action."offset", action.timestamp, letter.topic, letter.sha256,
+        letter.size, letter.key, letter.header_names, letter.header_values,
         coalesce(letter.origin, letter.number) AS origin
     FROM unnest(CAST(:ids AS uuid[])) AS carried(redrive_id)
     JOIN dead_letter_actions AS action USING (redrive_id)

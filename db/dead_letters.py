@@ -237,8 +237,8 @@ def _kept(row: Mapping[str, Any]) -> KeptDeadLetter:
 
 _COLUMNS = """
     letter.number, topic, partition, "offset", timestamp, letter.reason, detail, key, header_names, header_values,
-    key_id, wrapped_key, wrapped_key IS NOT NULL AS is_sealed, recorded_at, organization, size, sha256, shard, position,
-    origin, redriven_at, discarded_at, unconfirmed_id
+    key_id, wrapped_key, letter.sealed IS NOT NULL AS is_sealed, recorded_at, organization, size, sha256, shard,
+    position, origin, redriven_at, discarded_at, unconfirmed_id
 """
 _DONE = """
     dead_letters AS letter CROSS JOIN LATERAL (

@@ -22,7 +22,7 @@ _LARGEST_BYTES = {
     str(plan.topic): int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
 }
 _HEADERS_BYTES = 2 * 1024
-_COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash", "boundary")
+_COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash", "boundary", "asked")
 
 
 class EventTooLarge(Exception):
@@ -30,7 +30,10 @@ class EventTooLarge(Exception):
 
 
 class LogRow(NamedTuple):
-    """An event, published or still to be published: finished bytes at a place in the log."""
+    """An event, published or still to be published: finished bytes at a place in the log.
+
+    `asked` tells who asked for what it answers, if it is a result: the JSON of `Asked`, as the hash covers it.
+    """
 
     shard: int
     position: int
@@ -38,6 +41,7 @@ class LogRow(NamedTuple):
     key: bytes | None
     value: bytes
     hash: bytes
+    asked: str | None = None
 
 
 def largest_event_bytes(topic: str) -> int:
@@ -45,10 +49,14 @@ def largest_event_bytes(topic: str) -> int:
     return _LARGEST_BYTES[topic]
 
 
-def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes) -> bytes:
-    """Return the SHA-256 over the previous row's hash and this row's topic, key and value, each with its length."""
+def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes, asked: str | None = None) -> bytes:
+    """Return the SHA-256 over the previous row's hash and this row's topic, key and value, each with its length.
+
+    Who asked follows, where that is kept: rows that are older than migration 0014 have the hashes that they had.
+    """
     digest = hashlib.sha256(previous)
-    for part in (topic.encode(), b"" if key is None else b"\x01" + key, value):
+    said = () if asked is None else (asked.encode(),)
+    for part in (topic.encode(), b"" if key is None else b"\x01" + key, value, *said):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
     return digest.digest()
@@ -70,9 +78,10 @@ def chain_rows(
         value = render(event, f"{shard}-{position}", source)
         if _message_bytes(event, value) > largest_event_bytes(topic):
             raise EventTooLarge(f"an event of {len(value)} bytes does not fit into {topic}")
-        hash_ = row_hash(previous, topic, event.key, value)
+        asked = None if event.asked is None else event.asked.document()
+        hash_ = row_hash(previous, topic, event.key, value, asked)
         ends[shard] = (position, hash_)
-        rows.append((shard, position, event.time, topic, event.key, value, hash_, _boundary_of(event)))
+        rows.append((shard, position, event.time, topic, event.key, value, hash_, _boundary_of(event), asked))
     return rows, {shard: Head(position, hash_, last_instant, last_instant) for shard, (position, hash_) in ends.items()}
 
 
@@ -131,7 +140,7 @@ def _message_bytes(event: Outgoing, value: bytes) -> int:
 
 _READ = text(
     """
-    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash
+    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash, log.asked
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
     CROSS JOIN LATERAL (
         SELECT *, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS bytes_before

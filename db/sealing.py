@@ -82,9 +82,16 @@ def fresh_key() -> str:
 
 def seal(piece: bytes, about: str, keys: KeyEncryption) -> Sealed:
     """Seal a piece under a new data key; it opens only for the same `about`."""
+    (sealed,) = seal_together({about: piece}, keys).values()
+    return sealed
+
+
+def seal_together(pieces: Mapping[str, bytes], keys: KeyEncryption) -> dict[str, Sealed]:
+    """Seal pieces under one new data key; each opens only for what it is `about`, its key in the mapping."""
     data_key = AESGCM.generate_key(bit_length=256)
     key_id, wrapped = keys.wrap(data_key)
-    return Sealed(key_id, wrapped, _encrypt(AESGCM(data_key), piece, about.encode()))
+    cipher = AESGCM(data_key)
+    return {about: Sealed(key_id, wrapped, _encrypt(cipher, piece, about.encode())) for about, piece in pieces.items()}
 
 
 def unseal(sealed: Sealed, about: str, keys: KeyEncryption) -> bytes:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.contacts import store_contacts
 from db.dead_letters import about_dead_letter
 from db.engine import driver, fetch
+from db.redriven import about_asker, asker_piece
 from db.rows import (
     ACCOUNT_TYPES,
     BINDING_TYPES,
@@ -28,7 +29,7 @@ from db.rows import (
     profile_row,
     reported_row,
 )
-from db.sealing import KeyEncryption, Sealed, seal
+from db.sealing import KeyEncryption, seal_together
 from db.tables import of_organizations, of_records
 from db.tables.base import column_types
 from domain.book import Book
@@ -155,9 +156,14 @@ def _dead_row(dead: Dead, event: Sequence[Any], origin: int | None, keys: KeyEnc
     shard, position, now = event[:3]
     value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
-    sealed: Sealed | None = None
+    pieces = {}
     if dead.is_private and not hidden and record.value is not None:
-        sealed = seal(record.value, about_dead_letter(record), keys)
+        pieces[about_dead_letter(record)] = record.value
+    if dead.checked is not None and not hidden:
+        pieces[about_asker(record.place)] = asker_piece(dead.checked)
+    pack = seal_together(pieces, keys) if pieces else {}
+    sealed, asker = pack.get(about_dead_letter(record)), pack.get(about_asker(record.place))
+    wrapped = sealed or asker
     return (
         record.topic,
         record.partition,
@@ -170,8 +176,8 @@ def _dead_row(dead: Dead, event: Sequence[Any], origin: int | None, keys: KeyEnc
         None if hidden else [name.encode() for name, _ in dead.headers],
         None if hidden else [value for _, value in dead.headers],
         None if hidden or dead.is_private else record.value,
-        sealed and sealed.key_id,
-        sealed and sealed.wrapped_key,
+        wrapped and wrapped.key_id,
+        wrapped and wrapped.wrapped_key,
         sealed and sealed.sealed,
         now,
         dead.owner,
@@ -180,6 +186,7 @@ def _dead_row(dead: Dead, event: Sequence[Any], origin: int | None, keys: KeyEnc
         shard,
         position,
         origin,
+        asker and asker.sealed,
     )
 
 

@@ -105,9 +105,12 @@ dead_letters = Table(
     Column("position", BigInteger),
     # The first of the dead letters that its record was redriven from, if it was.
     Column("origin", BigInteger),
+    # Who asked and what they were granted, or that nobody did; sealed with the value.
+    Column("asker", LargeBinary),
     PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
     UniqueConstraint("number", name="dead_letters_number_key"),
     CheckConstraint("value IS NULL OR sealed IS NULL", name="dead_letters_open_or_sealed"),
+    CheckConstraint("asker IS NULL OR wrapped_key IS NOT NULL", name="dead_letters_asker_is_sealed"),
     CheckConstraint("origin < number", name="dead_letters_origin_before"),
     Index("dead_letters_by_organization", "organization", "number"),
     Index("dead_letters_by_position", "shard", "position"),

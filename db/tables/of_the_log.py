@@ -1,6 +1,7 @@
 """The log, and how far it is published."""
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -52,10 +53,19 @@ log = Table(
     Column("value", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("boundary", Text(collation="C")),
+    # Of results alone, and as text: the hash covers it.
+    Column("asked", JSON),
     PrimaryKeyConstraint("shard", "position", name="log_pkey"),
     Index("log_by_boundary", "boundary", "position", postgresql_where=text("boundary IS NOT NULL")),
     # What an account was at a position. Of the accounts' topic alone, so that a rebinding does not touch it.
     Index("log_by_account", "boundary", "key", "position", postgresql_where=text("topic = 'accounts'")),
+    Index(
+        "log_by_asker",
+        "boundary",
+        text("(asked ->> 'person')"),
+        "position",
+        postgresql_where=text("asked IS NOT NULL"),
+    ),
     postgresql_partition_by="RANGE (position)",
     comment="Outbox, history and audit trail: append-only, gapless per shard, each hash covers the row before.",
 )

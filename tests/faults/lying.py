@@ -120,7 +120,8 @@ def _rehash(evidence: Evidence) -> None:
     last: dict[int, bytes] = {}
     for place, row in enumerate(evidence.log):
         digest = sha256(last.get(row.shard, b""))
-        for part in (row.topic.encode(), b"" if row.key is None else b"\x01" + row.key, row.value):
+        asked = [] if row.asked is None else [row.asked.encode()]
+        for part in (row.topic.encode(), b"" if row.key is None else b"\x01" + row.key, row.value, *asked):
             digest.update(len(part).to_bytes(8, "big") + part)
         last[row.shard] = digest.digest()
         evidence.log[place] = row._replace(hash=last[row.shard])

@@ -16,7 +16,7 @@ _GROUP_IS_BELIEVED = Patch(
 )
 _NO_HASHES = Patch(
     "workers.publishing.packing",
-    "if row.hash != row_hash(before.hash, row.topic, row.key, row.value):",
+    "if row.hash != row_hash(before.hash, row.topic, row.key, row.value, row.asked):",
     "if not row.hash:",
 )
 MUTANTS: dict[str, Mutant] = {

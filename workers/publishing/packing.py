@@ -62,7 +62,7 @@ def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, 
         before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
         if row.position != before.position + 1:
             raise hole(row.shard, before.position)
-        if row.hash != row_hash(before.hash, row.topic, row.key, row.value):
+        if row.hash != row_hash(before.hash, row.topic, row.key, row.value, row.asked):
             raise LogDamaged(f"the log of shard {row.shard} does not continue what was published, at {row.position}")
         reached[row.shard] = Position(row.position, row.hash)
     return reached

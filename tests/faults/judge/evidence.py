@@ -45,6 +45,7 @@ class Row(NamedTuple):
     key: bytes | None
     value: bytes
     hash: bytes
+    asked: str | None = None
 
 
 class Paid(NamedTuple):

@@ -111,7 +111,8 @@ def money_is_the_same_in_events_and_database(evidence: Evidence) -> Iterator[str
 
 def _hash(previous: bytes, row: Row) -> bytes:
     digest = hashlib.sha256(previous)
-    for part in (row.topic.encode(), b"" if row.key is None else b"\x01" + row.key, row.value):
+    asked = [] if row.asked is None else [row.asked.encode()]
+    for part in (row.topic.encode(), b"" if row.key is None else b"\x01" + row.key, row.value, *asked):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 

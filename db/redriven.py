@@ -1,0 +1,91 @@
+"""Records that were redriven: whether one is that of its dead letter, and who asked then.
+
+A redriven record has no token. It is judged by what its dead letter keeps, but only if it is the very record: whoever
+may write to the topic can put the id of a redrive on another.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.engine import fetch
+from db.sealing import KeyEncryption, Sealed, Unopenable, unseal
+from schemas.askers import Unidentified
+from schemas.asking import Checked
+from schemas.records import REDRIVE_HEADER, Headers, Record
+
+
+def asker_piece(checked: Checked) -> bytes:
+    """Return who asked and what they were granted, or that nobody did, as it is sealed beside a dead letter."""
+    return _CHECKED.dump_json(checked)
+
+
+def about_asker(place: str) -> str:
+    """Return what is bound to who asked: the place of the dead letter's record."""
+    return f"asker-of-dead-letter:{place}"
+
+
+async def kept_askers(
+    connection: AsyncConnection, records: Iterable[Record], keys: KeyEncryption
+) -> dict[str, Checked]:
+    """Return who asked for the redriven ones of these records, by place, as their dead letters keep it."""
+    carrying = {record.place: (record, id_) for record in records if (id_ := record.redrive_id) is not None}
+    if not carrying:
+        return {}
+    rows = await fetch(connection, _LETTERS, ids=[id_ for _, id_ in carrying.values()])
+    letters = {row["redrive_id"]: row for row in rows}
+    return {
+        place: _asker(letters[id_], keys)
+        for place, (record, id_) in carrying.items()
+        if id_ in letters and is_record_of(letters[id_], record)
+    }
+
+
+def is_record_of(letter: Mapping[str, Any], record: Record) -> bool:
+    """Return whether a record is that of a dead letter: value, headers and key.
+
+    Of one that was erased the value alone can tell; of one that is older than its digest, not even that.
+    """
+    if letter["topic"] != record.topic:
+        return False
+    digest = None if record.value is None else hashlib.sha256(record.value).digest()
+    if letter["sha256"] != digest and not (letter["sha256"] is None and letter["size"] > 0):
+        return False
+    if letter["header_names"] is None:
+        return True
+    names = [name.decode() for name in letter["header_names"]]
+    kept = tuple(zip(names, letter["header_values"], strict=True))
+    return bool(letter["key"] == record.key) and _others(kept) == _others(record.headers)
+
+
+def _others(headers: Headers) -> Headers:
+    return tuple(header for header in headers if header[0] != REDRIVE_HEADER)
+
+
+def _asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
+    if letter["asker"] is None or letter["wrapped_key"] is None:
+        return _NOBODY
+    place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+    sealed = Sealed(letter["key_id"], letter["wrapped_key"], letter["asker"])
+    try:
+        return _CHECKED.validate_json(unseal(sealed, about_asker(place), keys))
+    except (Unopenable, ValueError):
+        return _UNREADABLE
+
+
+_CHECKED = TypeAdapter[Checked](Checked)
+_NOBODY = Unidentified("the command was redriven, and its dead letter keeps nobody who asked: send it with a token")
+_UNREADABLE = Unidentified("the command was redriven, and what its dead letter keeps of who asked cannot be read")
+_LETTERS = text(
+    """
+    SELECT action.redrive_id, letter.topic, letter.partition, letter."offset", letter.sha256, letter.size, letter.key,
+        letter.header_names, letter.header_values, letter.key_id, letter.wrapped_key, letter.asker
+    FROM unnest(CAST(:ids AS uuid[])) AS carried(redrive_id)
+    JOIN dead_letter_actions AS action USING (redrive_id)
+    JOIN dead_letters AS letter ON letter.number = action.number
+    """
+)
