@@ -226,12 +226,13 @@ _ORGANIZATIONS = text(
     """
 )
 _LOG = """
-    SELECT shard, position, topic, key, value, hash, asked, recorded_at FROM log
+    SELECT shard, position, topic, key, value, hash, CAST(asked AS text), recorded_at FROM log
     WHERE shard = $1 AND position > $2 ORDER BY position
 """
 _LOG_AT = text(
     """
-    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash, log.asked
+    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash,
+        CAST(log.asked AS text) AS asked
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS wanted(shard, position)
     JOIN log ON (log.shard, log.position) = (wanted.shard, wanted.position)
     """

@@ -140,7 +140,8 @@ def _message_bytes(event: Outgoing, value: bytes) -> int:
 
 _READ = text(
     """
-    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash, log.asked
+    SELECT log.shard, log.position, log.topic, log.key, log.value, log.hash,
+        CAST(log.asked AS text) AS asked
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
     CROSS JOIN LATERAL (
         SELECT *, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS bytes_before

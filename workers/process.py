@@ -27,6 +27,7 @@ from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
+from workers.runtime.tokens.verifying import Tokens
 from workers.timers import Timers
 from workers.topics.admission import admit
 
@@ -72,7 +73,17 @@ class Process:
         )
         self._background: list[asyncio.Task[None]] = []
         self._ping: asyncio.Task[None] | None = None
-        self._batches = Batches(self._engine, settings, settings.keys(), self._metrics, self._stopping)
+        checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
+        self._tokens = Tokens(settings, self._metrics.registry) if checks_tokens else None
+        self._entered = contextlib.AsyncExitStack()
+        self._batches = Batches(
+            self._engine,
+            settings,
+            settings.keys(),
+            self._metrics,
+            self._stopping,
+            verify=None if self._tokens is None else self._tokens.verify,
+        )
         read_foreign_headers()
         self._subscriptions = [
             Subscription(
@@ -130,6 +141,8 @@ class Process:
             is_disposable=self._settings.database_is_disposable,
         )
         await admit(self._engine, self._settings)
+        if self._tokens is not None:
+            await self._entered.enter_async_context(self._tokens)
 
     async def _begin(self) -> None:
         if Role.RELAY in self._roles:
@@ -188,6 +201,7 @@ class Process:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=LAST_SECONDS)
+        await self._entered.aclose()
         with contextlib.suppress(TimeoutError):
             # Closing a connection waits for the server, which may not answer.
             async with asyncio.timeout(LAST_SECONDS):

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from schemas.records import Record
 from tests.support.installations import KEYS
 from tests.support.messages import Said
+from workers.batches.asking import Verify
 from workers.batches.transaction import Batches
 from workers.publishing.positions import Kept
 from workers.runtime.metrics import Metrics
@@ -30,10 +31,12 @@ def batches(
     *,
     remembered_records: int = 1000,
     metrics: Metrics | None = None,
+    verify: Verify | None = None,
 ) -> Batches:
-    """Return the batch processor for the test's database."""
+    """Return the batch processor for the test's database; without `verify` no token is checked."""
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
-    return Batches(engine, settings, settings.keys(), metrics or Metrics(), stopping or asyncio.Event(), nothing_kept)
+    counts, ends = metrics or Metrics(), stopping or asyncio.Event()
+    return Batches(engine, settings, settings.keys(), counts, ends, nothing_kept, verify)
 
 
 async def nothing_kept() -> Kept:

@@ -68,7 +68,9 @@ async def collected(load: Load) -> Evidence:
     values = {one.value: one.value for one in published}
     async with _connected(load) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         log = []
-        statement = "SELECT shard, position, topic, key, value, hash, asked FROM log ORDER BY shard, position"
+        statement = (
+            "SELECT shard, position, topic, key, value, hash, CAST(asked AS text) FROM log ORDER BY shard, position"
+        )
         async for row in connection.cursor(statement, prefetch=_AT_ONCE):
             shard, position, topic, key, value, hash_, asked = row
             log.append(Row(shard, position, topic, key, values.get(value, value), hash_, asked))
