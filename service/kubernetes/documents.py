@@ -40,6 +40,7 @@ def document(group: str) -> Object:
     return {
         "openapi": "3.0.0",
         "info": {"title": "whopays", "version": VERSION, "description": "Who pays for each project, to be read."},
+        "tags": [{"name": group, "description": "Its resources."}],
         "paths": paths,
         "components": {"schemas": schemas},
     }

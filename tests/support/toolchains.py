@@ -12,6 +12,9 @@ import pytest
 from embedded.java_libraries import cache_directory
 from tests.support.folders import locked
 
+NODE = Path(__file__).parent / "node"
+"""What the tests themselves need of Node."""
+
 _PREPARING_SECONDS = 240
 _BUILT = {"node_modules", "bin", "classes"}
 # Go would fetch another Go for a module that asks for one.
@@ -60,6 +63,6 @@ def prepared(folder: Path, *command: str) -> Path:
     return copy
 
 
-def npm_packages(folder: Path) -> Path:
+def npm_packages(folder: Path = NODE) -> Path:
     """Return a copy of a folder in which the packages of its package-lock.json are installed."""
     return prepared(folder, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")

@@ -16,7 +16,6 @@ from tests.support.contract_files import FOLDER
 from tests.support.toolchains import needs, npm_packages
 
 DOCUMENT = FOLDER / "v1" / "asyncapi.json"
-NODE = Path(__file__).parent / "node"
 WARNING = 1
 """The severity of what the parser warns of; what it calls an error has 0."""
 
@@ -31,7 +30,7 @@ def document() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def packages() -> Path:
-    return npm_packages(NODE)
+    return npm_packages()
 
 
 @needs("node", "npm")
