@@ -42,6 +42,19 @@ MODULES = (
     "workers.replaying.working",
     "workers.timers",
 )
+OF_QUESTIONS = (
+    "service.answers",
+    "service.app",
+    "service.event_streams",
+    "service.events",
+    "service.gathering",
+    "service.projects",
+    "service.snapshots",
+    "service.tails",
+    "service.waits",
+    "service.waking",
+)
+"""Modules that answer questions: they change nothing, but what they say must not contradict itself."""
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]
@@ -116,9 +129,9 @@ class _Instrument(ast.NodeTransformer):
         return name if self._counts[name] == 1 else f"{name} ({self._counts[name]})"
 
 
-def points() -> list[str]:
-    """Return the names of all failpoints."""
-    return [point for module in MODULES for point in _rewritten(module, source_of(module))[1]]
+def points(modules: Sequence[str] = MODULES) -> list[str]:
+    """Return the names of all failpoints of modules."""
+    return [point for module in modules for point in _rewritten(module, source_of(module))[1]]
 
 
 def install(change: Change = lambda _, source: source) -> None:
@@ -126,7 +139,7 @@ def install(change: Change = lambda _, source: source) -> None:
 
     `change` may alter the source of any module first, given its name and text.
     """
-    assert not sys.modules.keys() & set(MODULES), "too late: these modules are imported already"
+    assert not sys.modules.keys() & {*MODULES, *OF_QUESTIONS}, "too late: these modules are imported already"
     sys.meta_path.insert(0, _Finder(change))
 
 
@@ -156,7 +169,7 @@ class _Finder(MetaPathFinder):
             return spec
         source = Path(spec.origin).read_text(encoding="utf-8")
         changed = self._change(fullname, source)
-        if fullname in MODULES:
+        if fullname in MODULES or fullname in OF_QUESTIONS:
             spec.loader = _Loader(fullname, spec.origin, _rewritten(fullname, changed)[0])
         elif changed != source:
             spec.loader = _Loader(fullname, spec.origin, ast.parse(changed))

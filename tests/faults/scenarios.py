@@ -10,6 +10,7 @@ from tests.faults.matrix import give_up_for_dead, note_faulty
 from tests.faults.moving import ends, move_groups, partitions
 from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.scenarios_of_publishing import PUBLISHING
+from tests.faults.scenarios_of_questions import OF_QUESTIONS
 from tests.faults.scenarios_of_replaying import REPLAYING
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
 from tests.faults.stage import (
@@ -202,4 +203,5 @@ SCENARIOS: dict[str, Scenario] = {
     **PUBLISHING,
     **OF_WATERMARKS,
     **REPLAYING,
+    **OF_QUESTIONS,
 }

@@ -9,6 +9,8 @@ import pytest
 from tests.faults.checking import all_is_well
 from tests.faults.load import loaded
 from tests.faults.own_servers import OwnServers
+from tests.faults.questions.asking import asked_all_the_time
+from tests.faults.questions.noted import organizations
 from tests.faults.recovering import flows, recovers
 from tests.faults.server_faults import FAULTS, Fault, everything_killed
 from tests.support.installations import Installation, Worker
@@ -20,27 +22,31 @@ from workers.runtime.roles import Role
 async def test_a_fault_under_load(fault: Fault, breakable: OwnServers, breaking: Installation, chance: Random) -> None:
     await breaking.start(Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
     await breaking.start(Role.RELAY, Role.TIMERS)
-    async with loaded(breaking) as load:
-        await flows(load)
-        async with recovers(load, fault.__name__.replace("_", " ")):
-            await fault(breakable, breaking.workers, chance)
-            survivors = _survivors(fault, breaking.workers)
-            if not survivors:
-                survivors = [await breaking.start()]
-    await all_is_well(load)
-    _assert_running(survivors)
+    async with asked_all_the_time(breaking, organizations(breaking, "org-0", "org-1")) as asking:
+        async with loaded(breaking) as load:
+            await flows(load)
+            async with recovers(load, fault.__name__.replace("_", " ")):
+                await fault(breakable, breaking.workers, chance)
+                survivors = _survivors(fault, breaking.workers)
+                if not survivors:
+                    survivors = [await breaking.start()]
+        await all_is_well(load)
+        assert await asking.findings() == []
+        _assert_running([*survivors, asking.servers.server])
 
 
 async def test_both_servers_killed_at_once(breakable: OwnServers, breaking: Installation) -> None:
     await breaking.start()
-    async with loaded(breaking) as load:
-        await flows(load)
-        async with recovers(load, "both servers killed at once"):
-            breakable.kafka.kill()
-            breakable.postgresql.kill()
-            await asyncio.gather(breakable.kafka.start_again(), breakable.postgresql.start_again())
-    await all_is_well(load)
-    _assert_running(breaking.workers)
+    async with asked_all_the_time(breaking, organizations(breaking, "org-0", "org-1")) as asking:
+        async with loaded(breaking) as load:
+            await flows(load)
+            async with recovers(load, "both servers killed at once"):
+                breakable.kafka.kill()
+                breakable.postgresql.kill()
+                await asyncio.gather(breakable.kafka.start_again(), breakable.postgresql.start_again())
+        await all_is_well(load)
+        assert await asking.findings() == []
+        _assert_running([*breaking.workers, asking.servers.server])
 
 
 def _survivors(fault: Fault, workers: Sequence[Worker]) -> list[Worker]:

@@ -29,9 +29,14 @@ class Server(Worker):
 
 
 @asynccontextmanager
-async def serving(installation: Installation, *arguments: str, **environment: str) -> AsyncIterator[Server]:
-    """Yield a server of an installation that listens on a free port; it is killed at the end."""
-    server, reader = await _start(installation, *arguments, **environment)
+async def serving(
+    installation: Installation, *arguments: str, module: str = "cli", **environment: str
+) -> AsyncIterator[Server]:
+    """Yield a server of an installation that listens on a free port; it is killed at the end.
+
+    `module` runs instead of the command line, with its arguments.
+    """
+    server, reader = await _start(installation, module, *arguments, **environment)
     try:
         yield server
     finally:
@@ -46,11 +51,13 @@ async def asking(server: Server) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def _start(installation: Installation, *arguments: str, **environment: str) -> tuple[Server, asyncio.Task[None]]:
+async def _start(
+    installation: Installation, module: str, *arguments: str, **environment: str
+) -> tuple[Server, asyncio.Task[None]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "cli",
+        module,
         "serve",
         "--port",
         "0",

@@ -11,7 +11,7 @@ from tests.services.http.served import Served, served
 from tests.support.waiting import patience
 
 ROOT = b"/v1/organizations/acme"
-STREAMS = 200
+STREAMS = (200, pytest.param(1000, marks=pytest.mark.chaos))
 
 PATHS = {
     "an encoded slash": (ROOT + b"/projects/a%2fb", 404),
@@ -38,6 +38,9 @@ PATHS = {
     "the last year": (ROOT + b"/projects/a/payer?at=9999-12-31T23:59:59.999999Z", 404),
     "a year too many": (ROOT + b"/projects/a/payer?at=10000-01-01T00:00:00Z", 400),
     "beyond the last year by its offset": (ROOT + b"/projects/a/payer?at=9999-12-31T23:59:59-14:00", 400),
+    "a leap second": (ROOT + b"/projects/a/payer?at=2016-12-31T23:59:60Z", 404),
+    "a leap second of any day, by its offset": (ROOT + b"/projects/a/payer?at=2026-03-06T12:59:60.5%2B13:00", 404),
+    "a leap second in the middle of an hour": (ROOT + b"/projects/a/payer?at=2026-03-05T12:00:60Z", 400),
     "digits of others": (ROOT + b"/projects?limit=%d9%a1", 400),
     "a number without end": (ROOT + b"/projects?limit=" + b"9" * 5000, 400),
     "an event beyond all": (ROOT + b"/events?after=0-99999999999999999999", 400),
@@ -54,6 +57,8 @@ BODIES = {
     "no number": b'{"questions":[{"organization":"a","project":"b","at":NaN}]}',
     "a leap second too many": b'{"questions":[{"organization":"a","project":"b","at":"2026-01-01T00:00:61Z"}]}',
     "bytes that are no text": b'{"questions":"\xff"}',
+    "a megabyte of text": b'{"questions":"' + b"a" * 1_000_000 + b'"}',
+    "a name of a megabyte": b'{"questions":[{"organization":"' + b"a" * 1_000_000 + b'","project":"a"}]}',
     "a byte order mark": b'\xef\xbb\xbf{"questions":[]}',
 }
 
@@ -107,6 +112,11 @@ async def test_a_path_of_a_megabyte(shared: Served) -> None:
     assert 400 <= found < 500
 
 
+async def test_a_parameter_of_a_megabyte(shared: Served) -> None:
+    found, _ = await answered(shared, got(ROOT + b"/projects?account=" + b"a" * 1_000_000))
+    assert found == 400
+
+
 async def test_clients_that_dawdle_or_leave_hold_up_nobody(shared: Served) -> None:
     async with AsyncExitStack() as stack:
         for part in (got(ROOT)[:-2], got(ROOT)[:20], posted(b"{" * 5000)[:-4000], b""):
@@ -124,9 +134,10 @@ async def test_clients_that_dawdle_or_leave_hold_up_nobody(shared: Served) -> No
         assert (await shared.client.get(ROOT.decode())).status_code == 200
 
 
-async def test_very_many_streams_leave_room_for_questions(services: Addresses, template: str) -> None:
+@pytest.mark.parametrize("number", STREAMS)
+async def test_very_many_streams_leave_room_for_questions(services: Addresses, template: str, number: int) -> None:
     async with served(services, template, database_pool_size=4) as server, AsyncExitStack() as stack:
-        for _ in range(STREAMS):
+        for _ in range(number):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             stack.callback(writer.close)
             writer.write(got(ROOT + b"/events", b"Accept: text/event-stream"))

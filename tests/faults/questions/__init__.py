@@ -1,0 +1,1 @@
+"""Questions that are asked while something breaks: what was answered is held against what was published."""
