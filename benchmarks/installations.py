@@ -70,6 +70,7 @@ async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
         kafka_bootstrap_servers=addresses.kafka_bootstrap_servers,
         installation=name,
         topic_prefix=f"{name}.",
+        auth="trusted",
         encryption_keys={name: SecretStr(fresh_key())},
     )
     await _administer(addresses, f'CREATE DATABASE "{name}"')
@@ -107,6 +108,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "WHOPAYS_INSTALLATION": settings.installation,
         "WHOPAYS_TOPIC_PREFIX": settings.topic_prefix,
+        "WHOPAYS_AUTH": settings.insist_on_auth(),
         "WHOPAYS_ENCRYPTION_KEYS": json.dumps(
             {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
         ),

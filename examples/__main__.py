@@ -30,7 +30,8 @@ def main() -> int:
     """Play the story, show what came of it, and compare it with PostgreSQL. Return the exit status."""
     began = time.monotonic()
     screen = console()
-    settings = Settings().model_copy(update={"log_level": "ERROR", "log_format": "console", "metrics_port": 0})
+    own = {"auth": "trusted", "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
+    settings = Settings().model_copy(update=own)
     set_up_logs(settings)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     introduction = (

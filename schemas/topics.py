@@ -32,6 +32,9 @@ class Topic(StrEnum):
     REPLAY_POSITIONS = "replay-positions"
 
 
+STAMPED = {"message.timestamp.type": "LogAppendTime"}
+"""Broker settings of the topic of commands where tokens are checked: as of when, the broker says, not the sender."""
+
 INPUT_TOPICS = (Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS)
 OUTPUT_TOPICS = (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS)
 """What the log is published on; control records, as watermarks, have topics of their own."""

@@ -19,6 +19,7 @@ from db.revisions import check
 from service.answers import OF_QUESTIONS
 from service.app import make_app
 from service.problems import MEDIA, Problem
+from workers.runtime.believing import warn_if_trusted
 from workers.runtime.settings import Settings
 
 logger = structlog.get_logger()
@@ -41,9 +42,11 @@ def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address that is listened on.
 
-    What is being answered then is finished, within `stop_seconds`. Raises NotServed, DatabaseRefused, and the errors of
-    a database that cannot be reached.
+    What is being answered then is finished, within `stop_seconds`. Raises AuthNotConfigured, NotServed,
+    DatabaseRefused, and the errors of a database that cannot be reached.
     """
+    settings.insist_on_auth()
+    warn_if_trusted(settings)
     with _listening(settings) as (listener, where):
         await _check(settings)
         stopping = asyncio.Event()

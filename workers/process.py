@@ -22,6 +22,7 @@ from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.publishing.relay import Relay
 from workers.replaying.role import Replays
+from workers.runtime.believing import warn_if_trusted
 from workers.runtime.kafka import broker_security, token_provider
 from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsServer
@@ -53,6 +54,8 @@ class Process:
     def __init__(self, settings: Settings, roles: Sequence[Role], on_ready: Callable[[], None] | None = None) -> None:
         self._settings = settings
         self._roles = roles or ALL_ROLES
+        if Role.ADMIN_COMMANDS in self._roles:
+            settings.insist_on_auth()
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
         self._stopping_since = 0.0
@@ -159,6 +162,7 @@ class Process:
             self._background.append(asyncio.create_task(self._guarded(Role.REPLAYS, replays.run())))
         self._ping = asyncio.create_task(self._show_life())
         tune_garbage_collection()
+        warn_if_trusted(self._settings)
         logger.info("started", installation=self._settings.installation, roles=[str(role) for role in self._roles])
         if self._on_ready is not None:
             self._on_ready()

@@ -41,7 +41,8 @@ def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bo
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
     warn_of_unknown_variables()
-    settings = Settings().model_copy(update={"log_level": "ERROR", "log_format": "console", "metrics_port": 0})
+    own = {"auth": "trusted", "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
+    settings = Settings().model_copy(update=own)
     set_up_logs(settings)
     # On a broker this young the client finds many things not there yet, and says so loudly.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

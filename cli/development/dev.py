@@ -34,8 +34,8 @@ def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
     """Run a whole installation on this machine until Ctrl-C."""
     said = Settings()
     warn_of_unknown_variables()
-    if "log_format" not in said.model_fields_set:
-        said = said.model_copy(update={"log_format": "console"})
+    defaults = {"log_format": "console", "auth": "trusted"}
+    said = said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
     set_up_logs(said)
     # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)

@@ -32,6 +32,7 @@ ON_PURPOSE = frozenset(
         "workers.runtime.kafka.KafkaSecurityRefused",
         "workers.runtime.metrics_server.MetricsNotServed",
         "workers.runtime.secret_files.SecretFileRefused",
+        "workers.runtime.settings.AuthNotConfigured",
         "workers.runtime.settings.MissingKey",
         "workers.topics.admission.KafkaRefused",
         "workers.topics.cluster.TopicMissing",

@@ -27,7 +27,7 @@ WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "t
 _ELSEWHERE = frozenset({"database_url_file", "database_password", "database_password_file"})
 """Variables by which the address, or a part of it, is said in another place."""
 
-_LENT = WHICH | {"metrics_address", "metrics_port", "encryption_key_id"}
+_LENT = WHICH | {"auth", "issuers", "grants_claim", "metrics_address", "metrics_port", "encryption_key_id"}
 _PREFIX = "whopays_"
 
 

@@ -104,7 +104,7 @@ class Installation:
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment for a process of this installation."""
         settings = {
-            f"WHOPAYS_{name.upper()}": str(value)
+            f"WHOPAYS_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
             for name, value in self.settings.model_dump(mode="json", exclude_defaults=True).items()
             if name != "encryption_keys"
         }
@@ -188,6 +188,7 @@ async def installed(
             installation=name,
             topic_prefix=f"{name}.",
             topic_partitions=3,
+            auth="trusted",
             encryption_keys=json.loads(KEYS),
         )
         await create_topics(settings)

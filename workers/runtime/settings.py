@@ -37,6 +37,10 @@ class MissingKey(Exception):
     """No key-encryption key is configured, or not the one that is named."""
 
 
+class AuthNotConfigured(Exception):
+    """It is not said who is believed, or nobody is named who could be; the message says what to choose."""
+
+
 class Settings(KafkaSettings):
     """What an operator configures. Every field's description is its line in docs/settings.md."""
 
@@ -71,7 +75,11 @@ class Settings(KafkaSettings):
         default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is created."
     )
     auth: Auth | None = Field(
-        default="trusted", description="How senders are identified: `trusted` believes the attribute `authid`."
+        default=None,
+        description=(
+            "Who asks: `jwt` believes tokens of `WHOPAYS_ISSUERS`, `trusted` the attribute `authid`. "
+            "[Has to be chosen](rights.md#tokens-or-trust)."
+        ),
     )
     issuers: dict[str, Issuer] = Field(
         default_factory=dict,
@@ -230,6 +238,24 @@ class Settings(KafkaSettings):
             if size != KEY_BYTES:
                 raise ValueError(f'the key "{key_id}" has {size} bytes, not {KEY_BYTES}')
         return value
+
+    def insist_on_auth(self) -> Auth:
+        """Return whether tokens are checked. Raises AuthNotConfigured: there is no default that would be safe."""
+        if self.auth is None:
+            raise AuthNotConfigured(
+                "WHOPAYS_AUTH is not set, and has no default. Choose who is believed to send commands and to ask:\n"
+                "  WHOPAYS_AUTH=jwt      whoever a token says, of an issuer that WHOPAYS_ISSUERS names\n"
+                "  WHOPAYS_AUTH=trusted  whoever a message says, unchecked: for development, or where everybody who "
+                "can write to the topics is trusted\n"
+                "See docs/rights.md."
+            )
+        if self.auth == "jwt" and not self.issuers:
+            raise AuthNotConfigured(
+                "With WHOPAYS_AUTH=jwt, WHOPAYS_ISSUERS must name at least one issuer of tokens, for instance:\n"
+                '  WHOPAYS_ISSUERS=\'{"https://login.example": {"audiences": ["whopays"], "jwks": "https://…"}}\'\n'
+                "See docs/rights.md."
+            )
+        return self.auth
 
     def policy(self) -> OperatorPolicy:
         """Return what the operator accepts."""

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from db.log import largest_event_bytes
-from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, TopicPlan
+from schemas.topics import INPUT_TOPICS, STAMPED, TOPIC_PLANS, Topic, TopicPlan
 from workers.runtime.settings import Settings
 from workers.topics.cluster import Cluster, FoundTopic, administration, describe
 
@@ -36,12 +36,13 @@ class Difference:
 async def create_topics(settings: Settings) -> list[str]:
     """Create the topics that are missing, with their settings; leave the others alone. Return their names.
 
-    Returns once the broker that was asked knows them, since the controller answers earlier. Raises KafkaError when the
-    broker refuses.
+    Returns once the broker that was asked knows them, since the controller answers earlier. Raises AuthNotConfigured,
+    and KafkaError when the broker refuses.
     """
+    settings.insist_on_auth()
     async with administration(settings) as client:
         existing = await describe(client, topic_names(settings))
-        missing = [plan for plan in TOPIC_PLANS if settings.topic(plan.topic) not in existing.topics]
+        missing = [plan for plan in _plans(settings) if settings.topic(plan.topic) not in existing.topics]
         if not missing:
             return []
         created = await _create(client, missing, settings)
@@ -63,7 +64,7 @@ def topic_names(settings: Settings) -> list[str]:
 def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
     """Compare what a cluster says of the topics with what `create_topics` would make."""
     found: list[Difference] = []
-    for plan in TOPIC_PLANS:
+    for plan in _plans(settings):
         name = settings.topic(plan.topic)
         if name in cluster.topics:
             found += _differing(plan, name, cluster.topics[name], settings)
@@ -71,6 +72,12 @@ def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
             missing = "nothing can be read from it or published to it"
             found.append(Difference(name, "topic", "missing", "present", "run: whopays topics create", missing))
     return found
+
+
+def _plans(settings: Settings) -> list[TopicPlan]:
+    """Return how the topics are created. Where tokens are checked, commands are stamped by the broker."""
+    commands = TopicPlan(Topic.ADMIN_COMMANDS, settings=STAMPED if settings.auth == "jwt" else {})
+    return [commands if plan.topic == Topic.ADMIN_COMMANDS else plan for plan in TOPIC_PLANS]
 
 
 def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings) -> Iterator[Difference]:
@@ -98,6 +105,8 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
                 yield setting, value, "the last state of what is seldom told would be forgotten"
             case "cleanup.policy":
                 yield setting, value, "a record would remove those before it that have the same key"
+            case "message.timestamp.type":
+                yield setting, value, "senders would choose as of when their tokens count, also those that have expired"
             case "retention.ms" | "min.compaction.lag.ms" | "max.message.bytes" if _is_less(found, value):
                 yield setting, value, _LESS_BREAKS[setting]
             case _:

@@ -43,6 +43,7 @@ async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -
         ("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1", "Kafka at 127.0.0.1:1 cannot be used: no broker answers"),
         ("WHOPAYS_INSTALLATION", "other", "belongs to the installation"),
         ("WHOPAYS_ENCRYPTION_KEYS", "{}", "There is no key to encrypt personal data with"),
+        ("WHOPAYS_AUTH", "jwt", "WHOPAYS_ISSUERS must name at least one issuer"),
     ),
 )
 async def test_run_says_why_it_cannot(

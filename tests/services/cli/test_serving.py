@@ -62,7 +62,10 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
         "WHOPAYS_DATABASE_URL": empty_database,
     }
     settings = Settings(
-        kafka_bootstrap_servers=services.kafka_bootstrap_servers, topic_prefix=prefix, topic_partitions=3
+        kafka_bootstrap_servers=services.kafka_bootstrap_servers,
+        topic_prefix=prefix,
+        topic_partitions=3,
+        auth="trusted",
     )
     assert "whopays topics create" in (await whopays("topics", "check", **environment)).expect(1).out
     missing = await whopays("send", "BindProject", "--organization", "acme", **environment)
@@ -86,6 +89,16 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
         await client.delete_topics([f"{prefix}bindings"])
     await until(partial(_is_missing, settings, f"{prefix}bindings"), "the deletion, which takes its time")
     assert "created" in (await whopays("topics", "create", **environment)).expect(0).out.lower()
+    assert "as they should be" in (await whopays("topics", "check", **environment)).expect(0).out
+
+    # Where tokens are checked, the broker stamps the commands.
+    environment |= {"WHOPAYS_AUTH": "jwt", "WHOPAYS_ISSUERS": '{"https://me": {"audiences": ["us"], "jwks": "k.json"}}'}
+    (found,) = (await whopays("topics", "check", "--json", **environment)).expect(1).document["differences"]
+    assert (found["topic"], found["wanted"]) == (f"{prefix}admin-commands", "LogAppendTime")
+    async with administration(settings) as client:
+        await client.delete_topics([f"{prefix}admin-commands"])
+    await until(partial(_is_missing, settings, f"{prefix}admin-commands"), "the deletion, which takes its time")
+    (await whopays("topics", "create", **environment)).expect(0)
     assert "as they should be" in (await whopays("topics", "check", **environment)).expect(0).out
 
 

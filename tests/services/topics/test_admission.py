@@ -88,6 +88,19 @@ async def test_settings_that_are_a_matter_of_taste(quiet_installation: Installat
     assert all((line["event"], line["log_level"]) == ("topic_differs", "warning") for line in logged)
 
 
+async def test_commands_that_are_not_stamped_by_the_broker_where_tokens_are_checked(
+    quiet_installation: Installation,
+) -> None:
+    checking = quiet_installation.settings.model_copy(update={"auth": "jwt"})
+    with pytest.raises(
+        UnsafeTopics, match=r"admin-commands: message\.timestamp\.type is CreateTime, not LogAppendTime"
+    ):
+        await admit(quiet_installation.engine, checking)
+    await _set(quiet_installation, Topic.ADMIN_COMMANDS, {"message.timestamp.type": "LogAppendTime"})
+    await admit(quiet_installation.engine, checking)
+    await admit(quiet_installation.engine, quiet_installation.settings)
+
+
 async def test_a_topic_that_is_missing(quiet_installation: Installation) -> None:
     await delete_topic(quiet_installation, Topic.NOTICES)
     said = await _refused(quiet_installation, UnsafeTopics)

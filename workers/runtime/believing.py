@@ -1,0 +1,17 @@
+"""What is said at every start of a process that believes whoever asks, unchecked."""
+
+import structlog
+
+from workers.runtime.settings import Settings
+
+logger = structlog.get_logger()
+
+
+def warn_if_trusted(settings: Settings) -> None:
+    """Say it loudly where no token is checked (docs/contract.md section 12)."""
+    if settings.auth == "trusted":
+        logger.warning(
+            "nobody_is_checked",
+            auth="trusted",
+            why="WHOPAYS_AUTH=trusted: whoever writes a command is believed to be whom they say",
+        )
