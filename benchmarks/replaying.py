@@ -67,7 +67,7 @@ async def _run(events: int, projects: int) -> list[Measured]:
         async with installed(addresses) as settings:
             engine = create_engine(settings.database_url)
             try:
-                await _fill(engine, settings.shards, events, projects)
+                await fill(engine, settings.shards, events, projects)
             finally:
                 await engine.dispose()
             return [
@@ -78,7 +78,8 @@ async def _run(events: int, projects: int) -> list[Measured]:
             ]
 
 
-async def _fill(engine: AsyncEngine, shards: int, events: int, projects: int) -> None:
+async def fill(engine: AsyncEngine, shards: int, events: int, projects: int) -> None:
+    """Fill a log with changes of payers, and say that they are published and closed."""
     if events // shards >= 2 * PARTITION_POSITIONS:
         raise typer.BadParameter("so many events need more partitions of the log")
     for low in range(0, events, _AT_ONCE):
