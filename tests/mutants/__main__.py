@@ -14,6 +14,7 @@ from random import Random
 from tests.mutants.changing import Change, changes_of
 from tests.mutants.choosing import room_of
 from tests.mutants.report import page
+from tests.mutants.results import keep, taken_over
 from tests.mutants.running import Copy, NotTrustworthy, Outcome, copied
 from tests.support.packages import PACKAGES, ROOT
 
@@ -31,9 +32,12 @@ def main() -> None:
     parser.add_argument(
         "--again", type=Path, metavar="FILE", help="instead of a sample, what survived in a run whose output this is"
     )
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="keep what became of each change; what it holds is not tried again"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="where to write the page, such as docs/mutants.md")
     asked = parser.parse_args()
-    began, outcomes = time.monotonic(), []
+    began = time.monotonic()
     with copied(asked.jobs) as copies, ThreadPoolExecutor(asked.jobs) as pool:
         free: SimpleQueue[Copy] = SimpleQueue()
         for copy in copies:
@@ -42,12 +46,14 @@ def main() -> None:
             chosen = survivors_of(copies[0].folder, asked.again.read_text(encoding="utf-8"))
         else:
             chosen = _sample(copies[0].folder, asked.only, asked.count, Random(asked.seed))
+        outcomes, chosen = taken_over(asked.results, chosen)
         trying = [pool.submit(_tried, free, change, began + 60 * asked.minutes) for change in chosen]
         for number, tried in enumerate(as_completed(trying), 1):
             outcome = tried.result()
             print(f"{number:4}/{len(chosen)} {_told(outcome)}", flush=True)
             if isinstance(outcome, Outcome):
                 outcomes.append(outcome)
+                keep(asked.results, outcome)
     described = subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True, check=True)
     minutes = (time.monotonic() - began) / 60
     written = page(outcomes, seed=asked.seed, asked=asked.count, commit=described.stdout.strip(), minutes=minutes)

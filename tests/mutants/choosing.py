@@ -1,27 +1,78 @@
 """Which tests a maintainer would run after a change: by the file or folder that was changed, the fastest first."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 _UNIT = "tests/unit"
 _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
+_SERVED = ("tests/services/http", "tests/services/questions")
+_FEW = 4
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (("tests/unit/schemas", "tests/unit/regional"), (_UNIT,), ("tests/services/batches",), _STORY),
+    "schemas/exporting": (("tests/unit/exporting",), ("tests/unit/schemas", "tests/unit/service")),
+    "schemas/replays.py": (
+        ("tests/unit/schemas", "tests/unit/client", "tests/unit/exporting"),
+        ("tests/services/replaying",),
+        ("tests/services/client/test_replays.py", "tests/services/http/test_answers.py"),
+    ),
     "domain": (
         ("tests/unit/domain", "tests/unit/fan_outs"),
-        (_UNIT,),
+        ("tests/unit/contract",),
         ("tests/services/batches", "tests/services/timers"),
         _STORY,
     ),
     "db/migrations": (("tests/services/db/test_migrate.py",), ("tests/services/db",), _STORY),
+    "db/migrations/payers_of_0008.py": (("tests/services/db/test_payers_migrated.py",),),
+    "db/migrations/versions/0008_payer_is_a_column.py": (
+        ("tests/services/db/test_payers_migrated.py",),
+        ("tests/services/db",),
+    ),
+    "db/migrations/versions/0010_replays.py": (
+        ("tests/services/db/test_migrate.py",),
+        ("tests/services/db", "tests/services/replaying"),
+    ),
+    "db/migrations/versions/0011_dead_letter_actions.py": (
+        ("tests/services/db/test_dead_letters_migrated.py",),
+        ("tests/services/db",),
+        ("tests/services/cli/test_redriving.py",),
+    ),
+    "db/migrations/versions/0012_questions.py": (
+        ("tests/services/db/test_questions_migrated.py",),
+        ("tests/services/db",),
+        ("tests/services/questions",),
+    ),
     "db": (
         ("tests/unit/db",),
         ("tests/services/db",),
         ("tests/services/batches", "tests/services/timers", "tests/services/contract"),
         ("tests/services/publishing", "tests/services/audit", "tests/services/cli", "tests/services/topics"),
         _STORY,
+    ),
+    "db/questions": (
+        ("tests/unit/db",),
+        ("tests/services/questions",),
+        ("tests/services/http", "tests/services/kubernetes/test_lists.py"),
+        ("tests/services/cli/test_asking.py", "tests/services/cli/test_lists.py"),
+    ),
+    "db/audit.py": (
+        ("tests/services/audit/test_planted_damage.py",),
+        ("tests/services/audit", "tests/services/db/test_snapshot.py"),
+    ),
+    "db/replays.py": (
+        ("tests/services/replaying",),
+        ("tests/services/questions", "tests/services/client/test_replays.py"),
+        ("tests/faults/test_replay_killed.py",),
+    ),
+    "db/exports.py": (("tests/services/cli/test_export_intervals.py",), ("tests/services/http",)),
+    "db/dead_letters.py": (
+        ("tests/services/db/test_dead_letters.py",),
+        ("tests/services/batches/test_dead_letters.py", "tests/services/personal_data"),
+        ("tests/services/cli/test_dead_letters.py", "tests/services/cli/test_redriving.py"),
+    ),
+    "db/dead_letter_actions.py": (
+        ("tests/services/db/test_dead_letters.py",),
+        ("tests/services/cli/test_dead_letters.py", "tests/services/cli/test_redriving.py"),
     ),
     "workers": (
         ("tests/unit/consuming", "tests/unit/runtime", "tests/unit/test_packages.py", "tests/unit/test_docs.py"),
@@ -30,6 +81,11 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/process", "tests/services/cli/test_serving.py", "tests/services/personal_data"),
     ),
     "workers/exchange.py": (("tests/services/cli/test_send.py",), ("tests/services/cli",)),
+    "workers/redriving.py": (
+        ("tests/services/cli/test_redriving.py",),
+        ("tests/services/cli/test_dead_letters.py", "tests/services/db/test_dead_letters.py"),
+    ),
+    "workers/timers.py": (("tests/services/timers",), _STORY),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
     "workers/consuming": (
         ("tests/unit/consuming",),
@@ -42,19 +98,42 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/process",),
         ("tests/faults/test_lost_answers.py",),
     ),
+    "workers/replaying": (
+        ("tests/services/replaying/test_selections.py", "tests/services/replaying/test_rates.py"),
+        ("tests/services/replaying",),
+        ("tests/services/client/test_replays.py", "tests/faults/test_replay_killed.py"),
+    ),
     "workers/topics": (("tests/services/topics",), ("tests/services/cli",), ("tests/faults/test_offsets.py",)),
     "audit": (
         ("tests/services/audit",),
         ("tests/services/cli", "tests/faults/test_judge.py"),
         ("tests/services/process",),
     ),
+    "audit/replays.py": (("tests/services/replaying/test_verify_manifest.py",),),
     "cli": (
         ("tests/unit/cli", "tests/unit/test_docs.py"),
         ("tests/services/cli",),
-        ("tests/services/audit", "tests/services/personal_data"),
+        ("tests/services/audit", "tests/services/personal_data", "tests/services/replaying"),
+    ),
+    "cli/asking": (
+        ("tests/unit/cli",),
+        ("tests/services/cli/test_asking.py", "tests/services/cli/test_lists.py", "tests/services/cli/test_tail.py"),
+        ("tests/services/cli",),
     ),
     "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
-    "service": ((_UNIT,), ("tests/services",)),
+    "cli/development": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",), ("tests/services/cli",)),
+    "service": (("tests/unit/service",), _SERVED, ("tests/services/kubernetes", "tests/services/client")),
+    "service/console": (("tests/unit/service",), ("tests/console", "tests/services/http")),
+    "service/kubernetes": (
+        ("tests/unit/service",),
+        ("tests/services/kubernetes",),
+        ("tests/services/http/test_fuzzed.py",),
+    ),
+    "service/lookups": (
+        ("tests/unit/service",),
+        ("tests/services/http/test_lookups.py",),
+        ("tests/services/questions/test_of_many.py", "tests/services/http", "tests/services/client"),
+    ),
     "embedded": (("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
 }
 
@@ -62,19 +141,20 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
 def stages_for(root: Path, path: Path) -> tuple[tuple[str, ...], ...]:
     """Return the tests for a changed file, stage by stage: a stage is run when the one before noticed nothing.
 
-    First come the files of tests that import the changed one, those without servers before the others.
+    Files of tests that import the changed one come first; those with servers come last where there are many.
     """
     places = [str(place) for place in (path, *path.parents)]
-    return (*_importing(root, path), *next(STAGES[place] for place in places if place in STAGES))
+    named = next(STAGES[place] for place in places if place in STAGES)
+    pure, served = (_importing(root, path, folder) for folder in ("tests/unit", "tests/services"))
+    stages = (pure, served, *named) if len(served) <= _FEW else (pure, *named, served)
+    return tuple(stage for stage in stages if stage)
 
 
-def _importing(root: Path, path: Path) -> Iterator[tuple[str, ...]]:
+def _importing(root: Path, path: Path, folder: str) -> tuple[str, ...]:
     package, module = ".".join(path.parent.parts), path.stem
     imports = re.compile(rf"^from ({package}\.{module} import|{package} import .*\b{module}\b)", re.MULTILINE)
-    for folder in ("tests/unit", "tests/services"):
-        files = sorted((root / folder).rglob("test_*.py"))
-        if found := [str(one.relative_to(root)) for one in files if imports.search(one.read_text(encoding="utf-8"))]:
-            yield tuple(found)
+    files = sorted((root / folder).rglob("test_*.py"))
+    return tuple(str(one.relative_to(root)) for one in files if imports.search(one.read_text(encoding="utf-8")))
 
 
 def room_of(path: Path) -> str:

@@ -27,7 +27,7 @@ from runpy import run_module
 
 from tests.support.processes import DIE_WITH_PARENT
 
-_LIBRARIES = (
+LIBRARIES = (
     "aiokafka", "asyncpg", "cryptography.hazmat.primitives.ciphers.aead", "email_validator", "faststream.kafka",
     "iso4217", "opentelemetry.trace", "orjson", "prometheus_client", "pycountry", "pydantic_settings", "rich.markdown",
     "sqlalchemy.dialects.postgresql.asyncpg", "sqlalchemy.ext.asyncio", "structlog.dev", "typer.rich_utils",
@@ -173,7 +173,7 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    for library in _LIBRARIES:
+    for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()
     wanted = _serve(socket.socket(fileno=int(sys.argv[1])))

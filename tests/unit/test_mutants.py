@@ -8,6 +8,8 @@ import pytest
 from tests.mutants.__main__ import survivors_of
 from tests.mutants.changing import changes_of
 from tests.mutants.choosing import STAGES, stages_for
+from tests.mutants.results import keep, taken_over
+from tests.mutants.running import Outcome
 from tests.support.packages import PACKAGES, ROOT
 
 
@@ -74,6 +76,15 @@ def test_survivors_are_found_again_where_they_are_now(tmp_path: Path, capsys: py
     [change] = survivors_of(tmp_path, output)
     assert (change.line, change.text) == (2, "<=")
     assert capsys.readouterr().out == "no longer in the code: a.py: b = c == d  ->  b = c != d\n"
+
+
+def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("b = c < d\nb = c > d\n", encoding="utf-8")
+    chosen, results = changes_of(tmp_path, Path("a.py")), tmp_path / "results"
+    assert taken_over(results, chosen) == ([], chosen)
+    outcome = Outcome(chosen[1], "b = c > d", "b = c >= d", noticed_by="tests/unit")
+    keep(results, outcome)
+    assert taken_over(results, chosen) == ([outcome], [chosen[0]])
 
 
 def test_every_file_has_its_tests() -> None:
