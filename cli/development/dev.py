@@ -32,10 +32,8 @@ _TRY = (
 
 def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
     """Run a whole installation on this machine until Ctrl-C."""
-    said = Settings()
+    said = of_a_development(Settings())
     warn_of_unknown_variables()
-    defaults = {"log_format": "console", "auth": "trusted"}
-    said = said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
     set_up_logs(said)
     # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
@@ -51,6 +49,12 @@ def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
                     )
                 asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
         report("Stopping ...")
+
+
+def of_a_development(said: Settings) -> Settings:
+    """Return the settings with logs that people read, and with everybody trusted, where nothing is said of these."""
+    defaults = {"log_format": "console", "auth": "trusted"}
+    return said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
 
 
 def _announce(settings: Settings, *, as_json: bool) -> None:

@@ -1,0 +1,66 @@
+"""What keeps an account open, at each boundary (docs/contract.md section 5)."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.bound_projects import BoundProjects
+from domain.closure import closure_blockers
+from domain.state import Account, Balance
+from schemas.results import LISTED_PROJECTS
+from tests.unit.domain.building import MICROSECOND, NOON
+
+_ENDED = BoundProjects(last_ended_at=NOON)
+
+
+def _account(owed: str | None, *, minutes: int = 0, micros: int = 0) -> Account:
+    as_of = NOON + timedelta(minutes=minutes) + micros * MICROSECOND
+    balance = None if owed is None else Balance(outstanding=Decimal(owed), currency_code="EUR", as_of=as_of)
+    return Account(organization="acme", account="main", activated_at=NOON, balance=balance)
+
+
+def _broken(account: Account, bound: BoundProjects) -> list[str]:
+    return [str(one.reason) for one in closure_blockers(account, bound)]
+
+
+@pytest.mark.parametrize(
+    ("account", "bound", "is_open"),
+    (
+        (_account("0"), _ENDED, False),
+        (_account("0.00", micros=1), _ENDED, False),
+        (_account("0", micros=-1), _ENDED, True),
+        (_account("0", minutes=-5), BoundProjects(), False),
+        (_account("0.01"), _ENDED, True),
+        (_account("-0.01"), _ENDED, True),
+        (_account(None), BoundProjects(), True),
+        (Account(organization="acme", account="main"), _ENDED, False),
+    ),
+)
+def test_nothing_is_owed_as_of_the_last_end(account: Account, bound: BoundProjects, is_open: bool) -> None:
+    assert _broken(account, bound) == (["ChargesOutstanding"] if is_open else [])
+
+
+@pytest.mark.parametrize(
+    ("account", "blockers"),
+    (
+        (_account("1.50"), {"outstanding": "1.5", "currencyCode": "EUR", "asOf": "2027-01-31T12:00:00.000000Z"}),
+        (_account(None), {"outstanding": None, "currencyCode": None, "asOf": None}),
+    ),
+)
+def test_what_is_outstanding_is_told(account: Account, blockers: dict[str, Any]) -> None:
+    [broken] = closure_blockers(account, BoundProjects())
+    assert (broken.blockers, broken.field) == (blockers, "/account")
+
+
+def test_bound_projects_are_told_with_their_number() -> None:
+    names = [f"p{number:02d}" for number in range(LISTED_PROJECTS + 1)]
+    [broken] = closure_blockers(_account("0"), BoundProjects(count=len(names), first=names))
+    assert broken.blockers == {"count": 21, "projects": names[:20]}
+    [broken] = closure_blockers(_account("0"), BoundProjects(count=1, first=["web"]))
+    assert (str(broken.reason), broken.blockers) == ("ActiveBindingsExist", {"count": 1, "projects": ["web"]})
+    assert _broken(_account("1"), BoundProjects(count=1, first=["web"])) == [
+        "ActiveBindingsExist",
+        "ChargesOutstanding",
+    ]
