@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from schemas.askers import Unidentified, Verified
-from tests.support.tokens import TokenIssuer, bearing
+from tests.support.tokens import SigningKey, TokenIssuer, bearing
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
 
@@ -55,3 +55,15 @@ async def guard(issuer: TokenIssuer) -> AsyncIterator[Guard]:
     """Who verifies the issuer's tokens."""
     async with Tokens(Settings(auth="jwt", issuers=issuer.configured)) as tokens:
         yield Guard(tokens)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def many(folder: Path) -> AsyncIterator[tuple[Guard, dict[str, TokenIssuer]]]:
+    """An issuer for each algorithm, by its name, all of whose keys have the same id; and who verifies their tokens."""
+    issuers = {
+        one: TokenIssuer(folder, f"https://{one.lower()}.example", SigningKey(one))
+        for one in ("EdDSA", "Ed25519", "ES256", "RS256", "PS256")
+    }
+    configured = {name: said for one in issuers.values() for name, said in one.configured.items()}
+    async with Tokens(Settings(auth="jwt", issuers=configured)) as tokens:
+        yield Guard(tokens), issuers
