@@ -62,7 +62,7 @@ async def _streams_that_are_cut(stage: Stage) -> list[str]:
         shard, end = await _head(stage, asking)
         listeners = [asking.listener("acme", (shard, after), most) for after, most in ((0, 7), (0, 10_000), (end, 1))]
         async with _listening(listeners):
-            await until(lambda: _has_come(listeners[1], 1), "the first event")
+            await until(lambda: _are_connected(listeners), "the streams")
             await _changed(stage, "live", "b")
             await asking.asker("acme").event_page()
             async with stage.installation.engine.begin() as connection:
@@ -187,8 +187,8 @@ async def _head(stage: Stage, asking: Asking) -> tuple[int, int]:
     return found.as_of
 
 
-async def _has_come(listener: Listener, number: int) -> bool:
-    return len(listener.stream.events) >= number
+async def _are_connected(listeners: list[Listener]) -> bool:
+    return all(one.connections for one in listeners)
 
 
 async def _pays(asker: Asker, account: str) -> bool:
