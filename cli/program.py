@@ -98,6 +98,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command(
             "changes", "List what changed in an organization, oldest first, or watch it.", "asking.changes:changes"
         ),
+        Command("audit", "List who asked for what, with which role, and what became of it.", "asking.lists:audit"),
         Command("result", "Show what became of a command.", "asking.questions:result"),
         Command("tail", "Follow the published events until Ctrl-C.", "asking.changes:tail"),
     ),

@@ -110,3 +110,24 @@ def intervals(
         listed.intervals_of_project(organization, project, wanted, begin, end)
     else:
         listed.intervals_of_account(organization, account or "", wanted, begin, end)
+
+
+def audit(
+    organization: Organization,
+    by: Annotated[str | None, typer.Option(metavar="PERSON", help="Only what this person asked for.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Only what was answered from this instant on.")
+    ] = None,
+    limit: Limit = 100,
+    after: After = None,
+    is_all: All = False,
+    as_json: AsJson = False,
+) -> None:
+    """List who asked for what in an organization: with which role, by whose word, and what became of it.
+
+    Newest first; every command, the refused ones too.
+    """
+    from cli.asking import audited  # noqa: PLC0415 - see above
+
+    begin = None if since is None else instant_named("--since", since)
+    audited.audited(organization, Wanted(limit, after, is_all, as_json), by, begin)

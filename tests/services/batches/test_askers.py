@@ -22,13 +22,16 @@ from structlog.testing import capture_logs
 from db.dead_letter_actions import begin_redrives, discard
 from db.dead_letters import Choice, numbers_of, value_of
 from db.log import read, row_hash
+from db.questions.asked import asked
+from db.questions.snapshots import snapshot_of
 from db.reading_positions import read_at_least
 from db.redriven import kept_askers
 from db.rewrapping import rewrap
 from db.sealing import KEY_BYTES, LocalKeys
-from db.shards import all_heads
+from db.shards import all_heads, shard_of
 from db.tables import metadata
 from schemas.askers import Asker, Unidentified, Verified
+from schemas.instants import parse_instant
 from schemas.records import REDRIVE_HEADER, Record
 from schemas.topics import Topic
 from tests.support.batches import batches, records
@@ -44,6 +47,7 @@ from workers.runtime.tokens.verifying import Tokens
 ADMIN = ({"organization": "acme", "role": "account-admin"},)
 _READ = ADMIN_COMMANDS.reader(Settings())
 _PLACE = TopicPartition(Topic.ADMIN_COMMANDS, 0)
+_NEWEST_FIRST = ("fifth", "fourth", "third", "other", "main")
 KEPT_UNDER = Settings(encryption_keys=json.loads(KEYS)).keys()
 
 
@@ -129,8 +133,8 @@ async def test_the_log_keeps_who_asked_under_its_hash(engine: AsyncEngine, issue
         ("create-fifth", "Applied", [], "alice"),
     ]
     by_alice = {"person": "alice", "issuer": ISSUER, "roles": ["account-admin"]}
-    asked = [json.loads(row.asked) if row.asked else None for row in await _all(engine, _ASKED)]
-    assert asked == [
+    kept = [json.loads(row.asked) if row.asked else None for row in await _all(engine, _ASKED)]
+    assert kept == [
         by_alice,
         {"person": "mallory", "issuer": ISSUER, "roles": []},
         None,
@@ -138,6 +142,7 @@ async def test_the_log_keeps_who_asked_under_its_hash(engine: AsyncEngine, issue
         by_alice,
     ]
     assert [tuple(row) for row in await _all(engine, "SELECT command_id FROM inbox")] == [("create-main",)]
+    await _insist_on_the_audit(engine)
     # The hashes cover it: without it, or with another one, the chain breaks.
     async with engine.connect() as connection:
         rows = await read(connection, dict.fromkeys(await all_heads(connection), 0), 100)
@@ -146,6 +151,42 @@ async def test_the_log_keeps_who_asked_under_its_hash(engine: AsyncEngine, issue
         assert row.hash == row_hash(before, row.topic, row.key, row.value, row.asked)
         assert row.asked is None or row.hash != row_hash(before, row.topic, row.key, row.value)
         before = row.hash
+
+
+async def _insist_on_the_audit(engine: AsyncEngine) -> None:
+    """Who asked is found: all of it by the page, by person in any spelling, and from an instant on."""
+    async with engine.connect() as connection:
+        known = await snapshot_of(connection, shard_of("acme", 48))
+
+        async def found(**chosen: Any) -> list[Any]:
+            return (await asked(connection, known, "acme", **{"limit": 100} | chosen))[0]
+
+        everything = await found()
+        assert [one["commandId"] for one in everything] == [f"create-{name}" for name in _NEWEST_FIRST]
+        assert everything[3] == {
+            "person": "mallory",
+            "issuer": ISSUER,
+            "roles": [],
+            "commandType": "io.milo.billing.CreateAccount.v1",
+            "commandId": "create-other",
+            "commandSource": "/tests",
+            "dryRun": False,
+            "outcome": "Rejected",
+            "account": "other",
+            "reasons": ["Forbidden", "Forbidden"],
+            "eventId": everything[3]["eventId"],
+            "time": everything[3]["time"],
+        }
+        assert [(one["person"], one["roles"]) for one in await found(by="\uff21LICE")] == [
+            ("alice", ["account-admin"]), ("alice", []), ("Alice", ["account-admin"]),
+        ]  # fmt: skip
+        assert await found(by="bob") == []
+        since = parse_instant(everything[1]["time"])
+        assert await found(since=since) == everything[:2]
+        assert await found(since=since, by="alice") == everything[:2]
+        assert await asked(connection, known, "acme", limit=2, since=since) == (everything[:2], None)
+        page, key = await asked(connection, known, "acme", limit=3)
+        assert (page, await found(after=key)) == (everything[:3], everything[3:])
 
 
 @pytest.mark.parametrize("what_happened", ("key withdrawn", "issuer removed", "grants called otherwise"))

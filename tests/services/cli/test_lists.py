@@ -120,6 +120,23 @@ async def test_changes_after_one_and_of_a_type(whopays: Whopays, told: Told) -> 
         (await whopays("changes", "told", *words)).expect(2)
 
 
+async def test_who_asked_for_what(whopays: Whopays, told: Told) -> None:
+    found = await listed(whopays, "audit", "told")
+    assert found
+    assert [one["time"] for one in found] == sorted((one["time"] for one in found), reverse=True)
+    assert {(one["issuer"], *one["roles"]) for one in found} == {(None,)}, "no token is checked"
+    people = {one["person"] for one in found}
+    for person in people:
+        mine = [one for one in found if one["person"] == person]
+        assert await listed(whopays, "audit", "told", "--by", person.upper()) == mine
+    assert await listed(whopays, "audit", "told", "--since", found[1]["time"]) == found[:2]
+    assert await listed(whopays, "audit", "told", "--by", "nobody-of-that-name") == []
+    drawn = (await whopays("audit", "told", "--limit", "1")).expect(0).out.split()
+    assert drawn[-1] == found[0]["commandId"]
+    assert (await whopays("audit", "nowhere")).expect(0).out == "Nobody has asked for anything.\n"
+    (await whopays("audit", "told", "--since", "yesterday")).expect(2)
+
+
 @asynccontextmanager
 async def watching(installation: Installation, folder: Path, *words: str) -> AsyncIterator[asyncio.StreamReader]:
     """Run a command that watches; it ends quietly at Ctrl-C."""

@@ -32,6 +32,7 @@ from db.questions import (
     seen_results,
     snapshots,
 )
+from db.questions.asked import asked_statement
 from db.questions.projects import Kind
 from db.reading import ReadingPool, reading_pool
 from embedded import Addresses
@@ -69,7 +70,9 @@ _FILL = (
     FROM generate_series(1, :rows) AS n
     """,
     """
-    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), 'notices', NULL, 'value', 'hash', 'org-' || n % 20
+    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), CASE n % 3 WHEN 0 THEN 'command-results' ELSE 'notices' END,
+        NULL, 'value', 'hash', 'org-' || n % 20,
+        CASE n % 3 WHEN 0 THEN json_build_object('person', 'person-' || n % 100) END
     FROM generate_series(1, :rows) AS n
     """,
     """
@@ -304,6 +307,19 @@ async def test_events_are_found_by_their_organization(filled: ReadingPool) -> No
     assert [node.get("Index Name") for node in _nodes(planned)][-1] == "log_p0_boundary_position_idx", planned
     # Of a range that nobody knows no partition is left in the plan.
     assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in _nodes(plan))
+
+
+@pytest.mark.parametrize(("is_by_person", "index"), ((True, "boundary_expr_position"), (False, "boundary_position")))
+async def test_who_asked_is_found_by_organization_and_person(
+    filled: ReadingPool, is_by_person: bool, index: str
+) -> None:
+    values = _ORGANIZATION | {"person": "person-1", "first": 0, "before": 2**62, "row_limit": 101}
+    async with filled.acquire() as connection:
+        planned, generic = await _plans(connection, asked_statement(is_by_person=is_by_person), values)
+    nodes = [node for node in _nodes(planned) if node.get("Relation Name") != "log_p1"]
+    assert {node["Index Name"] for node in nodes if "Index Name" in node} == {f"log_p0_{index}_idx"}, planned
+    # Of a range that nobody knows no partition is left in the plan.
+    assert not any(node["Node Type"] in ("Seq Scan", "Sort") for node in [*nodes, *_nodes(generic)]), generic
 
 
 async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPool) -> None:
