@@ -9,7 +9,7 @@ what exists. Roles add up, each for what its grant reaches.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.askers import Asker, Grant, Kind, Names, Role
+from schemas.askers import EVERY_ORGANIZATION, Asker, Grant, Kind, Names, Role
 from schemas.immutable import dataclass
 from schemas.results import Reason, Violation, violation
 from schemas.scalars import is_identifier
@@ -56,6 +56,8 @@ SUSPENDS = (Right((Role.OPERATOR,), "account", Kind.ACCOUNTS, when=("reason", "P
 REPORTS_BALANCE = (Right((Role.INVOICING,), "account", Kind.ACCOUNTS),)
 APPROVES = (Right((Role.APPROVER,), "account", Kind.ACCOUNTS),)
 
+READS_OPERATION = (Role.OPERATOR, Role.AUDITOR)
+"""Who reads dead letters, replays and metrics."""
 SEES_MONEY = (Role.ACCOUNT_ADMIN, Role.INVOICING)
 """Who sees an account's balance and contact."""
 
@@ -135,6 +137,14 @@ def reach_of(asker: Asker, organization: str) -> Reach | None:
         return EVERYTHING
     grants = [grant for grant in asker.grants if grant.is_in(organization)]
     return Reach(_seen(grants, Kind.ACCOUNTS), _seen(grants, Kind.PROJECTS)) if grants else None
+
+
+def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | None:
+    """Return the organizations in the whole of which somebody has one of the roles; None for all that there are."""
+    if has_role(asker, EVERY_ORGANIZATION, roles):
+        return None
+    named = {grant.organization for grant in asker.grants or ()}
+    return frozenset(organization for organization in named if has_role(asker, organization, roles))
 
 
 def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: str | None = None) -> bool:

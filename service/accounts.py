@@ -1,6 +1,7 @@
 """Questions about accounts: what they are, and how they came to be so."""
 
 from db.questions.accounts import account, accounts, phases
+from db.sealing import KeyEncryption
 from schemas.events import AccountState, Phase
 from service import examples
 from service.answers import JSON, Answer, answer
@@ -26,6 +27,7 @@ async def _accounts(asked: Asked) -> Answer:
             phase=None if phase is None else Phase(phase),
             limit=asked.limit,
             after=asked.after,
+            reach=asked.reach,
         )
     return page(asked, items, key, found)
 
@@ -33,11 +35,22 @@ async def _accounts(asked: Asked) -> Answer:
 async def _account(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
         document = await account(
-            connection, asked.organization, asked.names["account"], with_balance=asked.asker.sees_balance
+            connection,
+            asked.organization,
+            asked.names["account"],
+            with_balance=asked.sees_money,
+            keys=_keys(asked),
+            reach=asked.reach,
         )
         if document is None:
             raise Problem("AccountNotFound", NOT_FOUND)
     return answer(document, found)
+
+
+def _keys(asked: Asked) -> KeyEncryption | None:
+    """Return what a contact is opened with, for whom it is told, where the server has it."""
+    settings = asked.state.settings
+    return settings.keys() if asked.sees_money and settings.encryption_keys else None
 
 
 async def _phases(asked: Asked) -> Answer:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from db.errors import is_transient
 from service import accounts, events, intervals, operators, organizations, payers, probes, projects, results
 from service.answers import Answer, refusal, write
-from service.asker import who_asks
+from service.asker import check_host
 from service.console import room as console_room
 from service.kubernetes import app as kubernetes
 from service.negotiation import chosen, understood
@@ -24,6 +24,7 @@ from service.openapi import openapi
 from service.parameters import read_names, read_query
 from service.problems import Problem, unavailable, wrong
 from service.questions import Asked, Question
+from service.rights import admit
 from service.routing import Routes
 from service.snapshots import Snapshot
 from service.state import State, opened
@@ -69,7 +70,8 @@ def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with opened(settings, stopping, orjson.dumps(openapi(QUESTIONS))) as state:
+        described = orjson.dumps(openapi(QUESTIONS, needs_token=settings.auth != "trusted"))
+        async with opened(settings, stopping, described) as state:
             service.begin(state)
             yield
 
@@ -111,6 +113,12 @@ class _Service:
         state = self._state
         if scope["type"] != "http" or state is None:
             return
+        if state.tokens is None:
+            try:
+                check_host(scope["headers"])
+            except Problem as refused:
+                await write(refusal(refused), scope, send, token_hex(8))
+                return
         room = self._applications.get(scope["raw_path"].partition(b"/")[2].partition(b"/")[0])
         if room is not None:
             await room(scope, receive, send)
@@ -137,7 +145,7 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
     scope = asked.scope
     question, names = routes.find(scope["raw_path"], scope["method"])
     asked.question = question
-    asked.asker = who_asks(scope["headers"])
+    await admit(asked, question, names)
     asked.media = chosen(asked.header(b"accept"), question.media)
     if question.bodies:
         consumed = tuple(question.bodies)

@@ -1,20 +1,70 @@
-"""Who asks: the one place where a token would be read (docs/contract.md section 12)."""
+"""Who asks, by their token, and from where (docs/contract.md section 12)."""
 
-from dataclasses import dataclass
+import asyncio
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from ipaddress import ip_address
 
+from schemas.askers import Asker, Unidentified, Verified
+from service.problems import Problem, Reason, Violation, unavailable
+from workers.runtime.tokens.verifying import Tokens
 
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, and what they may see beyond names, states and intervals."""
+Headers = Iterable[tuple[bytes, bytes]]
 
-    sees_balance: bool = False
-    sees_contact: bool = False
-
-
-TRUSTED = Asker()
+TRUSTED = Verified(Asker(""), datetime.max.replace(tzinfo=UTC))
 """Whoever reaches the loopback address of a service with `WHOPAYS_AUTH=trusted`: neither balance nor contact."""
 
+_KEYS_SECONDS = 7.0
+"""How long keys are waited for: longer than for one that is not known, which is refused then."""
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
 
-def who_asks(_headers: list[tuple[bytes, bytes]]) -> Asker:
-    """Return who asks. Raises Problem `Unauthenticated` where a token is needed and does not hold."""
-    return TRUSTED
+
+async def who_asks(tokens: Tokens | None, headers: Headers) -> Verified:
+    """Return who asks; without tokens that is whoever is trusted.
+
+    Raises Problem `Unauthenticated`, and `Unavailable` while keys of the token's issuer were never read.
+    """
+    if tokens is None:
+        return TRUSTED
+    try:
+        async with asyncio.timeout(_KEYS_SECONDS):
+            found = await tokens.verify(headers, datetime.now(UTC))
+    except TimeoutError:
+        raise unavailable("The keys of the token's issuer could not be read yet.") from None
+    if isinstance(found, Unidentified):
+        raise unauthenticated(found.why)
+    if found.command is not None:
+        raise unauthenticated("the token is for one command, and asks nothing")
+    return found
+
+
+def seconds_left(asker: Verified) -> float:
+    """Return for how long a token counts: a stream ends with it."""
+    return (asker.expires - datetime.now(UTC)).total_seconds()
+
+
+def unauthenticated(why: str) -> Problem:
+    """Return the problem of a request of which nobody can tell who asks."""
+    return Problem("Unauthenticated", f"{why[0].upper()}{why[1:]}.", headers={"WWW-Authenticate": "Bearer"})
+
+
+def check_host(headers: Headers) -> None:
+    """Refuse what a browser sends for a page of another host, whose name was made to lead here. Raises Problem."""
+    named = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+    if not all(map(_is_loopback, named)):
+        message = "With WHOPAYS_AUTH=trusted only localhost, or a loopback address, is answered for."
+        raise Problem("Forbidden", "The request is for another host.", [Violation(Reason.FORBIDDEN, message, "Host")])
+
+
+def _is_loopback(host: str) -> bool:
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = found[1].strip("[]").removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -9,11 +9,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from db.following import FollowedEvent
 from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.asker import seconds_left
 from service.questions import Asked
 from service.snapshots import Snapshot
 from service.tails import EventsGone, Follower
@@ -36,7 +38,7 @@ class EventStream:
     types: frozenset[str]
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client has gone, or the server stops."""
+        """Send events until the client has gone, the token counts no longer, or the server stops."""
         state, found = self.asked.state, self.snapshot
         await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
         following = state.tails.following(self.asked.organization, found.shard, self.position, found.position)
@@ -55,20 +57,29 @@ class EventStream:
 
     async def _send_events(self, follower: Follower, leaving: "asyncio.Task[None]", send: Send) -> None:
         chunk, sent = _COMMENT, 0.0
-        while not leaving.done() and not self.asked.state.stopping.is_set():
+        while not leaving.done() and not self.asked.state.stopping.is_set() and seconds_left(self.asked.asker) > 0:
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 sent = time.monotonic()
             silent = time.monotonic() - sent
-            chunk = b"".join(map(self._message, await follower.next(max(0.0, _SILENT_SECONDS - silent))))
+            longest = max(0.0, min(_SILENT_SECONDS - silent, seconds_left(self.asked.asker)))
+            chunk = b"".join(map(self._message, await follower.next(longest)))
             if not chunk and time.monotonic() - sent >= _SILENT_SECONDS:
                 chunk = _COMMENT
 
     def _message(self, event: FollowedEvent) -> bytes:
-        if event.type not in self.types:
+        if event.type not in self.types or not self._is_seen(event):
             return b""
         # An event is one line of JSON.
         return b"id: %d-%d\ndata: %b\n\n" % (self.snapshot.shard, event.position, event.value)
+
+    def _is_seen(self, event: FollowedEvent) -> bool:
+        reach = self.asked.reach
+        if reach.is_everything:
+            return True
+        data = orjson.loads(event.value)["data"]
+        sides = (data.get(side) for side in ("current", "previous"))
+        return reach.sees(data.get("project"), data.get("account"), *(side["account"] for side in sides if side))
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         return [

@@ -1,11 +1,13 @@
 """Questions about an organization's events: by the page, and as a stream that goes on."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from starlette.types import ASGIApp
 
-from db.questions.events import TOPICS, events, first_position
+from db.questions.events import TOPICS, first_position
+from db.questions.seen_events import seen_events
 from schemas.envelope import type_of
 from service import examples
 from service.answers import Answer
@@ -28,14 +30,18 @@ async def _events(asked: Asked) -> Answer | ASGIApp:
 async def _page(asked: Asked) -> Answer:
     after = asked.values.get(_AFTER.name)
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        found_events = await events(
+        found_events, reached = await seen_events(
             connection,
             asked.organization,
+            asked.reach,
             after=await _position(connection, found, after, _AFTER.name),
             until=found.position,
             limit=asked.limit,
             types=asked.values.get(_TYPE.name, TOPICS.keys()),
         )
+    if len(found_events) < asked.limit and reached < found.position:
+        # What is seen is rare: the answer knows what it has looked at.
+        found = replace(found, position=reached)
     return Answer(b"[" + b",".join(event.value for event in found_events) + b"]", found, media=PAGES)
 
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Send
 
 from db.errors import is_transient
 from service.answers import OF_QUESTIONS, headers_of_snapshot
+from service.asker import seconds_left, unauthenticated
 from service.problems import Problem, unavailable
 from service.questions import Asked
 from service.snapshots import Snapshot
@@ -42,7 +43,7 @@ async def send_lines(
     leaving = asyncio.create_task(_left(receive))
     last = b""
     try:
-        async with asyncio.timeout(_LONGEST_SECONDS), aclosing(chunks):
+        async with asyncio.timeout(min(_LONGEST_SECONDS, seconds_left(asked.asker))), aclosing(chunks):
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if leaving.done():
@@ -76,6 +77,8 @@ async def _left(receive: Receive) -> None:
 def _problem(error: Exception, asked: Asked) -> Problem:
     if isinstance(error, Problem):
         return error
+    if isinstance(error, TimeoutError) and seconds_left(asked.asker) <= 0:
+        return unauthenticated("the token expired before the answer was whole")
     if isinstance(error, TimeoutError) or is_transient(error):
         return unavailable("The database could not be asked any further, or the answer took too long.")
     logger.error("question_failed", request_id=asked.request_id, exc_info=error)

@@ -12,7 +12,7 @@ from schemas.replays import NAME_RULE
 from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from service.models import ProblemAnswer
 from service.problems import MEDIA, PROBLEMS, Problem, Reason, Violation
-from service.questions import Question
+from service.questions import Access, Question
 
 Document = dict[str, Any]
 
@@ -33,15 +33,32 @@ _TAGS = (
 )
 _OF_ALL = ("NotFound", "NotAcceptable", "Internal", "Unavailable")
 _OF_ORGANIZATIONS = ("InvalidParameter", "NotYetKnown")
+_OF_TOKENS = ("Unauthenticated", "Forbidden")
+_UNAUTHENTICATED = 401
+_SCHEME = "token"
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": (
+        "A token of a configured issuer; what it grants is said in section 12 of the contract. With "
+        "`WHOPAYS_AUTH=trusted` none is needed."
+    ),
+}
+_SECURITY: dict[Access, Document] = {
+    Access.OPEN: {"security": []},
+    # From the server's own host without a token.
+    Access.NEAR: {"security": [{}, {_SCHEME: []}]},
+}
 
 
-def openapi(questions: Sequence[Question]) -> Document:
-    """Return the document that describes questions."""
+def openapi(questions: Sequence[Question], *, needs_token: bool = True) -> Document:
+    """Return the document that describes questions, as a server answers them that needs a token for most, or none."""
     schemas = _Schemas(questions)
     paths: dict[str, Document] = {}
     for question in questions:
         item = paths.setdefault(question.path, {"parameters": _names(question.path)} if "{" in question.path else {})
-        item[question.method.lower()] = _operation(question, schemas)
+        item[question.method.lower()] = _operation(question, schemas, needs_token=needs_token)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -59,7 +76,13 @@ def openapi(questions: Sequence[Question]) -> Document:
             if any(question.tag == name for question in questions)
         ],
         "paths": paths,
-        "components": {"schemas": schemas.all, "headers": _HEADERS, "parameters": {"If-None-Match": _IF_NONE_MATCH}},
+        "components": {
+            "schemas": schemas.all,
+            "headers": _HEADERS,
+            "parameters": {"If-None-Match": _IF_NONE_MATCH},
+            "securitySchemes": {_SCHEME: _BEARER},
+        },
+        "security": [{_SCHEME: []}] if needs_token else [],
     }
 
 
@@ -82,7 +105,7 @@ class _Schemas:
         return next(schema for known, schema in self._of if known is model)
 
 
-def _operation(question: Question, schemas: _Schemas) -> Document:
+def _operation(question: Question, schemas: _Schemas, *, needs_token: bool) -> Document:
     parameters: list[Document] = [
         {
             "name": one.name,
@@ -102,6 +125,7 @@ def _operation(question: Question, schemas: _Schemas) -> Document:
         "summary": question.summary,
         "description": question.description,
         "parameters": parameters,
+        **(_SECURITY.get(question.access, {}) if needs_token else {}),
         "responses": {"200": _answer(question, schemas), **_not_modified(question), **_problems(question, schemas)},
     }
     if question.bodies:
@@ -129,7 +153,12 @@ def _not_modified(question: Question) -> Document:
 
 
 def _problems(question: Question, schemas: _Schemas) -> Document:
-    names = [*_OF_ALL, *question.problems, *(["UnsupportedMediaType"] if question.bodies else [])]
+    names = [
+        *_OF_ALL,
+        *([] if question.access is Access.OPEN else _OF_TOKENS),
+        *question.problems,
+        *(["UnsupportedMediaType"] if question.bodies else []),
+    ]
     if question.is_of_organization:
         names += _OF_ORGANIZATIONS
     elif question.parameters or "{" in question.path:
@@ -155,6 +184,8 @@ def _problems(question: Question, schemas: _Schemas) -> Document:
 
 def _example(name: str) -> Document:
     violations = []
+    if name == "Forbidden":
+        violations.append(Violation(Reason.FORBIDDEN, "The token grants no role in this organization.", "organization"))
     if name == "InvalidParameter":
         violations.append(Violation(Reason.UNKNOWN, 'There is no parameter "colour" here.', "colour"))
     return Problem(name, f"{PROBLEMS[name][1]}.", violations).document()
@@ -175,6 +206,8 @@ def _headers_of_problem(question: Question, status: int) -> Document:
         names += ["Whopays-As-Of", "Whopays-Closed-Until"]
     if status in (429, 503):
         names.append("Retry-After")
+    if status == _UNAUTHENTICATED:
+        names.append("WWW-Authenticate")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
@@ -220,5 +253,6 @@ _HEADERS: Document = {
         "description": "Weak; it changes whenever a member of the answer would.",
         "schema": {"type": "string", "pattern": '^W/"[0-9a-f]+"$'},
     },
+    "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer", "minimum": 0}},
 }

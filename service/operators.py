@@ -13,7 +13,7 @@ from service.models import KeptDeadLetter, Page, Replay
 from service.paging import PAGE, page
 from service.parameters import choice, identifier, words
 from service.problems import Problem
-from service.questions import Asked, Question
+from service.questions import Access, Asked, Question
 from service.snapshots import reading
 from workers.replaying.tally import document_of
 
@@ -34,6 +34,7 @@ async def _dead_letters(asked: Asked) -> Answer:
             reason=None if reason is None else DeadLetterReason(reason),
             limit=asked.limit,
             after=asked.after,
+            within=asked.operated,
         )
     return page(asked, items, key)
 
@@ -44,14 +45,14 @@ async def _replays(asked: Asked) -> Answer:
         begun_at, name = map(str, asked.after)
         after = parse_instant(begun_at), name
     async with reading(asked.state) as connection:
-        found, key = await replays(connection, limit=asked.limit, after=after)
+        found, key = await replays(connection, limit=asked.limit, after=after, within=asked.operated)
     return page(asked, list(map(document_of, found)), None if key is None else (format_instant(key[0]), key[1]))
 
 
 async def _replay(asked: Asked) -> Answer:
     async with reading(asked.state) as connection:
         found = await find_replay(connection, asked.names["name"])
-    if found is None:
+    if found is None or not (asked.operated is None or found.selection.organization in asked.operated):
         raise Problem("ReplayNotFound", "No replay has this name.")
     return answer(document_of(found))
 
@@ -70,6 +71,7 @@ QUESTIONS = (
         examples={JSON: examples.page_of(examples.DEAD_LETTER)},
         parameters=(_ORGANIZATION, _TOPIC, _REASON, *PAGE),
         tag="Operation",
+        access=Access.OPERATORS,
     ),
     Question(
         name="listReplays",
@@ -81,6 +83,7 @@ QUESTIONS = (
         examples={JSON: examples.page_of(examples.REPLAY)},
         parameters=PAGE,
         tag="Operation",
+        access=Access.OPERATORS,
     ),
     Question(
         name="getReplay",
@@ -92,5 +95,6 @@ QUESTIONS = (
         examples={JSON: examples.REPLAY},
         problems=("ReplayNotFound",),
         tag="Operation",
+        access=Access.OPERATORS,
     ),
 )

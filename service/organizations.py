@@ -13,7 +13,7 @@ ROOT = "/v1/organizations/{organization}"
 
 async def _organization(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        return answer(await organization(connection, asked.organization), found)
+        return answer(await organization(connection, asked.organization, asked.reach), found)
 
 
 QUESTIONS = (

@@ -67,7 +67,7 @@ def read_names(names: Mapping[str, bytes]) -> tuple[dict[str, str], list[Violati
     found: dict[str, str] = {}
     violations = []
     for field, raw in names.items():
-        text = raw.decode("ascii") if raw.isascii() and b"%" not in raw else _decoded(raw)
+        text = raw.decode("ascii") if raw.isascii() and b"%" not in raw else decoded(raw)
         is_name, rule = NAMES.get(field, _IDENTIFIER)
         if text is not None and is_name(text):
             found[field] = text
@@ -160,10 +160,10 @@ def _value(parameter: Parameter, raw: bytes) -> Any:
 def _text(raw: bytes) -> str | None:
     if raw.isascii() and b"%" not in raw and b"+" not in raw:
         return raw.decode("ascii")
-    return _decoded(raw.replace(b"+", b" "))
+    return decoded(raw.replace(b"+", b" "))
 
 
-def _decoded(raw: bytes) -> str | None:
+def decoded(raw: bytes) -> str | None:
     """Return percent-encoded UTF-8 as text; None where it is not that."""
     if _BAD_PERCENT.search(raw):
         return None

@@ -8,7 +8,7 @@ from service.lines import LINES
 from service.lookups.answering import answer_document, answer_lines
 from service.lookups.waits import AT_LEAST, wrong_events
 from service.models import EndOfLookup, LinesFailed, LookedUp, Lookup, LookupAnswer, LookupQuestion
-from service.questions import Asked, Question
+from service.questions import Access, Asked, Question
 from service.waits import CLOSED_AT_LEAST
 
 
@@ -53,5 +53,6 @@ QUESTIONS = (
         ),
         has_head=False,
         tag="Questions",
+        access=Access.TOKEN,
     ),
 )

@@ -1,7 +1,6 @@
 """What machines ask of a server: whether it lives, whether it is ready, its metrics, its description."""
 
 import asyncio
-from ipaddress import ip_address
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,12 +11,11 @@ from db.errors import is_transient, is_wrong_schema
 from db.published import unpublished
 from service.answers import JSON, Answer, answer
 from service.models import Status
-from service.problems import Problem, unavailable
-from service.questions import Asked, Question
+from service.problems import unavailable
+from service.questions import Access, Asked, Question
 from service.state import State
 
 _READY_SECONDS = 2.0
-_PROXIED = (b"forwarded", b"x-forwarded-for")
 
 
 async def _livez(_: Asked) -> Answer:
@@ -28,6 +26,8 @@ async def _readyz(asked: Asked) -> Answer:
     state = asked.state
     if state.stopping.is_set():
         raise unavailable("The server is stopping.")
+    if state.tokens is not None and state.tokens.unread():
+        raise unavailable("The keys of an issuer of tokens were not read yet.")
     try:
         async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
             await connection.fetchval("SELECT shard FROM shards LIMIT 1")
@@ -43,10 +43,6 @@ async def _openapi(asked: Asked) -> Answer:
 
 
 async def _metrics(asked: Asked) -> Answer:
-    client = asked.scope.get("client")
-    is_near = client is not None and ip_address(client[0]).is_loopback
-    if not is_near or any(asked.header(name) is not None for name in _PROXIED):
-        raise Problem("Forbidden", "The metrics are told on the loopback address only.")
     await _look_at_log(asked.state)
     return Answer(generate_latest(asked.state.metrics.registry), has_tag=False, media=CONTENT_TYPE_LATEST)
 
@@ -75,6 +71,7 @@ QUESTIONS = (
         examples={JSON: {"status": "alive"}},
         has_tag=False,
         tag="Probes",
+        access=Access.OPEN,
     ),
     Question(
         name="isReady",
@@ -87,6 +84,7 @@ QUESTIONS = (
         has_tag=False,
         problems=("Unavailable",),
         tag="Probes",
+        access=Access.OPEN,
     ),
     Question(
         name="getOpenApi",
@@ -96,16 +94,17 @@ QUESTIONS = (
         handler=_openapi,
         models={JSON: dict[str, Any]},
         tag="Probes",
+        access=Access.OPEN,
     ),
     Question(
         name="getMetrics",
         path="/metrics",
         summary="Metrics for Prometheus",
-        description="On the loopback address only.",
+        description="On the loopback address for anybody; beyond it for operators, and auditors, of all organizations.",
         handler=_metrics,
         has_tag=False,
         media=("text/plain",),
-        problems=("Forbidden",),
         tag="Probes",
+        access=Access.NEAR,
     ),
 )

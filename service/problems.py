@@ -46,11 +46,13 @@ class Problem(Exception):
         violations: Sequence[Violation] = (),
         *,
         headers: Mapping[str, str] | None = None,
+        count: int | None = None,
     ) -> None:
         super().__init__(f"{name}: {detail}")
         self.name = name
         self.detail = detail
         self.violations = violations
+        self.count = len(violations) if count is None else count
         self.headers = dict(headers or {})
         self.snapshot: Snapshot | None = None
         self.status, self.title = PROBLEMS[name]
@@ -66,7 +68,7 @@ class Problem(Exception):
                 {"reason": one.reason, "message": one.message, "field": quoted(one.field)}
                 for one in self.violations[:_MOST_VIOLATIONS]
             ],
-            "violationCount": len(self.violations),
+            "violationCount": self.count,
         }
 
     def body(self) -> bytes:

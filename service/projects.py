@@ -34,6 +34,7 @@ async def _projects(asked: Asked) -> Answer:
             at=asked.values.get(AT.name),
             limit=asked.limit,
             after=asked.after,
+            reach=asked.reach,
         )
     return page(asked, items, key, found)
 

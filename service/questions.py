@@ -2,17 +2,31 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope
 
+from domain.rights import EVERYTHING, SEES_MONEY, Reach, has_role
+from schemas.askers import Verified
 from service.answers import JSON, Answer
-from service.asker import TRUSTED, Asker
+from service.asker import TRUSTED
 from service.cursors import CURSOR, Key, read_cursor, write_cursor
 from service.parameters import DEFAULT_PAGE, LIMIT, Parameter, Refused
 from service.problems import Violation, wrong
 from service.state import State
+
+
+class Access(Enum):
+    """Who may ask: anybody; whoever has a token, a role in the organization, or a right to read operation; or, from
+    this host anybody, and from elsewhere who may read the operation of all organizations."""
+
+    OPEN = auto()
+    TOKEN = auto()
+    ORGANIZATION = auto()
+    OPERATORS = auto()
+    NEAR = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +58,7 @@ class Question:
     has_tag: bool = True
     has_head: bool = True
     tag: str = "Questions"
+    access: Access = Access.ORGANIZATION
 
     @cached_property
     def by_name(self) -> dict[str, Parameter]:
@@ -65,7 +80,8 @@ class Question:
 class Asked:
     """A question as it is asked: by whom, of what, with which parameters, and the media type of its answer.
 
-    `content` is the media type of the body, where the question has one.
+    `content` is the media type of the body, where the question has one. `reach` is what the asker sees in the
+    organization in the path, and `operated` of which organizations they read the operation, or None for all.
     """
 
     state: State
@@ -73,7 +89,9 @@ class Asked:
     receive: Receive
     request_id: str
     question: Question | None = None
-    asker: Asker = TRUSTED
+    asker: Verified = TRUSTED
+    reach: Reach = EVERYTHING
+    operated: frozenset[str] | None = None
     names: dict[str, str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     media: str = JSON
@@ -89,6 +107,12 @@ class Asked:
     def organization(self) -> str:
         """The organization in the path."""
         return self.names["organization"]
+
+    @property
+    def sees_money(self) -> bool:
+        """Whether balance and contact of the account in the path are told: never where everybody is trusted."""
+        asker = self.asker.asker
+        return asker.grants is not None and has_role(asker, self.organization, SEES_MONEY, self.names["account"])
 
     @property
     def limit(self) -> int:

@@ -25,9 +25,10 @@ async def _results(asked: Asked) -> Answer:
     values, command_id = asked.values, asked.values.get(_ID.name)
     async with snapshot(asked.state, asked.organization) as (connection, found):
         if command_id is not None:
-            items = await results_of_command(connection, asked.organization, command_id, values.get(_SOURCE.name))
+            source = values.get(_SOURCE.name)
+            items = await results_of_command(connection, asked.organization, command_id, source, asked.reach)
             if not items:
-                raise Problem("ResultNotFound", "No command of this organization has claimed this id.")
+                raise Problem("ResultNotFound", "No command that the asker sees has claimed this id.")
             return answer({"items": items}, found)
         outcome = values.get(_OUTCOME.name)
         items, key = await latest_results(
@@ -38,6 +39,7 @@ async def _results(asked: Asked) -> Answer:
             outcome=None if outcome is None else Outcome(outcome),
             limit=asked.limit,
             after=asked.after,
+            reach=asked.reach,
         )
     return page(asked, items, key, found)
 

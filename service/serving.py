@@ -127,8 +127,7 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
         raise _not_at(address, port, error) from error
-    # The one way of telling who asks, so far, is to trust everybody who can reach this address.
-    if not all(_is_loopback(where) for *_, where in found):
+    if settings.auth == "trusted" and not all(_is_loopback(where) for *_, where in found):
         raise NotServed(
             f"With WHOPAYS_AUTH=trusted anybody who reaches the service may ask: it listens on a loopback address, and "
             f"{address} is none.\nSet WHOPAYS_SERVE_ADDRESS to 127.0.0.1 or ::1."

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from service.metrics import ServiceMetrics
 from service.tails import Tails
 from service.waking import Waking
 from workers.runtime.settings import Settings
+from workers.runtime.tokens.verifying import Tokens
 
 _LANES = 2
 """How many statements about single projects are under way at a time."""
@@ -26,7 +27,10 @@ _LANES = 2
 
 @dataclass(slots=True)
 class State:
-    """A server's state. `known` is the latest snapshot of each shard that it answered from."""
+    """A server's state. `known` is the latest snapshot of each shard that it answered from.
+
+    Without `tokens` whoever reaches the server is trusted.
+    """
 
     settings: Settings
     engine: AsyncEngine
@@ -38,6 +42,7 @@ class State:
     waking: Waking
     tails: Tails
     heavy: Heavy
+    tokens: Tokens | None
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
@@ -51,13 +56,19 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
     size, seconds = settings.database_pool_size, settings.serve_statement_seconds
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
-        async with reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool:
+        async with (
+            AsyncExitStack() as stack,
+            reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool,
+        ):
+            metrics, tokens = ServiceMetrics(), None
+            if settings.auth != "trusted":
+                tokens = await stack.enter_async_context(Tokens(settings, metrics.registry))
             payers = Gathering(pool, ask_payers, lanes=_LANES)
             waking = Waking(engine)
             tails = Tails(pool, waking)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
-                yield State(settings, engine, pool, ServiceMetrics(), stopping, openapi, payers, waking, tails, heavy)
+                yield State(settings, engine, pool, metrics, stopping, openapi, payers, waking, tails, heavy, tokens)
     finally:
         await engine.dispose()
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from secrets import token_hex
 
 import orjson
@@ -10,13 +11,15 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
+from schemas.askers import Verified
 from schemas.scalars import IDENTIFIER_RULE, is_identifier
 from service.answers import Answer, write
 from service.asker import who_asks
+from service.kubernetes.admission import Admitted, admitted
 from service.kubernetes.listing import get, list_page, list_whole, wait_for
 from service.kubernetes.negotiation import JSON, discovery_form, object_form, plain_form
 from service.kubernetes.objects import namespace
-from service.kubernetes.options import parameters, read_options
+from service.kubernetes.options import is_watched, parameters, read_options
 from service.kubernetes.paths import Discovered, Objects, Place, place_of
 from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS
 from service.kubernetes.statuses import Refusal, bad_request, internal, not_allowed, not_watched, refusal_of
@@ -74,7 +77,7 @@ async def _asked(state: State, place: Place, scope: Scope) -> _Result:
     """Judge a request in the order of the contract, and return its answer. Raises Refusal, and Problem."""
     if scope["method"] not in ("GET", "HEAD"):
         raise not_allowed()
-    who_asks(scope["headers"])
+    asker = await who_asks(state.tokens, scope["headers"])
     accept = _accept(scope)
     match place:
         case Discovered():
@@ -82,13 +85,21 @@ async def _asked(state: State, place: Place, scope: Scope) -> _Result:
             document = place.aggregated(form.version) if place.aggregated and form.kind else place.document()
             return Answer(orjson.dumps(document) + b"\n", media=form.media)
         case Objects(resource=None):
+            _admitted(asker, place, scope)
             plain_form(accept)
             return Answer(orjson.dumps(namespace(_name(place.organization or "", "namespace"))) + b"\n")
         case _:
-            return await _objects(state, place, scope, accept)
+            return await _objects(state, place, scope, accept, _admitted(asker, place, scope))
 
 
-async def _objects(state: State, place: Objects, scope: Scope, accept: str | None) -> _Result:
+def _admitted(asker: Verified, place: Objects, scope: Scope) -> Admitted:
+    verb = "watch" if is_watched(scope["query_string"]) else "list"
+    if place.name is not None or place.resource is None:
+        verb = "get"
+    return admitted(asker, verb, place.resource, place.organization, place.name)
+
+
+async def _objects(state: State, place: Objects, scope: Scope, accept: str | None, asks: Admitted) -> _Result:
     resource, organization, name = place.resource, place.organization, place.name
     if resource is None:
         raise internal()
@@ -101,19 +112,21 @@ async def _objects(state: State, place: Objects, scope: Scope, accept: str | Non
         if resource is not BILLING_ACCOUNT_BINDINGS:
             _name(name, "name")
         included = read_included(given.get("includeObject", ""))
-        return await get(state, resource, organization or "", name, form, included)
+        return await get(state, resource, organization or "", name, form, included, asks)
     options = read_options(resource, organization, given)
+    if organization is not None:
+        options = replace(options, selection=asks.within(resource, options.selection))
     if not options.is_watch:
         await wait_for(state, organization, options)
         if options.limit:
-            return await list_page(state, resource, organization, options, form)
-        return await _whole(list_whole(state, resource, organization, options, form))
+            return await list_page(state, resource, organization, options, form, asks)
+        return await _whole(list_whole(state, resource, organization, options, form, asks))
     if organization is None or not resource.can_be_watched:
         raise not_watched(resource)
     await wait_for(state, organization, options)
     if scope["method"] == "HEAD":
         raise not_allowed("GET")
-    watch = Watch(state, resource, organization, options, form)
+    watch = Watch(state, resource, organization, options, form, asks)
     await watch.begin()
     return Stream(watch.lines(), is_endless=True)
 

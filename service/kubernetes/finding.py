@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.questions import resources as asked
+from db.questions.reached import EVERYWHERE, Reached
 from db.questions.resources import Key, ShownAccount, ShownBinding, ShownProject
 from schemas.scalars import is_identifier
 from service.kubernetes.objects import (
@@ -40,12 +41,16 @@ _Shown = ShownAccount | ShownBinding | ShownProject
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look: a connection in a snapshot, the organization or None for all, and the positions of shards."""
+    """Where to look: a connection in a snapshot, the organization or None for all, and the positions of shards.
+
+    What is not `reached` is left out.
+    """
 
     connection: Any
     state: State
     organization: str | None
     positions: dict[int, int]
+    reached: Reached = EVERYWHERE
 
     def object_of(self, shown: _Shown) -> Object:
         """Return what is found as clients see it."""
@@ -89,7 +94,7 @@ async def find_one(scope: Scope, resource: Resource, organization: str, name: st
         place = _place_of(name)
         if place is None:
             return None
-        found = await asked.binding(scope.connection, organization, *place)
+        found = await asked.binding(scope.connection, organization, *place, scope.reached)
     elif resource is BILLING_ACCOUNTS:
         accounts = await asked.accounts_page(scope.connection, organization, asked.FIRST, 1, account=name)
         found = accounts[0] if accounts else None
@@ -132,7 +137,9 @@ async def find_all(
 async def _page(scope: Scope, resource: Resource, selection: Selection, after: Key, limit: int) -> list[Any]:
     connection, organization, name = scope.connection, scope.organization, selection.only(NAME)
     if resource is BILLING_ACCOUNTS:
-        return list(await asked.accounts_page(connection, organization, after, limit, account=name))
+        return list(
+            await asked.accounts_page(connection, organization, after, limit, account=name, reached=scope.reached)
+        )
     if resource is BILLING_ACCOUNT_BINDINGS:
         place = None if name is None else _place_of(name)
         found = await asked.bindings_page(
@@ -143,9 +150,11 @@ async def _page(scope: Scope, resource: Resource, selection: Selection, after: K
             only_active=selection.only(PHASE) == ACTIVE,
             project=selection.only(PROJECT) if place is None else place[0],
             account=selection.only(ACCOUNT),
+            reached=scope.reached,
+            either=place is not None,
         )
         return list(found)
-    return list(await asked.projects_page(connection, organization, after, limit, project=name))
+    return list(await asked.projects_page(connection, organization, after, limit, project=name, reached=scope.reached))
 
 
 def _is_found_exactly(resource: Resource, selection: Selection) -> bool:

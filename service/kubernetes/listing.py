@@ -8,11 +8,13 @@ import orjson
 
 from db.questions.resources import Key, positions
 from service.answers import Answer
+from service.asker import seconds_left
+from service.kubernetes.admission import Admitted
 from service.kubernetes.finding import Scope, find_all, find_one
 from service.kubernetes.negotiation import Form
 from service.kubernetes.objects import Object
 from service.kubernetes.options import Options, write_continue
-from service.kubernetes.resources import Resource
+from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS, Resource
 from service.kubernetes.statuses import expired, no_such_object, too_large
 from service.kubernetes.tables import Included
 from service.kubernetes.writing import ListWriter, one_object
@@ -29,22 +31,28 @@ _WAIT_SECONDS = 3.0
 _OF_ALL_ORGANIZATIONS = 0
 
 
-async def get(state: State, resource: Resource, organization: str, name: str, form: Form, included: Included) -> Answer:
+async def get(
+    state: State, resource: Resource, organization: str, name: str, form: Form, included: Included, asks: Admitted
+) -> Answer:
     """Return an object. Raises Refusal, and Problem `Unavailable`."""
-    async with scope_of(state, organization) as scope:
+    async with scope_of(state, organization, asks) as scope:
         shown = await find_one(scope, resource, organization, name)
     if shown is None:
+        if resource is BILLING_ACCOUNT_BINDINGS and not asks.sees_project_of(name):
+            raise asks.refusal("get", resource, organization, name)
         raise no_such_object(resource, name)
     return Answer(orjson.dumps(one_object(resource, form, included, shown)) + b"\n")
 
 
-async def list_page(state: State, resource: Resource, organization: str | None, options: Options, form: Form) -> Answer:
+async def list_page(
+    state: State, resource: Resource, organization: str | None, options: Options, form: Form, asks: Admitted
+) -> Answer:
     """Return a page of objects. Raises Refusal, and Problem `Unavailable`."""
     wanted = min(options.limit, _LARGEST_PAGE)
     objects: list[Object] = []
     reached: Key | None = None
     until = asyncio.get_running_loop().time() + _PAGE_SECONDS
-    async with scope_of(state, organization) as scope:
+    async with scope_of(state, organization, asks) as scope:
         position = _position_of(scope)
         _check(options, position)
         async for found, key in find_all(scope, resource, options.selection, options.after, wanted):
@@ -62,11 +70,12 @@ async def list_page(state: State, resource: Resource, organization: str | None, 
 
 
 async def list_whole(
-    state: State, resource: Resource, organization: str | None, options: Options, form: Form
+    state: State, resource: Resource, organization: str | None, options: Options, form: Form, asks: Admitted
 ) -> AsyncGenerator[bytes, None]:
     """Yield all objects of one snapshot, as pieces of a list. Raises Refusal, and Problem `Unavailable`."""
     writer = ListWriter(resource, form, options.included)
-    async with asyncio.timeout(_HELD_SECONDS), scope_of(state, organization) as scope:
+    seconds = min(_HELD_SECONDS, seconds_left(asks.asker))
+    async with asyncio.timeout(seconds), scope_of(state, organization, asks) as scope:
         position = _position_of(scope)
         _check(options, position)
         began_at = position if options.began_at is None else options.began_at
@@ -93,14 +102,17 @@ async def wait_for(state: State, organization: str | None, options: Options) -> 
 
 
 @asynccontextmanager
-async def scope_of(state: State, organization: str | None) -> AsyncIterator[Scope]:
-    """Yield where to look: one snapshot of an organization, or of all. Raises Problem `Unavailable`."""
+async def scope_of(state: State, organization: str | None, asks: Admitted) -> AsyncIterator[Scope]:
+    """Yield where to look for what is seen: one snapshot of an organization, or of all.
+
+    Raises Problem `Unavailable`.
+    """
     if organization is None:
         async with reading(state) as connection:
-            yield Scope(connection, state, None, await positions(connection))
+            yield Scope(connection, state, None, await positions(connection), asks.reached)
         return
     async with snapshot(state, organization) as (connection, found):
-        yield Scope(connection, state, organization, {found.shard: found.position})
+        yield Scope(connection, state, organization, {found.shard: found.position}, asks.reached)
 
 
 def _position_of(scope: Scope) -> int:

@@ -13,7 +13,7 @@ import orjson
 from db.questions.resources import FIRST, Key
 from service.kubernetes.resources import Resource
 from service.kubernetes.selectors import Selection, read_selection
-from service.kubernetes.statuses import bad_request, invalid
+from service.kubernetes.statuses import Refusal, bad_request, invalid
 from service.kubernetes.tables import Included, read_included
 from service.problems import quoted
 
@@ -53,6 +53,14 @@ def parameters(query: bytes) -> dict[str, str]:
     except ValueError:
         raise bad_request("the query is malformed") from None
     return dict(reversed(pairs))
+
+
+def is_watched(query: bytes) -> bool:
+    """Return whether a query asks for a watch, whatever else it says."""
+    try:
+        return _flag(parameters(query), "watch")
+    except Refusal:
+        return False
 
 
 def read_options(resource: Resource, organization: str | None, given: Mapping[str, str]) -> Options:

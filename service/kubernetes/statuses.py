@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from service.kubernetes.resources import Resource
-from service.problems import Problem
+from service.problems import Problem, quoted
 
 _REASONS = {
     "InvalidParameter": "BadRequest",
@@ -59,6 +59,16 @@ class Refusal(Exception):
 def bad_request(message: str) -> Refusal:
     """Return what is said of a request that is malformed."""
     return Refusal(400, "BadRequest", message)
+
+
+def forbidden(person: str, verb: str, group: str, plural: str, organization: str | None, name: str | None) -> Refusal:
+    """Return what is said to whom a token does not grant this, whether or not it exists."""
+    qualified = f"{plural}.{group}" if group else plural
+    named = "" if name is None else f' "{quoted(name)}"'
+    where = "at the cluster scope" if organization is None else f'in the namespace "{quoted(organization)}"'
+    said = f'User "{person}" cannot {verb} resource "{plural}" in API group "{group}" {where}'
+    details = {**({} if name is None else {"name": quoted(name)}), "group": group, "kind": plural}
+    return Refusal(403, "Forbidden", f"{qualified}{named} is forbidden: {said}", details=details)
 
 
 def no_such_path() -> Refusal:

@@ -10,6 +10,8 @@ import structlog
 from db.history import HistoryRow, Keys, rows_after
 from db.questions.resources import FIRST, accounts_at, is_kept, linked_projects_at, profile_kinds
 from schemas.topics import Topic
+from service.asker import seconds_left
+from service.kubernetes.admission import Admitted
 from service.kubernetes.changes import (
     Accounts,
     Change,
@@ -45,18 +47,22 @@ _SHORTEST_SECONDS, _LONGEST_SECONDS = 1800.0, 3600.0
 class Watch:
     """A watch of a resource in an organization."""
 
-    def __init__(self, state: State, resource: Resource, organization: str, options: Options, form: Form) -> None:
+    def __init__(
+        self, state: State, resource: Resource, organization: str, options: Options, form: Form, asks: Admitted
+    ) -> None:
         self._state = state
         self._resource = resource
         self._organization = organization
         self._shard = state.shard_of(organization)
         self._options = options
+        self._asks = asks
         self._writer = WatchWriter(resource, form, options.included)
         self._position = 0
         self._has_initial_events = False
         self._linked: dict[str, int] = {}
         seconds = options.timeout_seconds or uniform(_SHORTEST_SECONDS, _LONGEST_SECONDS)  # noqa: S311 (no secret)
-        self._ends = asyncio.get_running_loop().time() + seconds
+        # It ends with the token: whoever watches comes again with another.
+        self._ends = asyncio.get_running_loop().time() + min(seconds, seconds_left(asks.asker))
         self._marked = (0, asyncio.get_running_loop().time())
 
     async def begin(self) -> None:
@@ -65,7 +71,7 @@ class Watch:
         # To Kubernetes 0 is any position, and who watches one object by it, as kubectl does, asks for what is there. It
         # is also the position of an empty log: who listed nothing then is told of all that came, unless that is much.
         is_from_begin = position == 0 and initial is None and self._options.selection.only(NAME) is None
-        async with scope_of(self._state, self._organization) as scope:
+        async with scope_of(self._state, self._organization, self._asks) as scope:
             head = scope.positions[self._shard]
             self._position = position or (0 if is_from_begin else head)
             is_kept = await self._is_kept(scope.connection)
@@ -91,7 +97,7 @@ class Watch:
             logger.info("watch_ended", reason=problem.name)
 
     async def _initial(self) -> AsyncGenerator[bytes, None]:
-        async with scope_of(self._state, self._organization) as scope:
+        async with scope_of(self._state, self._organization, self._asks) as scope:
             self._position = scope.positions[self._shard]
             async for found, _ in find_all(scope, self._resource, self._options.selection, FIRST):
                 if found:
@@ -121,7 +127,7 @@ class Watch:
 
     async def _next(self) -> tuple[bytes, bool]:
         """Return what is told of the events that follow, and whether more of them are known."""
-        async with scope_of(self._state, self._organization) as scope:
+        async with scope_of(self._state, self._organization, self._asks) as scope:
             head = scope.positions[self._shard]
             if head <= self._position:
                 return b"", False
@@ -129,7 +135,8 @@ class Watch:
                 raise expired(self._position)
             page = await rows_after(scope.connection, self._shard, self._position, head, self._keys, _ROWS)
             changes = await self._changes_of(scope.connection, page.rows, head)
-        all_told = (told(self._resource, self._options.selection, change) for change in changes)
+        seen = (change for change in changes if self._asks.sees(self._resource, change.after))
+        all_told = (told(self._resource, self._options.selection, change) for change in seen)
         lines = b"".join(self._writer.event(one) for one in all_told if one is not None)
         self._position = page.reached
         return lines, page.reached < head

@@ -36,7 +36,7 @@ _WORTH_A_THREAD = 128 * 1024
 
 async def answer_document(asked: Asked) -> Answer:
     """Answer a document of questions."""
-    asks = Reading(asked.state.shard_of)
+    asks = Reading(asked.state.shard_of, asked.asker.asker)
     with SpooledTemporaryFile(_IN_MEMORY) as body:
         async for part in parts_of_body(asked, asked.receive, LARGEST_DOCUMENT):
             body.write(part)
@@ -56,9 +56,10 @@ async def answer_document(asked: Asked) -> Answer:
 
 async def answer_lines(asked: Asked, receive: Receive, send: Send) -> None:
     """Answer lines of questions: all are read before the first is answered, so that nobody has to read meanwhile."""
-    asks = Reading(asked.state.shard_of)
+    asks = Reading(asked.state.shard_of, asked.asker.asker)
     with Spool() as spool:
         await spool.fill(parts_of_body(asked, receive, LARGEST_LINES), asks)
+        asks.judge()
         if asks.fault_count:
             problem = wrong_body(asks.faults)
             document = problem.document() | {"violationCount": asks.fault_count}

@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from db.questions.lookups import Wanted
+from domain.rights import Reach, reach_of
+from schemas.askers import Asker
 from schemas.instants import format_instant, parse_instant
+from schemas.pointers import Path, pointer
 from schemas.scalars import is_identifier
 from schemas.strict_json import NotStrictJson, read_flat_objects, read_object
 from service.lookups.faults import faults_of_document, faults_of_question, faults_of_text
 from service.problems import Problem, Violation, wrong_body
+from service.rights import forbidden, out_of_reach
 
 MOST_QUESTIONS = 10_000
 """How many questions a document has at most; lines may be more."""
@@ -19,17 +23,28 @@ KEPT_FAULTS = 100
 """How many faults are kept; all are counted."""
 
 _MOST_INSTANTS = 10_000
+_MOST_REACHES = 10_000
 
 
 class Reading:
-    """Reads questions, some at a time, and keeps what is wrong with them."""
+    """Reads questions, some at a time, and keeps what is wrong with them, and which are out of the asker's reach."""
 
-    def __init__(self, shard_of: Callable[[str], int]) -> None:
+    def __init__(self, shard_of: Callable[[str], int], asker: Asker) -> None:
         self.count = 0
+        self.forbidden: list[Violation] = []
+        self.forbidden_count = 0
         self.faults: list[Violation] = []
         self.fault_count = 0
         self._shard_of = shard_of
         self._instants: dict[str, str] = {}
+        self._asker = asker
+        self._reaches: dict[str, Reach | None] | None = None if asker.grants is None else {}
+        self._place: Path = ()
+
+    def judge(self) -> None:
+        """Raise Problem where a question is out of reach, whatever is wrong with others."""
+        if self.forbidden_count:
+            raise forbidden(self.forbidden, self.forbidden_count)
 
     def document(self, raw: bytes) -> Wanted:
         """Return the questions of a document. Raises Problem (`InvalidBody`, `TooManyQuestions`)."""
@@ -42,7 +57,9 @@ class Reading:
             if len(questions) > MOST_QUESTIONS:
                 said = f"There are {len(questions)} questions, and at most {MOST_QUESTIONS} are answered at a time."
                 raise Problem("TooManyQuestions", f"{said} As application/x-ndjson there may be more.")
+            self._place = ("questions",)
             wanted = self._take(questions)
+            self.judge()
             if len(document) == 1 and not self.faults:
                 return wanted
         raise wrong_body(faults_of_document(document, ()))
@@ -71,10 +88,12 @@ class Reading:
                 organization: Any = question.get("organization")
                 project: Any = question.get("project")
                 at: Any = question.get("at")
+                is_named = is_identifier(organization) and is_identifier(project)
+                if is_named and self._reaches is not None:
+                    self._judge(organization, project)
                 if (
-                    len(question) == (3 if "at" in question else 2)
-                    and is_identifier(organization)
-                    and is_identifier(project)
+                    is_named
+                    and len(question) == (3 if "at" in question else 2)
                     and (at is None or (type(at) is str and (at in self._instants or self._is_instant(at))))
                 ):
                     organizations.append(organization)
@@ -86,6 +105,21 @@ class Reading:
             self.keep(_faults(question, self.count))
             self.count += 1
         return wanted
+
+    def _judge(self, organization: str, project: str) -> None:
+        reaches = self._reaches or {}
+        if organization not in reaches:
+            if len(reaches) >= _MOST_REACHES:
+                reaches.clear()
+            reaches[organization] = reach_of(self._asker, organization)
+            self._reaches = reaches
+        reach = reaches[organization]
+        if reach is not None and reach.sees_project(project):
+            return
+        kind = "organization" if reach is None else "project"
+        self.forbidden_count += 1
+        if len(self.forbidden) < KEPT_FAULTS:
+            self.forbidden.append(out_of_reach(kind, field=pointer((*self._place, self.count, kind))))
 
     def _is_instant(self, text: str) -> bool:
         try:

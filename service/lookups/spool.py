@@ -60,5 +60,5 @@ class Spool:
         wanted = asks.lines(self._lines)
         self._lines = []
         self.shards.update(wanted.shards)
-        if wanted.shards and not asks.fault_count:
+        if wanted.shards and not asks.fault_count and not asks.forbidden_count:
             self._file.write(orjson.dumps(tuple(wanted)) + b"\n")

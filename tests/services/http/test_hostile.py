@@ -78,12 +78,14 @@ async def answered(server: Served, request: bytes) -> tuple[int, bytes]:
 
 def got(path: bytes, *headers: bytes) -> bytes:
     """Return a request whose answer ends the connection."""
-    return b"\r\n".join([b"GET " + path + b" HTTP/1.1", b"Host: a", b"Connection: close", *headers, b"", b""])
+    return b"\r\n".join([b"GET " + path + b" HTTP/1.1", b"Host: localhost", b"Connection: close", *headers, b"", b""])
 
 
 def posted(body: bytes) -> bytes:
     """Return a lookup."""
-    head = b"POST /v1/payers/lookup HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head = (
+        b"POST /v1/payers/lookup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    )
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 

@@ -102,7 +102,9 @@ async def test_an_answer_that_fails_says_so(story: Served) -> None:
     reader, writer = await asyncio.open_connection(sock=client, limit=4096)
     try:
         path = "/v1/organizations/large/accounts/main/intervals"
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: here\r\nAccept: {_LINES}\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {_LINES}\r\nConnection: close\r\n\r\n".encode()
+        )
         async with asyncio.timeout(patience(120)):
             answer = await reader.readuntil(b"\n{")
             await until(reader_is_ended, "a session that waits for its client")

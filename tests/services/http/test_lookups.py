@@ -161,7 +161,8 @@ async def test_a_body_that_says_that_it_is_too_large_is_not_read(story: Served) 
         reader, writer = await asyncio.open_connection("127.0.0.1", story.port)
         try:
             head = (
-                f"POST /v1/payers/lookup HTTP/1.1\r\nhost: x\r\ncontent-type: {media}\r\ncontent-length: {size}\r\n\r\n"
+                "POST /v1/payers/lookup HTTP/1.1\r\nhost: localhost\r\n"
+                f"content-type: {media}\r\ncontent-length: {size}\r\n\r\n"
             )
             writer.write(head.encode())
             async with asyncio.timeout(patience(30)):

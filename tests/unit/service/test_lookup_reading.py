@@ -5,6 +5,7 @@ import json
 import orjson
 import pytest
 
+from schemas.askers import Asker
 from service.lookups.reading import KEPT_FAULTS, MOST_QUESTIONS, Reading
 from service.problems import Problem
 
@@ -13,7 +14,7 @@ _AT = "2026-11-27T08:00:00.1234567+01:00"
 
 
 def _reading() -> Reading:
-    return Reading(len)
+    return Reading(len, Asker("alice"))
 
 
 def _refused(raw: bytes) -> tuple[str, list[tuple[str, str]]]:

@@ -1,0 +1,71 @@
+"""Whether somebody may ask what they ask, judged before any statement runs (docs/contract.md section 12).
+
+What is refused says nothing of what exists: it follows from the token and the request alone.
+"""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from domain.rights import READS_OPERATION, has_role, organizations_of, reach_of
+from schemas.askers import EVERY_ORGANIZATION
+from service.asker import who_asks
+from service.parameters import decoded
+from service.problems import Problem, Reason, Violation
+from service.questions import Access, Asked, Question
+
+_PROXIED = (b"forwarded", b"x-forwarded-for")
+_OUT_OF_REACH = {
+    "organization": "The token grants no role in this organization.",
+    "project": "The token grants no role for this project.",
+    "account": "The token grants no role for this account.",
+}
+
+
+async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) -> None:
+    """Note who asks, and what they reach. Raises Problem (`Unauthenticated`, `Forbidden`, `Unavailable`)."""
+    if question.access is Access.OPEN or (question.access is Access.NEAR and is_near(asked)):
+        return
+    asked.asker = await who_asks(asked.state.tokens, asked.scope["headers"])
+    asker = asked.asker.asker
+    match question.access:
+        case Access.ORGANIZATION:
+            _admit_to_organization(asked, {name: decoded(raw) or "" for name, raw in names.items()})
+        case Access.OPERATORS:
+            asked.operated = organizations_of(asker, READS_OPERATION)
+            if asked.operated is not None and not asked.operated:
+                raise forbidden([out_of_reach("organization", "It takes operator, or auditor, of an organization.")])
+        case Access.TOKEN:
+            pass  # what it asks about is in its body
+        case Access.NEAR:
+            if asked.state.tokens is None or not has_role(asker, EVERY_ORGANIZATION, READS_OPERATION):
+                message = "Beyond the loopback address it takes operator, or auditor, of all organizations."
+                raise forbidden([out_of_reach("organization", message)])
+
+
+def is_near(asked: Asked) -> bool:
+    """Return whether a request comes from this host, and through no proxy."""
+    client = asked.scope.get("client")
+    if client is None or not ip_address(client[0].partition("%")[0]).is_loopback:
+        return False
+    return all(asked.header(name) is None for name in _PROXIED)
+
+
+def out_of_reach(kind: str, message: str | None = None, field: str | None = None) -> Violation:
+    """Return that the token does not reach what is named: an `organization`, a `project` or an `account`."""
+    return Violation(Reason.FORBIDDEN, message or _OUT_OF_REACH[kind], kind if field is None else field)
+
+
+def forbidden(violations: list[Violation], count: int | None = None) -> Problem:
+    """Return the problem of whoever may not ask this; `count` is how many violations there are in all."""
+    return Problem("Forbidden", "The token does not reach what is asked for.", violations, count=count)
+
+
+def _admit_to_organization(asked: Asked, names: Mapping[str, str]) -> None:
+    reach = reach_of(asked.asker.asker, names["organization"])
+    if reach is None:
+        raise forbidden([out_of_reach("organization")])
+    asked.reach = reach
+    if "project" in names and not reach.sees_project(names["project"]):
+        raise forbidden([out_of_reach("project")])
+    if "account" in names and not reach.sees_account(names["account"]):
+        raise forbidden([out_of_reach("account")])
