@@ -99,9 +99,7 @@ class TopicsAudit:
 
         The connection must see what is committed meanwhile: a row is committed before its record is published.
         """
-        consumer = AIOKafkaConsumer(
-            **kafka_reading_options(self._settings),
-        )
+        consumer = AIOKafkaConsumer(**kafka_reading_options(self._settings))
         self._kept_from = await audit.kept_from(connection)
         try:
             await consumer.start()

@@ -63,9 +63,7 @@ async def _compared(
     """Follow log and topic side by side, then compare both with the manifest that the database has."""
     target = await find_target(settings, replay.target)
     readers: list[_Partition] = []
-    consumer = AIOKafkaConsumer(
-        **kafka_reading_options(settings),
-    )
+    consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
         if target is None and replay.forgotten_at is None:
             yield Finding(Promise.REPLAYS, replay.target, "the topic is missing")

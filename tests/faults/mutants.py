@@ -251,8 +251,8 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.publishing.positions",
-                "**kafka_reading_options(settings),",
-                '**kafka_reading_options(settings) | {"isolation_level": "read_uncommitted"},',
+                "**kafka_reading_options(settings)",
+                '**kafka_reading_options(settings) | {"isolation_level": "read_uncommitted"}',
             ),
         ),
     ),

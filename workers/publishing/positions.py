@@ -115,9 +115,7 @@ async def committed(settings: Settings, *topics: str) -> AsyncIterator[AsyncIter
 
 @asynccontextmanager
 async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        **kafka_reading_options(settings),
-    )
+    consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
         async with asyncio.timeout(_READ_SECONDS):
             await consumer.start()

@@ -78,9 +78,7 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
 
 async def _last_published(settings: Settings) -> dict[int, int]:
     """Read the output topics, committed records only, and return the highest position of each shard's events."""
-    consumer = AIOKafkaConsumer(
-        **kafka_reading_options(settings),
-    )
+    consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     last: dict[int, int] = {}
     try:
         await consumer.start()

@@ -96,9 +96,7 @@ async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[i
 
 async def last_ids(settings: Settings, name: str, partitions: int) -> dict[int, str | None]:
     """Return the event id of the last committed record of each partition: `?` if it has none, None without."""
-    consumer = AIOKafkaConsumer(
-        **kafka_reading_options(settings),
-    )
+    consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
         await consumer.start()
         wanted = [TopicPartition(name, number) for number in range(partitions)]
