@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import ssl
 import struct
 import uuid
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 from embedded.data_folder import DataFolder
 from embedded.java_libraries import class_path
+from embedded.kafka_security import ADMIN, KafkaSecurity
 from embedded.packages import folder_of_package
 from embedded.ports import LOOPBACK
 from embedded.processes import Program, clean_environment
@@ -35,13 +37,13 @@ _JAVA_OPTIONS = [
 
 
 class Kafka(Server):
-    """The broker: loopback address only, no authentication, no automatic creation of topics.
+    """The broker: loopback address only, no automatic creation of topics; without `security` everybody may do anything.
 
     Alone, with nothing replicated, unless `settings` name the other nodes of a quorum and all have one `cluster_id`.
     """
 
     name: ClassVar[str] = "Apache Kafka"
-    port_names: ClassVar[tuple[str, ...]] = ("kafka_port", "kafka_controller_port")
+    port_names: ClassVar[tuple[str, ...]] = ("kafka_port", "kafka_controller_port", "kafka_broker_port")
 
     def __init__(
         self,
@@ -50,8 +52,10 @@ class Kafka(Server):
         settings: Mapping[str, str],
         report: Callable[[str], None],
         cluster_id: str | None = None,
+        security: KafkaSecurity | None = None,
     ) -> None:
         super().__init__(folder)
+        self._security = security
         self._cluster_id = cluster_id or new_cluster_id()
         self._settings = settings
         self._report = report
@@ -62,6 +66,11 @@ class Kafka(Server):
         """The address for clients."""
         return f"{LOOPBACK}:{self.ports['kafka_port']}"
 
+    @property
+    def servers_for_certificates(self) -> str:
+        """The address for clients that show a certificate; only of a broker with `security`."""
+        return f"{LOOPBACK}:{self.ports['kafka_broker_port']}"
+
     def fetch_libraries(self) -> None:
         """Make sure the Java libraries are there. Raises `EmbeddedError` when they cannot be downloaded."""
         self._class_path = class_path(self._report)
@@ -71,37 +80,48 @@ class Kafka(Server):
         if (self._folder.path / _DATA).exists():
             return None
         self._folder.remove(_NEW_DATA)
-        self._write_configuration(_NEW_DATA, client_port=1, controller_port=2)
+        self._write_configuration(_NEW_DATA, client_port=1, controller_port=2, broker_port=3)
+        # An id may begin with a hyphen, and alone would be taken for an option.
+        format_it = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}"]
+        format_it += ["--config", "kafka.properties"]
         return self._as_program(
             # It runs for half a second: the optimising compiler would not pay off.
             ["-XX:TieredStopAtLevel=1"],
-            # An id may begin with a hyphen, and alone would be taken for an option.
-            ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}", "--config", "kafka.properties"],
+            format_it if self._security is None else self._security.with_users(format_it),
             name=f"{self.name} (format)",
         )
 
     def prepared(self) -> None:
         """Take the formatted folder into use."""
+        if self._security is not None:
+            self._security.forget_arguments()
         (self._folder.path / _NEW_DATA).rename(self._folder.path / _DATA)
 
     def program(self) -> Program:
         """Return the broker."""
-        self._write_configuration(
-            _DATA, client_port=self.ports["kafka_port"], controller_port=self.ports["kafka_controller_port"]
-        )
+        client, controller, broker = (self.ports[name] for name in self.port_names)
+        self._write_configuration(_DATA, client_port=client, controller_port=controller, broker_port=broker)
         return self._as_program([], ["kafka.Kafka", "kafka.properties"], name=self.name)
 
     def is_ready(self) -> bool:
         """Return whether the broker says which requests it supports; it does so once it is in service."""
         api_versions_request = struct.pack(">ihhih", 10, 18, 0, 1, -1)
         try:
-            with socket.create_connection((LOOPBACK, self.ports["kafka_port"]), timeout=1.0) as connection:
+            with self._connection() as connection:
                 connection.sendall(api_versions_request)
                 return len(connection.recv(4)) == 4
         except OSError:
             return False
 
-    def _write_configuration(self, data: str, *, client_port: int, controller_port: int) -> None:
+    def _connection(self) -> socket.socket:
+        if self._security is None:
+            return socket.create_connection((LOOPBACK, self.ports["kafka_port"]), timeout=1.0)
+        context = ssl.create_default_context(cafile=self._security.authority)
+        context.load_cert_chain(self._security.certificate_of(ADMIN))
+        plain = socket.create_connection((LOOPBACK, self.ports["kafka_broker_port"]), timeout=1.0)
+        return context.wrap_socket(plain, server_hostname=LOOPBACK)
+
+    def _write_configuration(self, data: str, *, client_port: int, controller_port: int, broker_port: int) -> None:
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
@@ -130,6 +150,10 @@ class Kafka(Server):
             # By default a quarter of the heap.
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         }
+        if self._security is not None:
+            settings |= self._security.settings(
+                client_port=client_port, controller_port=controller_port, broker_port=broker_port
+            )
         lines = [f"{key}={value}\n" for key, value in (settings | dict(self._settings)).items()]
         (self._folder.path / "kafka.properties").write_text("".join(lines), encoding="utf-8")
 

@@ -1,7 +1,7 @@
 """Starting and stopping both servers together."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Self
 from embedded.data_folder import DataFolder
 from embedded.errors import EmbeddedError
 from embedded.kafka import Kafka
+from embedded.kafka_security import KafkaSecurity
 from embedded.postgresql import PostgreSQL
 from embedded.processes import Process
 from embedded.server import Server
@@ -47,19 +48,27 @@ class EmbeddedServices:
         durable: bool = True,
         postgresql_settings: Mapping[str, str] | None = None,
         kafka_settings: Mapping[str, str] | None = None,
+        kafka_users: Iterable[str] | None = None,
     ) -> None:
         """Take the folder (created if missing), and where to report what takes long.
 
         Without `durable` PostgreSQL does not wait for the disk: right for tests, whose data need not survive a crash of
         the machine. The settings are PostgreSQL's and the broker's own, by name, and override those of this package.
+        With `kafka_users` the broker is a secure one, and these are its users: see `kafka_security`.
         """
         self._folder = DataFolder(data_directory, report)
         self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
-        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report)
+        self.kafka_security = None if kafka_users is None else KafkaSecurity(self._folder.path, kafka_users)
+        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report, security=self.kafka_security)
         self._servers: tuple[Server, Server] = (self._postgresql, self._kafka)
         self._addresses: Addresses | None = None
         self._report = report
         self._watch: Watch | None = None
+
+    @property
+    def kafka_servers_for_certificates(self) -> str:
+        """Where a secure broker is reached by clients that show a certificate."""
+        return self._kafka.servers_for_certificates
 
     def start(self) -> Addresses:
         """Start both servers, wait until they answer, and return their addresses; if they run, only return these.

@@ -1,0 +1,155 @@
+"""A broker as in production: TLS, users with passwords (SCRAM) or certificates (mTLS), and an authorizer.
+
+The authority, certificates and passwords are made on the spot and stay in the data folder, readable by its owner alone.
+Whoever has no ACL may do nothing; only `ADMIN` and the broker itself may do everything.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from embedded.ports import LOOPBACK
+
+ADMIN = "admin"
+"""The user who may do everything, and so gives the others their rights."""
+
+_BROKER = "broker"
+_VALID = timedelta(days=365)
+_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+
+
+class KafkaSecurity:
+    """What a secure broker and its clients need to know, in a folder `tls` of the broker's data folder."""
+
+    def __init__(self, folder: Path, users: Iterable[str]) -> None:
+        """Take the data folder and the names of users besides `ADMIN`; one that is new needs a new data folder."""
+        self._folder = folder / "tls"
+        self._users = (ADMIN, *users)
+
+    @property
+    def _arguments(self) -> Path:
+        return self._folder / "format.arguments"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate (PEM) of the authority that clients trust."""
+        return self._folder / "ca.pem"
+
+    @cached_property
+    def passwords(self) -> Mapping[str, str]:
+        """The password of each user."""
+        path = self._folder / "passwords.json"
+        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if not kept.keys() >= set(self._users):
+            kept = {**{name: secrets.token_urlsafe(24) for name in self._users}, **kept}
+            self._write(path, json.dumps(kept).encode())
+        return kept
+
+    def certificate_of(self, name: str) -> Path:
+        """Return the file (PEM) of a certificate and its key, by which a client is the user of that name."""
+        path = self._folder / f"{name}.pem"
+        if not path.exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            issuer, authority = self._authority()
+            builder = _builder(name, issuer.subject, key.public_key())
+            names = [x509.DNSName("localhost"), x509.IPAddress(ip_address(LOOPBACK))]
+            usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+            if name == _BROKER:
+                usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+                builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+            builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            certificate = builder.sign(authority, hashes.SHA256())
+            self._write(path, _as_pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
+        return path
+
+    def with_users(self, arguments: list[str]) -> list[str]:
+        """Return the arguments of Kafka's formatting with those that add the users: in a file, for Java to read.
+
+        Whoever lists processes sees the arguments, and must not see passwords.
+        """
+        added = [f"{one}=[name={name},password={said}]" for name, said in self.passwords.items() for one in _MECHANISMS]
+        lines = [*arguments, *(part for one in added for part in ("--add-scram", one))]
+        self._write(self._arguments, "".join(f"{line}\n" for line in lines).encode())
+        return [f"@{self._arguments}"]
+
+    def forget_arguments(self) -> None:
+        """Delete that file, once the formatting is done."""
+        self._arguments.unlink(missing_ok=True)
+
+    def settings(self, *, client_port: int, broker_port: int, controller_port: int) -> dict[str, str]:
+        """Return the broker's settings; clients come in with passwords, brokers and whoever likes with certificates."""
+        listeners = {"CLIENT": client_port, "BROKER": broker_port}
+        addresses = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items())
+        jaas = {f"listener.name.client.{one.lower()}.sasl.jaas.config": _SCRAM for one in _MECHANISMS}
+        return {
+            "listeners": f"{addresses},CONTROLLER://{LOOPBACK}:{controller_port}",
+            "advertised.listeners": addresses,
+            "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
+            "inter.broker.listener.name": "BROKER",
+            "listener.name.broker.ssl.client.auth": "required",
+            "listener.name.controller.ssl.client.auth": "required",
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self.certificate_of(_BROKER)),
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": str(self.authority),
+            "ssl.principal.mapping.rules": "RULE:^CN=([a-z0-9-]+)$/$1/,DEFAULT",
+            "sasl.enabled.mechanisms": ",".join(_MECHANISMS),
+            **jaas,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": f"User:{_BROKER};User:{ADMIN}",
+            "allow.everyone.if.no.acl.found": "false",
+        }
+
+    def _authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        kept = self._folder / "ca.key"
+        if kept.exists():
+            key = serialization.load_pem_private_key(kept.read_bytes(), None)
+            if not isinstance(key, ec.EllipticCurvePrivateKey):
+                raise TypeError(f"{kept} holds a key of another kind")
+            return x509.load_pem_x509_certificate(self.authority.read_bytes()), key
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = "whopays development"
+        builder = _builder(name, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key())
+        certificate = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
+            key, hashes.SHA256()
+        )
+        self._write(self.authority, certificate.public_bytes(serialization.Encoding.PEM))
+        self._write(kept, _as_pem(key))
+        return certificate, key
+
+    def _write(self, path: Path, content: bytes) -> None:
+        """Write a file that nobody else may read; it is there as a whole or not at all."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        new = path.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_bytes(content)
+        new.rename(path)
+
+
+def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + _VALID)
+    )
+
+
+def _as_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
