@@ -38,6 +38,7 @@ class Group:
 _TOPICS = (
     Command("create", "Create the topics that are missing; leave the others alone.", "operating.topic_commands:create"),
     Command("check", "Compare the topics with what whopays needs.", "operating.topic_commands:check", checks=True),
+    Command("acls", "Print or give what each party may do at the broker.", "operating.topic_commands:acls"),
     Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.topic_commands:adopt"),
     Command("reread", "Have an input topic read again from its beginning.", "operating.topic_commands:reread"),
     Command(

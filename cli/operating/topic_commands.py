@@ -32,6 +32,30 @@ def check(as_json: AsJson = False) -> None:
     topics.check(as_json=as_json)
 
 
+def acls(
+    principals: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--principal",
+            metavar="PARTY=PRINCIPAL",
+            help="Who a party is at the broker, as relay=User:relay; only those that are named. Default: all.",
+        ),
+    ] = None,
+    command_config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A file for kafka-acls.sh by which it connects.")
+    ] = None,
+    is_applied: Annotated[bool, typer.Option("--apply", help="Give the rights, instead of printing them.")] = False,
+) -> None:
+    """Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or give them these rights.
+
+    Parties: resource-manager, payments, commands, workers, relay, replays, subscribers, operators.
+    """
+    with importing():
+        from cli.operating import acls  # noqa: PLC0415 - see above
+
+    acls.acls(principals=principals, command_config=command_config, is_applied=is_applied)
+
+
 def adopt(
     publish_again: Annotated[
         bool, typer.Option("--publish-again", help="Also publish the whole log again, where relay-positions is empty.")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -178,9 +179,9 @@ async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[s
 
 @asynccontextmanager
 async def installed(
-    addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES
+    addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES, **further: Any
 ) -> AsyncIterator[Installation]:
-    """Yield an installation with its topics, and one running process for the roles, if any."""
+    """Yield an installation with its topics, and one running process for the roles, if any; `further` are settings."""
     async with database(addresses, template) as (name, url):
         settings = Settings(
             database_url=url,
@@ -190,6 +191,7 @@ async def installed(
             topic_partitions=3,
             auth="trusted",
             encryption_keys=json.loads(KEYS),
+            **further,
         )
         await create_topics(settings)
         installation = Installation(settings, create_engine(url))

@@ -95,15 +95,19 @@ class _MetadataRequest_v12(RequestStruct):  # type: ignore[misc]  # noqa: N801
 
 
 class Metadata(Request[MetadataRequest_v5 | _MetadataRequest_v12]):  # type: ignore[misc]
-    """Asks for topics by name, with their ids where the broker knows the version that has them."""
+    """Asks for topics by name, with their ids where the broker knows the version that has them.
+
+    `with_rights` asks, too, which operations whoever asks may do: a bit for each.
+    """
 
     API_KEY = 3
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], *, with_rights: bool = False) -> None:
         self._names = names
+        self._with_rights = with_rights
 
     def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
         if request_struct_class is _MetadataRequest_v12:
             topics: list[tuple[object, ...]] = [(_ASKED_BY_NAME, name, {}) for name in self._names]
-            return request_struct_class(topics, False, False, {})
+            return request_struct_class(topics, False, self._with_rights, {})
         return request_struct_class(list(self._names), False)

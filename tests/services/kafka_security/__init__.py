@@ -1,0 +1,1 @@
+"""Tests against a broker as in production: TLS, users, certificates, an authorizer."""

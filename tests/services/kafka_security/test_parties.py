@@ -1,0 +1,191 @@
+"""Each party can do its part at the broker, and nothing else."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+from schemas.envelope import type_of
+from schemas.topics import Topic
+from tests.services.kafka_security.conftest import ROLES, STRANGER, Secured, SecuredInstallation
+from tests.support.waiting import patience
+from whopays_client import BindProject, Connection, CreateAccount, PaymentTerms, Publisher
+from workers.publishing.relay import transactional_id
+from workers.runtime.kafka import kafka_options
+from workers.runtime.settings import Settings
+from workers.topics.acls import Operation, Party
+from workers.topics.cluster import administration, describe
+from workers.topics.metadata import Metadata
+from workers.topics.plan import check_topics
+
+INPUTS = {Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS}
+OUTPUTS = {Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS}
+TOLD = {Topic.RELAY_POSITIONS, Topic.WATERMARKS}
+WRITES: dict[str, set[Topic]] = {
+    Party.RESOURCE_MANAGER: {Topic.PROJECTS},
+    Party.PAYMENTS: {Topic.PAYMENT_PROFILES},
+    Party.COMMANDS: {Topic.ADMIN_COMMANDS},
+    Party.WORKERS: set(),
+    Party.RELAY: OUTPUTS | TOLD,
+    Party.REPLAYS: {Topic.REPLAY_POSITIONS},
+    Party.SUBSCRIBERS: set(),
+    Party.OPERATORS: INPUTS,
+    STRANGER: set(),
+}
+READS: dict[str, set[Topic]] = {
+    Party.RESOURCE_MANAGER: set(),
+    Party.PAYMENTS: set(),
+    Party.COMMANDS: {Topic.COMMAND_RESULTS},
+    Party.WORKERS: INPUTS | TOLD,
+    Party.RELAY: OUTPUTS | TOLD,
+    Party.REPLAYS: {Topic.REPLAY_POSITIONS} | TOLD,
+    Party.SUBSCRIBERS: {Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.WATERMARKS},
+    Party.OPERATORS: OUTPUTS | TOLD | {Topic.REPLAY_POSITIONS},
+    STRANGER: set(),
+}
+
+
+@pytest.mark.parametrize("user", WRITES)
+async def test_the_broker_lets_each_party_do_its_part_and_nothing_else(user: str, secured: SecuredInstallation) -> None:
+    settings = secured.settings(user)
+    async with administration(settings) as client:
+        asked = Metadata([settings.topic(topic) for topic in Topic], with_rights=True)
+        found = (await client._send_request(asked)).to_object()["topics"]
+    rights = {one["topic"]: 0 if one["error_code"] else one["authorized_operations"] for one in found}
+    assert len(rights) == len(Topic)
+
+    def may(operation: Operation) -> set[Topic]:
+        return {topic for topic in Topic if rights[settings.topic(topic)] >> operation & 1}
+
+    assert may(Operation.WRITE) == WRITES[user]
+    assert may(Operation.READ) == READS[user]
+    assert may(Operation.DELETE) == may(Operation.ALTER) == set()
+    assert may(Operation.ALTER_CONFIGS) == (set(Topic) if user == Party.OPERATORS else set())
+
+
+async def test_the_roles_play_their_parts_as_their_parties(secured: SecuredInstallation) -> None:
+    for party in ROLES:
+        await secured.start(party)
+    await _report(secured, Party.PAYMENTS, Topic.PAYMENT_PROFILES, "PaymentProfileChanged", paymentProfile="card",
+                  kind="CreditCard", state="Valid", reference="tok")  # fmt: skip
+    await _report(secured, Party.RESOURCE_MANAGER, Topic.PROJECTS, "ProjectChanged", project="web", state="Active")
+    connection = _connection(secured, Party.COMMANDS)
+    async with Publisher(connection, "/tests", person="alice", wait_seconds=patience(60)) as publisher:
+        account = CreateAccount(
+            organization="acme", account="main", currency_code="EUR", payment_terms=PaymentTerms(),
+            payment_profile="card",
+        )  # fmt: skip
+        assert (await publisher.send(account)).outcome == "Applied"
+        bound = await publisher.send(BindProject(organization="acme", project="web", account="main", wait_seconds=60))
+        assert bound.outcome in {"Applied", "Waiting"}
+    change = await _first(secured, Topic.BINDINGS)
+    assert change["data"]["current"]["account"] == "main"
+    assert change["type"] == type_of("BindingChanged")
+    assert await check_topics(secured.settings(Party.OPERATORS)) == []
+
+
+async def test_a_subscriber_writes_nothing(secured: SecuredInstallation) -> None:
+    producer = AIOKafkaProducer(**secured.options(Party.SUBSCRIBERS))
+    try:
+        await producer.start()
+        with pytest.raises(TopicAuthorizationFailedError):
+            await producer.send_and_wait(secured.installation.settings.topic(Topic.BINDINGS), b"{}", partition=0)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize("party", (Party.COMMANDS, Party.SUBSCRIBERS))
+async def test_nobody_joins_the_groups_of_others(party: Party, secured: SecuredInstallation) -> None:
+    settings = secured.settings(party)
+    topic = settings.topic(min(READS[party]))
+    others = Party.SUBSCRIBERS if party is Party.COMMANDS else Party.COMMANDS
+    for group, is_own in ((f"{party}.mine", True), (f"{others}.theirs", False), ("mine", False)):
+        consumer = AIOKafkaConsumer(topic, **secured.options(party), group_id=group)
+        try:
+            if is_own:
+                await consumer.start()
+            else:
+                with pytest.raises(GroupAuthorizationFailedError):
+                    await _join(consumer)
+        finally:
+            await consumer.stop()
+
+
+@pytest.mark.parametrize("party", [party for party in Party if party is not Party.RELAY])
+async def test_only_the_relay_has_its_transactional_id(party: Party, secured: SecuredInstallation) -> None:
+    settings = secured.settings(party)
+    producer = AIOKafkaProducer(**secured.options(party), transactional_id=transactional_id(settings))
+    try:
+        with pytest.raises(TransactionalIdAuthorizationFailed):
+            await producer.start()
+    finally:
+        with suppress(KafkaError):
+            await producer.stop()
+
+
+async def test_every_way_of_showing_who_one_is(as_admin: Settings) -> None:
+    async with administration(as_admin) as client:
+        assert (await describe(client, ["nothing"])).cluster_id
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ({"kafka_sasl_password": "guessed"}, {"kafka_ssl_ca_location": None}, {"kafka_sasl_username": "nobody"}),
+)
+async def test_whoever_shows_nothing_that_holds_is_not_let_in(broker: Secured, wrong: dict[str, Any]) -> None:
+    said = {**broker.scram(Party.RELAY), "kafka_bootstrap_servers": broker.kafka.bootstrap_servers, **wrong}
+    consumer = AIOKafkaConsumer(**kafka_options(Settings(**said)))
+    try:
+        with pytest.raises(KafkaError):
+            await consumer.start()
+    finally:
+        await consumer.stop()
+
+
+async def _join(consumer: AIOKafkaConsumer) -> None:
+    await consumer.start()
+    await consumer.getone()
+
+
+async def _report(secured: SecuredInstallation, party: Party, topic: Topic, name: str, **data: str) -> None:
+    event = {
+        "specversion": "1.0", "id": uuid4().hex, "source": "/facts", "type": type_of(name),
+        "data": {"organization": "acme", "version": 1, **data},
+    }  # fmt: skip
+    producer = AIOKafkaProducer(**secured.options(party))
+    try:
+        await producer.start()
+        await producer.send_and_wait(
+            secured.installation.settings.topic(topic), json.dumps(event).encode(), key=b"acme"
+        )
+    finally:
+        await producer.stop()
+
+
+def _connection(secured: SecuredInstallation, user: str) -> Connection:
+    options = secured.options(user)
+    return Connection(options.pop("bootstrap_servers"), secured.installation.settings.topic_prefix, options)
+
+
+async def _first(secured: SecuredInstallation, topic: Topic) -> dict[str, Any]:
+    """Return the first event of a topic, as a subscriber reads it."""
+    name = secured.installation.settings.topic(topic)
+    consumer = AIOKafkaConsumer(**secured.options(Party.SUBSCRIBERS), isolation_level="read_committed")
+    try:
+        await consumer.start()
+        consumer.assign([TopicPartition(name, number) for number in range(3)])
+        await consumer.seek_to_beginning()
+        record = await asyncio.wait_for(consumer.getone(), patience(60))
+        return dict(json.loads(record.value))
+    finally:
+        await consumer.stop()

@@ -1,0 +1,193 @@
+"""What each party may do at the broker: the access control lists, as data, as `kafka-acls` takes them, and applied.
+
+Whoever writes facts says which projects there are and what pays; whoever reads `admin-commands` sees what was sent
+there, personal data included. The broker alone keeps them from it (docs/contract.md section 12).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from shlex import quote
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import for_code
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from schemas.topics import INPUT_TOPICS, OUTPUT_TOPICS, Topic, replay_topic
+from workers.runtime.settings import Settings
+
+
+class Party(StrEnum):
+    """Who connects to the broker; parties may share a principal, as the roles of one process do."""
+
+    RESOURCE_MANAGER = "resource-manager"
+    PAYMENTS = "payments"
+    COMMANDS = "commands"
+    WORKERS = "workers"
+    RELAY = "relay"
+    REPLAYS = "replays"
+    SUBSCRIBERS = "subscribers"
+    OPERATORS = "operators"
+
+
+class Resource(IntEnum):
+    """The kinds of resource, by the numbers of Kafka's protocol."""
+
+    TOPIC = 2
+    GROUP = 3
+    CLUSTER = 4
+    TRANSACTIONAL_ID = 5
+
+
+class Pattern(IntEnum):
+    """Whether a resource's name is meant as it is, or all that begin with it."""
+
+    LITERAL = 3
+    PREFIXED = 4
+
+
+class Operation(IntEnum):
+    """The operations, by the numbers of Kafka's protocol."""
+
+    READ = 3
+    WRITE = 4
+    CREATE = 5
+    DELETE = 6
+    ALTER = 7
+    DESCRIBE = 8
+    DESCRIBE_CONFIGS = 10
+    ALTER_CONFIGS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Some operations on a resource."""
+
+    resource: Resource
+    name: str
+    operations: tuple[Operation, ...]
+    pattern: Pattern = Pattern.LITERAL
+
+
+_READ = (Operation.READ, Operation.DESCRIBE)
+_WRITE = (Operation.WRITE, Operation.DESCRIBE)
+_OWNED = (*_READ, Operation.WRITE, Operation.CREATE, Operation.DELETE, Operation.DESCRIBE_CONFIGS)
+_MANAGED = (Operation.CREATE, Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS, Operation.ALTER_CONFIGS)
+_ALLOW, _EVERY_HOST, _CLUSTER = 3, "*", "kafka-cluster"
+_INPUTS = tuple(INPUT_TOPICS)
+_POSITIONS = (Topic.RELAY_POSITIONS, Topic.WATERMARKS)
+
+
+def allowed(party: Party, settings: Settings) -> list[Allowed]:
+    """Return what a party may do: what it needs for its part, and nothing else.
+
+    Consumer groups of subscribers and of those who wait for results begin with the party's name and a dot.
+    """
+    own_groups = Allowed(Resource.GROUP, f"{party}.", _READ, Pattern.PREFIXED)
+    match party:
+        case Party.RESOURCE_MANAGER:
+            return _topics(settings, (Topic.PROJECTS,), _WRITE)
+        case Party.PAYMENTS:
+            return _topics(settings, (Topic.PAYMENT_PROFILES,), _WRITE)
+        case Party.COMMANDS:
+            return [
+                *_topics(settings, (Topic.ADMIN_COMMANDS,), _WRITE),
+                *_topics(settings, (Topic.COMMAND_RESULTS,), _READ),
+                # The client library makes sure, before it sends anything, that the installation is there.
+                *_topics(settings, (Topic.PROJECTS, Topic.PAYMENT_PROFILES), (Operation.DESCRIBE,)),
+                own_groups,
+            ]
+        case Party.WORKERS:
+            groups = Allowed(Resource.GROUP, f"whopays-{settings.installation}-", _READ, Pattern.PREFIXED)
+            return [
+                *_topics(settings, _INPUTS, (*_READ, Operation.DESCRIBE_CONFIGS)),
+                *_topics(settings, _POSITIONS, _READ),
+                groups,
+                *_admission(settings),
+            ]
+        case Party.RELAY:
+            name = f"whopays-relay-{settings.topic_prefix}{settings.installation}-"
+            return [
+                *_topics(settings, OUTPUT_TOPICS, (*_WRITE, Operation.READ)),
+                *_topics(settings, _POSITIONS, (*_WRITE, Operation.READ)),
+                Allowed(Resource.TRANSACTIONAL_ID, name, _WRITE, Pattern.PREFIXED),
+                *_admission(settings),
+            ]
+        case Party.REPLAYS:
+            name = f"whopays-replay-{settings.topic_prefix}{settings.installation}-"
+            topic = Allowed(Resource.TOPIC, settings.topic(replay_topic("")), _OWNED, Pattern.PREFIXED)
+            return [
+                topic,
+                *_topics(settings, (Topic.REPLAY_POSITIONS,), (*_WRITE, Operation.READ)),
+                *_topics(settings, _POSITIONS, _READ),
+                Allowed(Resource.TRANSACTIONAL_ID, name, _WRITE, Pattern.PREFIXED),
+                *_admission(settings),
+            ]
+        case Party.SUBSCRIBERS:
+            return [
+                *_topics(settings, (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.WATERMARKS), _READ),
+                Allowed(Resource.TOPIC, settings.topic(replay_topic("")), _READ, Pattern.PREFIXED),
+                own_groups,
+            ]
+        case Party.OPERATORS:
+            return [
+                *_topics(settings, tuple(Topic), _MANAGED),
+                *_topics(settings, _INPUTS, (Operation.WRITE,)),
+                *_topics(settings, (*OUTPUT_TOPICS, *_POSITIONS, Topic.REPLAY_POSITIONS), (Operation.READ,)),
+                Allowed(Resource.TOPIC, settings.topic(replay_topic("")), _READ, Pattern.PREFIXED),
+                Allowed(Resource.CLUSTER, _CLUSTER, (Operation.DESCRIBE,)),
+            ]
+
+
+def as_commands(party: Party, principal: str, settings: Settings, *, client_config: str | None) -> list[str]:
+    """Return the lines that give a principal these rights by Kafka's own `kafka-acls.sh`."""
+    config = "" if client_config is None else f" --command-config {quote(client_config)}"
+    begin = f"kafka-acls.sh --bootstrap-server {quote(settings.kafka_bootstrap_servers)}{config} --add"
+    return [
+        f"{begin} --allow-principal {quote(principal)}"
+        + "".join(f" --operation {_spoken(operation)}" for operation in one.operations)
+        + _resource(one)
+        for one in allowed(party, settings)
+    ]
+
+
+async def apply(client: AIOKafkaAdminClient, principals: Mapping[Party, str], settings: Settings) -> int:
+    """Give every party's principal its rights; return how many entries that are. To repeat it changes nothing.
+
+    Raises KafkaError; what was given by then stays.
+    """
+    count = 0
+    for party, principal in principals.items():
+        for one in allowed(party, settings):
+            for operation in one.operations:
+                request = CreateAclsRequest(
+                    one.resource, one.name, one.pattern, principal, _EVERY_HOST, operation, _ALLOW
+                )
+                answer = (await client._send_request(request)).to_object()
+                for created in answer["creation_responses"]:
+                    if created["error_code"]:
+                        raise for_code(created["error_code"])(created["error_message"])
+                count += 1
+    return count
+
+
+def _topics(settings: Settings, topics: Iterable[str], operations: tuple[Operation, ...]) -> list[Allowed]:
+    return [Allowed(Resource.TOPIC, settings.topic(topic), operations) for topic in topics]
+
+
+def _admission(settings: Settings) -> list[Allowed]:
+    """Return what every role needs to make sure, when it starts, that the topics are those that it knows."""
+    looked_at = (Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
+    return [*_topics(settings, tuple(Topic), looked_at), Allowed(Resource.CLUSTER, _CLUSTER, (Operation.DESCRIBE,))]
+
+
+def _spoken(operation: Operation) -> str:
+    return "".join(word.capitalize() for word in operation.name.split("_"))
+
+
+def _resource(one: Allowed) -> str:
+    if one.resource is Resource.CLUSTER:
+        return " --cluster"
+    option = one.resource.name.lower().replace("_", "-")
+    pattern = " --resource-pattern-type prefixed" if one.pattern is Pattern.PREFIXED else ""
+    return f" --{option} {quote(one.name)}{pattern}"
