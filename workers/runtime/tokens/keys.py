@@ -1,5 +1,6 @@
 """The keys of an issuer, of a JWK set: those alone that are meant for signing, and of a kind that is verified here."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,8 @@ def _public(said: Mapping[str, Any]) -> tuple[ECKey | OKPKey | RSAKey | None, fr
         case "EC", "P-256":
             return ECKey.import_key({"kty": "EC", "crv": "P-256", "x": said["x"], "y": said["y"]}), _ECDSA
         case "RSA", _:
-            key = RSAKey.import_key({"kty": "RSA", "n": said["n"], "e": said["e"]})
-            return key if key.public_key.key_size >= _SMALLEST_RSA_BITS else None, _RSA
+            if int.from_bytes(urlsafe_b64decode(said["n"] + "==")).bit_length() < _SMALLEST_RSA_BITS:
+                return None, frozenset()
+            return RSAKey.import_key({"kty": "RSA", "n": said["n"], "e": said["e"]}), _RSA
         case _:
             return None, frozenset()

@@ -79,12 +79,15 @@ class _Url:
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         # Authorities beyond the system's are named by SSL_CERT_FILE, as for any program.
         self._trust = ssl.create_default_context() if parts.scheme == "https" else None
-        self._connection: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
 
     def read(self) -> bytes:
         deadline = time.monotonic() + READ_SECONDS
-        connection = self._connection = self._connecting()
+        connection = self._connecting()
         try:
+            connection.connect()
+            # Kept here: the connection hands it on to an answer that ends with it.
+            self._socket = connection.sock
             connection.request("GET", self._path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
             answer = connection.getresponse()
             if answer.status != _OK:
@@ -96,7 +99,7 @@ class _Url:
                 document = _limited(document + piece)
                 if time.monotonic() > deadline:
                     raise TimeoutError
-            if answer.length:
+            if int(answer.headers.get("Content-Length", len(document))) != len(document):
                 raise UnusableKeys("the connection ended before its end")
             return document
         except http.client.HTTPException as error:
@@ -105,10 +108,9 @@ class _Url:
             connection.close()
 
     def give_up(self) -> None:
-        connected = self._connection and self._connection.sock
-        if connected:
+        if self._socket is not None:
             with contextlib.suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def _connecting(self) -> http.client.HTTPConnection:
         if self._trust is None:
