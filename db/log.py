@@ -14,9 +14,8 @@ from schemas.outgoing import Outgoing, render
 from schemas.topics import TOPIC_PLANS, Topic
 
 PARTITION_POSITIONS = 1_000_000
-"""How many positions of each shard a partition of the table holds."""
+"""How many positions of each shard a partition of the table holds (migration 0015)."""
 
-_PARTITIONS_LOCK_KEY = 0x77686F6C6F67
 _DEFAULT_LARGEST_BYTES = 1024 * 1024
 _LARGEST_BYTES = {
     str(plan.topic): int(plan.settings.get("max.message.bytes", _DEFAULT_LARGEST_BYTES)) for plan in TOPIC_PLANS
@@ -117,16 +116,7 @@ async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogR
 
 async def ensure_partitions(connection: AsyncConnection) -> None:
     """Make sure that the partition after the one in use exists; it is attached without stopping the writers."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PARTITIONS_LOCK_KEY})
-    highest = (await connection.execute(text("SELECT max(position) FROM shards"))).scalar_one()
-    for number in (highest // PARTITION_POSITIONS, highest // PARTITION_POSITIONS + 1):
-        name = f"log_p{number}"
-        if (await connection.execute(text("SELECT to_regclass(:name)"), {"name": name})).scalar_one() is None:
-            low, high = number * PARTITION_POSITIONS, (number + 1) * PARTITION_POSITIONS
-            await connection.execute(text(f"CREATE TABLE {name} (LIKE log INCLUDING ALL)"))
-            await connection.execute(
-                text(f"ALTER TABLE log ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
-            )
+    await connection.execute(text("SELECT ensure_log_partitions()"))
 
 
 def _boundary_of(event: Outgoing) -> str | None:

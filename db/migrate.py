@@ -11,18 +11,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.log import ensure_partitions
 from db.revisions import check_installation, head_revision, known_revision
+from db.roles import act_as_owner, drop_bound_views, set_up_roles
 from db.safety import check_takes_writes
 
 _LOCK_KEY = 0x77686F70617973
 
 
 async def migrate(
-    engine: AsyncEngine, installation: str, shards: int, *, report: Callable[[str], None] = lambda _: None
+    engine: AsyncEngine,
+    installation: str,
+    shards: int,
+    *,
+    report: Callable[[str], None] = lambda _: None,
+    with_roles: bool = False,
 ) -> tuple[str | None, str]:
     """Create or upgrade the tables in one transaction; return the revision before (None: no tables) and after.
 
-    `report` is called with the progress of a long migration. Concurrent calls wait for each other. Raises
-    DatabaseRefused.
+    `report` is called with the progress of a long migration. With roles, or where they were made once, each gets what
+    it needs. Concurrent calls wait for each other. Raises DatabaseRefused.
     """
     async with engine.begin() as connection:
         await check_takes_writes(connection)
@@ -30,13 +36,18 @@ async def migrate(
             # Building the index of a large table takes a while.
             await connection.execute(text(f"SET LOCAL {limit} = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        has_roles = await act_as_owner(connection, installation)
         before = await connection.run_sync(known_revision)
         if before is not None:
             await check_installation(connection, installation, shards)
+        if before != head_revision():
+            await drop_bound_views(connection)
         await connection.run_sync(_upgrade, report)
         if before is None:
             await _install(connection, installation, shards)
         await ensure_partitions(connection)
+        if has_roles or with_roles:
+            await set_up_roles(connection, installation, report)
     return before, head_revision()
 
 

@@ -5,6 +5,7 @@ DatabaseRefused
 ├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
 ├── WrongSchema          its tables are older or newer than this version
 ├── BrokenPromises       its rows break a promise that a migration relies on
+├── RolesRefused         its roles cannot be made, or the one that asks may not migrate
 └── UnsafeDatabase       with its settings, or this role's privileges, promises would be broken
 """
 
@@ -27,6 +28,10 @@ class WrongSchema(DatabaseRefused):
 
 class BrokenPromises(DatabaseRefused):
     """Rows break a promise that a migration relies on, and the migration was rolled back."""
+
+
+class RolesRefused(DatabaseRefused):
+    """The database's roles cannot be what they must be."""
 
 
 class UnsafeDatabase(DatabaseRefused):

@@ -50,10 +50,12 @@ def head_revision() -> str:
 
 def known_revision(connection: Connection) -> str | None:
     """Return the revision that a database is at, None for an empty one. Raises DatabaseRefused for any other."""
-    tables = set(inspect(connection).get_table_names())
-    noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if _NOTED_IN in tables else ()
+    # Wherever the session's names lead to: a bound reader has views before the tables.
+    is_noted = connection.execute(text("SELECT to_regclass(:name)"), {"name": _NOTED_IN}).scalar_one() is not None
+    noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if is_noted else ()
     revision: str | None = next((row[0] for row in noted), None)
     if revision is None:
+        tables = set(inspect(connection).get_table_names())
         if tables - {_NOTED_IN}:
             raise UnknownDatabase(
                 f"The database holds tables that are not whopays' ({', '.join(sorted(tables)[:5])}). "

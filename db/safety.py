@@ -1,17 +1,15 @@
-"""What whopays requires of a PostgreSQL: it forgets nothing that was committed, and this role may write everything."""
+"""What whopays requires of a PostgreSQL: commits last, and this role may do what workers do."""
 
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.privileges import Party, needed
 from db.refusal import UnsafeDatabase
-from db.tables import metadata
 
 _UNSAFE = {"synchronous_commit": ("off", "local"), "fsync": ("off",), "full_page_writes": ("off",)}
 _READ_ONLY = "default_transaction_read_only"
-_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_NEVER_WRITTEN = frozenset({"installation"})
 
 
 async def check_safety(connection: AsyncConnection, *, is_disposable: bool) -> None:
@@ -43,22 +41,22 @@ async def check_takes_writes(connection: AsyncConnection) -> None:
 
 
 async def _check_privileges(connection: AsyncConnection) -> None:
-    tables = [name for name in metadata.tables if name not in _NEVER_WRITTEN]
-    values = {"tables": tables, "privileges": list(_PRIVILEGES)}
+    every = list(needed(Party.WORKER))
+    values = {name: [one[at] for one in every] for at, name in enumerate(("tables", "privileges", "columns"))}
     missing = (await connection.execute(_MISSING_PRIVILEGES, values)).all()
     if missing:
         role, first = missing[0].role, missing[0]
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise UnsafeDatabase(
             f'PostgreSQL\'s role "{role}" lacks the privilege {first.privilege} on the table {first.name}{others}. '
-            "Connect as the role that created the tables (whopays migrate), or make this one its member."
+            "Connect as the role that created the tables (whopays migrate), or make this one its member, or one of the "
+            "workers' role (whopays migrate --roles)."
         )
-    # Partitions are created and attached as the log grows, which only its owner may do.
-    owner = (await connection.execute(_OWNER)).one()
-    if not owner.is_member:
+    role, may_add = (await connection.execute(_MAY_ADD_PARTITIONS)).one()
+    if not may_add:
         raise UnsafeDatabase(
-            f'PostgreSQL\'s role "{owner.role}" does not own the table log, and so cannot add its partitions. '
-            f'Run: GRANT "{owner.name}" TO "{owner.role}"'
+            f'PostgreSQL\'s role "{role}" may not add partitions to the table log, which it needs as it grows. '
+            f'Run: GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO "{role}"'
         )
 
 
@@ -100,15 +98,16 @@ _SETTING = text(
 _MISSING_PRIVILEGES = text(
     """
     SELECT name, privilege, current_user AS role
-    FROM unnest(CAST(:tables AS text[])) WITH ORDINALITY AS tables(name, at),
-        unnest(CAST(:privileges AS text[])) WITH ORDINALITY AS privileges(privilege, rank)
-    WHERE NOT has_table_privilege(current_user, CAST(name AS regclass), privilege)
-    ORDER BY at, rank
+    FROM unnest(CAST(:tables AS text[]), CAST(:privileges AS text[]), CAST(:columns AS text[])) WITH ORDINALITY
+        AS needed(name, privilege, "column", at)
+    WHERE NOT CASE WHEN "column" IS NULL THEN has_table_privilege(current_user, CAST(name AS regclass), privilege)
+        ELSE EXISTS (
+            SELECT FROM pg_attribute WHERE attrelid = CAST(name AS regclass) AND attname = "column"
+                AND has_column_privilege(current_user, attrelid, attnum, privilege)
+        ) END
+    ORDER BY at
     """
 )
-_OWNER = text(
-    """
-    SELECT pg_get_userbyid(relowner) AS name, current_user AS role, pg_has_role(relowner, 'USAGE') AS is_member
-    FROM pg_class WHERE oid = CAST('log' AS regclass)
-    """
+_MAY_ADD_PARTITIONS = text(
+    "SELECT current_user, has_function_privilege(current_user, 'ensure_log_partitions()', 'EXECUTE')"
 )

@@ -46,15 +46,22 @@ def serve(
     serving.serve(address=address, port=port, as_json=as_json)
 
 
-def migrate(as_json: AsJson = False) -> None:
+def migrate(
+    with_roles: Annotated[
+        bool,
+        typer.Option("--roles", help="Also make the database's roles, and grant each what it needs and no more."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Create or upgrade the tables of the database.
 
-    A database that holds something else, or belongs to another installation, is refused.
+    A database that holds something else, or belongs to another installation, is refused. Where its roles were made
+    once, every migration grants them what is new.
     """
     with importing():
         from cli.operating import migrating  # noqa: PLC0415 - see above
 
-    migrating.migrate(as_json=as_json)
+    migrating.migrate(as_json=as_json, with_roles=with_roles)
 
 
 def verify(

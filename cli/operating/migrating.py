@@ -14,12 +14,12 @@ from db.migrate import migrate as migrate_database
 from workers.runtime.settings import Settings
 
 
-def migrate(*, as_json: bool) -> None:
+def migrate(*, as_json: bool, with_roles: bool) -> None:
     """Create or upgrade the tables of the database."""
     settings = load_settings()
     name_what_is_touched(settings, kafka=False)
     with reaching(settings):
-        before, after = asyncio.run(migrate_tables(settings))
+        before, after = asyncio.run(migrate_tables(settings, with_roles=with_roles))
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
@@ -28,12 +28,16 @@ def migrate(*, as_json: bool) -> None:
         typer.echo(f"The database is at revision {after} now ({before or 'empty'} before).")
 
 
-async def migrate_tables(settings: Settings) -> tuple[str | None, str]:
+async def migrate_tables(settings: Settings, *, with_roles: bool = False) -> tuple[str | None, str]:
     """Bring the configured database to this version; return the revision before and after. Raises DatabaseRefused."""
     engine = create_engine(settings.database_url, pool_size=1)
     try:
         return await migrate_database(
-            engine, settings.installation, settings.shards, report=partial(typer.echo, err=True)
+            engine,
+            settings.installation,
+            settings.shards,
+            report=partial(typer.echo, err=True),
+            with_roles=with_roles,
         )
     finally:
         await engine.dispose()

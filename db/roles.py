@@ -1,0 +1,241 @@
+"""The database's roles: who owns the tables, and what workers, readers and auditors may do with them.
+
+`whopays migrate --roles` makes them, and every later migration brings them up to date (docs/database-roles.md).
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.errors import is_not_allowed
+from db.privileges import ALEMBIC, BOUND_SCHEMA, BOUND_VIEWS, PRIVILEGES, Party, bound_view, role_name
+from db.refusal import RolesRefused
+from db.tables import metadata
+
+Report = Callable[[str], None]
+
+_LONGEST_NAME_BYTES = 63
+_FUNCTIONS = ("bindings_move_heads", "ensure_log_partitions", "refuse_by_name")
+
+
+async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
+    """Act as the role that owns the tables until the transaction ends, if roles were made; return whether they were.
+
+    Raises RolesRefused for a session that may not.
+    """
+    owner = role_name(installation, Party.OWNER)
+    if (await connection.execute(_OWNER_OF_LOG)).scalar_one_or_none() != owner:
+        return False
+    if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
+        raise RolesRefused(
+            f'The tables belong to the role "{owner}", of which "{await _me(connection)}" is no member. '
+            f'Connect as one of its members, or run: GRANT "{owner}" TO "{await _me(connection)}"'
+        )
+    await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))
+    return True
+
+
+async def drop_bound_views(connection: AsyncConnection) -> None:
+    """Drop what bound readers see, which would keep a migration from changing the tables beneath it."""
+    for name in (await connection.execute(_VIEWS, {"schema": BOUND_SCHEMA})).scalars().all():
+        await connection.execute(text(f"DROP VIEW {BOUND_SCHEMA}.{_quoted(name)}"))
+
+
+async def set_up_roles(connection: AsyncConnection, installation: str, report: Report) -> None:
+    """Make the roles that are missing, give the owner the tables, and each role its privileges and no others.
+
+    `report` is called with each thing that was done. Doing it again changes nothing. Raises RolesRefused.
+    """
+    await connection.execute(text("SET LOCAL ROLE NONE"))
+    roles = {party: role_name(installation, party) for party in Party}
+    async with _refusing(connection):
+        await _make_roles(connection, roles.values(), report)
+        await _insist_on_harmless(connection, roles)
+        owner = roles[Party.OWNER]
+        if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
+            await connection.execute(text(f"GRANT {_quoted(owner)} TO CURRENT_USER"))
+            report(f'"{await _me(connection)}" is a member of "{owner}" now')
+        schema = (await connection.execute(text("SELECT current_schema()"))).scalar_one()
+        await _open_schema(connection, schema, roles)
+        await _hand_over(connection, owner, report)
+        if not (await connection.execute(_HAS_SCHEMA, {"schema": BOUND_SCHEMA})).scalar_one():
+            await connection.execute(text(f"CREATE SCHEMA {BOUND_SCHEMA} AUTHORIZATION {_quoted(owner)}"))
+            report(f"made the schema {BOUND_SCHEMA}")
+        await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))
+        before = (await connection.execute(_ALL_PRIVILEGES)).scalar_one()
+        await _grant(connection, roles)
+        await _show_bound(connection, _quoted(schema), roles[Party.BOUND])
+        if (await connection.execute(_ALL_PRIVILEGES)).scalar_one() != before:
+            report("set what each role may do")
+
+
+async def _make_roles(connection: AsyncConnection, names: Iterable[str], report: Report) -> None:
+    longest = max(names, key=lambda name: len(name.encode()))
+    if len(longest.encode()) > _LONGEST_NAME_BYTES:
+        raise RolesRefused(f'The role "{longest}" would have too long a name: PostgreSQL takes 63 bytes.')
+    known = set((await connection.execute(_KNOWN, {"names": list(names)})).scalars())
+    missing = [name for name in names if name not in known]
+    if missing and not (await connection.execute(_MAY_CREATE)).scalar_one():
+        statements = " ".join(f"CREATE ROLE {_quoted(name)};" for name in missing)
+        raise RolesRefused(
+            f'PostgreSQL\'s role "{await _me(connection)}" may not create roles. Connect as one that may, or have '
+            f"these made first: {statements}"
+        )
+    for name in missing:
+        await connection.execute(text(f"CREATE ROLE {_quoted(name)} NOLOGIN"))
+        report(f'made the role "{name}"')
+
+
+async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, str]) -> None:
+    """Raise RolesRefused for a role that was there before and may do more than a group of ours should."""
+    for name, attributes, groups in (await connection.execute(_MORE, {"names": list(roles.values())})).all():
+        what = f"has the attributes {attributes}" if attributes else f"is a member of {groups}"
+        raise RolesRefused(
+            f'The role "{name}" {what}, and so may do more than it should: it is a group without rights of its own. '
+            "Take that from it, or rename it."
+        )
+
+
+async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Party, str]) -> None:
+    quoted = _quoted(schema)
+    for party, name in roles.items():
+        for privilege in ("USAGE", "CREATE") if party is Party.OWNER else ("USAGE",):
+            values = {"role": name, "schema": schema, "privilege": privilege}
+            if (await connection.execute(_HAS_ON_SCHEMA, values)).scalar_one():
+                continue
+            await connection.execute(text(f"GRANT {privilege} ON SCHEMA {quoted} TO {_quoted(name)}"))
+            # PostgreSQL only warns of what cannot be granted.
+            if not (await connection.execute(_HAS_ON_SCHEMA, values)).scalar_one():
+                raise RolesRefused(
+                    f'PostgreSQL\'s role "{await _me(connection)}" may not grant {privilege} on the schema {quoted}. '
+                    f"Connect as its owner, or run: GRANT {privilege} ON SCHEMA {quoted} TO {_quoted(name)}"
+                )
+    public = {"role": "public", "schema": schema, "privilege": "CREATE"}
+    if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
+        # As in databases made before PostgreSQL 15: whoever may create a table can put it before one of ours.
+        await connection.execute(text(f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"))
+        if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
+            raise RolesRefused(
+                f"Everybody may create tables in the schema {quoted}. Run as its owner: "
+                f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"
+            )
+
+
+async def _hand_over(connection: AsyncConnection, owner: str, report: Report) -> None:
+    """Give the owner all tables, partitions and functions that it does not own yet."""
+    values = {"owner": owner, "tables": [*metadata.tables, ALEMBIC], "functions": list(_FUNCTIONS)}
+    found = (await connection.execute(_NOT_OWNED, values)).all()
+    for kind, name in found:
+        await connection.execute(text(f"ALTER {kind} {name} OWNER TO {_quoted(owner)}"))
+    if found:
+        report(f'"{owner}" owns {len(found)} tables and functions now')
+
+
+async def _grant(connection: AsyncConnection, roles: dict[Party, str]) -> None:
+    groups = ", ".join(_quoted(name) for party, name in roles.items() if party is not Party.OWNER)
+    tables = ", ".join((*metadata.tables, ALEMBIC))
+    await connection.execute(text(f"REVOKE ALL ON {tables} FROM PUBLIC, {groups}"))
+    for party, privileges in PRIVILEGES.items():
+        for table, granted in privileges.items():
+            said = ", ".join(
+                f"{privilege} ({', '.join(map(_quoted, columns))})" if columns else privilege
+                for privilege, columns in granted.items()
+            )
+            await connection.execute(text(f"GRANT {said} ON {table} TO {_quoted(roles[party])}"))
+    await connection.execute(text(f"REVOKE ALL ON FUNCTION ensure_log_partitions() FROM PUBLIC, {groups}"))
+    worker = _quoted(roles[Party.WORKER])
+    await connection.execute(text(f"GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO {worker}"))
+
+
+async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> None:
+    await drop_bound_views(connection)
+    await connection.execute(text(f"GRANT USAGE ON SCHEMA {BOUND_SCHEMA} TO {_quoted(bound)}"))
+    for table in BOUND_VIEWS:
+        view = f"{BOUND_SCHEMA}.{table}"
+        # A barrier: no condition of a question sees a row that the view leaves out.
+        query = bound_view(table, schema)
+        await connection.execute(text(f"CREATE VIEW {view} WITH (security_barrier) AS {query}"))
+        await connection.execute(text(f"GRANT SELECT ON {view} TO {_quoted(bound)}"))
+
+
+@asynccontextmanager
+async def _refusing(connection: AsyncConnection) -> AsyncIterator[None]:
+    me = await _me(connection)
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_not_allowed(error):
+            raise
+        cause = error.orig.__cause__ if error.orig else None
+        words = str(cause) if isinstance(cause, asyncpg.PostgresError) else "not allowed"
+        raise RolesRefused(
+            f'PostgreSQL\'s role "{me}" cannot set up the roles: {words}. Connect as a superuser, or as the owner of '
+            "the database and of its tables; nothing was changed."
+        ) from error
+
+
+async def _me(connection: AsyncConnection) -> str:
+    return str((await connection.execute(text("SELECT session_user"))).scalar_one())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+_OWNER_OF_LOG = text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('log')")
+_MAY_ACT_AS = text("SELECT pg_has_role(CAST(:role AS name), 'SET')")
+_MAY_CREATE = text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user")
+_KNOWN = text("SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS name[]))")
+_MORE = text(
+    """
+    SELECT rolname, concat_ws(', ', CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcanlogin THEN 'LOGIN' END,
+            CASE WHEN rolcreaterole THEN 'CREATEROLE' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END,
+            CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END),
+        groups.names
+    FROM pg_roles CROSS JOIN LATERAL (
+        SELECT string_agg(quote_ident(pg_get_userbyid(roleid)), ', ') AS names
+        FROM pg_auth_members WHERE member = pg_roles.oid
+    ) AS groups
+    WHERE rolname = ANY(CAST(:names AS name[])) AND (
+        rolsuper OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
+        OR groups.names IS NOT NULL
+    )
+    ORDER BY rolname
+    """
+)
+_HAS_SCHEMA = text("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema)")
+_HAS_ON_SCHEMA = text("SELECT has_schema_privilege(CAST(:role AS name), CAST(:schema AS text), :privilege)")
+_VIEWS = text(
+    """
+    SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = :schema AND relkind = 'v'
+    """
+)
+_NOT_OWNED = text(
+    """
+    SELECT kind, name FROM (
+        SELECT 'TABLE' AS kind, CAST(CAST(pg_class.oid AS regclass) AS text) AS name, relowner AS owner
+        FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
+        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'p')
+            AND (relname = ANY(CAST(:tables AS name[])) OR inhparent = to_regclass('log'))
+        UNION ALL
+        SELECT 'FUNCTION', CAST(CAST(oid AS regprocedure) AS text), proowner FROM pg_proc
+        WHERE pronamespace = CAST(current_schema() AS regnamespace) AND proname = ANY(CAST(:functions AS name[]))
+    ) AS ours
+    WHERE pg_get_userbyid(owner) <> CAST(:owner AS name) ORDER BY kind, name
+    """
+)
+_ALL_PRIVILEGES = text(
+    """
+    SELECT md5(concat(
+        (SELECT string_agg(concat(relname, relacl), ',' ORDER BY relname) FROM pg_class
+            WHERE relnamespace IN (CAST(current_schema() AS regnamespace), to_regnamespace('whopays_bound'))),
+        (SELECT string_agg(concat(attrelid, attname, attacl), ',' ORDER BY attrelid, attname) FROM pg_attribute
+            WHERE attacl IS NOT NULL)
+    ))
+    """
+)

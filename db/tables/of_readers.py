@@ -1,0 +1,14 @@
+"""Who may read what of the database, beyond the privileges of PostgreSQL itself."""
+
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text
+
+from db.tables.base import metadata
+
+bound_readers = Table(
+    "bound_readers",
+    metadata,
+    Column("reader", Text, nullable=False),
+    Column("organization", Text, nullable=False),
+    PrimaryKeyConstraint("reader", "organization", name="bound_readers_pkey"),
+    comment="Which organizations a bound reader sees, by the name of the role that logs in.",
+)
