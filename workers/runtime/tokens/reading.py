@@ -89,19 +89,8 @@ class _Url:
             # Kept here: the connection hands it on to an answer that ends with it.
             self._socket = connection.sock
             connection.request("GET", self._path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
-            answer = connection.getresponse()
-            if answer.status != _OK:
-                raise UnusableKeys(f"it is answered with status {answer.status}, not {_OK} (no redirect is followed)")
-            if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise UnusableKeys("it is compressed, though that was not asked for")
-            document = b""
-            while piece := answer.read1(_PIECE_BYTES):
-                document = _limited(document + piece)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-            if int(answer.headers.get("Content-Length", len(document))) != len(document):
-                raise UnusableKeys("the connection ended before its end")
-            return document
+            with connection.getresponse() as answer:
+                return _document(answer, deadline)
         except http.client.HTTPException as error:
             raise UnusableKeys(f"it is not answered as HTTP is: {type(error).__name__}") from error
         finally:
@@ -116,6 +105,21 @@ class _Url:
         if self._trust is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=READ_SECONDS)
         return http.client.HTTPSConnection(self._host, self._port, timeout=READ_SECONDS, context=self._trust)
+
+
+def _document(answer: http.client.HTTPResponse, deadline: float) -> bytes:
+    if answer.status != _OK:
+        raise UnusableKeys(f"it is answered with status {answer.status}, not {_OK} (no redirect is followed)")
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnusableKeys("it is compressed, though that was not asked for")
+    document = b""
+    while piece := answer.read1(_PIECE_BYTES):
+        document = _limited(document + piece)
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    if int(answer.headers.get("Content-Length", len(document))) != len(document):
+        raise UnusableKeys("the connection ended before its end")
+    return document
 
 
 def _limited(document: bytes) -> bytes:
