@@ -1,21 +1,14 @@
 """JSON pointers into what was sent, and how much of it they may quote (docs/contract.md section 6)."""
 
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args
 
 Path = tuple[str | int, ...]
 """Member names and list indexes, from the data inwards."""
 
 LONGEST_QUOTE = 100
 PRIVATE = "contact"
-
-_CONTACT: dict[str, Any] = {
-    "name": {},
-    "emails": {},
-    "phone": {},
-    "address": {"line1": {}, "line2": {}, "postalCode": {}, "city": {}, "country": {}},
-    "accountingContact": {"name": {}, "emails": {}},
-    "language": {},
-}
 
 
 def pointer(path: Path) -> str:
@@ -26,15 +19,34 @@ def pointer(path: Path) -> str:
 def quotable(path: Path) -> Path:
     """Return what may be said of a path: 100 characters of names, and below `contact` only the contract's own names."""
     quoted = 0
-    known = _CONTACT
+    known: Mapping[str, Any] = {}
     for depth, step in enumerate(path):
         if isinstance(step, int):
             continue
         quoted += len(step)
         if quoted > LONGEST_QUOTE:
             return path[:depth]
-        if depth > 0 and path[0] == PRIVATE:
+        if depth == 0 and step == PRIVATE:
+            known = _names_of_a_contact()
+        elif path[0] == PRIVATE:
             if step not in known:
                 return path[:depth]
             known = known[step]
     return path
+
+
+@cache
+def _names_of_a_contact() -> Mapping[str, Any]:
+    # Imported with the first contact: most who write pointers see none, and should not start more slowly for it.
+    from schemas.contact import Contact  # noqa: PLC0415
+
+    return _names_of(Contact)
+
+
+def _names_of(model: Any) -> dict[str, Any]:
+    """Return the names of a model's members, each with the names within it."""
+    found = {}
+    for name, member in model.model_fields.items():
+        inner = [one for one in (member.annotation, *get_args(member.annotation)) if hasattr(one, "model_fields")]
+        found[member.alias or name] = _names_of(inner[0]) if inner else {}
+    return found
