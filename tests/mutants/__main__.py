@@ -46,17 +46,24 @@ def main() -> None:
             chosen = survivors_of(copies[0].folder, asked.again.read_text(encoding="utf-8"))
         else:
             chosen = _sample(copies[0].folder, asked.only, asked.count, Random(asked.seed))
-        outcomes, chosen = taken_over(asked.results, chosen)
-        trying = [pool.submit(_tried, free, change, began + 60 * asked.minutes) for change in chosen]
+        outcomes, untried = taken_over(asked.results, chosen)
+        trying = [pool.submit(_tried, free, change, began + 60 * asked.minutes) for change in untried]
         for number, tried in enumerate(as_completed(trying), 1):
             outcome = tried.result()
-            print(f"{number:4}/{len(chosen)} {_told(outcome)}", flush=True)
+            print(f"{number:4}/{len(untried)} {_told(outcome)}", flush=True)
             if isinstance(outcome, Outcome):
                 outcomes.append(outcome)
                 keep(asked.results, outcome)
     described = subprocess.run(["git", "describe", "--always"], cwd=ROOT, capture_output=True, text=True, check=True)
     minutes = (time.monotonic() - began) / 60
-    written = page(outcomes, seed=asked.seed, asked=asked.count, commit=described.stdout.strip(), minutes=minutes)
+    written = page(
+        outcomes,
+        seed=asked.seed,
+        asked=asked.count,
+        chosen=len(chosen),
+        commit=described.stdout.strip(),
+        minutes=minutes,
+    )
     print(written)
     if asked.report:
         asked.report.write_text(written, encoding="utf-8")

@@ -14,10 +14,10 @@ _PAGE = """# How well the tests notice
 A seeded sample of small changes over all packages of the product: comparisons, conditions, constants, statements and
 guards left out, answers lost, operators of SQL. Docstrings, types, log lines, what people only read, and how long
 something is waited for are left alone. On each change the tests run that a maintainer would run, by folder, the fastest
-first ([the list](../tests/mutants/choosing.py)). A change counts as noticed when a test fails twice with it, and passes
-without it.
+first ([the list](../tests/mutants/choosing.py)). A change counts as noticed when a test passes without it and fails
+with it, twice where it needs servers.
 
-**{noticed} of {total} were noticed ({percent:.1f} %)**{equivalent}.
+**{noticed} of {total} were noticed ({percent:.1f} %)**{equivalent}.{untried}
 
 | part | noticed | of |
 | --- | ---: | ---: |
@@ -29,8 +29,8 @@ without it.
 """
 
 
-def page(outcomes: Sequence[Outcome], *, seed: int, asked: int, commit: str, minutes: float) -> str:
-    """Return the page, in Markdown."""
+def page(outcomes: Sequence[Outcome], *, seed: int, asked: int, chosen: int, commit: str, minutes: float) -> str:
+    """Return the page, in Markdown, on those of the chosen changes that were tried."""
     total = Counter(room_of(one.change.path) for one in outcomes)
     noticed = Counter(room_of(one.change.path) for one in outcomes if one.noticed_by)
     survivors = sorted(
@@ -46,6 +46,9 @@ def page(outcomes: Sequence[Outcome], *, seed: int, asked: int, commit: str, min
         total=total.total(),
         percent=100 * noticed.total() / max(1, total.total()),
         equivalent=f"; of the other {len(survivors)}, {same} change nothing that anybody could notice" if same else "",
+        untried=""
+        if total.total() == chosen
+        else f"\nOf the {chosen} changes of the sample the others were not tried, or nothing followed from them.",
         parts="\n".join(f"| `{room}` | {noticed[room]} | {total[room]} |" for room in sorted(total)),
         survivors="\n".join(map(_line, survivors)) or "Nothing.",
     )

@@ -118,3 +118,7 @@ def test_workers_start_without_what_migrates() -> None:
     packages = imported("run", environment={"WHOPAYS_SHARDS": "0"})
     assert "sqlalchemy" in packages
     assert "alembic" not in packages
+
+
+def test_commands_that_check_say_so_in_their_exit_status() -> None:
+    assert {words for words, command in LISTED.items() if command.checks} == {"topics check", "verify"}

@@ -1,0 +1,21 @@
+"""Ids of events that a question may wait for."""
+
+import pytest
+
+from service.parameters import Refused
+from service.waits import event_id
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), (("0-0", (0, 0)), ("17-4711", (17, 4711)), (f"99999-{2**63 - 1}", (99999, 2**63 - 1)))
+)
+def test_ids(text: str, place: tuple[int, int]) -> None:
+    assert event_id(text) == place
+
+
+@pytest.mark.parametrize(
+    "text", ("", "1", "1-", "-1", "01-1", "1-01", "100000-1", f"1-{2**63}", "1-99999999999999999999", "1-2\n", "1-x")
+)
+def test_what_is_no_id(text: str) -> None:
+    with pytest.raises(Refused, match="the id of an event"):
+        event_id(text)
