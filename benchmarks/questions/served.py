@@ -4,7 +4,7 @@ import sys
 
 from service import app
 from service.answers import Answer, answer
-from service.questions import Asked, Question
+from service.questions import Access, Asked, Question
 from service.serving import run
 from workers.runtime.logs import set_up_logs
 from workers.runtime.settings import Settings
@@ -20,7 +20,12 @@ async def _constant(_: Asked) -> Answer:
 
 def _main() -> None:
     constant = Question(
-        name="getConstant", path=CONSTANT, summary="A constant", description="Always the same.", handler=_constant
+        name="getConstant",
+        path=CONSTANT,
+        summary="A constant",
+        description="Always the same.",
+        handler=_constant,
+        access=Access.OPEN,
     )
     app.QUESTIONS = (*app.QUESTIONS, constant)
     settings = Settings()

@@ -72,7 +72,9 @@ async def both() -> AsyncIterator[Both]:
         await until(has_come, "the replica")
         made = [
             await stack.enter_async_context(
-                serving(engine, Settings(database_url=url, installation=_INSTALLATION, database_pool_size=4))
+                serving(
+                    engine, Settings(database_url=url, installation=_INSTALLATION, auth="trusted", database_pool_size=4)
+                )
             )
             for engine, url in zip(engines, (servers.primary_url, _as_asker(servers.replica_url)), strict=True)
         ]
