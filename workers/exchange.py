@@ -37,10 +37,14 @@ _LOOK_AGAIN_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge."""
+    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge.
+
+    A command carries the `token` of who asks, if there is one.
+    """
 
     event: dict[str, Any]
     topic: Topic
+    token: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -72,7 +76,8 @@ class Message:
     @property
     def headers(self) -> list[tuple[str, bytes]]:
         """The record's headers."""
-        return [("content-type", CONTENT_TYPE)]
+        bearer = [("authorization", f"Bearer {self.token}".encode())] if self.token and self.is_command else []
+        return [("content-type", CONTENT_TYPE), *bearer]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,15 @@ def send(
     authid: Annotated[str | None, typer.Option(help="Who asks.", show_default="the login name")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="The message's id.", show_default="a new one")] = None,
     source: Annotated[str | None, typer.Option(help="The message's source.", show_default="/cli")] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(
+            help="File with the token of who asks. There is no option for the token itself: others could read it.",
+            envvar="WHOPAYS_TOKEN_FILE",
+            show_envvar=True,
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask what would happen, and change nothing.")] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Ask for the result of a command that was sent before, by its --id.")
@@ -53,6 +62,7 @@ def send(
         authid=authid,
         id_=id_,
         source=source,
+        token_file=token_file,
         dry_run=dry_run,
         again=again,
         timeout=timeout,

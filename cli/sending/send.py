@@ -3,8 +3,10 @@
 import asyncio
 import getpass
 import os
+import re
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from db.questions.accounts import account
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
 from workers.exchange import Answer, Message, open_exchange
+from workers.runtime.secret_files import read_secret
 from workers.runtime.settings import Settings
 
+_TOKEN = re.compile(r"[\w-]+\.[\w-]*\.[\w-]+", re.ASCII)
 UNANSWERED = 3
 """Exit status beside those of every command: the message was sent, and no answer came in time."""
 
@@ -37,6 +41,7 @@ def send(
     authid: str | None,
     id_: str | None,
     source: str | None,
+    token_file: str | None,
     dry_run: bool,
     again: bool,
     timeout: float,
@@ -53,12 +58,14 @@ def send(
     if organization is not None:
         words = [f"organization={organization}", *words]
     content = _content(file)
-    message = compose(name, content, words, _attributes(content, authid, id_, source, again=again))
+    token = None if token_file is None else read_token(token_file)
+    attributes = _attributes(content, authid, id_, source, again=again, is_known=token is not None)
+    message = replace(compose(name, content, words, attributes), token=token)
     if not message.is_command and (dry_run or again):
         option = "--dry-run" if dry_run else "--again"
         raise Misused(f"{message.name} is a fact: {option} is for commands only.")
     if dry_run:
-        message = Message(message.event | {"data": (message.event["data"] or {}) | {"dryRun": True}}, message.topic)
+        message = replace(message, event=message.event | {"data": (message.event["data"] or {}) | {"dryRun": True}})
     if message.organization is None:
         raise Misused("Say whose it is: --organization ORG.")
     with reaching(settings):
@@ -112,16 +119,33 @@ def _content(file: str | None) -> dict[str, Any]:
 
 
 def _attributes(
-    content: dict[str, Any], authid: str | None, id_: str | None, source: str | None, *, again: bool
+    content: dict[str, Any],
+    authid: str | None,
+    id_: str | None,
+    source: str | None,
+    *,
+    again: bool,
+    is_known: bool,
 ) -> dict[str, str | None]:
-    """Return the attributes that were said, and defaults for those that neither they nor a file say."""
+    """Return the attributes that were said, and defaults for those that neither they nor a file say.
+
+    With a token it is known who asks, and the login name would only be another one.
+    """
     said = {"authid": authid, "id": id_, "source": source}
-    defaults = {"authid": _login_name(), "id": str(uuid.uuid4()), "source": "/cli"}
+    defaults = {"authid": None if is_known else _login_name(), "id": str(uuid.uuid4()), "source": "/cli"}
     is_event = "specversion" in content
     return {"answer": "again" if again else None} | {
         name: value if value is not None or (is_event and name in content) else defaults[name]
         for name, value in said.items()
     }
+
+
+def read_token(path: str) -> str:
+    """Return the token that a file contains. Raises CommandFailed, without saying what it contains."""
+    token = read_secret(path, "--token-file").strip()
+    if not _TOKEN.fullmatch(token):
+        raise CommandFailed(f"--token-file: the file {path} does not contain a token: three parts with points between.")
+    return token
 
 
 def _login_name() -> str:
