@@ -5,6 +5,7 @@ import json
 import time
 from base64 import b64encode
 from dataclasses import dataclass
+from urllib.error import HTTPError
 from urllib.parse import quote_plus, urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
@@ -59,20 +60,24 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def _ask(credentials: ClientCredentials) -> tuple[str, float]:
-    said = {"grant_type": "client_credentials"}
+    form = {"grant_type": "client_credentials"}
     if credentials.scope is not None:
-        said["scope"] = credentials.scope
+        form["scope"] = credentials.scope
     who = f"{quote_plus(credentials.client_id)}:{quote_plus(credentials.client_secret)}".encode()
     headers = {"Authorization": f"Basic {b64encode(who).decode()}", "Accept": "application/json"}
-    request = Request(credentials.url, urlencode(said).encode(), headers)  # noqa: S310 (https or loopback only)
+    request = Request(credentials.url, urlencode(form).encode(), headers)  # noqa: S310 (https or loopback only)
     try:
         with build_opener(_NoRedirects, ProxyHandler({})).open(request, timeout=_SECONDS) as answer:
             document = json.loads(answer.read(_LARGEST_BYTES))
+    except HTTPError as error:
+        error.close()
+        raise TokenRefused(f"{credentials.url} gives no token, but status {error.code}") from None
     except OSError as error:
         raise TokenRefused(f"{credentials.url} gives no token: {getattr(error, 'reason', None) or error}") from None
     except ValueError:
         raise TokenRefused(f"{credentials.url} gives no token: what it answers is no JSON") from None
-    token, seconds = document.get("access_token"), document.get("expires_in", _SECONDS_WITHOUT_A_WORD)
+    said = document if isinstance(document, dict) else {}
+    token, seconds = said.get("access_token"), said.get("expires_in", _SECONDS_WITHOUT_A_WORD)
     if not isinstance(token, str) or not token or not isinstance(seconds, int | float):
         raise TokenRefused(f"{credentials.url} gives no token: its answer has no access_token")
     return token, float(seconds)

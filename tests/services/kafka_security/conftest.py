@@ -24,6 +24,14 @@ from workers.topics.cluster import administration
 STRANGER = "stranger"
 """A user to whom nobody gave any right."""
 
+_TOKENS = {
+    # Kafka's own validator for developments: it believes an unsigned token. What is tested is the client.
+    "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+    "listener.name.client.oauthbearer.sasl.jaas.config": (
+        "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
+    ),
+}
+
 ROLES = {
     Party.WORKERS: (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS, Role.TIMERS),
     Party.RELAY: (Role.RELAY,),
@@ -87,7 +95,7 @@ async def broker() -> AsyncIterator[Secured]:
     with temporary_folder() as path:
         folder = DataFolder(path / "kafka", lambda _: None)
         security = KafkaSecurity(folder.path, [*Party, STRANGER])
-        kafka = Kafka(folder, settings={}, report=lambda _: None, security=security)
+        kafka = Kafka(folder, settings=_TOKENS, report=lambda _: None, security=security)
         running = Breakable(folder, kafka)
         try:
             await running.start()
