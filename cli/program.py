@@ -47,6 +47,14 @@ _TOPICS = (
         "operating.topic_commands:restore_positions",
     ),
 )
+_TOKENS = (
+    Command(
+        "check",
+        "Say whom a token stands for and what it grants, or why it is refused.",
+        "operating.rights:check_token",
+        checks=True,
+    ),
+)
 _DEAD_LETTERS = (
     Command("list", "List the dead letters, newest first.", "operating.letters:list_"),
     Command("show", "Show a dead letter, and what was done about it.", "operating.letters:show"),
@@ -114,6 +122,8 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
         Group("dead-letters", "What could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),
         Group("replay", "What was said, again: start, list, show, stop, resume, forget.", _REPLAYS),
+        Group("token", "Tokens of those who send commands and ask: check one.", _TOKENS),
+        Command("roles", "Show which role each command needs.", "operating.rights:roles"),
         Command("erase-contact", "Erase an account's contact for good.", "operating.keys:erase_contact"),
         Command("new-key", "Print a new key-encryption key.", "operating.keys:new_key"),
         Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.keys:rewrap_keys"),

@@ -108,7 +108,6 @@ def _said(key: Any, **more: Any) -> dict[str, Any]:
         "first",
         None,
     ),
-    ids=str,
 )
 def test_keys_that_are_not_for_this(key: object) -> None:
     keys = read_keys(json.dumps({"keys": [key, _SECOND.public()]}).encode())

@@ -42,6 +42,8 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("export-log", "log.jsonl"): 0,
     ("health",): 1,
     ("new-key",): 0,
+    ("roles",): 0,
+    ("token", "check", "no-such-file"): 2,
     ("rewrap-keys",): 0,
     ("topics", "create"): 0,
     ("topics", "check"): 0,
