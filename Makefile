@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console console-pictures examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock clean
+.PHONY: help demo console console-pictures examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock sbom licences clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -83,6 +83,12 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(BIN)/uv ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions
 	$(LOCK) --extra embedded --extra export --extra serve --group dev --output-file requirements.lock pyproject.toml
 	$(LOCK) --extra serve --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+
+sbom: $(READY) ## Write what the image contains to build/whopays.cdx.json, as a CycloneDX bill of materials
+	@$(BIN)/python -m tests.supply_chain sbom build/whopays.cdx.json
+
+licences: $(READY) ## List the licences of all packages; fails on one that nobody accepted
+	@$(BIN)/python -m tests.supply_chain licences
 
 clean: ## Remove .venv and whatever the tools left behind
 	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist

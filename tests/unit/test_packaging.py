@@ -95,6 +95,16 @@ def test_images_are_pinned() -> None:
         assert re.search(r":\d+\.\d+", image), image
 
 
+def test_what_compose_runs_of_ours_can_write_nothing_and_gain_nothing() -> None:
+    ours = [one for one in compose()["services"].values() if one["image"].startswith("whopays:")]
+    assert len(ours) >= 5
+    for service in ours:
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert "privileged" not in service
+
+
 def test_compose_runs_the_kafka_that_is_tested() -> None:
     assert compose()["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
