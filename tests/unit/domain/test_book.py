@@ -1,6 +1,7 @@
 """What a book knows: what was looked up, and of an account's projects only the first by name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -120,3 +121,11 @@ def test_too_few_names_are_never_taken_for_all() -> None:
     assert bound.count == 3
     with pytest.raises(LookupError, match="3 bound projects are needed and 0 are loaded"):
         bound.lowest(20)
+
+
+def test_records_of_an_organization_are_its_own() -> None:
+    book, another = Book(), replace(FAN_OUT, organization="globex")
+    book.load((FAN_OUT, another))
+    assert book.about_organization("acme") == (FAN_OUT,)
+    assert book.about_organization("globex") == (another,)
+    assert book.about_organization("umbrella") == ()
