@@ -28,7 +28,12 @@ _IN_SHORT = (
 """The last moment before something is durable, and the first one after it."""
 
 _WITHOUT_FAILPOINTS = {
+    "workers.batches.asking": "finds out who asks before a transaction begins, and keeps nothing",
     "workers.process": "starts and ends the roles",
+    "workers.runtime.oauth": "asks for what opens connections to the broker",
+    "workers.runtime.tokens.issuing": "keeps an issuer's keys in memory",
+    "workers.runtime.tokens.reading": "reads an issuer's keys",
+    "workers.runtime.tokens.verifying": "verifies tokens, before a transaction begins, and keeps them in memory",
     "workers.topics.admission": "looks at the topics before anything begins",
     "workers.topics.cluster": "describes topics",
     "workers.topics.plan": "makes and compares topics",
