@@ -123,9 +123,9 @@ def audit(
     is_all: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """List who asked for what in an organization: with which role, by whose word, and what became of it.
+    """List who asked for what, with which role, and what became of it.
 
-    Newest first; every command, the refused ones too.
+    Newest first; every command of an organization, the refused ones too.
     """
     from cli.asking import audited  # noqa: PLC0415 - see above
 
