@@ -18,7 +18,7 @@ from schemas.results import Outcome, Reason
 from schemas.topics import OUTPUT_TOPICS, Topic
 
 _INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
-_CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.COMMAND_ID_REUSED)
+_CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.COMMAND_ID_REUSED)
 _OF_AN_ORGANIZATION = (DeadLetterReason.VERSION_CONFLICT, DeadLetterReason.HANDLER_FAULT, DeadLetterReason.TOO_LARGE)
 _REPEATED = ("bindingId", "account", "establishedAt")
 _CHANGES = {

@@ -148,7 +148,7 @@ def finals(results: list[Event]) -> Iterator[Event]:
 
 
 def kind_of(result: Event) -> str:
-    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
+    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated` (not let in), `interim` or `final`."""
     reasons = {violation["reason"] for violation in result.data["violations"]}
     if result.data["dryRun"]:
         return "dry"
@@ -156,7 +156,7 @@ def kind_of(result: Event) -> str:
         return "repeated"
     if "CommandIdReused" in reasons:
         return "reused"
-    if "Unauthenticated" in reasons:
+    if {"Unauthenticated", "Forbidden"} & reasons:
         return "unauthenticated"
     return "interim" if result.data["outcome"] in INTERIM else "final"
 

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.model import accounts
-from tests.support.model.people import person
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen
 from tests.support.model.shape import card_numbers
 
 ORDER = [
     "Unauthenticated",
+    "Forbidden",
     "CommandIdReused",
     "Expired",
     "UnknownCommand",
@@ -101,7 +101,7 @@ class Ledger:
     def _event(self, kind: str, record: dict[str, Any], name: str, told: Seen, by: str | None = None) -> None:
         record["sequence"] += 1
         about = {"about": f"{kind} {self.organization}/{name}", "sequence": record["sequence"], "cause": self._cause.id}
-        self._own.append(about | told | {"by": by or self._cause.authid or self._cause.source})
+        self._own.append(about | told | {"by": by or self._cause.asker or self._cause.source})
 
     def _notice(self, project: str, account: str | None, kind: str, reason: str) -> None:
         told = {"account": account, "kind": kind, "reason": reason, "cause": self._cause.id}
@@ -117,7 +117,7 @@ class Ledger:
             "about": f"result {self.organization} {said.source} {said.id}",
             "dryRun": is_dry,
             "repeated": False,
-            "authid": said.authid if person(said.authid) else None,
+            "authid": said.asker,
             "has fingerprint": card_numbers(data) == 0,
             "outcome": outcome,
             "violations": sorted(violations, key=ORDER.index),
@@ -127,7 +127,7 @@ class Ledger:
             ),
             "counts": (len(announced), len(violations)),
         }
-        if not is_dry and not {"Unauthenticated", "CommandIdReused"} & set(violations):
+        if not is_dry and not {"Unauthenticated", "Forbidden", "CommandIdReused"} & set(violations):
             self._latest[said.source, said.id] = result
         self._out.append(result)
 

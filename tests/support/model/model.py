@@ -11,6 +11,7 @@ from tests.support.model import accounts
 from tests.support.model.facts import Facts
 from tests.support.model.ledger import Answer, moment
 from tests.support.model.people import person
+from tests.support.model.rights import lacking
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen
 from tests.support.model.shape import MEMBERS, meaning, shape_violations
@@ -54,9 +55,10 @@ class Model(Facts):
         data, key = said.data, (said.source, said.id)
         is_dry = data.get("dryRun") is True
         is_known = said.type in MEMBERS
-        if person(said.authid) is None:
+        lacks = [] if said.token is None else lacking(said.type, data, said.organization, list(said.token.grants))
+        if said.asker is None or lacks:
             self._own = []
-            self._result(said, "Rejected", ["Unauthenticated"], is_dry)
+            self._result(said, "Rejected", ["Forbidden"] * len(lacks) if said.asker else ["Unauthenticated"], is_dry)
             return
         faults = shape_violations(said.type, data) if is_known else []
         as_sent = (said.type, {name: value for name, value in data.items() if name != "dryRun"})
@@ -64,7 +66,7 @@ class Model(Facts):
         claimed = None if is_dry else self._claimed.get(key)
         if claimed == means:
             if said.answer == "again":
-                self._out.append(self._latest[key] | {"repeated": True, "authid": said.authid})
+                self._out.append(self._latest[key] | {"repeated": True, "authid": said.asker})
             return
         broken = []
         if claimed is not None:
@@ -111,7 +113,7 @@ class Model(Facts):
         return self._change_account(said)
 
     def _change_account(self, said: Said) -> Answer:
-        data, who, name = said.data, str(said.authid), said.data["account"]
+        data, who, name = said.data, str(said.asker), said.data["account"]
         account = self.state["accounts"].get(name)
         wanted = data.get("paymentProfile")
         unwanted = ["UnsupportedPaymentProfile"] if accounts.is_not_allowed(self.state, wanted) else []

@@ -5,20 +5,41 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.askers import Asker, Unidentified, Verified, grants_of
+from schemas.asking import Checked
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record
+from tests.support.model.people import person
 
 COMMANDS, PROJECTS, PROFILES = "admin-commands", "projects", "payment-profiles"
 _MAX_VALUE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
+class Token:
+    """What a command's token says: whose it is (None: it does not hold), by which issuer, and what is granted."""
+
+    person: str | None
+    grants: tuple[dict[str, Any], ...] = ()
+    issuer: str = "https://one.example"
+
+    def checked(self) -> Checked:
+        """Return what becomes of it."""
+        if self.person is None:
+            return Unidentified("it does not hold")
+        return Verified(
+            Asker(self.person, self.issuer, grants_of(list(self.grants))[0]), datetime.max.replace(tzinfo=UTC)
+        )
+
+
+@dataclass(frozen=True)
 class Said:
     """One message: `type` without prefix and version, `id` and `authid` of its envelope, and its data.
 
-    `expirytime` is an RFC 3339 instant, or None; `answer` asks for the result once more, or is any other value.
+    `expirytime` is an RFC 3339 instant, or None; `answer` asks for the result once more, or is any other value. With a
+    `token`, that is what tells who asks.
     """
 
     type: str
@@ -28,6 +49,15 @@ class Said:
     expirytime: str | None = None
     source: str = "/stories"
     answer: str | None = None
+    token: Token | None = None
+
+    @property
+    def asker(self) -> str | None:
+        """Who asks, or reports; None for nobody."""
+        if self.token is None:
+            return self.authid if person(self.authid) else None
+        who = self.token.person
+        return who if self.authid is None or person(self.authid) == person(who) else None
 
     @property
     def topic(self) -> str:
@@ -70,7 +100,8 @@ class Said:
             case "payment-profiles":
                 return read_fact(record, PaymentProfileChanged, _MAX_VALUE_BYTES)
             case _:
-                return read_command(record, _MAX_VALUE_BYTES, OperatorPolicy())
+                checked = None if self.token is None else self.token.checked()
+                return read_command(record, _MAX_VALUE_BYTES, OperatorPolicy(), checked)
 
 
 def instant(moment: datetime) -> str:

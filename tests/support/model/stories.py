@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.support.model.said import Said, instant
+from tests.support.model.said import Said, Token, instant
 from tests.support.model.shape import HOLDS, without_nulls
 
 ACCOUNTS = ("a", "a", "a", "b", "b", "b", "c")
@@ -34,6 +34,29 @@ PREFERENCES: tuple[dict[str, Any] | None, ...] = (
     {"taxRegistrations": [], "dataResidency": None},
 )
 CONTACTS = (None, {"name": "Mae", "emails": ["mae@example.com"]}, {"name": "Jo", "emails": ["jo@example.com"]})
+
+
+TOKENS_OF = ("ann", "bob", "\uff22ob")
+GRANTED = ("account-admin", "account-user", "project-owner", "operator", "payments", "invoicing", "approver", "viewer")
+
+
+def with_token(said: Said, random: Random) -> Said:
+    """Return a command as it is sent where tokens are checked: mostly by whoever asked, who may do everything."""
+    chance = random.randrange(100)
+    sub = said.authid if said.authid in PEOPLE[:2] else random.choice(TOKENS_OF)
+    authid = said.authid if chance < 40 else None
+    issuer = random.choice(("https://one.example", "https://two.example"))
+    if chance < 80:
+        grants = [{"organization": random.choice((said.organization, "*")), "role": role} for role in GRANTED]
+    else:
+        grants = [_narrow_grant(said.organization, random) for _ in range(random.randrange(6))]
+    return replace(said, authid=authid, token=Token(None if chance == 99 else sub, tuple(grants), issuer))
+
+
+def _narrow_grant(organization: str, random: Random) -> dict[str, Any]:
+    lists = {"accounts": ["a", "b*"], "projects": ["p", "q"], "paymentProfiles": ["c*"]}
+    kept = {kind: names for kind, names in lists.items() if random.randrange(3) == 0}
+    return {"organization": random.choice((organization, "*", "other")), "role": random.choice(GRANTED), **kept}
 
 
 class Story:
