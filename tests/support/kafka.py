@@ -218,7 +218,7 @@ def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str
 
 def _claiming_results(found: Sequence[Published]) -> Counter[tuple[str, ...]]:
     """Count results by command: final ones, or the interim one while it waits, without those that claim no id."""
-    claiming_none = {"Unauthenticated", "CommandIdReused"}
+    claiming_none = {"Unauthenticated", "Forbidden", "CommandIdReused"}
     results = [
         ((one.data["organization"], one.data["commandSource"], one.data["commandId"]), one.data["outcome"])
         for one in found

@@ -148,7 +148,7 @@ def finals(results: list[Event]) -> Iterator[Event]:
 
 
 def kind_of(result: Event) -> str:
-    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated` (not let in), `interim` or `final`."""
+    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
     reasons = {violation["reason"] for violation in result.data["violations"]}
     if result.data["dryRun"]:
         return "dry"
