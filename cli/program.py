@@ -28,13 +28,15 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands under one word."""
+    """Commands under one word, which may be a command itself: a `function` that does nothing where another follows."""
 
     name: str
     summary: str
     commands: tuple[Command, ...]
+    function: str | None = None
 
 
+_DEV = (Command("token", "Print a token of the whopays dev of this folder.", "development.commands:token"),)
 _TOPICS = (
     Command("create", "Create the topics that are missing; leave the others alone.", "operating.topic_commands:create"),
     Command("check", "Compare the topics with what whopays needs.", "operating.topic_commands:check", checks=True),
@@ -80,7 +82,7 @@ _REPLAYS = (
 COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _START: (
         Command("demo", "Watch projects of two organizations change payer.", "demo.command:demo"),
-        Command("dev", "Run a whole installation on this machine until Ctrl-C.", "development.commands:dev"),
+        Group("dev", "Run a whole installation on this machine until Ctrl-C.", _DEV, "development.commands:dev"),
     ),
     _ASK: (
         Command("send", "Send a command or fact, wait for its answer, and show it.", "sending.commands:send"),
@@ -137,7 +139,7 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command.load() if isinstance(command, Unloaded) else command, rest
+        return name, command.load() if isinstance(command, Unloaded | _UnloadedGroup) else command, rest
 
 
 class Unloaded(TyperCommand):
@@ -155,6 +157,26 @@ class Unloaded(TyperCommand):
         alone.command(self._command.name, cls=kind)(getattr(import_module(f"cli.{module}"), function))
         let_ctrl_c_raise()
         return typer.main.get_command(alone)
+
+
+class _UnloadedGroup(_Commands):
+    """A command with further ones under its word, of which only their lines in the table are known."""
+
+    def __init__(self, group: Group, function: str, panel: str) -> None:
+        super().__init__(name=group.name, help=group.summary, rich_help_panel=panel)
+        self._group, self._function = group, function
+
+    def load(self) -> Any:
+        """Import the command's module, and return the command itself, with the further ones."""
+        module, function = self._function.split(":")
+        alone = typer.Typer(cls=_Commands, add_completion=False, context_settings=_FORMS, invoke_without_command=True)
+        alone.callback()(getattr(import_module(f"cli.{module}"), function))
+        let_ctrl_c_raise()
+        loaded = typer.main.get_group(alone)
+        loaded.name = self._group.name
+        for one in self._group.commands:
+            loaded.add_command(Unloaded(one, None))
+        return loaded
 
 
 class _Check(TyperCommand):
@@ -185,6 +207,8 @@ class _Program(_Commands):
 
 
 def _group(group: Group, panel: str) -> _Commands:
+    if group.function is not None:
+        return _UnloadedGroup(group, group.function, panel)
     commands: dict[str, Any] = {one.name: Unloaded(one, None) for one in group.commands}
     return _Commands(
         name=group.name,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ from cli.demo import telling
 from cli.demo.audience import Audience
 from cli.demo.instants import questions_about
 from cli.demo.replaying import paid, replay
-from cli.demo.story import PROJECTS, STORY, Step, message_of
+from cli.demo.story import GRANTS, PROJECTS, STORY, Step, message_of
+from cli.development.issuer import DevIssuer, with_issuer
 from cli.development.servers import embedded_servers, prepare, with_key
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
@@ -30,6 +32,7 @@ from workers.runtime.settings import Settings
 
 _ANSWER_SECONDS = 20.0
 _REPLAY_SECONDS = 60.0
+_TOKEN_SECONDS = 3600
 
 
 def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bool = False) -> None:
@@ -41,7 +44,7 @@ def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bo
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
     warn_of_unknown_variables()
-    own = {"auth": "trusted", "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
+    own = {"auth": "jwt", "issuers": {}, "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
     settings = Settings().model_copy(update=own)
     set_up_logs(settings)
     # On a broker this young the client finds many things not there yet, and says so loudly.
@@ -53,15 +56,18 @@ def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bo
             "database_url": addresses.database_url,
             "kafka_bootstrap_servers": addresses.kafka_bootstrap_servers,
         }
-        settings = with_key(settings.model_copy(update=found), data_dir)
+        settings = with_issuer(with_key(settings.model_copy(update=found), data_dir), data_dir)
+        tokens = {who: DevIssuer(data_dir).token(who, grants, _TOKEN_SECONDS) for who, grants in GRANTS.items()}
         with reaching(settings):
-            asyncio.run(_play(settings, screen, status, serves_console=serves_console))
+            asyncio.run(_play(settings, tokens, screen, status, serves_console=serves_console))
         status.update("Stopping the servers ...")
         status.start()
     telling.conclude(screen, data_dir, time.monotonic() - began)
 
 
-async def _play(settings: Settings, screen: Console, status: Status, *, serves_console: bool) -> None:
+async def _play(
+    settings: Settings, tokens: Mapping[str, str], screen: Console, status: Status, *, serves_console: bool
+) -> None:
     """Run the workers in this process while the story is told, and while the console is served."""
     report = telling.reporter(screen)
     await prepare(settings, report)
@@ -69,7 +75,7 @@ async def _play(settings: Settings, screen: Console, status: Status, *, serves_c
     is_ready = asyncio.Event()
     process = Process(settings, ALL_ROLES, is_ready.set)
     service = asyncio.create_task(process.app.run())
-    story = asyncio.create_task(_tell(settings, screen, status, is_ready, serves_console=serves_console))
+    story = asyncio.create_task(_tell(settings, tokens, screen, status, is_ready, serves_console=serves_console))
     await asyncio.wait({service, story}, return_when=asyncio.FIRST_COMPLETED)
     if not story.done():
         story.cancel()
@@ -83,7 +89,13 @@ async def _play(settings: Settings, screen: Console, status: Status, *, serves_c
 
 
 async def _tell(
-    settings: Settings, screen: Console, status: Status, is_ready: asyncio.Event, *, serves_console: bool
+    settings: Settings,
+    tokens: Mapping[str, str],
+    screen: Console,
+    status: Status,
+    is_ready: asyncio.Event,
+    *,
+    serves_console: bool,
 ) -> None:
     await is_ready.wait()
     audience = Audience(settings)
@@ -95,7 +107,7 @@ async def _tell(
             for chapter in STORY:
                 telling.begin_chapter(screen, chapter)
                 for step in chapter.steps:
-                    sent.append(sent[-1] if step.repeats else message_of(step, len(sent) + 1))
+                    sent.append(sent[-1] if step.repeats else message_of(step, len(sent) + 1, tokens.get(step.who)))
                     await _take(step, sent[-1], exchange, audience, screen)
         await _ask(settings, screen)
         telling.list_events(screen, audience.heard)

@@ -1,7 +1,7 @@
 """The story: who says what, in which order, and what to look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.sending.composing import compose
@@ -35,15 +35,27 @@ class Chapter:
 PROJECTS = (("acme", "website"), ("acme", "rocket"), ("globex", "portal"))
 """The projects whose payers are drawn at the end."""
 
+GRANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "ada": tuple({"organization": "acme", "role": role} for role in ("account-admin", "project-owner", "approver")),
+    "bob": (
+        {"organization": "acme", "role": "project-owner", "projects": ["website"]},
+        {"organization": "acme", "role": "account-user", "accounts": ["main"]},
+    ),
+    "gus": tuple({"organization": "globex", "role": role} for role in ("account-admin", "project-owner")),
+    "ivy": tuple({"organization": "acme", "role": role} for role in ("payments", "approver")),
+}
+"""What the tokens of those who send commands grant. Facts need none: who may write their topics, the broker says."""
+
 _TERMS = {"netDays": 30}
 
 
-def message_of(step: Step, number: int) -> Message:
-    """Make the message of a step: its id tells the place in the story."""
+def message_of(step: Step, number: int, token: str | None = None) -> Message:
+    """Make the message of a step: its id tells the place in the story, and a token who asks."""
     identity = f"{step.organization}-{number:02d}"
     sources = {"payments": "/payments", "resource-manager": "/resource-manager"}
     attributes = {"id": identity, "source": sources.get(step.who, "/console"), "authid": step.who}
-    return compose(step.name, {"organization": step.organization, **step.members}, (), attributes)
+    message = compose(step.name, {"organization": step.organization, **step.members}, (), attributes)
+    return replace(message, token=token)
 
 
 def _account(organization: str, account: str, profile: str, currency: str, who: str, says: str) -> Step:
@@ -96,6 +108,14 @@ STORY = (
     Chapter(
         "A project moves to another payer",
         (
+            _bind(
+                "acme",
+                "rocket",
+                "research",
+                "bob",
+                "Bob would like to move the rocket to the research lab. His token is for the website and main only.",
+                is_explained=True,
+            ),
             _bind(
                 "acme",
                 "rocket",

@@ -39,13 +39,16 @@ _UNSAID = frozenset({"organization", "kind"})
 _NAME_CELLS = 16
 
 
+_SIGN = "export WHOPAYS_SIGN=$({} dev token ada --role account-admin --role project-owner --organization acme)"
+_BIND = "{} send BindProject --token-file .whopays/token --organization acme project=rocket account=main"
 _NEXT = (
-    "timeline acme rocket",
-    "account acme main",
-    "send BindProject --organization acme project=rocket account=main",
-    "send ProjectChanged organization=acme project=website state=Active version=3",
-    "send BindProject --organization acme project=website account=research",
-    "tail --from-beginning --organization globex",
+    "{} timeline acme rocket",
+    "{} account acme main",
+    _SIGN,
+    _BIND,
+    "{} send ProjectChanged organization=acme project=website state=Active version=3",
+    "{} send BindProject --token-file .whopays/token --organization acme project=website account=research",
+    "{} tail --from-beginning --organization globex",
 )
 
 
@@ -162,8 +165,11 @@ def invite(screen: Console, where: str) -> None:
     lines: tuple[RenderableType, ...] = (
         "All of this can be looked at, until Ctrl-C, at",
         copyable(f"{where}/#/acme/projects/rocket"),
-        "Change something meanwhile, in another terminal in the same folder, and see it in the feed:",
-        copyable(f"{whopays} {_NEXT[2]}"),
+        "by whoever signs in with a token, such as this makes, in another terminal in the same folder:",
+        copyable(f"{whopays} dev token ada --role auditor --organization '*'"),
+        "Change something meanwhile, there too, and see it in the feed:",
+        copyable(_SIGN.format(whopays)),
+        copyable(_BIND.format(whopays)),
     )
     put(screen, *lines)
 
@@ -177,7 +183,7 @@ def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
         "Now try it yourself. Start it again on the data of this story, in one terminal:",
         copyable(f"{whopays} dev --data-dir {shlex.quote(str(data_dir))}"),
         "and in another one, in the same folder, ask and change things:",
-        *(copyable(f"{whopays} {words}") for words in _NEXT),
+        *(copyable(words.format(whopays)) for words in _NEXT),
         "docs/operations.md says how to run it on servers of your own; docs/contract.md what it promises.",
     )
     put(screen, *lines)

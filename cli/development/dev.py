@@ -1,6 +1,7 @@
 """`whopays dev`: a whole installation on this machine, in the foreground."""
 
 import asyncio
+import json
 import logging
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ DATA = HOME / "dev"
 
 _TRY = (
     "whopays tail",
+    "whopays dev token alice --role account-admin --organization acme --out .whopays/token",
+    "export WHOPAYS_TOKEN_FILE=.whopays/token",
     "whopays send CreateAccount --organization acme account=main currencyCode=EUR paymentTerms.netDays=30",
     "whopays account acme main",
 )
@@ -52,15 +55,18 @@ def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
 
 
 def of_a_development(said: Settings) -> Settings:
-    """Return the settings with logs that people read, and with everybody trusted, where nothing is said of these."""
-    defaults = {"log_format": "console", "auth": "trusted"}
+    """Return the settings with logs that people read, and tokens that are checked, where nothing is said of these."""
+    defaults = {"log_format": "console", "auth": "jwt"}
     return said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
 
 
 def _announce(settings: Settings, *, as_json: bool) -> None:
+    lent = settings.model_dump(mode="json", include={"issuers"})
     addresses = {
         "WHOPAYS_DATABASE_URL": settings.database_url,
         "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "WHOPAYS_AUTH": str(settings.auth),
+        **({"WHOPAYS_ISSUERS": json.dumps(lent["issuers"])} if settings.auth == "jwt" else {}),
     }
     if as_json:
         print_json_line(addresses)
@@ -72,8 +78,8 @@ def _announce(settings: Settings, *, as_json: bool) -> None:
     lines: tuple[RenderableType, ...] = (
         Text("whopays is ready. Ctrl-C stops it; its data stays.", style="bold green"),
         f"In another terminal, in this folder, the commands find it by themselves ({RUNNING});",
-        "elsewhere, paste the two lines above first. Try:",
-        *map(copyable, _TRY),
+        "elsewhere, paste the lines above first. Try:",
+        *(copyable(line) for line in _TRY if settings.auth == "jwt" or "token" not in line),
     )
     put(screen, *lines)
 

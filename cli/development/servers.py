@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from cli.development.issuer import with_issuer
 from cli.operating.migrating import migrate_tables
 from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import HOME
@@ -37,11 +38,11 @@ def servers(
                 "--reset empties the folder of the embedded servers, but the environment gives the addresses of others "
                 "(WHOPAYS_DATABASE_URL, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS). Nothing was done."
             )
-        yield with_key(settings, HOME)
+        yield with_issuer(with_key(settings, HOME), HOME)
         return
     with embedded_servers(data_dir, report, reset=reset) as addresses:
         missing = {name: getattr(addresses, name) for name in _ADDRESSES - given}
-        yield with_key(settings.model_copy(update=missing), data_dir)
+        yield with_issuer(with_key(settings.model_copy(update=missing), data_dir), data_dir)
 
 
 @contextmanager

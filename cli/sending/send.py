@@ -14,6 +14,7 @@ import typer
 
 from cli.sending.answers import answer_card, standing_of
 from cli.sending.composing import compose
+from cli.sending.rights import advice_on_rights
 from cli.terminal.asking import ask
 from cli.terminal.ending import FAILED, CommandFailed, Misused
 from cli.terminal.failures import reaching
@@ -79,6 +80,8 @@ def send(
         if answer.is_interim:
             later = f"whopays result {message.organization} {message.event['id']}"
             typer.echo(f"The final result follows. Ask later: {later}", err=True)
+        if advice := advice_on_rights(message, answer.result):
+            typer.echo(advice, err=True)
     if not is_answered:
         typer.echo(_unanswered(message, answer, settings, timeout), err=True)
         raise typer.Exit(UNANSWERED)

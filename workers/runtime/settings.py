@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_serializer, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -226,6 +226,10 @@ class Settings(KafkaSettings):
     @classmethod
     def _are_issuers(cls, value: object) -> dict[str, Issuer]:
         return read_issuers(value)
+
+    @field_serializer("issuers")
+    def _as_said(self, value: dict[str, Issuer]) -> dict[str, dict[str, object]]:
+        return {one.name: {"audiences": sorted(one.audiences), "jwks": one.jwks} for one in value.values()}
 
     @field_validator("encryption_keys")
     @classmethod

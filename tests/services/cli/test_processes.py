@@ -32,6 +32,13 @@ async def start(*arguments: str, folder: Path, environment: Mapping[str, str]) -
     )
 
 
+async def done(*arguments: str, folder: Path) -> tuple[int | None, str, str]:
+    """Run a command to its end; return its status, and what it said on both outputs."""
+    process = await start(*arguments, folder=folder, environment=SILENT)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     (
@@ -94,14 +101,23 @@ async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_p
         assert line, told
         told += line.decode()
     address = told.split()[-1].partition("#")[0]
+    ada = ("ada", "--role", "account-admin", "--role", "project-owner", "--organization", "acme")
+    bind = ("send", "BindProject", "project=rocket", "account=research", "--organization", "acme")
+    assert await done("dev", "token", *ada, "--out", "token", folder=tmp_path) == (0, "", "")
+    code, out, advice = await done(*bind, "--authid", "ada", folder=tmp_path)
+    assert (code, "Unauthenticated" in out) == (1, True)
+    assert "whopays dev token ada --role project-owner --role account-user --organization acme --out " in advice
+    code, out, _ = await done(*bind, "--token-file", "token", folder=tmp_path)
+    assert (code, "Unchanged" in out) == (0, True)
+    bearing = {"Authorization": f"Bearer {(tmp_path / 'token').read_text().strip()}"}
     async with httpx.AsyncClient(base_url=address, timeout=patience(30)) as client:
         assert "<title>whopays</title>" in (await client.get("/")).text
-        assert (await client.get("v1/organizations/acme/projects/rocket/payer")).json()["payer"][
-            "account"
-        ] == "research"
+        payer = "v1/organizations/acme/projects/rocket/payer"
+        assert (await client.get(payer)).status_code == 401
+        assert (await client.get(payer, headers=bearing)).json()["payer"]["account"] == "research"
     demo.send_signal(signal.SIGINT)
-    out, err = await demo.communicate()
-    told += out.decode()
+    rest, err = await demo.communicate()
+    told += rest.decode()
     assert demo.returncode == 0, told + err.decode()
     assert err == b""
     for words in (
@@ -114,9 +130,10 @@ async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_p
         "AccountNotReady",
         "PreconditionFailed",
         "SelfApproval",
+        "the token does not grant project-owner for what project names",
         "acme/main: Suspended → Ready (RequirementsMet)",
         "globex/portal: Released: hq → nobody",
-        "44 events that came out of Kafka",
+        "45 events that came out of Kafka",
         "#7 AccountChanged       acme/main  version 3, Suspended",
         "whopays dev --data-dir .whopays/demo",
     ):
@@ -124,4 +141,4 @@ async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_p
     again = told.partition("── All of it said again")[2].partition("── What next")[0]
     assert (again.count(" equal"), again.count("differs")) == (3, 0), again
     commands = [line for line in told.splitlines() if line.startswith("  whopays ") or "/whopays " in line]
-    assert len(commands) == 8, "each on one line, without a frame, to be copied"
+    assert len(commands) == 9, "each on one line, without a frame, to be copied"

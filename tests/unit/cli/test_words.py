@@ -177,6 +177,6 @@ def test_what_a_development_does_not_say(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("LOG_FORMAT", "AUTH"):
         monkeypatch.delenv(f"WHOPAYS_{name}", raising=False)
     found = of_a_development(Settings())
-    assert (found.log_format, found.auth) == ("console", "trusted")
+    assert (found.log_format, found.auth) == ("console", "jwt")
     found = of_a_development(Settings(log_format="json"))
-    assert (found.log_format, found.auth) == ("json", "trusted")
+    assert (found.log_format, found.auth) == ("json", "jwt")

@@ -1,0 +1,34 @@
+"""How a `whopays dev` gives a token to whoever was refused without one that will do."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from cli.terminal.installation import HOME, running_here
+from domain.commands import RULES
+from schemas.commands import COMMANDS
+from schemas.results import Reason
+from workers.exchange import Message
+
+DEV_ISSUER = "whopays-dev"
+"""The issuer that `whopays dev` makes for itself."""
+
+
+def advice_on_rights(message: Message, result: Mapping[str, Any] | None) -> str | None:
+    """Return how to get a token that will do, where a `whopays dev` of this folder refused a command for its sender."""
+    refused = {violation["reason"] for violation in result["data"].get("violations", ())} if result else set()
+    if refused.isdisjoint({Reason.UNAUTHENTICATED, Reason.FORBIDDEN}) or DEV_ISSUER not in running_here().get(
+        "issuers", {}
+    ):
+        return None
+    person = str(message.event.get("authid") or "alice")
+    data = message.event.get("data")
+    rights = RULES[COMMANDS[message.name]].rights
+    roles = dict.fromkeys(right.roles_for(data if isinstance(data, dict) else {})[0] for right in rights)
+    file = HOME / "token"
+    words = [person, *(word for role in roles for word in ("--role", role)), "--organization", message.organization]
+    return (
+        "This whopays dev believes tokens, and makes them. Let it make one that may do this, and send it again:\n"
+        f"  whopays dev token {shlex.join(map(str, words))} --out {file}\n"
+        f"  export WHOPAYS_TOKEN_FILE={file}"
+    )
