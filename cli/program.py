@@ -40,7 +40,11 @@ _DEV = (Command("token", "Print a token of the whopays dev of this folder.", "de
 _TOPICS = (
     Command("create", "Create the topics that are missing; leave the others alone.", "operating.topic_commands:create"),
     Command("check", "Compare the topics with what whopays needs.", "operating.topic_commands:check", checks=True),
-    Command("acls", "Print or give what each party may do at the broker.", "operating.topic_commands:acls"),
+    Command(
+        "acls",
+        "Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or give them these rights.",
+        "operating.topic_commands:acls",
+    ),
     Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.topic_commands:adopt"),
     Command("reread", "Have an input topic read again from its beginning.", "operating.topic_commands:reread"),
     Command(
@@ -109,7 +113,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command(
             "changes", "List what changed in an organization, oldest first, or watch it.", "asking.changes:changes"
         ),
-        Command("audit", "List who asked for what, with which role, and what became of it.", "asking.lists:audit"),
+        Command(
+            "audit",
+            "List who asked for what, with which role, and what became of it.",
+            "asking.lists:audit",
+        ),
         Command("result", "Show what became of a command.", "asking.questions:result"),
         Command("tail", "Follow the published events until Ctrl-C.", "asking.changes:tail"),
     ),

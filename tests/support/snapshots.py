@@ -51,8 +51,12 @@ async def _rows(installation: Installation) -> dict[Change, Mapping[str, Any]]:
             table = metadata.tables.get(name)
             found = await connection.execute(text(f'SELECT * FROM "{name}"'))  # noqa: S608 (a name from the catalogue)
             for row in found.mappings():
-                # A table that is not ours (Alembic's) is compared by whole rows.
-                key = row.values() if table is None else [row[column.name] for column in table.primary_key]
+                # A table that is not ours (Alembic's), and a part of one, is compared by whole rows.
+                key = (
+                    [str(value) for value in row.values()]
+                    if table is None
+                    else [row[column.name] for column in table.primary_key]
+                )
                 rows[name, tuple(key)] = dict(row)
     return rows
 

@@ -47,6 +47,7 @@ LOOKING: dict[tuple[str, ...], int] = {
     ("rewrap-keys",): 0,
     ("topics", "create"): 0,
     ("topics", "check"): 0,
+    ("topics", "acls"): 0,
     ("topics", "restore-positions"): 0,
     ("topics", "reread", "no-such-topic", "--yes"): 2,
     ("dead-letters", "list"): 0,
