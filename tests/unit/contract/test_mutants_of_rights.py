@@ -1,0 +1,114 @@
+"""The stories have teeth: with one mistake about rights made, the domain and the model part."""
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from tests.support.packages import ROOT
+from tests.unit.contract import test_domain_against_model as telling
+
+_LONGEST, _STORIES = 40, 60
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text of a module, and what stands there instead; what is made of it takes the place of `names` in `users`."""
+
+    module: str
+    old: str
+    new: str
+    names: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+_IDENTITY = ("domain.fold", "domain.gathering")
+MISTAKES = {
+    "identity before admission": Mistake(
+        "domain.fold", "is_looked_up = not broken and not", "is_looked_up = not",
+        ("fold",), ("tests.unit.contract.pure",),
+    ),
+    "a forbidden command claims its id": Mistake(
+        "domain.fold", "        if claims:\n", "        if not message.dry_run:\n",
+        ("fold",), ("tests.unit.contract.pure",),
+    ),
+    "rights not judged": Mistake(
+        "domain.identity", "return missing_rights(message.asker, message.organization, _rights(message), "
+        "message.event.data)", "return []",
+        ("admission_rules",), _IDENTITY,
+    ),
+    "one missing right named": Mistake(
+        "domain.identity", "_rights(message), message.event.data)\n\n\ndef asked_by",
+        "_rights(message), message.event.data)[:1]\n\n\ndef asked_by",
+        ("admission_rules",), _IDENTITY,
+    ),
+    "the organization ignored": Mistake(
+        "domain.rights", "    if asker.grants is None:\n        return []\n"
+        "    grants = [grant for grant in asker.grants if grant.is_in(organization)]",
+        "    if asker.grants is None:\n        return []\n    grants = list(asker.grants)",
+        ("missing_rights",), ("domain.identity",),
+    ),
+    "one right is enough": Mistake(
+        "domain.rights", "        for right in rights\n        if right.is_needed(data)",
+        "        for right in rights[:1]\n        if right.is_needed(data)",
+        ("missing_rights",), ("domain.identity",),
+    ),
+    "a list of one kind leaves the others open": Mistake(
+        "schemas.askers", ".get(kind, _NONE)", ".get(kind)", ("Grant",), (),
+    ),
+    "a name matches as a prefix without its star": Mistake(
+        "schemas.askers", "name.startswith(self.prefixes)", "name.startswith((*self.prefixes, *self.exact, 'b'))",
+        ("Names",), (),
+    ),
+    "an authid is not compared": Mistake(
+        "schemas.asking", "if authid is not None and not _names(authid, asker.person):", "if False:",
+        ("who_asks",), ("schemas.parsing",),
+    ),
+}  # fmt: skip
+
+
+def _made(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put what a module defines with the mistake in the place of what it defines without."""
+    path = ROOT.joinpath(*mistake.module.split(".")).with_suffix(".py")
+    source = path.read_text(encoding="utf-8")
+    assert source.count(mistake.old) == 1, mistake
+    defined: dict[str, Any] = {"__name__": mistake.module}
+    exec(compile(ast.parse(source.replace(mistake.old, mistake.new)), str(path), "exec"), defined)  # noqa: S102 (our own)
+    for name in mistake.names:
+        for user in mistake.users:
+            monkeypatch.setattr(import_module(user), name, defined[name])
+        if not mistake.users:
+            known = getattr(import_module(mistake.module), name)
+            for method in ("names", "__contains__"):
+                if method in vars(known):
+                    monkeypatch.setattr(known, method, vars(defined[name])[method])
+
+
+def _parts(stories: int = _STORIES) -> bool:
+    for seed in range(1, 2 * stories, 2):
+        try:
+            telling.tell(seed, _LONGEST)
+        except AssertionError:
+            return True
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _without_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    says_nothing: Callable[..., None] = lambda *_: None  # noqa: E731 - notes are for Hypothesis
+    monkeypatch.setattr(telling, "note", says_nothing)
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _made(MISTAKES[name], monkeypatch)
+    assert _parts()
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_without_the_mistake_nothing_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _made(replace(MISTAKES[name], new=MISTAKES[name].old), monkeypatch)
+    assert not _parts(10)
