@@ -3,15 +3,23 @@
 Found out before the transaction begins, which waits for nobody but the database.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.errors import is_transient
 from db.redriven import kept_askers
 from db.sealing import KeyEncryption
 from schemas.asking import Checked
 from schemas.records import Headers, Record
+from workers.batches.messages import brief
+
+_RETRY_SECONDS = 0.5
+
+logger = structlog.get_logger()
 
 Verify = Callable[[Headers, datetime], Awaitable[Checked]]
 """Tells who asks, by the token among headers, as of an instant; it waits for keys that were never read."""
@@ -20,26 +28,46 @@ Verify = Callable[[Headers, datetime], Awaitable[Checked]]
 class Askers:
     """Tells who asks, where tokens are checked; where none are (`verify` is None), envelopes alone say so."""
 
-    def __init__(self, engine: AsyncEngine, keys: KeyEncryption, verify: Verify | None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, keys: KeyEncryption, verify: Verify | None, stopping: asyncio.Event
+    ) -> None:
         self._engine = engine
         self._keys = keys
         self._verify = verify
+        self._stopping = stopping
 
-    @property
-    def checks_tokens(self) -> bool:
-        """Whether tokens are checked at all."""
-        return self._verify is not None
+    async def of(self, records: Sequence[Record]) -> Mapping[str, Checked] | None:
+        """Return who asks each command, by the place of its record; None if the process is to stop first.
 
-    async def of(self, records: Sequence[Record]) -> Mapping[str, Checked]:
-        """Return who asks each command, by the place of its record. Raises what the database's driver raises."""
+        Issuers, too, may be away for as long as it lasts.
+        """
         if self._verify is None:
             return {}
-        found = {}
-        redriven = [record for record in records if record.redrive_id is not None]
-        if redriven:
-            async with self._engine.connect() as connection:
-                found = await kept_askers(connection, redriven, self._keys)
+        asking = asyncio.create_task(self._found(records, self._verify))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            asking.cancel()
+            stopping.cancel()
+            await asyncio.wait([asking, stopping])
+
+    async def _found(self, records: Sequence[Record], verify: Verify) -> Mapping[str, Checked]:
+        found = await self._redriven([record for record in records if record.redrive_id is not None])
         for record in records:
             if record.place not in found:
-                found[record.place] = await self._verify(record.headers, record.timestamp)
+                found[record.place] = await verify(record.headers, record.timestamp)
         return found
+
+    async def _redriven(self, records: Sequence[Record]) -> dict[str, Checked]:
+        while records:
+            try:
+                async with self._engine.connect() as connection:
+                    return await kept_askers(connection, records, self._keys)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                logger.warning("batch_retried", records=len(records), error=brief(error), delay_seconds=_RETRY_SECONDS)
+            await asyncio.sleep(_RETRY_SECONDS)
+        return {}

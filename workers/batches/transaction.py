@@ -5,12 +5,10 @@ go on, and that one becomes a dead letter.
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from aiokafka import TopicPartition
@@ -28,7 +26,6 @@ from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
 from domain.messages import Due, Folded, Message
-from schemas.asking import Checked
 from schemas.records import Record
 from workers.batches.asking import Askers, Verify
 from workers.batches.closed import ClosedTime, UnknownServer
@@ -57,8 +54,6 @@ _WARY_BATCHES = 12
 Other batches take the ids for new; a failure of such a batch counts only once they were looked up.
 """
 
-T = TypeVar("T")
-
 logger = structlog.get_logger()
 
 
@@ -86,7 +81,7 @@ class Batches:
         self._metrics = metrics
         self._stopping = stopping
         self._policy = settings.policy()
-        self._askers = Askers(engine, keys, verify)
+        self._askers = Askers(engine, keys, verify, stopping)
         self._closed_time = ClosedTime(engine, read_kept or partial(positions.read_kept, settings))
         self._memory = Memory(settings.remembered_records, self._shard)
         # Records may have been read before: by a process that was killed, or before a rebalance.
@@ -109,7 +104,9 @@ class Batches:
         """
         began = time.monotonic()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
-        checked = await self._checked(records) if is_private else {}
+        checked = await self._askers.of(records) if is_private else {}
+        if checked is None:
+            raise Stopping
         messages = [
             message_of(record, reader, most_bytes, is_private=is_private, checked=checked.get(record.place))
             for record in records
@@ -121,22 +118,6 @@ class Batches:
     async def process_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return, once what is due has been done, what could not be because of a fault. Raises like `process`."""
         return await self._process(Role.TIMERS, list(dues), time.monotonic(), {})
-
-    async def _checked(self, records: Sequence[Record]) -> Mapping[str, Checked]:
-        """Return who asks each command. Raises Stopping: issuers, too, may be away for as long as it lasts."""
-        if not self._askers.checks_tokens:
-            return {}
-        asking = asyncio.create_task(self._until_it_works(lambda: self._askers.of(records), len(records)))
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait([asking, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if not asking.done():
-                raise Stopping
-            return asking.result()
-        finally:
-            for task in (asking, stopping):
-                task.cancel()
-            await asyncio.wait([asking, stopping])
 
     async def _process(
         self,
@@ -194,23 +175,19 @@ class Batches:
 
     async def _hold(self, server: str) -> None:
         """Hold the database beyond what readers were told to be closed, as soon as it and Kafka say what that is."""
-        with contextlib.suppress(Stopping):
-            await self._until_it_works(lambda: self._closed_time.hold(server), 0)
-
-    async def _until_it_works(self, work: Callable[[], Awaitable[T]], records: int) -> T:
-        """Return what comes of it, as soon as the database and Kafka answer. Raises Stopping."""
         delay = _FIRST_DELAY_SECONDS
         while not self._stopping.is_set():
             try:
-                return await work()
+                await self._closed_time.hold(server)
             except Exception as error:
                 if not is_retryable(error):
                     raise
-                logger.warning("batch_retried", records=records, error=brief(error), delay_seconds=delay)
+                logger.warning("batch_retried", records=0, error=brief(error), delay_seconds=delay)
                 self._metrics.retried()
+            else:
+                return
             await self._wait(delay)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
-        raise Stopping
 
     async def _transaction(
         self, messages: list[Message], reached: dict[TopicPartition, int], *, is_wary: bool
