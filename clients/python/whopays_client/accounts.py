@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from whopays_client.values import CLEAR, Amount, Clear, Null, Part
+from whopays_client.values import CLEAR, Amount, Clear, Null, Part, WithNull
 
 InvoiceFrequency = Literal["Monthly", "Quarterly", "Annual"]
 InvoiceFormat = Literal["Pdf", "Xml", "PdfWithXml"]
@@ -39,7 +39,7 @@ class PaymentTerms(Part):
     late_payment_penalty: LatePaymentPenalty | None = None
 
 
-class PaymentTermsPatch(Part):
+class PaymentTermsPatch(WithNull):
     """A change of terms: each member given replaces, `CLEAR` takes it back to its default, the others stay."""
 
     nulls: ClassVar[dict[str, Null]] = dict.fromkeys(
@@ -77,7 +77,7 @@ class Preferences(Part):
     data_residency: DataResidency | None = None
 
 
-class PreferencesPatch(Part):
+class PreferencesPatch(WithNull):
     """A change of preferences: each member given replaces, `CLEAR` takes it away, the others stay."""
 
     nulls: ClassVar[dict[str, Null]] = dict.fromkeys(

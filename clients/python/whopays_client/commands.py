@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from whopays_client.accounts import Contact, PaymentTerms, PaymentTermsPatch, Preferences, PreferencesPatch
-from whopays_client.values import CLEAR, NOBODY, Amount, Clear, Identifier, Instant, Nobody, Null, Part
+from whopays_client.values import CLEAR, NOBODY, Amount, Clear, Identifier, Instant, Nobody, Null, WithNull
 
 HoldReason = Literal["PaymentFailure", "ComplianceViolation", "Administrative"]
 
 
-class Command(Part):
+class Command(WithNull):
     """What every command carries. `dry_run`: tell what would happen, and change nothing."""
 
     organization: Identifier

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from whopays_client import events, results
 from whopays_client.errors import Malformed
@@ -77,7 +78,7 @@ def read(record: ConsumerRecord) -> Heard[Event] | None:
     if record.value is None:
         return None
     try:
-        attributes = json.loads(record.value)
+        attributes = from_json(record.value)
         kind = _KNOWN.get(attributes["type"])
         if kind is None:
             return None

@@ -63,6 +63,15 @@ class Part(BaseModel):
         hide_input_in_errors=True,
     )
 
+    def data(self) -> dict[str, Any]:
+        """Return it as JSON's types, without what is not said (contract, section 5)."""
+        said: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return said
+
+
+class WithNull(Part):
+    """Base of what is sent with members for which JSON's `null` has a meaning."""
+
     nulls: ClassVar[dict[str, Null]] = {}
     """The members for which JSON's `null` has a meaning, by their names on the wire."""
 
@@ -76,8 +85,3 @@ class Part(BaseModel):
             }
         made: Self = handler(data)
         return made
-
-    def data(self) -> dict[str, Any]:
-        """Return it as JSON's types, without what is not said (contract, section 5)."""
-        said: dict[str, Any] = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        return said

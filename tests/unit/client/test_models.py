@@ -17,6 +17,7 @@ from whopays_client import (
     NOBODY,
     BindProject,
     Contact,
+    Command,
     CreateAccount,
     EarlyPaymentDiscount,
     PaymentTerms,
@@ -115,7 +116,7 @@ def assert_readable(heard: Any, published: Any) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_null_has_a_meaning_exactly_where_the_service_gives_it_one(name: str) -> None:
-    ours: type[Part] = getattr(whopays_client, name)
+    ours: type[Command] = getattr(whopays_client, name)
     aliases = {field: ours.model_fields[field].alias for field in ours.model_fields}
     meant = {aliases[field] for field in COMMANDS[name].null_has_meaning}
     # A default account must be said: null is a value of it like any other.
