@@ -93,8 +93,6 @@ def allowed(party: Party, settings: Settings) -> list[Allowed]:
             return [
                 *_topics(settings, (Topic.ADMIN_COMMANDS,), _WRITE),
                 *_topics(settings, (Topic.COMMAND_RESULTS,), _READ),
-                # The client library makes sure, before it sends anything, that the installation is there.
-                *_topics(settings, (Topic.PROJECTS, Topic.PAYMENT_PROFILES), (Operation.DESCRIBE,)),
                 own_groups,
             ]
         case Party.WORKERS:

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import ConsumerRecord
 
-from whopays_client.errors import TopicMissing
+from whopays_client.errors import NotAllowed, TopicMissing
 
 logger = logging.getLogger("whopays_client")
 
@@ -92,11 +92,17 @@ async def stop(consumer: AIOKafkaConsumer) -> None:
 async def poll(
     consumer: AIOKafkaConsumer, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """Return records as they come, none after some time; what passes by itself is waited out. Raises KafkaError."""
+    """Return records as they come, none after some time; what passes by itself is waited out.
+
+    Raises NotAllowed, KafkaError.
+    """
     try:
         found: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
             timeout_ms=timeout_ms, max_records=max_records
         )
+    except TopicAuthorizationFailedError as error:
+        topics = sorted({partition.topic for partition in consumer.assignment()})
+        raise NotAllowed(" or ".join(topics), "read") from error
     except KafkaError as error:
         if not error.retriable:
             raise

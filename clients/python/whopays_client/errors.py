@@ -4,6 +4,7 @@
     ├── NotSent                 nothing was written: sending it again is as good as new
     │   ├── TopicMissing        the broker has no such topic, or does not show it to this client
     │   └── TooLarge            the message has more bytes than whopays reads
+    ├── NotAllowed              the broker does not let this client write to, or read, a topic
     ├── NotAcknowledged         the broker has not said that it has a fact: reporting it again does no harm
     ├── NotAnswered             a command has no (final) result yet, and may have been carried out: keeps its id
     ├── Rejected                a command was refused, and `Answer.expect` was called; keeps the violations
@@ -51,6 +52,17 @@ class TooLarge(NotSent):
         super().__init__(f"The message has {size} bytes, and whopays reads at most {limit}.")
         self.size = size
         self.limit = limit
+
+
+class NotAllowed(WhopaysError):
+    """The broker does not let this client write to, or read, `topic` (with its prefix)."""
+
+    def __init__(self, topic: str, what: str) -> None:
+        super().__init__(
+            f"The broker does not let this client {what} {topic}: whoever runs it gives the rights "
+            "(whopays kafka-acls prints them)."
+        )
+        self.topic = topic
 
 
 class NotAcknowledged(WhopaysError):

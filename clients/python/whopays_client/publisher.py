@@ -12,7 +12,7 @@ from typing import Self
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ClusterAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.structs import RecordMetadata
 
 from whopays_client.answer import Answer
@@ -20,7 +20,7 @@ from whopays_client.answers import Answers, reading_answers
 from whopays_client.commands import Command
 from whopays_client.connection import Connection, partitions_of
 from whopays_client.envelope import CONTENT_TYPE, write
-from whopays_client.errors import NotAcknowledged, NotAnswered, TooLarge
+from whopays_client.errors import NotAcknowledged, NotAllowed, NotAnswered, TooLarge
 from whopays_client.facts import Fact, ProjectChanged
 
 Token = str | Callable[[], str | Awaitable[str]]
@@ -51,7 +51,10 @@ class Publisher:
     who asks (`authid`), where whopays checks no tokens; `token` proves it where it does. `wait_seconds` is how long
     `send` waits unless told otherwise. `max_value_bytes` is what whopays reads at most (`WHOPAYS_MAX_VALUE_BYTES`).
 
-    Entering raises TopicMissing and KafkaError.
+    It asks for the rights of what it sends only: whoever reports facts alone needs none on commands and their results.
+    A topic is looked for when it is first sent to, and the results with the first command.
+
+    Entering raises NotAllowed and KafkaError.
     """
 
     def __init__(
@@ -72,14 +75,13 @@ class Publisher:
         self._max_value_bytes = max_value_bytes
         self._stack = AsyncExitStack()
         self._producer: AIOKafkaProducer
-        self._answers: Answers
+        self._answers: Answers | None = None
+        self._found: set[str] = set()
+        self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Connect."""
         async with AsyncExitStack() as stack:
-            # Sending to a topic that is missing would create it, on many brokers.
-            await partitions_of(self._connection, "admin-commands", "projects", "payment-profiles")
-            self._answers = await stack.enter_async_context(reading_answers(self._connection))
             self._producer = AIOKafkaProducer(
                 bootstrap_servers=self._connection.bootstrap_servers,
                 acks="all",
@@ -89,7 +91,11 @@ class Publisher:
                 **self._connection.kafka,
             )
             stack.push_async_callback(self._producer.stop)
-            await self._producer.start()
+            try:
+                await self._producer.start()
+            except ClusterAuthorizationFailedError as error:
+                # What the broker says to a producer that may write nowhere.
+                raise NotAllowed("any topic", "write to") from error
             self._stack = stack.pop_all()
         return self
 
@@ -102,7 +108,7 @@ class Publisher:
     @property
     def waiting(self) -> int:
         """How many commands wait for a result at present, those with an interim answer that is still held included."""
-        return self._answers.waiting
+        return 0 if self._answers is None else self._answers.waiting
 
     async def send(
         self,
@@ -125,8 +131,8 @@ class Publisher:
         come back on the result and on every event that follows; one correlation id should not be used for different
         commands of one id.
 
-        Raises NotAnswered, with the id, when no result came within `wait_seconds`; TooLarge; KafkaError where the
-        broker refuses the record.
+        Raises NotAnswered, with the id, when no result came within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
+        KafkaError where the broker refuses the record.
         """
         wait = self._wait_seconds if wait_seconds is None else wait_seconds
         command_id = id if id is not None else str(uuid4())
@@ -139,13 +145,14 @@ class Publisher:
             "traceparent": trace_parent,
             "expirytime": None if expires_at is None else expires_at.isoformat(),
         }
-        pending = self._answers.expect((command.organization, self._source, command_id), correlation, rehearses)
+        identity = (command.organization, self._source, command_id)
         is_written = False
         # Of a command that is new, asking for an earlier answer changes nothing.
         asks_again = id is not None
         started = time.monotonic()
         try:
             async with asyncio.timeout(wait):
+                pending = (await self._reading()).expect(identity, correlation, rehearses)
                 headers = await self._headers(token)
                 while True:
                     attributes["answer"] = "again" if asks_again else None
@@ -157,6 +164,8 @@ class Publisher:
                             await delivery
                             is_written = True
                         return Answer(await asyncio.shield(pending.first), pending)
+                    except TopicAuthorizationFailedError as error:
+                        raise NotAllowed(self._connection.topic("admin-commands"), "write to") from error
                     except KafkaError as error:
                         if not error.retriable:
                             raise
@@ -165,7 +174,7 @@ class Publisher:
                     await asyncio.sleep(_AGAIN_AFTER_SECONDS)
         except TimeoutError:
             waited = time.monotonic() - started
-            raise NotAnswered(command.organization, self._source, command_id, waited, is_written=is_written) from None
+            raise NotAnswered(*identity, waited, is_written=is_written) from None
 
     async def report(
         self,
@@ -178,8 +187,8 @@ class Publisher:
     ) -> Acknowledged:
         """Report a fact, and return where the broker has put it. Reporting it again does no harm: its version counts.
 
-        Raises NotAcknowledged when the broker did not say so within `wait_seconds`; TooLarge; KafkaError where it
-        refuses.
+        Raises NotAcknowledged when the broker did not say so within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
+        KafkaError where it refuses.
         """
         wait = self._wait_seconds if wait_seconds is None else wait_seconds
         fact_id = id if id is not None else str(uuid4())
@@ -190,10 +199,13 @@ class Publisher:
         started = time.monotonic()
         try:
             async with asyncio.timeout(wait):
+                await self._look_for(name)
                 while True:
                     try:
                         put = await (await self._hand_over(name, fact.organization, value, headers))
                         return Acknowledged(fact_id, put.topic, put.partition, put.offset)
+                    except TopicAuthorizationFailedError as error:
+                        raise NotAllowed(self._connection.topic(name), "write to") from error
                     except KafkaError as error:
                         if not error.retriable:
                             raise
@@ -201,6 +213,23 @@ class Publisher:
         except TimeoutError:
             waited = time.monotonic() - started
             raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
+
+    async def _reading(self) -> Answers:
+        """Return what reads the results; the first command connects it, before anything is sent."""
+        await self._look_for("admin-commands")
+        if self._answers is None:
+            async with self._connecting:
+                if self._answers is None:
+                    self._answers = await self._stack.enter_async_context(reading_answers(self._connection))
+        return self._answers
+
+    async def _look_for(self, name: str) -> None:
+        # Sending to a topic that is missing would create it, on many brokers.
+        if name not in self._found:
+            async with self._connecting:
+                if name not in self._found:
+                    await partitions_of(self._connection, name)
+                    self._found.add(name)
 
     async def _hand_over(
         self, name: str, organization: str, value: bytes, headers: Headers

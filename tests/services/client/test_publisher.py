@@ -207,9 +207,14 @@ async def test_what_whopays_would_not_read_is_not_sent(publisher: Publisher) -> 
 
 async def test_topics_that_are_missing_are_named_and_not_created(connection: Connection) -> None:
     elsewhere = Connection(connection.bootstrap_servers, "nowhere.")
-    for _ in range(2):
-        with pytest.raises(TopicMissing, match=r"nowhere\.admin-commands"):
-            await Publisher(elsewhere, "/tests").__aenter__()
+    fact = ProjectChanged(organization="acme", project="web", state="Active", version=1)
+    async with Publisher(elsewhere, "/tests") as publisher:
+        for _ in range(2):
+            with pytest.raises(TopicMissing, match=r"nowhere\.admin-commands"):
+                await publisher.send(CreateAccount(organization="acme", account="main"))
+            with pytest.raises(TopicMissing, match=r"nowhere\.projects"):
+                await publisher.report(fact)
+        assert publisher.waiting == 0
 
 
 async def test_a_fact_that_nobody_acknowledges_is_told(publisher: Publisher) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -19,7 +18,18 @@ from schemas.envelope import type_of
 from schemas.topics import Topic
 from tests.services.kafka_security.conftest import ROLES, STRANGER, Secured, SecuredInstallation
 from tests.support.waiting import patience
-from whopays_client import BindProject, Connection, CreateAccount, PaymentTerms, Publisher
+from whopays_client import (
+    BindProject,
+    Connection,
+    CreateAccount,
+    Fact,
+    NotAllowed,
+    PaymentProfileChanged,
+    PaymentTerms,
+    ProjectChanged,
+    Publisher,
+    TopicMissing,
+)
 from workers.publishing.relay import transactional_id
 from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
@@ -28,6 +38,10 @@ from workers.topics.cluster import administration, describe
 from workers.topics.metadata import Metadata
 from workers.topics.plan import check_topics
 
+_CARD = PaymentProfileChanged(
+    organization="acme", payment_profile="card", kind="CreditCard", state="Valid", version=1, reference="tok"
+)
+_PROJECT = ProjectChanged(organization="acme", project="web", state="Active", version=1)
 INPUTS = {Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS}
 OUTPUTS = {Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS}
 TOLD = {Topic.RELAY_POSITIONS, Topic.WATERMARKS}
@@ -76,9 +90,8 @@ async def test_the_broker_lets_each_party_do_its_part_and_nothing_else(user: str
 async def test_the_roles_play_their_parts_as_their_parties(secured: SecuredInstallation) -> None:
     for party in ROLES:
         await secured.start(party)
-    await _report(secured, Party.PAYMENTS, Topic.PAYMENT_PROFILES, "PaymentProfileChanged", paymentProfile="card",
-                  kind="CreditCard", state="Valid", reference="tok")  # fmt: skip
-    await _report(secured, Party.RESOURCE_MANAGER, Topic.PROJECTS, "ProjectChanged", project="web", state="Active")
+    await _report(secured, Party.PAYMENTS, _CARD)
+    await _report(secured, Party.RESOURCE_MANAGER, _PROJECT)
     connection = _connection(secured, Party.COMMANDS)
     async with Publisher(connection, "/tests", person="alice", wait_seconds=patience(60)) as publisher:
         account = CreateAccount(
@@ -92,6 +105,18 @@ async def test_the_roles_play_their_parts_as_their_parties(secured: SecuredInsta
     assert change["data"]["current"]["account"] == "main"
     assert change["type"] == type_of("BindingChanged")
     assert await check_topics(secured.settings(Party.OPERATORS)) == []
+
+
+async def test_the_client_says_what_it_may_not_do(secured: SecuredInstallation) -> None:
+    with pytest.raises(TopicMissing, match="rights to describe"):
+        await _report(secured, Party.PAYMENTS, _PROJECT)
+    with pytest.raises(NotAllowed, match="write to any topic"):
+        await _report(secured, Party.SUBSCRIBERS, _PROJECT)
+    with pytest.raises(NotAllowed, match=r"write to .*projects"):
+        await _report(secured, Party.RELAY, _PROJECT)
+    async with Publisher(_connection(secured, Party.RELAY), "/tests", wait_seconds=patience(60)) as publisher:
+        with pytest.raises(NotAllowed, match=r"write to .*admin-commands"):
+            await publisher.send(BindProject(organization="acme", project="web", account="main"))
 
 
 async def test_a_subscriber_writes_nothing(secured: SecuredInstallation) -> None:
@@ -157,19 +182,9 @@ async def _join(consumer: AIOKafkaConsumer) -> None:
     await consumer.getone()
 
 
-async def _report(secured: SecuredInstallation, party: Party, topic: Topic, name: str, **data: str) -> None:
-    event = {
-        "specversion": "1.0", "id": uuid4().hex, "source": "/facts", "type": type_of(name),
-        "data": {"organization": "acme", "version": 1, **data},
-    }  # fmt: skip
-    producer = AIOKafkaProducer(**secured.options(party))
-    try:
-        await producer.start()
-        await producer.send_and_wait(
-            secured.installation.settings.topic(topic), json.dumps(event).encode(), key=b"acme"
-        )
-    finally:
-        await producer.stop()
+async def _report(secured: SecuredInstallation, party: Party, fact: Fact) -> None:
+    async with Publisher(_connection(secured, party), "/facts", wait_seconds=patience(60)) as publisher:
+        await publisher.report(fact)
 
 
 def _connection(secured: SecuredInstallation, user: str) -> Connection:
