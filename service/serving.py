@@ -46,6 +46,7 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     DatabaseRefused, and the errors of a database that cannot be reached.
     """
     settings.insist_on_auth()
+    _insist_on_sign_in(settings)
     warn_if_trusted(settings)
     with _listening(settings) as (listener, where):
         await _check(settings)
@@ -58,6 +59,19 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
             loop.add_signal_handler(number, server.stop)
         await server.serve(sockets=[listener])
     logger.info("stopped", installation=settings.installation)
+
+
+def _insist_on_sign_in(settings: Settings) -> None:
+    """Raise NotServed where people would sign in to the console in vain."""
+    issuer = settings.console_issuer
+    if issuer is None:
+        return
+    if settings.auth != "jwt" or issuer not in settings.issuers:
+        raise NotServed(
+            f"WHOPAYS_CONSOLE_ISSUER is {issuer}, whose tokens do not count: WHOPAYS_ISSUERS does not name it."
+        )
+    if settings.console_client_id is None:
+        raise NotServed("WHOPAYS_CONSOLE_ISSUER needs WHOPAYS_CONSOLE_CLIENT_ID: the client that the console is there.")
 
 
 class _Server(uvicorn.Server):

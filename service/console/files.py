@@ -1,15 +1,18 @@
 """The console's files, as they are served: read once, named by what is in them, compressed once."""
 
 import gzip
+import html
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 
 FOLDER = Path(__file__).with_name("static")
 
 _INDEX = "index.html"
-_VERSION = "{version}"
+_VERSION, _SIGN_IN = "{version}", "{sign-in}"
 _MEDIA = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -31,8 +34,8 @@ class File:
     caching: str
 
 
-def read_files(folder: Path = FOLDER) -> Mapping[str, File]:
-    """Return all files by the paths that they are served at.
+def read_files(folder: Path = FOLDER, sign_in: Mapping[str, object] = MappingProxyType({})) -> Mapping[str, File]:
+    """Return all files by the paths that they are served at; `sign_in` is what the page is told of signing in.
 
     The page itself is `/`. What it loads is below `/console/{version}/`, where the version is a hash of all of it: a
     file at such a path never changes, and an old page never gets a new file.
@@ -40,6 +43,7 @@ def read_files(folder: Path = FOLDER) -> Mapping[str, File]:
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
     version = _hash(*(part for name, body in contents.items() for part in (name.encode(), body)))
     index = contents.pop(_INDEX).replace(_VERSION.encode(), version.encode())
+    index = index.replace(_SIGN_IN.encode(), html.escape(json.dumps(dict(sign_in))).encode())
     loaded = {f"/console/{version}/{name}": _file(name, body, _FOREVER) for name, body in contents.items()}
     return {"/": _file(_INDEX, index, _ASK_AGAIN), **loaded}
 

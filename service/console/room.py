@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from secrets import token_hex
+from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.answers import SECURITY, accepts_gzip, is_known, refusal, write
+from service.answers import SECURITY, Headers, accepts_gzip, is_known, refusal, write
 from service.console.files import File, read_files
 from service.problems import Problem
 from service.state import State
@@ -14,12 +15,11 @@ FIRST_PARTS = ("", "console")
 """What the paths of the console begin with."""
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _HEADERS = [
     *SECURITY,
-    (b"content-security-policy", _POLICY.encode()),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"vary", b"Accept-Encoding"),
@@ -27,14 +27,28 @@ _HEADERS = [
 _METHODS = ("GET", "HEAD")
 
 
-def console(_: State) -> ASGIApp:
+def console(state: State) -> ASGIApp:
     """Return the application that serves the console; the files are read here, once."""
-    return _Console(read_files())
+    settings = state.settings
+    sign_in = {
+        "isNeeded": state.tokens is not None,
+        "issuer": settings.console_issuer,
+        "clientId": settings.console_client_id,
+        "scope": settings.console_scope,
+    }
+    return _Console(read_files(sign_in=sign_in), policy(settings.console_issuer))
+
+
+def policy(issuer: str | None) -> str:
+    """Return what the console's page may do: ask the service, and the issuer at which people sign in, nobody else."""
+    parts = urlsplit(issuer or "")
+    return _POLICY.format(connect=f"'self' {parts.scheme}://{parts.netloc}" if issuer else "'self'")
 
 
 class _Console:
-    def __init__(self, files: Mapping[str, File]) -> None:
+    def __init__(self, files: Mapping[str, File], policy: str) -> None:
         self._files = {path.encode(): file for path, file in files.items()}
+        self._headers = [*_HEADERS, (b"content-security-policy", policy.encode())]
 
     async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         file = self._files.get(scope["raw_path"])
@@ -44,13 +58,13 @@ class _Console:
             refused = Problem("MethodNotAllowed", "It is only read.", headers={"Allow": ", ".join(_METHODS)})
             await write(refusal(refused), scope, send, token_hex(8))
         else:
-            await _send(file, scope, send)
+            await _send(file, self._headers, scope, send)
 
 
-async def _send(file: File, scope: Scope, send: Send) -> None:
+async def _send(file: File, always: Headers, scope: Scope, send: Send) -> None:
     asked = {name: value for name, value in scope["headers"] if name in (b"accept-encoding", b"if-none-match")}
     status, body = 200, file.body
-    headers = [*_HEADERS, (b"etag", file.tag.encode()), (b"cache-control", file.caching.encode())]
+    headers = [*always, (b"etag", file.tag.encode()), (b"cache-control", file.caching.encode())]
     if is_known(asked.get(b"if-none-match", b""), file.tag.encode()):
         status, body = 304, b""
     else:

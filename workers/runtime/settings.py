@@ -91,6 +91,22 @@ class Settings(KafkaSettings):
     grants_claim: str = Field(
         default="grants", min_length=1, description="Name of the claim in which a token says what is granted."
     )
+    console_issuer: str | None = Field(
+        default=None,
+        pattern=r"^(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$",
+        description=(
+            "Issuer of `WHOPAYS_ISSUERS` at which people sign in to the console, by OpenID Connect; "
+            "if not set, they paste a token."
+        ),
+    )
+    console_client_id: str | None = Field(
+        default=None, min_length=1, description="Client id of the console at that issuer: a public client, with PKCE."
+    )
+    console_scope: str = Field(
+        default="openid",
+        pattern=r"(^| )openid( |$)",
+        description="Scopes that the console asks for, separated by blanks; `openid` is one of them.",
+    )
     payment_profile_kinds: frozenset[Kind] = Field(
         default=frozenset[Kind]({"CreditCard"}),
         description="Accepted kinds of payment profile, as a JSON list.",

@@ -1,5 +1,7 @@
 // Asks the service: the public questions of /v1, and nothing else.
 
+import { bearing, refused } from "./session.js";
+
 /** What was answered instead of what was asked for. `name` is the problem's, or `Unreachable`. */
 export class Problem extends Error {
   constructor(name, status, detail, violations = []) {
@@ -91,9 +93,13 @@ async function* pieces(stream) {
   }
 }
 
-async function reach(where, options) {
+/** Fetch from the service, as whoever is signed in. Raises Problem where it does not answer. */
+export async function reach(where, options) {
+  const asker = bearing();
   try {
-    return await fetch(where, { ...options, headers: { Accept: "application/json, application/cloudevents-batch+json", ...options.headers } });
+    const response = await fetch(where, { ...options, headers: { Accept: "application/json, application/cloudevents-batch+json", ...asker, ...options.headers } });
+    if (response.status === 401) refused(asker);
+    return response;
   } catch (error) {
     return broken(error);
   }

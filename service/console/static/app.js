@@ -13,7 +13,9 @@ import { home, nowhere } from "./pages/home.js";
 import { accounts, organization, projects } from "./pages/organization.js";
 import { project } from "./pages/project.js";
 import { replay, replays } from "./pages/replays.js";
+import { signIn } from "./pages/sign_in.js";
 import { here, to } from "./routes.js";
+import { isMissing, person, signOut, start } from "./session.js";
 
 const OPERATORS = new Map([["dead-letters", deadLetters], ["replays", replays], ["health", health]]);
 const OF_OPERATORS = new Map([["replays", replay]]);
@@ -23,6 +25,7 @@ const NAMED = new Map([["projects", project], ["accounts", account], ["commands"
 const main = document.querySelector("main");
 let leaving = new AbortController();
 let organizationNow = null;
+let whyNot = null;
 
 /** Return the page of an address. A page returns `title` and `content`, and asks under `signal` until one leaves it. */
 function pageOf([first, kind, name, ...rest]) {
@@ -35,10 +38,15 @@ function pageOf([first, kind, name, ...rest]) {
 function show({ isFirst = false } = {}) {
   leaving.abort();
   leaving = new AbortController();
+  document.querySelector("#signed-in").replaceChildren(...signedIn());
   const { parts, query } = here();
   const [first, , name] = parts;
+  if (isMissing()) return draw(signIn({ why: whyNot, done: () => show() }), [], isFirst);
   if (first !== undefined && first !== "_") organizationNow = remembered(first);
-  const { title, content } = pageOf(parts)({ organization: first, name, parts, query, signal: leaving.signal });
+  draw(pageOf(parts)({ organization: first, name, parts, query, signal: leaving.signal }), parts, isFirst);
+}
+
+function draw({ title, content }, parts, isFirst) {
   document.title = title ? `${title} · whopays` : "whopays";
   main.replaceChildren(...[content].flat(Infinity).filter(Boolean));
   drawFrame(parts);
@@ -51,6 +59,12 @@ function remembered(organization) {
   const before = Finder.remembered().filter((one) => one !== organization);
   localStorage.setItem("whopays.organizations", JSON.stringify([organization, ...before].slice(0, 12)));
   return organization;
+}
+
+/** Who is signed in, and the way out. */
+function signedIn() {
+  const name = person();
+  return name === null ? [] : [h("span", { class: "person", title: name }, name), h("button", { type: "button", class: "switch", on: { click: signOut } }, "Sign out")];
 }
 
 function drawFrame([first, kind]) {
@@ -85,7 +99,7 @@ function buildFrame() {
   document.querySelector("header.top").append(
     h("a", { class: "brand", href: "#/", "aria-label": "whopays, start" }, mark(), "whopays"),
     finder.element,
-    h("div", { class: "switches" }, zone, scheme, h("button", { type: "button", class: "switch", "aria-label": "Keyboard shortcuts", on: { click: () => dialog.showModal() } }, "?")),
+    h("div", { class: "switches" }, h("div", { id: "signed-in" }), zone, scheme, h("button", { type: "button", class: "switch", "aria-label": "Keyboard shortcuts", on: { click: () => dialog.showModal() } }, "?")),
     h("nav", { class: "places", "aria-label": "Places" }));
   document.querySelector("footer.foot").append(
     h("p", {}, "whopays: who pays for this project? It answers, and changes nothing."),
@@ -121,4 +135,9 @@ document.querySelector("a.skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
+document.addEventListener("sign-in-ended", () => {
+  whyNot = "Your sign-in has ended, or the service does not accept it. Sign in again, and go on where you were.";
+  show();
+});
+whyNot = await start();
 show({ isFirst: true });

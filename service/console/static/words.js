@@ -65,7 +65,8 @@ const PROBLEMS = {
   Unavailable: "The service cannot reach its database. Health says more; try again in a moment.",
   NotYetKnown: "The service has not caught up yet. Try again in a moment.",
   InvalidParameter: "Correct what is named.",
-  Forbidden: "Ask for a role that reaches it.",
+  Unauthenticated: "Sign in again.",
+  Forbidden: "Ask whoever grants roles for one that reaches it; then sign out and in again.",
 };
 
 export const liftOf = (reason) => REFUSALS[reason] ?? CONDITIONS[reason] ?? "Its message says what is wrong.";

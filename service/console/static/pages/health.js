@@ -1,6 +1,6 @@
 // Health: whether the service answers, how far behind each organization's closed instant is, and what its metrics say.
 
-import { ask, path, Problem } from "../api.js";
+import { ask, path, Problem, reach } from "../api.js";
 import { fill, h } from "../dom.js";
 import { Finder } from "../finder.js";
 import { at, DAY, lasting, now, parse, SECOND } from "../instants.js";
@@ -101,11 +101,8 @@ function metrics(told) {
 
 /** Return what the server tells of itself: each `name`, with `labels` and `value`. Raises Problem. */
 async function metricsOf(signal) {
-  const response = await fetch("/metrics", { signal }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new Problem("Unreachable", 0, "The service does not answer.");
-  });
-  if (!response.ok) throw new Problem("Forbidden", response.status, "Metrics are told on the machine of the service only.");
+  const response = await reach("/metrics", { signal, headers: { Accept: "*/*" } });
+  if (!response.ok) throw new Problem("Forbidden", response.status, "Metrics are told on the machine of the service, and to operators and auditors of all organizations.");
   return [...(await response.text()).matchAll(/^([a-z_]+)(?:\{([^\n]*)\})? (\S+)$/gm)].map(([, name, labels = "", value]) => ({
     name, labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, label, text]) => [label, text])), value: Number(value),
   }));

@@ -1,0 +1,44 @@
+// Signing in: at the provider, or with a token that somebody has.
+
+import { h } from "../dom.js";
+import { copyable } from "../parts.js";
+import { goToProvider, provider, signInWith } from "../session.js";
+
+const TO_TRY = "whopays dev token alice --role viewer --organization acme";
+
+/** The page of whoever is not signed in; `why` says what ended or failed, and `done` is called with a token at hand. */
+export function signIn({ why, done }) {
+  const trouble = h("p", { class: "trouble", role: "alert" }, why ?? "");
+  return {
+    title: "Sign in",
+    content: [h("h1", { tabindex: "-1" }, "Sign in"), trouble, provider ? atProvider(trouble) : withToken(trouble, done)],
+  };
+}
+
+function atProvider(trouble) {
+  const button = h("button", { type: "button" }, `Sign in at ${provider}`);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    await goToProvider().catch((error) => (trouble.textContent = error.message));
+    button.disabled = false;
+  });
+  return h("div", { class: "open" }, h("p", {}, "What you see is what your roles reach."), h("div", { class: "together" }, button));
+}
+
+function withToken(trouble, done) {
+  const field = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
+  const form = h("form", { class: "open" },
+    h("label", { for: "token" }, "Token"), h("div", { class: "together" }, field, h("button", {}, "Sign in")),
+    h("p", { class: "small" }, "It is kept in this page until you reload or leave it, and nowhere else. Of a whopays dev, this makes one:"), copyable(TO_TRY));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    try {
+      signInWith(field.value);
+      field.value = "";
+      done();
+    } catch (error) {
+      trouble.textContent = error.message;
+    }
+  });
+  return form;
+}

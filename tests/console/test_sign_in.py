@@ -1,0 +1,142 @@
+"""Signing in to the console: at a provider, or with a token; where the token goes, and where it does not."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from tests.console.looking import PHONE, Looking
+from tests.console.telling import Told
+from tests.support.provider import Provider, provider
+from tests.support.serving import Server, serving
+
+ADA = ({"organization": "acme", "role": "account-admin"},)
+VERA = ({"organization": "acme", "role": "viewer", "projects": ["rocket"]},)
+ROCKET = "acme/projects/rocket"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def at_provider(told: Told, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Provider, Server]]:
+    """A provider, and a server whose console people sign in to there."""
+    with provider(tmp_path_factory.mktemp("provider"), {"ada": ADA, "vera": VERA}) as running:
+        async with serving(told.installation, **running.environment) as server:
+            yield running, server
+
+
+@pytest.fixture
+def at(at_provider: tuple[Provider, Server]) -> tuple[Provider, str]:
+    """The provider as it was, and where the console is."""
+    running, server = at_provider
+    running.claims, running.state, running.nonce = {}, None, None
+    return running, server.url
+
+
+@pytest_asyncio.fixture
+async def opens(chromium: Browser, told: Told) -> AsyncIterator[Looking]:
+    """Opens pages; what the browser says of 401 and 403 is expected."""
+    looking = Looking(chromium, told.url)
+    yield looking
+    await looking.end()
+    said = [line for line in looking.complaints if not any(status in line for status in ("401", "403"))]
+    assert not said, said
+
+
+async def sign_in(page: Page, person: str) -> None:
+    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("link", name=person).click()
+    await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+async def test_signing_in_leads_back_and_leaves_the_token_nowhere(at: tuple[Provider, str], opens: Looking) -> None:
+    running, url = at
+    page = await opens(ROCKET, url=url)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    await sign_in(page, "ada")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+    await expect(page.locator("#signed-in")).to_contain_text("ada")
+    assert page.url == f"{url}/#/{ROCKET}"
+    await opens.go(page, "acme/feed")
+    await expect(page.get_by_role("status")).to_have_text("Live")
+
+    kept = (
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, document.documentElement.outerHTML])"
+    )
+    held = await page.evaluate(kept)
+    access, identity = running.given[-2:]
+    for secret in (access, identity, "code_verifier", "verifier"):
+        assert secret not in held
+    assert not any(token in asked for asked in running.asked for token in running.given)
+    assert not any(asked.rpartition(" ")[2].startswith(url) for asked in running.asked), "no referrer"
+    assert "code=" not in await page.evaluate("performance.getEntries().map(one => one.name).slice(1).join(' ')")
+    await page.go_back()
+    assert "code=" not in page.url
+
+    # A page that is loaded again asks the provider, which knows who it is.
+    await page.reload()
+    await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    assert json.loads(await page.evaluate("JSON.stringify({...localStorage})")).get("whopays.organizations") is None
+
+
+async def test_who_sees_little_is_told_what_to_do(at: tuple[Provider, str], opens: Looking) -> None:
+    page = await opens("acme/projects", url=at[1])
+    await sign_in(page, "vera")
+    await opens.settle(page)
+    await expect(page.locator("main")).to_contain_text("rocket")
+    await expect(page.locator("main")).not_to_contain_text("website")
+    for path in ("acme/projects/website", "_/dead-letters", "globex"):
+        await opens.go(page, path)
+        await expect(page.locator("main")).to_contain_text("Ask whoever grants roles")
+
+
+async def test_a_token_that_has_expired_asks_again(at: tuple[Provider, str], opens: Looking) -> None:
+    at[0].claims = {"exp": int(time.time()) - 3600}
+    page = await opens(ROCKET, url=at[1])
+    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("link", name="ada").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Your sign-in has ended")
+    at[0].claims = {}
+    await page.get_by_role("button", name="Sign in at").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+
+
+@pytest.mark.parametrize(("wrong", "said"), (("state", "belongs to no sign-in"), ("nonce", "not for this sign-in")))
+async def test_answers_to_another_sign_in_are_refused(
+    at: tuple[Provider, str], opens: Looking, wrong: str, said: str
+) -> None:
+    page = await opens(ROCKET, url=at[1])
+    setattr(at[0], wrong, "another")
+    await page.get_by_role("button", name="Sign in at").click()
+    await page.get_by_role("link", name="ada").click()
+    await expect(page.get_by_role("alert")).to_contain_text(said)
+    await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    assert "code=" not in page.url
+
+
+async def test_without_a_provider_a_token_is_pasted(at: tuple[Provider, str], opens: Looking, told: Told) -> None:
+    running, _ = at
+    own = {name: value for name, value in running.environment.items() if "CONSOLE" not in name}
+    async with serving(told.installation, **own) as server:
+        page = await opens(ROCKET, url=server.url, size=PHONE, scheme="dark")
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.get_by_label("Token", exact=True).fill("none")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_contain_text("This is no token")
+        await page.get_by_label("Token", exact=True).fill(running.issuer.token("ada", ADA).decode())
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        # A proxy that adds the header signs people in for the console.
+        await page.context.set_extra_http_headers(
+            {"Authorization": f"Bearer {running.issuer.token('ada', ADA).decode()}"}
+        )
+        await page.reload()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+        await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
