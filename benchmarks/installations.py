@@ -54,7 +54,7 @@ def servers() -> Iterator[Servers]:
     ):
         addresses = embedded.start()
         log = Path(folder) / "logs" / "postgresql.log"
-        yield Servers(addresses.database_url, addresses.kafka_bootstrap_servers, log)
+        yield Servers(addresses.database_url, addresses.kafka_bootstrap_servers, postgresql_log=log)
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ The authority, certificates and passwords are made on the spot and stay in the d
 Whoever has no ACL may do nothing; only `ADMIN` and the broker itself may do everything.
 """
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -47,13 +46,15 @@ class KafkaSecurity:
 
     @cached_property
     def passwords(self) -> Mapping[str, str]:
-        """The password of each user."""
-        path = self._folder / "passwords.json"
-        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        if not kept.keys() >= set(self._users):
-            kept = {**{name: secrets.token_urlsafe(24) for name in self._users}, **kept}
-            self._write(path, json.dumps(kept).encode())
-        return kept
+        """The password of each user, which is also in a file of its own: see `password_file`."""
+        for name in self._users:
+            if not self.password_file(name).exists():
+                self._write(self.password_file(name), secrets.token_urlsafe(24).encode())
+        return {name: self.password_file(name).read_text() for name in self._users}
+
+    def password_file(self, name: str) -> Path:
+        """Return the file that contains a user's password, and nothing else."""
+        return self._folder / f"{name}.password"
 
     def certificate_of(self, name: str) -> Path:
         """Return the file (PEM) of a certificate and its key, by which a client is the user of that name."""

@@ -27,6 +27,8 @@ class Addresses:
     """For SQLAlchemy with asyncpg; it contains the password."""
     kafka_bootstrap_servers: str
     """`host:port`."""
+    kafka_security: KafkaSecurity | None = None
+    """How a secure broker is connected to."""
 
 
 def _print_to_standard_error(message: str) -> None:
@@ -58,17 +60,12 @@ class EmbeddedServices:
         """
         self._folder = DataFolder(data_directory, report)
         self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
-        self.kafka_security = None if kafka_users is None else KafkaSecurity(self._folder.path, kafka_users)
-        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report, security=self.kafka_security)
+        self._kafka_security = None if kafka_users is None else KafkaSecurity(self._folder.path, kafka_users)
+        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report, security=self._kafka_security)
         self._servers: tuple[Server, Server] = (self._postgresql, self._kafka)
         self._addresses: Addresses | None = None
         self._report = report
         self._watch: Watch | None = None
-
-    @property
-    def kafka_servers_for_certificates(self) -> str:
-        """Where a secure broker is reached by clients that show a certificate."""
-        return self._kafka.servers_for_certificates
 
     def start(self) -> Addresses:
         """Start both servers, wait until they answer, and return their addresses; if they run, only return these.
@@ -139,7 +136,7 @@ class EmbeddedServices:
         self._postgresql.wait_until_ready()
         self._postgresql.create_database()
         self._kafka.wait_until_ready()
-        return Addresses(self._postgresql.database_url, self._kafka.bootstrap_servers)
+        return Addresses(self._postgresql.database_url, self._kafka.bootstrap_servers, self._kafka_security)
 
     def _prepare(self) -> None:
         preparing: list[tuple[Server, Process]] = []

@@ -16,6 +16,9 @@ def dev(
     context: typer.Context,
     data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; made when absent.")] = DATA,
     reset: Annotated[bool, typer.Option("--reset", help="Empty that folder first.")] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="With a Kafka that has TLS, users and rights; in .whopays/dev-secure.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole installation on this machine until Ctrl-C.
@@ -30,7 +33,7 @@ def dev(
     with importing():
         from cli.development import dev  # noqa: PLC0415 - see above
 
-    dev.dev(data_dir=data_dir, reset=reset, as_json=as_json)
+    dev.dev(data_dir=data_dir, reset=reset, secure=secure, as_json=as_json)
 
 
 def token(

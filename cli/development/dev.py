@@ -23,6 +23,8 @@ from workers.runtime.roles import ALL_ROLES
 from workers.runtime.settings import Settings
 
 DATA = HOME / "dev"
+SECURE_DATA = HOME / "dev-secure"
+"""A Kafka that was made without users gets none later."""
 
 _TRY = (
     "whopays tail",
@@ -33,7 +35,7 @@ _TRY = (
 )
 
 
-def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
+def dev(*, data_dir: Path, reset: bool, secure: bool, as_json: bool) -> None:
     """Run a whole installation on this machine until Ctrl-C."""
     said = of_a_development(Settings())
     warn_of_unknown_variables()
@@ -41,7 +43,9 @@ def dev(*, data_dir: Path, reset: bool, as_json: bool) -> None:
     # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
     report = _say
-    with _sigterm_interrupts(), suppress(KeyboardInterrupt), servers(said, data_dir, report, reset=reset) as settings:
+    folder = SECURE_DATA if secure and data_dir == DATA else data_dir
+    running = servers(said, folder, report, reset=reset, secure=secure)
+    with _sigterm_interrupts(), suppress(KeyboardInterrupt), running as settings:
         with reaching(settings):
             asyncio.run(prepare(settings, report))
             with remembered(settings) as is_found:
@@ -66,6 +70,7 @@ def _announce(settings: Settings, *, as_json: bool) -> None:
         "WHOPAYS_DATABASE_URL": settings.database_url,
         "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "WHOPAYS_AUTH": str(settings.auth),
+        **_security(settings),
         **({"WHOPAYS_ISSUERS": json.dumps(lent["issuers"])} if settings.auth == "jwt" else {}),
     }
     if as_json:
@@ -82,6 +87,20 @@ def _announce(settings: Settings, *, as_json: bool) -> None:
         *(copyable(line) for line in _TRY if settings.auth == "jwt" or "token" not in line),
     )
     put(screen, *lines)
+
+
+def _security(settings: Settings) -> dict[str, str]:
+    """Return the variables by which another client connects to a secure Kafka as the same user."""
+    if settings.kafka_ssl_ca_location is None:
+        return {}
+    password = Path(settings.kafka_ssl_ca_location).with_name(f"{settings.kafka_sasl_username}.password")
+    return {
+        "WHOPAYS_KAFKA_SECURITY_PROTOCOL": settings.kafka_security_protocol,
+        "WHOPAYS_KAFKA_SSL_CA_LOCATION": settings.kafka_ssl_ca_location,
+        "WHOPAYS_KAFKA_SASL_MECHANISM": str(settings.kafka_sasl_mechanism),
+        "WHOPAYS_KAFKA_SASL_USERNAME": str(settings.kafka_sasl_username),
+        "WHOPAYS_KAFKA_SASL_PASSWORD_FILE": str(password),
+    }
 
 
 def _say(message: str) -> None:

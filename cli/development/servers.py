@@ -1,10 +1,11 @@
 """The servers that `whopays dev` and `whopays demo` run on, made ready for the workers."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -14,10 +15,16 @@ from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import HOME
 from db.sealing import fresh_key
 from workers.runtime.settings import Settings
+from workers.topics.acls import Party, apply
+from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
 
 if TYPE_CHECKING:
     from embedded import Addresses
+    from embedded.kafka_security import KafkaSecurity
+
+ADMIN, DEVELOPER = "admin", "developer"
+"""The users of a secure Kafka that are no party: who gives the rights, and as whom `whopays dev` works."""
 
 _KEYS = "encryption-keys.json"
 _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
@@ -25,13 +32,16 @@ _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
 
 @contextmanager
 def servers(
-    settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False
+    settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False, secure: bool = False
 ) -> Iterator[Settings]:
     """Yield the settings with the addresses of running servers: of the environment, else of embedded ones.
 
+    A `secure` Kafka has TLS, users and an authorizer; the settings are then those of a user who may do every part.
     Raises CommandFailed where the packages of the embedded servers are missing, EmbeddedError where these do not start.
     """
     given = _ADDRESSES & settings.model_fields_set
+    if secure and "kafka_bootstrap_servers" in given:
+        raise CommandFailed("--secure starts a Kafka, but WHOPAYS_KAFKA_BOOTSTRAP_SERVERS names one: leave one out.")
     if given == _ADDRESSES:
         if reset:
             raise CommandFailed(
@@ -40,14 +50,21 @@ def servers(
             )
         yield with_issuer(with_key(settings, HOME), HOME)
         return
-    with embedded_servers(data_dir, report, reset=reset) as addresses:
-        missing = {name: getattr(addresses, name) for name in _ADDRESSES - given}
+    users = (DEVELOPER, *Party) if secure else None
+    with embedded_servers(data_dir, report, reset=reset, kafka_users=users) as addresses:
+        missing: dict[str, Any] = {name: getattr(addresses, name) for name in _ADDRESSES - given}
+        if (security := addresses.kafka_security) is not None:
+            missing |= connection_as(security, ADMIN)
+            asyncio.run(_give_rights(settings.model_copy(update=missing)))
+            missing |= connection_as(security, DEVELOPER)
         yield with_issuer(with_key(settings.model_copy(update=missing), data_dir), data_dir)
 
 
 @contextmanager
-def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bool) -> Iterator["Addresses"]:
-    """Run PostgreSQL and Kafka on a data folder, emptied first on `reset`.
+def embedded_servers(
+    data_dir: Path, report: Callable[[str], None], *, reset: bool, kafka_users: Iterable[str] | None = None
+) -> Iterator["Addresses"]:
+    """Run PostgreSQL and Kafka on a data folder, emptied first on `reset`; with `kafka_users` a secure Kafka.
 
     Raises CommandFailed where their packages are missing, EmbeddedError where they do not start.
     """
@@ -62,10 +79,28 @@ def embedded_servers(data_dir: Path, report: Callable[[str], None], *, reset: bo
     if reset:
         EmbeddedServices.reset(data_dir, report=report)
     report(f"Starting PostgreSQL and Kafka in {data_dir} ...")
-    with EmbeddedServices(data_dir, report=report) as services:
+    with EmbeddedServices(data_dir, report=report, kafka_users=kafka_users) as services:
         addresses = services.start()
         services.watch()
         yield addresses
+
+
+def connection_as(security: "KafkaSecurity", user: str) -> dict[str, Any]:
+    """Return the settings of a client of a secure Kafka that is this user."""
+    return {
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_ssl_ca_location": str(security.authority.absolute()),
+        "kafka_sasl_mechanism": "SCRAM-SHA-256",
+        "kafka_sasl_username": user,
+        "kafka_sasl_password": SecretStr(security.passwords[user]),
+    }
+
+
+async def _give_rights(settings: Settings) -> None:
+    """Give each party its rights, and the developer those of all of them."""
+    async with administration(settings) as client:
+        for principals in ({party: f"User:{party}" for party in Party}, dict.fromkeys(Party, f"User:{DEVELOPER}")):
+            await apply(client, principals, settings)
 
 
 def with_key(settings: Settings, folder: Path) -> Settings:

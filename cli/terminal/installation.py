@@ -27,7 +27,12 @@ WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "t
 _ELSEWHERE = frozenset({"database_url_file", "database_password", "database_password_file"})
 """Variables by which the address, or a part of it, is said in another place."""
 
-_LENT = WHICH | {"auth", "issuers", "grants_claim", "metrics_address", "metrics_port", "encryption_key_id"}
+_CONNECTION = frozenset(
+    {"kafka_security_protocol", "kafka_ssl_ca_location", "kafka_sasl_mechanism", "kafka_sasl_username"}
+)
+_LENT = (
+    WHICH | _CONNECTION | {"auth", "issuers", "grants_claim", "metrics_address", "metrics_port", "encryption_key_id"}
+)
 _PREFIX = "whopays_"
 
 
@@ -88,10 +93,12 @@ def remembered(settings: "Settings") -> Iterator[bool]:
         return
     lent = settings.model_dump(mode="json", include=set(_LENT))
     lent["encryption_keys"] = {key_id: key.get_secret_value() for key_id, key in settings.encryption_keys.items()}
+    if settings.kafka_sasl_password is not None:
+        lent["kafka_sasl_password"] = settings.kafka_sasl_password.get_secret_value()
     HOME.mkdir(mode=0o700, exist_ok=True)
     new = HOME / f"{RUNNING.name}.{os.getpid()}"
     new.unlink(missing_ok=True)
-    # The address holds the password of the database, and the keys open personal data.
+    # It holds the passwords of database and broker, and the keys open personal data.
     new.touch(mode=0o600)
     with new.open("w", encoding="utf-8") as file:
         # Locked before it can be found, and by the system for exactly as long as this process lives.
