@@ -39,7 +39,7 @@ _UNSAID = frozenset({"organization", "kind"})
 _NAME_CELLS = 16
 
 
-_SIGN = "export WHOPAYS_SIGN=$({} dev token ada --role account-admin --role project-owner --organization acme)"
+_SIGN = "{} dev token ada --role account-admin --role project-owner --organization acme --out .whopays/token"
 _BIND = "{} send BindProject --token-file .whopays/token --organization acme project=rocket account=main"
 _NEXT = (
     "{} timeline acme rocket",
