@@ -30,6 +30,7 @@ MAX_VALUE_BYTES = 256 * 1024
 _BATCH_BYTES = 256 * 1024
 _ENVELOPE_BYTES = 64 * 1024
 _AGAIN_AFTER_SECONDS = 0.2
+_COMMANDS = "admin-commands"
 
 Headers = list[tuple[str, bytes]]
 
@@ -75,7 +76,7 @@ class Publisher:
         self._max_value_bytes = max_value_bytes
         self._stack = AsyncExitStack()
         self._producer: AIOKafkaProducer
-        self._answers: Answers | None = None
+        self._answers: Answers
         self._found: set[str] = set()
         self._connecting = asyncio.Lock()
 
@@ -108,7 +109,7 @@ class Publisher:
     @property
     def waiting(self) -> int:
         """How many commands wait for a result at present, those with an interim answer that is still held included."""
-        return 0 if self._answers is None else self._answers.waiting
+        return self._answers.waiting if _COMMANDS in self._found else 0
 
     async def send(
         self,
@@ -152,20 +153,21 @@ class Publisher:
         started = time.monotonic()
         try:
             async with asyncio.timeout(wait):
-                pending = (await self._reading()).expect(identity, correlation, rehearses)
+                await self._ready(_COMMANDS)
+                pending = self._answers.expect(identity, correlation, rehearses)
                 headers = await self._headers(token)
                 while True:
                     attributes["answer"] = "again" if asks_again else None
                     value = write(command, data, command_id, self._source, attributes)
                     try:
-                        delivery = await self._hand_over("admin-commands", command.organization, value, headers)
+                        delivery = await self._hand_over(_COMMANDS, command.organization, value, headers)
                         await asyncio.wait({delivery, pending.first}, return_when=asyncio.FIRST_COMPLETED)
                         if not pending.first.done():
                             await delivery
                             is_written = True
                         return Answer(await asyncio.shield(pending.first), pending)
                     except TopicAuthorizationFailedError as error:
-                        raise NotAllowed(self._connection.topic("admin-commands"), "write to") from error
+                        raise NotAllowed(self._connection.topic(_COMMANDS), "write to") from error
                     except KafkaError as error:
                         if not error.retriable:
                             raise
@@ -199,7 +201,7 @@ class Publisher:
         started = time.monotonic()
         try:
             async with asyncio.timeout(wait):
-                await self._look_for(name)
+                await self._ready(name)
                 while True:
                     try:
                         put = await (await self._hand_over(name, fact.organization, value, headers))
@@ -214,22 +216,21 @@ class Publisher:
             waited = time.monotonic() - started
             raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
 
-    async def _reading(self) -> Answers:
-        """Return what reads the results; the first command connects it, before anything is sent."""
-        await self._look_for("admin-commands")
-        if self._answers is None:
-            async with self._connecting:
-                if self._answers is None:
-                    self._answers = await self._stack.enter_async_context(reading_answers(self._connection))
-        return self._answers
-
-    async def _look_for(self, name: str) -> None:
-        # Sending to a topic that is missing would create it, on many brokers.
-        if name not in self._found:
-            async with self._connecting:
-                if name not in self._found:
-                    await partitions_of(self._connection, name)
-                    self._found.add(name)
+    async def _ready(self, name: str) -> None:
+        """Look for a topic before the first message to it, and connect to the results before the first command."""
+        while name not in self._found:
+            try:
+                async with self._connecting:
+                    if name not in self._found:
+                        # Sending to a topic that is missing would create it, on many brokers.
+                        await partitions_of(self._connection, name)
+                        if name == _COMMANDS:
+                            self._answers = await self._stack.enter_async_context(reading_answers(self._connection))
+                        self._found.add(name)
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(_AGAIN_AFTER_SECONDS)
 
     async def _hand_over(
         self, name: str, organization: str, value: bytes, headers: Headers

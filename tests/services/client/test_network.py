@@ -97,6 +97,8 @@ async def test_a_command_that_may_have_been_written_is_sent_again_until_it_is_an
     organization = new_organization()
     connection = through(way, shared, request_timeout_ms=1500)
     async with Publisher(connection, "/tests", person="alice", wait_seconds=patience(90)) as publisher:
+        # The first connects to the results.
+        await publisher.send(CreateAccount(organization=new_organization(), account="main"))
         way.hold()
         sending = asyncio.create_task(publisher.send(CreateAccount(organization=organization, account="main")))
         # Longer than the producer itself tries: the client no longer knows whether it was written.
