@@ -14,6 +14,9 @@ from sqlalchemy import text
 
 from schemas.records import REDRIVE_HEADER
 from schemas.topics import Topic
+from tests.faults import failpoints
+from tests.faults.matrix import FAILING_WORKER, give_up_for_dead
+from tests.faults.points import CONSUMERS
 from tests.services.cli.interrupted_redrive import BEFORE_CONFIRMING, BEFORE_SENDING, WHERE
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation
@@ -25,6 +28,7 @@ from workers.runtime.roles import Role
 from workers.topics.cluster import administration
 
 _LETTERS = 12
+_BEFORE_ITS_COMMIT = "transaction.Batches._transaction: store after"
 
 
 def broken(organization: str, number: int) -> Said:
@@ -243,8 +247,9 @@ async def test_what_a_worker_has_read_is_not_sent_again(waiting: Installation) -
     assert len(await on_topic(waiting)) == before
 
 
-async def test_a_dry_run_that_is_redriven_twice_is_answered_once(waiting: Installation) -> None:
-    """It claims no id: only the redrive tells its records apart from two dry runs."""
+@pytest.mark.parametrize("is_killed", (False, True))
+async def test_a_dry_run_that_is_redriven_twice_is_answered_once(waiting: Installation, is_killed: bool) -> None:
+    """It claims no id: only the redrive tells its records apart from two dry runs. A worker may die in between."""
     whopays = whopays_of(waiting)
     rehearsal = command(
         "CreateAccount", "rehearsal", "acme", account="main", dryRun=True, ce_specversion="0.3", binary=True
@@ -268,6 +273,12 @@ async def test_a_dry_run_that_is_redriven_twice_is_answered_once(waiting: Instal
     await interrupted(waiting, BEFORE_CONFIRMING, *words)
     (await whopays(*words)).expect(0)
     assert len(of_redrives(await on_topic(waiting, Topic.ADMIN_COMMANDS))) == 2
+    if is_killed:
+        # All is written, and nothing committed: neither the answer nor where the record was read.
+        plan = failpoints.environment({_BEFORE_ITS_COMMIT: failpoints.KILL})
+        killed = await waiting.launch(*CONSUMERS, module=FAILING_WORKER, **plan)
+        assert await killed.ended() == -signal.SIGKILL
+        await give_up_for_dead(waiting, CONSUMERS)
     await waiting.start()
     found = [one.data for one in await exactly_published(waiting) if one.topic == Topic.COMMAND_RESULTS]
     assert [one["outcome"] for one in found if one["commandId"] == "rehearsal"] == ["Applied"]
