@@ -232,7 +232,7 @@ _NOT_OWNED = text(
 _ALL_PRIVILEGES = text(
     """
     SELECT md5(concat(
-        (SELECT string_agg(concat(relname, relacl), ',' ORDER BY relname) FROM pg_class
+        (SELECT string_agg(concat(relname, relacl), ',' ORDER BY relnamespace, relname) FROM pg_class
             WHERE relnamespace IN (CAST(current_schema() AS regnamespace), to_regnamespace('whopays_bound'))),
         (SELECT string_agg(concat(attrelid, attname, attacl), ',' ORDER BY attrelid, attname) FROM pg_attribute
             WHERE attacl IS NOT NULL)

@@ -29,6 +29,8 @@ _WITHOUT_FAILPOINTS = {
     "service.probes": "of no organization",
     "service.questions": "reads a body",
     "service.results": "as those of projects",
+    "service.asker": "verifies a token, before anything is asked",
+    "service.rights": "judges who asks, before anything is asked",
     "service.bodies": "reads a body",
     "service.heavy": "counts who is being answered",
     "service.lines": "sends lines",

@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from db import log
 from db.questions.payers import paying_account
 from db.reading_positions import ReadingWentBack, read_at_least
 from schemas.facts import ProjectChanged
@@ -120,9 +119,11 @@ async def test_two_that_settle_the_same_records_at_once(engine: AsyncEngine, lin
 async def test_batches_go_on_across_the_partitions_of_the_log(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await _alter(engine, "DROP TABLE log_p0", "DROP TABLE log_p1")
-    for module in (log, batch):
-        monkeypatch.setattr(module, "PARTITION_POSITIONS", 10)
+    (made,) = await _all(engine, "SELECT pg_get_functiondef('ensure_log_partitions'::regproc) AS definition")
+    assert ":= 1000000;" in made.definition
+    small = made.definition.replace(":= 1000000;", ":= 10;").replace(":", "\\:")
+    await _alter(engine, "DROP TABLE log_p0", "DROP TABLE log_p1", small, "SELECT ensure_log_partitions()")
+    monkeypatch.setattr(batch, "PARTITION_POSITIONS", 10)
     settling = batches(engine)
     for number in range(45):
         said = project("acme", f"p{number}")
