@@ -126,7 +126,7 @@ async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Par
 
 
 async def _hand_over(connection: AsyncConnection, owner: str, report: Report) -> None:
-    """Give the owner all tables, partitions and functions that it does not own yet."""
+    """Transfer to the owner all tables, partitions and functions that it does not own yet."""
     values = {"owner": owner, "tables": [*metadata.tables, ALEMBIC], "functions": list(_FUNCTIONS)}
     found = (await connection.execute(_NOT_OWNED, values)).all()
     for kind, name in found:

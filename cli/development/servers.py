@@ -97,7 +97,7 @@ def connection_as(security: "KafkaSecurity", user: str) -> dict[str, Any]:
 
 
 async def _give_rights(settings: Settings) -> None:
-    """Give each party its rights, and the developer those of all of them."""
+    """Grant each party its rights at the broker, and the developer those of all of them."""
     async with administration(settings) as client:
         for principals in ({party: f"User:{party}" for party in Party}, dict.fromkeys(Party, f"User:{DEVELOPER}")):
             await apply(client, principals, settings)

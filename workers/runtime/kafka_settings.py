@@ -61,7 +61,7 @@ class KafkaSettings(BaseSettings):
     @classmethod
     def _is_safe(cls, value: str | None) -> str | None:
         if value is not None:
-            insist_on_safe_url("it", value)
+            insist_on_safe_url("the endpoint", value)
         return value
 
     @model_validator(mode="after")

@@ -34,7 +34,7 @@ class ClientCredentials:
 
 
 class OAuthTokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Gives a token to each connection; one is used for four fifths of its life."""
+    """Provides each connection with a token; one is used for four fifths of its life."""
 
     def __init__(self, credentials: ClientCredentials) -> None:
         self._credentials = credentials

@@ -1,11 +1,11 @@
-"""Which URLs may be asked for what must not be read or replaced on the way."""
+"""Which URLs may be asked for keys or tokens, which nobody on the way may read or replace."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
 def insist_on_safe_url(what: str, url: str) -> None:
-    """Raise ValueError where anybody on the way could replace the keys, or where the URL holds a password."""
+    """Raise ValueError where anybody on the way could read or replace what it answers, or where it holds a password."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -150,7 +150,7 @@ def as_commands(party: Party, principal: str, settings: Settings, *, client_conf
 
 
 async def apply(client: AIOKafkaAdminClient, principals: Mapping[Party, str], settings: Settings) -> int:
-    """Give every party's principal its rights; return how many entries that are. To repeat it changes nothing.
+    """Grant every party's principal its rights; return how many entries that are. To repeat it changes nothing.
 
     Raises KafkaError; what was given by then stays.
     """
