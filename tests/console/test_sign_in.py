@@ -27,6 +27,17 @@ async def at_provider(told: Told, tmp_path_factory: pytest.TempPathFactory) -> A
             yield running, server
 
 
+@pytest_asyncio.fixture(scope="module")
+async def by_token(at_provider: tuple[Provider, Server], told: Told) -> AsyncIterator[str]:
+    """Where the console is on a server that believes the provider's tokens, and sends nobody there.
+
+    The server outlives the windows of a test: a window that is still asking when its server ends complains.
+    """
+    own = {name: value for name, value in at_provider[0].environment.items() if "CONSOLE" not in name}
+    async with serving(told.installation, **own) as server:
+        yield server.url
+
+
 @pytest.fixture
 def at(at_provider: tuple[Provider, Server]) -> tuple[Provider, str]:
     """The provider as it was, and where the console is."""
@@ -118,25 +129,21 @@ async def test_answers_to_another_sign_in_are_refused(
     assert "code=" not in page.url
 
 
-async def test_without_a_provider_a_token_is_pasted(at: tuple[Provider, str], opens: Looking, told: Told) -> None:
+async def test_without_a_provider_a_token_is_pasted(at: tuple[Provider, str], by_token: str, opens: Looking) -> None:
     running, _ = at
-    own = {name: value for name, value in running.environment.items() if "CONSOLE" not in name}
-    async with serving(told.installation, **own) as server:
-        page = await opens(ROCKET, url=server.url, size=PHONE, scheme="dark")
-        found = await Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await page.get_by_label("Token", exact=True).fill("none")
-        await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("alert")).to_contain_text("This is no token")
-        await page.get_by_label("Token", exact=True).fill(running.issuer.token("ada", ADA).decode())
-        await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        # A proxy that adds the header signs people in for the console.
-        await page.context.set_extra_http_headers(
-            {"Authorization": f"Bearer {running.issuer.token('ada', ADA).decode()}"}
-        )
-        await page.reload()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
-        await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+    page = await opens(ROCKET, url=by_token, size=PHONE, scheme="dark")
+    found = await Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.get_by_label("Token", exact=True).fill("none")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This is no token")
+    await page.get_by_label("Token", exact=True).fill(running.issuer.token("ada", ADA).decode())
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    # A proxy that adds the header signs people in for the console.
+    await page.context.set_extra_http_headers({"Authorization": f"Bearer {running.issuer.token('ada', ADA).decode()}"})
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+    await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
