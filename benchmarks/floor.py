@@ -8,8 +8,8 @@ takes into one there. Then it commits its offsets.
 
 It is given its best: records are not parsed, values are those of one sample (only what keys need is new: rows are
 distinct, and records have keys of their own), events are put into Kafka's batches without a future each. While one
-batch is published, the next one is copied and the one after it is fetched. An event becomes visible only when its rows
-are committed.
+batch is published, the next one is copied and the one after it is fetched; between two Kafka transactions it pauses as
+the relay does. An event becomes visible only when its rows are committed.
 
 What it does not do: validate, lock, load or decide anything; end the binding before and count at the project (updates,
 not rows added); render or hash; read the log again in order to publish it; hold what is promised between rows; write
@@ -28,6 +28,7 @@ from benchmarks.failures import BenchmarkFailed
 from benchmarks.installations import columns_of, connect
 from benchmarks.samples import Sample, samples_of_a_rebinding
 from benchmarks.traffic import partitions_of
+from workers.publishing.producer import SETTLE_SECONDS
 from workers.runtime.settings import Settings
 
 NAME = "floor"
@@ -92,7 +93,8 @@ async def main() -> None:
             await _send(producer, events, batches)
             await producer.flush()
             await copying
-        await consumer.commit({partition: records[-1].offset + 1 for partition, records in batches.items()})
+        offsets = {partition: records[-1].offset + 1 for partition, records in batches.items()}
+        await asyncio.gather(consumer.commit(offsets), asyncio.sleep(SETTLE_SECONDS))
 
     async def fetch() -> dict[TopicPartition, list[ConsumerRecord]]:
         return dict(await consumer.getmany(timeout_ms=_LONGEST_FETCH_MILLISECONDS, max_records=_TRANSACTION_RECORDS))
