@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
-from service import accounts, events, intervals, operators, organizations, payers, probes, projects, results
+from service import accounts, audit, events, intervals, operators, organizations, payers, probes, projects, results
 from service.answers import Answer, refusal, write
 from service.asker import check_host
 from service.console import room as console_room
@@ -41,6 +41,7 @@ QUESTIONS: tuple[Question, ...] = (
     *events.QUESTIONS,
     *payers.QUESTIONS,
     *results.QUESTIONS,
+    *audit.QUESTIONS,
     *operators.QUESTIONS,
     *probes.QUESTIONS,
 )

@@ -60,6 +60,16 @@ ACCOUNT_DETAIL = ACCOUNT | {
 _PHASE = examples_of("AccountPhaseChanged")[0]
 PHASE = {name: value for name, value in _PHASE.items() if name != "holds"} | {"at": _BOUND, "eventId": "17-4711"}
 RESULT = examples_of("CommandCompleted")[0] | {"eventId": "17-4712", "time": _BOUND}
+AUDITED: dict[str, Any] = {
+    "person": "ada",
+    "issuer": "https://login.example",
+    "roles": ["project-owner", "account-user"],
+    **{name: RESULT[name] for name in ("commandType", "commandId", "commandSource", "dryRun", "outcome")},
+    **{name: RESULT[name] for name in ("account", "project") if name in RESULT},
+    "reasons": [one["reason"] for one in RESULT["violations"]],
+    "eventId": RESULT["eventId"],
+    "time": RESULT["time"],
+}
 _DEAD = examples_of("DeadLetter")[0]
 DEAD_LETTER = {name: value for name, value in _DEAD.items() if name != "value"} | {
     "id": "17-4713",

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from schemas.askers import Role
 from schemas.events import AccountState, Cause, Condition, OptionalText, Phase, PhaseReason, Said
 from schemas.facts import PaymentProfileState, ProjectState
 from schemas.immutable import dataclass
 from schemas.records import DeadLetterReason
-from schemas.results import CommandCompleted, HeaderCopy, Violation
+from schemas.results import CommandCompleted, HeaderCopy, Outcome, Reason, Violation
 from schemas.scalars import Identifier, Instant
 
 Item = TypeVar("Item")
@@ -215,6 +216,24 @@ class Results(Told):
     """The latest results of a command, one for each source."""
 
     items: list[Result]
+
+
+class AuditedCommand(Told):
+    """A command: who asked for it, and what became of it."""
+
+    person: Annotated[str | None, Field(description="As the token says it; null where it is not known.")]
+    issuer: Annotated[str | None, Field(description="Whose token it was; null where none was checked, or none held.")]
+    roles: Annotated[list[Role], Field(description="By which it was allowed.")]
+    command_type: str
+    command_id: str
+    command_source: str
+    dry_run: bool
+    outcome: Outcome
+    account: OptionalText = None
+    project: OptionalText = None
+    reasons: Annotated[list[Reason], Field(description="Those of its violations.")]
+    event_id: Annotated[str, Field(description="That of its result.")]
+    time: Instant
 
 
 class KeptDeadLetter(Told):

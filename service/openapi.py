@@ -28,7 +28,7 @@ added to answers; none is ever removed.
 _TAGS = (
     ("Questions", "Organizations, projects, accounts, and who pays for what."),
     ("Events", "What happened, from a position on, once or as it happens."),
-    ("Operation", "For operators: what could not be answered, and replays."),
+    ("Operation", "For operators and auditors: who asked for what, what could not be answered, and replays."),
     ("Probes", "For the machinery that runs the service."),
 )
 _OF_ALL = ("NotFound", "NotAcceptable", "Internal", "Unavailable")

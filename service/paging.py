@@ -5,7 +5,7 @@ from typing import Any
 
 from service.answers import Answer, answer
 from service.cursors import CURSOR, Key
-from service.parameters import FROM, LIMIT, UNTIL, conflicting
+from service.parameters import FROM, LIMIT, UNTIL, Parameter, conflicting
 from service.problems import Violation
 from service.questions import Asked
 from service.snapshots import Snapshot
@@ -19,9 +19,9 @@ def page(asked: Asked, items: Sequence[Any], key: Key | None, snapshot: Snapshot
     return answer({"items": items, "next": asked.cursor(key), **more}, snapshot)
 
 
-def wrong_period(asked: Asked) -> list[Violation]:
+def wrong_period(asked: Asked, begins: Parameter = FROM) -> list[Violation]:
     """Return what is wrong with the bounds of a period: the end does not come after the beginning."""
-    begin, end = asked.values.get(FROM.name), asked.values.get(UNTIL.name)
+    begin, end = asked.values.get(begins.name), asked.values.get(UNTIL.name)
     if begin is None or end is None or begin < end:
         return []
-    return [conflicting(UNTIL.name, "It must be after `from`.")]
+    return [conflicting(UNTIL.name, f"It must be after `{begins.name}`.")]

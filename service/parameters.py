@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from schemas.instants import parse_instant
+from schemas.people import LONGEST_AUTHID, is_authid
 from schemas.replays import NAME_RULE, is_replay_name
 from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER, is_identifier
 from service.problems import Reason, Violation, quoted
@@ -131,6 +132,19 @@ def words(name: str, longest: int, description: str, example: str, *, pattern: s
         return text
 
     return Parameter(name, read, {"type": "string", "minLength": 1, "maxLength": longest}, description, example)
+
+
+def person(name: str, description: str, example: str) -> Parameter:
+    """Return a parameter that is somebody's name."""
+
+    def read(text: str) -> str:
+        if not is_authid(text):
+            raise Refused(
+                Reason.MALFORMED, f"It must be 1 to {LONGEST_AUTHID} visible characters, no blank at either end."
+            )
+        return text
+
+    return Parameter(name, read, {"type": "string", "minLength": 1, "maxLength": LONGEST_AUTHID}, description, example)
 
 
 def number(name: str, least: int, largest: int, description: str, example: int) -> Parameter:

@@ -19,12 +19,13 @@ from service.state import State
 
 
 class Access(Enum):
-    """Who may ask: anybody; whoever has a token, a role in the organization, or a right to read operation; or, from
-    this host anybody, and from elsewhere who may read the operation of all organizations."""
+    """Who may ask: anybody; whoever has a token, a role in the organization, a right to read the operation of the whole
+    organization, or of any; or, from this host anybody, and from elsewhere who may read that of all organizations."""
 
     OPEN = auto()
     TOKEN = auto()
     ORGANIZATION = auto()
+    WHOLE_ORGANIZATION = auto()
     OPERATORS = auto()
     NEAR = auto()
 

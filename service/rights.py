@@ -30,6 +30,9 @@ async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) ->
     match question.access:
         case Access.ORGANIZATION:
             _admit_to_organization(asked, {name: decoded(raw) or "" for name, raw in names.items()})
+        case Access.WHOLE_ORGANIZATION:
+            if not has_role(asker, decoded(names["organization"]) or "", READS_OPERATION):
+                raise forbidden([out_of_reach("organization", "It takes operator, or auditor, of all of it.")])
         case Access.OPERATORS:
             asked.operated = organizations_of(asker, READS_OPERATION)
             if asked.operated is not None and not asked.operated:

@@ -14,11 +14,14 @@ from db.questions.asked import asked
 from schemas.envelope import short_type
 
 
-def audited(organization: str, wanted: Wanted, by: str | None, since: datetime | None) -> None:
-    """Print who asked for what."""
+def audited(organization: str, wanted: Wanted, by: str | None, period: tuple[datetime | None, datetime | None]) -> None:
+    """Print who asked for what, in a period whose beginning and end may be given."""
+    since, until = period
     show_pages(
         organization, wanted, Kind(audit_listing, "Nobody has asked for anything.", (int,)),
-        lambda connection, known, **part: asked(connection, known, organization, by=by, since=since, **part),
+        lambda connection, known, **part: asked(
+            connection, known, organization, by=by, since=since, until=until, **part
+        ),
     )  # fmt: skip
 
 

@@ -118,6 +118,9 @@ def audit(
     since: Annotated[
         str | None, typer.Option(metavar="INSTANT", help="Only what was answered from this instant on.")
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Only what was answered before this instant.")
+    ] = None,
     limit: Limit = 100,
     after: After = None,
     is_all: All = False,
@@ -130,4 +133,7 @@ def audit(
     from cli.asking import audited  # noqa: PLC0415 - see above
 
     begin = None if since is None else instant_named("--since", since)
-    audited.audited(organization, Wanted(limit, after, is_all, as_json), by, begin)
+    end = None if until is None else instant_named("--until", until)
+    if begin and end and begin >= end:
+        raise Misused(f"--until {until} is not after --since {since}: the period is empty.")
+    audited.audited(organization, Wanted(limit, after, is_all, as_json), by, (begin, end))

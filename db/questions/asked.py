@@ -1,11 +1,11 @@
 """Who asked for what, with which role and by whose word, and what became of it: every command, the refused ones too."""
 
+import time
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.engine import fetch
@@ -14,6 +14,9 @@ from db.questions.pages import After, Page, page_of
 from db.questions.snapshots import Snapshot
 from schemas.people import person_of
 
+_LOOKED_AT = 20_000
+"""Among how many of an organization's events a statement looks for commands of everybody."""
+_LOOKING_SECONDS = 2.0
 _BEYOND = 2**63 - 1
 _TOLD = ("commandType", "commandId", "commandSource", "dryRun", "outcome", "account", "project")
 
@@ -25,46 +28,56 @@ async def asked(
     *,
     by: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
     limit: int,
     after: After | None = None,
 ) -> Page:
     """Return a page of the commands of an organization, newest first, with who asked; only those `by` one person.
 
-    A person is one in every spelling. `since` is an instant from which on, itself included, they were answered. Each
-    has `person` (as the token has it, else None), `issuer`, `roles` (by which it was allowed), the members of its
-    result that name it, `reasons`, `eventId` and `time`. The key is `(position,)`, the event's. Commands that are older
-    than what the log keeps of this have no issuer and no roles, and are not found by a person.
+    A person is one in every spelling. `since` is an instant from which on, itself included, they were answered, and
+    `until` one before which. Each has `person` (as the token has it, else None), `issuer`, `roles` (by which it was
+    allowed), the members of its result that name it, `reasons`, `eventId` and `time`. The key is `(position,)`,
+    an event's. Commands that are older than what the log keeps of this have no issuer and no roles, and are not found
+    by a person.
+
+    Commands of everybody may be rare among an organization's events: a page with one at least ends once looking for
+    more has taken long enough.
     """
-    (before,) = after or (_BEYOND,)
-    rows = await fetch(
-        connection,
-        asked_statement(is_by_person=by is not None),
-        organization=organization,
-        first=0 if since is None else await _before(connection, known, since),
-        before=before,
-        row_limit=limit + 1,
-        **({} if by is None else {"person": person_of(by)}),
-    )
-    return page_of(rows, limit, _item, "position")
+    first, before = await _positions(connection, known, since, until)
+    values: dict[str, Any] = {
+        "organization": organization,
+        "first": first,
+        "before": min(before, after[0] if after else _BEYOND),
+        "row_limit": limit + 1,
+    }
+    if by is not None:
+        rows = await fetch(connection, OF_PERSON, **values, person=person_of(by))
+        return page_of(rows, limit, _item, "position")
+    found: list[Any] = []
+    patience = time.monotonic() + _LOOKING_SECONDS
+    while True:
+        found += await fetch(connection, OF_EVERYBODY, **values, looked_at=_LOOKED_AT)
+        is_full = len(found) > limit
+        last = [] if is_full else await fetch(connection, LAST_LOOKED_AT, **values, others=_LOOKED_AT - 1)
+        if not last:
+            return page_of(found, limit, _item, "position")
+        values |= {"before": last[0]["position"], "row_limit": limit + 1 - len(found)}
+        if found and time.monotonic() > patience:
+            return [_item(row) for row in found], (values["before"],)
 
 
-@cache
-def asked_statement(*, is_by_person: bool) -> TextClause:
-    """Return the statement for the commands of everybody, or of one `:person`."""
-    of_whom = "asked IS NOT NULL AND asked ->> 'person' = :person" if is_by_person else "topic = 'command-results'"
-    return text(
-        f"""
-        SELECT log.position, log.value, CAST(log.asked AS text) AS asked FROM log
-        WHERE boundary = :organization AND {of_whom} AND log.position > :first AND log.position < :before
-        ORDER BY log.position DESC LIMIT :row_limit
-        """
-    )
-
-
-async def _before(connection: AsyncConnection, known: Snapshot, since: datetime) -> int:
-    """Return the last position before an instant."""
+async def _positions(
+    connection: AsyncConnection, known: Snapshot, since: datetime | None, until: datetime | None
+) -> tuple[int, int]:
+    """Return the positions between which, themselves excluded, the events of a period are."""
+    if since is None and until is None:
+        return 0, _BEYOND
     kept, _ = (await first_kept(connection))[known.shard]
-    return (await last_before(connection, since, {known.shard: (kept - 1, known.position)}))[known.shard]
+    within = {known.shard: (kept - 1, known.position)}
+    return (
+        0 if since is None else (await last_before(connection, since, within))[known.shard],
+        _BEYOND if until is None else (await last_before(connection, until, within))[known.shard] + 1,
+    )
 
 
 def _item(row: Any) -> dict[str, Any]:
@@ -79,3 +92,26 @@ def _item(row: Any) -> dict[str, Any]:
         "eventId": event["id"],
         "time": event["time"],
     }
+
+
+_EVENTS = "boundary = :organization AND log.position > :first AND log.position < :before"
+OF_PERSON = text(
+    f"""
+    SELECT log.position, log.value, CAST(log.asked AS text) AS asked FROM log
+    WHERE {_EVENTS} AND asked IS NOT NULL AND asked ->> 'person' = :person
+    ORDER BY log.position DESC LIMIT :row_limit
+    """
+)
+"""The commands that a `:person` asked for, as people are compared."""
+OF_EVERYBODY = text(
+    f"""
+    SELECT latest.position, latest.value, CAST(latest.asked AS text) AS asked FROM (
+        SELECT log.position, log.topic, log.value, log.asked FROM log WHERE {_EVENTS}
+        ORDER BY log.position DESC LIMIT :looked_at
+    ) AS latest
+    WHERE latest.topic = 'command-results' ORDER BY latest.position DESC LIMIT :row_limit
+    """
+)
+"""Those of everybody, among so many of the latest events."""
+LAST_LOOKED_AT = text(f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1")
+"""The last event that `OF_EVERYBODY` looks at, where there may be more."""

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from db import questions
 from db.dead_letter_actions import begin_redrives, discard
 from db.dead_letters import Choice, numbers_of, value_of
 from db.log import read, row_hash
@@ -187,6 +188,31 @@ async def _insist_on_the_audit(engine: AsyncEngine) -> None:
         assert await asked(connection, known, "acme", limit=2, since=since) == (everything[:2], None)
         page, key = await asked(connection, known, "acme", limit=3)
         assert (page, await found(after=key)) == (everything[:3], everything[3:])
+        until = parse_instant(everything[3]["time"])
+        assert await found(until=until) == everything[4:]
+        assert await found(since=until, until=since, by="alice") == [
+            one for one in everything if until <= parse_instant(one["time"]) < since and one["person"] == "alice"
+        ]
+
+
+@pytest.mark.parametrize("seconds", (60.0, 0.0))
+async def test_commands_that_are_rare_are_looked_for_in_parts(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Until a page is full, or looking has taken long enough: then the page ends, and the next one goes on."""
+    said = (account("acme", name) for name in ("main", "other", "third"))
+    await batches(engine).process(Role.ADMIN_COMMANDS, records(*said), _READ, {_PLACE: 0})
+    monkeypatch.setattr(questions.asked, "_LOOKED_AT", 2)
+    monkeypatch.setattr(questions.asked, "_LOOKING_SECONDS", seconds)
+    pages: list[list[str]] = []
+    async with engine.connect() as connection:
+        known = await snapshot_of(connection, shard_of("acme", 48))
+        key: tuple[Any, ...] | None = ()
+        while key is not None:
+            items, key = await asked(connection, known, "acme", limit=2, after=key or None)
+            pages.append([one["commandId"] for one in items])
+    assert [one for page in pages for one in page] == ["create-third", "create-other", "create-main"]
+    assert [len(page) for page in pages] == ([2, 1] if seconds else [1, 1, 1, 0]), pages
 
 
 @pytest.mark.parametrize("what_happened", ("key withdrawn", "issuer removed", "grants called otherwise"))

@@ -251,6 +251,27 @@ async def test_what_is_not_found(ask: httpx.AsyncClient, path: str, name: str) -
     assert response.json()["type"] == f"urn:whopays:problem:{name}"
 
 
+async def test_who_asked_for_what(ask: httpx.AsyncClient) -> None:
+    everything = (await answer(ask, f"{O}/audit", "listAudit"))["items"]
+    assert [one["time"] for one in everything] == sorted((one["time"] for one in everything), reverse=True)
+    assert {(one["person"], one["issuer"], *one["roles"]) for one in everything} == {("alice", None)}
+    results = (await answer(ask, f"{O}/results", "listResults"))["items"]
+    assert {one["eventId"] for one in results} <= {one["eventId"] for one in everything}
+    first = await answer(ask, f"{O}/audit", "listAudit", limit="2", by="ALICE")
+    assert first["items"] == everything[:2]
+    rest = await answer(ask, f"{O}/audit", "listAudit", by="ALICE", cursor=first["next"])
+    assert (rest["items"], rest["next"]) == (everything[2:], None)
+    period = {"since": everything[2]["time"], "until": everything[0]["time"]}
+    assert (await answer(ask, f"{O}/audit", "listAudit", **period))["items"] == [
+        one for one in everything if period["since"] <= one["time"] < period["until"]
+    ]
+    for nobody in ({"by": "bob"}, {"since": "2099-01-01T00:00:00Z"}, {"until": "2020-01-01T00:00:00Z"}):
+        assert await answer(ask, f"{O}/audit", "listAudit", **nobody) == {"items": [], "next": None}
+    for name in ("", " alice", "a\u202eb", "x" * 257):
+        refused = await ask.get(f"{O}/audit", params={"by": name})
+        assert [(one["reason"], one["field"]) for one in refused.json()["violations"]] == [("Malformed", "by")]
+
+
 async def test_dead_letters(told: Installation, ask: httpx.AsyncClient) -> None:
     page = await answer(ask, "/v1/dead-letters", "listDeadLetters")
     assert len(page["items"]) == 3

@@ -57,6 +57,8 @@ async def test_all_that_is_wrong_is_told_at_once(ask: httpx.AsyncClient) -> None
             {"project", "account", "outcome", "limit"},
         ),
         ("from=2026-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "accounts/main/intervals", {"until"}),
+        ("since=2026-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", "audit", {"until"}),
+        ("since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "audit", {"until"}),
         ("from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", "projects/web/intervals", {"until"}),
     ),
 )

@@ -35,7 +35,8 @@ _ASKED = (
     f"{O}/projects/web", f"{O}/projects/web/payer?at=2026-03-02T00:00:00Z", f"{O}/projects/web/intervals",
     f"{O}/accounts", f"{O}/accounts/main", f"{O}/accounts/main/phases", f"{O}/accounts/main/intervals",
     f"{O}/results", f"{O}/results?id=c1", f"{O}/events", "/v1/dead-letters", "/v1/replays", "/readyz",
-    f"{_KUBERNETES}/billingaccounts", f"{_KUBERNETES}/billingaccountbindings", "/",
+    f"{O}/audit", f"{O}/audit?since=2026-03-02T00:00:00Z", f"{_KUBERNETES}/billingaccounts",
+    f"{_KUBERNETES}/billingaccountbindings", "/",
 )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ TABLE: dict[str, tuple[str, set[str]]] = {
     "listAccountIntervals": (f"{ACME}/accounts/main/intervals", _WHOLE | {"of an account"}),
     "listResults": (f"{ACME}/results", _EVERYBODY_OF_ACME),
     "listEvents": (f"{ACME}/events", _EVERYBODY_OF_ACME),
+    "listAudit": (f"{ACME}/audit", _OPERATE),
     "lookUpPayers": ("/v1/payers/lookup", _WHOLE | {"of a project"}),
     "listDeadLetters": ("/v1/dead-letters", _OPERATE),
     "listReplays": ("/v1/replays", _OPERATE),
@@ -291,6 +292,21 @@ async def test_dead_letters_and_replays_are_of_organizations(asked: Guarded) -> 
     narrow = [grant("operator", accounts=["main"])]
     assert _problem(await asked.get("/v1/dead-letters", narrow), 403) == "Forbidden"
     assert (await asked.get("/v1/replays/none", [grant("auditor", "*")])).json()["type"].endswith("ReplayNotFound")
+
+
+async def test_who_asked_is_told_to_operators_and_auditors_of_all_of_it(asked: Guarded, trusting: Served) -> None:
+    for role in ("operator", "auditor"):
+        assert (await asked.get(f"{ACME}/audit", [grant(role)])).status_code == 200
+        for narrow in (grant(role, accounts=["*"]), grant(role, projects=["*"]), grant(role, paymentProfiles=["*"])):
+            answer = await asked.get(f"{ACME}/audit", [narrow, grant("viewer")])
+            assert _problem(answer, 403) == "Forbidden"
+        for organization in ("globex", "nowhere", "No%20Name"):
+            answer = await asked.get(f"/v1/organizations/{organization}/audit?colour=red", [grant(role)])
+            assert [one["field"] for one in answer.json()["violations"]] == ["organization"]
+    for role in ("account-admin", "project-owner", "payments", "invoicing", "approver", "viewer"):
+        answer = await asked.get(f"{ACME}/audit", [grant(role), grant("operator", "globex")])
+        assert _problem(answer, 403) == "Forbidden"
+    assert (await trusting.client.get(f"{ACME}/audit")).status_code == 200
 
 
 async def test_a_stream_ends_with_its_token_and_tells_only_what_is_seen(asked: Guarded) -> None:

@@ -32,7 +32,7 @@ from db.questions import (
     seen_results,
     snapshots,
 )
-from db.questions.asked import asked_statement
+from db.questions import asked as audited
 from db.questions.projects import Kind
 from db.reading import ReadingPool, reading_pool
 from embedded import Addresses
@@ -309,13 +309,21 @@ async def test_events_are_found_by_their_organization(filled: ReadingPool) -> No
     assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in _nodes(plan))
 
 
-@pytest.mark.parametrize(("is_by_person", "index"), ((True, "boundary_expr_position"), (False, "boundary_position")))
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    (
+        (audited.OF_PERSON, "boundary_expr_position"),
+        (audited.OF_EVERYBODY, "boundary_position"),
+        (audited.LAST_LOOKED_AT, "boundary_position"),
+    ),
+)
 async def test_who_asked_is_found_by_organization_and_person(
-    filled: ReadingPool, is_by_person: bool, index: str
+    filled: ReadingPool, statement: TextClause, index: str
 ) -> None:
     values = _ORGANIZATION | {"person": "person-1", "first": 0, "before": 2**62, "row_limit": 101}
+    values |= {"looked_at": 20_000, "others": 19_999}
     async with filled.acquire() as connection:
-        planned, generic = await _plans(connection, asked_statement(is_by_person=is_by_person), values)
+        planned, generic = await _plans(connection, statement, values)
     nodes = [node for node in _nodes(planned) if node.get("Relation Name") != "log_p1"]
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {f"log_p0_{index}_idx"}, planned
     # Of a range that nobody knows no partition is left in the plan.
