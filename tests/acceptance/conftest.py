@@ -32,20 +32,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("case", cases, ids=[case.id for case in cases])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def installation(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """One running whopays for all cases."""
     async with installed(services, template) as made:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(installation: Installation) -> ServicesOfInstallation:
     """What the cases share on that installation."""
     return ServicesOfInstallation(installation)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def runs(request: pytest.FixtureRequest, shared: ServicesOfInstallation) -> AsyncIterator[Runs]:
     """The cases of this session's items, running."""
     params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]

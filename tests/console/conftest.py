@@ -15,7 +15,7 @@ from tests.support.serving import serving
 from tests.support.waiting import patience
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def chromium() -> AsyncIterator[Browser]:
     """A running browser, or the reason why there is none."""
     path = browser()
@@ -26,7 +26,7 @@ async def chromium() -> AsyncIterator[Browser]:
         await running.close()
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def told(chromium: Browser, services: Addresses, template: str) -> AsyncIterator[Told]:
     """An installation that the story was told to, and where its console is."""
     async with installed(services, template) as installation, serving(installation) as server:

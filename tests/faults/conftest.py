@@ -33,7 +33,7 @@ def _measured(record_property: Callable[[str, object], None]) -> Iterator[None]:
         measured.clear()
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def breakable() -> AsyncIterator[OwnServers]:
     """Servers for all tests that break some, one after the other."""
     async with own_servers() as made:

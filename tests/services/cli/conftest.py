@@ -11,7 +11,7 @@ from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation, installed
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def playground(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """A running whopays for all tests of the command line."""
     async with installed(services, template) as made:
@@ -24,7 +24,7 @@ def whopays(playground: Installation) -> Whopays:
     return whopays_of(playground)
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def told(playground: Installation) -> Told:
     """An organization in which something has happened."""
     return await tell(whopays_of(playground))

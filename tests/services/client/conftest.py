@@ -11,7 +11,7 @@ from tests.support.installations import Installation, installed
 from whopays_client import Connection, Publisher
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def shared(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """A running whopays for all tests of the client."""
     async with installed(services, template) as made:

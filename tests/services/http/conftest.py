@@ -19,7 +19,7 @@ async def shared(services: Addresses, template: str) -> AsyncIterator[Served]:
         yield made
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def told(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """An installation in which much was said."""
     async with installed(services, template) as made:
@@ -27,14 +27,14 @@ async def told(services: Addresses, template: str) -> AsyncIterator[Installation
         yield made
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def server(told: Installation) -> AsyncIterator[Server]:
     """A process of `whopays serve` that answers about it."""
     async with serving(told) as started:
         yield started
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def ask(server: Server) -> AsyncIterator[httpx.AsyncClient]:
     """What asks that server: `await ask.get("/v1/organizations/acme")`."""
     async with asking(server) as client:

@@ -89,7 +89,7 @@ class SecuredInstallation:
         await self.installation.start(*ROLES[party], **said)
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def broker() -> AsyncIterator[Secured]:
     """A secure broker with a user for each party."""
     with temporary_folder() as path:
@@ -104,7 +104,7 @@ async def broker() -> AsyncIterator[Secured]:
             await running.close()
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def secured(services: Addresses, template: str, broker: Secured) -> AsyncIterator[SecuredInstallation]:
     """An installation on it."""
     async with _secured(services, template, broker) as made:

@@ -8,7 +8,7 @@ from embedded import Addresses
 from tests.services.kubernetes.cluster import Cluster, running_cluster
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def cluster(services: Addresses, template: str) -> AsyncIterator[Cluster]:
     """A `whopays serve` with a database of its own."""
     async with running_cluster(services, template) as made:

@@ -9,7 +9,7 @@ from tests.services.replaying.telling import say_much
 from tests.support.installations import Installation, installed
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package")
 async def told(services: Addresses, template: str) -> AsyncIterator[Installation]:
     """An installation in which much was said."""
     async with installed(services, template) as made:
