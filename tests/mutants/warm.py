@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from tests.support.processes import DIE_WITH_PARENT
+from tests.support.processes import DIE_WITH_PARENT, end_with_parent
 from tests.support.warm import LIBRARIES
 
 _ENDED_BY_TIME = -1
@@ -61,7 +61,8 @@ def _serve() -> None:
 
 
 def _run(arguments: list[str], output: str) -> None:
-    """Run pytest in this fork, and end it."""
+    """Run pytest in this fork, and end it; it is killed with the interpreter that it is a fork of."""
+    end_with_parent()
     os.setsid()
     nothing, written = os.open(os.devnull, os.O_RDONLY), os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     for descriptor, number in ((nothing, 0), (written, 1), (written, 2)):

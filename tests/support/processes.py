@@ -22,9 +22,14 @@ def in_foreground() -> None:
 
     A shell has what it runs in the background ignore Ctrl-C, and a process hands that on to those that it starts.
     """
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process, a fork, when the one that it is a fork of ends."""
     if DIE_WITH_PARENT is not None:
         DIE_WITH_PARENT()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 DIE_WITH_PARENT: Callable[[], None] | None = _of_linux() if sys.platform == "linux" else None

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from runpy import run_module
 
-from tests.support.processes import DIE_WITH_PARENT
+from tests.support.processes import DIE_WITH_PARENT, end_with_parent
 
 LIBRARIES = (
     "aiokafka", "asyncpg", "cryptography.hazmat.primitives.ciphers.aead", "email_validator", "faststream.kafka",
@@ -151,10 +151,10 @@ def _serve(control: socket.socket) -> str | None:
 
 def _guard(answer: int, stderr: int) -> bool:
     """Return in a process of its own; its guardian ends here, when it has said how that process ended."""
-    _end_with_parent()
+    end_with_parent()
     pid = os.fork()
     if pid == 0:
-        _end_with_parent()
+        end_with_parent()
         os.dup2(stderr, sys.stderr.fileno())
         return True
     os.close(stderr)
@@ -165,11 +165,6 @@ def _guard(answer: int, stderr: int) -> bool:
         took = times.children_user + times.children_system
         os.write(answer, f"{os.waitstatus_to_exitcode(status)} {took}\n".encode())
     os._exit(0)
-
-
-def _end_with_parent() -> None:
-    if DIE_WITH_PARENT is not None:
-        DIE_WITH_PARENT()
 
 
 if __name__ == "__main__":

@@ -38,14 +38,37 @@ asyncio.run(main())
 """
 
 
+_TRIES_A_CHANGE = """
+import os
+from pathlib import Path
+from threading import Thread
+from tests.mutants.warm import WarmPytest
+Path("test_it.py").write_text('''
+def test_it():
+    import os, time
+    with open("pid", "w") as pid:
+        print(os.getpid(), file=pid)
+    time.sleep(600)
+''')
+os.mkfifo("pid")
+trying = Thread(target=WarmPytest(Path.cwd(), os.environ).run, args=(["test_it.py"], 600))
+trying.start()
+print(Path("pid").read_text(), end="", flush=True)
+trying.join()
+"""
+
+
 @pytest.mark.skipif(DIE_WITH_PARENT is None, reason="only Linux kills a process when its parent dies")
-@pytest.mark.parametrize("program", (_STARTS_ANOTHER, _STARTS_ONE_WARM), ids=("cold", "warm"))
+@pytest.mark.parametrize(
+    "program", (_STARTS_ANOTHER, _STARTS_ONE_WARM, _TRIES_A_CHANGE), ids=("cold", "warm", "mutants")
+)
 async def test_a_process_ends_with_the_killed_run_that_started_it(tmp_path: Path, program: str) -> None:
+    (folder := tmp_path / "copy").mkdir()
     run = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         program,
-        cwd=tmp_path,
+        cwd=folder,
         env={"PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
     )
