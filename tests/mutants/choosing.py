@@ -6,10 +6,22 @@ from pathlib import Path
 _UNIT = "tests/unit"
 _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
 _SERVED = ("tests/services/http", "tests/services/questions")
+_TOKENS = ("tests/unit/runtime", "tests/security")
+_WHO_ASKS = ("tests/services/process/test_tokens.py", "tests/services/batches/test_askers.py")
 _FEW = 4
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "schemas": (("tests/unit/schemas", "tests/unit/regional"), (_UNIT,), ("tests/services/batches",), _STORY),
+    **dict.fromkeys(
+        ("schemas/asking.py", "schemas/tokens.py"),
+        (("tests/unit/schemas",), _TOKENS, _WHO_ASKS, ("tests/services/http/test_rights.py",)),
+    ),
+    "schemas/askers.py": (
+        ("tests/unit/schemas", "tests/unit/domain/test_rights.py"),
+        _TOKENS,
+        _WHO_ASKS,
+        ("tests/services/http/test_rights.py",),
+    ),
     "schemas/exporting": (("tests/unit/exporting",), ("tests/unit/schemas", "tests/unit/service")),
     "schemas/replays.py": (
         ("tests/unit/schemas", "tests/unit/client", "tests/unit/exporting"),
@@ -80,6 +92,14 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/consuming", "tests/services/topics", "tests/services/publishing"),
         ("tests/services/process", "tests/services/cli/test_serving.py", "tests/services/personal_data"),
     ),
+    **dict.fromkeys(
+        ("workers/runtime/tokens", "workers/runtime/issuers.py"),
+        (_TOKENS, _WHO_ASKS, ("tests/services/http/test_rights.py", "tests/services/cli/test_serving.py")),
+    ),
+    **dict.fromkeys(
+        ("workers/runtime/kafka.py", "workers/runtime/kafka_settings.py"),
+        (("tests/unit/runtime",), ("tests/services/kafka_security",), ("tests/services/process",)),
+    ),
     "workers/exchange.py": (("tests/services/cli/test_send.py",), ("tests/services/cli",)),
     "workers/redriving.py": (
         ("tests/services/cli/test_redriving.py",),
@@ -103,7 +123,13 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/replaying",),
         ("tests/services/client/test_replays.py", "tests/faults/test_replay_killed.py"),
     ),
-    "workers/topics": (("tests/services/topics",), ("tests/services/cli",), ("tests/faults/test_offsets.py",)),
+    "workers/topics": (
+        ("tests/unit/runtime",),
+        ("tests/services/topics",),
+        ("tests/services/cli",),
+        ("tests/faults/test_offsets.py",),
+    ),
+    "workers/topics/acls.py": (("tests/services/kafka_security",), ("tests/services/cli/test_side_effects.py",)),
     "audit": (
         ("tests/services/audit",),
         ("tests/services/cli", "tests/faults/test_judge.py"),
@@ -115,13 +141,21 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli",),
         ("tests/services/audit", "tests/services/personal_data", "tests/services/replaying"),
     ),
+    **dict.fromkeys(
+        ("cli/operating/role_table.py", "cli/operating/rights.py", "cli/operating/token_check.py"),
+        (("tests/unit/cli",), ("tests/security/test_command_line.py",), ("tests/services/cli",)),
+    ),
     "cli/asking": (
         ("tests/unit/cli",),
         ("tests/services/cli/test_asking.py", "tests/services/cli/test_lists.py", "tests/services/cli/test_tail.py"),
         ("tests/services/cli",),
     ),
     "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
-    "cli/development": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",), ("tests/services/cli",)),
+    "cli/development": (
+        ("tests/unit/cli",),
+        ("tests/services/cli/test_processes.py",),
+        ("tests/services/cli", "tests/services/kafka_security"),
+    ),
     "service": (("tests/unit/service",), _SERVED, ("tests/services/kubernetes", "tests/services/client")),
     "service/console": (("tests/unit/service",), ("tests/console", "tests/services/http")),
     "service/kubernetes": (
@@ -135,6 +169,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/questions/test_of_many.py", "tests/services/http", "tests/services/client"),
     ),
     "embedded": (("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
+    "embedded/kafka_security.py": (("tests/services/kafka_security",),),
 }
 
 

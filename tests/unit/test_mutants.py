@@ -88,8 +88,23 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_every_file_has_its_tests() -> None:
-    listed = {path for stages in STAGES.values() for stage in stages for path in stage}
+    listed = {*STAGES, *(path for stages in STAGES.values() for stage in stages for path in stage)}
     assert [path for path in listed if not (ROOT / path).exists()] == []
     assert "tests/unit/domain/test_book.py" in stages_for(ROOT, Path("domain/book.py"))[0]
     files = [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     assert all(stages_for(ROOT, path) for path in files)
+
+
+_OF_NO_PART = {
+    "tests/services/examples": "of the programs in examples/",
+    "tests/services/other_languages": "of programs in other languages",
+    "tests/services/proxies": "of what tests use to break the network",
+}
+
+
+def test_every_folder_of_tests_is_run_on_changes_of_some_part() -> None:
+    chosen = {path for stages in STAGES.values() for stage in stages for path in stage}
+    folders = {ROOT / "tests/security", ROOT / "tests/console", *(ROOT / "tests/services").glob("*/")}
+    names = {str(one.relative_to(ROOT)) for one in folders if any(one.glob("test_*.py"))}
+    missed = {one for one in names if not any(path.startswith(one) for path in chosen)}
+    assert missed == _OF_NO_PART.keys(), "tests/mutants/choosing.py names no part of the product for these"
