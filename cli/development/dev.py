@@ -54,7 +54,7 @@ def dev(*, data_dir: Path, reset: bool, secure: bool, as_json: bool) -> None:
                         f"Another whopays dev runs in this folder: the commands here go on talking to it ({RUNNING}).\n"
                         "To reach this one, set WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS as it says."
                     )
-                asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: _announce(settings, as_json=as_json)))
+                asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: announce(settings, as_json=as_json)))
         report("Stopping ...")
 
 
@@ -64,7 +64,8 @@ def of_a_development(said: Settings) -> Settings:
     return said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
 
 
-def _announce(settings: Settings, *, as_json: bool) -> None:
+def announce(settings: Settings, *, as_json: bool) -> None:
+    """Print the variables by which the installation is found from elsewhere, and what to try."""
     lent = settings.model_dump(mode="json", include={"issuers"})
     addresses = {
         "WHOPAYS_DATABASE_URL": settings.database_url,

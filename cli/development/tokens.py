@@ -34,7 +34,7 @@ def token(
     unknown = [role for role in roles if role not in set(Role)]
     if unknown:
         raise Misused(f"--role {unknown[0]}: there is no such role. Known are {', '.join(Role)}.")
-    seconds = _seconds(valid_for)
+    seconds = seconds_of(valid_for)
     grants = _grants(roles, organizations, lists)
     made = DevIssuer(_folder(data_dir)).token(person, grants, seconds)
     if len(made) > LARGEST_TOKEN_BYTES:
@@ -66,7 +66,8 @@ def _grants(
     return grants
 
 
-def _seconds(said: str) -> int:
+def seconds_of(said: str) -> int:
+    """Return the length of time that words such as `90s` or `7d` mean, in seconds. Raises Misused."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", said)
     if found is None:
         raise Misused(f"--valid-for {said}: say it as 90s, 30m, 8h or 7d.")

@@ -65,7 +65,7 @@ def redrive(
             asyncio.run(put_again(settings, choice, by=who, again=again, rate=rate, state=state, progress=progress))
     except KeyboardInterrupt:
         _tell(state, as_json=as_json)
-        typer.echo(_where_to_go_on(state, is_again=again), err=True)
+        typer.echo(where_to_go_on(state, is_again=again), err=True)
         raise typer.Exit(STOPPED) from None
     except CommandFailed:
         if state.put:
@@ -103,7 +103,8 @@ def _insist_on_redrivable(settings: Settings, numbers: list[int]) -> None:
         raise CommandFailed(f"The record of dead letter {number} was erased: there is nothing to redrive.")
 
 
-def _where_to_go_on(state: Redriving, *, is_again: bool) -> str:
+def where_to_go_on(state: Redriving, *, is_again: bool) -> str:
+    """Return what to say of a redrive that was stopped."""
     stopped = f"Stopped after {state.done} of {len(state.chosen)}."
     if not state.to_do:
         return stopped
@@ -135,13 +136,14 @@ def _shown(state: Redriving) -> Iterator[Any]:
 
 def _tell(state: Redriving, *, as_json: bool) -> None:
     if as_json:
-        print_json(_document(state))
+        print_json(document_of(state))
         return
-    for line in _lines(state):
+    for line in lines_of(state):
         typer.echo(line)
 
 
-def _lines(state: Redriving) -> Iterator[str]:
+def lines_of(state: Redriving) -> Iterator[str]:
+    """Yield what came of a redrive, in lines for people."""
     if state.put:
         records = count_of(len(state.put), "record was", "records were")
         yield f"{records} put on the topic again: whopays tail shows what comes of it."
@@ -174,7 +176,8 @@ def _and_others(count: int) -> str:
     return f"So it is with {count_of(count, 'other dead letter', 'other dead letters')}."
 
 
-def _document(state: Redriving) -> dict[str, Any]:
+def document_of(state: Redriving) -> dict[str, Any]:
+    """Return what came of a redrive, for programs."""
     return {
         "redriven": [{"number": put.number, "place": put.place, "resumed": put.is_resumed} for put in state.put],
         "left": [
