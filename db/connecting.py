@@ -18,7 +18,7 @@ async def connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
     answers but refuses who asks ends the search. Raises DatabaseUnreachable, and the errors of asyncpg.
     """
     troubles: list[tuple[str, Exception]] = []
-    for where, attempt in _attempts(arguments):
+    for where, attempt in attempts(arguments):
         try:
             return await asyncpg.connect(**attempt)
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
@@ -32,7 +32,7 @@ async def connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
     raise DatabaseUnreachable("; ".join(words)) from first
 
 
-def _attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield asyncpg's arguments for one host after the other, and how that host is called."""
     hosts = arguments.get("host") or []
     if len(hosts) < 2:

@@ -34,7 +34,9 @@ def _told(tell: Callable[[Console], None]) -> list[str]:
 
 
 def _step(answer: Answer, *caused: Mapping[str, Any], is_explained: bool = False) -> list[str]:
-    step = Step("Ada binds it.", "ada", "BindProject", "acme", {"project": "web", "expectedAccount": None}, is_explained)
+    step = Step(
+        "Ada binds it.", "ada", "BindProject", "acme", {"project": "web", "expectedAccount": None}, is_explained
+    )
     message = message_of(step, 1)
     message.event["data"] |= {"kind": "unsaid", "terms": {"netDays": 30}}
     said, who, *rest = _told(lambda screen: telling.show_step(screen, step, message, answer, caused))

@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from cli.terminal.installation import RUNNING
 from embedded.kafka_security import KafkaSecurity
 from workers.runtime.settings import Settings
 
-_PLACES = {"database_url": "postgresql://h:1/x", "kafka_bootstrap_servers": "h:2"}
+_PLACES: dict[str, Any] = {"database_url": "postgresql://h:1/x", "kafka_bootstrap_servers": "h:2"}
 
 
 def _announced(settings: Settings, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -75,7 +76,8 @@ def test_a_broker_that_is_given_is_not_made_secure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "seconds"), (("1s", 1), ("90s", 90), ("30m", 1_800), ("8h", 28_800), ("7d", 604_800), ("999999s", 999_999))
+    ("words", "seconds"),
+    (("1s", 1), ("90s", 90), ("30m", 1_800), ("8h", 28_800), ("7d", 604_800), ("999999s", 999_999)),
 )
 def test_how_long_a_token_counts(words: str, seconds: int) -> None:
     assert seconds_of(words) == seconds

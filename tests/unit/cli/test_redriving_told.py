@@ -68,7 +68,9 @@ def test_a_stopped_redrive_names_what_is_left_as_ranges(put: tuple[int, ...], to
 
 def test_the_same_command_goes_on_unless_it_begins_again() -> None:
     state = Redriving(chosen=[12, 7, 8], put=_put(12))
-    assert where_to_go_on(state, is_again=False) == "Stopped after 1 of 3. The same command goes on, with dead letter 7."
+    assert (
+        where_to_go_on(state, is_again=False) == "Stopped after 1 of 3. The same command goes on, with dead letter 7."
+    )
     done = Redriving(chosen=[12], put=_put(12))
     assert where_to_go_on(done, is_again=False) == where_to_go_on(done, is_again=True) == "Stopped after 1 of 1."
 
@@ -84,8 +86,10 @@ def _states() -> Iterator[tuple[Redriving, list[str]]]:
         Redriving(put=[*_put(1, 2), *_put(3, is_resumed=True)]),
         [
             "3 records were put on the topic again: whopays tail shows what comes of it.",
-            "1 record of these may be there twice, since an earlier redrive was interrupted: workers take each only "
-            "once.",
+            (
+                "1 record of these may be there twice, "
+                "since an earlier redrive was interrupted: workers take each only once."
+            ),
         ],
     )
     left = [

@@ -12,6 +12,7 @@ from service.kubernetes.resources import BILLING_ACCOUNTS, PROJECTS
 from service.kubernetes.statuses import (
     Refusal,
     expired,
+    forbidden,
     internal,
     no_such_object,
     no_such_path,
@@ -139,6 +140,23 @@ def test_refusals(
     }
     assert orjson.loads(refusal.body()) == (said if details is None else said | {"details": details})
     assert dict(refusal.headers) == headers
+
+
+@pytest.mark.parametrize(
+    ("group", "organization", "name", "message", "details"),
+    (
+        ("g.io", "acme", "web", 'projects.g.io "web" is forbidden: {} in the namespace "acme"', {"name": "web"}),
+        ("g.io", None, None, "projects.g.io is forbidden: {} at the cluster scope", {}),
+        ("", "acme", None, 'projects is forbidden: {} in the namespace "acme"', {}),
+    ),
+)
+def test_what_is_forbidden_is_named_whether_or_not_it_exists(
+    group: str, organization: str | None, name: str | None, message: str, details: dict[str, str]
+) -> None:
+    refusal = forbidden("ada", "get", group, "projects", organization, name)
+    said = f'User "ada" cannot get resource "projects" in API group "{group}"'
+    assert (refusal.code, refusal.reason, refusal.message) == (403, "Forbidden", message.format(said))
+    assert refusal.details == details | {"group": group, "kind": "projects"}
 
 
 def _listed(form: Form) -> Any:

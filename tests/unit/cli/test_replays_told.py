@@ -1,0 +1,110 @@
+"""What is said of a replay: in the list of all, by itself, and by the status that a command ends with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.operating.replay import STOPPED, _conclude
+from cli.operating.replaying import card_of, row_of
+from cli.program import app
+from cli.terminal.ending import CommandFailed
+from cli.terminal.screen import UNLIMITED
+from db.replays import KeptReplay
+from schemas.replays import ReplayState as State
+from schemas.replays import Selection, selection_of
+from tests.unit.cli.drawing import drawn
+
+_NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
+_RUNNING = KeptReplay(
+    name="again", selection=Selection(), target="replay.again", target_id=None, partitions=1, asked_partitions=None,
+    until=_NOON, available_from=None, spans={0: (10, 1_010), 1: (5, 10)}, rate=None, is_detached=False,
+    state=State.RUNNING, trouble=None, owner=None, is_leased=False, records=12_345, looked_at=1_001,
+    begun_at=_NOON.replace(hour=13), forgotten_at=None, manifest=None,
+)  # fmt: skip
+_DONE = replace(
+    _RUNNING, state=State.DONE, manifest={"types": {"io.milo.billing.AccountChanged.v1": 1_234}}, partitions=6
+)
+
+
+def _card(**said: Any) -> list[str]:
+    replay = said.pop("of", _RUNNING)
+    return [" ".join(line.split()) for line in drawn([card_of(replace(replay, **said))], UNLIMITED).splitlines()]
+
+
+def test_how_far_a_replay_is() -> None:
+    assert _card() == [
+        "again running",
+        "selected everything",
+        "until 2027-01-31T12:00:00.000000Z",
+        "topic replay.again, 1 partition",
+        "records 12,345",
+        "looked at 1,001 of 1,005 positions",
+    ]
+    assert "looked at" not in " ".join(_card(spans={}))
+
+
+def test_what_came_of_a_replay() -> None:
+    said = _card(of=_DONE)
+    assert said[0] == "again done"
+    assert said[-3:] == ["topic replay.again, 6 partitions", "records 12,345", "AccountChanged 1,234"]
+    assert _card(of=_DONE, forgotten_at=_NOON)[0] == "again done, and its topic removed"
+
+
+def test_what_a_replay_selects_and_what_troubles_it() -> None:
+    said = _card(
+        selection=selection_of(organization="acme", types=["BindingChanged"]),
+        available_from=_NOON, trouble="no broker", state=State.FAILED,
+    )  # fmt: skip
+    assert said[0] == "again failed"
+    assert "organization acme" in said[1]
+    assert "type io.milo.billing.BindingChanged.v1" in said[1]
+    assert "available from 2027-01-31T12:00:00.000000Z" in said
+    assert "trouble no broker" in said
+
+
+def test_a_replay_in_the_list() -> None:
+    assert [cell.plain for cell in row_of(_RUNNING)] == [
+        "again", "running", "12,345", "2027-01-31T13:00:00.000000Z", "2027-01-31T12:00:00.000000Z", "replay.again"
+    ]  # fmt: skip
+    assert row_of(replace(_DONE, forgotten_at=_NOON))[1].plain == "done, and its topic removed"
+
+
+@pytest.mark.parametrize("as_json", (False, True))
+@pytest.mark.parametrize("is_detached", (False, True))
+def test_the_status_says_how_a_replay_stands(as_json: bool, is_detached: bool) -> None:
+    _conclude(_DONE, as_json=as_json, is_detached=is_detached)
+    with pytest.raises(typer.Exit) as ended:
+        _conclude(replace(_RUNNING, state=State.STOPPED), as_json=as_json, is_detached=is_detached)
+    assert ended.value.exit_code == STOPPED == 3
+    for replay, why in (
+        (_RUNNING, "Running"),
+        (replace(_RUNNING, state=State.FAILED, trouble="no broker"), "no broker"),
+    ):
+        if is_detached:
+            _conclude(replay, as_json=as_json, is_detached=True)
+            continue
+        with pytest.raises(CommandFailed, match=f"The replay again is not done: {why}"):
+            _conclude(replay, as_json=as_json, is_detached=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    (
+        (("Again",), "cannot be a replay's name"),
+        (("again", "--topic", ""), "cannot be the name of a topic"),
+        (("again", "--topic", "."), "cannot be the name of a topic"),
+        (("again", "--topic", ".."), "cannot be the name of a topic"),
+        (("again", "--topic", "a b"), "cannot be the name of a topic"),
+        (("again", "--topic", "a" * 250), "cannot be the name of a topic"),
+        (("again", "--topic", "a" * 249, "--dry-run", "--detach"), "nothing to --detach"),
+        (("again", "--topic", "Az_09.-", "--dry-run", "--detach"), "nothing to --detach"),
+    ),
+)
+def test_words_that_cannot_be_meant(words: tuple[str, ...], said: str) -> None:
+    ran = CliRunner().invoke(app, ("replay", "start", *words))
+    assert ran.exit_code == 2
+    assert said in ran.stderr
