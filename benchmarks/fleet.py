@@ -16,8 +16,9 @@ from benchmarks.installations import connect
 from benchmarks.processes import Program, whopays
 from benchmarks.progress import step
 from benchmarks.traffic import Message, send
-from schemas.envelope import SPECVERSION, type_of
+from schemas.envelope import SPECVERSION
 from schemas.instants import format_instant
+from schemas.message_types import type_of
 from schemas.topics import Topic
 from workers.publishing.positions import read_kept
 from workers.runtime.roles import Role

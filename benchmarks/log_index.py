@@ -11,7 +11,8 @@ import typer
 from sqlalchemy import text
 
 from benchmarks.installations import installed, servers
-from db.engine import create_engine, driver
+from db.driver import driver
+from db.engine import create_engine
 
 _SHARDS, _ORGANIZATIONS, _COMMANDS = 48, 200, 500
 _LOGS = ("as it is", "no asker", "no organization")

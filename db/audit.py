@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.engine import driver, fetch
+from db.driver import driver, fetch
 from db.log import PARTITION_POSITIONS, LogRow
 from db.rows import (
     ACCOUNT_TYPES,

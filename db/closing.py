@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.closed import CLOSED_INSTANT
-from db.engine import fetch
+from db.driver import fetch
 
 
 async def closed_instants(connection: AsyncConnection) -> dict[int, datetime]:

@@ -5,12 +5,44 @@ from typing import Any
 
 import asyncpg
 
-from db.address import DatabaseUnreachable
+from db.address import DatabaseUnreachable, connect_arguments
+from db.driver import Driver, read_instants
 
+COMMAND_SECONDS = 90.0
+INDEXES_ONLY = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Settings of sessions that look up a few thousand rows by key in ever-growing tables.
+
+They need index lookups, not the scans that a planner may choose because it cannot estimate the length of an array.
+"""
+SESSION = {
+    "timezone": "UTC",
+    "statement_timeout": "45s",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    # Only this limit ends a transaction whose client hangs in the middle of a statement.
+    "transaction_timeout": "60s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    **INDEXES_ONLY,
+}
+_PATIENCE = {"idle_in_transaction_session_timeout": "10min", "transaction_timeout": "0"}
 _PREFER_STANDBY = "prefer-standby"
 
 
-async def connect(**arguments: Any) -> "asyncpg.Connection[asyncpg.Record]":
+async def connect_to_ask(database_url: str) -> Driver:
+    """Return a connection for questions of somebody who may pause while reading an answer, as in a pager.
+
+    Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
+    """
+    arguments = connect_arguments(database_url)
+    arguments["server_settings"] |= SESSION | _PATIENCE
+    connection = await connect(command_timeout=COMMAND_SECONDS, **arguments)
+    await read_instants(connection)
+    return connection
+
+
+async def connect(**arguments: Any) -> Driver:
     """Return a connection to the first host that answers and is what `target_session_attrs` asks for.
 
     `arguments` are those of `db.address.connect_arguments`, and asyncpg's own. As in libpq each of several hosts has

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 from db.sealing import KeyEncryption, Sealed, seal, unseal
 from domain.state import AccountContact
 from schemas.contact import Contact

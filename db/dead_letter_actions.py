@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.dead_letters import KeptDeadLetter, Standing, lock_dead_letters
-from db.engine import fetch
+from db.driver import fetch
 from db.redriven import is_record_of
 from schemas.records import Record
 

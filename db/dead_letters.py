@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 from db.sealing import KeyEncryption, Sealed, unseal
 from schemas.records import DeadLetterReason, Record
 

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import driver
+from db.driver import driver
 
 TEXT, INSTANT, BOOLEAN = "String", "Date/Time", "Boolean"
 Sink = Callable[[bytes], Awaitable[None]]

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 
 _FURTHEST = 20_000
 """How many positions of a shard a statement is about that looks for an organization's rows."""
@@ -61,7 +58,7 @@ class Page:
 
 
 async def rows_after(
-    connection: AsyncConnection,
+    connection: Connection,
     shard: int,
     position: int,
     until: int,
@@ -89,7 +86,7 @@ async def rows_after(
     return Page(rows, found[-1]["position"] if found else until)
 
 
-async def rows_at(connection: AsyncConnection, shard: int, positions: Sequence[int]) -> list[HistoryRow]:
+async def rows_at(connection: Connection, shard: int, positions: Sequence[int]) -> list[HistoryRow]:
     """Return the rows of a shard at positions, which rise. Raises HistoryDamaged where one is missing."""
     found = await fetch(connection, _ROWS_AT, shard=shard, positions=list(positions))
     if len(found) != len(positions):
@@ -100,7 +97,7 @@ async def rows_at(connection: AsyncConnection, shard: int, positions: Sequence[i
 
 
 async def subjects_after(
-    connection: AsyncConnection, shard: int, position: int, until: int, keys: Keys, limit: int
+    connection: Connection, shard: int, position: int, until: int, keys: Keys, limit: int
 ) -> tuple[list[tuple[int, str, bytes]], int]:
     """Return position, topic and record key of wanted rows, as `rows_after` finds them, and how far was looked.
 
@@ -113,7 +110,7 @@ async def subjects_after(
     return [(row["position"], row["topic"], row["key"]) for row in found if row["key"] is not None], reached
 
 
-async def first_kept(connection: AsyncConnection) -> dict[int, tuple[int, datetime]]:
+async def first_kept(connection: Connection) -> dict[int, tuple[int, datetime]]:
     """Return, of each shard, the first position that is kept, and the instant of that row.
 
     Of a shard of which nothing is kept that is the position after its head, and the last instant that it gave out.
@@ -122,7 +119,7 @@ async def first_kept(connection: AsyncConnection) -> dict[int, tuple[int, dateti
 
 
 async def last_before(
-    connection: AsyncConnection, instant: datetime, within: Mapping[int, tuple[int, int]]
+    connection: Connection, instant: datetime, within: Mapping[int, tuple[int, int]]
 ) -> dict[int, int]:
     """Return the last position of each shard whose row is earlier than an instant, by bisection.
 
@@ -143,17 +140,17 @@ async def last_before(
     return low
 
 
-async def is_known_organization(connection: AsyncConnection, organization: str) -> bool:
+async def is_known_organization(connection: Connection, organization: str) -> bool:
     """Return whether anything of an organization is kept, or was ever said."""
     return bool((await fetch(connection, _KNOWN_ORGANIZATION, organization=organization))[0]["is_known"])
 
 
-async def is_known_project(connection: AsyncConnection, organization: str, project: str) -> bool:
+async def is_known_project(connection: Connection, organization: str, project: str) -> bool:
     """Return whether a project was ever reported."""
     return bool(await fetch(connection, _KNOWN_PROJECT, organization=organization, project=project))
 
 
-async def is_known_account(connection: AsyncConnection, organization: str, account: str) -> bool:
+async def is_known_account(connection: Connection, organization: str, account: str) -> bool:
     """Return whether an account was ever created."""
     return bool(await fetch(connection, _KNOWN_ACCOUNT, organization=organization, account=account))
 
@@ -183,7 +180,7 @@ _RANGES = {
 }
 _IS_WANTED = "topic = ANY(CAST(:topics AS text[])) AND (CAST(:key AS bytea) IS NULL OR key = :key)"
 _ROWS_OF_SHARD, _ROWS_OF_BOUNDARY = (
-    text(
+    Statement(
         f"""
         SELECT position, recorded_at, topic, key, value, looked_at, last FROM (
             SELECT *, count(*) OVER () AS looked_at, max(position) OVER () AS last,
@@ -201,7 +198,7 @@ _ROWS_OF_SHARD, _ROWS_OF_BOUNDARY = (
     for range_ in _RANGES.values()
 )
 _SUBJECTS_OF_SHARD, _SUBJECTS_OF_BOUNDARY = (
-    text(
+    Statement(
         f"""
         SELECT position, topic, key FROM (
             SELECT *, max(position) OVER () AS last FROM (
@@ -215,7 +212,7 @@ _SUBJECTS_OF_SHARD, _SUBJECTS_OF_BOUNDARY = (
     )
     for range_ in _RANGES.values()
 )
-_ROWS_AT = text(
+_ROWS_AT = Statement(
     """
     SELECT log.shard, log.position, log.recorded_at, log.topic, log.key, log.value
     FROM unnest(CAST(:positions AS bigint[])) AS wanted(position)
@@ -223,7 +220,7 @@ _ROWS_AT = text(
     ORDER BY log.position
     """
 )
-_FIRST_KEPT = text(
+_FIRST_KEPT = Statement(
     """
     SELECT shards.shard, coalesce(first.position, shards.position + 1) AS position,
         coalesce(first.recorded_at, shards.last_instant) AS instant
@@ -232,19 +229,19 @@ _FIRST_KEPT = text(
     ) AS first ON true
     """
 )
-_INSTANTS = text(
+_INSTANTS = Statement(
     """
     SELECT log.shard, log.position, log.recorded_at
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS wanted(shard, position)
     JOIN log ON log.shard = wanted.shard AND log.position = wanted.position
     """
 )
-_KNOWN_ORGANIZATION = text(
+_KNOWN_ORGANIZATION = Statement(
     """
     SELECT EXISTS (SELECT FROM log WHERE boundary = :organization)
         OR EXISTS (SELECT FROM projects WHERE organization = :organization)
         OR EXISTS (SELECT FROM accounts WHERE organization = :organization) AS is_known
     """
 )
-_KNOWN_PROJECT = text("SELECT FROM projects WHERE organization = :organization AND project = :project")
-_KNOWN_ACCOUNT = text("SELECT FROM accounts WHERE organization = :organization AND account = :account")
+_KNOWN_PROJECT = Statement("SELECT FROM projects WHERE organization = :organization AND project = :project")
+_KNOWN_ACCOUNT = Statement("SELECT FROM accounts WHERE organization = :organization AND account = :account")

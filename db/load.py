@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
 from db.dead_letter_actions import arrived
-from db.engine import fetch
+from db.driver import fetch
 from db.memory import FullyLoaded, Memory
 from db.rows import (
     ACCOUNT_TYPES,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import driver, fetch
+from db.driver import driver, fetch
 from db.shards import Head
 from schemas.outgoing import Outgoing, render
 from schemas.topics import TOPIC_PLANS, Topic

@@ -9,7 +9,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 
 
 async def published_at_least(connection: AsyncConnection) -> dict[int, int]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 
 MOST_APART = timedelta(seconds=5)
 """How far the database's clock and one's own may be apart: beyond that no instant is raised by either."""

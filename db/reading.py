@@ -9,8 +9,9 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.address import connect_arguments
-from db.connecting import connect
-from db.engine import INDEXES_ONLY, create_engine, read_instants
+from db.connecting import INDEXES_ONLY, connect
+from db.driver import read_instants
+from db.engine import create_engine
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

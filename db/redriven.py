@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 from db.sealing import KeyEncryption, Sealed, Unopenable, unseal
 from schemas.askers import Unidentified
 from schemas.asking import Checked

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 from schemas.replays import Manifest, ReplayState, Selection
 
 Spans = Mapping[int, tuple[int, int]]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import fetch
 from db.placing import place_of
 from db.reading_positions import ReadingWentBack, Span
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import store_contacts
 from db.dead_letters import about_dead_letter
-from db.engine import driver, fetch
+from db.driver import driver, fetch
 from db.redriven import about_asker, asker_piece
 from db.rows import (
     ACCOUNT_TYPES,

@@ -8,7 +8,7 @@ from domain.book import Book
 from domain.decision import Context, Decision, rejected
 from domain.state import Done, PendingBinding
 from schemas.commands import BindProject, CancelScheduledBinding
-from schemas.envelope import type_of
+from schemas.message_types import type_of
 from schemas.results import Outcome, Reason, violation
 
 WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})

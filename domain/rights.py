@@ -9,10 +9,10 @@ what exists. Roles add up, each for what its grant reaches.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from schemas.askers import EVERY_ORGANIZATION, Asker, Grant, Kind, Names, Role
+from schemas.askers import EVERY_ORGANIZATION, Asker, Grant, Kind, Role
+from schemas.identifiers import is_identifier
 from schemas.immutable import dataclass
 from schemas.results import Reason, Violation, violation
-from schemas.scalars import is_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,39 +62,6 @@ SEES_MONEY = (Role.ACCOUNT_ADMIN, Role.INVOICING)
 """Who sees an account's balance and contact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What somebody sees in an organization: of accounts and of projects all (None), or those on the lists."""
-
-    accounts: tuple[Names, ...] | None = None
-    projects: tuple[Names, ...] | None = None
-
-    @property
-    def is_everything(self) -> bool:
-        """Whether nothing of the organization is out of reach."""
-        return self.accounts is None and self.projects is None
-
-    def sees_account(self, account: str) -> bool:
-        """Return whether an account is within reach."""
-        return self.accounts is None or any(account in names for names in self.accounts)
-
-    def sees_project(self, project: str) -> bool:
-        """Return whether a project is within reach."""
-        return self.projects is None or any(project in names for names in self.projects)
-
-    def sees(self, project: str | None, *accounts: str | None) -> bool:
-        """Return whether an interval, event, notice or result is seen: its project is within reach, or an account is.
-
-        What names neither is seen only where nothing is out of reach.
-        """
-        if self.is_everything or (project is not None and self.sees_project(project)):
-            return True
-        return any(account is not None and self.sees_account(account) for account in accounts)
-
-
-EVERYTHING = Reach()
-
-
 def missing_rights(
     asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]
 ) -> list[Violation]:
@@ -131,14 +98,6 @@ def roles_used(
     return tuple(dict.fromkeys(role for role in used if role is not None))
 
 
-def reach_of(asker: Asker, organization: str) -> Reach | None:
-    """Return what somebody sees in an organization; None where they have no role in it."""
-    if asker.grants is None:
-        return EVERYTHING
-    grants = [grant for grant in asker.grants if grant.is_in(organization)]
-    return Reach(_seen(grants, Kind.ACCOUNTS), _seen(grants, Kind.PROJECTS)) if grants else None
-
-
 def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | None:
     """Return the organizations in the whole of which somebody has one of the roles; None for all that there are."""
     if has_role(asker, EVERY_ORGANIZATION, roles):
@@ -168,17 +127,6 @@ def _role_for(right: Right, grants: Iterable[Grant], data: Mapping[str, Any]) ->
         grant.role for grant in grants if (not grant.lists if right.kind is None else grant.reaches(right.kind, name))
     }
     return next((role for role in right.roles_for(data) if role in given), None)
-
-
-def _seen(grants: Iterable[Grant], kind: Kind) -> tuple[Names, ...] | None:
-    seen: list[Names] = []
-    for grant in grants:
-        names = grant.names(kind)
-        if names is None:
-            return None
-        if names.exact or names.prefixes:
-            seen.append(names)
-    return tuple(seen)
 
 
 def _forbidden(role: Role, member: str) -> Violation:

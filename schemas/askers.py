@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from schemas.identifiers import is_identifier
 from schemas.immutable import dataclass
-from schemas.scalars import is_identifier
 
 EVERY_ORGANIZATION = "*"
 

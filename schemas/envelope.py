@@ -14,7 +14,6 @@ from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.tracing import is_trace_parent, looks_like_token
 
 SPECVERSION = "1.0"
-TYPE_PREFIX = "io.milo.billing."
 LONGEST_ID = 128
 PASSED_ON = ("correlationid", "traceparent")
 IGNORABLE = (*PASSED_ON, "time", "expirytime")
@@ -24,16 +23,6 @@ _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _LONGEST_ATTRIBUTE = 256
 _LONGEST_PASSED_ON = 512
 _NOT_IN_ATTRIBUTES = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
-
-
-def type_of(name: str) -> str:
-    """Return the `type` attribute of a message of this service: `io.milo.billing.{name}.v1`."""
-    return f"{TYPE_PREFIX}{name}.v1"
-
-
-def short_type(type_: str) -> str:
-    """Return the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
-    return type_.removeprefix(TYPE_PREFIX).removesuffix(".v1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.scalars import IDENTIFIER_RULE, LONGEST_IDENTIFIER
+from schemas.identifiers import IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from schemas.serializers import is_json_in_base64
 from schemas.strict_json import LongInteger
 

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 
 from schemas.asking import Asked
-from schemas.envelope import SPECVERSION, type_of
+from schemas.envelope import SPECVERSION
 from schemas.events import Event
 from schemas.immutable import dataclass
 from schemas.instants import format_instant
+from schemas.message_types import type_of
 from schemas.topics import Topic
 
 CONTENT_TYPE = b"application/cloudevents+json"

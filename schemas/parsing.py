@@ -9,16 +9,17 @@ from schemas.askers import Asker, Unidentified
 from schemas.asking import Checked, who_asks
 from schemas.card_numbers import card_number_pointers, holds_no_card_number, is_card_number, without_card_numbers
 from schemas.commands import COMMANDS, AnyCommand, TransferProjects, fingerprint, told
-from schemas.envelope import TYPE_PREFIX, CloudEvent, read_cloud_event, type_of
+from schemas.envelope import CloudEvent, read_cloud_event
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
 from schemas.found import no_object, no_organization
+from schemas.identifiers import is_identifier
 from schemas.immutable import dataclass
+from schemas.message_types import TYPE_PREFIX, type_of
 from schemas.modes import attributes_and_data
 from schemas.pointers import pointer
 from schemas.policy import OperatorPolicy
 from schemas.records import DeadLetterReason, Record, Unanswerable
 from schemas.results import Reason, Violation, violation
-from schemas.scalars import is_identifier
 from schemas.topics import Topic
 from schemas.violations import faults_of, violations_of
 

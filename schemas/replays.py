@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
-from schemas.envelope import SPECVERSION, type_of
+from schemas.envelope import SPECVERSION
 from schemas.events import AccountChanged, AccountPhaseChanged, BindingChanged, Event, ProjectBillingNotice, Said
+from schemas.identifiers import is_identifier
 from schemas.immutable import dataclass
 from schemas.instants import format_instant, parse_instant
+from schemas.message_types import type_of
 from schemas.results import CommandCompleted, DeadLetter
-from schemas.scalars import Instant, Wire, is_identifier
+from schemas.scalars import Instant, Wire
 
 NAME_RULE = "1 to 64 characters a-z, 0-9 or '-', beginning and ending with a letter or digit"
 CONTROL_TYPES = ("Watermark", "ReplayCompleted")

@@ -12,20 +12,17 @@ from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
 from schemas.forms import DECIMAL, IDENTIFIER, INSTANT, TEXT, code_form
+from schemas.identifiers import IDENTIFIER_RULE, is_identifier
 from schemas.instants import format_instant, parse_instant
 from schemas.policy import OperatorPolicy, is_stored, offered_currency
 from schemas.territories import COUNTRIES
 
-LONGEST_IDENTIFIER = 253
-IDENTIFIER_RULE = "1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit"
-IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 TEXT_MAX_CODE_POINTS = 500
 DECIMAL_MAX_DIGITS = 18
 DECIMAL_MAX_PLACES = 6
 
 # NFC merges at most four code points into one: a longer text stays too long, and need not be normalized to know it.
 _MOST_BEFORE_COMPOSING = 4 * TEXT_MAX_CODE_POINTS
-_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
 
@@ -57,11 +54,6 @@ class Patch(Wire):
             members[name] = getattr(self, name)
         said = {to_camel(name): value for name, value in members.items() if value is not None}
         return self.whole.model_validate(said, context={"policy": policy})
-
-
-def is_identifier(value: object) -> bool:
-    """Return whether `value` is the name of an organization, project, account or payment profile, matched whole."""
-    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
 def format_decimal(value: Decimal) -> str:

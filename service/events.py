@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from db.questions.events import TOPICS, first_position
 from db.questions.seen_events import seen_events
-from schemas.envelope import type_of
+from schemas.message_types import type_of
 from service import examples
 from service.answers import Answer
 from service.event_streams import EventStream

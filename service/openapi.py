@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
+from schemas.identifiers import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from schemas.replays import NAME_RULE
-from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from service.models import ProblemAnswer
 from service.problems import MEDIA, PROBLEMS, Problem, Reason, Violation
 from service.questions import Access, Question

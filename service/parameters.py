@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from schemas.identifiers import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER, is_identifier
 from schemas.instants import parse_instant
 from schemas.people import LONGEST_AUTHID, is_authid
 from schemas.replays import NAME_RULE, is_replay_name
-from schemas.scalars import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER, is_identifier
 from service.problems import Reason, Violation, quoted
 
 LARGEST_PAGE, DEFAULT_PAGE = 1000, 100

@@ -1,10 +1,10 @@
 """Questions about projects: what they are, and who pays for them."""
 
 from datetime import datetime
-from typing import get_args
+from typing import Any, get_args
 
 from db.questions.payers import PayerQuestion
-from db.questions.projects import project, projects
+from db.questions.projects import project_and_snapshot, projects
 from schemas.facts import ProjectState
 from service import examples
 from service.answers import JSON, Answer, answer
@@ -14,7 +14,7 @@ from service.paging import PAGE, page
 from service.parameters import AT, choice, conflicting, identifier, truth
 from service.problems import Problem, Violation
 from service.questions import Asked, Question
-from service.snapshots import asking, note, snapshot
+from service.snapshots import Snapshot, asking, note, snapshot, statement
 from service.waits import OF_ALL
 
 NOT_FOUND = "The project was never reported."
@@ -48,11 +48,12 @@ def _check(asked: Asked) -> list[Violation]:
 
 
 async def _project(asked: Asked) -> Answer:
-    async with snapshot(asked.state, asked.organization) as (connection, found):
-        document = await project(connection, asked.organization, asked.names["project"])
-        if document is None:
-            raise Problem("ProjectNotFound", NOT_FOUND)
-    return answer(document, found)
+    async with statement(asked.state) as connection:
+        shard = asked.state.shard_of(asked.organization)
+        before = asked.state.known.get(shard)
+        found, document = await project_and_snapshot(connection, shard, asked.organization, asked.names["project"])
+    note(asked.state, found, before)
+    return answer(_reported(document, found), found)
 
 
 async def _payer(asked: Asked) -> Answer:
@@ -63,11 +64,15 @@ async def _payer(asked: Asked) -> Answer:
     async with asking():
         found, document = await state.payers.ask(PayerQuestion(shard, organization, asked.names["project"], at))
     note(state, found, before)
+    return answer(_reported(document, found), found, has_tag=at is not None)
+
+
+def _reported(document: dict[str, Any] | None, found: Snapshot) -> dict[str, Any]:
     if document is None:
         problem = Problem("ProjectNotFound", NOT_FOUND)
         problem.snapshot = found
         raise problem
-    return answer(document, found, has_tag=at is not None)
+    return document
 
 
 QUESTIONS = (

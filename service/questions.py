@@ -8,7 +8,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope
 
-from domain.rights import EVERYTHING, SEES_MONEY, Reach, has_role
+from domain.reach import EVERYTHING, Reach
+from domain.rights import SEES_MONEY, has_role
 from schemas.askers import Verified
 from service.answers import JSON, Answer
 from service.asker import TRUSTED

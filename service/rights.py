@@ -6,7 +6,8 @@ What is refused says nothing of what exists: it follows from the token and the r
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from domain.rights import READS_OPERATION, has_role, organizations_of, reach_of
+from domain.reach import reach_of
+from domain.rights import READS_OPERATION, has_role, organizations_of
 from schemas.askers import EVERY_ORGANIZATION
 from service.asker import who_asks
 from service.parameters import decoded

@@ -10,7 +10,7 @@ from db.questions.snapshots import Snapshot, snapshot_of
 from service.problems import Problem, unavailable
 from service.state import State
 
-__all__ = ["Snapshot", "asking", "note", "reading", "snapshot"]
+__all__ = ["Snapshot", "asking", "note", "reading", "snapshot", "statement"]
 
 
 @asynccontextmanager
@@ -40,6 +40,13 @@ async def reading(state: State) -> AsyncIterator[Any]:
         state.pool.acquire(wait_seconds=_ACQUIRE_SECONDS) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
+        yield connection
+
+
+@asynccontextmanager
+async def statement(state: State) -> AsyncIterator[Any]:
+    """Yield a connection for a question that is one statement, and so one snapshot. Raises Problem `Unavailable`."""
+    async with asking(), state.pool.acquire(wait_seconds=_ACQUIRE_SECONDS) as connection:
         yield connection
 
 

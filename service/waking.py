@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.closing import closed_instants
-from db.engine import driver, fetch
+from db.driver import driver, fetch
 from db.shards import NOTIFY_CHANNEL
 
 _LOOK_SECONDS = 0.5

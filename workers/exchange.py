@@ -18,7 +18,7 @@ from db import log
 from db.engine import create_engine
 from db.questions.results import published_results
 from db.shards import all_heads, shard_of
-from schemas.envelope import short_type
+from schemas.message_types import short_type
 from schemas.outgoing import CONTENT_TYPE
 from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic

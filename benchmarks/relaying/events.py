@@ -5,8 +5,8 @@ from itertools import count
 from uuid import NAMESPACE_URL, uuid5
 
 from benchmarks.fleet import ACCOUNTS, SENDER, SOURCE, Fleet
-from schemas.envelope import type_of
 from schemas.events import BindingChanged, Cause, CurrentBinding, PreviousBinding
+from schemas.message_types import type_of
 from schemas.outgoing import Outgoing
 from schemas.results import Announcement, CommandCompleted, Outcome
 from schemas.terms import PaymentTerms

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.straightforward.tables import outbox
 from benchmarks.straightforward.topics import BINDINGS, OUTBOX_QUEUE, RESULTS
-from schemas.envelope import type_of
 from schemas.events import BindingChanged
+from schemas.message_types import type_of
 from schemas.outgoing import headers_of
 from schemas.results import CommandCompleted
 from workers.runtime.settings import Settings

@@ -11,7 +11,7 @@ from cli.terminal.describing import coloured
 from cli.terminal.layout import Column, Listing
 from cli.terminal.paging import Wanted
 from db.questions.asked import asked
-from schemas.envelope import short_type
+from schemas.message_types import short_type
 
 
 def audited(organization: str, wanted: Wanted, by: str | None, period: tuple[datetime | None, datetime | None]) -> None:

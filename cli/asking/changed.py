@@ -1,21 +1,20 @@
 """The events of an organization, listed and watched."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import orjson
 import typer
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.asking.reaching import reached
 from cli.asking.snapshots import one_snapshot, snapshots
 from cli.terminal.describing import event_line
 from cli.terminal.ending import CommandFailed, Misused
-from cli.terminal.failures import reaching
-from cli.terminal.installation import load_settings
+from cli.terminal.installation import database_address
 from cli.terminal.paging import Wanted
 from cli.terminal.screen import show
+from db.driver import Driver
 from db.questions.events import TOPICS, PublishedEvent, events, first_position
 from db.questions.snapshots import Snapshot
 
@@ -26,11 +25,11 @@ _AT_ONCE = 1_000
 def show_changes(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
     """Print the events of one snapshot, up to a number of them or all. Raises CommandFailed."""
     names, after = _names(types), _id(wanted.after)
-    settings = load_settings()
+    database_url = database_address()
     left = _AT_ONCE if wanted.is_all else wanted.limit
 
     async def ask() -> None:
-        async with one_snapshot(settings, organization) as (connection, known):
+        async with one_snapshot(database_url, organization) as (connection, known):
             position = await _position(connection, known, after)
             async for page in _pages(connection, organization, known, position, left, names):
                 _show(page, as_json=wanted.as_json)
@@ -38,18 +37,17 @@ def show_changes(organization: str, wanted: Wanted, types: Sequence[str]) -> Non
                     typer.echo(f"There may be more: --after {known.shard}-{page[-1].position}, or --all", err=True)
                     return
 
-    with reaching(settings):
-        asyncio.run(ask())
+    reached(ask())
 
 
 def watch(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
     """Print events as they are committed, until Ctrl-C. Raises CommandFailed."""
     names, after = _names(types), _id(wanted.after)
-    settings = load_settings()
+    database_url = database_address()
 
     async def follow() -> None:
         position: int | None = None
-        async with aclosing(snapshots(settings, organization)) as found:
+        async with aclosing(snapshots(database_url, organization)) as found:
             async for connection, known in found:
                 if position is None:
                     position = known.position if after is None else await _position(connection, known, after)
@@ -57,15 +55,12 @@ def watch(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
                     _show(page, as_json=wanted.as_json)
                 position = known.position
 
-    try:
-        with reaching(settings):
-            asyncio.run(follow())
-    except KeyboardInterrupt:
-        return
+    with suppress(KeyboardInterrupt):
+        reached(follow())
 
 
 async def _pages(
-    connection: AsyncConnection, organization: str, known: Snapshot, after: int, limit: int, types: Collection[str]
+    connection: Driver, organization: str, known: Snapshot, after: int, limit: int, types: Collection[str]
 ) -> AsyncIterator[list[PublishedEvent]]:
     """Yield the events of a snapshot past a position, `limit` at a time."""
     while True:
@@ -77,7 +72,7 @@ async def _pages(
         after = page[-1].position
 
 
-async def _position(connection: AsyncConnection, known: Snapshot, after: tuple[int, int] | None) -> int:
+async def _position(connection: Driver, known: Snapshot, after: tuple[int, int] | None) -> int:
     """Return the position after which events are wanted. Raises CommandFailed for one that is not there."""
     first = await first_position(connection, known.shard)
     if after is None:

@@ -1,4 +1,4 @@
-"""What the lists answer: the questions of docs/contract.md, section 11, and how their items are drawn."""
+"""What the lists of projects and intervals answer (docs/contract.md section 11), and how their items are drawn."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,26 +8,13 @@ from typing import Any
 from rich.text import Text
 
 from cli.asking.pages import Kind, show_pages
-from cli.terminal.describing import coloured
 from cli.terminal.layout import Column, Listing
 from cli.terminal.paging import Wanted
-from db.questions import accounts as of_accounts
 from db.questions import intervals as of_intervals
 from db.questions import projects as of_projects
 from db.questions.periods import Period
-from schemas.events import Phase
 
 Items = Sequence[dict[str, Any]]
-
-
-def accounts(organization: str, wanted: Wanted, phase: str | None) -> None:
-    """Print a list of accounts."""
-    in_phase = None if phase is None else Phase(phase)
-    kind = Kind(accounts_listing, "There is no such account.")
-    show_pages(
-        organization, wanted, kind,
-        lambda connection, _, **part: of_accounts.accounts(connection, organization, phase=in_phase, **part),
-    )  # fmt: skip
 
 
 def projects(
@@ -88,24 +75,6 @@ def _intervals(
     )  # fmt: skip
 
 
-def accounts_listing(items: Items) -> Listing:
-    """Return accounts, as `whopays accounts --json` prints them, for people."""
-    columns = (
-        Column("account"),
-        Column("phase"),
-        Column("currency", may_move=True),
-        Column("name", may_move=True),
-        Column("missing", may_move=True),
-    )
-    return Listing(columns, [
-        (
-            Text(one["account"], style="bold"), coloured(one["phase"]), Text(one["currencyCode"] or ""),
-            Text(one["displayName"] or ""), Text(_missing(one)),
-        )
-        for one in items
-    ])  # fmt: skip
-
-
 def projects_listing(items: Items) -> Listing:
     """Return projects, as `whopays projects --json` prints them, for people."""
     columns = (
@@ -147,13 +116,6 @@ def intervals_listing(subject: str, items: Items) -> Listing:
         )
         for one in items
     ])  # fmt: skip
-
-
-def _missing(account: dict[str, Any]) -> str:
-    if account["phase"] == Phase.ARCHIVED:
-        return ""
-    lacking = [one["reason"] for one in account["conditions"] if one["status"] != "True" and one["type"] != "Ready"]
-    return ", ".join(dict.fromkeys(lacking))
 
 
 def _payer(payer: dict[str, Any] | None) -> tuple[Text, Text]:

@@ -28,9 +28,9 @@ def accounts(
     By name, archived ones too.
     """
     with importing():
-        from cli.asking import listed  # noqa: PLC0415 - see above
+        from cli.asking import listed_accounts  # noqa: PLC0415 - see above
 
-    listed.accounts(organization, Wanted(limit, after, is_all, as_json), phase)
+    listed_accounts.accounts(organization, Wanted(limit, after, is_all, as_json), phase)
 
 
 def projects(

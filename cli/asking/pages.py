@@ -1,6 +1,5 @@
 """Pages of a list, of one snapshot: a page and where the next begins, or all of them one after the other."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -8,18 +7,17 @@ from typing import Any, Protocol
 
 import typer
 from rich.console import RenderableType
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cli.asking.reaching import reached
 from cli.asking.snapshots import one_snapshot
 from cli.terminal.ending import CommandFailed
-from cli.terminal.failures import reaching
-from cli.terminal.installation import load_settings
+from cli.terminal.installation import database_address
 from cli.terminal.output import print_json, print_json_line
 from cli.terminal.paging import Key, Wanted, key_of, text_of
 from cli.terminal.screen import show
+from db.driver import Driver
 from db.questions.pages import Page
 from db.questions.snapshots import Snapshot
-from workers.runtime.settings import Settings
 
 _AT_ONCE = 1_000
 
@@ -27,9 +25,7 @@ _AT_ONCE = 1_000
 class Question(Protocol):
     """Asks for a page."""
 
-    async def __call__(
-        self, connection: AsyncConnection, known: Snapshot, /, *, limit: int, after: Key | None
-    ) -> Page | None:
+    async def __call__(self, connection: Driver, known: Snapshot, /, *, limit: int, after: Key | None) -> Page | None:
         """Return a page; None where what the list is of is not known."""
 
 
@@ -55,10 +51,10 @@ def show_pages(
 ) -> None:
     """Print a list; as JSON an object with `items`, `next` and what `more` adds. Raises CommandFailed."""
     after = key_of(wanted.after, kind.key)
-    settings = load_settings()
+    database_url = database_address()
 
     async def pages() -> None:
-        async with aclosing(_pages(settings, organization, wanted, question, after)) as found:
+        async with aclosing(_pages(database_url, organization, wanted, question, after)) as found:
             is_first = True
             async for page, known in found:
                 if page is None:
@@ -66,8 +62,7 @@ def show_pages(
                 _show(page, wanted, kind, more(known), is_first=is_first)
                 is_first = False
 
-    with reaching(settings):
-        asyncio.run(pages())
+    reached(pages())
 
 
 def _show(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_first: bool) -> None:
@@ -86,10 +81,10 @@ def _show(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_fi
 
 
 async def _pages(
-    settings: Settings, organization: str, wanted: Wanted, question: Question, after: Key | None
+    database_url: str, organization: str, wanted: Wanted, question: Question, after: Key | None
 ) -> AsyncGenerator[tuple[Page | None, Snapshot]]:
     limit = _AT_ONCE if wanted.is_all else wanted.limit
-    async with one_snapshot(settings, organization) as (connection, known):
+    async with one_snapshot(database_url, organization) as (connection, known):
         while True:
             page = await question(connection, known, limit=limit, after=after)
             yield page, known

@@ -48,9 +48,9 @@ def account(
     (WHOPAYS_ENCRYPTION_KEYS). With --watch and --json: one document a line.
     """
     with importing():
-        from cli.asking import answered  # noqa: PLC0415 - see above
+        from cli.asking import answered_accounts  # noqa: PLC0415 - see above
 
-    answered.account(organization, name, with_contact=with_contact, is_watched=is_watched, as_json=as_json)
+    answered_accounts.account(organization, name, with_contact=with_contact, is_watched=is_watched, as_json=as_json)
 
 
 def result(
@@ -64,6 +64,6 @@ def result(
     With --json: a list, one event for each source that sent this id.
     """
     with importing():
-        from cli.asking import answered  # noqa: PLC0415 - see above
+        from cli.asking import answered_results  # noqa: PLC0415 - see above
 
-    answered.result(organization, command_id, source, as_json=as_json)
+    answered_results.result(organization, command_id, source, as_json=as_json)

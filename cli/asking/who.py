@@ -1,24 +1,18 @@
 """`whopays who`: which account pays for a project. It starts as fast as it can: no SQLAlchemy, no Rich."""
 
-import asyncio
-from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
+from cli.asking.reaching import reached
 from cli.terminal.ending import CommandFailed, Misused
-from cli.terminal.installation import database_address, load_settings
+from cli.terminal.installation import database_address
 from cli.terminal.names import Organization, Project, instant_named
 from cli.terminal.output import AsJson, print_json, print_json_line
 from db.questions.who import PayerAnswer, payers_as_they_change, who_pays
 from schemas.instants import format_instant
-
-if TYPE_CHECKING:
-    from workers.runtime.settings import Settings
-
-Answered = TypeVar("Answered")
 
 
 def who(
@@ -42,7 +36,7 @@ def who(
         if instant is not None:
             raise Misused("--watch is about now: leave out --at.")
         with suppress(KeyboardInterrupt):
-            _reaching(_watch(database_address(), organization, project, as_json=as_json))
+            reached(_watch(database_address(), organization, project, as_json=as_json))
         return
     answer = _asked(database_address(), organization, project, instant)
     if as_json:
@@ -64,9 +58,9 @@ async def _watch(database_url: str, organization: str, project: str, *, as_json:
                 typer.echo(f"{since} {answer.account or 'nobody'}")
 
 
-def insist_on_known(settings: "Settings", organization: str, project: str) -> None:
+def insist_on_known(database_url: str, organization: str, project: str) -> None:
     """Raise CommandFailed for a project that was never reported: something else than that nobody pays for it."""
-    _insist(_asked(settings.database_url, organization, project, None), organization, project)
+    _insist(_asked(database_url, organization, project, None), organization, project)
 
 
 def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
@@ -80,20 +74,7 @@ def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
 
 
 def _asked(database_url: str, organization: str, project: str, instant: datetime | None) -> PayerAnswer:
-    return _reaching(who_pays(database_url, organization, project, instant))
-
-
-def _reaching(asking: Coroutine[Any, Any, Answered]) -> Answered:
-    try:
-        return asyncio.run(asking)
-    except CommandFailed:
-        raise
-    except Exception:
-        from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time to import
-
-        with reaching(load_settings()):
-            raise
-        raise
+    return reached(who_pays(database_url, organization, project, instant))
 
 
 def _lines(organization: str, project: str, instant: datetime | None, answer: PayerAnswer) -> list[str]:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from cli.asking.tail import events, order
-from schemas.envelope import short_type
+from schemas.message_types import short_type
 from schemas.topics import OUTPUT_TOPICS
 from workers.runtime.settings import Settings
 

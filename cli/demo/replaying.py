@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.replays import KeptReplay
-from schemas.envelope import short_type
 from schemas.instants import format_instant, parse_instant
+from schemas.message_types import short_type
 from schemas.replays import selection_of
 from workers.replaying.beginning import Asked, begin
 from workers.runtime.kafka import kafka_reading_options

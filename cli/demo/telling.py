@@ -22,8 +22,8 @@ from cli.terminal.describing import coloured, event_line, what_changed
 from cli.terminal.layout import Card, Column, Listing, copyable
 from cli.terminal.output import count_of
 from cli.terminal.screen import put
-from schemas.envelope import short_type
 from schemas.instants import format_instant
+from schemas.message_types import short_type
 from schemas.topics import Topic
 from workers.exchange import Answer, Message
 

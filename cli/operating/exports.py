@@ -1,14 +1,13 @@
 """`whopays export`: what it takes; what it does is imported when it is called, so that completing it is fast."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from cli.operating.files import FormatName
 from cli.terminal.ending import Misused, importing
 from cli.terminal.names import instant_named
-
-FormatName = Literal["parquet", "csv", "ndjson"]
 
 
 def intervals(

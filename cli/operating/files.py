@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from cli.terminal.ending import CommandFailed
+
+FormatName = Literal["parquet", "csv", "ndjson"]
+"""The forms in which intervals are exported."""
 
 
 class Hashed(io.RawIOBase):

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
-from cli.operating.exports import FormatName
-from cli.operating.files import Hashed
+from cli.operating.files import FormatName, Hashed
 from cli.terminal.ending import CommandFailed
 from db.exports import BOOLEAN, COLUMNS, INSTANT, TEXT
 

@@ -13,8 +13,7 @@ import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cli.operating.exports import FormatName
-from cli.operating.files import Hashed, written_whole
+from cli.operating.files import FormatName, Hashed, written_whole
 from cli.operating.formats import Writer, writer_of
 from cli.operating.progress import shown_rows
 from cli.terminal.ending import CommandFailed

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cli.terminal.describing import COLOURS, coloured, event_line
 from cli.terminal.layout import Card, Column, Listing
-from schemas.envelope import short_type
+from schemas.message_types import short_type
 from workers.exchange import INTERIM, Answer, Message
 
 _DRAWN = {"Applied": "✔", "Unchanged": "=", "Scheduled": "…", "Waiting": "…", "Rejected": "✘"}

@@ -7,9 +7,10 @@ from typing import Any
 
 from cli.terminal.ending import Misused
 from schemas.commands import COMMANDS
-from schemas.envelope import SPECVERSION, short_type, type_of
+from schemas.envelope import SPECVERSION
 from schemas.facts import Fact, PaymentProfileChanged, ProjectChanged
 from schemas.instants import format_instant
+from schemas.message_types import short_type, type_of
 from schemas.scalars import Wire
 from schemas.strict_json import NotStrictJson, read_object
 from schemas.topics import Topic

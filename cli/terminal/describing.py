@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.text import Text
 
-from schemas.envelope import short_type
 from schemas.instants import parse_instant
+from schemas.message_types import short_type
 
 COLOURS = {
     "Applied": "green",

@@ -5,11 +5,9 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.contacts import load_contact
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.intervals import is_known_account
 from db.questions.pages import After, Page, page_of
 from db.questions.reached import spans_of
@@ -18,7 +16,7 @@ from db.rows import ACCOUNT_TYPES, account_of, columns
 from db.sealing import KeyEncryption
 from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
-from domain.rights import EVERYTHING, Reach
+from domain.reach import EVERYTHING, Reach
 from domain.state import Account
 from schemas.events import AccountState, Phase
 from schemas.instants import format_instant
@@ -27,7 +25,7 @@ from schemas.scalars import format_decimal
 
 
 async def account(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     account: str,
     *,
@@ -63,7 +61,7 @@ async def account(
 
 
 async def accounts(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     *,
     phase: Phase | None = None,
@@ -91,7 +89,7 @@ async def accounts(
 
 
 async def phases(
-    connection: AsyncConnection, organization: str, account: str, *, limit: int, after: After | None = None
+    connection: Connection, organization: str, account: str, *, limit: int, after: After | None = None
 ) -> Page | None:
     """Return a page of the phases that an account entered, oldest first; None if there is no account of that name.
 
@@ -106,7 +104,7 @@ async def phases(
     return page_of(rows, limit, _phase, "number")
 
 
-async def account_history(connection: AsyncConnection, organization: str, account: str) -> list[dict[str, Any]]:
+async def account_history(connection: Connection, organization: str, account: str) -> list[dict[str, Any]]:
     """Return the phases that an account entered, oldest first: from, to, reason, message, by, causedBy and at."""
     rows = await fetch(connection, _HISTORY, organization=organization, account=account)
     return [
@@ -123,7 +121,7 @@ async def account_history(connection: AsyncConnection, organization: str, accoun
     ]
 
 
-async def projects_of_account(connection: AsyncConnection, organization: str, account: str) -> list[str]:
+async def projects_of_account(connection: Connection, organization: str, account: str) -> list[str]:
     """Return the projects that an account pays for now, by name."""
     rows = await fetch(connection, _PROJECTS_OF_ACCOUNT, organization=organization, account=account)
     return [row["project"] for row in rows]
@@ -183,7 +181,7 @@ def _balance(account: Account) -> dict[str, str] | None:
 
 
 _STATE = TypeAdapter(AccountState)
-_ACCOUNT = text(
+_ACCOUNT = Statement(
     f"""
     SELECT asked.*, (
             SELECT count(*) FROM projects WHERE organization = :organization AND projects.account = :account
@@ -203,7 +201,7 @@ _ACCOUNT = text(
     """
 )
 # Index and order by phase, then name: of each phase, and each span of names, as many as are wanted of all.
-_ACCOUNTS = text(
+_ACCOUNTS = Statement(
     f"""
     SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase)
     CROSS JOIN unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
@@ -216,7 +214,7 @@ _ACCOUNTS = text(
     ORDER BY found.account COLLATE "C" LIMIT :row_limit
     """
 )
-_PHASES = text(
+_PHASES = Statement(
     """
     SELECT entered.*, log.value FROM account_phases AS entered
     LEFT JOIN log ON log.shard = entered.shard AND log.position = entered.position
@@ -224,12 +222,12 @@ _PHASES = text(
     ORDER BY entered.number LIMIT :row_limit
     """
 )
-_HISTORY = text(
+_HISTORY = Statement(
     """
     SELECT previous_phase, phase, reason, message, "by", caused_by, entered_at
     FROM account_phases WHERE organization = :organization AND account = :account ORDER BY number
     """
 )
-_PROJECTS_OF_ACCOUNT = text(
+_PROJECTS_OF_ACCOUNT = Statement(
     "SELECT project FROM projects WHERE organization = :organization AND account = :account ORDER BY project"
 )

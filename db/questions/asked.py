@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.history import first_kept, last_before
 from db.questions.pages import After, Page, page_of
 from db.questions.snapshots import Snapshot
@@ -22,7 +20,7 @@ _TOLD = ("commandType", "commandId", "commandSource", "dryRun", "outcome", "acco
 
 
 async def asked(
-    connection: AsyncConnection,
+    connection: Connection,
     known: Snapshot,
     organization: str,
     *,
@@ -67,7 +65,7 @@ async def asked(
 
 
 async def _positions(
-    connection: AsyncConnection, known: Snapshot, since: datetime | None, until: datetime | None
+    connection: Connection, known: Snapshot, since: datetime | None, until: datetime | None
 ) -> tuple[int, int]:
     """Return the positions between which, themselves excluded, the events of a period are."""
     if since is None and until is None:
@@ -95,7 +93,7 @@ def _item(row: Any) -> dict[str, Any]:
 
 
 _EVENTS = "boundary = :organization AND log.position > :first AND log.position < :before"
-OF_PERSON = text(
+OF_PERSON = Statement(
     f"""
     SELECT log.position, log.value, CAST(log.asked AS text) AS asked FROM log
     WHERE {_EVENTS} AND asked IS NOT NULL AND asked ->> 'person' = :person
@@ -103,7 +101,7 @@ OF_PERSON = text(
     """
 )
 """The commands that a `:person` asked for, as people are compared."""
-OF_EVERYBODY = text(
+OF_EVERYBODY = Statement(
     f"""
     SELECT latest.position, latest.value, CAST(latest.asked AS text) AS asked FROM (
         SELECT log.position, log.topic, log.value, log.asked FROM log WHERE {_EVENTS}
@@ -113,5 +111,5 @@ OF_EVERYBODY = text(
     """
 )
 """Those of everybody, among so many of the latest events."""
-LAST_LOOKED_AT = text(f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1")
+LAST_LOOKED_AT = Statement(f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1")
 """The last event that `OF_EVERYBODY` looks at, where there may be more."""

@@ -4,16 +4,15 @@ from base64 import b64encode
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from db.dead_letters import LARGEST_NUMBER, Choice, KeptDeadLetter, list_dead_letters
+from db.driver import Connection
 from db.questions.pages import After, Page
 from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
 
 
 async def dead_letters(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     organization: str | None = None,
     topic: str | None = None,

@@ -3,11 +3,8 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
-from schemas.envelope import type_of
+from db.driver import Connection, Statement, fetch
+from schemas.message_types import type_of
 from schemas.topics import Topic
 
 TOPICS = {
@@ -28,7 +25,7 @@ class PublishedEvent(NamedTuple):
 
 
 async def events(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     *,
     after: int,
@@ -54,7 +51,7 @@ def of_types(types: Collection[str]) -> dict[str, Any]:
     }
 
 
-async def first_position(connection: AsyncConnection, shard: int) -> int:
+async def first_position(connection: Connection, shard: int) -> int:
     """Return the first position of a shard that the log still has, or will have next.
 
     Events can be asked for `after` the position before it, and not further back.
@@ -73,8 +70,8 @@ WANTED = f"""
 
 Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
 """
-_EVENTS = text(f"SELECT position, value FROM log WHERE {WANTED} ORDER BY log.position LIMIT :row_limit")
-_FIRST_POSITION = text(
+_EVENTS = Statement(f"SELECT position, value FROM log WHERE {WANTED} ORDER BY log.position LIMIT :row_limit")
+_FIRST_POSITION = Statement(
     """
     SELECT coalesce(
         (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch, fetch_in_parts
+from db.driver import Connection, Statement, fetch, fetch_in_parts
 from db.questions.pages import After, Page, page_of
 from db.questions.periods import Period
-from db.questions.shapes import INTERVAL_COLUMNS, JSON_INTERVAL_MEMBERS, interval, json_instant
-from db.rows import BINDING_TYPES, columns
-from domain.state import Binding
+from db.questions.shapes import INTERVAL_COLUMNS, JSON_INTERVAL_MEMBERS, binding_id, interval, json_instant
 
 _LINES_AT_ONCE = 500
 
@@ -33,21 +28,25 @@ class TimelineEntry:
     ended_at: datetime | None
 
 
-async def timeline(connection: AsyncConnection, organization: str, project: str) -> list[TimelineEntry]:
+async def timeline(connection: Connection, organization: str, project: str) -> list[TimelineEntry]:
     """Return all payers of a project, oldest first: each pays until the next change of payer."""
     rows = await fetch(connection, _TIMELINE, organization=organization, project=project)
-    bindings = [Binding(**row) for row in rows]
-    ends = [*(binding.from_instant for binding in bindings[1:]), None]
-    found: list[TimelineEntry] = []
-    for binding, end in zip(bindings, ends, strict=False):
-        if binding.account is not None:
-            number = len(found) + 1
-            found.append(TimelineEntry(number, binding.binding_id, binding.account, binding.from_instant, end))
-    return found
+    ends = [*(row["from_instant"] for row in rows[1:]), None]
+    paid = [(row, end) for row, end in zip(rows, ends, strict=False) if row["account"] is not None]
+    return [
+        TimelineEntry(
+            number,
+            binding_id(organization, project, row["number"], row["legacy_id"]),
+            row["account"],
+            row["from_instant"],
+            end,
+        )
+        for number, (row, end) in enumerate(paid, 1)
+    ]
 
 
 async def project_intervals(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     project: str,
     period: Period,
@@ -68,7 +67,7 @@ async def project_intervals(
 
 
 async def account_intervals(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     account: str,
     period: Period,
@@ -91,7 +90,7 @@ async def account_intervals(
 
 
 async def project_interval_lines(
-    connection: AsyncConnection, organization: str, project: str, period: Period
+    connection: Connection, organization: str, project: str, period: Period
 ) -> AsyncIterator[list[bytes]]:
     """Yield all intervals of a project as JSON without line ends, some hundred at a time, in the order of the pages."""
     names = {"organization": organization, "project": project}
@@ -100,7 +99,7 @@ async def project_interval_lines(
 
 
 async def account_interval_lines(
-    connection: AsyncConnection, organization: str, account: str, period: Period
+    connection: Connection, organization: str, account: str, period: Period
 ) -> AsyncIterator[list[bytes]]:
     """Yield all intervals of an account as JSON without line ends, some hundred at a time, in the order of the pages.
 
@@ -111,18 +110,18 @@ async def account_interval_lines(
         yield lines
 
 
-async def is_known_project(connection: AsyncConnection, organization: str, project: str) -> bool:
+async def is_known_project(connection: Connection, organization: str, project: str) -> bool:
     """Return whether a project was ever reported."""
     return bool(await fetch(connection, _KNOWN_PROJECT, organization=organization, project=project))
 
 
-async def is_known_account(connection: AsyncConnection, organization: str, account: str) -> bool:
+async def is_known_account(connection: Connection, organization: str, account: str) -> bool:
     """Return whether an account was ever created."""
     return bool(await fetch(connection, _KNOWN_ACCOUNT, organization=organization, account=account))
 
 
 async def _lines(
-    connection: AsyncConnection, statement: TextClause, period: Period, **values: Any
+    connection: Connection, statement: Statement, period: Period, **values: Any
 ) -> AsyncIterator[list[bytes]]:
     values |= {"begin": period.begin, "end": period.end, "is_settled": period.is_settled}
     async for rows in fetch_in_parts(connection, statement, _LINES_AT_ONCE, **values):
@@ -134,11 +133,11 @@ def _item(row: Mapping[str, Any], period: Period) -> dict[str, Any]:
     return interval(*(row[name] for name in INTERVAL_COLUMNS)) | part
 
 
-_KNOWN_PROJECT = text("SELECT FROM projects WHERE organization = :organization AND project = :project")
-_KNOWN_ACCOUNT = text("SELECT FROM accounts WHERE organization = :organization AND account = :account")
-_TIMELINE = text(
-    f"""
-    SELECT {columns(BINDING_TYPES)} FROM bindings
+_KNOWN_PROJECT = Statement("SELECT FROM projects WHERE organization = :organization AND project = :project")
+_KNOWN_ACCOUNT = Statement("SELECT FROM accounts WHERE organization = :organization AND account = :account")
+_TIMELINE = Statement(
+    """
+    SELECT account, number, legacy_id, from_instant FROM bindings
     WHERE organization = :organization AND project = :project ORDER BY number
     """
 )
@@ -173,7 +172,7 @@ _LINE = f"""
         || '}}}}', 'UTF8') AS line
     FROM ({{paid}}) AS held
 """
-_OF_PROJECT = text(f"{_PAID_OF_PROJECT} LIMIT :row_limit")
-_OF_ACCOUNT = text(f"{_PAID_OF_ACCOUNT} LIMIT :row_limit")
-_LINES_OF_PROJECT = text(_LINE.format(paid=_PAID_OF_PROJECT))
-_LINES_OF_ACCOUNT = text(_LINE.format(paid=_PAID_OF_ACCOUNT))
+_OF_PROJECT = Statement(f"{_PAID_OF_PROJECT} LIMIT :row_limit")
+_OF_ACCOUNT = Statement(f"{_PAID_OF_ACCOUNT} LIMIT :row_limit")
+_LINES_OF_PROJECT = Statement(_LINE.format(paid=_PAID_OF_PROJECT))
+_LINES_OF_ACCOUNT = Statement(_LINE.format(paid=_PAID_OF_ACCOUNT))

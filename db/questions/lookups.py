@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.held import HELD, HELD_COLUMNS
 from db.questions.shapes import JSON_INTERVAL_MEMBERS
 
@@ -26,7 +24,7 @@ class Wanted(NamedTuple):
 
 
 async def look_up(
-    connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]",
+    connection: "Connection | asyncpg.Connection[asyncpg.Record]",
     wanted: Wanted,
     now: str,
     closed: Sequence[str | None],
@@ -42,7 +40,7 @@ async def look_up(
     return written or b""
 
 
-_LOOKUP = text(
+_LOOKUP = Statement(
     f"""
     SELECT convert_to(string_agg(
         '{{"organization":"' || held.asked_organization || '","project":"' || held.asked_project

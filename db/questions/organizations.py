@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.reached import spans_of
-from domain.rights import EVERYTHING, Reach
+from domain.reach import EVERYTHING, Reach
 from schemas.events import Phase
 
 
-async def organization(connection: AsyncConnection, organization: str, reach: Reach = EVERYTHING) -> dict[str, Any]:
+async def organization(connection: Connection, organization: str, reach: Reach = EVERYTHING) -> dict[str, Any]:
     """Return `organization`, `defaultAccount` (or None), and counts: `accounts`, `projects`, `unbound`.
 
     Archived accounts count, deleted projects do not; what is out of reach does not either, and is no default account.
@@ -42,7 +39,7 @@ async def organization(connection: AsyncConnection, organization: str, reach: Re
 
 
 # Deleted projects have no payer.
-_ORGANIZATION = text(
+_ORGANIZATION = Statement(
     """
     SELECT (SELECT default_account FROM organizations WHERE organization = :organization) AS default_account,
         (SELECT count(*) FROM accounts WHERE organization = :organization) AS accounts,
@@ -53,7 +50,7 @@ _ORGANIZATION = text(
         ) AS unbound
     """
 )
-_REACHED = text(
+_REACHED = Statement(
     """
     SELECT (SELECT default_account FROM organizations WHERE organization = :organization) AS default_account,
         (

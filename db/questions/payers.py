@@ -6,10 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import Connection, Statement, driver, fetch
 from db.placing import place_of
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.snapshots import SNAPSHOTS, Snapshot
@@ -28,7 +26,7 @@ class PayerQuestion:
 
 
 async def payers(
-    connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]", questions: Sequence[PayerQuestion]
+    connection: "Connection | asyncpg.Connection[asyncpg.Record]", questions: Sequence[PayerQuestion]
 ) -> list[tuple[Snapshot, dict[str, Any] | None]]:
     """Return for each question the snapshot that its answer is of, and the answer: None for what was never reported.
 
@@ -48,11 +46,11 @@ async def payers(
 
 
 async def paying_account(
-    connection: AsyncConnection, organization: str, project: str, at: datetime | None = None
+    connection: Connection, organization: str, project: str, at: datetime | None = None
 ) -> str | None:
     """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
-    answer = (await connection.exec_driver_sql(WHO_PAYS, (organization, project, at, place_of(organization)))).one()
-    return None if answer.account is None else str(answer.account)
+    answer = await (await driver(connection)).fetchrow(WHO_PAYS, organization, project, at, place_of(organization))
+    return None if answer["account"] is None else str(answer["account"])
 
 
 def _answer(question: PayerQuestion, row: Any) -> tuple[Snapshot, dict[str, Any] | None]:
@@ -69,7 +67,7 @@ def _answer(question: PayerQuestion, row: Any) -> tuple[Snapshot, dict[str, Any]
     }
 
 
-_PAYERS = text(
+_PAYERS = Statement(
     f"""
     WITH known AS MATERIALIZED ({SNAPSHOTS})
     SELECT known.position, known.closed, known.now, {HELD_COLUMNS}

@@ -1,26 +1,26 @@
 """Questions about projects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.held import HELD, HELD_COLUMNS, held_interval
 from db.questions.pages import After, Page, page_of
 from db.questions.reached import spans_of
-from domain.rights import EVERYTHING, Reach
-from schemas.facts import ProjectState
+from db.questions.snapshots import SNAPSHOTS, Snapshot, snapshot_in
+from domain.reach import EVERYTHING, Reach
 from schemas.instants import format_instant
+
+if TYPE_CHECKING:
+    from schemas.facts import ProjectState
 
 Kind = Literal["Paid", "Bound", "Unbound", "Any"]
 """Which projects by their payer: `Paid` are those of an account, `Bound` those that anybody pays for."""
 
 
-async def project(connection: AsyncConnection, organization: str, project: str) -> dict[str, Any] | None:
+async def project(connection: Connection, organization: str, project: str) -> dict[str, Any] | None:
     """Return a project; None if it was never reported. One that is deleted is returned.
 
     `organization`, `project`, `state`, `version`, `uid?`, `displayName?`; `payer`, an interval, or None; `scheduled`,
@@ -28,23 +28,24 @@ async def project(connection: AsyncConnection, organization: str, project: str) 
     `commandId`, `commandSource`, in order.
     """
     rows = await fetch(connection, _PROJECT, organization=organization, project=project)
-    if not rows:
-        return None
-    pending = [(row["kind"], _pending(row)) for row in rows if row["kind"] is not None]
-    return described(rows[0]) | {
-        "payer": held_interval(rows[0]),
-        "scheduled": next((one for kind, one in pending if kind == "Scheduled"), None),
-        "waiting": [one for kind, one in pending if kind == "Waiting"],
-    }
+    return _whole(rows) if rows else None
+
+
+async def project_and_snapshot(
+    connection: Connection, shard: int, organization: str, project: str
+) -> tuple[Snapshot, dict[str, Any] | None]:
+    """Return what `project` does, and the snapshot that it is of: a statement is one, so it needs no transaction."""
+    rows = await fetch(connection, _PROJECT_AND_SNAPSHOT, shards=[shard], organization=organization, project=project)
+    return snapshot_in(rows[0]), None if rows[0]["project"] is None else _whole(rows)
 
 
 async def projects(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     *,
     account: str | None = None,
     unbound: bool | None = None,
-    state: ProjectState | None = None,
+    state: "ProjectState | None" = None,
     at: datetime | None = None,
     limit: int,
     after: After | None = None,
@@ -76,15 +77,17 @@ async def projects(
 
 
 @cache
-def projects_statement(kind: Kind, state: ProjectState | None, *, is_past: bool, is_narrow: bool = False) -> TextClause:
+def projects_statement(
+    kind: Kind, state: "ProjectState | None", *, is_past: bool, is_narrow: bool = False
+) -> Statement:
     """Return the statement for a list of projects: each choice has its own, and so an index that leads to it.
 
     A narrow one is of projects whose names are in spans.
     """
     if not is_narrow:
-        return text(_listed(kind, state, is_past=is_past))
+        return Statement(_listed(kind, state, is_past=is_past))
     # Of each span as many as are wanted of all.
-    return text(
+    return Statement(
         f"""
         SELECT found.* FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
         CROSS JOIN LATERAL ({_listed(kind, state, " BETWEEN span.low AND span.high", is_past=is_past)}) AS found
@@ -105,7 +108,7 @@ def described(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _listed(kind: Kind, state: ProjectState | None, within: str = "", *, is_past: bool) -> str:
+def _listed(kind: Kind, state: "ProjectState | None", within: str = "", *, is_past: bool) -> str:
     if kind == "Paid" and is_past:
         reached = f" AND paid.project{within}" if within else ""
         return _PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state] + reached)
@@ -124,6 +127,15 @@ def _listed(kind: Kind, state: ProjectState | None, within: str = "", *, is_past
     """
 
 
+def _whole(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    pending = [(row["kind"], _pending(row)) for row in rows if row["kind"] is not None]
+    return described(rows[0]) | {
+        "payer": held_interval(rows[0]),
+        "scheduled": next((one for kind, one in pending if kind == "Scheduled"), None),
+        "waiting": [one for kind, one in pending if kind == "Waiting"],
+    }
+
+
 def _pending(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "account": row["pending_account"],
@@ -134,7 +146,7 @@ def _pending(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 _REPORTED = "projects.state, projects.version, projects.uid, projects.display_name"
-_IN_STATE: dict[ProjectState | None, str] = {
+_IN_STATE: "dict[ProjectState | None, str]" = {
     None: "",
     "Active": " AND projects.state = 'Active'",
     "Inactive": " AND projects.state = 'Inactive'",
@@ -166,13 +178,16 @@ _PAID_AT = """
         AND paid.from_instant <= :at AND (following.from_instant IS NULL OR following.from_instant > :at) {state}
     ORDER BY paid.project LIMIT :row_limit
 """
-_PROJECT = text(
-    f"""
+_ONE = f"""
     SELECT {_REPORTED}, {HELD_COLUMNS}, pending.kind, pending.account AS pending_account, pending.due_at,
-        pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source
+        pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source,
+        pending.number AS pending_number
     FROM projects {_HEAD}
     -- By the names that were asked for: those of the project are compared in another order than the index has.
     LEFT JOIN pending_bindings AS pending ON pending.organization = :organization AND pending.project = :project
-    WHERE projects.organization = :organization AND projects.project = :project ORDER BY pending.number
-    """
+    WHERE projects.organization = :organization AND projects.project = :project
+"""
+_PROJECT = Statement(f"{_ONE} ORDER BY pending_number")
+_PROJECT_AND_SNAPSHOT = Statement(
+    f"SELECT * FROM ({SNAPSHOTS}) AS known LEFT JOIN ({_ONE}) AS found ON true ORDER BY found.pending_number"
 )

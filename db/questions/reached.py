@@ -7,7 +7,7 @@ a prefix is another. What is found otherwise is compared with names and prefixes
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.rights import EVERYTHING, Reach, reach_of
+from domain.reach import EVERYTHING, Reach, reach_of
 from schemas.askers import EVERY_ORGANIZATION, Asker, Names
 
 AFTER_ALL = "{"

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from db.driver import Connection
 from db.questions.pages import After
 from db.replays import KeptReplay, list_replays
 
 
 async def replays(
-    connection: AsyncConnection, *, limit: int, after: After | None = None, within: Collection[str] | None = None
+    connection: Connection, *, limit: int, after: After | None = None, within: Collection[str] | None = None
 ) -> tuple[list[KeptReplay], After | None]:
     """Return a page of replays, newest first, and the key of the last one if there are more: `(begun_at, name)`.
 

@@ -4,21 +4,19 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.pages import After, Items, Page, page_of
 from db.questions.reached import is_seen, reached_values
 from db.questions.seen_results import seen_results
-from domain.rights import EVERYTHING, Reach
+from domain.reach import EVERYTHING, Reach
 from schemas.results import Outcome
 
 _BEYOND = 2**63 - 1
 
 
 async def results_of_command(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     command_id: str,
     source: str | None = None,
@@ -32,7 +30,7 @@ async def results_of_command(
 
 
 async def latest_results(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     *,
     project: str | None = None,
@@ -67,7 +65,7 @@ async def latest_results(
 
 
 async def published_results(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     command_id: str,
     source: str | None = None,
@@ -88,13 +86,13 @@ async def published_results(
 
 
 @cache
-def results_statement(*named: str) -> TextClause:
+def results_statement(*named: str) -> Statement:
     """Return the statement for the latest results that name `:project`, `:account`, or both."""
     condition = "".join(f" AND inbox.{name} = :{name}" for name in named)
     if {"project", "account"} <= set(named):
         # A project has few commands, an account may have very many: only the former leads to an index.
         condition = " AND inbox.project = :project AND inbox.account IS NOT DISTINCT FROM :account"
-    return text(
+    return Statement(
         f"""
         SELECT latest.position, log.value FROM (
             SELECT found.shard, found.position
@@ -113,10 +111,10 @@ def results_statement(*named: str) -> TextClause:
 
 
 @cache
-def command_statement(*, is_of_source: bool, is_narrow: bool) -> TextClause:
+def command_statement(*, is_of_source: bool, is_narrow: bool) -> Statement:
     """Return the statement for the results of a command's id, of all sources or of one."""
     seen = f" AND {is_seen('inbox.project', 'inbox.account')}" if is_narrow else ""
-    return text((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen))
+    return Statement((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen))
 
 
 def _result(value: bytes) -> dict[str, Any]:

@@ -3,13 +3,10 @@
 import time
 from collections.abc import Collection
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.events import TOPICS, WANTED, PublishedEvent, events, of_types
 from db.questions.reached import is_seen, reached_values
-from domain.rights import Reach
+from domain.reach import Reach
 
 _LOOKED_AT = 20_000
 """How many positions of a shard a statement looks at."""
@@ -17,7 +14,7 @@ _LOOKING_SECONDS = 2.0
 
 
 async def seen_events(
-    connection: AsyncConnection,
+    connection: Connection,
     organization: str,
     reach: Reach,
     *,
@@ -45,7 +42,7 @@ async def seen_events(
 
 
 # What an event names stands in its data; a change of payer names the account before, and the one after.
-_SEEN = text(
+_SEEN = Statement(
     f"""
     SELECT log.position, log.value FROM log
     CROSS JOIN LATERAL (SELECT CAST(convert_from(log.value, 'UTF8') AS jsonb) -> 'data' AS data OFFSET 0) AS said

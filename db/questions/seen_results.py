@@ -3,19 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 from db.questions.reached import AFTER_ALL, is_seen, reached_values
-from domain.rights import Reach
+from domain.reach import Reach
 
 _LATEST = 20_000
 """Among how many of the latest results of each outcome those that are seen are looked for first."""
 
 
 async def seen_results(
-    connection: AsyncConnection, reach: Reach, *, row_limit: int, **values: Any
+    connection: Connection, reach: Reach, *, row_limit: int, **values: Any
 ) -> list[Mapping[str, Any]]:
     """Return results that are seen, as `results_statement` does.
 
@@ -85,6 +82,6 @@ _PAGE = """
     JOIN log ON log.shard = latest.shard AND log.position = latest.position
     ORDER BY latest.position DESC
 """
-_AMONG_LATEST = text(_PAGE.format(seen=_LATEST_OF))
+_AMONG_LATEST = Statement(_PAGE.format(seen=_LATEST_OF))
 # What names a project and an account within reach is found twice.
-_BY_NAME = text(_PAGE.format(seen=f"{_by_name('project')} UNION {_by_name('account')}"))
+_BY_NAME = Statement(_PAGE.format(seen=f"{_by_name('project')} UNION {_by_name('account')}"))

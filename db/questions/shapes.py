@@ -33,11 +33,16 @@ def interval(
         "organization": organization,
         "project": project,
         "account": account,
-        "bindingId": legacy_id or f"{organization}/{project}/{number}",
+        "bindingId": binding_id(organization, project, number, legacy_id),
         "currencyCode": currency_code,
         "establishedAt": format_instant(established_at),
         "endedAt": None if ended_at is None else format_instant(ended_at),
     }
+
+
+def binding_id(organization: str, project: str, number: int, legacy_id: str | None) -> str:
+    """Return the id of a binding, as `domain.state.Binding` has it, which is not imported only to ask."""
+    return legacy_id or f"{organization}/{project}/{number}"
 
 
 def json_instant(expression: str) -> str:

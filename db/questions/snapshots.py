@@ -3,15 +3,13 @@
 Ask it first, in the transaction of the question (`REPEATABLE READ READ ONLY`): both are then of one snapshot.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Any
 
 from db.closed import CLOSED_INSTANT
-from db.engine import fetch
+from db.driver import Connection, Statement, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +36,20 @@ class Snapshot:
         return until is not None and self.closed is not None and until <= self.closed
 
 
-async def snapshot_of(connection: AsyncConnection, shard: int) -> Snapshot:
+async def snapshot_of(connection: Connection, shard: int) -> Snapshot:
     """Return the snapshot of an organization's shard (`db.shards.shard_of`); LookupError for a shard that is not."""
     return (await snapshots_of(connection, [shard]))[shard]
 
 
-async def snapshots_of(connection: AsyncConnection, shards: Iterable[int]) -> dict[int, Snapshot]:
+async def snapshots_of(connection: Connection, shards: Iterable[int]) -> dict[int, Snapshot]:
     """Return the snapshots of several shards, in one statement."""
     rows = await fetch(connection, _SNAPSHOTS, shards=sorted(set(shards)))
-    return {row["shard"]: Snapshot(**row) for row in rows}
+    return {row["shard"]: snapshot_in(row) for row in rows}
+
+
+def snapshot_in(row: Mapping[str, Any]) -> Snapshot:
+    """Return the snapshot that stands in a row, among other columns."""
+    return Snapshot(row["shard"], row["position"], row["closed"], row["now"])
 
 
 def closed_until(snapshots: Iterable[Snapshot]) -> datetime | None:
@@ -64,4 +67,4 @@ SNAPSHOTS = f"""
     WHERE shards.shard = ANY(CAST(:shards AS smallint[]))
 """
 """The SQL for the snapshots of `:shards`."""
-_SNAPSHOTS = text(SNAPSHOTS)
+_SNAPSHOTS = Statement(SNAPSHOTS)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from schemas.commands import COMMANDS
-from schemas.envelope import type_of
 from schemas.events import AccountChanged, AccountPhaseChanged, BindingChanged, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.immutable import dataclass
+from schemas.message_types import type_of
 from schemas.replays import ReplayCompleted
 from schemas.results import CommandCompleted, DeadLetter
 from schemas.topics import Topic

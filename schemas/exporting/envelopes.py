@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from schemas.envelope import LONGEST_ID, SPECVERSION, TYPE_PREFIX
+from schemas.envelope import LONGEST_ID, SPECVERSION
 from schemas.exporting.generating import document
 from schemas.forms import ALSO_CHECKED, INSTANT, Schema
+from schemas.message_types import TYPE_PREFIX
 from schemas.people import LONGEST_AUTHID
 
 READ = "Envelope"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from db.questions.reached import EVERYWHERE, Reached
-from domain.rights import reach_of
+from domain.reach import reach_of
 from schemas.askers import Verified
 from service.asker import TRUSTED
 from service.kubernetes.objects import Object, fields_of

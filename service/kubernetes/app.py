@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import is_transient
 from schemas.askers import Verified
-from schemas.scalars import IDENTIFIER_RULE, is_identifier
+from schemas.identifiers import IDENTIFIER_RULE, is_identifier
 from service.answers import Answer, write
 from service.asker import who_asks
 from service.kubernetes.admission import Admitted, admitted

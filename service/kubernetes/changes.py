@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.envelope import type_of
 from schemas.events import AccountChanged, BindingChanged
 from schemas.instants import parse_instant
+from schemas.message_types import type_of
 from service.kubernetes.objects import RELEASED, SUPERSEDED, Object, billing_account, billing_account_binding, fields_of
 from service.kubernetes.resources import Resource
 from service.kubernetes.selectors import Selection

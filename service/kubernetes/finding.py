@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from db.questions import resources as asked
 from db.questions.reached import EVERYWHERE, Reached
-from db.questions.resources import Key, ShownAccount, ShownBinding, ShownProject
-from schemas.scalars import is_identifier
+from db.questions.resources.accounts import ShownAccount, accounts_page
+from db.questions.resources.bindings import ShownBinding, binding, bindings_page
+from db.questions.resources.keys import FIRST, Key
+from db.questions.resources.projects import ShownProject, projects_page
+from schemas.identifiers import is_identifier
 from service.kubernetes.objects import (
     ACTIVE,
     RELEASED,
@@ -94,12 +96,12 @@ async def find_one(scope: Scope, resource: Resource, organization: str, name: st
         place = _place_of(name)
         if place is None:
             return None
-        found = await asked.binding(scope.connection, organization, *place, scope.reached)
+        found = await binding(scope.connection, organization, *place, scope.reached)
     elif resource is BILLING_ACCOUNTS:
-        accounts = await asked.accounts_page(scope.connection, organization, asked.FIRST, 1, account=name)
+        accounts = await accounts_page(scope.connection, organization, FIRST, 1, account=name)
         found = accounts[0] if accounts else None
     else:
-        projects = await asked.projects_page(scope.connection, organization, asked.FIRST, 1, project=name)
+        projects = await projects_page(scope.connection, organization, FIRST, 1, project=name)
         found = projects[0] if projects else None
     return None if found is None else scope.object_of(found)
 
@@ -137,12 +139,10 @@ async def find_all(
 async def _page(scope: Scope, resource: Resource, selection: Selection, after: Key, limit: int) -> list[Any]:
     connection, organization, name = scope.connection, scope.organization, selection.only(NAME)
     if resource is BILLING_ACCOUNTS:
-        return list(
-            await asked.accounts_page(connection, organization, after, limit, account=name, reached=scope.reached)
-        )
+        return list(await accounts_page(connection, organization, after, limit, account=name, reached=scope.reached))
     if resource is BILLING_ACCOUNT_BINDINGS:
         place = None if name is None else _place_of(name)
-        found = await asked.bindings_page(
+        found = await bindings_page(
             connection,
             organization,
             after,
@@ -154,7 +154,7 @@ async def _page(scope: Scope, resource: Resource, selection: Selection, after: K
             either=place is not None,
         )
         return list(found)
-    return list(await asked.projects_page(connection, organization, after, limit, project=name, reached=scope.reached))
+    return list(await projects_page(connection, organization, after, limit, project=name, reached=scope.reached))
 
 
 def _is_found_exactly(resource: Resource, selection: Selection) -> bool:

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 import orjson
 
-from db.questions.resources import Key, positions
+from db.questions.resources.keys import Key
+from db.questions.resources.watched import positions
 from service.answers import Answer
 from service.asker import seconds_left
 from service.kubernetes.admission import Admitted

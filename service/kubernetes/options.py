@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from db.questions.resources import FIRST, Key
+from db.questions.resources.keys import FIRST, Key
 from service.kubernetes.resources import Resource
 from service.kubernetes.selectors import Selection, read_selection
 from service.kubernetes.statuses import Refusal, bad_request, invalid

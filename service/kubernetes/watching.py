@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from db.history import HistoryRow, Keys, rows_after
-from db.questions.resources import FIRST, accounts_at, is_kept, linked_projects_at, profile_kinds
+from db.questions.resources.keys import FIRST
+from db.questions.resources.watched import accounts_at, is_kept, linked_projects_at, profile_kinds
 from schemas.topics import Topic
 from service.asker import seconds_left
 from service.kubernetes.admission import Admitted

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from schemas.card_numbers import is_card_number
+from schemas.identifiers import IDENTIFIER_RULE, is_identifier
 from schemas.instants import parse_instant
 from schemas.pointers import LONGEST_QUOTE, Path, pointer
-from schemas.scalars import IDENTIFIER_RULE, is_identifier
 from schemas.strict_json import NotStrictJson
 from service.problems import Reason, Violation
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from db.questions.lookups import Wanted
-from domain.rights import Reach, reach_of
+from domain.reach import Reach, reach_of
 from schemas.askers import Asker
+from schemas.identifiers import is_identifier
 from schemas.instants import format_instant, parse_instant
 from schemas.pointers import Path, pointer
-from schemas.scalars import is_identifier
 from schemas.strict_json import NotStrictJson, read_flat_objects, read_object
 from service.lookups.faults import faults_of_document, faults_of_question, faults_of_text
 from service.problems import Problem, Violation, wrong_body

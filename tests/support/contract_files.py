@@ -10,10 +10,10 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from schemas.envelope import short_type
 from schemas.exporting.catalogue import MESSAGES, Message
 from schemas.exporting.envelopes import PUBLISHED, READ, READ_BINARY
 from schemas.facts import AnyFact, PaymentProfileChanged, ProjectChanged
+from schemas.message_types import short_type
 from schemas.modes import attributes_and_data, attributes_of
 from schemas.parsing import CommandMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy

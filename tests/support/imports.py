@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.packages import ROOT
@@ -43,10 +43,12 @@ print(*sorted(set(name.partition(".")[0] for name in sys.modules)))
 _PROGRAM = """
 import sys
 from cli.program import app
-try:
-    app({words!r}, standalone_mode=True)
-except SystemExit:
-    pass
+for words in {lines!r}:
+    try:
+        app(words, standalone_mode=True)
+    except SystemExit as ended:
+        if {all_answer} and ended.code:
+            raise
 print(*sorted(set(name.partition(".")[0] for name in sys.modules)))
 """
 
@@ -59,7 +61,14 @@ def completed(*lines: str) -> tuple[list[str], set[str]]:
 
 def imported(*words: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> set[str]:
     """Return the packages that a process has imported after it ran a command; `environment` has its settings."""
-    return set(_run(_PROGRAM.format(words=words), environment or {}, folder)[-1].split())
+    program = _PROGRAM.format(lines=[words], all_answer=False)
+    return set(_run(program, environment or {}, folder)[-1].split())
+
+
+def imported_by_all(lines: Sequence[str], environment: Mapping[str, str]) -> set[str]:
+    """Return the packages that a process has imported after it ran commands, each of which must have answered."""
+    program = _PROGRAM.format(lines=[line.split() for line in lines], all_answer=True)
+    return set(_run(program, environment, None)[-1].split())
 
 
 def _run(program: str, environment: Mapping[str, str], folder: Path | None) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from schemas.envelope import type_of
+from schemas.message_types import type_of
 from schemas.topics import Topic
 from tests.support.contract_files import check_sent
 

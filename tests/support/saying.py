@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from schemas.envelope import type_of
 from schemas.facts import PaymentProfileChanged, ProjectChanged
+from schemas.message_types import type_of
 from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record

@@ -22,7 +22,7 @@ FURTHER_PLACES = {
     "TransferProjects": {"schemas/parsing.py", "workers/batches/parts.py"},
 }
 SENDERS = {
-    *("cli/demo/", "cli/development/", "cli/sending/", "cli/asking/answered.py", "db/questions/"),
+    *("cli/demo/", "cli/development/", "cli/sending/", "cli/asking/answered_accounts.py", "db/questions/"),
     # What it shows of an account is a choice of the contract's.
     "service/kubernetes/",
     # Of projects, intervals and profiles; an account is described by its class.
@@ -32,12 +32,13 @@ SENDERS = {
 RULES_ABOUT = {
     # A project has one, too.
     "display_name": {
-        "cli/asking/listed.py", "cli/asking/project.py", "db/exports.py", "db/migrations/payers_of_0008.py",
-        "db/rows.py", "domain/facts.py", "schemas/facts.py",
+        "cli/asking/listed.py", "cli/asking/listed_accounts.py", "cli/asking/project.py", "db/exports.py",
+        "db/migrations/payers_of_0008.py", "db/rows.py", "domain/facts.py", "schemas/facts.py",
     },
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
-        "cli/asking/listed.py", "db/exports.py", "db/rows.py", "domain/accounts.py", "domain/bindings.py",
+        "cli/asking/listed.py", "cli/asking/listed_accounts.py", "db/exports.py", "db/rows.py", "domain/accounts.py",
+        "domain/bindings.py",
         "domain/closure.py", "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},

@@ -10,7 +10,7 @@ from cli.terminal.installation import remembered
 from schemas.instants import format_instant
 from tests.services.cli.test_send import CARD, TERMS, send
 from tests.support.command_line import Whopays
-from tests.support.imports import HEAVY, imported
+from tests.support.imports import HEAVY, imported, imported_by_all
 from tests.support.installations import Installation
 
 
@@ -123,3 +123,13 @@ async def test_who_pays_is_answered_by_the_driver_alone(
     )
     for packages in (of_dev, of_its_address):
         assert packages & HEAVY == {"asyncpg"}
+
+
+@pytest.mark.usefixtures("told")
+async def test_what_only_asks_imports_no_more_than_the_driver_and_what_draws(playground: Installation) -> None:
+    lines = [
+        "project told web", "timeline told web", "projects told", "unbound told", "intervals told web", "changes told",
+        "intervals told --account main", "audit told",
+    ]  # fmt: skip
+    packages = await asyncio.to_thread(imported_by_all, lines, playground.environment())
+    assert packages & HEAVY == {"asyncpg", "rich"}

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from db.engine import driver
+from db.driver import driver
 from db.errors import is_transient, is_wrong_schema
 
 _MOVE = text("UPDATE shards SET position = 1 WHERE shard = :shard")

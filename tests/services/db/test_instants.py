@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.engine import driver, fetch
+from db.driver import driver, fetch
 from db.load import _BOUND
 from db.questions import accounts
 from db.questions.intervals import timeline

@@ -12,6 +12,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, dead_letter_actions, dead_letters, history, load, log, store, timers
+from db.driver import Statement
 from db.engine import create_engine
 from db.questions import accounts, intervals, projects, results
 from db.questions.who import WHO_PAYS
@@ -138,13 +139,13 @@ async def filled(services: Addresses, template: str) -> AsyncIterator[AsyncEngin
         await engine.dispose()
 
 
-async def _plan(connection: AsyncConnection, statement: TextClause, values: dict[str, Any]) -> str:
+async def _plan(connection: AsyncConnection, statement: Statement | TextClause, values: dict[str, Any]) -> str:
     """Return the plan for these values."""
     rows = await connection.execute(text(f"EXPLAIN {statement.text}"), values)
     return _without_empty_partition(rows.scalars())
 
 
-async def _generic_plan(connection: AsyncConnection, statement: TextClause) -> str:
+async def _generic_plan(connection: AsyncConnection, statement: Statement | TextClause) -> str:
     """Return the generic plan, which the server may use once it has planned a few times."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
@@ -216,7 +217,9 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         ),
     ),
 )
-async def test_no_table_is_scanned(filled: AsyncEngine, statement: TextClause, values: dict[str, Any]) -> None:
+async def test_no_table_is_scanned(
+    filled: AsyncEngine, statement: Statement | TextClause, values: dict[str, Any]
+) -> None:
     async with filled.connect() as connection:
         plans = [await _plan(connection, statement, values), await _generic_plan(connection, statement)]
     for plan in plans:
@@ -238,7 +241,7 @@ async def test_no_table_is_scanned(filled: AsyncEngine, statement: TextClause, v
     ),
 )
 async def test_ranges_of_the_log_are_found_by_an_index(
-    filled: AsyncEngine, statement: TextClause, values: dict[str, Any]
+    filled: AsyncEngine, statement: Statement | TextClause, values: dict[str, Any]
 ) -> None:
     async with filled.connect() as connection:
         plan = await _plan(connection, statement, values)

@@ -2,7 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.engine import driver
+from db.driver import driver
 from db.following import Followed, events_since, first_kept_position
 from db.shards import shard_of
 from tests.services.http.committing import SHARDS, commit

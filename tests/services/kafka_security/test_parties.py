@@ -14,7 +14,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from schemas.envelope import type_of
+from schemas.message_types import type_of
 from schemas.topics import Topic
 from tests.services.kafka_security.conftest import ROLES, STRANGER, Secured, SecuredInstallation
 from tests.support.waiting import patience

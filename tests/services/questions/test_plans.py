@@ -19,6 +19,7 @@ from sqlalchemy import TextClause
 from db import replays as kept_replays
 from db.address import connect_arguments
 from db.dead_letters import Choice, chosen_by, list_statement
+from db.driver import Statement
 from db.questions import (
     accounts,
     events,
@@ -27,13 +28,14 @@ from db.questions import (
     organizations,
     payers,
     projects,
-    resources,
     results,
     seen_results,
     snapshots,
 )
 from db.questions import asked as audited
 from db.questions.projects import Kind
+from db.questions.resources import bindings, watched
+from db.questions.resources import projects as of_projects
 from db.reading import ReadingPool, reading_pool
 from embedded import Addresses
 from schemas.facts import ProjectState
@@ -124,7 +126,7 @@ async def filled(services: Addresses, template: str, request: pytest.FixtureRequ
             yield pool
 
 
-async def _plans(connection: Any, statement: TextClause, values: dict[str, Any]) -> list[Any]:
+async def _plans(connection: Any, statement: Statement | TextClause, values: dict[str, Any]) -> list[Any]:
     """Return the plan for these values, and the generic one, which the server may use after a few."""
     names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
     numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
@@ -149,7 +151,7 @@ _ACCOUNT = _ORGANIZATION | {"account": "account-21"}
 _ALL_NAMES = {"lows": [""], "highs": ["{"]}
 
 
-def _asked(name: str, statement: TextClause, values: dict[str, Any], *indexes: str) -> Any:
+def _asked(name: str, statement: Statement | TextClause, values: dict[str, Any], *indexes: str) -> Any:
     return pytest.param(statement, values, set(indexes), id=name)
 
 
@@ -257,11 +259,11 @@ def _within_reach() -> Iterator[Any]:
     counted = _ORGANIZATION | reached | {"phases": ["Archived", "Ready"]}
     yield _asked("numbers", organizations._REACHED, counted, "organizations_pkey", "accounts_by_phase", "projects_pkey")
     of_one = _ORGANIZATION | reached | {"row_limit": 501, "after_name": "", "after_number": 0}
-    yield _asked("resources: projects within reach", resources._REACHED_PROJECTS, of_one, "projects_pkey")
+    yield _asked("resources: projects within reach", of_projects._REACHED_PROJECTS, of_one, "projects_pkey")
     active = ("projects_pkey", "projects_by_account", "accounts_pkey|accounts_by_phase", "bindings_pkey")
-    yield _asked("resources: bindings seen", resources._seen_bindings(True), of_one, *active)
+    yield _asked("resources: bindings seen", bindings._seen_bindings(True), of_one, *active)
     every = ("bindings_pkey", "bindings_by_account", "accounts_pkey|accounts_by_phase")
-    yield _asked("resources: all bindings seen", resources._seen_bindings(False), of_one, *every)
+    yield _asked("resources: all bindings seen", bindings._seen_bindings(False), of_one, *every)
     letters = {"organizations": ["org-1", "org-2"], "before": 2**62, "row_limit": 101}
     found = ["dead_letters_by_organization", "dead_letter_actions_pkey"]
     yield _asked("dead letters of some", list_statement(is_narrow=True), letters, *found)
@@ -276,15 +278,15 @@ def _resources() -> Iterator[Any]:
         (False, ("account",), "bindings_by_account", "bindings_pkey"),
     ):
         name = f"resources: {'active' if is_active else 'all'} bindings of {named or 'all'}"
-        yield _asked(name, resources._bindings(True, is_active, named), page, *indexes)
-    yield _asked("resources: projects", resources._projects(True, False), page, "projects_pkey")
+        yield _asked(name, bindings._bindings(True, is_active, named), page, *indexes)
+    yield _asked("resources: projects", of_projects._projects(True, False), page, "projects_pkey")
 
 
 @pytest.mark.parametrize(
     ("statement", "values", "indexes"), (*_of_one_thing(), *_lists(), *_projects(), *_within_reach(), *_resources())
 )
 async def test_nothing_is_looked_at_in_vain(
-    filled: ReadingPool, statement: TextClause, values: dict[str, Any], indexes: set[str]
+    filled: ReadingPool, statement: Statement | TextClause, values: dict[str, Any], indexes: set[str]
 ) -> None:
     async with filled.acquire() as connection:
         for plan in await _plans(connection, statement, values):
@@ -333,7 +335,7 @@ async def test_who_asked_is_found_by_organization_and_person(
 async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPool) -> None:
     earlier = _ORGANIZATION | {"accounts": ["account-21"], "position": 10}
     async with filled.acquire() as connection:
-        planned, _ = await _plans(connection, resources._ACCOUNTS_AT, earlier)
+        planned, _ = await _plans(connection, watched._ACCOUNTS_AT, earlier)
     found = {node["Index Name"] for node in _nodes(planned) if "Index Name" in node}
     assert found == {"account_phases_pkey", "log_p0_boundary_key_position_idx"}, planned
 

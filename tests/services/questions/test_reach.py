@@ -9,15 +9,18 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.questions import resources
 from db.questions.accounts import account, accounts
 from db.questions.events import events
 from db.questions.organizations import organization
 from db.questions.projects import projects
 from db.questions.reached import Reached
+from db.questions.resources.accounts import ShownAccount, accounts_page
+from db.questions.resources.bindings import bindings_page
+from db.questions.resources.keys import FIRST
+from db.questions.resources.projects import projects_page
 from db.questions.results import latest_results, results_of_command
 from db.questions.seen_events import seen_events
-from domain.rights import EVERYTHING, Reach, reach_of
+from domain.reach import EVERYTHING, Reach, reach_of
 from schemas.askers import Asker, Grant, Kind, Names, Role
 from schemas.events import Phase
 from schemas.results import Outcome
@@ -182,27 +185,27 @@ async def _has_resources_within(
         reach = reach_of(asker, shown.organization)
         assert reach is not None
         names = {"project": getattr(shown, "project", None), "account": getattr(shown, "account", None)}
-        if isinstance(shown, resources.ShownAccount):
+        if isinstance(shown, ShownAccount):
             names["account"] = shown.state["account"]
         return any(getattr(reach, f"sees_{kind}")(names[kind]) for kind in kinds)
 
     async def both(question: Callable[..., Awaitable[Any]], kinds: tuple[str, ...], **more: Any) -> None:
-        every = await question(connection, organization, resources.FIRST, 100, **more)
-        seen = await question(connection, organization, resources.FIRST, 100, reached=reached, **more)
+        every = await question(connection, organization, FIRST, 100, **more)
+        seen = await question(connection, organization, FIRST, 100, reached=reached, **more)
         expected = [one for one in every if sees(one, kinds)]
         assert seen == expected
         if len(expected) > 1:
-            first = await question(connection, organization, resources.FIRST, 1, reached=reached, **more)
+            first = await question(connection, organization, FIRST, 1, reached=reached, **more)
             rest = await question(connection, organization, first[0].key, 100, reached=reached, **more)
             assert first + rest == expected
 
-    await both(resources.accounts_page, ("account",))
-    await both(resources.projects_page, ("project",))
+    await both(accounts_page, ("account",))
+    await both(projects_page, ("project",))
     for only_active in (True, False):
-        await both(resources.bindings_page, ("project", "account"), only_active=only_active)
-        await both(resources.bindings_page, ("project",), only_active=only_active, project="web")
-        await both(resources.bindings_page, ("account",), only_active=only_active, account="main")
-        await both(resources.bindings_page, ("project", "account"), only_active=only_active, project="web", either=True)
+        await both(bindings_page, ("project", "account"), only_active=only_active)
+        await both(bindings_page, ("project",), only_active=only_active, project="web")
+        await both(bindings_page, ("account",), only_active=only_active, account="main")
+        await both(bindings_page, ("project", "account"), only_active=only_active, project="web", either=True)
 
 
 def _is_seen(reach: Reach, data: dict[str, Any]) -> bool:

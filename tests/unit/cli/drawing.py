@@ -12,7 +12,8 @@ from rich.console import Console, RenderableType
 
 from audit.findings import Finding, Promise
 from cli.asking.accounts import account_view
-from cli.asking.listed import accounts_listing, intervals_listing, projects_listing, unbound_listing
+from cli.asking.listed import intervals_listing, projects_listing, unbound_listing
+from cli.asking.listed_accounts import accounts_listing
 from cli.asking.project import project_card
 from cli.asking.timeline import Timeline
 from cli.operating.dead_letters import card_of, listing_of

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from domain.commands import RULES
-from domain.rights import EVERYTHING, Reach, has_role, missing_rights, reach_of
+from domain.reach import EVERYTHING, Reach, reach_of
+from domain.rights import has_role, missing_rights
 from schemas.askers import Asker, Names, Role, grants_of
 from schemas.commands import COMMANDS, BindProject, CreateAccount, SetDefaultAccount, SuspendAccount, TransferProjects
 from schemas.results import Reason

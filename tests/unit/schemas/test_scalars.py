@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.identifiers import is_identifier
 from schemas.instants import format_instant, parse_instant
-from schemas.scalars import (
-    CountryCode,
-    CurrencyCode,
-    Identifier,
-    Instant,
-    PlainDecimal,
-    Text,
-    Version,
-    format_decimal,
-    is_identifier,
-)
+from schemas.scalars import CountryCode, CurrencyCode, Identifier, Instant, PlainDecimal, Text, Version, format_decimal
 
 
 def _accepts(type_: Any, value: object) -> bool:

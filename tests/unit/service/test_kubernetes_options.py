@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from db.questions.resources import FIRST
+from db.questions.resources.keys import FIRST
 from service.kubernetes.options import Options, parameters, read_options, write_continue
 from service.kubernetes.resources import ACCOUNT, BILLING_ACCOUNT_BINDINGS, BILLING_ACCOUNTS, NAME, PHASE, PROJECT
 from service.kubernetes.selectors import Requirement, Selection, read_selection

@@ -1,0 +1,116 @@
+"""What a watch needs to know: how far the log is, and what there was at a position of it."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from db.driver import Connection, Statement, fetch
+
+_COUNTED_AT_ONCE = 100_000
+"""How many positions a statement looks at that follows changes of payers: few enough for it to be short."""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAccount:
+    """An account at a position: the event that told its state, None before it was created; and when that was, or is."""
+
+    value: bytes | None
+    created_at: datetime
+
+
+async def positions(connection: Connection) -> dict[int, int]:
+    """Return the last position of each shard."""
+    return {row["shard"]: row["position"] for row in await fetch(connection, _POSITIONS)}
+
+
+async def is_kept(connection: Connection, shard: int, position: int) -> bool:
+    """Return whether all that follows a position, which is in the log, is kept."""
+    return bool((await fetch(connection, _IS_KEPT, shard=shard, position=position))[0]["is_kept"])
+
+
+async def accounts_at(
+    connection: Connection, organization: str, accounts: Collection[str], position: int
+) -> dict[str, EarlierAccount]:
+    """Return accounts, which exist now, as they were at a position."""
+    rows = await fetch(connection, _ACCOUNTS_AT, organization=organization, accounts=list(accounts), position=position)
+    return {row["account"]: EarlierAccount(row["value"], row["created_at"]) for row in rows}
+
+
+async def profile_kinds(connection: Connection, organization: str, profiles: Collection[str]) -> dict[str, str]:
+    """Return the kinds of payment profiles; one that is not known is left out."""
+    rows = await fetch(connection, _KINDS, organization=organization, profiles=list(profiles))
+    return {row["payment_profile"]: row["kind"] for row in rows}
+
+
+async def linked_projects_at(connection: Connection, organization: str, position: int, until: int) -> dict[str, int]:
+    """Return how many projects each account paid for at a position: of all accounts that an event after it is about.
+
+    `until` is the head of the log in the snapshot of the transaction. What is counted now is counted back by what has
+    changed since.
+    """
+    gained: Counter[str] = Counter()
+    for start in range(position, until, _COUNTED_AT_ONCE):
+        end = min(start + _COUNTED_AT_ONCE, until)
+        rows = await fetch(connection, _CHANGES, organization=organization, position=start, until=end)
+        for row in rows:
+            gained[row["account"]] += row["gained"]
+    rows = await fetch(connection, _LINKED, organization=organization, accounts=list(gained))
+    return {row["account"]: row["linked"] - gained[row["account"]] for row in rows}
+
+
+_POSITIONS = Statement("SELECT shard, position FROM shards")
+_IS_KEPT = Statement(
+    """
+    SELECT position <= :position OR EXISTS (
+        SELECT FROM log WHERE log.shard = CAST(:shard AS smallint) AND log.position = CAST(:position AS bigint) + 1
+    ) AS is_kept
+    FROM shards WHERE shard = :shard
+    """
+)
+_ACCOUNTS_AT = Statement(
+    """
+    SELECT named.account, first.entered_at AS created_at, earlier.value
+    FROM unnest(CAST(:accounts AS text[])) AS named(account)
+    JOIN account_phases AS first
+        ON first.organization = :organization AND first.account = named.account AND first.number = 1
+    LEFT JOIN LATERAL (
+        SELECT value FROM log
+        WHERE boundary = CAST(:organization AS text) AND topic = 'accounts' AND position <= :position
+            AND key = convert_to(CAST(:organization AS text) || '/' || named.account, 'UTF8')
+            -- Not one that tells of a phase alone; its attributes come first, and no text ahead of them is a sender's.
+            AND value LIKE CAST('{"specversion":"1.0",%,"type":"io.milo.billing.AccountChanged.v1",%' AS bytea)
+        ORDER BY position DESC LIMIT 1
+    ) AS earlier ON true
+    """
+)
+_KINDS = Statement(
+    """
+    SELECT payment_profile, kind FROM payment_profiles
+    WHERE organization = :organization AND payment_profile = ANY(CAST(:profiles AS text[]))
+    """
+)
+_CHANGES = Statement(
+    """
+    WITH event AS MATERIALIZED (
+        SELECT key, CASE WHEN topic = 'bindings' THEN CAST(convert_from(value, 'UTF8') AS json) -> 'data' END AS data
+        FROM log
+        WHERE boundary = :organization AND position > :position AND position <= :until
+            AND topic IN ('accounts', 'bindings')
+    ), change(account, gained) AS (
+        SELECT data -> 'current' ->> 'account', 1 FROM event
+        UNION ALL SELECT data -> 'previous' ->> 'account', -1 FROM event
+        UNION ALL SELECT split_part(convert_from(key, 'UTF8'), '/', 2), 0 FROM event WHERE data IS NULL
+    )
+    SELECT account, sum(gained) AS gained FROM change WHERE account IS NOT NULL GROUP BY account
+    """
+)
+_LINKED = Statement(
+    """
+    SELECT named.account, (
+        SELECT count(*) FROM projects
+        WHERE projects.organization = :organization AND projects.account = named.account
+    ) AS linked
+    FROM unnest(CAST(:accounts AS text[])) AS named(account)
+    """
+)

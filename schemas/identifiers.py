@@ -1,0 +1,14 @@
+"""Identifiers (docs/contract.md section 2), from the standard library alone: commands that ask have to start fast."""
+
+import re
+
+LONGEST_IDENTIFIER = 253
+IDENTIFIER_RULE = "1 to 253 characters a-z, 0-9, '.' or '-', beginning and ending with a letter or digit"
+IDENTIFIER_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+
+_IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+def is_identifier(value: object) -> bool:
+    """Return whether `value` is the name of an organization, project, account or payment profile, matched whole."""
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
