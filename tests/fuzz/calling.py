@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.processes import DIE_WITH_PARENT
+from tests.support.tokens import TokenIssuer
 from tests.support.waiting import patience
 
 _SETTINGS = """
@@ -28,6 +30,11 @@ negative_data_rejection.expected-statuses = ["4xx", 503]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
 _CALLS = re.compile(r"(\d+) generated")
+_GRANTS = tuple(
+    {"organization": organization, "role": role}
+    for organization, role in (("*", "auditor"), ("acme", "account-admin"), ("acme", "operator"))
+)
+_TOKEN_SECONDS = 24 * 60 * 60
 _HELD = ("--checks=all", "--exclude-checks=positive_data_acceptance", "--continue-on-failure")
 _SHOWN = ("--no-color", "--warnings=off", "--generation-database=none")
 
@@ -53,16 +60,22 @@ async def tell_the_examples(installation: Installation) -> None:
 
 
 async def call_all(installation: Installation, folder: Path, examples: int, seed: int) -> Called:
-    """Ask a server of the installation, of each operation in each phase up to so many times; files go to the folder."""
+    """Ask a server of the installation, of each operation in each phase up to so many times; files go to the folder.
+
+    The server needs a token, and the one that is sent sees all, unless it is left out to see what happens then.
+    """
     (folder / "schemathesis.toml").write_text(_SETTINGS, encoding="utf-8")
     log = folder / "serve.log"
-    async with _serving(installation, log) as url:
+    issuer = TokenIssuer(folder)
+    token = issuer.token("fuzzer", _GRANTS, exp=int(time.time()) + _TOKEN_SECONDS).decode()
+    async with _serving(installation, log, issuer) as url:
         command = Path(sys.executable).with_name("schemathesis")
         process = await asyncio.create_subprocess_exec(
             command, "run", f"{url}/openapi.json", f"--max-examples={examples}", f"--seed={seed}", *_HELD, *_SHOWN,
-            f"--request-timeout={patience(20)}", env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"},
-            cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT, preexec_fn=DIE_WITH_PARENT,
+            f"--header=Authorization: Bearer {token}", f"--request-timeout={patience(20)}",
+            env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"}, cwd=folder,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=DIE_WITH_PARENT,
         )  # fmt: skip
         said = (await process.communicate())[0].decode(errors="replace")
     found = _CALLS.search(said)
@@ -70,12 +83,13 @@ async def call_all(installation: Installation, folder: Path, examples: int, seed
 
 
 @asynccontextmanager
-async def _serving(installation: Installation, log: Path) -> AsyncIterator[str]:
-    """Yield the address of a server that logs warnings to a file."""
+async def _serving(installation: Installation, log: Path, issuer: TokenIssuer) -> AsyncIterator[str]:
+    """Yield the address of a server that logs warnings to a file, and wants tokens of an issuer."""
+    variables = {"WHOPAYS_AUTH": "jwt", "WHOPAYS_ISSUERS": json.dumps(issuer.configured)}
     with log.open("w") as stderr:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.fuzz.hasty", "serve", "--port", "0", "--json",
-            env=installation.environment(WHOPAYS_LOG_LEVEL="WARNING"), preexec_fn=DIE_WITH_PARENT,
+            env=installation.environment(WHOPAYS_LOG_LEVEL="WARNING", **variables), preexec_fn=DIE_WITH_PARENT,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=stderr,
         )  # fmt: skip
     try:

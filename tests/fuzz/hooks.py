@@ -1,16 +1,44 @@
-"""What schemathesis is not told of: bodies that are lines of JSON, which are answered as 200 whatever follows."""
+"""How schemathesis sends lines of JSON, and how it reads them: a problem may be the last line of an answer of 200."""
 
+import json
 from typing import Any
 
 import schemathesis
 
-_LINES = "application/x-ndjson"
+_LINES, _PROBLEM = "application/x-ndjson", "application/problem+json"
+_MOST_LINES = 4
 
 
 @schemathesis.hook
 def before_load_schema(_: schemathesis.HookContext, schema: dict[str, Any]) -> None:
-    """Leave out bodies that are lines of JSON."""
+    """Let a body that is lines of JSON be a list of them."""
     for operations in schema["paths"].values():
         for operation in operations.values():
-            if isinstance(operation, dict):
-                operation.get("requestBody", {}).get("content", {}).pop(_LINES, None)
+            if isinstance(operation, dict) and (
+                body := operation.get("requestBody", {}).get("content", {}).get(_LINES)
+            ):
+                body["schema"] = {"type": "array", "items": body["schema"], "maxItems": _MOST_LINES}
+                body["example"] = [body["example"]] * 2
+
+
+@schemathesis.serializer(_LINES)
+def lines(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    """Return a list as lines, and whatever else as one."""
+    return b"".join(json.dumps(one).encode() + b"\n" for one in (value if isinstance(value, list) else [value]))
+
+
+@schemathesis.deserializer(_LINES)
+def last_line(_: schemathesis.DeserializationContext, response: schemathesis.Response) -> Any:
+    """Return the last line, which says whether the answer is complete."""
+    return json.loads(response.content.splitlines()[-1])
+
+
+@schemathesis.hook
+def after_call(_: schemathesis.HookContext, __: "schemathesis.Case[Any]", response: schemathesis.Response) -> None:
+    """Take an answer whose last line is a problem for that problem's own answer."""
+    if response.headers.get("content-type", [""])[0].startswith(_LINES):
+        problem = json.loads(response.content.splitlines()[-1]).get("problem")
+        if problem is not None:
+            response.status_code = problem["status"]
+            response.headers["content-type"] = [_PROBLEM]
+            response.content = json.dumps(problem).encode()
