@@ -13,7 +13,7 @@ from tests.faults.mutating import MUTANT_VARIABLE
 from tests.faults.points import CONSUMERS
 from tests.faults.questions.asking import Asker, Asking, Listener
 from tests.faults.questions.published import published
-from tests.faults.questions.servers import Servers
+from tests.faults.questions.servers import Servers, end_what_listens
 from tests.faults.stage import Scenario, Stage, in_seconds
 from tests.support.kafka import all_consumed, exactly_published
 from tests.support.messages import bind
@@ -21,6 +21,8 @@ from tests.support.waiting import until
 from workers.runtime.roles import Role
 
 _MOST_PAGES = 100
+_PATIENCE_SECONDS = 5.0
+"""A mutant whose streams do not go on in this time has died of it."""
 _ASKED = "snapshots.snapshot: snapshot_of after"
 _WAITING = "waits.wait_until_known: asked.state.waking.until_known before"
 
@@ -29,7 +31,9 @@ async def _beside_changes(stage: Stage) -> list[str]:
     """Payers change between an answer's statements, between two questions, and while somebody waits."""
     async with _asked(stage, {_ASKED: failpoints.STOP, _WAITING: failpoints.TELL}) as asking:
         asker = asking.asker("acme")
-        between = asyncio.create_task(asker.project("p0"))
+        before = await asker.payer("p0")
+        assert before is not None
+        between = asyncio.create_task(asker.listed())
         await asking.servers.server.logged(failpoints.reached(_ASKED))
         await _changed(stage, "between", "b")
         asking.servers.server.process.send_signal(signal.SIGCONT)
@@ -40,7 +44,8 @@ async def _beside_changes(stage: Stage) -> list[str]:
         await _changed(stage, "then", "c")
         await asker.project("p0")
         await asker.payer_then()
-        await asker.ask(now.path, at=now.document["payer"]["establishedAt"])
+        for instant in (now.document["payer"]["establishedAt"], before.document["at"], now.document["at"]):
+            await asker.ask(now.path, at=instant)
         await asker.pages("c")
         await asker.pages("a")
         await _everything_is_paged(stage, asker)
@@ -67,9 +72,11 @@ async def _streams_that_are_cut(stage: Stage) -> list[str]:
             await asking.asker("acme").event_page()
             async with stage.installation.engine.begin() as connection:
                 # What is committed in between is not notified of: no connection listens.
-                await connection.execute(text(_END_WHAT_LISTENS))
+                assert await end_what_listens(connection)
                 await _changed(stage, "unheard", "c")
             await _changed(stage, "heard", "a")
+            if wrong := await asking.findings(_PATIENCE_SECONDS if stage.mutant else 45):
+                return wrong
             await asking.servers.server.kill()
             await _changed(stage, "unserved", "b")
             await asking.servers.start()
@@ -207,10 +214,6 @@ async def _listening(listeners: list[Listener]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-_END_WHAT_LISTENS = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE 'LISTEN%'
-"""
 _MOVE_POSITIONS = "UPDATE shards SET position = position + :difference WHERE position > 1"
 
 OF_QUESTIONS: dict[str, Scenario] = {

@@ -4,7 +4,6 @@ import ast
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
@@ -12,6 +11,7 @@ from tests.faults.load import loaded
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.questions.asking import Asking, asked_all_the_time
 from tests.faults.questions.noted import organizations
+from tests.faults.questions.servers import end_what_listens
 from tests.support.installations import Installation
 from tests.support.packages import ROOT
 from tests.support.waiting import patience
@@ -95,15 +95,9 @@ async def _dies(installation: Installation, asking: Asking, point: str) -> bool:
     finally:
         await before.kill()
     async with installation.engine.begin() as connection:
-        await connection.execute(text(_END_WHAT_LISTENS))
+        await end_what_listens(connection)
     try:
         await asyncio.wait_for(server.process.wait(), patience(_KILLED_SECONDS))
     except TimeoutError:
         return False
     return True
-
-
-_END_WHAT_LISTENS = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE 'LISTEN%'
-"""

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.faults.questions.judging import judged
+from tests.faults.questions.judging import due_events, judged
 from tests.faults.questions.noted import Answer, Listing, Noted, Place, Stream, place_of
 from tests.faults.questions.published import published
 from tests.faults.questions.servers import Servers
@@ -41,7 +41,8 @@ class Asker:
     async def go_on(self) -> None:
         """Ask until cancelled."""
         questions = (
-            self.project, self.payer, self.payer_then, self.what_comes_next, self.event_page, self.pages, self.closed
+            self.project, self.listed, self.payer, self.payer_then, self.what_comes_next, self.event_page, self.pages,
+            self.closed,
         )  # fmt: skip
         while True:
             await self._chance.choice(questions)()
@@ -50,6 +51,10 @@ class Asker:
     async def project(self, name: str | None = None, **wanted: str) -> Answer | None:
         """Ask for a project, unless nothing changed."""
         return await self.ask(f"{self._root}/projects/{name or self._chance.choice(PROJECTS)}", **wanted)
+
+    async def listed(self) -> Answer | None:
+        """Ask for all projects, unless nothing changed."""
+        return await self.ask(f"{self._root}/projects", limit="1000")
 
     async def payer(self, name: str | None = None, **wanted: str) -> Answer | None:
         """Ask who pays; the instant is asked for again later."""
@@ -201,18 +206,18 @@ class Asking:
         self.listeners.append(listener)
         return listener
 
-    async def findings(self) -> list[str]:
-        """Return what is wrong with what was answered, once all is published and streams have told it."""
+    async def findings(self, seconds: float = 45) -> list[str]:
+        """Return what is wrong with what was answered, once all is published and streams have told it, or in time."""
         log = await published(self._installation.engine)
 
-        async def is_told() -> bool:
-            return all(
-                place_of(one.last)[1] >= max((event.position for event in log.events(one.organization)), default=0)
-                for one in self.noted.streams
+        async def is_told_or_wrong() -> bool:
+            due = [(one.events, due_events(one, log)) for one in self.noted.streams]
+            return all(told == wanted for told, wanted in due) or any(
+                told != wanted[: len(told)] for told, wanted in due
             )
 
         try:
-            await until(is_told, "streams")
+            await until(is_told_or_wrong, "streams", seconds)
         except AssertionError:
             behind = [f"{one.organization} at {one.last}" for one in self.noted.streams]
             return ["streams tell each event once: they never tell the last ones: " + ", ".join(behind)]

@@ -39,21 +39,23 @@ def what_is_known_never_falls(noted: Noted, _: Published) -> Iterator[str]:
 def an_answer_is_one_snapshot(noted: Noted, log: Published) -> Iterator[str]:
     """Who pays is what the log says up to `Whopays-As-Of`: neither what was before, nor what came after."""
     for one in _answers(noted):
-        if one.status in (200, 304) and _asks_for_payer(one):
+        at = one.wanted.get("at")
+        for document in _payers_told(one):
             assert one.as_of is not None
-            document, at = one.document, one.wanted.get("at")
             due = log.payer(one.organization, document["project"], one.as_of[1], at)
             said = _payer(document)
-            if said != due:
-                yield f"{one.path} {one.wanted}: {one.status} says {said} as of {one.as_of}, {due} is due"
+            if said != due or document.get("at", at) != (at or document.get("at")):
+                yield f"{one.path} {one.wanted}: {one.status} says {document} as of {one.as_of}, {due} is due"
 
 
 def what_is_settled_never_changes(noted: Noted, log: Published) -> Iterator[str]:
     """Who paid at an instant that was closed is the same in every answer, and in the end."""
     for one in _answers(noted):
-        if one.status in (200, 304) and _asks_for_payer(one) and one.document.get("settled"):
-            project, at = one.document["project"], one.document["at"]
-            due, said = log.payer(one.organization, project, 2**63, at), _payer(one.document)
+        for document in _payers_told(one):
+            if not document.get("settled"):
+                continue
+            project, at = document["project"], document["at"]
+            due, said = log.payer(one.organization, project, 2**63, at), _payer(document)
             if _without_end(said) != _without_end(due):
                 yield f"{one.organization}/{project} at {at}: {said} was settled, {due} it is in the end"
 
@@ -92,10 +94,7 @@ def pages_of_events_are_whole(noted: Noted, log: Published) -> Iterator[str]:
 def streams_tell_each_event_once(noted: Noted, log: Published) -> Iterator[str]:
     """Over all its connections, a stream gives every event once, in order, as published."""
     for stream in noted.streams:
-        due = [
-            (str(one.document["id"]), one.value)
-            for one in log.events(stream.organization, stream.after[1], place_of(stream.last)[1])
-        ]
+        due = due_events(stream, log, place_of(stream.last)[1])
         if stream.events != due:
             yield f"{stream.organization}: {_difference(stream, due)}"
 
@@ -134,13 +133,23 @@ def judged(noted: Noted, log: Published) -> list[str]:
     return [f"{rule.__name__.replace('_', ' ')}: {finding}" for rule in RULES for finding in rule(noted, log)]
 
 
+def due_events(stream: Stream, log: Published, until: int = 2**63) -> list[tuple[str, bytes]]:
+    """Return what a stream has to tell up to a position."""
+    return [(str(one.document["id"]), one.value) for one in log.events(stream.organization, stream.after[1], until)]
+
+
 def _answers(noted: Noted) -> Iterator[Answer]:
     for answers in noted.answers:
         yield from answers
 
 
-def _asks_for_payer(one: Answer) -> bool:
-    return "/projects/" in one.path and one.document is not None
+def _payers_told(one: Answer) -> Iterator[Any]:
+    """Yield what an answer says of projects, each with its payer."""
+    if one.status in (200, 304) and one.document is not None:
+        if "/projects/" in one.path:
+            yield one.document
+        elif one.path.endswith("/projects"):
+            yield from one.document["items"]
 
 
 def _payer(document: Any) -> dict[str, Any] | None:

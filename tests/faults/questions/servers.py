@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Self
 
 import httpx
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.support.installations import Installation
 from tests.support.serving import Server, asking, serving
@@ -42,3 +44,19 @@ class Servers:
         self.server = server
         self.number += 1
         return server
+
+
+async def end_what_listens(connection: AsyncConnection) -> int:
+    """End the connections that hear of commits, a server's and the relay's; return how many were a server's."""
+    ended = (await connection.execute(_END_WHAT_LISTENS)).scalars().all()
+    return sum(not query.startswith("LISTEN") for query in ended)
+
+
+# A session tells only what it asked last: the relay to be notified, a server how far each shard is.
+_END_WHAT_LISTENS = text(
+    """
+    SELECT query FROM pg_stat_activity
+    WHERE datname = current_database() AND query ~ '^(LISTEN|SELECT shard, position FROM shards$)'
+        AND pg_terminate_backend(pid)
+    """
+)
