@@ -23,6 +23,7 @@ from workers.runtime.settings import Settings
 _LOOK_SECONDS = 0.05
 _EVENTS = 200
 _PAUSE_SECONDS = 0.02
+_EVENTS_OF_MANY, _PAUSE_OF_MANY_SECONDS = 20, 1.0
 _LINES = "application/x-ndjson"
 
 
@@ -79,7 +80,61 @@ async def events(service: Service, settings: Settings, filled: Filled) -> Measur
     return Measured("events after their commit", _EVENTS, _EVENTS / seconds, times, used.cpu_seconds)
 
 
-async def _commit(settings: Settings, organization: str) -> dict[int, float]:
+async def many_streams(service: Service, settings: Settings, filled: Filled, number: int) -> list[Measured]:
+    """Measure the time from the end of COMMIT until each of very many readers of one organization's stream has it.
+
+    And how fast questions are answered meanwhile, and what the streams hold.
+    """
+    organization = filled.organizations[0]
+    came: list[tuple[int, float]] = []
+    complete = asyncio.Event()
+
+    async def read(begun: asyncio.Event) -> None:
+        async with connected(service.port) as connection:
+            request = get(f"/v1/organizations/{organization}/events", "text/event-stream")
+            async for part in connection.stream(request):
+                begun.set()
+                now = time.perf_counter()
+                came.extend(
+                    (int(line.rpartition(b"-")[2]), now) for line in part.splitlines() if line.startswith(b"id: ")
+                )
+                if len(came) == number * _EVENTS_OF_MANY:
+                    complete.set()
+
+    before = service.memory_bytes()
+    reading: list[asyncio.Task[None]] = []
+    try:
+        for _ in range(number):
+            begun = asyncio.Event()
+            reading.append(asyncio.create_task(read(begun)))
+            await begun.wait()
+        held = service.memory_bytes() - before
+        with service.metered() as used:
+            began = time.perf_counter()
+            committed = await _commit(settings, organization, _EVENTS_OF_MANY, _PAUSE_OF_MANY_SECONDS)
+            await complete.wait()
+            seconds = time.perf_counter() - began
+        async with connected(service.port) as connection:
+            asked = []
+            for _ in range(_EVENTS_OF_MANY):
+                sent = time.perf_counter()
+                await connection.ask(get(f"/v1/organizations/{organization}"))
+                asked.append(time.perf_counter() - sent)
+    finally:
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+    times = [at - committed[position] for position, at in came]
+    told = f"an event to {number:,} streams"
+    return [
+        Measured(told, len(times), len(times) / seconds, times, used.cpu_seconds, held),
+        Measured(f"a question beside {number:,} streams", len(asked), len(asked) / sum(asked), asked),
+    ]
+
+
+async def _commit(
+    settings: Settings, organization: str, number: int = _EVENTS, pause_seconds: float = _PAUSE_SECONDS
+) -> dict[int, float]:
     """Commit events one by one; return when each was, by its position."""
     shard = shard_of(organization, settings.shards)
     committed = {}
@@ -87,8 +142,8 @@ async def _commit(settings: Settings, organization: str) -> dict[int, float]:
     try:
         async with engine.begin() as connection:
             await ensure_partitions(connection)
-        for _ in range(_EVENTS):
-            await asyncio.sleep(_PAUSE_SECONDS)
+        for _ in range(number):
+            await asyncio.sleep(pause_seconds)
             async with engine.begin() as connection:
                 heads, instant = await lock_shards(connection, [shard])
                 event = BindingChanged(

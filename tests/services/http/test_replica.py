@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from db.engine import create_engine
 from db.migrate import migrate
 from db.published import note_published
-from tests.services.http.committing import SHARDS, commit
+from tests.services.http.committing import SHARDS, commit, commit_binding
 from tests.services.http.served import Served, serving
 from tests.services.questions.story import tell
 from tests.support.folders import temporary_folder
@@ -134,12 +134,23 @@ async def test_streams_go_on_although_nothing_notifies(both: Both) -> None:
     as_of = (await client.get(O)).headers["whopays-as-of"]
     async with client.stream("GET", f"{O}/events?after={as_of}", headers={"accept": "text/event-stream"}) as stream:
         shard, position, _ = await commit(both.primary.engine, "acme", "web")
-        assert await _first(stream, "id: ") == f"{shard}-{position}"
+        assert await _first(stream, "id: ") == f"id: {shard}-{position}"
+
+
+async def test_watches_go_on_although_nothing_notifies(both: Both) -> None:
+    client = both.replica.client
+    path = f"{_KUBERNETES}/billingaccountbindings"
+    position = (await client.get(path)).json()["metadata"]["resourceVersion"]
+    async with client.stream("GET", f"{path}?watch=true&resourceVersion={position}") as watch:
+        _, position = await commit_binding(both.primary.engine, "acme", "watched", "main")
+        told = orjson.loads(await _first(watch, "{"))
+    assert (told["type"], told["object"]["metadata"]["name"]) == ("ADDED", "watched-1")
+    assert told["object"]["metadata"]["resourceVersion"] == str(position)
 
 
 async def _first(response: httpx.Response, begins: str) -> str:
     async with asyncio.timeout(patience(30)):
         async for line in response.aiter_lines():
             if line.startswith(begins):
-                return line.removeprefix(begins)
+                return line
     raise EOFError
