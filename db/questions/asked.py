@@ -111,5 +111,7 @@ OF_EVERYBODY = Statement(
     """
 )
 """Those of everybody, among so many of the latest events."""
-LAST_LOOKED_AT = Statement(f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1")
+LAST_LOOKED_AT = Statement(
+    f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1"
+)
 """The last event that `OF_EVERYBODY` looks at, where there may be more."""

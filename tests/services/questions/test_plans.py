@@ -320,7 +320,7 @@ async def test_events_are_found_by_their_organization(filled: ReadingPool) -> No
     ),
 )
 async def test_who_asked_is_found_by_organization_and_person(
-    filled: ReadingPool, statement: TextClause, index: str
+    filled: ReadingPool, statement: Statement, index: str
 ) -> None:
     values = _ORGANIZATION | {"person": "person-1", "first": 0, "before": 2**62, "row_limit": 101}
     values |= {"looked_at": 20_000, "others": 19_999}
