@@ -5,7 +5,8 @@ import json
 import orjson
 import pytest
 
-from schemas.askers import Asker
+from schemas.askers import Asker, Grant, Kind, Names, Role
+from service.lookups import reading as module
 from service.lookups.reading import KEPT_FAULTS, MOST_QUESTIONS, Reading
 from service.problems import Problem
 
@@ -53,6 +54,7 @@ def test_questions_are_taken_as_they_are_asked() -> None:
         (_GOOD | {"at": "yesterday"}, [("at", "Malformed")]),
         (_GOOD | {"at": 1}, [("at", "Malformed")]),
         (_GOOD | {"at": _AT, "a/b": []}, [("a~1b", "Unknown")]),
+        (_GOOD | {"x" * 100: 1}, [("x" * 100, "Unknown")]),
         (_GOOD | {"x" * 101: 1}, [("", "Unknown")]),
         (_GOOD | {"4111 1111 1111 1111": 1}, [("", "Unknown")]),
         ([], [("", "Malformed")]),
@@ -95,6 +97,7 @@ def test_a_document_is_read_strictly(raw: bytes, faults: list[tuple[str, str]]) 
 
 
 def test_a_document_has_a_most() -> None:
+    assert (MOST_QUESTIONS, KEPT_FAULTS) == (10_000, 100), "as docs/contract.md says"
     many = {"questions": [_GOOD] * MOST_QUESTIONS}
     assert len(_reading().document(orjson.dumps(many)).projects) == MOST_QUESTIONS
     many["questions"].append({})
@@ -133,3 +136,45 @@ def test_all_faults_are_counted_and_some_kept() -> None:
     for _ in range(3):
         reading.lines([b"{}"] * 100)
     assert (reading.fault_count, len(reading.faults), reading.count) == (600, KEPT_FAULTS, 300)
+
+
+_NARROW = Asker(
+    "alice", grants=(Grant("acme", Role.VIEWER, ((Kind.PROJECTS, Names(frozenset({"web"}))),)), Grant("b", Role.VIEWER))
+)
+
+
+def test_what_is_out_of_reach_is_refused_whatever_is_wrong_with_others() -> None:
+    reading = Reading(len, _NARROW)
+    asked = [_GOOD, _GOOD | {"project": "x"}, {"organization": "b", "project": "x"}, {}, _GOOD | {"organization": "c"}]
+    with pytest.raises(Problem, match="Forbidden") as refused:
+        reading.document(orjson.dumps({"questions": asked}))
+    assert reading.forbidden_count == 2
+    assert [one.field for one in refused.value.violations] == ["/questions/1/project", "/questions/4/organization"]
+
+
+def test_what_is_within_reach_is_not_refused() -> None:
+    for asker in (_NARROW, Asker("alice")):
+        reading = Reading(len, asker)
+        assert reading.lines([orjson.dumps(_GOOD)] * 2).projects == ["web", "web"]
+        reading.judge()
+
+
+def test_of_what_is_out_of_reach_all_is_counted_and_some_kept() -> None:
+    reading = Reading(len, _NARROW)
+    reading.lines([orjson.dumps(_GOOD | {"project": "x"})] * (KEPT_FAULTS + 1))
+    assert (reading.forbidden_count, len(reading.forbidden)) == (KEPT_FAULTS + 1, KEPT_FAULTS)
+    with pytest.raises(Problem, match="Forbidden") as refused:
+        reading.judge()
+    assert len(refused.value.violations) == KEPT_FAULTS
+
+
+def test_what_is_remembered_of_many_organizations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_REACHES", 2)
+    monkeypatch.setattr(module, "_MOST_INSTANTS", 2)
+    reading = Reading(len, _NARROW)
+    for number in range(5):
+        reading.lines([orjson.dumps({"organization": f"o{number}", "project": "x"})])
+        reading.lines([orjson.dumps(_GOOD | {"at": f"2026-01-0{number + 1}T00:00:00Z"})])
+        assert len(reading._reaches or {}) <= 2
+        assert len(reading._instants) <= 2
+    assert (reading.forbidden_count, reading.fault_count) == (5, 0)

@@ -39,6 +39,11 @@ def test_bodies_that_are_understood() -> None:
     for other in (None, "", "text/json", "application/json5"):
         with pytest.raises(Problem, match="UnsupportedMediaType"):
             understood(other, None, OFFERED)
+    for encoding in ("", "identity", " Identity "):
+        assert understood("application/json", encoding, OFFERED) == "application/json"
+    for encoding in ("gzip", "identity, gzip", "br"):
+        with pytest.raises(Problem, match="UnsupportedMediaType"):
+            understood("application/json", encoding, OFFERED)
 
 
 @pytest.mark.parametrize(

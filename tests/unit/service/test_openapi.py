@@ -9,7 +9,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from service.app import QUESTIONS
 from service.openapi import openapi
-from service.questions import Question
+from service.questions import Access, Question
 
 DOCUMENT = openapi(QUESTIONS)
 of_each_question = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
@@ -80,3 +80,40 @@ def test_examples_of_parameters_are_accepted(question: Question) -> None:
             jsonschema_rs.validator_for(dict(parameter.schema)).validate(parameter.example)
             text = str(parameter.example)
             parameter.read(text.lower() if isinstance(parameter.example, bool) else text)
+
+
+@of_each_question
+def test_the_body_of_a_question_is_required(question: Question) -> None:
+    found = operation(question).get("requestBody")
+    if question.bodies:
+        assert found is not None
+        assert (found["required"], set(found["content"])) == (True, set(question.bodies))
+    else:
+        assert found is None
+
+
+@of_each_question
+def test_problems_are_told_where_they_can_occur(question: Question) -> None:
+    told = {
+        name
+        for response in operation(question)["responses"].values()
+        for name in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    assert set(question.problems) <= told
+    assert ("UnsupportedMediaType" in told) is bool(question.bodies)
+    assert ("Unauthenticated" in told) is (question.access is not Access.OPEN)
+    takes_names = bool(question.parameters) or "{" in question.path
+    assert ("InvalidParameter" in told) is (takes_names or "InvalidParameter" in question.problems)
+
+
+@of_each_question
+def test_headers_are_told_where_they_are_sent(question: Question) -> None:
+    always, known = {"X-Request-Id"}, {"Whopays-As-Of", "Whopays-Closed-Until"}
+    of_organization = known if question.is_of_organization else set()
+    more = {"401": {"WWW-Authenticate"}, "404": of_organization, "429": {"Retry-After"}}
+    more |= {"503": of_organization | {"Retry-After"}}
+    more |= dict.fromkeys(("200", "304"), of_organization | ({"ETag"} if question.has_tag else set()))
+    responses = operation(question)["responses"]
+    assert ("304" in responses) is question.has_tag
+    for status, response in responses.items():
+        assert set(response["headers"]) == always | more.get(status, set()), status
