@@ -166,10 +166,10 @@ def _transferable(command: TransferProjects, source: Account | None, book: Book)
         message = f"{count} projects are too many for one transfer, which moves at most {MOST_PROJECTS}: list some"
         field = "/projects" if command.projects else "/fromAccount"
         broken.append(violation(Reason.TOO_MANY_PROJECTS, message, field=field))
-    foreign = [name for name in command.projects or () if payer is not None and not _is_paid_by(payer, name, book)]
-    if foreign:
-        message = f"fromAccount does not pay for {len(foreign)} of the listed projects"
-        blockers = {"count": len(foreign), "projects": foreign[:LISTED_PROJECTS]}
+    not_paid = [name for name in command.projects or () if payer is not None and not _is_paid_by(payer, name, book)]
+    if not_paid:
+        message = f"fromAccount does not pay for {len(not_paid)} of the listed projects"
+        blockers = {"count": len(not_paid), "projects": not_paid[:LISTED_PROJECTS]}
         broken.append(violation(Reason.PRECONDITION_FAILED, message, field="/projects", blockers=blockers))
     return broken
 

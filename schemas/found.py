@@ -64,9 +64,11 @@ def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Ma
     pointer = _pointer_to_envelope(value)
     if pointer is not None:
         return f"specversion is missing: the envelope stands at {pointer}, and must be the record's whole value"
-    foreign = next((name for name, _ in headers if _ATTRIBUTE_HEADER.fullmatch(name) and name[:3] != "ce_"), None)
-    if foreign is not None:
-        return f"specversion is missing, and there is a header {foreign}: over Kafka, the prefix is ce_"
+    of_other_binding = next(
+        (name for name, _ in headers if _ATTRIBUTE_HEADER.fullmatch(name) and name[:3] != "ce_"), None
+    )
+    if of_other_binding is not None:
+        return f"specversion is missing, and there is a header {of_other_binding}: over Kafka, the prefix is ce_"
     if any(name.startswith("ce_") for name, _ in headers):
         return "specversion is missing: there are headers ce_..., but no ce_specversion"
     return "specversion is missing: neither the value nor a header ce_specversion says that this is a CloudEvent"

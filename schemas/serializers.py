@@ -25,7 +25,7 @@ _BEGINNINGS = (
 )
 
 
-def foreign_bytes(raw: bytes) -> str | None:
+def why_not_plain_json(raw: bytes) -> str | None:
     """Describe bytes that a well-known serializer writes and that are not plain JSON; None for all others."""
     if raw.startswith(b"{") and raw[1:2] != b"\0":
         return None  # as nearly all begin

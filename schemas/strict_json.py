@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any, Self
 
-from schemas.serializers import foreign_bytes
+from schemas.serializers import why_not_plain_json
 
 MAX_LEVELS = 32
 _LONGEST_INTEGER = 40
@@ -36,9 +36,9 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Refused with NotStrictJson: other encodings, a byte order mark, anything but one object, duplicate members, `NaN`
     and `Infinity`, NUL or a lone surrogate in a string or name, more than 32 levels.
     """
-    foreign = foreign_bytes(raw)
-    if foreign is not None:
-        raise NotStrictJson(foreign)
+    why = why_not_plain_json(raw)
+    if why is not None:
+        raise NotStrictJson(why)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -16,10 +16,10 @@ from db.engine import create_engine
 from db.revisions import check
 from workers.batches.transaction import Batches
 from workers.consuming.admin_commands import ADMIN_COMMANDS
-from workers.consuming.foreign_headers import read_foreign_headers
 from workers.consuming.payment_profiles import PAYMENT_PROFILES
 from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
+from workers.consuming.undecodable_headers import read_undecodable_headers
 from workers.publishing.relay import Relay
 from workers.replaying.role import Replays
 from workers.runtime.believing import warn_if_trusted
@@ -87,7 +87,7 @@ class Process:
             self._stopping,
             verify=None if self._tokens is None else self._tokens.verify,
         )
-        read_foreign_headers()
+        read_undecodable_headers()
         self._subscriptions = [
             Subscription(
                 consumer,

@@ -36,7 +36,9 @@ _POISON = {
     "tombstone": Said(Topic.PROJECTS, b"acme", None),
     "deep": Said(Topic.PROJECTS, b"acme", b"[" * 100_000),
     "null header": Said(Topic.PROJECTS, b"acme", b"{}", (("ce_specversion", None), ("ce_id", None))),
-    "foreign header": Said(Topic.PROJECTS, b"acme", b"{}", (("ce_id", b"\xff"), ("", b""), ("content-type", b"\xff"))),
+    "undecodable header": Said(
+        Topic.PROJECTS, b"acme", b"{}", (("ce_id", b"\xff"), ("", b""), ("content-type", b"\xff"))
+    ),
     "faulty": project("acme", f"{_FAULTY}-NUMBER"),
 }
 

@@ -2,7 +2,8 @@
 
 FastStream connects, subscribes and runs the loop. Two steps of that loop are ours: fetching is watched, because a loop
 that hangs or only meets errors shows nowhere else; and records go to the strategy as they come, because FastStream's
-own way parses headers (a foreign one would lose the batch) and swallows whatever a handler raises (so would that).
+own way parses headers (one that it cannot decode would lose the batch) and swallows whatever a handler raises (so
+would that).
 """
 
 import asyncio

@@ -17,8 +17,8 @@ _MAGIC_OFFSET = 16
 _HEADERS_SINCE_MAGIC = 2
 
 
-def read_foreign_headers() -> None:
-    """Have all consumers of this process read such records."""
+def read_undecodable_headers() -> None:
+    """Have all consumers of this process read records whose header names are not UTF-8."""
     fetcher.MemoryRecords = _KeptRecords
     fetcher.PartitionRecords = _PartitionRecords
 

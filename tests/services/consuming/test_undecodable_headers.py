@@ -17,26 +17,26 @@ from tests.support.installations import Installation
 from tests.support.kafka import dead_letters, exactly_published, results
 from tests.support.messages import Said, account, profile, project
 
-_FOREIGN = b"ce_odd\xff\xfe"
+_NOT_UTF_8 = b"ce_odd\xff\xfe"
 
 
-class _Foreign(str):
+class _Undecodable(str):
     """A name that aiokafka writes as bytes that are not its UTF-8."""
 
     __slots__ = ()
 
     def encode(self, *_: Any) -> bytes:
-        return _FOREIGN
+        return _NOT_UTF_8
 
 
-def _with_foreign_header(said: Said) -> Said:
-    return Said(said.topic, said.key, said.value, (*said.headers, (_Foreign("odd"), b"value")))
+def _with_undecodable_header(said: Said) -> Said:
+    return Said(said.topic, said.key, said.value, (*said.headers, (_Undecodable("odd"), b"value")))
 
 
 async def _send_in_one_batch(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, said: list[Said], compression: str | None
 ) -> None:
-    """Send records as one batch, so that those before and after a foreign header share it."""
+    """Send records as one batch, so that those before and after an undecodable header share it."""
     monkeypatch.setattr(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers, compression_type=compression, enable_idempotence=True
@@ -58,10 +58,10 @@ async def test_one_among_others(
     installation = quiet_installation
     facts = [project("acme", f"p{number}") for number in range(5)]
     for place in (0, 2, 3):
-        facts[place] = _with_foreign_header(facts[place])
+        facts[place] = _with_undecodable_header(facts[place])
     await _send_in_one_batch(installation, monkeypatch, facts, compression)
     unreadable = Said(Topic.ADMIN_COMMANDS, b"acme", b"hello")
-    commands = [_with_foreign_header(one) for one in (account("acme", "main"), unreadable)]
+    commands = [_with_undecodable_header(one) for one in (account("acme", "main"), unreadable)]
     commands.append(account("acme", "b"))
     await _send_in_one_batch(installation, monkeypatch, [profile("acme")], compression)
     await _send_in_one_batch(installation, monkeypatch, commands, compression)
