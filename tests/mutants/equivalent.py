@@ -2,7 +2,20 @@
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("audit/output_topics.py", "enable_auto_commit=True,"): "A consumer without a group commits nothing.",
-    ("cli/demo/performance.py", "engine = create_engine(settings.database_url, pool_size=2)"): (
-        "The demonstration opens one connection at a time."
+    **dict.fromkeys(
+        (
+            (f"cli/{name}.py", "engine = create_engine(settings.database_url, pool_size=2)")
+            for name in (
+                "demo/performance",
+                "operating/adopting",
+                "operating/exporting",
+                "operating/intervals",
+                "operating/migrating",
+                "operating/personal_data",
+                "operating/topics",
+                "terminal/asking",
+            )
+        ),
+        "It opens one connection at a time.",
     ),
 }

@@ -22,7 +22,7 @@ from tests.support.sharing import RUN_VARIABLE
 
 _STAGE_SECONDS = 900
 _TEST_SECONDS = 150
-_WITHOUT_SERVERS = "tests/unit/"
+_WITHOUT_SERVERS = ("tests/unit/", "tests/security/")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+(?:\[.*?\])?)(?: - |$)", re.MULTILINE)
 
 

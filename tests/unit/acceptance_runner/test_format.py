@@ -122,7 +122,7 @@ def test_each_value_is_a_case_of_its_own(tmp_path: Path) -> None:
     assert second.records()[0].members == {"type": "B", "data": {"m": [None]}}
 
 
-def test_steps_of_every_kind(tmp_path: Path) -> None:
+def test_each_kind_of_step_is_read(tmp_path: Path) -> None:
     many = {"many": {"count": 3, "cycle": ["a", "b"], "send": {"type": "X", "data": {"v": "{n}", "w": "{cycle}-{n}"}}}}
     steps = [BIND, {"together": [BIND, many]}, {"await": 1, "within_seconds": 3}, {"pause": 0.5}]
     (case,) = load(tmp_path, *steps)

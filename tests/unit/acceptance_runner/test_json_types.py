@@ -48,6 +48,6 @@ def test_a_lone_surrogate_is_sent_escaped() -> None:
 
 
 @pytest.mark.parametrize("text", ("a: 1\na: 2", "x: !!set {a}", "x: !!timestamp 2026-01-01", "? [a]\n: b", "x: ["))
-def test_anything_else_is_an_error_that_names_the_file(text: str) -> None:
+def test_yaml_that_is_no_json_is_refused_with_the_name_of_its_file(text: str) -> None:
     with pytest.raises(FormatError, match=r"odd\.yaml"):
         read_yaml_text(text, "odd.yaml")

@@ -107,7 +107,7 @@ def test_names_are_bound_at_first_use() -> None:
         ("<other:t>", "2026-01-01T01:00:00.500+01:00"),
     ),
 )
-def test_a_bound_name_holds(expected: str, came: Any) -> None:
+def test_a_name_that_is_bound_matches_only_its_value(expected: str, came: Any) -> None:
     assert not matches(expected, came, {"t": INSTANT, "n": 3})
 
 

@@ -76,12 +76,12 @@ WRONG: list[tuple[str, dict[str, Any], Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "arguments", "expect"), RIGHT)
-async def test_right_answers(kind: str, arguments: dict[str, Any], expect: Any) -> None:
+async def test_right_answers_are_accepted(kind: str, arguments: dict[str, Any], expect: Any) -> None:
     await asking().ask(Question("finally 1", kind, arguments, expect, contiguous=kind == "timeline"))
 
 
 @pytest.mark.parametrize(("kind", "arguments", "expect"), WRONG)
-async def test_wrong_answers(kind: str, arguments: dict[str, Any], expect: Any) -> None:
+async def test_wrong_answers_are_refused(kind: str, arguments: dict[str, Any], expect: Any) -> None:
     with pytest.raises(Mismatch):
         await asking().ask(Question("finally 1", kind, arguments, expect, contiguous=kind == "timeline"))
 
@@ -94,7 +94,7 @@ async def test_an_instant_that_never_was() -> None:
 @pytest.mark.parametrize(
     "text", ("Suspended", "content-type", "acme-kqhzvw/p1", "\u00e9t\u00e9", "hidden", "<repeat:0:19>")
 )
-def test_nowhere_looks_everywhere(text: str) -> None:
+def test_nowhere_searches_all_outputs(text: str) -> None:
     log = a_life_in_order()
     sent = log.command("BindProject", "x", {}, id=None)
     # ensure_ascii writes the accents escaped, and the value is base64 of a text that holds "hidden".

@@ -128,7 +128,7 @@ def test_null_takes_back_whatever_can_be_patched() -> None:
         assert patch.nulls.keys() == {field.alias for field in patch.model_fields.values()}
 
 
-def test_none_is_left_out_wherever_it_stands() -> None:
+def test_members_that_are_none_are_not_sent() -> None:
     update = UpdateAccount(organization="acme", account="main", contact=None, preferences=None, display_name="Main")
     assert update.data() == {"organization": "acme", "account": "main", "displayName": "Main"}
     assert "expectedAccount" not in bind(expected_account=None).data()

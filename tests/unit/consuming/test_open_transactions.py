@@ -22,24 +22,24 @@ def _told(*sights: tuple[float, Sight | None], partition: TopicPartition = _HERE
     return [(line["offset"], line["waiting"], line["seconds"]) for line in logged]
 
 
-def test_one_that_stays() -> None:
+def test_a_transaction_that_stays_open_is_told_of() -> None:
     assert _told((0, Sight(7, 8)), (9, Sight(7, 9)), (10, Sight(7, 12))) == [(7, 5, 10)]
 
 
-def test_one_that_ends_in_time() -> None:
+def test_a_transaction_that_ends_in_time_is_not() -> None:
     assert _told((0, Sight(7, 8)), (9, Sight(8, 8)), (20, Sight(8, 8))) == []
 
 
-def test_many_that_follow_each_other() -> None:
+def test_short_transactions_one_after_the_other_are_not() -> None:
     assert _told(*((second, Sight(second, second + 1)) for second in range(60))) == []
 
 
-def test_it_is_told_again_but_not_every_second() -> None:
+def test_it_is_told_of_again_every_five_minutes() -> None:
     told = _told(*((second, Sight(7, 9)) for second in range(400)))
     assert told == [(7, 2, 10), (7, 2, 310)]
 
 
-def test_the_next_one_is_told_of_as_well() -> None:
+def test_the_next_open_transaction_is_told_of_too() -> None:
     first = [(second, Sight(7, 9)) for second in range(12)]
     second = [(second, Sight(20, 21)) for second in range(12, 30)]
     assert _told(*first, *second) == [(7, 2, 10), (20, 1, 10)]

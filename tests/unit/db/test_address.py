@@ -78,7 +78,7 @@ def test_each_parameter_of_libpq_is_known(name: str) -> None:
         ("postgresql://db/x?gssencmode=prefer&channel_binding=prefer&sslsni=1&client_encoding=UTF8", {"host": ["db"]}),
     ),
 )
-def test_translated(address: str, expected: dict[str, Any]) -> None:
+def test_parameters_of_libpq_are_translated(address: str, expected: dict[str, Any]) -> None:
     arguments = connect_arguments(address)
     assert {name: arguments[name] for name in expected} == expected
 
@@ -123,7 +123,7 @@ def test_certificates_arrive_where_asyncpg_reads_them() -> None:
         ("host=a,b,c&port=1,2", "one port, or as many as hosts"),
     ),
 )
-def test_refused_by_name(parameters: str, words: str) -> None:
+def test_parameters_that_cannot_be_honoured_are_refused_by_name(parameters: str, words: str) -> None:
     with pytest.raises(BadAddress) as refused:
         connect_arguments(f"postgresql://me:secret@db/x?{parameters}")
     assert words in str(refused.value)

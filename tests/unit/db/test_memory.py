@@ -56,7 +56,7 @@ def test_nothing_is_known_once_another_has_written() -> None:
         assert not knows(memory, "web")
 
 
-def test_another_shard_that_was_written_to_is_no_matter() -> None:
+def test_what_is_written_to_another_shard_is_no_reason_to_forget() -> None:
     memory = Memory(9, lambda organization: 1 if organization == "acme" else 2)
     left(memory, "web", heads={**_LEFT, 2: Head(1, b"", _NOW, _NOW)})
     memory.enter({2: Head(2, b"", _NOW, _NOW)})

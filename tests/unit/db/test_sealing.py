@@ -27,7 +27,7 @@ def test_the_same_is_never_sealed_to_the_same() -> None:
 
 
 @pytest.mark.parametrize("about", ("contact:acme/b", "dead-letter:acme/a", ""))
-def test_it_does_not_open_for_something_else(about: str) -> None:
+def test_what_is_sealed_for_one_thing_does_not_open_for_another(about: str) -> None:
     with pytest.raises(Unopenable, match="belong elsewhere"):
         unseal(seal(PIECE, "contact:acme/a", KEYS), about, KEYS)
 

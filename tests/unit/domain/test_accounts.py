@@ -174,7 +174,7 @@ def test_what_changes_no_status_and_no_reason_changes_no_account() -> None:
     assert desk.profile("Removed", 5).told == ["AccountChanged", "AccountChanged"]
 
 
-def test_a_hold() -> None:
+def test_a_hold_suspends_the_account() -> None:
     desk = bound_desk()
     desk.now += timedelta(minutes=1)
     said = desk.command("SuspendAccount", {"authid": "erin"}, account="a", reason="PaymentFailure", message="ticket 12")

@@ -104,7 +104,7 @@ def test_the_first_by_name_stay_the_first() -> None:
     assert (bound.count, bound.lowest(2), bound.last_ended_at) == (5, ["b", "d"], NOON + timedelta(hours=1))
 
 
-def test_all_are_known_as_long_as_there_are_few() -> None:
+def test_while_few_are_bound_all_are_known() -> None:
     bound = BoundProjects()
     for project in "cab":
         bound.begin(project)
@@ -114,7 +114,7 @@ def test_all_are_known_as_long_as_there_are_few() -> None:
     assert (bound.count, bound.lowest(9)) == (0, [])
 
 
-def test_too_few_names_are_never_taken_for_all() -> None:
+def test_a_part_of_the_names_is_never_taken_for_all() -> None:
     bound = BoundProjects(3, ["a"], None)
     bound.end("a", NOON)
     bound.begin("a")

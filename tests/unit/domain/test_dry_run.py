@@ -52,6 +52,6 @@ def test_a_dry_run_tells_no_binding(account: str) -> None:
     assert bound_desk().bind(account=account, dryRun=True).result.binding_id is None
 
 
-def test_nobody_may_try_either() -> None:
+def test_a_dry_run_needs_a_sender_too() -> None:
     said = Desk().command("CreateAccount", {"authid": None}, account="a", dryRun=True)
     assert said.reasons == ["Unauthenticated"]

@@ -30,7 +30,7 @@ SHAPES = {"in order": {}, "broken": {"colour": "red"}}
 @pytest.mark.parametrize(
     ("sender", "identity", "expiry", "type_", "shape"), list(itertools.product(SENDERS, IDS, EXPIRIES, TYPES, SHAPES))
 )
-def test_the_stages_before_the_state(
+def test_the_first_stage_that_refuses_decides(
     sender: str, identity: str, expiry: str, type_: str, shape: str, is_dry_run: bool
 ) -> None:
     desk = ready_desk()

@@ -57,7 +57,7 @@ def test_the_same_version_with_other_content_is_a_conflict(changed: dict[str, An
 
 @pytest.mark.parametrize("state", ("Valid", "Invalid", "Removed"))
 @pytest.mark.parametrize("version", (1, 2, 3))
-def test_removed_is_final(state: str, version: int) -> None:
+def test_a_removed_profile_stays_removed(state: str, version: int) -> None:
     desk = ready_desk()
     desk.profile("Removed", 2)
     before = desk.memory()

@@ -113,7 +113,7 @@ def test_what_follows_from_nothing_else_is_named_beside_it() -> None:
     assert list(faults(Preferences, wrong)) == ["/taxRegistrations/0/number", "/eInvoicing/address"]
 
 
-def test_spelling_is_no_difference() -> None:
+def test_spellings_of_the_same_preferences_are_equal() -> None:
     def read(number: str, language: str) -> Preferences:
         registrations = [{"country": "DE", "number": number}]
         return Preferences.model_validate({"taxRegistrations": registrations, "invoiceLanguage": language})

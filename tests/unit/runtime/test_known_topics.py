@@ -38,7 +38,7 @@ def test_nothing_changed(was: KnownTopic | None) -> None:
         ),
     ),
 )
-def test_another_topic(found: KnownTopic, said: list[str]) -> None:
+def test_what_is_said_of_a_topic_that_is_another_one(found: KnownTopic, said: list[str]) -> None:
     assert _said(_WAS, found) == said
 
 

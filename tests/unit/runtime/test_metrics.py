@@ -28,7 +28,7 @@ def _names(metrics: Heartbeats) -> dict[str, str]:
 
 
 @kinds
-def test_names(make: Callable[[], Heartbeats]) -> None:
+def test_metrics_are_named_as_prometheus_wants(make: Callable[[], Heartbeats]) -> None:
     metrics = make()
     metrics.alive("x")
     for name, kind in _names(metrics).items():

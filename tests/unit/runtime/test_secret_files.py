@@ -73,7 +73,7 @@ def test_a_password_in_the_address_and_beside_it(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", _secrets())
-def test_given_both_ways(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_given_as_a_value_and_as_a_file_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content, _ = _secrets()[name]
     monkeypatch.setenv(f"WHOPAYS_{name}".upper(), content)
     monkeypatch.setenv(f"WHOPAYS_{name}_FILE".upper(), _write("secret", content))

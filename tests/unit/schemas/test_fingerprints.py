@@ -178,7 +178,7 @@ def test_the_same_meaning(name: str, one: dict[str, Any], other: dict[str, Any])
 
 
 @pytest.mark.parametrize(("name", "one", "other"), [case[1:] for case in OTHER], ids=[case[0] for case in OTHER])
-def test_another_meaning(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+def test_another_meaning_has_another_fingerprint(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:
     assert _meaning(structured(name, one)) != _meaning(structured(name, other))
 
 

@@ -91,7 +91,7 @@ def test_what_is_no_strict_json_is_undecodable_in_both_modes(value: bytes, heade
     assert refusal(lambda: fact(record(value, headers), ProjectChanged)).reason is DeadLetterReason.UNDECODABLE
 
 
-def test_levels_count_from_the_envelope() -> None:
+def test_nesting_is_counted_from_the_envelope() -> None:
     def nested(levels: int) -> bytes:
         lists = "[" * levels + "]" * levels
         data = json.dumps(PROJECT)[:-1] + f',"x":{lists}}}'

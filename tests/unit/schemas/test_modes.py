@@ -92,7 +92,7 @@ def test_data_base64_is_text(wrong: object) -> None:
     assert refusal(lambda: command(record(json.dumps(changed).encode()))).reason is DeadLetterReason.UNDECODABLE
 
 
-def test_data_come_once() -> None:
+def test_data_and_data_base64_exclude_each_other() -> None:
     for data in (BIND, {}, "", False):
         assert refusal(lambda data=data: command(_in_base64(BIND, data=data))).reason is DeadLetterReason.UNDECODABLE  # type: ignore[misc]
     assert command(binary("BindProject", BIND | {"data_base64": "e30="})).violations[0].field == "/data_base64"

@@ -58,7 +58,7 @@ def test_what_cannot_be_seen_names_nobody(unseen: str, spelt: str) -> None:
 
 
 @pytest.mark.parametrize("blank", BLANKS)
-def test_blanks_are_for_the_inside_of_a_name(blank: str) -> None:
+def test_blanks_stand_inside_a_name_only(blank: str) -> None:
     assert is_authid(f"ann{blank}lee")
     for spelt in (blank, f"{blank}ann", f"ann{blank}", f"{blank}änn"):
         assert not is_authid(spelt)

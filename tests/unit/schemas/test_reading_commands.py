@@ -123,13 +123,13 @@ def test_null_is_said_of_what_an_update_clears(member: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", (0, 1, 3600))
-def test_patience(seconds: int) -> None:
+def test_how_long_a_command_may_wait(seconds: int) -> None:
     assert read("BindProject", BIND | {"waitSeconds": seconds}).wait_seconds == seconds
     assert read("BindProject", BIND | {"waitSeconds": None}).wait_seconds == 0
 
 
 @pytest.mark.parametrize("value", (-1, 3601, 1.0, "5", True, [], {}, 10**30))
-def test_patience_refused(value: object) -> None:
+def test_waits_that_are_refused(value: object) -> None:
     assert broken("BindProject", BIND | {"waitSeconds": value}) == [("Invalid", "/waitSeconds")]
 
 

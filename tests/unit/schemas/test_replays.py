@@ -59,7 +59,7 @@ def _troubles(**asked: Any) -> list[str]:
         ("a\n", False),
     ),
 )
-def test_names(name: str, is_one: bool) -> None:
+def test_what_can_be_the_name_of_a_replay(name: str, is_one: bool) -> None:
     assert is_replay_name(name) is is_one
 
 
@@ -179,7 +179,7 @@ def test_the_type_is_read_from_rendered_bytes() -> None:
     assert type_in(b'{"specversion":"1.0","type":"a.b","data":{"type":"c"}}') == "a.b"
 
 
-def test_markers() -> None:
+def test_the_marker_that_ends_a_partition() -> None:
     assert (marker_key("r1", 3), marker_id("r1", 3)) == (b"_replay/r1/3", "replay-r1-3")
     marker = ReplayCompleted(
         replay="r1",

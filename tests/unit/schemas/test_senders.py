@@ -42,7 +42,7 @@ def test_whether_the_result_is_asked_for_again(mode: Any, answer: str | None, as
 
 @MODES
 @pytest.mark.parametrize("answer", ("", "Again", "again ", "once more", "true"))
-def test_another_wish_is_none(mode: Any, answer: str) -> None:
+def test_answer_takes_nothing_but_again(mode: Any, answer: str) -> None:
     message = command(mode("BindProject", BIND, answer=answer))
     assert (message.asks_again, faults(message), message.command) == (False, ["answer"], None)
 

@@ -69,13 +69,13 @@ REFUSED: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("case", READ)
-def test_read(case: str) -> None:
+def test_strict_json_is_read(case: str) -> None:
     raw, value = READ[case]
     assert read_object(raw) == value
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_without_quoting(case: str) -> None:
+def test_anything_else_is_refused_without_being_quoted(case: str) -> None:
     with pytest.raises(NotStrictJson) as refused:
         read_object(REFUSED[case])
     assert len(str(refused.value)) < 100

@@ -37,7 +37,7 @@ def test_the_same_topics_in_the_same_order() -> None:
     assert list(_table()) == [str(plan.topic) for plan in TOPIC_PLANS] == [str(topic) for topic in Topic]
 
 
-def test_the_same_ways() -> None:
+def test_each_topic_goes_the_way_that_the_contract_says() -> None:
     ways = {
         **dict.fromkeys(INPUT_TOPICS, "in"),
         **dict.fromkeys(OUTPUT_TOPICS, "out"),

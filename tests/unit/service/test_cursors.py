@@ -21,7 +21,7 @@ def test_a_cursor_is_read_as_it_was_written(key: Key) -> None:
     assert read(write_cursor(key, PATH, ASKED)) == key
 
 
-def test_a_cursor_is_for_ever() -> None:
+def test_cursors_of_the_first_version_are_still_read() -> None:
     # Written by the first version; whoever changes how cursors are made goes on reading these.
     assert read(OF_THE_FIRST_VERSION) == ("web", 3)
 

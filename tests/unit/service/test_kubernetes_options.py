@@ -69,7 +69,7 @@ def test_flags_are_read_as_kubernetes_reads_them(value: str, is_set: bool) -> No
 @pytest.mark.parametrize(
     ("value", "limit"), (("-1", 0), ("0", 0), ("1", 1), (str(_LARGEST), _LARGEST), (str(-_LARGEST), 0))
 )
-def test_numbers(value: str, limit: int) -> None:
+def test_numbers_are_read(value: str, limit: int) -> None:
     assert _read(limit=value).limit == limit
     assert _read(timeoutSeconds=value).timeout_seconds == limit
 

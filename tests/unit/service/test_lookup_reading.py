@@ -96,7 +96,7 @@ def test_a_document_is_read_strictly(raw: bytes, faults: list[tuple[str, str]]) 
     assert _refused(raw) == ("InvalidBody", faults)
 
 
-def test_a_document_has_a_most() -> None:
+def test_a_document_holds_10_000_questions_at_most() -> None:
     assert (MOST_QUESTIONS, KEPT_FAULTS) == (10_000, 100), "as docs/contract.md says"
     many = {"questions": [_GOOD] * MOST_QUESTIONS}
     assert len(_reading().document(orjson.dumps(many)).projects) == MOST_QUESTIONS

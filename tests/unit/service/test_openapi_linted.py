@@ -34,7 +34,7 @@ def test_a_linter_finds_nothing(tmp_path: Path) -> None:
 
 
 @needs("node", "npm")
-def test_nor_in_the_documents_of_resources(tmp_path: Path) -> None:
+def test_a_linter_finds_nothing_in_the_documents_of_resources(tmp_path: Path) -> None:
     for found in _found(tmp_path, *(documents.document(group) for group in GROUPS)):
         assert [one for one in found if one.split()[0] not in _OF_TASTE | _OF_KUBERNETES] == []
 

@@ -10,7 +10,7 @@ from service.waits import event_id
 @pytest.mark.parametrize(
     ("text", "place"), (("0-0", (0, 0)), ("17-4711", (17, 4711)), (f"99999-{2**63 - 1}", (99999, 2**63 - 1)))
 )
-def test_ids(text: str, place: tuple[int, int]) -> None:
+def test_ids_of_events_are_read(text: str, place: tuple[int, int]) -> None:
     assert event_id(text) == place
 
 
