@@ -55,6 +55,13 @@ def test_words_that_cannot_be_right_end_with_2(words: str) -> None:
     assert run(*words.split(), "--no-such-option").exit_code == 2
 
 
+@of_each_command
+def test_every_switch_is_off_unless_it_is_given(words: str) -> None:
+    module, name = LISTED[words].function.split(":")
+    parameters = inspect.signature(getattr(import_module(f"cli.{module}"), name)).parameters.values()
+    assert [one.name for one in parameters if one.default is True] == []
+
+
 def test_a_word_that_is_no_command_is_explained() -> None:
     ended = run("timelime", "acme", "web")
     assert ended.exit_code == 2

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from cli.development.dev import of_a_development
 from cli.development.servers import servers, with_key
 from cli.operating.files import Hashed, written_whole
+from cli.program import app
 from cli.terminal.describing import clock, duration, event_line, what_changed
 from cli.terminal.ending import CommandFailed, Misused
 from cli.terminal.failures import in_words
@@ -146,6 +149,32 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         written_whole(tmp_path / "none" / "out", may_overwrite=True),
     ):
         raise AssertionError
+
+
+def test_into_a_pipe_is_written_directly(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for may_overwrite in (False, True):
+            with written_whole(pipe, may_overwrite=may_overwrite) as out:
+                out.write(b"one")
+            assert os.read(reading, 10) == b"one"
+    finally:
+        os.close(reading)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_what_is_no_manifest_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "manifest"
+    file.write_text("{")
+    ran = CliRunner().invoke(app, ("verify", "--manifest", str(file)))
+    assert ran.exit_code == 2, "nothing was checked"
+    assert f"{file} is no JSON document" in ran.stderr
+    ran = CliRunner().invoke(app, ("verify", "--offline", str(file)))
+    assert ran.exit_code == 2, "nothing was checked"
+    assert f"{file} cannot be checked: " in ran.stderr
 
 
 def test_errors_of_the_system_without_a_file_or_words() -> None:
