@@ -16,7 +16,7 @@ from db.sealing import KEY_BYTES
 
 _ERASE = ("erase-contact", "acme", "main")
 _REREAD = ("topics", "reread", "projects")
-_QUESTIONS = {
+_QUESTIONS: dict[tuple[str, ...], str] = {
     _ERASE: "Erase the contact of acme/main? Nobody will ever be able to read it again.",
     _REREAD: "Read t.projects from its beginning when the workers start again?",
 }
