@@ -1,6 +1,7 @@
-"""A server of keys on this host, over real HTTP, which answers as a test tells it to."""
+"""A server of keys on this host, over real HTTP or HTTPS, which answers as a test tells it to."""
 
 import json
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,8 +14,11 @@ class KeyServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
+        self._is_encrypted = context is not None
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.document = b""
         self.asked: list[str] = []
         self.answers: Callable[[BaseHTTPRequestHandler], None] = self.give
@@ -22,7 +26,8 @@ class KeyServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where the keys are."""
-        return f"http://127.0.0.1:{self.server_port}/keys?all=1"
+        place = "https://localhost" if self._is_encrypted else "http://127.0.0.1"
+        return f"{place}:{self.server_port}/keys?all=1"
 
     def publish(self, *keys: Mapping[str, Any]) -> None:
         """Replace the published keys."""
@@ -46,9 +51,9 @@ def answer(request: BaseHTTPRequestHandler, status: int, body: bytes = b"", **he
 
 
 @contextmanager
-def key_server() -> Iterator[KeyServer]:
-    """Yield a running server."""
-    with KeyServer() as server:
+def key_server(context: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
+    """Yield a running server, over TLS where it is given a context."""
+    with KeyServer(context) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

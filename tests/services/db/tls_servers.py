@@ -11,19 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from embedded.data_folder import DataFolder
 from embedded.ports import LOOPBACK
 from embedded.postgresql import DATABASE, USER, PostgreSQL
 from embedded.processes import Process
+from tests.support.certificates import Authority
 from tests.support.folders import temporary_folder
 
 HOST = "localhost"
@@ -163,40 +158,14 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def _make_certificates(folder: Path) -> None:
-    authority = _Authority("authority")
+    authority = Authority("authority")
     (folder / "ca.pem").write_bytes(authority.certificate)
-    (folder / "other-ca.pem").write_bytes(_Authority("another authority").certificate)
+    (folder / "other-ca.pem").write_bytes(Authority("another authority").certificate)
     for name, subject in (("server", HOST), ("client", CLIENT)):
         certificate, key = authority.issue(subject)
         (folder / f"{name}.pem").write_bytes(certificate)
         (folder / f"{name}.key").write_bytes(key)
         (folder / f"{name}.key").chmod(0o600)
-
-
-class _Authority:
-    def __init__(self, name: str) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        made = self._certificate(self._name, self._key).add_extension(x509.BasicConstraints(True, 0), critical=True)
-        self.certificate = made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-    def issue(self, name: str) -> tuple[bytes, bytes]:
-        """Return a certificate for a name, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = self._certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
-        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        return (
-            made.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-        )
-
-    def _certificate(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        made = x509.CertificateBuilder().subject_name(subject).issuer_name(self._name).public_key(key.public_key())
-        made = made.serial_number(x509.random_serial_number())
-        return made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
 
 
 _SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")

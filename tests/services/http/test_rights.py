@@ -52,7 +52,7 @@ TABLE: dict[str, tuple[str, set[str]]] = {
     "getMetrics": ("/metrics", {"operator of all"}),
 }
 """Each question that needs a token: a path of it, and who may ask it."""
-_LOOKUP = {"questions": [{"organization": "acme", "project": "web"}]}
+LOOKUP = {"questions": [{"organization": "acme", "project": "web"}]}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ async def test_who_may_ask(asked: Guarded, question: Question) -> None:
     path, allowed = TABLE[question.name]
     more: dict[str, Any] = {"method": question.method}
     if question.bodies:
-        more["json"] = _LOOKUP
+        more["json"] = LOOKUP
     if question.access is Access.NEAR:
         more["headers"] = {"X-Forwarded-For": "192.0.2.1"}
     nobody = await asked.get(path, None, **more)
