@@ -102,19 +102,19 @@ def test_an_event_stands_before_the_offsets_of_every_watermark_that_closes_it() 
 
 
 def test_the_last_one_lies_within_the_topic_and_not_after_what_was_kept() -> None:
-    audit, _ = _heard(_said(1, 5, 3))
+    audit, _ = _heard(_said(1, 5, 1))
     told = "watermark of 2027-01-31T12:01:00.000000Z"
 
     def found(ends: dict[int, int], kept: float | None) -> list[tuple[Promise, str, str]]:
         last = None if kept is None else LastWatermark(_watermark(kept, 0), b"")
         return [(one.promise, one.place, one.trouble) for one in audit.compare(ends, Kept(last=last))]
 
-    assert found({0: 5, 1: 3}, None) == found({0: 6, 1: 3}, 1) == found({0: 5, 1: 4}, 2) == []
+    assert found({0: 5, 1: 1}, None) == found({0: 6, 1: 1}, 1) == found({0: 5, 1: 2}, 2) == []
     assert found({0: 4}, None) == [
         (Promise.WATERMARKS, told, "bindings/0 ends at 4, it asks for all before 5"),
-        (Promise.WATERMARKS, told, "bindings/1 ends at 0, it asks for all before 3"),
+        (Promise.WATERMARKS, told, "bindings/1 ends at 0, it asks for all before 1"),
     ]
-    assert found({0: 5, 1: 3}, 0.5) == [
+    assert found({0: 5, 1: 1}, 0.5) == [
         (Promise.POSITIONS, told, "the one beside the positions is earlier: the next could fall")
     ]
     assert list(WatermarksAudit().compare({}, Kept())) == []
