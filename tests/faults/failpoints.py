@@ -58,6 +58,8 @@ OF_QUESTIONS = (
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]
+Plan = Mapping[str, "str | Plan"]
+"""What happens at failpoints; in place of what happens, what is planned once the process has come there."""
 
 KILL, STOP, ERROR, ERRORS, FAULT = "kill", "stop", "error", "errors", "fault"
 """SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug."""
@@ -143,9 +145,9 @@ def install(change: Change = lambda _, source: source) -> None:
     sys.meta_path.insert(0, _Finder(change))
 
 
-def environment(plan: Mapping[str, str]) -> dict[str, str]:
+def environment(plan: Plan) -> dict[str, str]:
     """Return the variables that make a process do once, at each of some failpoints, what is planned there."""
-    return {"FAILPOINTS": json.dumps(dict(plan))}
+    return {"FAILPOINTS": json.dumps(plan)}
 
 
 def reached(point: str) -> str:
@@ -222,7 +224,7 @@ async def _around(name: str, awaited: Awaitable[T]) -> T:
     return result
 
 
-_planned: dict[str, str] = json.loads(os.environ.get("FAILPOINTS", "{}"))
+_planned: dict[str, Any] = json.loads(os.environ.get("FAILPOINTS", "{}"))
 
 
 def _hit_now(point: str) -> None:
@@ -233,6 +235,8 @@ def _hit_now(point: str) -> None:
         del _planned[point]
     print(reached(point), file=sys.stderr, flush=True)
     match action:
+        case dict():
+            _planned.update(action)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "stop":

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from tests.faults import failpoints
 from tests.faults.load import Load
-from tests.faults.points import CONSUMERS, RELAY, Event, Row
+from tests.faults.points import CONSUMERS, RELAY, WAITING_FOR_A_SHARD, Event, Row
 from tests.support.installations import READY, Installation, Worker
 from tests.support.waiting import patience
 from workers.consuming.subscription import consumer_group
@@ -30,8 +30,7 @@ OFTEN = {"WHOPAYS_RELAY_BATCH_ROWS": "20", "WHOPAYS_RELAY_LEASE_SECONDS": "2", "
 async def broken(installation: Installation, row: Row, action: str) -> Worker | None:
     """Start a process and wait until it is broken at its failpoint; return None if it never gets there."""
     for _ in range(_TRIES):
-        plan = {row.after: failpoints.TELL, **row.circumstance.plan, row.point: action}
-        settings = {**OFTEN, **row.circumstance.settings, **failpoints.environment(plan)}
+        settings = {**OFTEN, **row.circumstance.settings, **failpoints.environment(row.plan(action))}
         worker = await installation.launch(*row.roles, module=FAILING_WORKER, **settings)
         other = await _befall(installation, worker, row)
         if await _comes(worker.logged(failpoints.reached(row.point))):
@@ -101,6 +100,10 @@ async def _befall(installation: Installation, worker: Worker, row: Row) -> Worke
                 await connection.execute(
                     text("UPDATE relay_leases SET owner = 'another', expires_at = clock_timestamp() + interval '15 s'")
                 )
+        case Event.LOCKED:
+            async with installation.engine.begin() as connection:
+                await connection.execute(text("SELECT FROM shards WHERE shard = 0 FOR UPDATE"))
+                await _comes(worker.logged(failpoints.reached(WAITING_FOR_A_SHARD)))
         case Event.REBALANCE:
             return await installation.launch(*row.roles)
     return None

@@ -1,11 +1,11 @@
 """Every failpoint with the roles that reach it, and what must happen for them to get there."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from tests.faults import failpoints
-from tests.faults.failpoints import ERROR, ERRORS, FAULT
+from tests.faults.failpoints import ERROR, ERRORS, FAULT, TELL, Plan
 from workers.runtime.roles import Role
 
 CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
@@ -32,6 +32,8 @@ class Event(Enum):
     """The database ends the connection that listens."""
     OUSTED = auto()
     """Another relay has the lease."""
+    LOCKED = auto()
+    """Somebody writes to a shard until the relay waits for it."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Circumstance:
     settings: Mapping[str, str] = field(default_factory=dict)
     after: str | None = None
     """The failpoint that the process has reached when the event happens; by default it is at work."""
+    once: str | None = None
+    """A failpoint that the process must come to first; what it did before does not count."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,23 @@ class Row:
         return self.circumstance.after or AT_WORK[self.roles]
 
     def __str__(self) -> str:
-        return f"{'consumers' if self.roles == CONSUMERS else self.roles[0]}: {self.point}"
+        once = f", once at {self.circumstance.once}" if self.circumstance.once else ""
+        return f"{'consumers' if self.roles == CONSUMERS else self.roles[0]}: {self.point}{once}"
+
+    def plan(self, action: str) -> Plan:
+        """Return what must happen for the process to come there, and what happens then."""
+        mine: Plan = {self.point: action}
+        if self.circumstance.once is not None:
+            mine = {self.circumstance.once: mine}
+        return {self.after: TELL, **self.circumstance.plan, **mine}
 
 
 def rows() -> Iterator[Row]:
-    """Yield all rows; the batch's places appear twice, for consumers and for timers."""
+    """Yield all rows.
+
+    The batch's places appear twice, for consumers and for timers; those of a Kafka transaction of the relay again for
+    one that takes a new watermark with it.
+    """
     for point in failpoints.points():
         if point in _NEVER:
             continue
@@ -74,6 +90,8 @@ def rows() -> Iterator[Row]:
                 point,
                 next((one for begins, one in _OUT_OF_THE_WAY.items() if point.startswith(begins)), Circumstance()),
             )
+        if point.startswith(_WITH_A_WATERMARK):
+            yield Row(RELAY, point, replace(_IDLE, once=A_NEW_WATERMARK))
 
 
 def _roles(point: str) -> Iterator[tuple[Role, ...]]:
@@ -111,14 +129,20 @@ _WAITING = "transaction.Batches._wait: _stopping.wait"
 _IDLE = Circumstance(settings={"WHOPAYS_RELAY_BATCH_ROWS": "4000"})
 """A relay comes to the end of the log."""
 
-_ONE_THAT_IS_ALWAYS_LOCKED = "it takes a shard that is locked whenever the relay looks"
+A_NEW_WATERMARK = "watermarks.Watermarks.next: producer.partitions_for after"
+"""The relay comes here only where it closes more than it told before: its next transaction says so."""
+_WITH_A_WATERMARK = (
+    "producer.transact: ",
+    "producer.TransactionalProducer.commit_transaction: ",
+    "relay.Relay._transact: ",
+    "relay.Relay._publish: sending after",
+    "relay.Relay._publish: _bound.note",
+    "takeover.Bound.note: ",
+)
+
+WAITING_FOR_A_SHARD = "idle.IdleShards.raise_them: _wait_for before"
+_LOCKED = Circumstance(Event.LOCKED, plan={WAITING_FOR_A_SHARD: TELL})
 _NEVER = {
-    "idle.IdleShards.raise_them: _wait_for before": _ONE_THAT_IS_ALWAYS_LOCKED,
-    "idle.IdleShards.raise_them: _wait_for after": _ONE_THAT_IS_ALWAYS_LOCKED,
-    "idle.IdleShards._wait_for: raise_busy before": _ONE_THAT_IS_ALWAYS_LOCKED,
-    "idle.IdleShards._wait_for: raise_busy after": _ONE_THAT_IS_ALWAYS_LOCKED,
-    "idle.IdleShards._wait_for: _engine.begin leaving": _ONE_THAT_IS_ALWAYS_LOCKED,
-    "idle.IdleShards._wait_for: _engine.begin left": _ONE_THAT_IS_ALWAYS_LOCKED,
     "relay.Relay.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
 }
 
@@ -141,8 +165,11 @@ _OUT_OF_THE_WAY = {
     ),
     "start_positions.Reading._wait: _stopping.wait before": Circumstance(),
     "start_positions.Reading._wait": Circumstance(Event.TERMINATION),
+    "idle.IdleShards.raise_them: _wait_for": _LOCKED,
+    "idle.IdleShards._wait_for": _LOCKED,
     "relay.Relay.run: _work after": Circumstance(Event.TERMINATION),
     "relay.Relay._publish: _pause": _IDLE,
+    "watermarks.Watermarks.next": _IDLE,
     "relay.Relay._pause: asyncio.wait": _IDLE,
     "relay.Relay.run: _pause": Circumstance(plan={"producer.transact: producer.begin_transaction before": ERROR}),
     "relay.Relay.run: listening": Circumstance(Event.TERMINATION),

@@ -8,9 +8,10 @@ import pytest
 
 from tests.faults import failpoints
 from tests.faults.checking import all_is_well
+from tests.faults.judge import watermarks
 from tests.faults.load import loaded
 from tests.faults.matrix import TOLD, broken, give_up_for_dead, note_faulty
-from tests.faults.points import CONSUMERS, RELAY, TIMERS, Row, rows
+from tests.faults.points import A_NEW_WATERMARK, CONSUMERS, RELAY, TIMERS, Row, rows
 from tests.support.installations import Installation
 from tests.support.packages import ROOT
 from workers.runtime.roles import ALL_ROLES, Role
@@ -21,7 +22,7 @@ _IN_SHORT = (
     "transaction.Batches._transaction: _engine.begin left",
     "subscription.Subscription.acknowledge: consumer.commit before",
     "producer.transact: asyncio.gather after",
-    "producer.transact: asyncio.shield after",
+    f"producer.transact: asyncio.shield after, once at {A_NEW_WATERMARK}",
     "takeover.Bound.note: note_published before",
     "timers.Timers._work: _batches.process_due after",
 )
@@ -65,22 +66,33 @@ async def test_killed_at_every_point(quiet_installation: Installation, roles: tu
 
 @of_all_roles
 async def test_killed_at_the_points_between(quiet_installation: Installation, roles: tuple[Role, ...]) -> None:
-    await _killed(quiet_installation, roles, lambda row: row.point in _IN_SHORT)
+    await _killed(quiet_installation, roles, lambda row: str(row).partition(": ")[2] in _IN_SHORT)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+async def test_killed_wherever_watermarks_are_made(quiet_installation: Installation) -> None:
+    await _killed(quiet_installation, RELAY, lambda row: "atermark" in str(row) or row.point.startswith("idle."))
 
 
 async def _killed(installation: Installation, roles: tuple[Role, ...], chosen: Callable[[Row], bool]) -> None:
     await installation.start(*(role for role in ALL_ROLES if role not in roles))
-    missed = []
+    killed, missed = [], []
     async with loaded(installation, rate=_RATE, huge_projects=TOLD) as load:
         for row in rows():
             if row.roles == roles and chosen(row):
                 print(row, flush=True)
+                killed.append(row)
                 if not await broken(installation, row, failpoints.KILL):
+                    print("    it did not come there", flush=True)
                     missed.append(str(row))
                 await give_up_for_dead(installation, roles)
     await installation.start(*roles)
     await note_faulty(load)
     await all_is_well(load)
+    # What the judge has judged, of each process that was killed in writing one.
+    told = {one.id for one in await watermarks(load)}
+    assert len(told) > sum(row.circumstance.once == A_NEW_WATERMARK for row in killed)
     assert missed == []
 
 
