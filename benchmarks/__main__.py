@@ -21,6 +21,7 @@ from benchmarks.workloads import (
     mixed,
     paced,
     rebinding,
+    rights,
     suspension,
     worker_processes,
 )
@@ -37,6 +38,7 @@ program = typer.Typer(
 )
 _REBINDING, _MIXED, _BACKLOG, _PACED = rebinding.Size(), mixed.Size(), backlog.Size(), paced.Size()
 _GROWTH, _HUGE, _PROCESSES, _SUSPENSION = growth.Size(), huge.Size(), worker_processes.Size(), suspension.Size()
+_RIGHTS = rights.Size()
 
 _Commands = Annotated[int, typer.Option(min=1, help="Commands of one round.")]
 _Organizations = Annotated[int, typer.Option(min=1, help="Organizations that the commands are spread over.")]
@@ -56,9 +58,10 @@ class _Sizes:
     growth: growth.Size
     huge: huge.Size
     processes: worker_processes.Size
+    rights: rights.Size
 
 
-_FULL = _Sizes(_REBINDING, _MIXED, _BACKLOG, _PACED, _GROWTH, _HUGE, _PROCESSES)
+_FULL = _Sizes(_REBINDING, _MIXED, _BACKLOG, _PACED, _GROWTH, _HUGE, _PROCESSES, _RIGHTS)
 _QUICK = _Sizes(
     rebinding.Size(commands=1_000, few_commands=50, organizations=20, projects=500, rounds=1),
     mixed.Size(records=1_000, organizations=20, projects=500, rounds=1),
@@ -67,6 +70,7 @@ _QUICK = _Sizes(
     growth.Size(commands=500, organizations=20, projects=(500, 1_000, 2_000), rounds=1),
     huge.Size(commands=2_000, projects=200, small=2, seconds=1.0, rounds=1),
     worker_processes.Size(commands=500, organizations=20, projects=500, rounds=1),
+    rights.Size(commands=1_000, organizations=20, projects=500, rounds=1),
 )
 """Only shows that everything runs: these figures mean nothing."""
 
@@ -88,6 +92,7 @@ def measure_all(
         done(await growth.run(found, sizes.growth))
         done(await huge.run(found, sizes.huge))
         done(await worker_processes.run(found, sizes.processes))
+        done(await rights.run(found, sizes.rights))
 
     _run(measure, json)
 
@@ -184,6 +189,20 @@ def measure_processes(
 ) -> None:
     """Rebinding commands per second with one, two and four worker processes."""
     _run_one(worker_processes.run, worker_processes.Size(commands, organizations, projects, rounds), json)
+
+
+@program.command("rights")
+def measure_rights(
+    commands: _Commands = _RIGHTS.commands,
+    organizations: Annotated[
+        int, typer.Option(min=1, help="Organizations that the commands are spread over, of five people each.")
+    ] = _RIGHTS.organizations,
+    projects: _Projects = _RIGHTS.projects,
+    rounds: _Rounds = _RIGHTS.rounds,
+    json: _Json = None,
+) -> None:
+    """Rebinding commands per second of senders whose tokens are checked, beside senders who are trusted."""
+    _run_one(rights.run, rights.Size(commands, organizations, projects, rounds), json)
 
 
 @program.command("suspension")

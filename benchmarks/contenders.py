@@ -44,6 +44,7 @@ class Contender:
     """A set of processes that take rebindings and publish events; `commands` is how many it gets in a round.
 
     `start` runs its processes until the context ends. One that does not `decide` publishes other events, as many.
+    Commands come with `tokens`, if there are any.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Contender:
     commands: int
     start: Callable[[Settings], AbstractContextManager[list[Program]]]
     decides: bool = True
+    tokens: Mapping[str, bytes] | None = None
 
 
 def whopays_contender(
@@ -61,6 +63,7 @@ def whopays_contender(
     name: str = "whopays",
     workers: int = 1,
     changed: Mapping[str, str] | None = None,
+    tokens: Mapping[str, bytes] | None = None,
 ) -> Contender:
     """Return whopays: processes for the commands, and one for the relay; `changed` is as for `whopays`."""
 
@@ -70,7 +73,7 @@ def whopays_contender(
             yield programs
 
     topics = Topics(Topic.ADMIN_COMMANDS, Topic.BINDINGS, Topic.COMMAND_RESULTS)
-    return Contender(name, topics, fleet, commands, start)
+    return Contender(name, topics, fleet, commands, start, tokens=tokens)
 
 
 def floor_contender(fleet: Fleet, commands: int) -> Contender:
@@ -111,6 +114,7 @@ async def measure_rebindings(
     """
     topics = [settings.topic(name) for name in (contender.topics.commands, contender.topics.bindings)]
     results = settings.topic(contender.topics.results)
+    contender.fleet.tokens = contender.tokens
     with contender.start(settings) as programs:
         await warm_up(settings, programs, topics[0], results, contender.fleet.unchanging())
         if sum(program.name.startswith(Role.ADMIN_COMMANDS) for program in programs) > 1:

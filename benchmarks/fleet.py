@@ -48,15 +48,21 @@ class Rebinding:
 
 
 class Fleet:
-    """`projects` over `organizations` with Ready accounts each; knows who pays for what, and commands changes."""
+    """`projects` over `organizations` with Ready accounts each; knows who pays for what, and commands changes.
 
-    def __init__(self, organizations: int, projects: int) -> None:
+    Each organization's commands are sent by so many people in turn; without people, all are sent by one sender.
+    """
+
+    def __init__(self, organizations: int, projects: int, people_of_each: int = 0) -> None:
         self.organizations = [f"organization-{number:05}" for number in range(organizations)]
         self.projects: list[Project] = [
             (self.organizations[number % organizations], f"project-{number:07}") for number in range(projects)
         ]
         self.payers: dict[Project, str] = dict.fromkeys(self.projects, ACCOUNTS[0])
         self.rebound = 0
+        self.tokens: Mapping[str, bytes] | None = None
+        """The tokens that people send their commands with, if they do."""
+        self._people_of_each = people_of_each
         self._ids = count(1)
 
     def copy(self) -> Self:
@@ -65,6 +71,12 @@ class Fleet:
         copied.organizations, copied.projects = list(self.organizations), list(self.projects)
         copied.payers, copied.rebound, copied._ids = dict(self.payers), self.rebound, self._ids
         return copied
+
+    @property
+    def people(self) -> list[tuple[str, str]]:
+        """Return all who send commands: each an organization, and a person of it."""
+        numbers = range(self._people_of_each)
+        return [(name, _person(name, number)) for name in self.organizations for number in numbers]
 
     def add(self, organization: str, projects: int) -> list[Project]:
         """Add an organization with projects, before the fleet is established."""
@@ -98,17 +110,27 @@ class Fleet:
 
     def message(self, name: str, data: Mapping[str, Any]) -> tuple[str, Message]:
         """Return the id and the record of a command or fact, in structured mode."""
-        identity = f"{name}-{next(self._ids):08}"
+        number = next(self._ids)
+        identity, sender = f"{name}-{number:08}", SENDER
+        if self._people_of_each:
+            # Rebindings come from all organizations in turn.
+            turn = number // len(self.organizations)
+            sender = _person(data["organization"], turn % self._people_of_each)
+        headers = (("authorization", b"Bearer " + self.tokens[sender]),) if self.tokens else ()
         event = {
             "specversion": SPECVERSION,
             "id": identity,
             "source": SOURCE,
             "type": type_of(name),
             "time": format_instant(datetime.now(UTC)),
-            "authid": SENDER,
+            "authid": sender,
             "data": data,
         }
-        return identity, Message(key=data["organization"].encode(), value=orjson.dumps(event))
+        return identity, Message(data["organization"].encode(), orjson.dumps(event), headers)
+
+
+def _person(organization: str, number: int) -> str:
+    return f"user:{organization}-{number}"
 
 
 def reports(fleet: Fleet) -> dict[Topic, list[Message]]:

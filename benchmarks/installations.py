@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from db.migrate import migrate
 from db.sealing import fresh_key
 from embedded import Addresses, EmbeddedServices
 from schemas.topics import TOPIC_PLANS
+from workers.runtime.issuers import read_issuers
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
@@ -58,10 +59,11 @@ def servers() -> Iterator[Servers]:
 
 
 @asynccontextmanager
-async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
+async def installed(addresses: Addresses, issuers: Mapping[str, object] | None = None) -> AsyncIterator[Settings]:
     """Yield the settings of a new installation, with a database and topics of its own that are removed afterwards.
 
     All that is not its own, such as the size of a batch, comes from the environment as it does for `whopays run`.
+    Its senders are trusted; with `issuers`, its topics are made so that processes may check tokens, too.
     """
     name = f"bench{uuid4().hex[:12]}"
     url = make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
@@ -78,7 +80,8 @@ async def installed(addresses: Addresses) -> AsyncIterator[Settings]:
         engine = create_engine(url)
         await migrate(engine, name, settings.shards)
         await engine.dispose()
-        await create_topics(settings)
+        stamping = {"auth": "jwt", "issuers": read_issuers(issuers)} if issuers else {}
+        await create_topics(settings.model_copy(update=stamping))
         try:
             yield settings
         finally:

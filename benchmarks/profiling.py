@@ -1,18 +1,20 @@
 """Where a command's time goes: the batch transaction taken apart, in one process on a real PostgreSQL, without Kafka.
 
 `python -m benchmarks.profiling` prints the CPU time of this process and the time that passed for each step; with
-`--functions` also the functions that the interpreter spends its time in.
+`--functions` also the functions that the interpreter spends its time in, and with `--tokens` what checking them adds.
 """
 
 import asyncio
 import cProfile
 import pstats
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial, wraps
+from pathlib import Path
 from typing import Annotated, Any
 from unittest.mock import patch
 
@@ -22,6 +24,7 @@ from rich.table import Table
 
 from benchmarks.fleet import ACCOUNTS, Fleet, reports
 from benchmarks.installations import installed, servers
+from benchmarks.tokens import PEOPLE_OF_EACH, tokens_of
 from benchmarks.traffic import Message
 from db import log
 from db.engine import create_engine
@@ -29,15 +32,19 @@ from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.parsing import read_command, read_fact
 from schemas.records import Record
 from schemas.topics import Topic
+from tests.support.tokens import TokenIssuer
 from workers.batches import transaction as batch
+from workers.batches.asking import Askers
 from workers.batches.messages import Reader
 from workers.batches.transaction import Batches
 from workers.process import tune_garbage_collection
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
+from workers.runtime.tokens.verifying import Tokens
 
 STEPS = {
+    "ask": (Askers, "of"),
     "read": (batch, "message_of"),
     "needs": (batch, "needs_of"),
     "lock": (batch, "lock_shards"),
@@ -89,16 +96,20 @@ class Steps:
         return called
 
 
-async def _run(batches: int, size: int, *, functions: bool) -> None:
-    with servers() as addresses:
-        async with installed(addresses) as settings:
-            await _profile(settings, batches, size, functions=functions)
+async def _run(batches: int, size: int, *, functions: bool, tokens: bool) -> None:
+    with servers() as addresses, tempfile.TemporaryDirectory(prefix="whopays-bench-") as folder:
+        issuer = TokenIssuer(Path(folder)) if tokens else None
+        checking = Settings(auth="jwt", issuers=issuer.configured) if issuer else Settings(auth="trusted")
+        async with installed(addresses) as settings, Tokens(checking) as verifying:
+            await _profile(settings, batches, size, issuer, verifying, functions=functions)
 
 
-async def _profile(settings: Settings, batches: int, size: int, *, functions: bool) -> None:
+async def _profile(
+    settings: Settings, batches: int, size: int, issuer: TokenIssuer | None, verifying: Tokens, *, functions: bool
+) -> None:
     engine = create_engine(settings.database_url)
     deciding = Batches(engine, settings, settings.keys(), Metrics(), asyncio.Event())
-    fleet = Fleet(200, 20_000)
+    fleet = Fleet(200, 20_000, PEOPLE_OF_EACH)
     commands = partial(read_command, max_value_bytes=settings.max_value_bytes, policy=settings.policy())
     process = partial(_process, deciding, settings, size)
     facts = reports(fleet)
@@ -111,6 +122,10 @@ async def _profile(settings: Settings, batches: int, size: int, *, functions: bo
         Topic.PROJECTS, facts[Topic.PROJECTS], partial(read_fact, model=ProjectChanged, max_value_bytes=2**18)
     )
     await process(Topic.ADMIN_COMMANDS, facts[Topic.ADMIN_COMMANDS], commands)
+    if issuer:
+        fleet.tokens = tokens_of(fleet, issuer)
+        checking = Batches(engine, settings, settings.keys(), Metrics(), asyncio.Event(), verify=verifying.verify)
+        process = partial(_process, checking, settings, size)
     await process(Topic.ADMIN_COMMANDS, [fleet.bind(project, ACCOUNTS[0])[1] for project in fleet.projects], commands)
     tune_garbage_collection()
     rebound = [
@@ -139,7 +154,9 @@ async def _process(
 ) -> None:
     for begin in range(0, len(messages), size):
         records = [
-            Record(settings.topic(topic), 0, begin + number, datetime.now(UTC), message.key, (), message.value)
+            Record(
+                settings.topic(topic), 0, begin + number, datetime.now(UTC), message.key, message.headers, message.value
+            )
             for number, message in enumerate(messages[begin : begin + size])
         ]
         await deciding.process(Role.ADMIN_COMMANDS, records, reader)
@@ -158,9 +175,10 @@ def main(
     batches: Annotated[int, typer.Option(min=1, help="Batches of commands.")] = 20,
     size: Annotated[int, typer.Option(min=1, help="Commands of a batch.")] = 2000,
     functions: Annotated[bool, typer.Option("--functions", help="Name the functions that take the time.")] = False,
+    tokens: Annotated[bool, typer.Option("--tokens", help="Have every command sent with a token.")] = False,
 ) -> None:
     """Take the batch transaction apart."""
-    asyncio.run(_run(batches, size, functions=functions))
+    asyncio.run(_run(batches, size, functions=functions, tokens=tokens))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Message:
 
     key: bytes
     value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @asynccontextmanager
@@ -44,7 +45,10 @@ async def producing(settings: Settings, linger_milliseconds: int = 0) -> AsyncIt
 async def send(settings: Settings, topic: str, messages: Sequence[Message]) -> None:
     """Send records and wait until the broker has acknowledged all; `topic` with its prefix."""
     async with producing(settings, linger_milliseconds=5) as producer:
-        sent = [await producer.send(topic, key=message.key, value=message.value) for message in messages]
+        sent = [
+            await producer.send(topic, key=message.key, value=message.value, headers=list(message.headers))
+            for message in messages
+        ]
         await producer.flush()
         await asyncio.gather(*sent)
 

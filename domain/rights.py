@@ -121,12 +121,14 @@ def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: st
 
 def _role_for(right: Right, grants: Iterable[Grant], data: Mapping[str, Any]) -> Role | None:
     """Return the least role that gives a right, if one of the grants does."""
-    named = data.get(right.member)
-    name = str(named) if is_identifier(named) else None
-    given = {
-        grant.role for grant in grants if (not grant.lists if right.kind is None else grant.reaches(right.kind, name))
-    }
-    return next((role for role in right.roles_for(data) if role in given), None)
+    # As plain loops: all of a command's rights are judged for every command.
+    named, kind = data.get(right.member), right.kind
+    name = named if is_identifier(named) else None
+    for role in right.roles_for(data):
+        for grant in grants:
+            if grant.role is role and (not grant.lists if kind is None else grant.reaches(kind, name)):
+                return role
+    return None
 
 
 def _forbidden(role: Role, member: str) -> Violation:

@@ -63,7 +63,12 @@ class Grant:
 
     def names(self, kind: Kind) -> Names | None:
         """Return what of a kind the grant reaches; None for everything."""
-        return dict(self.lists).get(kind, _NONE) if self.lists else None
+        if not self.lists:
+            return None
+        for one, names in self.lists:
+            if one is kind:
+                return names
+        return _NONE
 
     def reaches(self, kind: Kind, name: str | None) -> bool:
         """Return whether the grant reaches an object; None is one that is not named in good form."""

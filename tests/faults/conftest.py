@@ -8,11 +8,30 @@ from random import Random, SystemRandom
 import pytest
 import pytest_asyncio
 
+from embedded import Addresses
 from tests.faults.own_servers import OwnServers, own_servers
 from tests.faults.recovering import recoveries
 from tests.faults.teeth import deaths
-from tests.support.installations import Installation
+from tests.support.installations import Installation, installed
 from tests.support.reporting import DEATH, RECOVERY
+from tests.support.tokens import TokenIssuer
+
+
+@pytest_asyncio.fixture
+async def guarded_installation(services: Addresses, template: str, tmp_path: Path) -> AsyncIterator[Installation]:
+    """A whopays that checks tokens, with no process running yet."""
+    async with installed(services, template, roles=(), issuer=TokenIssuer(tmp_path)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def stage_installation(
+    request: pytest.FixtureRequest, services: Addresses, template: str, tmp_path: Path
+) -> AsyncIterator[Installation]:
+    """A whopays with no process running yet; whether it checks tokens is the test's parameter."""
+    issuer = TokenIssuer(tmp_path) if request.param else None
+    async with installed(services, template, roles=(), issuer=issuer) as made:
+        yield made
 
 
 @pytest.fixture

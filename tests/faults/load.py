@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 
 from tests.faults.mixture import Mixture
+from tests.faults.signing import Signatures
 from tests.support.installations import Installation
 from tests.support.messages import Headers, Said
 
@@ -45,7 +46,7 @@ class Load:
     in its topic any number of times, besides the one that was acknowledged later. `deleted_below` is for a test that
     deletes records: the first offset left, by topic (without prefix) and partition; `made_faulty` for one that makes
     the handling of records fail: their places, as `topic/partition/offset` without prefix; `widened` for one that adds
-    partitions: how many a topic (without prefix) has then.
+    partitions: how many a topic (without prefix) has then. Where the installation checks tokens, every command has one.
     """
 
     installation: Installation
@@ -59,11 +60,14 @@ class Load:
     made_faulty: set[str] = field(default_factory=set)
     widened: dict[str, int] = field(default_factory=dict)
     mixture: Mixture = field(init=False)
+    signatures: Signatures | None = field(init=False)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _producer: AIOKafkaProducer | None = None
 
     def __post_init__(self) -> None:
         self.mixture = Mixture(self.seed, self.organizations, self.huge_projects)
+        issuer = self.installation.issuer
+        self.signatures = None if issuer is None else Signatures(issuer, self.seed)
 
     async def begin(self) -> None:
         """Send what everything else builds on."""
@@ -75,9 +79,15 @@ class Load:
         """Send these records."""
         await self._deliver(records)
 
+    async def say_unsigned(self, *records: Said) -> None:
+        """Send these records as they are, with a token or without."""
+        await self._deliver(records, is_signed=False)
+
     async def go_on(self) -> None:
         """Send at the rate until stopped, which takes effect between two groups of records."""
         scenes = self.mixture.scenes()
+        if self.signatures is not None:
+            self.signatures.is_odd = True
         began, owed = time.monotonic(), 0
         while not self._stopping.is_set():
             due = (time.monotonic() - began) * self.rate
@@ -105,9 +115,11 @@ class Load:
             except Exception:  # noqa: BLE001 (whatever it is, this producer is not used again)
                 await _drop(producer)
 
-    async def _deliver(self, records: Sequence[Said]) -> None:
+    async def _deliver(self, records: Sequence[Said], *, is_signed: bool = True) -> None:
         """Send records until each is acknowledged, or the load was stopped and its patience has run out."""
         left, deadline = list(records), None
+        if self.signatures is not None and is_signed:
+            left = list(map(self.signatures.signed, left))
         while left:
             left = await self._tried(left)
             if not left:

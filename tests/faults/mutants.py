@@ -6,6 +6,7 @@ nothing of it. Patches follow the code: a test fails if a patch's old text does 
 
 from tests.faults.mutants_of_questions import OF_QUESTIONS
 from tests.faults.mutants_of_replaying import OF_REPLAYING, POSITIONS_APART
+from tests.faults.mutants_of_rights import OF_RIGHTS
 from tests.faults.mutants_of_watermarks import OF_WATERMARKS
 from tests.faults.mutating import Mutant, Patch
 
@@ -298,4 +299,5 @@ MUTANTS: dict[str, Mutant] = {
     **OF_WATERMARKS,
     **OF_REPLAYING,
     **OF_QUESTIONS,
+    **OF_RIGHTS,
 }

@@ -18,6 +18,7 @@ from embedded.processes import Process
 from embedded.server import Server
 from tests.support.folders import temporary_folder
 from tests.support.installations import Installation, create_template, installed
+from tests.support.tokens import TokenIssuer
 from tests.support.waiting import until
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -164,14 +165,16 @@ class OwnServers:
         return self.postgresql, self.kafka
 
     @asynccontextmanager
-    async def installation(self, bootstrap_servers: str | None = None) -> AsyncIterator[Installation]:
+    async def installation(
+        self, bootstrap_servers: str | None = None, issuer: TokenIssuer | None = None
+    ) -> AsyncIterator[Installation]:
         """Yield an installation on them, or on other brokers, with no process running yet.
 
-        Afterwards the servers run again, whatever happened.
+        With an issuer, it checks tokens. Afterwards the servers run again, whatever happened.
         """
         self.template = self.template or await create_template(self.addresses)
         addresses = replace(self.addresses, kafka_bootstrap_servers=bootstrap_servers or self.kafka_address)
-        async with installed(addresses, self.template, roles=()) as made:
+        async with installed(addresses, self.template, roles=(), issuer=issuer) as made:
             try:
                 yield made
             finally:

@@ -12,6 +12,7 @@ from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.scenarios_of_publishing import PUBLISHING
 from tests.faults.scenarios_of_questions import OF_QUESTIONS
 from tests.faults.scenarios_of_replaying import REPLAYING
+from tests.faults.scenarios_of_rights import OF_RIGHTS
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
 from tests.faults.stage import (
     Scenario,
@@ -204,4 +205,5 @@ SCENARIOS: dict[str, Scenario] = {
     **OF_WATERMARKS,
     **REPLAYING,
     **OF_QUESTIONS,
+    **OF_RIGHTS,
 }

@@ -1,9 +1,12 @@
 """Each mutant is caught by what it does wrong; without a mutant, nothing is found."""
 
+from collections.abc import Collection, Iterable
+
 import pytest
 
 from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios_of_rights import OF_RIGHTS
 from tests.faults.stage import Stage
 from tests.faults.teeth import deaths
 from tests.support.installations import Installation
@@ -12,14 +15,23 @@ _QUICK_SCENARIOS = ["read again", "killed after the commit"]
 _MARK = {False: [pytest.mark.chaos], True: []}
 
 
-def _named(names: list[str], quick: list[str]) -> list[object]:
-    return [pytest.param(name, id=name, marks=_MARK[name in quick]) for name in names]
+def _named(scenarios: Iterable[tuple[str, str]], quick: Collection[str]) -> list[object]:
+    """Return each name, and whether the scenario beside it needs an installation that checks tokens."""
+    return [
+        pytest.param(name, scenario in OF_RIGHTS, id=name, marks=_MARK[name in quick]) for name, scenario in scenarios
+    ]
 
 
-@pytest.mark.parametrize("name", _named(list(MUTANTS), [name for name, one in MUTANTS.items() if one.is_quick]))
-async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "stage_installation"),
+    _named(
+        ((name, one.scenario) for name, one in MUTANTS.items()), {name for name, one in MUTANTS.items() if one.is_quick}
+    ),
+    indirect=["stage_installation"],
+)
+async def test_a_mutant_dies(stage_installation: Installation, name: str) -> None:
     mutant = MUTANTS[name]
-    found = await SCENARIOS[mutant.scenario](Stage(quiet_installation, name))
+    found = await SCENARIOS[mutant.scenario](Stage(stage_installation, name))
     print("\n".join(found))
     death = next((one for one in found if mutant.dies_of in one), None)
     assert death is not None, f"{name} survives; found: {found}"
@@ -27,6 +39,10 @@ async def test_a_mutant_dies(quiet_installation: Installation, name: str) -> Non
     print(f"mutant {name!r} died of: {death}")
 
 
-@pytest.mark.parametrize("scenario", _named(list(SCENARIOS), _QUICK_SCENARIOS))
-async def test_whopays_lives(quiet_installation: Installation, scenario: str) -> None:
-    assert await SCENARIOS[scenario](Stage(quiet_installation, None)) == []
+@pytest.mark.parametrize(
+    ("name", "stage_installation"),
+    _named(((name, name) for name in SCENARIOS), _QUICK_SCENARIOS),
+    indirect=["stage_installation"],
+)
+async def test_whopays_lives(stage_installation: Installation, name: str) -> None:
+    assert await SCENARIOS[name](Stage(stage_installation, None)) == []

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import asyncpg
@@ -27,6 +27,9 @@ from tests.support.warm import WarmProcess, start_warm
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.topics.plan import create_topics
+
+if TYPE_CHECKING:
+    from tests.support.tokens import TokenIssuer
 
 TEMPLATE_INSTALLATION = "template"
 READY = "started"
@@ -80,10 +83,14 @@ class Worker:
 
 @dataclass
 class Installation:
-    """An installation; `settings` are those that its processes run with."""
+    """An installation; `settings` are those that its processes run with.
+
+    With an `issuer`, they let in who has a token of it.
+    """
 
     settings: Settings
     engine: AsyncEngine
+    issuer: "TokenIssuer | None" = None
     workers: list[Worker] = field(default_factory=list)
     readers: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -179,9 +186,17 @@ async def database(addresses: Addresses, template: str) -> AsyncIterator[tuple[s
 
 @asynccontextmanager
 async def installed(
-    addresses: Addresses, template: str, *, roles: Sequence[Role] = ALL_ROLES, **further: Any
+    addresses: Addresses,
+    template: str,
+    *,
+    roles: Sequence[Role] = ALL_ROLES,
+    issuer: "TokenIssuer | None" = None,
+    **further: Any,
 ) -> AsyncIterator[Installation]:
-    """Yield an installation with its topics, and one running process for the roles, if any; `further` are settings."""
+    """Yield an installation with its topics, and one running process for the roles, if any; `further` are settings.
+
+    With an issuer, whoever sends a command needs a token of it.
+    """
     async with database(addresses, template) as (name, url):
         settings = Settings(
             database_url=url,
@@ -189,12 +204,13 @@ async def installed(
             installation=name,
             topic_prefix=f"{name}.",
             topic_partitions=3,
-            auth="trusted",
+            auth="trusted" if issuer is None else "jwt",
+            issuers={} if issuer is None else issuer.configured,
             encryption_keys=json.loads(KEYS),
             **further,
         )
         await create_topics(settings)
-        installation = Installation(settings, create_engine(url))
+        installation = Installation(settings, create_engine(url), issuer)
         try:
             if roles:
                 await installation.start(*roles)

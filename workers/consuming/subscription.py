@@ -41,6 +41,8 @@ from workers.runtime.settings import Settings
 
 _PARTITION_FETCH_BYTES = 128 * 1024
 """A little of each partition, so that a backlog fills all lanes."""
+_LONGER_WITH_TOKENS = 3
+"""How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
 _FETCH_TIMEOUT_MS = 10
 _LONGEST_BATCH_MS = 15 * 60 * 1000
 _HAND_OVER_SECONDS = 2.0
@@ -92,6 +94,7 @@ class Subscription(BatchSubscriber):
         self._fail = fail
         self._lanes = Lanes(self._process, source=self, batch_records=settings.batch_max_records, fail=fail)
         self._fetched_in = self._lanes.generation
+        has_tokens = settings.auth == "jwt" and consumer.role is Role.ADMIN_COMMANDS
         reading = Reading(
             role=consumer.role,
             topic=self._topic,
@@ -117,7 +120,7 @@ class Subscription(BatchSubscriber):
                     # `Reading` decides where to begin, and never skips what is no longer there.
                     "auto_offset_reset": "none",
                     "isolation_level": "read_committed",
-                    "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES,
+                    "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES * (_LONGER_WITH_TOKENS if has_tokens else 1),
                     "max_poll_interval_ms": _LONGEST_BATCH_MS,
                 },
             ),

@@ -50,10 +50,11 @@ async def collected(load: Load) -> Evidence:
         if one.partition is not None and one.offset is not None
     ]
     sent = {one.place: one for one in acknowledged}
-    heard, published = [], []
+    heard, published, stamps = [], [], {}
     async for topic, record in _records(load, INPUTS):
         found = Heard(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
         known = sent.get(found.place)
+        stamps[found.place] = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         # Equal values share one object: an hour's records are many.
         heard.append(known if known == found else found)
     async for topic, record in _records(load, OUTPUTS):
@@ -114,6 +115,7 @@ async def collected(load: Load) -> Evidence:
             unfinished=await _unfinished(connection),
             made_faulty=set(map(_place, load.made_faulty)),
             deleted=deleted,
+            stamps=None if load.installation.issuer is None else stamps,
         )
 
 

@@ -123,7 +123,8 @@ class Evidence:
     """Everything the judge knows. `acknowledged` are records that the broker promised to keep.
 
     `heard` is in order within each partition; `made_faulty` are the places of records whose handling a test made fail;
-    `deleted` those of records that a test deleted: `heard` has them, but nobody knows whether they were read.
+    `deleted` those of records that a test deleted: `heard` has them, but nobody knows whether they were read. `stamps`
+    say when the broker got each record of `heard`, where tokens are checked.
     """
 
     acknowledged: list[Heard]
@@ -143,6 +144,7 @@ class Evidence:
     unfinished: list[str]
     made_faulty: set[Place]
     deleted: set[Place]
+    stamps: dict[Place, datetime] | None = None
 
 
 Json = dict[str, Any]

@@ -25,7 +25,7 @@ def commands_are_answered_once(story: Story) -> Iterator[str]:
         if due is None:
             yield f"{identity[1]} was answered, and never sent"
             continue
-        for kind in ("final", "repeated", "reused", "unauthenticated", "dry"):
+        for kind in ("final", "repeated", "reused", "unauthenticated", "forbidden", "dry"):
             if came[kind] > due[kind] or (came[kind] < due[kind] and identity not in doubtful):
                 yield f"{identity[1]} has {came[kind]} {kind} results, {due[kind]} are due"
         if came["interim"] > 1:
@@ -61,13 +61,13 @@ def fingerprints_tell_meanings_apart(story: Story) -> Iterator[str]:
     """Same meaning, same fingerprint; an id reused for another meaning has another; none if a card was sent."""
     claiming: dict[Identity, Asked] = {}
     for asked in story.asked:
-        if asked.has_known_sender and not asked.is_dry:
+        if asked.is_admitted and not asked.is_dry:
             claiming.setdefault(asked.identity, asked)
     of_meaning: dict[str, str] = {}
     for result in story.results:
         identity = (result.data["commandSource"], result.data["commandId"])
         told, one = result.data.get("fingerprint"), claiming.get(identity)
-        if one is None or kind_of(result) in ("dry", "unauthenticated"):
+        if one is None or kind_of(result) in ("dry", "unauthenticated", "forbidden"):
             continue
         if kind_of(result) == "reused":
             if told is not None and told == of_meaning.get(one.meaning()):
@@ -153,6 +153,8 @@ def _due(asked: Asked, claimed: dict[Identity, str]) -> str:
         return "dry"
     if not asked.has_known_sender:
         return "unauthenticated"
+    if not asked.is_admitted:
+        return "forbidden"
     meaning = asked.meaning()
     if asked.identity in claimed:
         if claimed[asked.identity] != meaning:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.judge.evidence import Json
-from tests.faults.judge.reading import ON_ACCOUNTS, Asked, person
+from tests.faults.judge.reading import ON_ACCOUNTS, Asked
 from tests.faults.judge.stories import INTERIM, Event, Story, kind_of, moment
+from tests.faults.judge.tokens import person
 
 _IDENTITY = {"Expired", "UnknownCommand"}
 _SHAPE = {"Invalid", "CardNumber"}
@@ -51,7 +52,7 @@ def outcomes_follow_from_what_was_known(story: Story) -> Iterator[str]:
     """Each outcome and each broken rule follows from the accounts and payers of that moment."""
     asked: dict[tuple[str, str], Asked] = {}
     for said in story.asked:
-        if not said.is_dry and said.has_known_sender:
+        if not said.is_dry and said.is_admitted:
             asked.setdefault(said.identity, said)
     known = Known()
     own: list[Event] = []

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tests.faults.judge.evidence import Heard, Json, Place
+from tests.faults.judge.tokens import Checked, person
+from tests.support.model.rights import lacking
 
 ON_ACCOUNTS = frozenset(
     (
@@ -44,7 +46,11 @@ _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cn")
 
 
 class Asked(NamedTuple):
-    """A command that must be answered. `kind` is its name, or its whole type if no command has that name."""
+    """A command that must be answered. `kind` is its name, or its whole type if no command has that name.
+
+    `sender` is who asks: where tokens are checked its token's person, if the command may be that person's. What the
+    person was granted are `grants`, and None where nothing needs to be.
+    """
 
     place: Place
     organization: str
@@ -55,6 +61,7 @@ class Asked(NamedTuple):
     sender: str | None
     expires: datetime | None
     asks_again: bool
+    grants: list[Json] | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -74,6 +81,13 @@ class Asked(NamedTuple):
         return 1 <= len(name) <= _LONGEST_NAME and is_seen and not person(name).startswith("system:")
 
     @property
+    def is_admitted(self) -> bool:
+        """Whether it is known who asks, who has every right that the command needs."""
+        if not self.has_known_sender:
+            return False
+        return self.grants is None or not lacking(self.kind, self.data, self.organization, self.grants)
+
+    @property
     def holds_card_number(self) -> bool:
         """Whether something that looks like a card number was sent."""
         return _holds_card_number(self.data)
@@ -85,11 +99,6 @@ class Asked(NamedTuple):
         defaults = (("dryRun", False), ("waitSeconds", 0))
         said = {name: on for name, on in said.items() if (name, on) not in defaults}
         return json.dumps([self.kind, said], sort_keys=True)
-
-
-def person(name: str) -> str:
-    """Return the form that all spellings of one person's name share."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 class Reported(NamedTuple):
@@ -110,8 +119,13 @@ class Poison(NamedTuple):
     reason: str
 
 
-def read(heard: Heard) -> Asked | Reported | Poison:
-    """Return what a record contains."""
+def is_redriven(heard: Heard) -> bool:
+    """Return whether a record was put on its topic again from a dead letter."""
+    return any(name == "whopays-redriven" for name, _ in heard.headers)
+
+
+def read(heard: Heard, token: Checked | None = None) -> Asked | Reported | Poison:
+    """Return what a record contains, where tokens are checked (None: they are not)."""
     if heard.value is None:
         return Poison(heard.place, "Tombstone")
     if len(heard.value) > _LARGEST_BYTES:
@@ -140,9 +154,13 @@ def read(heard: Heard) -> Asked | Reported | Poison:
     named = _TYPE.fullmatch(event["type"])
     kind = named[1] if named and named[2] == "1" and named[1] in COMMANDS else event["type"]
     expires = datetime.fromisoformat(event["expirytime"]) if event.get("expirytime") else None
-    who = event.get("authid")
+    who, grants = event.get("authid"), None
+    if token is not None:
+        who, grants = token.sender_of(who, event["source"], event["id"]), token.grants
     again = event.get("answer") == "again"
-    return Asked(heard.place, data["organization"], event["source"], event["id"], kind, data, who, expires, again)
+    return Asked(
+        heard.place, data["organization"], event["source"], event["id"], kind, data, who, expires, again, grants
+    )
 
 
 def _fault(topic: str, event: Json, data: Any) -> str | None:

@@ -4,13 +4,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from tests.faults.judge.evidence import (
     Claimed,
     Evidence,
+    Heard,
     Json,
     KnownAccount,
     KnownProfile,
@@ -20,7 +21,8 @@ from tests.faults.judge.evidence import (
     Place,
     Published,
 )
-from tests.faults.judge.reading import Asked, Poison, Reported, read
+from tests.faults.judge.reading import Asked, Poison, Reported, is_redriven, read
+from tests.faults.judge.tokens import Checked, checked
 
 EVENTS = ("BindingChanged", "AccountPhaseChanged", "AccountChanged", "ProjectBillingNotice")
 INTERIM = ("Scheduled", "Waiting")
@@ -101,8 +103,15 @@ def cut(evidence: Evidence) -> Cut:
     stories: defaultdict[str, Story] = defaultdict(lambda: Story(""))
     poison, letters, strays = [], [], []
     uncertain = evidence.deleted | evidence.made_faulty
+    first: dict[tuple[str, bytes | None], Heard] = {}
     for heard in evidence.heard:
-        said = read(heard)
+        # Whoever redrives a dead letter asks nothing: who sent its record at first does.
+        content, sent = (heard.topic, heard.value), heard
+        if is_redriven(heard):
+            sent = first.get(content, heard)
+        else:
+            first.setdefault(content, heard)
+        said = read(heard, _token(sent, evidence))
         if isinstance(said, Poison):
             poison.append(said)
             continue
@@ -148,7 +157,10 @@ def finals(results: list[Event]) -> Iterator[Event]:
 
 
 def kind_of(result: Event) -> str:
-    """Return the kind of a result: `dry`, `repeated`, `reused`, `unauthenticated`, `interim` or `final`."""
+    """Return the kind of a result.
+
+    It is `dry`, `repeated`, `reused`, `unauthenticated`, `forbidden`, `interim` or `final`.
+    """
     reasons = {violation["reason"] for violation in result.data["violations"]}
     if result.data["dryRun"]:
         return "dry"
@@ -156,14 +168,22 @@ def kind_of(result: Event) -> str:
         return "repeated"
     if "CommandIdReused" in reasons:
         return "reused"
-    if {"Unauthenticated", "Forbidden"} & reasons:
-        return "unauthenticated"
+    for refused in ("Unauthenticated", "Forbidden"):
+        if refused in reasons:
+            return refused.lower()
     return "interim" if result.data["outcome"] in INTERIM else "final"
 
 
 def moment(text: str) -> datetime:
     """Parse an instant."""
     return datetime.fromisoformat(text)
+
+
+def _token(heard: Heard, evidence: Evidence) -> Checked | None:
+    """Return what a record's token is worth, where tokens are checked."""
+    if evidence.stamps is None:
+        return None
+    return checked(heard.headers, evidence.stamps.get(heard.place, datetime.min.replace(tzinfo=UTC)))
 
 
 def _event(one: Published) -> Event:

@@ -57,7 +57,7 @@ MISTAKES = {
         ("missing_rights",), ("domain.identity",),
     ),
     "a list of one kind leaves the others open": Mistake(
-        "schemas.askers", ".get(kind, _NONE)", ".get(kind)", ("Grant",), (),
+        "schemas.askers", "        return _NONE\n", "        return None\n", ("Grant",), (),
     ),
     "a name matches as a prefix without its star": Mistake(
         "schemas.askers", "name.startswith(self.prefixes)", "name.startswith((*self.prefixes, *self.exact, 'b'))",
