@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.account_rows import account_of
 from db.driver import driver, fetch
 from db.log import PARTITION_POSITIONS, LogRow
 from db.rows import (
@@ -19,7 +20,6 @@ from db.rows import (
     PENDING_TYPES,
     PROFILE_TYPES,
     PROJECT_TYPES,
-    account_of,
     fan_out_of,
     pending_of,
     profile_of,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.account_rows import account_of
 from db.contacts import load_contact
 from db.dead_letter_actions import arrived
 from db.driver import fetch
@@ -17,7 +18,6 @@ from db.rows import (
     PENDING_TYPES,
     PROFILE_TYPES,
     PROJECT_TYPES,
-    account_of,
     columns,
     fan_out_of,
     pending_of,

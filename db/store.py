@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.account_rows import account_row
 from db.contacts import store_contacts
 from db.dead_letters import about_dead_letter
 from db.driver import driver, fetch
@@ -21,7 +22,6 @@ from db.rows import (
     PROFILE_TYPES,
     PROJECT_TYPES,
     REPORTED_COLUMNS,
-    account_row,
     binding_row,
     fan_out_row,
     organization_row,

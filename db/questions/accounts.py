@@ -1,19 +1,17 @@
 """Questions about accounts."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import TypeAdapter
 
-from db.contacts import load_contact
+from db.account_rows import ACCOUNT_COLUMNS, account_of
 from db.driver import Connection, Statement, fetch
 from db.questions.intervals import is_known_account
 from db.questions.pages import After, Page, page_of
 from db.questions.reached import spans_of
 from db.questions.shapes import described_violations
-from db.rows import ACCOUNT_TYPES, account_of, columns
-from db.sealing import KeyEncryption
 from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
 from domain.reach import EVERYTHING, Reach
@@ -23,6 +21,9 @@ from schemas.instants import format_instant
 from schemas.results import LISTED_PROJECTS
 from schemas.scalars import format_decimal
 
+if TYPE_CHECKING:
+    from db.sealing import KeyEncryption
+
 
 async def account(
     connection: Connection,
@@ -30,7 +31,7 @@ async def account(
     account: str,
     *,
     with_balance: bool = False,
-    keys: KeyEncryption | None = None,
+    keys: "KeyEncryption | None" = None,
     reach: Reach = EVERYTHING,
 ) -> dict[str, Any] | None:
     """Return an account; None if there is none of that name.
@@ -55,6 +56,8 @@ async def account(
     if with_balance:
         answer["balance"] = _balance(known)
     if keys is not None:
+        from db.contacts import load_contact  # noqa: PLC0415 - personal data is asked for rarely, and takes its time
+
         contact = await load_contact(connection, organization, account, keys)
         answer["contact"] = contact and contact.model_dump(mode="json", exclude_none=True)
     return answer
@@ -193,7 +196,7 @@ _ACCOUNT = Statement(
         former_payers.last_ended_at, profile.kind AS profile_kind, profile.state AS profile_state,
         profile.version AS profile_version, profile.expires_at AS profile_expires_at
     FROM (
-        SELECT {columns(ACCOUNT_TYPES)} FROM accounts WHERE organization = :organization AND account = :account
+        SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE organization = :organization AND account = :account
     ) AS asked
     LEFT JOIN former_payers ON former_payers.organization = :organization AND former_payers.account = :account
     LEFT JOIN payment_profiles AS profile
@@ -206,7 +209,7 @@ _ACCOUNTS = Statement(
     SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase)
     CROSS JOIN unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
     CROSS JOIN LATERAL (
-        SELECT {columns(ACCOUNT_TYPES)} FROM accounts
+        SELECT {ACCOUNT_COLUMNS} FROM accounts
         WHERE organization = :organization AND accounts.phase = asked.phase AND account COLLATE "C" > :after
             AND account COLLATE "C" BETWEEN span.low AND span.high
         ORDER BY account COLLATE "C" LIMIT :row_limit

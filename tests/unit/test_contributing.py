@@ -37,8 +37,8 @@ RULES_ABOUT = {
     },
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
-        "cli/asking/listed.py", "cli/asking/listed_accounts.py", "db/exports.py", "db/rows.py", "domain/accounts.py",
-        "domain/bindings.py",
+        "cli/asking/listed.py", "cli/asking/listed_accounts.py", "db/account_rows.py", "db/exports.py",
+        "domain/accounts.py", "domain/bindings.py",
         "domain/closure.py", "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},

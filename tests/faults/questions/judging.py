@@ -83,7 +83,7 @@ def what_is_waited_for_is_known(noted: Noted, _: Published) -> Iterator[str]:
 def pages_of_events_are_whole(noted: Noted, log: Published) -> Iterator[str]:
     """A page holds each event past `after` as published, up to its limit or `Whopays-As-Of`."""
     for one in _answers(noted):
-        if one.status in (200, 304) and one.path.endswith("/events"):
+        if one.status in (200, 304) and one.path.endswith("/events") and one.document is not None:
             assert one.as_of is not None
             after = place_of(one.wanted["after"])[1]
             due = [event.document for event in log.events(one.organization, after, one.as_of[1])]

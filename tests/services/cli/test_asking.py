@@ -133,3 +133,10 @@ async def test_what_only_asks_imports_no_more_than_the_driver_and_what_draws(pla
     ]  # fmt: skip
     packages = await asyncio.to_thread(imported_by_all, lines, playground.environment())
     assert packages & HEAVY == {"asyncpg", "rich"}
+
+
+@pytest.mark.usefixtures("told")
+async def test_asking_for_accounts_imports_their_records_and_no_tables(playground: Installation) -> None:
+    lines = ["accounts told", "account told main"]
+    packages = await asyncio.to_thread(imported_by_all, lines, playground.environment())
+    assert packages & HEAVY == {"asyncpg", "iso4217", "pycountry", "pydantic", "rich"}

@@ -39,7 +39,7 @@ WAITING = ("who", "acme", "web")
         (WAITING, "asyncpg"),
         (("send", "BindProject", "--organization", "acme"), "aiokafka"),
         (("verify",), "sqlalchemy"),
-        (("accounts", "acme"), "sqlalchemy"),
+        (("accounts", "acme"), "pydantic"),
         (
             (
                 "export",

@@ -1,0 +1,28 @@
+"""Which columns hold JSON follows from the records, and is what the tables have: who only asks imports no tables."""
+
+import re
+
+import pytest
+
+from db import account_rows, rows
+from db.mapping import Mapped
+
+_TYPES = {
+    account_rows._ACCOUNTS: rows.ACCOUNT_TYPES,
+    rows._ORGANIZATIONS: rows.ORGANIZATION_TYPES,
+    rows._PROFILES: rows.PROFILE_TYPES,
+    rows._PENDING: rows.PENDING_TYPES,
+    rows._FAN_OUTS: rows.FAN_OUT_TYPES,
+}
+
+
+@pytest.mark.parametrize("mapped", _TYPES, ids=lambda mapped: mapped._kind.__name__)
+def test_what_has_parts_is_kept_as_json(mapped: Mapped[object]) -> None:
+    types = _TYPES[mapped]
+    found = set(re.findall(r"AS (\w+)(?:,|$)", mapped.columns))
+    assert found == {name for name in mapped._names if types[name] == "jsonb"}
+    assert set(mapped._names) <= types.keys()
+
+
+def test_all_columns_of_accounts_are_asked_for() -> None:
+    assert set(re.findall(r"(\w+)(?:,|$)", account_rows.ACCOUNT_COLUMNS)) == rows.ACCOUNT_TYPES.keys()
