@@ -35,7 +35,7 @@ class HandMadeLog(CaseLog):
         self._sequences: dict[str, int] = {}
 
     def command(self, name: str, id_: str | None, data: dict[str, Any] | None = None, **members: Any) -> Sent:
-        """A command that was sent; `members` are attributes, or what the record is else to be."""
+        """Add a command that was sent; `members` are attributes, or what the record is else to be."""
         data = {"organization": ORGANIZATION, **(data or {})}
         attributes = {"specversion": "1.0", "id": id_, "source": "/cases", "type": full_type(name), "authid": "alice"}
         attributes |= {member: members.pop(member) for member in _ATTRIBUTES if member in members}
@@ -65,7 +65,7 @@ class HandMadeLog(CaseLog):
     def output(
         self, topic: str, name: str, subject: str, data: dict[str, Any], cause: str | None, /, **attributes: Any
     ) -> OutputRecord:
-        """A record that came; an attribute given as `None` is left out."""
+        """Add a record that came; an attribute given as `None` is left out."""
         position = len(self.outputs) + 1
         envelope: dict[str, Any] = {
             "specversion": "1.0",
@@ -90,7 +90,7 @@ class HandMadeLog(CaseLog):
         return record
 
     def result(self, sent: Sent, outcome: str = "Applied", **data: Any) -> OutputRecord:
-        """The result of a command; `events` and `violations` are counted unless the counts are given."""
+        """Add the result of a command; `events` and `violations` are counted unless the counts are given."""
         full: dict[str, Any] = {
             "commandId": sent.id,
             "commandSource": "/cases",
@@ -109,7 +109,7 @@ class HandMadeLog(CaseLog):
         return self.output("command-results", "CommandCompleted", ORGANIZATION, full, sent.id)
 
     def phase(self, previous: str | None, phase: str, reason: str, cause: str, /, **data: Any) -> OutputRecord:
-        """An `AccountPhaseChanged` of account a."""
+        """Add an `AccountPhaseChanged` of account a."""
         full = {
             "account": "a",
             "previousPhase": previous,
@@ -122,7 +122,7 @@ class HandMadeLog(CaseLog):
         return self.output("accounts", "AccountPhaseChanged", f"{ORGANIZATION}/a", full, cause)
 
     def changed(self, phase: str, version: int, cause: str, /, **data: Any) -> OutputRecord:
-        """An `AccountChanged` of account a."""
+        """Add an `AccountChanged` of account a."""
         full = {
             "account": "a",
             "phase": phase,
@@ -135,7 +135,7 @@ class HandMadeLog(CaseLog):
         return self.output("accounts", "AccountChanged", f"{ORGANIZATION}/a", full, cause)
 
     def bound(self, number: int, previous: int | None, cause: str, /, **data: Any) -> OutputRecord:
-        """A `BindingChanged` of project p1 to its binding of that number, from the one before."""
+        """Add a `BindingChanged` of project p1 to its binding of that number, from the one before."""
         at = TIMES[10 + number]
         current = {"bindingId": f"b{number}", "account": "a", "establishedAt": at}
         before = None
@@ -152,12 +152,12 @@ class HandMadeLog(CaseLog):
         return self.output("bindings", "BindingChanged", f"{ORGANIZATION}/p1", full, cause, time=instant)
 
     def notice(self, kind: str, cause: str, /, **data: Any) -> OutputRecord:
-        """A `ProjectBillingNotice` of project p1 about account a."""
+        """Add a `ProjectBillingNotice` of project p1 about account a."""
         full = {"project": "p1", "account": "a", "kind": kind, "reason": "any", "message": None} | data
         return self.output("notices", "ProjectBillingNotice", f"{ORGANIZATION}/p1", full, cause)
 
     def dead_letter(self, sent: Sent, reason: str, **data: Any) -> OutputRecord:
-        """The dead letter of a record."""
+        """Add the dead letter of a record."""
         key = None if sent.key is None or reason == "CardNumber" else sent.key.decode()
         full = {"topic": f"{PREFIX}{sent.topic}", "partition": sent.partition, "offset": sent.offset} | data
         full = {"reason": reason, "key": None, "headers": None, "value": None, "sha256": None} | full
@@ -166,7 +166,7 @@ class HandMadeLog(CaseLog):
 
 
 def announced(*names: str) -> list[dict[str, str]]:
-    """The `events` of a result about account a and project p1."""
+    """Return the `events` of a result about account a and project p1."""
     of_account = ("AccountPhaseChanged", "AccountChanged")
     return [
         {"type": full_type(name), "subject": f"{ORGANIZATION}/{'a' if name in of_account else 'p1'}"} for name in names
@@ -174,7 +174,7 @@ def announced(*names: str) -> list[dict[str, str]]:
 
 
 def a_life_in_order() -> HandMadeLog:
-    """Created, bound, rebound, suspended, refused, tried and sent to the dead letters: no invariant is broken."""
+    """Return a log that breaks no invariant: created, bound, rebound, suspended, refused, tried, and a dead letter."""
     log = HandMadeLog()
     create = log.command("CreateAccount", "create", {"account": "a"})
     log.phase(None, "Provisioning", "Created", "create")
@@ -206,6 +206,6 @@ def a_life_in_order() -> HandMadeLog:
 
 
 def violation(reason: str, **members: Any) -> dict[str, Any]:
-    """A violation as the contract has it."""
+    """Return a violation as the contract has it."""
     retryable = reason not in ("Invalid", "Superseded", "SelfApproval", "CurrencyImmutable", "Expired", "CardNumber")
     return {"reason": reason, "message": "so it is", "retryable": retryable} | members

@@ -43,7 +43,7 @@ def notice_on(log: HandMadeLog, topic: str) -> None:
 
 
 def resolved(log: HandMadeLog, outcome: str = "Applied", **data: Any) -> OutputRecord:
-    """One more command and its result, as the test words it."""
+    """Add one more command and its result, as the test words it."""
     sent = log.command("BindProject", "more", data.pop("sent", {"project": "p1", "account": "a"}))
     return log.result(sent, outcome, **data)
 
@@ -53,7 +53,7 @@ def refused(log: HandMadeLog, *violations: dict[str, Any], **data: Any) -> Outpu
 
 
 def changed_by(log: HandMadeLog, **data: Any) -> None:
-    """One more change of the account, in order but for what the test words otherwise."""
+    """Add one more change of the account, in order but for what the test words otherwise."""
     sent = log.command("UpdateAccount", "update", {"account": "a"})
     log.changed("Suspended", data.pop("version", 3), "update", **{"holds": [HOLD]} | data)
     log.result(sent, events=announced("AccountChanged"))

@@ -33,7 +33,7 @@ def _asked(*words: str, **said: object) -> Result:
 
 @contextmanager
 def _process(*seconds_ago: float) -> Iterator[int]:
-    """Something that answers with the heartbeats of roles, as a process does, and the port it answers at."""
+    """Answer with the heartbeats of roles, as a process does; yield the port."""
     now = time.time()
     lines = [
         f'whopays_role_heartbeat_timestamp_seconds{{role="r{number}"}} {now - ago}'

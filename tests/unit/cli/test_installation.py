@@ -51,7 +51,7 @@ with remembered(Settings(**{DEV!r})) as is_found:
 
 @contextmanager
 def another_dev() -> Iterator[subprocess.Popen[str]]:
-    """A process that lends its settings to this folder until its standard input ends."""
+    """Run a process that lends its settings to this folder until its standard input ends; yield it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", _DEV], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -29,7 +29,7 @@ class PureService:
         self._offsets = count()
 
     def process(self, said: Iterable[Said], now: datetime) -> list[Seen]:
-        """Decide what is due by now and then what is said, as one batch, and give what comes out in order."""
+        """Decide what is due by now and then what is said, as one batch, and return what comes out, in order."""
         clock = Clock(max(now, self._last + _MICROSECOND))
         messages: list[Message] = [*self._due(clock.now), *(one.message(next(self._offsets)) for one in said)]
         prepare(self.book, messages)

@@ -47,7 +47,7 @@ def brought_about(situation: Situation) -> PureService:
 
 
 def faults(cell: Cell, service: PureService) -> list[str]:
-    """Try a cell on a copy of the service, first as a dry run, and give in words what is not as the table says."""
+    """Try a cell on a copy of the service, first as a dry run, and return in words what is not as the table says."""
     found = []
     tried, before = deepcopy(service), phase_of(service)
     dry = replace(cell.command, id=f"{cell.command.id}-dry", data=cell.command.data | {"dryRun": True})

@@ -12,7 +12,7 @@ _LEFT = {1: Head(7, b"left", _NOW, _NOW)}
 
 
 def project(name: str) -> Project:
-    """A project of acme, whose shard is 1."""
+    """Return a project of acme, whose shard is 1."""
     return Project(organization="acme", project=name, state="Active", version=1)
 
 

@@ -72,16 +72,16 @@ class Said:
         return [one.event.name() for one in self.outgoing if not isinstance(one.event, CommandCompleted)]
 
     def all(self, kind: type[E]) -> list[E]:
-        """The events of one kind, in order."""
+        """Return the events of one kind, in order."""
         return [one.event for one in self.outgoing if isinstance(one.event, kind)]
 
     def one(self, kind: type[E]) -> E:
-        """The only event of one kind."""
+        """Return the only event of one kind."""
         (event,) = self.all(kind)
         return event
 
     def outgoing_of(self, kind: type[Event]) -> list[Outgoing]:
-        """The events of one kind with their envelopes."""
+        """Return the events of one kind with their envelopes."""
         return [one for one in self.outgoing if isinstance(one.event, kind)]
 
     @property
@@ -161,18 +161,18 @@ class Desk:
         return self.hear(fact(record, PaymentProfileChanged))
 
     def payer(self, project: str = "p1") -> str | None:
-        """The account that pays for a project of acme now."""
+        """Return the account that pays for a project of acme now."""
         known = self.book.project("acme", project)
         return known.account if known else None
 
     def phase(self, account: str = "a") -> Phase:
-        """The phase of an account of acme."""
+        """Return the phase of an account of acme."""
         known = self.book.account("acme", account)
         assert known is not None
         return known.phase
 
     def memory(self) -> dict[str, Any]:
-        """All that the book knows, to compare; that something was looked up, and is not there, is no knowledge."""
+        """Return all that the book knows, to compare; that something was looked up and is not there does not count."""
         known = {name: part for name, part in vars(self.book).items() if name not in _LOOKED_UP}
         present = {
             name: {key: value for key, value in part.items() if value not in (None, False)}
@@ -184,7 +184,7 @@ class Desk:
 
 
 def ready_desk() -> Desk:
-    """Two Ready accounts, a and b, and two Active projects, p1 and p2, without payers."""
+    """Return two Ready accounts, a and b, and two Active projects, p1 and p2, without payers."""
     desk = Desk()
     desk.profile()
     desk.create("a", **READY)
@@ -195,7 +195,7 @@ def ready_desk() -> Desk:
 
 
 def bound_desk() -> Desk:
-    """As ready_desk, and a pays for p1."""
+    """Return what `ready_desk` does, with a as the payer of p1."""
     desk = ready_desk()
     desk.bind()
     return desk

@@ -86,7 +86,7 @@ class Kept:
         return self.last + timedelta(microseconds=1)
 
     def intervals(self) -> list[tuple[Binding, datetime | None]]:
-        """All bindings by which an account pays, each with its end."""
+        """Return all bindings by which an account pays, each with its end."""
         found: list[tuple[Binding, datetime | None]] = []
         for (organization, project, number), binding in self.bindings.items():
             after = self.bindings.get((organization, project, number + 1))
@@ -94,7 +94,7 @@ class Kept:
         return [(binding, end) for binding, end in found if binding.account is not None]
 
     def due(self, now: datetime) -> list[Due]:
-        """What is due, as the timers find it: the longest due first, and of a queue only the first."""
+        """Return what is due, as the timers find it: the longest due first, and of a queue only the first."""
         waiting = [one for one in self.pending.values() if one.kind == "Waiting"]
         heads = {(one.organization, one.project): one.number for one in sorted(waiting, key=lambda one: -one.number)}
         pending = [

@@ -25,7 +25,7 @@ INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
 
 
 def check_promises(outgoing: list[Outgoing], kept: Kept) -> None:
-    """All that went out of a story, and what is kept at its end, when nothing is due any more."""
+    """Check all that went out of a story, and what is kept at its end, when nothing is due any more."""
     for one in outgoing:
         check_published(render(one, "0-1", "/whopays/tests"))
     assert not kept.pending
@@ -38,7 +38,7 @@ def check_promises(outgoing: list[Outgoing], kept: Kept) -> None:
 
 
 def check_single(outgoing: list[Outgoing]) -> None:
-    """What one message causes: each account's last event is its one AccountChanged; results list what they did."""
+    """Check what a message causes: each account's last event is its one AccountChanged; results list what they did."""
     for events in _by_subject(outgoing, (AccountPhaseChanged, AccountChanged)).values():
         names = [one.event.name() for one in events]
         assert names.count("AccountChanged") == 1
@@ -75,7 +75,7 @@ def _by_subject(outgoing: Iterable[Outgoing], kinds: Any) -> dict[str, list[Outg
 
 
 def _check_sequences(outgoing: list[Outgoing]) -> None:
-    """Gapless from 1 and rising in time, per project and per account; nothing else is numbered."""
+    """Check that numbers have no gap from 1 and rise in time, per project and account; nothing else is numbered."""
     for kinds in (BindingChanged, (AccountPhaseChanged, AccountChanged)):
         for events in _by_subject(outgoing, kinds).values():
             assert [one.sequence for one in events] == list(range(1, len(events) + 1))
@@ -93,7 +93,7 @@ def _check_rising(instants: list[datetime]) -> None:
 
 
 def _check_bindings(outgoing: list[Outgoing], kept: Kept) -> None:
-    """Each event's `previous` is the `current` of the one before; intervals touch; the table says the same."""
+    """Check that `previous` is the `current` of the event before, that intervals touch, and the table says the same."""
     payers = {}
     for subject, events in _by_subject(outgoing, BindingChanged).items():
         current: Any = None
@@ -128,7 +128,7 @@ def _check_bindings(outgoing: list[Outgoing], kept: Kept) -> None:
 
 
 def _check_phases(outgoing: list[Outgoing], kept: Kept) -> None:
-    """Phases form a chain from nothing, no phase follows itself, and history and state say the same."""
+    """Check that phases form a chain from nothing, none follows itself, and history and state say the same."""
     for subject, events in _by_subject(outgoing, AccountPhaseChanged).items():
         organization, account = subject.split("/")
         told = [one.event for one in events if isinstance(one.event, AccountPhaseChanged)]
@@ -163,7 +163,7 @@ def _kind(event: AccountPhaseChanged) -> NoticeKind | None:
 
 
 def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
-    """Each project that was bound when its account turned is told so exactly once, in that order; nobody else is."""
+    """Check that each project that was bound when its account turned is told once, in that order, and nobody else."""
     expected = defaultdict(list)
     told = defaultdict(list)
     for one in outgoing:
@@ -185,7 +185,7 @@ def _check_notices(outgoing: list[Outgoing], kept: Kept) -> None:
 
 
 def _check_results(outgoing: list[Outgoing], kept: Kept) -> None:
-    """A command whose id is claimed has at most one interim result, then one final one, that counts what it caused.
+    """Check that a claimed command has one final result, which counts what it caused, and at most one before it.
 
     Its latest is what is repeated.
     """

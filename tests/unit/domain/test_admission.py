@@ -143,7 +143,7 @@ def test_two_issuers_do_not_make_two_people() -> None:
 
 
 def _insist_on_unauthenticated(said: Said, check: str) -> None:
-    """Unauthenticated, alone; nobody asks; and the message names the check."""
+    """Insist that the only reason is Unauthenticated, that nobody asks, and that the message names the check."""
     (broken,) = said.result.violations
     assert broken.reason is Reason.UNAUTHENTICATED
     assert check in broken.message

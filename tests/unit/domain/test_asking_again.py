@@ -35,7 +35,7 @@ def desk_of_first() -> Desk:
 
 
 def answered_again(said: Said, first: CommandCompleted) -> bool:
-    """Nothing came of it but the same result, which says that it is repeated; only its place tells it by."""
+    """Return whether nothing came of it but the same result, which says that it is repeated."""
     assert first.repeated is False
     return (
         said.result == replace(first, repeated=True)

@@ -71,7 +71,7 @@ STANDINGS = {standing: _account(standing) for standing in ACCOUNTS}
 
 
 def _desk(account: str, project: str, payer: str | None) -> Desk:
-    """A desk at which all stands as told; another organization has an account and a project of the same names."""
+    """Return a desk at which all is as told; another organization has an account and a project of the same names."""
     desk = Desk()
     desk.profile(organization="beta")
     desk.create("a", organization="beta", **READY)

@@ -15,7 +15,7 @@ def _told(kind: str) -> list[tuple[str, str]]:
 
 
 def _desk() -> Desk:
-    """a pays for p1 and p2; p3, which it paid for before, is paid for by b."""
+    """Return a desk at which a pays for p1 and p2, and b for p3, which a paid for before."""
     desk = bound_desk()
     desk.project(project="p3")
     for project, account in (("p2", "a"), ("p3", "a"), ("p3", "b")):

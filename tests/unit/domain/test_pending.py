@@ -13,7 +13,7 @@ LATER = NOON + timedelta(hours=1)
 
 
 def _answers(said: Said) -> list[tuple[str, str, list[str]]]:
-    """Each result: whose, what, and why."""
+    """Return of each result whose it is, what it says, and why."""
     return [
         (result.command_id, str(result.outcome), [str(violation.reason) for violation in result.violations])
         for result in said.all(CommandCompleted)

@@ -33,7 +33,7 @@ def closing_desk(by: str) -> Desk:
 
 
 def held_desk(**requested_by: str) -> Desk:
-    """Account a is held for each reason; who requested which reactivation."""
+    """Return a desk at which account a is held for each reason, and who requested which reactivation."""
     desk = ready_desk()
     for reason in ("PaymentFailure", "ComplianceViolation", "Administrative"):
         desk.suspend("a", reason)

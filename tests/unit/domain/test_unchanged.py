@@ -65,7 +65,7 @@ PARTS: dict[str, type[Wire]] = {"paymentTerms": PaymentTerms, "preferences": Pre
 
 
 def _on_a_full_account() -> list[dict[str, Any]]:
-    """Each member, and of those that merge each of theirs, as it is already."""
+    """Return each member, and of those that merge each of theirs, as it is already."""
     whole = [{name: FULL[name]} for name in WRITTEN_OTHERWISE if name in FULL]
     parts: list[dict[str, Any]] = [{name: {}} for name in ("paymentTerms", "preferences")]
     parts += [{name: {part: FULL[name][part]}} for name in ("paymentTerms", "preferences") for part in FULL[name]]
@@ -74,7 +74,7 @@ def _on_a_full_account() -> list[dict[str, Any]]:
 
 
 def _on_a_bare_account() -> list[dict[str, Any]]:
-    """Each member, cleared where there is nothing; of the preferences each of theirs, and all at once."""
+    """Return each member, cleared where there is nothing; of the preferences each of theirs, and all at once."""
     whole = [{name: value} for name, values in NOTHING_SAID.items() for value in values]
     parts = [to_camel(name) for name in Preferences.model_fields]
     return [{}, *whole, *({"preferences": {part: None}} for part in parts), {"preferences": dict.fromkeys(parts)}]

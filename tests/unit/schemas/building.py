@@ -28,12 +28,12 @@ Headers = tuple[tuple[str, bytes | None], ...]
 def record(
     value: bytes | None, headers: Headers = (), *, topic: str = "billing.admin-commands", offset: int = 7
 ) -> Record:
-    """A record with this value, as it was read."""
+    """Return a record with this value, as it was read."""
     return Record(topic, 3, offset, RECORDED_AT, b"acme", headers, value)
 
 
 def attributes(name: str, changed: dict[str, Any]) -> dict[str, Any]:
-    """The attributes of a message in order, changed as told; None leaves one out."""
+    """Return the attributes of a message in order, changed as told; None leaves one out."""
     usual = {
         "specversion": "1.0",
         "id": "c-1",
@@ -45,12 +45,12 @@ def attributes(name: str, changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def structured(name: str, data: Any, **changed: Any) -> Record:
-    """A record in structured mode; `name` is that of the message, or a `type` in full."""
+    """Return a record in structured mode; `name` is that of the message, or a `type` in full."""
     return record(json.dumps(attributes(name, changed) | {"data": data}).encode())
 
 
 def binary(name: str, data: Any, **changed: str | None) -> Record:
-    """A record in binary mode; `name` is that of the message, or a `type` in full."""
+    """Return a record in binary mode; `name` is that of the message, or a `type` in full."""
     headers = tuple((f"ce_{key}", text.encode()) for key, text in attributes(name, changed).items())
     return record(json.dumps(data).encode(), headers)
 
@@ -71,7 +71,7 @@ def fact(of: Record, model: type[AnyFact]) -> FactMessage:
 
 
 def refusal(read: Callable[[], object]) -> Unanswerable:
-    """What is raised when a record can only become a dead letter."""
+    """Return what is raised when a record can only become a dead letter."""
     try:
         read()
     except Unanswerable as unanswerable:

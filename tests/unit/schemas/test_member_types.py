@@ -79,7 +79,7 @@ MESSAGES: dict[str, type[Wire]] = {**COMMANDS, **FACT_MODELS}
 
 
 def _complete(name: str) -> dict[str, Any]:
-    """A message with every member that it can have."""
+    """Return a message with every member that it can have."""
     if name in FACTS:
         return copy.deepcopy(FACTS[name])
     members = [field.alias or "" for field in MESSAGES[name].model_fields.values()]
@@ -88,7 +88,7 @@ def _complete(name: str) -> dict[str, Any]:
 
 
 def _members(name: str) -> Iterator[tuple[Path, set[str]]]:
-    """Every member of a message, those within others too, with the JSON types that it takes."""
+    """Return every member of a message, those within others too, with the JSON types that it takes."""
     schema = TypeAdapter(MESSAGES[name]).json_schema(by_alias=True)
     yield from _within(schema, schema.get("$defs", {}), ())
 

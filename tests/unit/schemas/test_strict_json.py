@@ -8,7 +8,7 @@ from schemas.strict_json import MAX_LEVELS, NotStrictJson, read_object
 
 
 def _nested(levels: int, opening: str, closing: str) -> bytes:
-    """An object with lists or objects below it, `levels` in all."""
+    """Return an object with lists or objects below it, `levels` in all."""
     return b'{"x":' + (opening * (levels - 1) + "1" + closing * (levels - 1)).encode() + b"}"
 
 

@@ -21,7 +21,7 @@ OF_REPLAYS = "replay.{name}"
 
 
 def _table() -> dict[str, tuple[str, str]]:
-    """Each topic's way and broker settings, as the contract's table has them."""
+    """Return each topic's way and broker settings, as the contract's table has them."""
     section = CONTRACT.read_text().partition("## 1. Topics")[2].partition("## 2.")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
     table = {row[0].strip("`"): (row[1], row[4]) for row in rows}
