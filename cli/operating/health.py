@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 
 import typer
@@ -61,15 +62,13 @@ def _host() -> str:
 
 def _heartbeat_ages(host: str, port: int) -> dict[str, float]:
     """Ask a process on this host for the seconds since each role's last sign of life."""
-    connection = HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+        with closing(HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)) as connection:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
     except (OSError, HTTPException) as error:
         raise CommandFailed(
             f"No whopays process answers at {host}, port {port}: {error}. Is whopays run running?"
         ) from None
-    finally:
-        connection.close()
     now = time.time()
     return {role: max(0.0, now - float(instant)) for role, instant in _HEARTBEAT.findall(text)}
