@@ -81,7 +81,7 @@ def _hold(run: Path) -> None:
 
 @contextmanager
 def _embedded() -> Iterator[Addresses]:
-    with temporary_folder() as folder:
+    with temporary_folder(in_memory=True) as folder:
         embedded = EmbeddedServices(folder / "data", report=print)
         try:
             yield embedded.start()
