@@ -1,6 +1,7 @@
 """Which tests a maintainer would run after a change: by the file or folder that was changed, the fastest first."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 _UNIT = "tests/unit"
@@ -188,8 +189,14 @@ def stages_for(root: Path, path: Path) -> tuple[tuple[str, ...], ...]:
 def _importing(root: Path, path: Path, folder: str) -> tuple[str, ...]:
     package, module = ".".join(path.parent.parts), path.stem
     imports = re.compile(rf"^from ({package}\.{module} import|{package} import .*\b{module}\b)", re.MULTILINE)
+    return tuple(name for name, source in _tests_in(root, folder) if module in source and imports.search(source))
+
+
+@cache
+def _tests_in(root: Path, folder: str) -> tuple[tuple[str, str], ...]:
+    """Return the name and the source of each file of tests."""
     files = sorted((root / folder).rglob("test_*.py"))
-    return tuple(str(one.relative_to(root)) for one in files if imports.search(one.read_text(encoding="utf-8")))
+    return tuple((str(one.relative_to(root)), one.read_text(encoding="utf-8")) for one in files)
 
 
 def room_of(path: Path) -> str:

@@ -62,10 +62,15 @@ def _places(heading: str) -> list[str]:
 
 
 @cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
 def _words(path: Path, *, strings: bool) -> frozenset[str]:
     """Return the identifiers of a file, and the words of its strings; of a page all words. Docstrings do not count."""
     if path.suffix != ".py":
-        return frozenset(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        return frozenset(re.findall(r"\w+", _text(path)))
     found: set[str] = set()
     with path.open("rb") as file:
         for token in tokenize.tokenize(file.readline):
@@ -77,12 +82,17 @@ def _words(path: Path, *, strings: bool) -> frozenset[str]:
 
 def _stands_in(place: str, names: set[str], *, strings: bool) -> bool:
     files = sorted((ROOT / place).rglob("*.py")) if place.endswith("/") else [ROOT / place]
-    return any(names & _words(file, strings=strings) for file in files)
+    return any(_has(file, names, strings=strings) for file in files)
 
 
 def _product_files(names: set[str], *, strings: bool) -> set[str]:
     files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
-    return {str(file.relative_to(ROOT)) for file in files if names & _words(file, strings=strings)}
+    return {str(file.relative_to(ROOT)) for file in files if _has(file, names, strings=strings)}
+
+
+def _has(file: Path, names: set[str], *, strings: bool) -> bool:
+    """Return whether one of the names is a word of a file; only files in which one stands somewhere are taken apart."""
+    return any(name in _text(file) for name in names) and not names.isdisjoint(_words(file, strings=strings))
 
 
 def _beyond(found: set[str], places: set[str]) -> set[str]:

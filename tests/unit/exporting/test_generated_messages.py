@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pytest
@@ -38,8 +39,7 @@ LARGEST = 2**63 - 1
 @given(chosen=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_schema_describes_is_read(name: str, chosen: st.DataObject) -> None:
-    schema = published_schema(name)
-    data = chosen.draw(_of(schema, schema))
+    data = chosen.draw(_messages(name))
     assume(not faults(name, data))
     assume(not _is_also_checked(data))
     message = MESSAGES[name]
@@ -49,6 +49,12 @@ def test_what_a_schema_describes_is_read(name: str, chosen: st.DataObject) -> No
 def _read(message: Message, data: Any) -> Message | None:
     value = json.dumps(example_event(message, data)).encode()
     return check_read(record(value, topic=f"billing.{message.topic}"))
+
+
+@cache
+def _messages(name: str) -> st.SearchStrategy[Any]:
+    schema = published_schema(name)
+    return _of(schema, schema)
 
 
 def _of(schema: Schema, document: Schema) -> st.SearchStrategy[Any]:
