@@ -2,25 +2,27 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from PIL import Image
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from audit.findings import Promise
 from db.audits import begin_audit, keep_audit
-from tests.console import history, story, telling
+from tests.console import audited, history, story, telling
 from tests.console.looking import DESKTOP, PHONE, Looking, Scheme
 from tests.support.browser import FLAGS, browser, install
 from tests.support.command_line import whopays_of
 from tests.support.folders import temporary_folder
-from tests.support.installations import create_template, drop_database, installed
+from tests.support.installations import Installation, create_template, drop_database, installed
 from tests.support.servers import servers
 from tests.support.serving import serving
+from tests.support.tokens import ISSUER, TokenIssuer
 
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
 _COLOURS = 255
@@ -39,11 +41,19 @@ SHOTS: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
     ("month", f"{history.HARBOR}/accounts/platform", DESKTOP, "dark"),
     ("command", f"{story.ACME}/commands/refused-1", DESKTOP, "light"),
     ("feed", f"{story.ACME}/feed", DESKTOP, "dark"),
+    ("audit", f"{audited.NORTH}/audit", DESKTOP, "light"),
+    ("audit-phone", f"{audited.NORTH}/audit?by=olav", PHONE, "dark"),
     ("dead-letters", "_/dead-letters?organization=acme", DESKTOP, "light"),
     ("replays", "_/replays", DESKTOP, "light"),
     ("health", "_/health", DESKTOP, "dark"),
 )
 """Each picture: its name, the address of its page, the size of the window, and the colours."""
+
+SIGN_IN: tuple[tuple[str, tuple[int, int], Scheme, Mapping[str, str]], ...] = (
+    ("sign-in", DESKTOP, "light", {"WHOPAYS_CONSOLE_ISSUER": ISSUER, "WHOPAYS_CONSOLE_CLIENT_ID": "whopays-console"}),
+    ("sign-in-phone", PHONE, "dark", {}),
+)
+"""Pictures of the page to sign in at: the name, the window, the colours, and what the server is told of a provider."""
 
 PARTS = {"month": "A month of it"}
 """Pictures of one part of a page."""
@@ -62,7 +72,7 @@ def main(
         asyncio.run(_stay())
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for name, taken in asyncio.run(_take(only or [shot[0] for shot in SHOTS])).items():
+    for name, taken in asyncio.run(_take(only or [shot[0] for shot in (*SHOTS, *SIGN_IN)])).items():
         file = folder / f"{name}.png"
         with Image.open(io.BytesIO(taken)) as picture:
             shown = picture.crop((0, 0, picture.width, min(picture.height, _HIGHEST)))
@@ -71,14 +81,14 @@ def main(
 
 
 async def _stay() -> None:
-    async with _told() as url:
+    async with _told() as (_, url):
         typer.echo(url)
         await asyncio.Event().wait()
 
 
 async def _take(names: list[str]) -> dict[str, bytes]:
     taken = {}
-    async with _told() as url, async_playwright() as playwright:
+    async with _told() as (installation, url), async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=browser(), args=list(FLAGS))
         for name, path, size, scheme in SHOTS:
             if name in names:
@@ -89,12 +99,32 @@ async def _take(names: list[str]) -> dict[str, bytes]:
                 part = page.get_by_role("region", name=PARTS.get(name), exact=True)
                 taken[name] = await (part.screenshot() if name in PARTS else page.screenshot(full_page=size is DESKTOP))
                 await look.end()
+        for name, size, scheme, more in SIGN_IN:
+            if name in names:
+                taken[name] = await _sign_in_page(running, installation, size, scheme, more)
         await running.close()
     return taken
 
 
+async def _sign_in_page(
+    running: Browser, installation: Installation, size: tuple[int, int], scheme: Scheme, more: Mapping[str, str]
+) -> bytes:
+    with temporary_folder() as folder:
+        issuers = json.dumps(TokenIssuer(folder).configured)
+        async with serving(installation, WHOPAYS_AUTH="jwt", WHOPAYS_ISSUERS=issuers, **more) as server:
+            look = Looking(running, server.url)
+            page = await look(size=size, scheme=scheme)
+            # Who has signed out is not sent to the provider, which is none.
+            await page.evaluate("sessionStorage.setItem('whopays.signed-out', '1')")
+            await page.reload()
+            await look.settle(page)
+            taken = await page.screenshot(full_page=size is DESKTOP)
+            await look.end()
+    return taken
+
+
 @asynccontextmanager
-async def _told() -> AsyncIterator[str]:
+async def _told() -> AsyncIterator[tuple[Installation, str]]:
     with temporary_folder() as folder, servers(folder) as addresses:
         template = await create_template(addresses)
         async with installed(addresses, template) as installation, serving(installation) as server:
@@ -106,7 +136,7 @@ async def _told() -> AsyncIterator[str]:
             whopays = whopays_of(installation)
             for name, words in (("books-2026", ["--latest"]), ("acme-again", ["--organization", story.ACME])):
                 (await whopays("replay", "start", name, *words)).expect(0)
-            yield server.url
+            yield installation, server.url
         await drop_database(addresses, template)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from tests.console import story
+from tests.console import audited, story
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, send
 from tests.support.messages import Said, account, profile
@@ -39,6 +39,7 @@ async def tell(installation: Installation) -> None:
         await send(installation, part)
         await all_consumed(installation)
     await send(installation, [Said(*one) for one in story.unreadable()])
+    await audited.ask(installation)
     await send(installation, [profile(VAST), account(VAST, "main")])
     await all_consumed(installation)
     await _fill(installation, VAST, VAST_PROJECTS)

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.console import story
+from tests.console import audited, story
 from tests.console.looking import PHONE, Looking, Scheme
 
 PAGES = (
@@ -20,6 +20,7 @@ PAGES = (
     "acme/commands/refused-1",
     "acme/commands/none-such",
     "acme/feed",
+    f"{audited.NORTH}/audit",
     "vast/accounts/main",
     "_/dead-letters",
     "_/replays",
@@ -35,6 +36,7 @@ _HOSTILE = (
     f"{story.HOSTILE}/accounts/constructor",
     f"{story.HOSTILE}/commands/{quote(story.COMMAND_ID, safe='')}",
     f"{story.HOSTILE}/feed",
+    f"{story.HOSTILE}/audit?by=%3Cscript%3E&since=%3Cscript%3E",
     "constructor/constructor",
     "acme/projects/%E0%A4%A",
     "acme/accounts/overdue?month=%3Cscript%3E&view=__proto__",
@@ -42,7 +44,7 @@ _HOSTILE = (
 _EXPECTED = ("404", "400")
 
 
-@pytest.mark.parametrize(("scheme", "paths"), (("light", PAGES), ("dark", PAGES[4:9])))
+@pytest.mark.parametrize(("scheme", "paths"), (("light", PAGES), ("dark", PAGES[4:10])))
 async def test_readers_of_the_screen_find_nothing_wrong(look: Looking, scheme: Scheme, paths: tuple[str, ...]) -> None:
     page = await look("acme", scheme=scheme)
     for path in paths:

@@ -7,7 +7,7 @@ from playwright.async_api import Locator, Page, expect
 from sqlalchemy import text
 
 from db.audits import begin_audit, keep_audit
-from tests.console import story, telling
+from tests.console import audited, story, telling
 from tests.console.looking import Looking
 from tests.console.telling import Told
 from tests.support.command_line import whopays_of
@@ -182,6 +182,40 @@ async def test_dead_letters_with_commands_that_redrive_them(look: Looking, told:
     assert f"{one['topic']}/{one['partition']}/{one['offset']}" == record
     await look.go(page, "_/dead-letters?reason=CardNumber")
     await expect(page.locator(".empty")).to_contain_text("No dead letter is like this.")
+
+
+async def test_who_asked_for_what_and_in_which_role(look: Looking) -> None:
+    page = await look(f"{audited.NORTH}/audit")
+    asked = page.locator(".result")
+    people = ["ivy", "ada", "olav", "ada", "mallory", "olav", "olav", "ada", "ada"]
+    await expect(asked.locator("p:first-of-type")).to_have_text([re.compile(f"^{person}") for person in people])
+    await expect(asked.first).to_contain_text("ivy as approver with a token of https://login.example")
+    await expect(asked.nth(4)).to_contain_text("Unauthenticated")
+    await expect(asked.nth(5)).to_contain_text("Forbidden")
+    await expect(asked.nth(6)).to_contain_text("olav as project-owner, account-admin")
+    await expect(page.locator("copy-line")).to_contain_text("whopays audit north")
+
+    await page.get_by_role("textbox", name="Person").fill(" OLAV ")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(asked).to_have_count(3)
+    latest, _, first = await asked.locator("time").evaluate_all("all => all.map(one => one.dateTime)")
+    await page.get_by_role("textbox", name="Since").fill(latest)
+    await page.keyboard.press("Enter")
+    await expect(asked).to_have_count(1)
+    address = page.url
+    await page.get_by_role("textbox", name="Since").fill("yesterday")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("This is no instant: Since.")
+    assert page.url == address
+    # What is passed on shows the same.
+    again = await look(address.partition("#/")[2], zone="Asia/Tokyo")
+    await expect(again.locator(".result")).to_have_count(1)
+    await expect(again.get_by_role("textbox", name="Person")).to_have_value("OLAV")
+    await look.go(again, f"{audited.NORTH}/audit?until={first}")
+    await again.get_by_role("link", name="ada").first.click()
+    await expect(again.locator(".result")).to_have_count(2)
+    await look.go(again, f"{audited.NORTH}/audit?by=nobody")
+    await expect(again.locator(".empty")).to_contain_text("Nobody has asked for anything like this.")
 
 
 async def test_the_verdict_of_the_last_audit(look: Looking, told: Told) -> None:

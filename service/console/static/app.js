@@ -5,6 +5,7 @@ import { Finder } from "./finder.js";
 import { isLocal, switchZone } from "./instants.js";
 import { keysDialog, listenToKeys } from "./keys.js";
 import { account } from "./pages/account.js";
+import { audit } from "./pages/audit.js";
 import { commandPage } from "./pages/commands.js";
 import { deadLetters } from "./pages/dead_letters.js";
 import { feed } from "./pages/feed.js";
@@ -19,7 +20,7 @@ import { isMissing, person, signOut, start } from "./session.js";
 
 const OPERATORS = new Map([["dead-letters", deadLetters], ["replays", replays], ["health", health]]);
 const OF_OPERATORS = new Map([["replays", replay]]);
-const LISTS = new Map([[undefined, organization], ["projects", projects], ["accounts", accounts], ["feed", feed]]);
+const LISTS = new Map([[undefined, organization], ["projects", projects], ["accounts", accounts], ["feed", feed], ["audit", audit]]);
 const NAMED = new Map([["projects", project], ["accounts", account], ["commands", commandPage]]);
 
 const main = document.querySelector("main");
@@ -41,6 +42,7 @@ function show({ isFirst = false } = {}) {
   document.querySelector("#signed-in").replaceChildren(...signedIn());
   const { parts, query } = here();
   const [first, , name] = parts;
+  document.body.classList.toggle("signed-out", isMissing());
   if (isMissing()) return draw(signIn({ why: whyNot, done: () => show() }), [], isFirst);
   if (first !== undefined && first !== "_") organizationNow = remembered(first);
   draw(pageOf(parts)({ organization: first, name, parts, query, signal: leaving.signal }), parts, isFirst);
@@ -73,6 +75,7 @@ function drawFrame([first, kind]) {
   document.querySelector("nav.places").replaceChildren(...[
     organizationNow && entry(organizationNow, own && kind === undefined, organizationNow),
     organizationNow && entry("Feed", own && kind === "feed", organizationNow, "feed"),
+    organizationNow && entry("Audit", own && kind === "audit", organizationNow, "audit"),
     entry("Dead letters", first === "_" && kind === "dead-letters", "_", "dead-letters"),
     entry("Replays", first === "_" && kind === "replays", "_", "replays"),
     entry("Health", first === "_" && kind === "health", "_", "health"),
@@ -112,6 +115,7 @@ function buildFrame() {
     "g s": () => (location.hash = "#/"),
     "g o": () => organizationNow && (location.hash = to(organizationNow)),
     "g f": () => organizationNow && (location.hash = to(organizationNow, "feed")),
+    "g a": () => organizationNow && (location.hash = to(organizationNow, "audit")),
     "g d": () => (location.hash = to("_", "dead-letters")),
     "g r": () => (location.hash = to("_", "replays")),
     "g h": () => (location.hash = to("_", "health")),

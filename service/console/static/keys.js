@@ -7,6 +7,7 @@ const KEYS = [
   ["g s", "start page"],
   ["g o", "the organization"],
   ["g f", "its feed"],
+  ["g a", "its audit"],
   ["g d", "dead letters"],
   ["g r", "replays"],
   ["g h", "health"],

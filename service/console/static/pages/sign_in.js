@@ -11,7 +11,7 @@ export function signIn({ why, done }) {
   const trouble = h("p", { class: "trouble", role: "alert" }, why ?? "");
   return {
     title: "Sign in",
-    content: [h("h1", { tabindex: "-1" }, "Sign in"), trouble, provider ? atProvider(trouble) : withToken(trouble, done)],
+    content: [h("div", { class: "hero" }, h("h1", { tabindex: "-1" }, "Sign in"), h("p", { class: "lead" }, "Who pays for which project: you see what your roles reach.")), trouble, provider ? atProvider(trouble) : withToken(trouble, done)],
   };
 }
 
@@ -22,14 +22,15 @@ function atProvider(trouble) {
     await goToProvider().catch((error) => (trouble.textContent = error.message));
     button.disabled = false;
   });
-  return h("div", { class: "open" }, h("p", {}, "What you see is what your roles reach."), h("div", { class: "together" }, button));
+  return h("div", { class: "open" }, h("div", { class: "together" }, button));
 }
 
 function withToken(trouble, done) {
   const field = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
   const form = h("form", { class: "open" },
     h("label", { for: "token" }, "Token"), h("div", { class: "together" }, field, h("button", {}, "Sign in")),
-    h("p", { class: "small" }, "It is kept in this page until you reload or leave it, and nowhere else. Of a whopays dev, this makes one:"), copyable(TO_TRY));
+    h("p", { class: "small" }, "It is kept in this page until you reload or leave it, and nowhere else."),
+    h("p", { class: "small" }, "Where whopays dev runs, this prints one:"), copyable(TO_TRY));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     try {
