@@ -36,6 +36,15 @@ def send(
             show_default=False,
         ),
     ] = None,
+    token_command: Annotated[
+        str | None,
+        typer.Option(
+            help="Program that prints the token, such as a keyring's: 'secret-tool lookup service whopays'.",
+            envvar="WHOPAYS_TOKEN_COMMAND",
+            show_envvar=True,
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask what would happen, and change nothing.")] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Ask for the result of a command that was sent before, by its --id.")
@@ -63,6 +72,7 @@ def send(
         id_=id_,
         source=source,
         token_file=token_file,
+        token_command=token_command,
         dry_run=dry_run,
         again=again,
         timeout=timeout,

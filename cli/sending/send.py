@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import os
-import re
 import sys
 import uuid
 from dataclasses import replace
@@ -15,6 +14,7 @@ import typer
 from cli.sending.answers import answer_card, standing_of
 from cli.sending.composing import compose
 from cli.sending.rights import advice_on_rights
+from cli.sending.tokens import token_of
 from cli.terminal.asking import ask
 from cli.terminal.ending import FAILED, CommandFailed, Misused
 from cli.terminal.failures import reaching
@@ -25,10 +25,8 @@ from db.questions.accounts import account
 from schemas.results import Outcome
 from schemas.strict_json import NotStrictJson, read_object
 from workers.exchange import Answer, Message, open_exchange
-from workers.runtime.secret_files import read_secret
 from workers.runtime.settings import Settings
 
-_TOKEN = re.compile(r"[\w-]+\.[\w-]*\.[\w-]+", re.ASCII)
 UNANSWERED = 3
 """Exit status beside those of every command: the message was sent, and no answer came in time."""
 
@@ -43,6 +41,7 @@ def send(
     id_: str | None,
     source: str | None,
     token_file: str | None,
+    token_command: str | None,
     dry_run: bool,
     again: bool,
     timeout: float,
@@ -59,7 +58,7 @@ def send(
     if organization is not None:
         words = [f"organization={organization}", *words]
     content = _content(file)
-    token = None if token_file is None else read_token(token_file)
+    token = token_of(token_file, token_command)
     attributes = _attributes(content, authid, id_, source, again=again, is_known=token is not None)
     message = replace(compose(name, content, words, attributes), token=token)
     if not message.is_command and (dry_run or again):
@@ -141,14 +140,6 @@ def _attributes(
         name: value if value is not None or (is_event and name in content) else defaults[name]
         for name, value in said.items()
     }
-
-
-def read_token(path: str) -> str:
-    """Return the token that a file contains. Raises CommandFailed, without saying what it contains."""
-    token = read_secret(path, "--token-file").strip()
-    if not _TOKEN.fullmatch(token):
-        raise CommandFailed(f"--token-file: the file {path} does not contain a token: three parts with points between.")
-    return token
 
 
 def _login_name() -> str:

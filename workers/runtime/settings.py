@@ -29,7 +29,7 @@ Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 _ENV_FILE = ".env"
 _DATABASE_URL = "postgresql://localhost/whopays"
-_OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES", "WHOPAYS_TOKEN_FILE"})
+_OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES", "WHOPAYS_TOKEN_COMMAND", "WHOPAYS_TOKEN_FILE"})
 """Variables of the embedded servers, the acceptance cases and `whopays send`, which are no settings."""
 
 

@@ -1,6 +1,7 @@
 """Searching everything an installation says and stores for words that must not be there, in any encoding."""
 
 import asyncio
+import subprocess
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,9 +9,10 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from embedded.postgresql import _binaries
 from tests.support.installations import Installation
 from tests.support.kafka import published
 
@@ -51,6 +53,7 @@ async def everything(installation: Installation, metrics_port: int | None = None
     places += [("a log line", line.encode()) for worker in installation.workers for line in worker.lines]
     if metrics_port is not None:
         places.append(("the metrics", await asyncio.to_thread(_metrics, metrics_port)))
+    places.append(("what pg_dump writes", await asyncio.to_thread(_dump, installation.settings.database_url)))
     return places + await database_dump(installation.engine)
 
 
@@ -67,6 +70,24 @@ async def database_dump(engine: AsyncEngine) -> list[tuple[str, bytes]]:
             for name, value in row.items()
             for content in _contents(value)
         ]
+
+
+def _dump(database_url: str) -> bytes:
+    """Return a dump: the data, and all that makes up the schema."""
+    url = make_url(database_url)
+    words = [
+        str(_binaries() / "pg_dump"),
+        "-h",
+        str(url.host),
+        "-p",
+        str(url.port),
+        "-U",
+        str(url.username),
+        str(url.database),
+    ]
+    done = subprocess.run(words, env={"PGPASSWORD": str(url.password or "")}, capture_output=True, check=True)
+    assert b"COPY public.log" in done.stdout
+    return done.stdout
 
 
 def _metrics(port: int) -> bytes:

@@ -119,7 +119,11 @@ async def test_no_secret_is_ever_said(quiet_installation: Installation, role: st
         for line in ("who acme web", "migrate", "topics check"):
             await say(*line.split(), **variables)
     token.write_text("planted-token-payload and more")
-    await say("send", "CreateAccount", "account=other", "--organization", "acme")
+    other = ("send", "CreateAccount", "account=other", "--organization", "acme")
+    await say(*other)
+    for program in (f"cat {token}", f"cat {token} /nowhere", f"cat {tmp_path / 'good'}"):
+        _written(tmp_path / "good", _TOKEN)
+        await say(*other, "--token-command", program, WHOPAYS_TOKEN_FILE="")
     async with serving(installation, **secrets) as server:
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as client:
             for path in ("/v1/organizations/acme/accounts/main", "/v1/organizations/acme/events", "/readyz"):
@@ -165,4 +169,5 @@ def test_a_token_is_never_an_argument() -> None:
     }
     assert "--token-file" in options
     secret = ("token", "password", "secret", "--key")
-    assert {name for name in options if any(word in name for word in secret) and not name.endswith("-file")} == set()
+    named = {name for name in options if any(word in name for word in secret) and not name.endswith("-file")}
+    assert named == {"--token-command"}, "the program that prints it"
