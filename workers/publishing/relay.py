@@ -35,7 +35,7 @@ from workers.runtime.settings import Settings
 
 _SLOT = 0
 _RETRY_SECONDS = 0.5
-_TRANSACTION_BYTES = 16 * 1024 * 1024
+TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
 # The more events arrive, the more share a transaction, which costs the same for one as for thousands.
 _SECONDS_PER_ROW = 0.000_25
@@ -175,7 +175,7 @@ class Relay:
         if not behind:
             return Publication([], {}, 0, 0)
         share = max(1, self._settings.relay_batch_rows // len(behind))
-        rows = await read(connection, behind, share, _TRANSACTION_BYTES // len(behind))
+        rows = await read(connection, behind, share, TRANSACTION_BYTES // len(behind))
         for shard in behind.keys() - {row.shard for row in rows}:
             raise hole(shard, behind[shard])
         reached = reached_by(rows, positions)
