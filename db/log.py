@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -105,7 +106,8 @@ async def read(
         row_limit=limit,
         byte_limit=byte_limit,
     )
-    return list(map(LogRow._make, rows))
+    # Sorted here: PostgreSQL would sort whole rows, on disk once they are more than a few megabytes.
+    return sorted(map(LogRow._make, rows), key=itemgetter(0, 1))
 
 
 async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogRow | None:
@@ -134,7 +136,8 @@ _READ = text(
         CAST(log.asked AS text) AS asked
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[])) AS published(shard, position)
     CROSS JOIN LATERAL (
-        SELECT *, sum(octet_length(value)) OVER (ORDER BY position) - octet_length(value) AS bytes_before
+        SELECT *, sum(octet_length(value)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - octet_length(value)
+            AS bytes_before
         FROM (
             SELECT * FROM log
             WHERE log.shard = published.shard AND log.position > published.position
@@ -142,6 +145,5 @@ _READ = text(
         ) AS next
     ) AS log
     WHERE log.bytes_before < :byte_limit
-    ORDER BY log.shard, log.position
     """
 )

@@ -34,7 +34,7 @@ class Head:
 @lru_cache(maxsize=65_536)
 def shard_of(boundary: str, shards: int) -> int:
     """Return the shard of an organization, by Kafka's own partition function."""
-    return place_of(boundary) % shards
+    return place_of(boundary.encode()) % shards
 
 
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:

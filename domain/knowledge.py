@@ -109,16 +109,17 @@ class Knowledge:
 
     def _put(self, record: Change) -> None:
         match record:
+            # The most frequent first.
+            case Project():
+                self._put_project(record)
+            case Binding() | PhaseEntered():
+                pass
             case Organization():
                 self._organizations[record.organization] = record
             case Account():
                 self._put_account(record)
             case AccountContact():
                 self._contacts[record.key] = record.contact
-            case Binding() | PhaseEntered():
-                pass
-            case Project():
-                self._put_project(record)
             case RetiredUid():
                 self._retired[record.organization, record.project, record.uid] = True
             case PaymentProfile():

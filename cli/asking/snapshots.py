@@ -53,4 +53,4 @@ async def _snapshot(connection: Driver, organization: str) -> AsyncIterator[Snap
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         # The installation itself says how many shards it has: with another number, answers would be wrong.
         shards = await connection.fetchval("SELECT shards FROM installation")
-        yield await snapshot_of(connection, place_of(organization) % shards)
+        yield await snapshot_of(connection, place_of(organization.encode()) % shards)

@@ -49,7 +49,8 @@ async def paying_account(
     connection: Connection, organization: str, project: str, at: datetime | None = None
 ) -> str | None:
     """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
-    answer = await (await driver(connection)).fetchrow(WHO_PAYS, organization, project, at, place_of(organization))
+    place = place_of(organization.encode())
+    answer = await (await driver(connection)).fetchrow(WHO_PAYS, organization, project, at, place)
     return None if answer["account"] is None else str(answer["account"])
 
 

@@ -68,7 +68,7 @@ async def payers_as_they_change(
     try:
         said: PayerAnswer | None = None
         while True:
-            row = await connection.fetchrow(WHO_PAYS, organization, project, at, place_of(organization))
+            row = await connection.fetchrow(WHO_PAYS, organization, project, at, place_of(organization.encode()))
             answer = _answer(row)
             if said is None or (answer.payer, answer.is_known) != (said.payer, said.is_known):
                 said = answer

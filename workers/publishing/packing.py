@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
 
 from db.log import LogRow, row_hash
+from db.placing import place_of
 from schemas.outgoing import headers_of
 from schemas.topics import Topic
 from workers.publishing.positions import BEGINNING, Position, render_position
@@ -99,4 +99,4 @@ async def _partitions(producer: AIOKafkaProducer, settings: Settings, topic: str
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
     """Return what Kafka's own partitioner divides by the number of partitions."""
-    return int(murmur2(key)) & 0x7FFFFFFF
+    return place_of(key)
