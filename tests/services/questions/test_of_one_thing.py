@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.questions.accounts import account
 from db.questions.organizations import organization
 from db.questions.payers import PayerQuestion, payers
-from db.questions.projects import project
+from db.questions.projects import project, project_and_snapshot
 from tests.services.questions.story import LEGACY_ID, SHARD, TICK, asking, day, interval, text_of
 
 _BALANCE = {"outstanding": "12.5", "currencyCode": "EUR", "asOf": text_of(3)}
@@ -82,6 +82,14 @@ async def test_a_project(told: AsyncEngine) -> None:
         }  # fmt: skip
         assert await project(connection, "acme", "unknown") is None
         assert await project(connection, "globex", "api") is None
+
+
+async def test_a_project_with_the_snapshot_that_it_is_of(told: AsyncEngine) -> None:
+    async with asking(told) as (connection, known):
+        for name in ("web", "idle", "unknown"):
+            found, document = await project_and_snapshot(connection, known.shard, "acme", name)
+            assert document == await project(connection, "acme", name)
+            assert (found.shard, found.position, found.closed) == (known.shard, known.position, known.closed)
 
 
 _FIRST = interval("api", "main", 1, 1, 4, bindingId=LEGACY_ID)

@@ -159,7 +159,10 @@ def _of_one_thing() -> Iterator[Any]:
     yield _asked("snapshots", snapshots._SNAPSHOTS, {"shards": [1, 2]}, "log_p0_pkey")
     counted = ("accounts_by_phase|accounts_pkey", "projects_by_account", "projects_unbound")
     yield _asked("organization", organizations._ORGANIZATION, _ORGANIZATION, "organizations_pkey", *counted)
-    yield _asked("project", projects._PROJECT, _PROJECT, "projects_pkey", "accounts_pkey", "pending_bindings_pkey")
+    of_project = ("projects_pkey", "accounts_pkey", "pending_bindings_pkey")
+    yield _asked("project", projects._PROJECT, _PROJECT, *of_project)
+    beside = projects._PROJECT_AND_SNAPSHOT
+    yield _asked("project and snapshot", beside, _PROJECT | {"shards": [1]}, *of_project, "log_p0_pkey")
     held = ("projects_pkey", "bindings_pkey", "accounts_pkey")
     gathered = {"shards": [1] * 30, "organizations": ["org-1"] * 30, "projects": ["project-21"] * 30}
     instants = {"instants": [_AT] * 30}
