@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 MODULES = (
+    "workers.batches.asking",
     "workers.batches.closed",
     "workers.batches.transaction",
     "workers.consuming.lanes",

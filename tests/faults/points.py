@@ -114,7 +114,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
-        case "lanes" | "start_positions" | "subscription":
+        case "asking" | "lanes" | "start_positions" | "subscription":
             yield CONSUMERS
         case module:
             raise ValueError(f"Which roles come to the failpoints of {module}?")
@@ -125,6 +125,8 @@ _LOADING = "transaction.Batches._transaction: load before"
 
 _LOOKING_UP = "start_positions.Reading._bounds: reading_positions before"
 _WAITING = "transaction.Batches._wait: _stopping.wait"
+
+_LOOKING_FOR_WHO_ASKED = "asking.Askers._redriven: kept_askers before"
 
 _IDLE = Circumstance(settings={"WHOPAYS_RELAY_BATCH_ROWS": "4000"})
 """A relay comes to the end of the log."""
@@ -157,6 +159,7 @@ _OUT_OF_THE_WAY = {
     ),
     f"{_WAITING} before": Circumstance(plan={_STORING: ERROR}),
     "transaction.Batches._wait": Circumstance(Event.TERMINATION, {_STORING: ERRORS}, after=f"{_WAITING} before"),
+    "asking.Askers._redriven: asyncio.sleep": Circumstance(plan={_LOOKING_FOR_WHO_ASKED: ERROR}),
     "lanes.Lanes.join": Circumstance(Event.TERMINATION),
     "lanes.Lanes.end": Circumstance(Event.TERMINATION),
     "subscription._Rebalancing.on_partitions_revoked": Circumstance(Event.REBALANCE),

@@ -5,7 +5,9 @@ import time
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
+from uuid import uuid4
 
+from schemas.records import REDRIVE_HEADER
 from schemas.topics import Topic
 from tests.support.messages import Said
 from tests.support.tokens import SigningKey, TokenIssuer, bearing
@@ -47,9 +49,13 @@ class Signatures:
             return said
         kind = "usual"
         if self.is_odd and self._random.randrange(100) < _PERCENT_ODD:
-            kind = self._random.choice(("none", "forged", "ended", "stranger", "narrow"))
+            kind = self._random.choice(("none", "forged", "ended", "stranger", "narrow", "redriven"))
         if kind == "none":
             return said
+        if kind == "redriven":
+            # The id of no redrive: it is looked up, and then the token counts.
+            said = replace(said, headers=(*said.headers, (REDRIVE_HEADER, uuid4().hex.encode())))
+            kind = "usual"
         return replace(said, headers=(*said.headers, *bearing(self._token(kind, _sender(said)))))
 
     def _token(self, kind: str, person: str) -> bytes:

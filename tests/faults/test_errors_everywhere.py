@@ -17,8 +17,8 @@ _RATE = 40
 
 
 @pytest.mark.chaos
-async def test_an_error_at_every_point(quiet_installation: Installation) -> None:
-    installation = quiet_installation
+async def test_an_error_at_every_point(guarded_installation: Installation) -> None:
+    installation = guarded_installation
     left = {row.point for row in rows() if row.circumstance == Circumstance()}
     async with loaded(installation, rate=_RATE, huge_projects=TOLD) as load:
 

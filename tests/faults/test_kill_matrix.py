@@ -29,7 +29,6 @@ _IN_SHORT = (
 """The last moment before something is durable, and the first one after it."""
 
 _WITHOUT_FAILPOINTS = {
-    "workers.batches.asking": "finds out who asks before a transaction begins, and keeps nothing",
     "workers.process": "starts and ends the roles",
     "workers.runtime.oauth": "asks for what opens connections to the broker",
     "workers.runtime.tokens.issuing": "keeps an issuer's keys in memory",
@@ -60,19 +59,25 @@ def test_every_module_that_works_has_failpoints() -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(3600)
 @of_all_roles
-async def test_killed_at_every_point(quiet_installation: Installation, roles: tuple[Role, ...]) -> None:
-    await _killed(quiet_installation, roles, lambda _: True)
+async def test_killed_at_every_point(guarded_installation: Installation, roles: tuple[Role, ...]) -> None:
+    await _killed(guarded_installation, roles, lambda _: True)
 
 
 @of_all_roles
-async def test_killed_at_the_points_between(quiet_installation: Installation, roles: tuple[Role, ...]) -> None:
-    await _killed(quiet_installation, roles, lambda row: str(row).partition(": ")[2] in _IN_SHORT)
+async def test_killed_at_the_points_between(guarded_installation: Installation, roles: tuple[Role, ...]) -> None:
+    await _killed(guarded_installation, roles, lambda row: str(row).partition(": ")[2] in _IN_SHORT)
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(1800)
 async def test_killed_wherever_watermarks_are_made(quiet_installation: Installation) -> None:
     await _killed(quiet_installation, RELAY, lambda row: "atermark" in str(row) or row.point.startswith("idle."))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+async def test_killed_while_it_is_found_out_who_asks(guarded_installation: Installation) -> None:
+    await _killed(guarded_installation, CONSUMERS, lambda row: row.point.startswith("asking."))
 
 
 async def _killed(installation: Installation, roles: tuple[Role, ...], chosen: Callable[[Row], bool]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from random import Random
 
@@ -16,8 +17,10 @@ from tests.faults.recovering import flows, nothing_waits
 from tests.services.audit.auditing import findings_of
 from tests.soak.crew import Crew, manned
 from tests.soak.mishaps import MISHAPS, DidNotComeAbout, Mishap, Scene
+from tests.support.folders import temporary_folder
 from tests.support.installations import Installation
 from tests.support.proxies.ways import ways_of
+from tests.support.tokens import TokenIssuer
 
 SAMPLE_SECONDS = 5.0
 _AUDIT_SECONDS = 600.0
@@ -73,7 +76,11 @@ Progress = Callable[[str], None]
 async def soak(seconds: float, seed: int, rate: float, tell: Progress) -> Outcome:
     """Break things for that long; the outcome's `wrong` is empty if nothing was lost, doubled, or otherwise wrong."""
     outcome, chance = Outcome(seed, rate), Random(seed)
-    async with own_servers() as own, own.installation() as installation, ways_of(installation) as ways:
+    async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(own_servers())
+        issuer = TokenIssuer(stack.enter_context(temporary_folder()))
+        installation = await stack.enter_async_context(own.installation(issuer=issuer))
+        ways = await stack.enter_async_context(ways_of(installation))
         began = time.monotonic()
         async with manned(installation, ways.environment) as crew:
             async with loaded(installation, seed=seed, rate=rate) as load:

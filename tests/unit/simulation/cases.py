@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.unit.simulation import closing, consumption, publication, transactions
-from tests.unit.simulation.checker import Model
+from tests.unit.simulation import admission, closing, consumption, publication, transactions
+from tests.unit.simulation.admission import Admission, Command, Who
+from tests.unit.simulation.checker import STUCK, Model
 from tests.unit.simulation.closing import FAILOVER, LEAP, Closing
 from tests.unit.simulation.consumption import Consumption
 from tests.unit.simulation.database import Bind, Dead, Fact
@@ -13,7 +14,9 @@ from tests.unit.simulation.publication import Publication
 from tests.unit.simulation.transaction_states import TIMER
 from tests.unit.simulation.transactions import Transactions
 
-Safeguard = consumption.Safeguard | transactions.Safeguard | publication.Safeguard | closing.Safeguard
+Safeguard = (
+    consumption.Safeguard | transactions.Safeguard | publication.Safeguard | closing.Safeguard | admission.Safeguard
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ _MEETING = Transactions(((_RED,), (_BLUE,), (_GREEN,)), ((0, 0), (0, 1), (1, 2))
 _LINE = Consumption((3,))
 _RESTORED = Publication(rows=2, relays=1, restores=1)
 _LEAPING, _FAILING_OVER = Closing(faults=frozenset({LEAP})), Closing(faults=frozenset({FAILOVER}))
+_SQUATTED = Admission((Command("a", Who.STRANGER), Command("a"), Command("a", Who.FORGER)))
+_REDRIVEN = Admission((Command("b", is_faulty=True), Command("c", Who.STRANGER, is_faulty=True)))
 
 SMALL = (
     Case("consumption", "1 worker, 1 partition of 3 records, 2 lanes", _LINE),
@@ -62,6 +67,8 @@ SMALL = (
     Case("publication", "1 relay, 2 rows, a database that is restored", _RESTORED),
     Case("closing", "2 shards, 1 row in each, a clock that leaps ahead", _LEAPING),
     Case("closing", "2 shards, 1 row in each, a database that fails over", _FAILING_OVER),
+    Case("admission", "2 processes, an id used by 3 people", _SQUATTED),
+    Case("admission", "2 processes, 2 dead letters that are redriven", _REDRIVEN),
 )
 LARGE = (
     Case("consumption", "1 worker, partitions of 2 and 1 records, 2 lanes", Consumption((2, 1))),
@@ -80,7 +87,7 @@ LARGE = (
     Case("closing", "2 shards, 1 row in each, both faults, longer", Closing(until=3)),
 )
 
-_REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication | Closing], ...] = (
+_REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication | Closing | Admission], ...] = (
     (consumption.Safeguard.COMMIT_FIRST, "lost", _LINE),
     (consumption.Safeguard.ONLY_DURABLE, "lost", _LINE),
     (consumption.Safeguard.ONE_LANE, "order", _LINE),
@@ -111,6 +118,13 @@ _REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication |
     (closing.Safeguard.HELD, "late", _FAILING_OVER),
     (closing.Safeguard.NOT_CARRIED_OVER, "late", _FAILING_OVER),
     (closing.Safeguard.NEVER_LOWER, "fell", _FAILING_OVER),
+    (admission.Safeguard.STAMP, "late", _SQUATTED),
+    (admission.Safeguard.NO_CLAIM, "squatted", _SQUATTED),
+    (admission.Safeguard.BY_PLACE, "doubled", _SQUATTED),
+    (admission.Safeguard.ACCEPTED, "judged again", _SQUATTED),
+    (admission.Safeguard.READ_BEFORE, STUCK, _SQUATTED),
+    (admission.Safeguard.KEPT, "forgotten", _REDRIVEN),
+    (admission.Safeguard.OWN_RIGHTS, "intruder", _REDRIVEN),
 )
 
 
