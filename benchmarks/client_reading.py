@@ -126,16 +126,17 @@ def _connection(settings: Settings) -> Connection:
 async def _fill(settings: Settings, events: int, projects: int) -> None:
     """Put the changes on their topic, as whopays writes them, and the watermark that closes them."""
     topic = settings.topic(Topic.BINDINGS)
-    messages = list(_changes(events, projects))
+    messages = list(changes(events, projects))
     for low in range(0, events, _AT_ONCE):
         await send(settings, topic, messages[low : low + _AT_ONCE])
     offsets = await ends(settings, topic)
     in_order = [offsets[partition] for partition in sorted(offsets)]
-    closed = _event("Watermark", "w", "bindings", events, offsets=in_order, closedUntil=_text(events))
+    until = _text(events)
+    closed = _event("Watermark", f"watermark-{until}", "bindings", events, offsets=in_order, closedUntil=until)
     await send(settings, settings.topic(Topic.WATERMARKS), [Message(WATERMARK_KEY, orjson.dumps(closed))])
 
 
-def _changes(events: int, projects: int) -> Iterator[Message]:
+def changes(events: int, projects: int) -> Iterator[Message]:
     for number in range(events):
         organization, project = f"org-{number % projects % 20}", f"project-{number % projects}"
         subject, round_, now = f"{organization}/{project}", number // projects, _text(number)

@@ -14,6 +14,7 @@ from aiokafka.admin import NewTopic
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
+from benchmarks.contract import check_messages
 from benchmarks.failures import BenchmarkFailed
 from db.engine import create_engine
 from db.migrate import migrate
@@ -63,7 +64,8 @@ async def installed(addresses: Addresses, issuers: Mapping[str, object] | None =
     """Yield the settings of a new installation, with a database and topics of its own that are removed afterwards.
 
     All that is not its own, such as the size of a batch, comes from the environment as it does for `whopays run`.
-    Its senders are trusted; with `issuers`, its topics are made so that processes may check tokens, too.
+    Its senders are trusted; with `issuers`, its topics are made so that processes may check tokens, too. What was said
+    on its topics must be as the published schemas say (`check_messages`).
     """
     name = f"bench{uuid4().hex[:12]}"
     url = make_url(addresses.database_url).set(database=name).render_as_string(hide_password=False)
@@ -84,6 +86,7 @@ async def installed(addresses: Addresses, issuers: Mapping[str, object] | None =
         await create_topics(settings.model_copy(update=stamping))
         try:
             yield settings
+            await check_messages(settings)
         finally:
             async with administration(settings) as client:
                 await client.delete_topics([settings.topic(plan.topic) for plan in TOPIC_PLANS])

@@ -65,11 +65,16 @@ class Change(Generic[Wanted, Transaction]):
         self._kept.texts[key] = self._kept.new[key] = text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
-    """A record to go past, `partition` and `offset` telling where one is then; `heard` where it is an event."""
+    """A record to go past, `partition` and `offset` telling where one is then; `heard` where it is an event.
+
+    Of an event `key` is what its order is remembered under, and `order` its own; other records have none.
+    """
 
     partition: TopicPartition | None
     offset: int
     heard: Heard[Event] | None
+    key: str = ""
+    order: int = 0
     accepts_gap: bool = False

@@ -45,10 +45,16 @@ class Heard(Generic[HeardEvent_co]):
 
     @property
     def order(self) -> int:
-        """What rises with every event of one subject: its sequence, or else its position in the log of whopays."""
+        """What rises with every event of one subject: its sequence, or else its position in the log of whopays.
+
+        Raises Malformed where its id tells no position.
+        """
         if self.sequence is not None:
             return self.sequence
-        return int(self.id.partition("-")[2])
+        try:
+            return int(self.id.partition("-")[2])
+        except ValueError:
+            raise Malformed(self.place, "its id is not one of whopays") from None
 
 
 def write(
@@ -82,11 +88,13 @@ def read(record: ConsumerRecord) -> Heard[Event] | None:
         kind = _KNOWN.get(attributes["type"])
         if kind is None:
             return None
-        sequence = attributes.get("sequence")
+        event_id, subject, sequence = attributes["id"], attributes["subject"], attributes.get("sequence")
+        if not isinstance(event_id, str) or not isinstance(subject, str):
+            raise TypeError("id and subject must be strings")
         return Heard(
             event=kind.model_validate(attributes["data"], extra="ignore"),
-            id=attributes["id"],
-            subject=attributes["subject"],
+            id=event_id,
+            subject=subject,
             time=_INSTANT.validate_python(attributes["time"]),
             sequence=None if sequence is None else int(sequence),
             by=attributes.get("authid"),

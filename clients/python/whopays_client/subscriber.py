@@ -19,6 +19,8 @@ from whopays_client.replays import CompletedReplay, Replays
 from whopays_client.store import Store, Transaction
 
 _OPTIONS = {"accounts": "--account"}
+_AT_ONCE = 32
+"""How many records are read ahead: few, since the garbage collector goes through whatever lives longer."""
 
 
 class Subscriber(Generic[Wanted, Transaction]):
@@ -63,6 +65,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         self._name = name
         self._wanted = tuple(events)
         self._topics = tuple(dict.fromkeys(TOPICS[event] for event in self._wanted))
+        self._prefixes = {event: f"{name}/{topic}/" for event, topic in TOPICS.items() if topic in self._topics}
         self._begin = begin
         self._on_gap = on_gap
         self._on_malformed = on_malformed
@@ -74,9 +77,11 @@ class Subscriber(Generic[Wanted, Transaction]):
         self._stack = contextlib.AsyncExitStack()
         self._consumer: AIOKafkaConsumer
         self._places: Places[Transaction]
-        # What is open: the transaction, the records ahead, what was handed out last, what is yet to be remembered.
+        # What is open: the transaction, its records (those that are yet to be read, and those that were), what was
+        # handed out last, what is yet to be remembered.
         self._transaction: contextlib.AbstractAsyncContextManager[Transaction] | None = None
         self._handle: Transaction
+        self._unread: deque[tuple[TopicPartition, ConsumerRecord]] = deque()
         self._ahead: deque[Step] = deque()
         self._handed_out: Step | None = None
         self._known: dict[str, int] = {}
@@ -106,8 +111,7 @@ class Subscriber(Generic[Wanted, Transaction]):
 
     def __aiter__(self) -> Self:
         """Begin a loop: what an earlier one did not commit comes again."""
-        self._handed_out = None
-        self._ahead.clear()
+        self._forget_ahead()
         self._is_begun_again = self._transaction is not None
         return self
 
@@ -120,16 +124,23 @@ class Subscriber(Generic[Wanted, Transaction]):
         while True:
             while self._ahead:
                 step = self._ahead.popleft()
-                missed = self._missed(step)
+                heard, known = step.heard, self._known.get(step.key, 0)
+                if heard is None or step.order <= known:
+                    self._pass(step)
+                    continue
+                missed = step.order - known - 1 if known and heard.sequence is not None else 0
                 if missed and not step.accepts_gap:
-                    await self._meet_gap(cast(Heard[Event], step.heard))
-                elif self._is_next(step):
+                    await self._meet_gap(step, heard)
+                elif isinstance(heard.event, self._wanted):
                     self._handed_out = step
-                    return Change(cast(Heard[Wanted], step.heard), self._handle, missed, self._kept)
+                    return Change(cast("Heard[Wanted]", heard), self._handle, missed, self._kept)
                 else:
                     self._pass(step)
-            await self._commit()
-            await self._begin_batch()
+            if self._unread:
+                await self._read_ahead()
+            else:
+                await self._commit()
+                await self._begin_batch()
 
     async def refetch(self, gap: SequenceGap) -> None:
         """After a gap: have the loop go on with what the topic still holds of the subject, the oldest change first.
@@ -138,7 +149,7 @@ class Subscriber(Generic[Wanted, Transaction]):
         """
         topic = gap.place.rsplit("/", 2)[0]
         found = await self._places.events_of(topic, gap.subject, gap.last)
-        self._injected = [Step(None, 0, heard, accepts_gap=True) for heard in found]
+        self._injected = [self._step(None, 0, heard, accepts_gap=True) for heard in found]
 
     async def fill(self, gap: SequenceGap, replay: CompletedReplay) -> None:
         """After a gap: have the loop go on with the missing changes, from a replay that holds them all.
@@ -147,26 +158,38 @@ class Subscriber(Generic[Wanted, Transaction]):
         """
         found: dict[int, Heard[Event]] = {}
         async for heard in Replays(self._connection).events(replay):
-            if heard.subject == gap.subject and heard.sequence is not None and self._topic_of(heard) in self._topics:
+            if heard.subject == gap.subject and heard.sequence is not None and type(heard.event) in self._prefixes:
                 found[heard.sequence] = heard
         for sequence in range(gap.last + 1, gap.seen):
             if sequence not in found:
                 raise SequenceGap(gap.subject, sequence - 1, gap.seen, gap.place)
-        self._injected = [Step(None, 0, found[sequence]) for sequence in range(gap.last + 1, gap.seen)]
+        self._injected = [self._step(None, 0, found[sequence]) for sequence in range(gap.last + 1, gap.seen)]
 
     async def _begin_batch(self) -> None:
         steps, self._injected = self._injected, []
-        if not steps:
-            steps = self._read(await self._fetch())
-        heard = [step.heard for step in steps if step.heard is not None]
-        keys = {self._key(one) for one in heard}
-        wanted = [cast(Heard[Wanted], one) for one in heard if isinstance(one.event, self._wanted)]
-        further = set() if self._keep is None else {self._keep(one) for one in wanted}
-        self._transaction = self._store.transaction(self._name)
-        self._handle = await self._transaction.__aenter__()
+        found = await self._fetch() if not steps else {}
+        transaction = self._store.transaction(self._name)
+        self._handle = await transaction.__aenter__()
+        self._transaction = transaction
+        self._known, self._kept.texts = {}, {}
+        self._unread.extend((partition, record) for partition, records in found.items() for record in records)
+        await self._recall(steps)
+
+    async def _read_ahead(self) -> None:
+        await self._recall([self._read(*self._unread.popleft()) for _ in range(min(_AT_ONCE, len(self._unread)))])
+
+    async def _recall(self, steps: list[Step]) -> None:
+        """Have steps ahead, and know what the store keeps of them; what this transaction changed is newer."""
+        keys = {step.key for step in steps if step.heard is not None}
+        further: set[str] = set()
+        if self._keep is not None:
+            wanted = (step.heard for step in steps if step.heard and isinstance(step.heard.event, self._wanted))
+            further = {self._keep(cast("Heard[Wanted]", heard)) for heard in wanted}
+        keys -= self._known.keys()
+        further -= self._kept.texts.keys()
         remembered = await self._store.recall(self._handle, sorted(keys | further))
-        self._known = {key: int(order) for key, order in remembered.items() if key in keys}
-        self._kept.texts = {key: text for key, text in remembered.items() if key in further}
+        self._known |= {key: int(order) for key, order in remembered.items() if key in keys}
+        self._kept.texts |= {key: text for key, text in remembered.items() if key in further}
         self._ahead.extend(steps)
 
     async def _fetch(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
@@ -180,33 +203,21 @@ class Subscriber(Generic[Wanted, Transaction]):
             if found:
                 return found
 
-    def _read(self, found: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> list[Step]:
-        steps = []
-        for partition, records in found.items():
-            for record in records:
-                try:
-                    heard = read(record)
-                except Malformed:
-                    if self._on_malformed == "raise":
-                        raise
-                    heard = None
-                if heard is not None and self._topic_of(heard) not in self._topics:
-                    heard = None
-                steps.append(Step(partition, record.offset + 1, heard))
-        return steps
+    def _read(self, partition: TopicPartition, record: ConsumerRecord) -> Step:
+        try:
+            return self._step(partition, record.offset + 1, read(record))
+        except Malformed:
+            if self._on_malformed == "raise":
+                raise
+            return Step(partition, record.offset + 1, None)
 
-    def _missed(self, step: Step) -> int:
-        heard = step.heard
-        if heard is None or heard.sequence is None:
-            return 0
-        known = self._known.get(self._key(heard))
-        return 0 if known is None else max(heard.sequence - known - 1, 0)
-
-    def _is_next(self, step: Step) -> bool:
-        """Whether a step is a change that is wanted, and is not known yet."""
-        if step.heard is None or step.heard.order <= self._known.get(self._key(step.heard), 0):
-            return False
-        return isinstance(step.heard.event, self._wanted)
+    def _step(
+        self, partition: TopicPartition | None, offset: int, heard: Heard[Event] | None, *, accepts_gap: bool = False
+    ) -> Step:
+        prefix = self._prefixes.get(type(heard.event)) if heard is not None else None
+        if heard is None or prefix is None:
+            return Step(partition, offset, None)
+        return Step(partition, offset, heard, prefix + heard.subject, heard.order, accepts_gap)
 
     def _count(self) -> None:
         """Take what was handed out last as handled."""
@@ -215,20 +226,18 @@ class Subscriber(Generic[Wanted, Transaction]):
             self._handed_out = None
 
     def _pass(self, step: Step) -> None:
-        if step.heard is not None:
-            key = self._key(step.heard)
-            if step.heard.order > self._known.get(key, 0):
-                self._known[key] = step.heard.order
-                self._kept.new[key] = str(step.heard.order)
+        if step.order > self._known.get(step.key, 0):
+            self._known[step.key] = step.order
+            self._kept.new[step.key] = str(step.order)
         if step.partition is not None:
             self._places.pass_to(step.partition, step.offset)
 
-    async def _meet_gap(self, heard: Heard[Event]) -> None:
-        last = self._known[self._key(heard)]
-        topic = self._topic_of(heard)
-        gap = SequenceGap(heard.subject, last, heard.order, heard.place, option=_OPTIONS.get(topic, "--project"))
+    async def _meet_gap(self, step: Step, heard: Heard[Event]) -> None:
+        last = self._known[step.key]
+        option = _OPTIONS.get(TOPICS[type(heard.event)], "--project")
+        gap = SequenceGap(heard.subject, last, step.order, heard.place, option=option)
         # What came before is handled, whatever happens now.
-        self._ahead.clear()
+        self._forget_ahead()
         await self._commit()
         self._places.return_to_remembered()
         if self._on_gap == "raise":
@@ -256,9 +265,13 @@ class Subscriber(Generic[Wanted, Transaction]):
             raise
         self._places.have_remembered()
 
-    async def _roll_back(self) -> None:
+    def _forget_ahead(self) -> None:
+        self._unread.clear()
         self._ahead.clear()
         self._handed_out = None
+
+    async def _roll_back(self) -> None:
+        self._forget_ahead()
         self._kept.new.clear()
         if self._transaction is not None:
             transaction, self._transaction = self._transaction, None
@@ -266,13 +279,6 @@ class Subscriber(Generic[Wanted, Transaction]):
             with contextlib.suppress(_RolledBack):
                 await transaction.__aexit__(_RolledBack, error, None)
             self._places.return_to_remembered()
-
-    def _key(self, heard: Heard[Event]) -> str:
-        return f"{self._name}/{self._topic_of(heard)}/{heard.subject}"
-
-    @staticmethod
-    def _topic_of(heard: Heard[Event]) -> str:
-        return TOPICS.get(type(heard.event), "")
 
 
 class _RolledBack(Exception):

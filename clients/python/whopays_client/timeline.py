@@ -4,11 +4,12 @@ A timeline is a list of entries, each of which holds until the next begins. The 
 is in the head, what is older in pages, so that a project whose payer changes often stays cheap to keep.
 """
 
-import json
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from pydantic_core import from_json, to_json
 
 from whopays_client.accounts import PaymentTerms
 from whopays_client.events import BindingChanged
@@ -47,11 +48,11 @@ class Head:
     @classmethod
     def read(cls, text: str | None) -> "Head":
         """Read what `text` wrote; of a project that was never heard of, nobody ever paid."""
-        return cls(**json.loads(text)) if text else cls()
+        return cls(**from_json(text)) if text else cls()
 
     def text(self) -> str:
         """Return it as text."""
-        return json.dumps({"entries": self.entries, "pages": self.pages}, separators=(",", ":"))
+        return to_json({"entries": self.entries, "pages": self.pages}).decode()
 
     def add(self, event: BindingChanged, sequence: int, missed: int) -> str | None:
         """Add a change. Return the text of the page that is full now, whose number is then the last; None for none."""
@@ -79,7 +80,7 @@ class Head:
             return None
         page, self.entries = self.entries[:-1], self.entries[-1:]
         self.pages.append(page[0]["from"])
-        return json.dumps(page, separators=(",", ":"))
+        return to_json(page).decode()
 
     def page_of(self, at: datetime) -> int | None:
         """Return the number of the page that tells who paid at an instant; None where the head does."""
@@ -122,7 +123,7 @@ def payer_in(entries: list[dict[str, Any]], at: datetime, end: str | None) -> Pa
 
 def _text(instant: datetime) -> str:
     """Write an instant so that texts are in the order of instants."""
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds").rjust(26, "0") + "Z"
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _later(since: str) -> str:

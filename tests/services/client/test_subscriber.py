@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import orjson
 import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -327,6 +328,36 @@ async def test_records_that_are_no_events_are_told_or_skipped_as_one_chooses(
     await write(stage, "bindings", [(b"acme/web", value.replace(b'"Bound"', b'"Unheard"'))])
     with pytest.raises(Malformed, match="change"):
         await read_all(reading(stage, store))
+
+
+async def test_changes_that_come_again_in_the_same_batch_are_dropped(
+    stage: Connection, store: SQLiteStore, tmp_path: Path
+) -> None:
+    await write(stage, "bindings", story("web", 10))
+    assert await read_all(reading(stage, store)) == numbers("web", *range(1, 11))
+    await write(stage, "bindings", [*story("web", 90), *story("web", 50, first=41), *story("web", 5, first=91)])
+    assert await read_all(reading(stage, store)) == numbers("web", *range(11, 96))
+    assert seen(tmp_path) == numbers("web", *range(1, 96))
+    assert await read_all(reading(stage, store)) == []
+
+
+@pytest.mark.parametrize("spoilt", ({"id": "another"}, {"id": 7}, {"subject": None}))
+async def test_a_notice_with_a_foreign_envelope_is_told_or_skipped(
+    stage: Connection, store: SQLiteStore, spoilt: dict[str, Any]
+) -> None:
+    key, value = notice("web", 2)
+    bad: Written = (key, orjson.dumps({**orjson.loads(value or b""), **spoilt}))
+    await make_topic(stage, "notices", 1)
+    await write(stage, "notices", [notice("web", 1), bad, notice("web", 3)])
+
+    async def read(on_malformed: Any) -> list[int]:
+        options = {"until_end": True, "on_malformed": on_malformed}
+        async with Subscriber(stage, store, "reader", [ProjectBillingNotice], **options) as subscriber:
+            return [change.heard.order async for change in subscriber]
+
+    with pytest.raises(Malformed, match="notices/0/1"):
+        await read("raise")
+    assert await read("skip") == [1, 3]
 
 
 async def test_a_topic_that_is_missing_is_named(stage: Connection, store: SQLiteStore) -> None:
