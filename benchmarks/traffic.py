@@ -54,8 +54,11 @@ async def send(settings: Settings, topic: str, messages: Sequence[Message]) -> N
 
 
 async def ends(settings: Settings, *topics: str) -> Offsets:
-    """Return where each partition of the topics ends now, for readers of committed records."""
-    async with _consumer(settings) as consumer:
+    """Return where each partition of the topics ends now.
+
+    That includes what a transaction wrote whose end is noted on another partition already, and not yet on this one.
+    """
+    async with _consumer(settings, isolation_level="read_uncommitted") as consumer:
         partitions = [partition for topic in topics for partition in partitions_of(settings, topic)]
         offsets: Offsets = await consumer.end_offsets(partitions)
         return offsets
@@ -139,9 +142,11 @@ def partitions_of(settings: Settings, topic: str) -> list[TopicPartition]:
 
 
 @asynccontextmanager
-async def _consumer(settings: Settings, since: Offsets | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    settings: Settings, since: Offsets | None = None, *, isolation_level: str = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
+        bootstrap_servers=settings.kafka_bootstrap_servers, isolation_level=isolation_level, enable_auto_commit=False
     )
     try:
         await consumer.start()

@@ -291,7 +291,9 @@ MUTANTS: dict[str, Mutant] = {
         "a role has ended",
         (
             Patch(
-                "db.engine", '    "timezone": "UTC",\n', '    "timezone": "UTC",\n    "synchronous_commit": "off",\n'
+                "db.connecting",
+                '    "timezone": "UTC",\n',
+                '    "timezone": "UTC",\n    "synchronous_commit": "off",\n',
             ),
             Patch("db.safety", '"synchronous_commit": ("off", "local")', '"synchronous_commit": ("never",)'),
         ),
