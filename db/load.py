@@ -194,7 +194,8 @@ async def _accepted(connection: AsyncConnection, refused: Sequence[Refused]) -> 
     """Return the places of refused commands that are read again, and were accepted when they were read first.
 
     Since then a key may have been withdrawn, or an issuer removed: what was accepted once needs no token again. Their
-    partition was read beyond them, and their id is claimed for what they mean; what claims none is known by its place.
+    partition was read beyond them, or they were read ahead of it, and their id is claimed for what they mean; what
+    claims none is known by its place.
     """
     if not refused:
         return set()
@@ -329,7 +330,11 @@ _ACCEPTED = text(
     ) AS refused(topic, partition, "offset", organization, source, command_id, fingerprint)
     JOIN reading_positions USING (topic, partition)
     JOIN inbox USING (organization, source, command_id, fingerprint)
-    WHERE refused."offset" < reading_positions.next_offset
+    WHERE refused."offset" < reading_positions.next_offset OR EXISTS (
+        SELECT FROM read_ahead AS ahead
+        WHERE (ahead.topic, ahead.partition) = (refused.topic, refused.partition)
+            AND refused."offset" = ANY(ahead.offsets)
+    )
     """
 )
 _HANDLED = text(

@@ -81,12 +81,13 @@ _WORKER: Privileges = {
     "pending_bindings": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "fan_outs": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "reading_positions": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "read_ahead": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "known_topics": _on("SELECT", "INSERT", "UPDATE"),
     "published": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "relay_leases": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "replays": _on("SELECT", "INSERT", "UPDATE"),
 }
-_UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "relay_leases", "retired_uids"})
+_UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_leases", "retired_uids"})
 """Tables of which no question is asked."""
 _READER: Privileges = {
     ALEMBIC: _READ,

@@ -11,12 +11,18 @@ from db.driver import fetch
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of a partition that a transaction decides: from one offset to before another. `topic` has its prefix."""
+    """What a transaction notes of a partition: everything before `until` is decided, as it was before `since`.
+
+    `ahead` are the offsets that it decides beyond that. `passed` names earlier transactions that decided some of what
+    lies between, each by the last offset that it noted as `ahead`. `topic` has its prefix.
+    """
 
     topic: str
     partition: int
     since: int
     until: int
+    ahead: tuple[int, ...] = ()
+    passed: tuple[int, ...] = ()
 
 
 class ReadingWentBack(Exception):
@@ -54,7 +60,12 @@ async def forget_reading(connection: AsyncConnection, topic: str) -> int:
 
 
 _POSITIONS = text("SELECT partition, next_offset FROM reading_positions WHERE topic = CAST(:topic AS text)")
-_FORGET = text("DELETE FROM reading_positions WHERE topic = CAST(:topic AS text) RETURNING partition")
+_FORGET = text(
+    """
+    WITH forgotten AS (DELETE FROM read_ahead WHERE topic = CAST(:topic AS text))
+    DELETE FROM reading_positions WHERE topic = CAST(:topic AS text) RETURNING partition
+    """
+)
 _AT_LEAST = text(
     """
     INSERT INTO reading_positions AS kept (topic, partition, next_offset)

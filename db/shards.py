@@ -50,7 +50,8 @@ async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tup
 async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spans: Collection[Span] = ()) -> None:
     """Move the heads of shards that the transaction has locked, and the reading positions of partitions.
 
-    The commit wakes the relay. Raises ReadingWentBack if a partition was not read up to where its span begins.
+    The commit wakes the relay. Raises ReadingWentBack if a partition was not read up to where its span begins, or if
+    what was decided ahead of that is gone.
     """
     (moved,) = await fetch(
         connection,
@@ -64,8 +65,10 @@ async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spa
         partitions=[span.partition for span in spans],
         begins=[span.since for span in spans],
         ends=[span.until for span in spans],
+        **_listed("ahead", [(span, offset) for span in spans for offset in span.ahead]),
+        **_listed("passed", [(span, offset) for span in spans for offset in span.passed]),
     )
-    if moved["continued"] != len(spans):
+    if moved["continued"] != len(spans) or moved["gone"]:
         raise ReadingWentBack(spans)
 
 
@@ -75,8 +78,21 @@ async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
     return {row["shard"]: _head(row) for row in rows}
 
 
+def _listed(name: str, places: Collection[tuple[Span, int]]) -> dict[str, list[Any]]:
+    return {
+        f"{name}_topics": [span.topic for span, _ in places],
+        f"{name}_partitions": [span.partition for span, _ in places],
+        f"{name}_offsets": [offset for _, offset in places],
+    }
+
+
 def _head(row: Mapping[str, Any]) -> Head:
     return Head(row["position"], row["hash"], row["last_instant"], row["written_at"])
+
+
+def _places(name: str) -> str:
+    arrays = (f":{name}_topics AS text[]", f":{name}_partitions AS integer[]", f":{name}_offsets AS bigint[]")
+    return f"unnest({', '.join(f'CAST({one})' for one in arrays)}) AS {name}(topic, partition, last_offset)"
 
 
 _ALL = text("SELECT shard, position, hash, last_instant, written_at FROM shards")
@@ -105,7 +121,7 @@ _MOVE = text(
             CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:begins AS bigint[]), CAST(:ends AS bigint[])
         ) AS span(topic, partition, since, until)
     ), locked AS MATERIALIZED (
-        SELECT kept.topic, kept.partition, span.since, span.until
+        SELECT kept.topic, kept.partition, kept.next_offset, span.since, span.until
         FROM span JOIN reading_positions AS kept USING (topic, partition)
         ORDER BY kept.topic, kept.partition FOR UPDATE OF kept
     ), continued AS (
@@ -113,9 +129,24 @@ _MOVE = text(
         FROM locked
         WHERE (kept.topic, kept.partition) = (locked.topic, locked.partition) AND kept.next_offset >= locked.since
         RETURNING kept.partition
+    ), gone AS (
+        SELECT FROM {_places("passed")} JOIN locked USING (topic, partition)
+        LEFT JOIN read_ahead USING (topic, partition, last_offset)
+        WHERE last_offset >= locked.next_offset AND read_ahead.offsets IS NULL
+    ), done AS (
+        DELETE FROM read_ahead USING locked
+        WHERE (read_ahead.topic, read_ahead.partition) = (locked.topic, locked.partition)
+            AND read_ahead.last_offset < locked.until
+    ), noted AS (
+        INSERT INTO read_ahead AS kept (topic, partition, last_offset, offsets)
+        SELECT topic, partition, max(last_offset), array_agg(last_offset)
+        FROM {_places("ahead")} JOIN locked USING (topic, partition) GROUP BY topic, partition
+        ON CONFLICT (topic, partition, last_offset) DO UPDATE SET offsets = kept.offsets || excluded.offsets
     )
-    SELECT pg_notify('{NOTIFY_CHANNEL}', ''), (SELECT count(*) FROM continued) AS continued
+    SELECT pg_notify('{NOTIFY_CHANNEL}', ''), (SELECT count(*) FROM continued) AS continued,
+        EXISTS (SELECT FROM gone) AS gone
     """
 )
 """One statement, since round trips dominate the cost of a batch. A transaction locks reading positions only once it
-holds all its shards, and in the order of their key, so it cannot deadlock."""
+holds all its shards, and in the order of their key, so it cannot deadlock. Whoever moves the
+position of a partition past a row of `read_ahead` takes the row away, since nobody relies on it any more."""

@@ -79,6 +79,17 @@ reading_positions = Table(
     comment="How far each partition was read: all before the next offset is decided, in the same transactions.",
 )
 
+read_ahead = Table(
+    "read_ahead",
+    metadata,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("last_offset", BigInteger, nullable=False),
+    Column("offsets", ARRAY(BigInteger), nullable=False),
+    PrimaryKeyConstraint("topic", "partition", "last_offset", name="read_ahead_pkey"),
+    comment="Which records are decided before an earlier one of their partition, until all before them are.",
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from schemas.records import Record
 from tests.support.installations import KEYS
 from tests.support.messages import Said
 from workers.batches.asking import Verify
+from workers.batches.progress import Progress
 from workers.batches.transaction import Batches
 from workers.publishing.positions import Kept
 from workers.runtime.metrics import Metrics
@@ -37,6 +40,15 @@ def batches(
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
     counts, ends = metrics or Metrics(), stopping or asyncio.Event()
     return Batches(engine, settings, settings.keys(), counts, ends, nothing_kept, verify)
+
+
+def progress_of(read: Sequence[Record], reached: int) -> dict[TopicPartition, Progress]:
+    """Return how far the partition of records is read: they are, and everything before an offset is decided."""
+    partition = TopicPartition(read[0].topic, read[0].partition)
+    progress = Progress(partition, reached)
+    for record in read:
+        progress.read(record.offset)
+    return {partition: progress}
 
 
 async def nothing_kept() -> Kept:

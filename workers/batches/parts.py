@@ -1,28 +1,11 @@
-"""The parts of a batch, each a transaction, and how far each reads its partitions."""
+"""The parts of a batch, each a transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from aiokafka import TopicPartition
-
-from db.reading_positions import Span
 from domain.bindings import MOST_PROJECTS
-from domain.messages import Due, Message
+from domain.messages import Message
 from schemas.commands import TransferProjects
 from schemas.parsing import CommandMessage
-
-
-def spans_of(messages: Sequence[Message], reached: Mapping[TopicPartition, int]) -> list[Span]:
-    """Return what is decided of each partition, from where it was `reached` before, because offsets have holes."""
-    ends = {
-        TopicPartition(message.record.topic, message.record.partition): message.record.offset + 1
-        for message in messages
-        if not isinstance(message, Due)
-    }
-    return [
-        Span(partition.topic, partition.partition, reached[partition], end)
-        for partition, end in ends.items()
-        if partition in reached
-    ]
 
 
 def parts_of(messages: list[Message]) -> Iterator[list[Message]]:

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
@@ -38,7 +39,8 @@ from workers.batches.messages import (
     place_of,
     trail_of_message,
 )
-from workers.batches.parts import parts_of, spans_of
+from workers.batches.parts import parts_of
+from workers.batches.progress import Progress, noting
 from workers.publishing import positions
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import Kept, is_retryable
@@ -94,13 +96,13 @@ class Batches:
         role: Role,
         records: Sequence[Record],
         reader: Reader,
-        since: Mapping[TopicPartition, int] | None = None,
+        progress: Mapping[TopicPartition, Progress] | None = None,
     ) -> None:
         """Return once all that follows from the records is durable.
 
-        `since` is how far their partitions had been read; for others it is not recorded. Raises Stopping if the process
-        is to stop first, ReadingWentBack if the database knows of less, and the database's error if its tables are not
-        those of this version, LogDamaged if it went back: in all these cases nothing may be acknowledged.
+        `progress` tells how far their partitions are read, and advances; of others it is not noted. Raises Stopping if
+        the process is to stop first, ReadingWentBack if the database knows of less, and the database's error if its
+        tables are not those of this version, LogDamaged if it went back: then nothing may be acknowledged.
         """
         began = time.monotonic()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
@@ -111,9 +113,8 @@ class Batches:
             message_of(record, reader, most_bytes, is_private=is_private, checked=checked.get(record.place))
             for record in records
         ]
-        reached = dict(since or {})
         for part in parts_of(messages):
-            await self._process(role, part, began, reached)
+            await self._process(role, part, began, progress or {})
 
     async def process_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return, once what is due has been done, what could not be because of a fault. Raises like `process`."""
@@ -124,13 +125,13 @@ class Batches:
         role: Role,
         messages: list[Message],
         began: float,
-        reached: dict[TopicPartition, int],
+        progress: Mapping[TopicPartition, Progress],
         *,
         is_last: bool = False,
     ) -> list[Due]:
-        """Return what is due but has a fault; a record with one has become a dead letter. Advances `reached`."""
+        """Return what is due but has a fault; a record with one has become a dead letter."""
         try:
-            folded = await self._persist(messages, reached)
+            folded = await self._persist(messages, progress)
         except Stopping:
             raise
         except Exception as fault:
@@ -141,23 +142,23 @@ class Batches:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
                 letter = dead_letter_of(messages[0], fault, role)
-                return await self._process(role, [letter], began, reached, is_last=True)
+                return await self._process(role, [letter], began, progress, is_last=True)
             middle = len(messages) // 2
-            first = await self._process(role, messages[:middle], began, reached)
-            return first + await self._process(role, messages[middle:], began, reached)
+            first = await self._process(role, messages[:middle], began, progress)
+            return first + await self._process(role, messages[middle:], began, progress)
         self._metrics.decided(role, folded, sum(map(is_keyed_otherwise, messages)), time.monotonic() - began)
         said = (message for message in messages if not isinstance(message, Due))
         self._metrics.ignored(name for message in said for name in trail_of_message(message).ignored)
         return []
 
-    async def _persist(self, messages: list[Message], reached: dict[TopicPartition, int]) -> Folded:
+    async def _persist(self, messages: list[Message], progress: Mapping[TopicPartition, Progress]) -> Folded:
         delay = _FIRST_DELAY_SECONDS
         while True:
             if self._stopping.is_set():
                 raise Stopping
             is_wary = self._wary_batches > 0
             try:
-                return await self._transaction(messages, reached, is_wary=is_wary)
+                return await self._transaction(messages, progress, is_wary=is_wary)
             except UnknownServer as unknown:
                 await self._hold(unknown.server)
                 continue
@@ -190,12 +191,11 @@ class Batches:
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
     async def _transaction(
-        self, messages: list[Message], reached: dict[TopicPartition, int], *, is_wary: bool
+        self, messages: list[Message], progress: Mapping[TopicPartition, Progress], *, is_wary: bool
     ) -> Folded:
         needs = needs_of(messages)
-        spans = spans_of(messages, reached)
         await self._ensure_partition()
-        async with self._engine.begin() as connection:
+        async with AsyncExitStack() as committed, self._engine.begin() as connection:
             self._closed_time.insist(connection)
             heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
             entered = self._memory.enter(heads)
@@ -216,10 +216,8 @@ class Batches:
             await store_handled(connection, folded.unclaimed)
             letters = [(dead, rows[index]) for index, dead in folded.dead.items()]
             await store_dead_letters(connection, letters, known.origins, self._keys)
+            spans = await committed.enter_async_context(noting(progress, messages))
             await move_heads(connection, moved, spans)
-        for span in spans:
-            partition = TopicPartition(span.topic, span.partition)
-            reached[partition] = max(reached[partition], span.until)
         self._memory.leave(entered, moved, known.whole, known.book)
         if is_wary:
             self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1

@@ -1,49 +1,63 @@
-"""Lanes: several batches of one consumer in progress at the same time, each partition's records in their order.
+"""Lanes: several batches of one consumer in progress at the same time, each organization's records in their order.
 
-While one batch is stored, another, of other partitions, is decided; and a partition with a long backlog delays only
-the records behind it. Offsets are acknowledged per partition, as far as everything before them is durable.
+While one batch is stored, another, of other shards, is decided; and nobody waits behind the backlog of somebody else.
+Offsets are acknowledged per partition, as far as everything before them is durable (docs/decisions/0030).
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 
 from schemas.records import Record
+from workers.batches.progress import Progress
 from workers.consuming.strategy import Source, Strategy
+from workers.consuming.waiting import Batch, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
 """How full every lane must be before another starts: small batches finish soon, and what waits grows meanwhile."""
-_OF_A_PARTITION, _IN_ALL = 4, 6
-"""How many batches may wait. Beyond that the partition is paused (what was prefetched is fetched again), or all are."""
+_AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
+"""How much may wait in all; what is prefetched of a partition that is paused is fetched again."""
+_OF_A_PARTITION = 4
+"""How many batches may wait of any partition, however much waits of others."""
+_READ_ON_BELOW = 0.75
 _ACKNOWLEDGE_SECONDS = 0.05
 
-Process = Callable[[list[Record], Mapping[TopicPartition, int]], Awaitable[bool]]
+Process = Callable[[list[Record], Mapping[TopicPartition, Progress]], Awaitable[bool]]
 """Makes a batch durable: all that follows from it, and how far it reads its partitions. Takes the batch, and how far
-they were read before it; returns False when that cannot be done and the process is to end."""
+they are read; returns False when that cannot be done and the process is to end."""
 
 
 class Lanes(Strategy):
     """Processes and acknowledges batches of at most `batch_records`, until one cannot be processed.
 
-    Errors that nobody expects here go to `fail`, which ends the process: nothing hangs unnoticed.
+    `boundary_of` tells whose a record is. Errors that nobody expects here go to `fail`, which ends the process: nothing
+    hangs unnoticed.
     """
 
     def __init__(
-        self, process: Process, *, source: Source, batch_records: int, fail: Callable[[BaseException], None]
+        self,
+        process: Process,
+        *,
+        source: Source,
+        batch_records: int,
+        boundary_of: Callable[[Record], str],
+        shard_of: Callable[[str], int],
+        fail: Callable[[BaseException], None],
+        most_ahead: int = _AHEAD_RECORDS,
     ) -> None:
         self._process = process
         self._fail = fail
         self._source = source
         self._batch_records = batch_records
-        self._waiting: dict[TopicPartition, deque[Record]] = {}
-        self._waiting_records = 0
+        self._boundary_of = boundary_of
+        self._most_ahead = most_ahead
+        self._waiting = Waiting(batch_records, shard_of)
         self._paused: set[TopicPartition] = set()
-        self._busy: set[TopicPartition] = set()
+        self._busy: set[int] = set()
         self._lanes: dict[asyncio.Task[None], int] = {}
-        self._reached: dict[TopicPartition, int] = {}
+        self._progress: dict[TopicPartition, Progress] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
         self._is_ending = False
@@ -53,11 +67,12 @@ class Lanes(Strategy):
 
     def admit(self, reached: Mapping[TopicPartition, int]) -> None:
         """Accept records of these partitions from now on; everything before the offset of each is decided."""
-        self._reached.update(reached)
+        self._progress |= {partition: Progress(partition, offset) for partition, offset in reached.items()}
 
     def reached(self, partition: TopicPartition) -> int:
-        """Return the offset before which a partition's records are decided or in progress; 0 if it is not admitted."""
-        return self._reached.get(partition, 0)
+        """Return the offset before which a partition's records are decided; 0 if it is not admitted."""
+        progress = self._progress.get(partition)
+        return 0 if progress is None else progress.reached
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
         """Take records over; return when more are welcome, or when it was ended.
@@ -68,22 +83,19 @@ class Lanes(Strategy):
         if generation != self.generation:
             return
         for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            if partition not in self._reached:
-                continue  # fetched before the partition was handed over; its new owner reads it again
-            if partition not in self._waiting:
-                self._waiting[partition] = deque()
-            self._waiting[partition].append(record)
-            self._waiting_records += 1
+            # What was fetched before its partition was handed over is read again by its new owner.
+            if (progress := self._progress.get(partition_of(record))) is not None:
+                progress.read(record.offset)
+                self._waiting.put(record, self._boundary_of(record))
         self._fill()
-        for partition, waiting in self._waiting.items():
-            # Others go on being read.
-            if len(waiting) >= _OF_A_PARTITION * self._batch_records and partition not in self._paused:
-                self._paused.add(partition)
-                self._source.pause(partition)
-        while not self._is_over and not (
-            self._has_free_lane() and self._waiting_records < _IN_ALL * self._batch_records
-        ):
+        if not self._has_room(1):
+            for partition, count in self._waiting.of_partition.items():
+                # Others go on being read.
+                if count >= _OF_A_PARTITION * self._batch_records and partition not in self._paused:
+                    self._paused.add(partition)
+                    self._source.pause(partition)
+        await asyncio.sleep(0)  # whoever fetches may find the next records there already
+        while self._is_ending and not self._is_over:
             self._has_changed.clear()
             await self._has_changed.wait()
 
@@ -91,10 +103,8 @@ class Lanes(Strategy):
         """Forget what waits, because it will be read again; accept nothing until partitions are admitted again."""
         self.generation += 1
         self._waiting.clear()
-        self._waiting_records = 0
-        self._reached.clear()
+        self._progress.clear()
         self._paused.clear()
-        self._has_changed.set()
 
     async def join(self, seconds: float) -> None:
         """Finish and acknowledge what is in progress, for at most `seconds`."""
@@ -115,46 +125,39 @@ class Lanes(Strategy):
 
     def _fill(self) -> None:
         """Start as many batches as there are lanes and records for them."""
-        while self._has_free_lane() and (batch := self._next()):
-            since = {partition: self._reached[partition] for partition in batch}
-            for partition, records in batch.items():
-                self._reached[partition] = max(since[partition], records[-1].offset + 1)
-            lane = asyncio.create_task(self._run(batch, since))
-            self._lanes[lane] = sum(map(len, batch.values()))
+        while self._has_free_lane() and (batch := self._waiting.take(self._busy)) is not None:
+            self._busy |= batch.shards
+            progress = {partition: self._progress[partition] for partition in batch.partitions}
+            lane = asyncio.create_task(self._run(batch, progress))
+            self._lanes[lane] = len(batch.records)
             lane.add_done_callback(self._free)
+        for partition in [
+            one
+            for one in self._paused
+            if self._has_room(_READ_ON_BELOW) or self._waiting.of_partition[one] < self._batch_records
+        ]:
+            self._paused.discard(partition)
+            self._source.resume(partition)
 
     def _has_free_lane(self) -> bool:
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
         return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
 
-    def _next(self) -> dict[TopicPartition, list[Record]]:
-        """Take a batch from partitions that are in no lane, those that have waited longest first."""
-        batch: dict[TopicPartition, list[Record]] = {}
-        room = self._batch_records
-        for partition in [one for one in self._waiting if one not in self._busy]:
-            waiting = self._waiting.pop(partition)
-            batch[partition] = [waiting.popleft() for _ in range(min(room, len(waiting)))]
-            if waiting:
-                self._waiting[partition] = waiting
-            if partition in self._paused and len(waiting) < self._batch_records:
-                self._paused.discard(partition)
-                self._source.resume(partition)
-            room -= len(batch[partition])
-            if room == 0:
-                break
-        self._waiting_records -= self._batch_records - room
-        self._busy |= batch.keys()
-        return batch
+    def _has_room(self, part: float) -> bool:
+        return self._waiting.records < part * self._most_ahead and self._waiting.bytes < part * _AHEAD_BYTES
 
-    async def _run(self, batch: dict[TopicPartition, list[Record]], since: Mapping[TopicPartition, int]) -> None:
-        if await self._process([record for records in batch.values() for record in records], since):
-            self._durable |= {partition: records[-1].offset + 1 for partition, records in batch.items()}
-            self._busy -= batch.keys()
-            if self._acknowledging is None:
+    async def _run(self, batch: Batch, progress: Mapping[TopicPartition, Progress]) -> None:
+        before = {partition: one.position for partition, one in progress.items()}
+        if await self._process(batch.records, progress):
+            for partition, one in progress.items():
+                if one.position is not None and one.position != before[partition]:
+                    self._durable[partition] = one.position
+            self._busy -= batch.shards
+            if self._durable and self._acknowledging is None:
                 self._acknowledging = asyncio.create_task(self._acknowledge_durable())
                 self._acknowledging.add_done_callback(self._watch)
         else:
-            # Its partitions stay busy: nothing behind it is started, so nothing behind it is acknowledged.
+            # Its shards stay busy: nothing behind it is started, so nothing behind it is acknowledged.
             self._is_ending = True
 
     def _free(self, lane: asyncio.Task[None]) -> None:

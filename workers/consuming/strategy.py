@@ -22,7 +22,7 @@ class Strategy(Protocol):
         """Accept records of these partitions from now on; everything before the offset of each is decided."""
 
     def reached(self, partition: TopicPartition) -> int:
-        """Return the offset before which a partition's records are decided or in progress; 0 if it is not admitted."""
+        """Return the offset before which a partition's records are decided; 0 if it is not admitted."""
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
         """Take records over, and return when more are welcome: this is the back-pressure.

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -26,10 +27,13 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.shards import shard_of
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batches.messages import Reader
+from workers.batches.progress import Progress
 from workers.batches.transaction import Batches, Stopping
+from workers.consuming.boundaries import boundary_of
 from workers.consuming.lanes import Lanes
 from workers.consuming.open_transactions import OpenTransactions
 from workers.consuming.start_positions import Reading
@@ -40,7 +44,7 @@ from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 _PARTITION_FETCH_BYTES = 128 * 1024
-"""A little of each partition, so that a backlog fills all lanes."""
+"""A little of each partition, so that none is read long before another."""
 _LONGER_WITH_TOKENS = 3
 """How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
 _FETCH_TIMEOUT_MS = 10
@@ -92,7 +96,14 @@ class Subscription(BatchSubscriber):
         self._read = consumer.reader(settings)
         self._batches = batches
         self._fail = fail
-        self._lanes = Lanes(self._process, source=self, batch_records=settings.batch_max_records, fail=fail)
+        self._lanes = Lanes(
+            self._process,
+            source=self,
+            batch_records=settings.batch_max_records,
+            boundary_of=partial(boundary_of, most_bytes=settings.max_value_bytes),
+            shard_of=partial(shard_of, shards=settings.shards),
+            fail=fail,
+        )
         self._fetched_in = self._lanes.generation
         has_tokens = settings.auth == "jwt" and consumer.role is Role.ADMIN_COMMANDS
         reading = Reading(
@@ -184,10 +195,10 @@ class Subscription(BatchSubscriber):
         if self.consumer is not None and partition in self.consumer.assignment():
             self.consumer.resume(partition)
 
-    async def _process(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+    async def _process(self, records: list[Record], progress: Mapping[TopicPartition, Progress]) -> bool:
         """Make durable all that follows from a batch; return False when that cannot be done and the process ends."""
         try:
-            await self._batches.process(self.role, records, self._read, since)
+            await self._batches.process(self.role, records, self._read, progress)
         except Stopping:
             return False
         except Exception as error:

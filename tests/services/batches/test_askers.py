@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-from aiokafka import TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
@@ -35,7 +34,7 @@ from schemas.askers import Asker, Unidentified, Verified
 from schemas.instants import parse_instant
 from schemas.records import REDRIVE_HEADER, Record
 from schemas.topics import Topic
-from tests.support.batches import batches, records
+from tests.support.batches import batches, progress_of, records
 from tests.support.installations import KEYS
 from tests.support.messages import Said, account, command
 from tests.support.tokens import ISSUER, SigningKey, TokenIssuer, bearing
@@ -47,7 +46,6 @@ from workers.runtime.tokens.verifying import Tokens
 
 ADMIN = ({"organization": "acme", "role": "account-admin"},)
 _READ = ADMIN_COMMANDS.reader(Settings())
-_PLACE = TopicPartition(Topic.ADMIN_COMMANDS, 0)
 _NEWEST_FIRST = ("fifth", "fourth", "third", "other", "main")
 KEPT_UNDER = Settings(encryption_keys=json.loads(KEYS)).keys()
 
@@ -69,7 +67,7 @@ class Guarded:
 
     async def __call__(self, *said: Record) -> None:
         """Process commands, noting how far they are read."""
-        await self.batches.process(Role.ADMIN_COMMANDS, said, _READ, {_PLACE: 0})
+        await self.batches.process(Role.ADMIN_COMMANDS, said, _READ, progress_of(said, 0))
 
 
 @pytest.fixture

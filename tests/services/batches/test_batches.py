@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
@@ -18,7 +17,7 @@ from schemas.parsing import CommandMessage, FactMessage, read_command, read_fact
 from schemas.policy import OperatorPolicy
 from schemas.records import Record
 from schemas.topics import Topic
-from tests.support.batches import batches, records
+from tests.support.batches import batches, progress_of, records
 from tests.support.messages import bind, project
 from tests.support.waiting import patience, until
 from workers.batches import transaction as batch
@@ -70,13 +69,46 @@ async def test_faults_at_every_place_of_a_batch(engine: AsyncEngine) -> None:
 async def test_how_far_was_read_is_noted_around_a_fault_and_with_what_was_answered_before(engine: AsyncEngine) -> None:
     await _alter(engine, "ALTER TABLE projects ADD CONSTRAINT no_poison CHECK (display_name <> 'poison')")
     said = [project("acme", f"p{number}", displayName="poison" if number == 2 else "sound") for number in range(5)]
-    place = TopicPartition(Topic.PROJECTS, 0)
     async with engine.begin() as connection:
         await read_at_least(connection, Topic.PROJECTS, {0: 3})
     for _ in range(2):
-        await batches(engine).process(Role.PROJECTS, records(*said, offset=4), _READ_PROJECT, {place: 3})
+        read = records(*said, offset=4)
+        await batches(engine).process(Role.PROJECTS, read, _READ_PROJECT, progress_of(read, 3))
         assert [tuple(row) for row in await _all(engine, "SELECT * FROM reading_positions")] == [("projects", 0, 9)]
     assert len(await _all(engine, "SELECT * FROM dead_letters")) == 1
+
+
+async def test_what_is_decided_ahead_is_noted_around_a_fault_and_read_again_without_effect(engine: AsyncEngine) -> None:
+    """As after a crash, when whoever reads them again finds them done."""
+    await _alter(engine, "ALTER TABLE projects ADD CONSTRAINT no_poison CHECK (display_name <> 'poison')")
+    said = [project("acme", f"p{number}", displayName="poison" if number == 3 else "sound") for number in range(5)]
+    async with engine.begin() as connection:
+        await read_at_least(connection, Topic.PROJECTS, {0: 0})
+    read = records(*said)
+    for _ in range(2):
+        await batches(engine).process(Role.PROJECTS, read[2:], _READ_PROJECT, progress_of(read, 0))
+        assert [tuple(row) for row in await _all(engine, "SELECT * FROM reading_positions")] == [("projects", 0, 0)]
+        ahead = await _all(engine, "SELECT unnest(offsets) AS ahead FROM read_ahead")
+        assert {row.ahead for row in ahead} == {2, 3, 4}
+    progress = progress_of(read, 0)
+    for part in (read[2:], read[:1], read[1:2]):
+        await batches(engine).process(Role.PROJECTS, part, _READ_PROJECT, progress)
+    assert [tuple(row) for row in await _all(engine, "SELECT * FROM reading_positions")] == [("projects", 0, 5)]
+    assert await _all(engine, "SELECT * FROM read_ahead") == []
+    assert len(await _all(engine, "SELECT * FROM dead_letters")) == 1
+    assert len(await _all(engine, "SELECT * FROM projects")) == 4
+
+
+async def test_a_database_that_lost_what_was_decided_ahead_ends_the_worker(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await read_at_least(connection, Topic.PROJECTS, {0: 0})
+    read = records(project("acme", "web"), project("acme", "api"))
+    progress = progress_of(read, 0)
+    await batches(engine).process(Role.PROJECTS, read[1:], _READ_PROJECT, progress)
+    await _alter(engine, "DELETE FROM read_ahead")
+    with pytest.raises(ReadingWentBack):
+        await batches(engine).process(Role.PROJECTS, read[:1], _READ_PROJECT, progress)
+    assert len(await _all(engine, "SELECT * FROM projects")) == 1
 
 
 async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, lines: list[Any]) -> None:
@@ -84,7 +116,7 @@ async def test_a_database_that_knows_less_ends_the_worker(engine: AsyncEngine, l
         await read_at_least(connection, Topic.PROJECTS, {0: 3})
     said = records(project("acme", "web"), project("acme", "api"), offset=4)
     with pytest.raises(ReadingWentBack):
-        await batches(engine).process(Role.PROJECTS, said, _READ_PROJECT, {TopicPartition(Topic.PROJECTS, 0): 4})
+        await batches(engine).process(Role.PROJECTS, said, _READ_PROJECT, progress_of(said, 4))
     assert await _all(engine, "SELECT * FROM dead_letters") == []
     assert await _all(engine, "SELECT * FROM projects") == []
     assert lines == []

@@ -30,6 +30,12 @@ async def _positions(engine: AsyncEngine, topic: str) -> dict[int, int]:
         return await reading_positions(connection, topic)
 
 
+async def _ahead(engine: AsyncEngine) -> list[tuple[str, int, int, list[int]]]:
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT * FROM read_ahead ORDER BY topic, partition, last_offset"))
+        return [tuple(row) for row in rows]
+
+
 async def test_each_span_goes_on_where_the_one_before_ended(engine: AsyncEngine) -> None:
     await _begin(engine, a=5, b=0)
     await _read(engine, 1, Span("a", 0, 5, 9), Span("b", 1, 0, 2))
@@ -54,10 +60,38 @@ async def test_what_does_not_go_on_is_not_committed(engine: AsyncEngine, partiti
     assert (await _positions(engine, "a"), await _positions(engine, "b")) == ({0: 5, 1: 5}, {0: 5, 1: 5})
 
 
+async def test_what_is_decided_ahead_is_noted_until_the_position_is_past_it(engine: AsyncEngine) -> None:
+    await _begin(engine, a=0, b=0)
+    await _read(engine, 1, Span("a", 0, 0, 0, ahead=(4, 6)), Span("b", 0, 0, 1, ahead=(8,)))
+    await _read(engine, 2, Span("a", 0, 0, 2, ahead=(3,)))
+    # As whoever reads them again may decide them, together with others.
+    await _read(engine, 3, Span("a", 0, 0, 0, ahead=(5, 6)))
+    assert await _ahead(engine) == [("a", 0, 3, [3]), ("a", 0, 6, [4, 6, 5, 6]), ("b", 0, 8, [8])]
+    await _read(engine, 1, Span("a", 0, 2, 5, passed=(3, 6)))
+    assert await _ahead(engine) == [("a", 0, 6, [4, 6, 5, 6]), ("b", 0, 8, [8])]
+    await _read(engine, 1, Span("a", 0, 5, 7, passed=(6,)))
+    assert await _ahead(engine) == [("b", 0, 8, [8])]
+    assert await _positions(engine, "a") == {0: 7, 1: 0}
+
+
+async def test_what_was_decided_ahead_and_is_gone_is_not_passed(engine: AsyncEngine) -> None:
+    """As in a database that was restored to a state between the two."""
+    await _begin(engine, a=0)
+    with pytest.raises(ReadingWentBack):
+        await _read(engine, 1, Span("a", 0, 0, 9, passed=(8,)))
+    assert await _positions(engine, "a") == {0: 0, 1: 0}
+    # If somebody else has read up to there, it need not be noted.
+    await _read(engine, 1, Span("a", 0, 0, 9))
+    await _read(engine, 1, Span("a", 0, 0, 10, passed=(8,)))
+    assert await _positions(engine, "a") == {0: 10, 1: 0}
+
+
 async def test_a_topic_that_is_forgotten_is_alone_in_that(engine: AsyncEngine) -> None:
     await _begin(engine, a=5, b=5)
+    await _read(engine, 1, Span("a", 0, 5, 5, ahead=(7,)), Span("b", 1, 5, 5, ahead=(7,)))
     async with engine.begin() as connection:
         assert await forget_reading(connection, "a") == 2
+    assert await _ahead(engine) == [("b", 1, 7, [7])]
     assert (await _positions(engine, "a"), await _positions(engine, "b")) == ({}, {0: 5, 1: 5})
 
 

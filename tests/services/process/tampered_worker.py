@@ -15,6 +15,7 @@ from cli import main
 from schemas.records import Record
 from workers import process as running
 from workers.batches.messages import Reader
+from workers.batches.progress import Progress
 from workers.batches.transaction import Batches
 from workers.publishing import producer
 from workers.publishing.producer import TransactionalProducer
@@ -42,10 +43,10 @@ class TamperedBatches(Batches):
         role: Role,
         records: Sequence[Record],
         reader: Reader,
-        since: Mapping[TopicPartition, int] | None = None,
+        progress: Mapping[TopicPartition, Progress] | None = None,
     ) -> None:
         """Process, but do not return."""
-        await super().process(role, records, reader, since)
+        await super().process(role, records, reader, progress)
         if _POINT == BEFORE_ACKNOWLEDGEMENT:
             await _stand_still()
 

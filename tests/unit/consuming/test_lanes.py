@@ -9,14 +9,17 @@ from aiokafka import TopicPartition
 
 from schemas.records import Record
 from tests.support.waiting import until
+from workers.batches.progress import Progress
 from workers.consuming.lanes import Lanes
 
 _BATCH = 8
 _BEGAN = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def _records(partition: int, first: int, count: int) -> list[Record]:
-    return [Record("topic", partition, offset, _BEGAN, b"key", (), b"{}") for offset in range(first, first + count)]
+def _records(partition: int, first: int, count: int, of: str = "a") -> list[Record]:
+    """Return records of somebody, whose shard is known by the first letter."""
+    key = of.encode()
+    return [Record("topic", partition, offset, _BEGAN, key, (), b"{}") for offset in range(first, first + count)]
 
 
 @dataclass
@@ -27,23 +30,34 @@ class Scene:
     paused: set[int] = field(default_factory=set)
     begun: list[list[Record]] = field(default_factory=list)
     settled: list[asyncio.Future[bool]] = field(default_factory=list)
-    since: list[dict[int, int]] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     unacknowledgeable: Exception | None = None
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.lanes = Lanes(self.process, source=self, batch_records=_BATCH, fail=self.failures.append)
+        self.lanes = Lanes(
+            self.process,
+            source=self,
+            batch_records=_BATCH,
+            boundary_of=lambda record: str(record.key, "ascii"),
+            shard_of=lambda boundary: ord(boundary[0]),
+            fail=self.failures.append,
+            most_ahead=5 * _BATCH,
+        )
         self.admit({0: 0, 1: 0, 2: 0})
 
     def admit(self, reached: Mapping[int, int]) -> None:
         self.lanes.admit({TopicPartition("topic", partition): offset for partition, offset in reached.items()})
 
-    async def process(self, records: list[Record], since: Mapping[TopicPartition, int]) -> bool:
+    async def process(self, records: list[Record], progress: Mapping[TopicPartition, Progress]) -> bool:
         self.begun.append(records)
-        self.since.append({partition.partition: offset for partition, offset in since.items()})
         self.settled.append(asyncio.get_running_loop().create_future())
-        return await self.settled[-1]
+        if not await self.settled[-1]:
+            return False
+        for partition, one in progress.items():
+            decided = [record.offset for record in records if record.partition == partition.partition]
+            one.settle(decided, one.span(decided))
+        return True
 
     async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
         if self.unacknowledgeable is not None:
@@ -80,11 +94,21 @@ class Scene:
 
         await until(same, f"{offsets}, not {self.acknowledged}")
 
+    async def settles_all(self, records: int) -> None:
+        """Settle what begins, until there were so many records in all."""
+        while True:
+            for settled in self.settled:
+                if not settled.done():
+                    settled.set_result(True)
+            if sum(map(len, self.begun)) >= records:
+                return
+            await self.has_begun(len(self.begun) + 1)
+
     def offsets(self, batch: int) -> list[tuple[int, int]]:
         return [(record.partition, record.offset) for record in self.begun[batch]]
 
 
-async def test_a_partition_is_in_one_lane_and_in_order() -> None:
+async def test_an_organization_is_in_one_lane_and_in_order() -> None:
     scene = Scene()
     scene.submitting(*_records(0, 0, 20))
     await scene.has_begun(1)
@@ -96,12 +120,39 @@ async def test_a_partition_is_in_one_lane_and_in_order() -> None:
     await scene.lanes.end(0)
 
 
+async def test_who_waits_behind_a_backlog_of_another_is_decided_beside_it() -> None:
+    scene = Scene()
+    scene.submitting(*_records(0, 0, 20), *_records(0, 20, 2, "b"), *_records(0, 22, 1))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, 20), (0, 21)]
+    # It is durable first, but everything before it is not: that much is acknowledged when the others are.
+    scene.settled[1].set_result(True)
+    scene.settled[0].set_result(True)
+    await scene.has_begun(3)
+    await scene.has_acknowledged({0: 8})
+    await scene.settles_all(23)
+    assert scene.offsets(2) == [(0, 8), (0, 9)]
+    await scene.has_acknowledged({0: 23})
+    await scene.lanes.end(0)
+
+
+async def test_a_shard_is_in_one_lane() -> None:
+    scene = Scene()
+    scene.submitting(*_records(0, 0, 9), *_records(0, 9, 1, "a of the same shard"))
+    await scene.has_begun(1)
+    assert sorted(scene.offsets(0)) == [*((0, offset) for offset in range(7)), (0, 9)]
+    scene.settled[0].set_result(True)
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, 7), (0, 8)]
+    await scene.lanes.end(0)
+
+
 async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
     scene = Scene()
     taken = scene.submitting(*_records(0, 0, 8))
     await scene.has_begun(1)
     await asyncio.wait_for(taken, 10)
-    scene.submitting(*_records(1, 0, 1), *_records(0, 8, 4), *_records(2, 0, 1))
+    scene.submitting(*_records(1, 0, 1, "b"), *_records(0, 8, 4), *_records(2, 0, 1, "c"))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, 0), (2, 0)]
     # The later one is durable first, and acknowledged without the earlier one.
@@ -114,8 +165,8 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
     scene = Scene()
     taken = scene.submitting(*_records(0, 0, 1))
     await scene.has_begun(1)
-    assert not taken.done()
-    scene.submitting(*_records(1, 0, 1), *_records(2, 5, 1))
+    await asyncio.wait_for(taken, 10)
+    scene.submitting(*_records(1, 0, 1, "b"), *_records(2, 5, 1, "c"))
     await scene.has_begun(1)
     scene.settled[0].set_result(True)
     await scene.has_begun(2)
@@ -125,22 +176,23 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
 
 async def test_a_long_partition_is_paused_and_others_are_not() -> None:
     scene = Scene()
-    taken = scene.submitting(*_records(0, 0, 5 * _BATCH))
-    await asyncio.wait_for(taken, 10)
+    await asyncio.wait_for(scene.submitting(*_records(0, 0, 5 * _BATCH)), 10)
+    assert scene.paused == set()
+    await asyncio.wait_for(scene.submitting(*_records(0, 5 * _BATCH, _BATCH)), 10)
     assert scene.paused == {0}
-    scene.submitting(*_records(1, 0, 3))
+    scene.submitting(*_records(1, 0, 3, "b"))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, offset) for offset in range(3)]
-    for batch in range(4):
-        scene.settled[-1 if batch else 0].set_result(True)
-        await scene.has_begun(3 + batch)
+    await scene.settles_all(3 + 2 * _BATCH)
+    assert scene.paused == {0}
+    await scene.settles_all(3 + 3 * _BATCH)
     assert scene.paused == set()
     await scene.lanes.end(0)
 
 
 async def test_what_cannot_be_settled_ends_all() -> None:
     scene = Scene()
-    scene.submitting(*_records(0, 0, 20), *_records(1, 0, 20))
+    scene.submitting(*_records(0, 0, 20), *_records(1, 0, 20, "b"))
     await scene.has_begun(2)
     scene.settled[0].set_result(False)
     scene.settled[1].set_result(True)
@@ -195,18 +247,6 @@ async def test_an_end_does_not_wait_for_ever() -> None:
     await asyncio.wait_for(scene.lanes.end(0.01), 10)
     await asyncio.wait_for(taken, 10)
     assert scene.acknowledged == {}
-
-
-async def test_each_batch_begins_where_the_one_before_ended() -> None:
-    scene = Scene()
-    scene.admit({0: 5})
-    scene.submitting(*_records(0, 5, 2), *_records(0, 9, 8))
-    await scene.has_begun(1)
-    scene.settled[0].set_result(True)
-    await scene.has_begun(2)
-    assert scene.since == [{0: 5}, {0: 15}]
-    assert scene.lanes.reached(TopicPartition("topic", 0)) == 17
-    await scene.lanes.end(0)
 
 
 async def test_what_is_read_again_does_not_go_back() -> None:

@@ -48,7 +48,7 @@ _FACTS = Transactions(
 _TIMERS = Transactions(((_RED,),), ((0, 0), (0, TIMER), (1, TIMER)), is_due=True)
 _TURNS = Transactions(((_RED, _BLUE),), ((0, 0), (1, 0)))
 _MEETING = Transactions(((_RED,), (_BLUE,), (_GREEN,)), ((0, 0), (0, 1), (1, 2)))
-_LINE = Consumption((3,))
+_LINE, _BESIDE = Consumption((3,)), Consumption((3,), ("aba",))
 _RESTORED = Publication(rows=2, relays=1, restores=1)
 _LEAPING, _FAILING_OVER = Closing(faults=frozenset({LEAP})), Closing(faults=frozenset({FAILOVER}))
 _SQUATTED = Admission((Command("a", Who.STRANGER), Command("a"), Command("a", Who.FORGER)))
@@ -56,6 +56,7 @@ _REDRIVEN = Admission((Command("b", is_faulty=True), Command("c", Who.STRANGER, 
 
 SMALL = (
     Case("consumption", "1 worker, 1 partition of 3 records, 2 lanes", _LINE),
+    Case("consumption", "1 worker, 1 partition of 3 records of 2 organizations, 2 lanes", _BESIDE),
     Case("consumption", "1 worker, 2 partitions of 1 record, batches of 2, 2 lanes", Consumption((1, 1), batch=2)),
     Case("consumption", "2 workers, 1 partition of 1 record", Consumption((1,), workers=2, lanes=1)),
     Case("transactions", "2 processes, a command that was sent twice", _SENT_TWICE),
@@ -73,6 +74,16 @@ SMALL = (
 LARGE = (
     Case("consumption", "1 worker, partitions of 2 and 1 records, 2 lanes", Consumption((2, 1))),
     Case("consumption", "1 worker, 1 partition of 5 records, 2 lanes", Consumption((5,))),
+    Case(
+        "consumption",
+        "1 worker, 1 partition of 5 records of 3 organizations, batches of 2, 2 lanes",
+        Consumption((5,), ("abaca",), batch=2),
+    ),
+    Case(
+        "consumption",
+        "2 workers, 1 partition of 2 records of 2 organizations",
+        Consumption((2,), ("ab",), workers=2),
+    ),
     Case("consumption", "2 workers, 1 partition of 2 records", Consumption((2,), workers=2, lanes=1)),
     Case(
         "transactions",
@@ -90,7 +101,8 @@ LARGE = (
 _REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication | Closing | Admission], ...] = (
     (consumption.Safeguard.COMMIT_FIRST, "lost", _LINE),
     (consumption.Safeguard.ONLY_DURABLE, "lost", _LINE),
-    (consumption.Safeguard.ONE_LANE, "order", _LINE),
+    (consumption.Safeguard.NO_GAP, "lost", _BESIDE),
+    (consumption.Safeguard.ONE_BATCH, "order", _LINE),
     (consumption.Safeguard.STOP_AFTER_FAILURE, "order", _LINE),
     (consumption.Safeguard.DROP_STALE, "order", _LINE),
     (consumption.Safeguard.READ_AGAIN, "order", _LINE),

@@ -1,10 +1,10 @@
-"""The consumer as a model: subscription.py and lanes.py of workers/consuming/, with rebalances, crashes and zombies.
+"""The consumer as a model: workers/consuming/ and workers/batches/progress.py, with rebalances, crashes and zombies.
 
 What a batch does to the database is one step here (tests/unit/simulation/transactions.py takes it apart). All that can
 be learned from a settled record is that it is settled, and in which order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -22,22 +22,56 @@ class Safeguard(StrEnum):
 
     COMMIT_FIRST = "a record is acknowledged after its commit"
     ONLY_DURABLE = "offsets are acknowledged only as far as everything before them is durable"
-    ONE_LANE = "a partition is in one lane at a time"
+    NO_GAP = "of what is decided out of order, only that is acknowledged before which everything is decided"
+    ONE_BATCH = "an organization is in one batch at a time"
     STOP_AFTER_FAILURE = "nothing after a batch that could not be settled is started"
     DROP_STALE = "records that were fetched before a rebalance and taken after it are dropped"
     READ_AGAIN = "an assigned partition is read from its acknowledged offset"
 
 
+class Reading(NamedTuple):
+    """`Progress`: what was taken of a partition since it was assigned and is not passed, and what of it is decided."""
+
+    undecided: Offsets = ()
+    ahead: frozenset[int] = frozenset()
+    end: int = 0
+    position: int = 0
+
+    def taken(self, offsets: Offsets) -> "Reading":
+        """Take note of records that are to be decided."""
+        return self._replace(undecided=self.undecided + offsets, end=offsets[-1] + 1)
+
+    def settled(self, offsets: Offsets, *, is_gap_seen: bool) -> "Reading":
+        """Take note of records that are decided."""
+        undecided, ahead = self.undecided, self.ahead | set(offsets)
+        while undecided and undecided[0] in ahead:
+            ahead -= {undecided[0]}
+            undecided = undecided[1:]
+        position = undecided[0] if undecided else self.end
+        return Reading(undecided, ahead, self.end, position if is_gap_seen else max(self.position, offsets[-1] + 1))
+
+
+class Lane(NamedTuple):
+    """A batch in work, and in which of the worker's assignments it was taken."""
+
+    batch: Batch
+    assignment: int
+
+
 class Worker(NamedTuple):
-    """A process: what it believes to be assigned, and what it has fetched, taken, in work, and yet to acknowledge."""
+    """A process: what it believes to be assigned, and what it has fetched, taken, in work, and yet to acknowledge.
+
+    `readings` are of each assignment that something in work is of, the present one last.
+    """
 
     assigned: tuple[bool, ...]
     positions: Offsets
     hand: tuple[int, Offsets, bool] | None = None
     """Fetched, but not yet handed over by FastStream: partition, offsets, and whether before the last rebalance."""
     waiting: tuple[Offsets, ...] = ()
-    lanes: tuple[Batch, ...] = ()
-    busy: frozenset[int] = frozenset()
+    readings: tuple[tuple[Reading, ...], ...] = ()
+    lanes: tuple[Lane, ...] = ()
+    busy: frozenset[tuple[int, str]] = frozenset()
     durable: Offsets = ()
     is_ending: bool = False
 
@@ -54,9 +88,13 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Consumption:
-    """So many records of each partition, which `workers` consume in batches of `batch`, with so many lanes each."""
+    """So many records of each partition, which `workers` consume in batches of `batch`, with so many lanes each.
+
+    `owners` has a letter for each record of a partition: whose it is. Without it all are of one organization.
+    """
 
     records: Offsets
+    owners: tuple[str, ...] = ()
     workers: int = 1
     lanes: int = 2
     batch: int = 1
@@ -66,6 +104,10 @@ class Consumption:
     def partitions(self) -> int:
         """How many partitions there are."""
         return len(self.records)
+
+    def owner(self, partition: int, offset: int) -> str:
+        """Whose a record is."""
+        return self.owners[partition][offset] if self.owners else "a"
 
     def initial(self) -> World:
         """Nobody is a member of the group, and nothing is read."""
@@ -93,7 +135,7 @@ class Consumption:
         for partition, offset in enumerate(world.acknowledged):
             if not set(range(offset)) <= world.settled[partition]:
                 return f"lost: partition {partition} is acknowledged up to {offset}, but not all before that is settled"
-        return "order: a record was settled before an earlier one of its partition" if world.overtaken else None
+        return "order: a record was settled before an earlier one of its organization" if world.overtaken else None
 
     def is_done(self, world: World) -> bool:
         """All is settled and acknowledged."""
@@ -101,7 +143,9 @@ class Consumption:
 
     def _begun(self) -> Worker:
         nothing = (0,) * self.partitions
-        return Worker((False,) * self.partitions, nothing, waiting=((),) * self.partitions, durable=nothing)
+        empty = (Reading(),) * self.partitions
+        waiting = ((),) * self.partitions
+        return Worker((False,) * self.partitions, nothing, waiting=waiting, readings=(empty,), durable=nothing)
 
     def _fetches(self, world: World, number: int, worker: Worker) -> Iterator[tuple[str, World]]:
         """FastStream's loop: `getmany`, then, a moment later, `Lanes.submit`, which keeps it until more are welcome."""
@@ -112,7 +156,9 @@ class Consumption:
                 yield f"drops {_named(partition, offsets)}, fetched before the rebalance", _with(world, number, taken)
                 return
             waiting = _set(worker.waiting, partition, worker.waiting[partition] + offsets)
-            taken = self._filled(taken._replace(waiting=waiting))
+            now = worker.readings[-1]
+            readings = (*worker.readings[:-1], _set(now, partition, now[partition].taken(offsets)))
+            taken = self._filled(taken._replace(waiting=waiting, readings=readings))
             yield f"takes {_named(partition, offsets)}", self._begun_early(_with(world, number, taken), number, taken)
         elif (not worker.is_ending and len(worker.lanes) < self.lanes) or sum(map(len, worker.waiting)) < self.batch:
             for partition in range(self.partitions):
@@ -124,53 +170,66 @@ class Consumption:
                     yield f"fetches {_named(partition, offsets)}", _with(world, number, fetched)
 
     def _filled(self, worker: Worker) -> Worker:
-        """`Lanes._fill` and `_next`: batches of partitions that are in no lane, as long as there are lanes."""
+        """`Lanes._fill` and `Waiting.take`: batches of who is in no lane, as long as there are lanes."""
         while not worker.is_ending and len(worker.lanes) < self.lanes:
             batch: list[tuple[int, Offsets]] = []
             room = self.batch
             waiting = worker.waiting
             for partition, offsets in enumerate(waiting):
-                if offsets and room and partition not in worker.busy:
-                    batch.append((partition, offsets[:room]))
-                    waiting = _set(waiting, partition, offsets[room:])
-                    room -= len(offsets[:room])
+                free = [offset for offset in offsets if (partition, self.owner(partition, offset)) not in worker.busy]
+                if taken := tuple(free[:room]):
+                    batch.append((partition, taken))
+                    waiting = _set(waiting, partition, tuple(offset for offset in offsets if offset not in taken))
+                    room -= len(taken)
             if not batch:
                 break
             busy = worker.busy
-            if Safeguard.ONE_LANE not in self.without:
-                busy |= {partition for partition, _ in batch}
-            worker = worker._replace(lanes=(*worker.lanes, tuple(batch)), waiting=waiting, busy=busy)
+            if Safeguard.ONE_BATCH not in self.without:
+                busy |= self._owners(batch)
+            lane = Lane(tuple(batch), len(worker.readings) - 1)
+            worker = worker._replace(lanes=(*worker.lanes, lane), waiting=waiting, busy=busy)
         return worker
+
+    def _owners(self, batch: Sequence[tuple[int, Offsets]]) -> set[tuple[int, str]]:
+        return {(partition, self.owner(partition, offset)) for partition, offsets in batch for offset in offsets}
 
     def _begun_early(self, world: World, number: int, worker: Worker) -> World:
         """Without the safeguard: what is in a lane counts as durable before it is."""
         if Safeguard.COMMIT_FIRST not in self.without:
             return world
         durable = worker.durable
-        for batch in worker.lanes:
-            for partition, offsets in batch:
+        for lane in worker.lanes:
+            for partition, offsets in lane.batch:
                 durable = _set(durable, partition, offsets[-1] + 1)
         return _with(world, number, worker._replace(durable=durable))
 
     def _settles(self, world: World, number: int, worker: Worker) -> Iterator[tuple[str, World]]:
         """`Lanes._run`: the batch is durable, or cannot be made so and the process is to end."""
-        for lane, batch in enumerate(worker.lanes):
+        for lane, (batch, assignment) in enumerate(worker.lanes):
             settled, overtaken, durable = world.settled, world.overtaken, worker.durable
+            reading = worker.readings[assignment]
             for partition, offsets in batch:
                 for offset in offsets:
-                    overtaken |= offset > 0 and offset - 1 not in settled[partition]
+                    overtaken |= any(
+                        earlier not in settled[partition]
+                        for earlier in range(offset)
+                        if self.owner(partition, earlier) == self.owner(partition, offset)
+                    )
                     settled = _set(settled, partition, settled[partition] | {offset})
-                durable = _set(durable, partition, offsets[-1] + 1)
-            partitions = {partition for partition, _ in batch}
+                is_gap_seen = Safeguard.NO_GAP not in self.without
+                noted = reading[partition].settled(offsets, is_gap_seen=is_gap_seen)
+                reading = _set(reading, partition, noted)
+                durable = _set(durable, partition, noted.position)
             lanes = worker.lanes[:lane] + worker.lanes[lane + 1 :]
-            free = worker._replace(lanes=lanes, busy=worker.busy - partitions)
-            after = _with(world, number, self._filled(free._replace(durable=durable)))
+            free = worker._replace(lanes=lanes, busy=worker.busy - self._owners(batch))
+            readings = _set(worker.readings, assignment, reading)
+            after = _with(world, number, self._filled(_kept(free._replace(durable=durable, readings=readings))))
             told = " and ".join(_named(partition, offsets) for partition, offsets in batch)
             yield f"settles {told}", after._replace(settled=settled, overtaken=overtaken)
             if Safeguard.STOP_AFTER_FAILURE not in self.without:
-                failed = worker._replace(lanes=lanes, is_ending=True)
+                failed = _kept(worker._replace(lanes=lanes, is_ending=True))
             else:
-                failed = self._filled(free)
+                failed = self._filled(_kept(free))
             yield f"cannot settle {told}", _with(world, number, failed)
 
     def _acknowledges(self, world: World, number: int, worker: Worker) -> Iterator[tuple[str, World]]:
@@ -217,7 +276,17 @@ class Consumption:
             for is_mine, offset, position in zip(mine, world.acknowledged, worker.positions, strict=True)
         )
         hand = None if worker.hand is None else (*worker.hand[:2], True)
-        return worker._replace(assigned=mine, positions=positions, hand=hand, waiting=((),) * self.partitions)
+        begun = tuple(Reading(end=position, position=position) for position in positions)
+        waiting = ((),) * self.partitions
+        readings = (*worker.readings, begun)
+        return _kept(worker._replace(assigned=mine, positions=positions, hand=hand, waiting=waiting, readings=readings))
+
+
+def _kept(worker: Worker) -> Worker:
+    """Forget the assignments of which nothing is in work any more, but for the present one."""
+    used = sorted({lane.assignment for lane in worker.lanes} | {len(worker.readings) - 1})
+    lanes = tuple(Lane(lane.batch, used.index(lane.assignment)) for lane in worker.lanes)
+    return worker._replace(readings=tuple(worker.readings[one] for one in used), lanes=lanes)
 
 
 def _with(world: World, number: int, worker: Worker) -> World:

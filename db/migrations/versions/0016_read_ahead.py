@@ -1,0 +1,20 @@
+"""Which records of a partition are decided before an earlier one, of another organization (docs/decisions/0030)."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY
+
+revision = "0016"
+down_revision = "0015"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "read_ahead",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("last_offset", sa.BigInteger(), nullable=False),
+        sa.Column("offsets", ARRAY(sa.BigInteger()), nullable=False),
+        sa.PrimaryKeyConstraint("topic", "partition", "last_offset", name="read_ahead_pkey"),
+        comment="Which records are decided before an earlier one of their partition, until all before them are.",
+    )

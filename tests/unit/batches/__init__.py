@@ -1,0 +1,1 @@
+"""Batches, without a database."""

@@ -1,0 +1,88 @@
+"""How far partitions are decided while their records are decided out of order (docs/decisions/0030).
+
+What is noted of a partition, and acknowledged, is the offset before which everything is decided. What is decided beyond
+it is noted as read ahead, until that offset has passed it.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiokafka import TopicPartition
+
+from db.reading_positions import Span
+from domain.messages import Due, Message
+
+
+class Progress:
+    """What of a partition was read, and what of that is decided; everything before `reached` was, when it begins."""
+
+    def __init__(self, partition: TopicPartition, reached: int) -> None:
+        self.partition = partition
+        self.reached = reached
+        """What the database has noted: everything before is decided."""
+        self.position: int | None = None
+        """Up to where what was read since then is decided, never beyond `reached`; None before anything is."""
+        self.noting = asyncio.Lock()
+        """Held by the one transaction that notes something, until its outcome is known."""
+        self._end = 0
+        self._undecided: deque[int] = deque()  # and, behind the first of them, what is decided ahead
+        self._ahead: dict[int, tuple[int, ...]] = {}  # with the last offset that its transaction noted
+
+    def read(self, offset: int) -> None:
+        """Take note of a record that is to be decided."""
+        self._undecided.append(offset)
+        self._end = offset + 1
+
+    def span(self, offsets: Iterable[int]) -> Span:
+        """Return what a transaction is to note that decides the records at these offsets."""
+        decided = set(offsets)
+        position = self._end
+        passed: set[int] = set()
+        for offset in self._undecided:
+            if offset in self._ahead:
+                passed.update(self._ahead[offset])
+            elif offset not in decided:
+                position = offset
+                break
+        until = max(position, self.reached)
+        ahead = tuple(sorted(offset for offset in decided if offset >= until))
+        return Span(self.partition.topic, self.partition.partition, self.reached, until, ahead, tuple(passed))
+
+    def settle(self, offsets: Iterable[int], span: Span) -> None:
+        """Take note that such a transaction is committed."""
+        decided = set(offsets)
+        while self._undecided and (self._undecided[0] in decided or self._undecided[0] in self._ahead):
+            self._ahead.pop(self._undecided.popleft(), None)
+        position = self._undecided[0] if self._undecided else self._end
+        for offset in decided:
+            if offset > position:
+                self._ahead[offset] = span.ahead[-1:] if offset >= span.until else ()
+        self.position = min(position, span.until)
+        self.reached = span.until
+
+
+@asynccontextmanager
+async def noting(
+    progress: Mapping[TopicPartition, Progress], messages: Collection[Message]
+) -> AsyncIterator[list[Span]]:
+    """Give a transaction, which holds all its shards, what it is to note; it must be committed when this is left.
+
+    Another transaction that decides records of one of these partitions waits until then, so that the last one to be
+    committed notes what all of them have decided.
+    """
+    decided: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+    for message in messages:
+        if not isinstance(message, Due):
+            decided[TopicPartition(message.record.topic, message.record.partition)].append(message.record.offset)
+    async with AsyncExitStack() as stack:
+        noted = [
+            (progress[partition], offsets) for partition, offsets in sorted(decided.items()) if partition in progress
+        ]
+        for one, _ in noted:
+            await stack.enter_async_context(one.noting)
+        spans = [one.span(offsets) for one, offsets in noted]
+        yield spans
+        for (one, offsets), span in zip(noted, spans, strict=True):
+            one.settle(offsets, span)

@@ -1,0 +1,122 @@
+"""Records that wait to be decided: those of an organization in their order, organizations in turn."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import islice
+
+from aiokafka import TopicPartition
+
+from schemas.records import Record
+
+_PART_OF_THE_LONG = 4
+"""Beside others, nobody who has many records gets more than this part of a batch: they would wait for all of it."""
+_REMEMBERED = 8
+"""For how many batches it is remembered that there are others."""
+_BYTES_OF_A_RECORD = 450
+"""What a record takes beside its key, its headers and its value."""
+
+Place = tuple[TopicPartition, str]
+"""A partition, and whose the records are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records to be decided in one transaction, and the shards that they are of."""
+
+    records: list[Record]
+    shards: frozenset[int]
+
+    @property
+    def partitions(self) -> set[TopicPartition]:
+        """The partitions that the records are of."""
+        return set(map(partition_of, self.records))
+
+
+class Waiting:
+    """What waits, by shard: a shard has one writer, so that two batches of one would only wait for each other."""
+
+    def __init__(self, batch_records: int, shard_of: Callable[[str], int]) -> None:
+        self._batch_records = batch_records
+        self._shard_of = shard_of
+        # Whoever has waited longest comes first: shards, and in each those whose records they are.
+        self._shards: dict[int, dict[Place, deque[Record]]] = {}
+        self._are_others: deque[bool] = deque(maxlen=_REMEMBERED)
+        self.of_partition: Counter[TopicPartition] = Counter()
+        self.records = 0
+        self.bytes = 0
+
+    def put(self, record: Record, boundary: str) -> None:
+        """Add a record behind those of its partition that have the same boundary."""
+        place = (partition_of(record), boundary)
+        self._shards.setdefault(self._shard_of(boundary), {}).setdefault(place, deque()).append(record)
+        self._count(record, 1)
+
+    def take(self, busy: Collection[int]) -> Batch | None:
+        """Take a batch from shards that are not busy; None if nothing waits in them."""
+        records: list[Record] = []
+        shards: list[int] = []
+        is_limited, has_emptied = any(self._are_others), False
+        for shard in [one for one in self._shards if one not in busy]:
+            room = self._batch_records - len(records)
+            most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
+            queues = self._shards.pop(shard)
+            before = len(queues)
+            records += _taken_in_turn(queues, room, most)
+            shards.append(shard)
+            has_emptied |= len(queues) < before
+            if queues:
+                self._shards[shard] = queues
+            if queues or len(records) == self._batch_records:
+                break  # of other shards nobody need wait for those who have more
+        if not records:
+            return None
+        self._are_others.append(has_emptied)
+        for record in records:
+            self._count(record, -1)
+        return Batch(records, frozenset(shards))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._shards.clear()
+        self.of_partition.clear()
+        self.records = self.bytes = 0
+
+    def _count(self, record: Record, sign: int) -> None:
+        self.of_partition[partition_of(record)] += sign
+        self.records += sign
+        self.bytes += sign * _size_of(record)
+
+
+def partition_of(record: Record) -> TopicPartition:
+    """Return the partition of a record."""
+    return TopicPartition(record.topic, record.partition)
+
+
+def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> list[Record]:
+    """Take up to `room` records, up to `most` of each queue, of each as many as of any other that has as many.
+
+    What is empty then is left out of the queues, and who was served comes after who was not.
+    """
+    records: list[Record] = []
+    given = dict.fromkeys(islice(queues, room), 0)
+    served = list(given)
+    while len(records) < room and given:
+        share = max(1, (room - len(records)) // len(given))
+        for place in list(given):
+            queue = queues[place]
+            count = min(share, room - len(records), len(queue), most - given[place])
+            records += [queue.popleft() for _ in range(count)]
+            given[place] += count
+            if not queue or given[place] == most:
+                del given[place]
+    for place in served:
+        queue = queues.pop(place)
+        if queue:
+            queues[place] = queue
+    return records
+
+
+def _size_of(record: Record) -> int:
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return _BYTES_OF_A_RECORD + len(record.value or b"") + len(record.key or b"") + headers
