@@ -103,7 +103,7 @@ class _Instrument(ast.NodeTransformer):
         return ast.copy_location(ast.Await(around), node)
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> Any:
-        name = self._name(node.items[0].context_expr)
+        name = self._name(node.items[-1].context_expr)  # which is left first
         self.generic_visit(node)
         leaving = f"{name} leaving"
         self.points.append(leaving)

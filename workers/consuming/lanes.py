@@ -61,8 +61,6 @@ class Lanes(Strategy):
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
         self._is_ending = False
-        self._is_over = False
-        self._has_changed = asyncio.Event()
         self.generation = 0
 
     def admit(self, reached: Mapping[TopicPartition, int]) -> None:
@@ -75,7 +73,7 @@ class Lanes(Strategy):
         return 0 if progress is None else progress.reached
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
-        """Take records over; return when more are welcome, or when it was ended.
+        """Take records over. Of a partition of which too much waits no more are fetched.
 
         What was fetched in an earlier `generation` is dropped: the records before it were forgotten, so it would be
         processed, and acknowledged, ahead of them. It will be read again with them.
@@ -95,9 +93,6 @@ class Lanes(Strategy):
                     self._paused.add(partition)
                     self._source.pause(partition)
         await asyncio.sleep(0)  # whoever fetches may find the next records there already
-        while self._is_ending and not self._is_over:
-            self._has_changed.clear()
-            await self._has_changed.wait()
 
     def close(self) -> None:
         """Forget what waits, because it will be read again; accept nothing until partitions are admitted again."""
@@ -120,8 +115,6 @@ class Lanes(Strategy):
         await self.join(seconds)
         for lane in self._lanes:
             lane.cancel()
-        self._is_over = True
-        self._has_changed.set()
 
     def _fill(self) -> None:
         """Start as many batches as there are lanes and records for them."""
@@ -164,7 +157,6 @@ class Lanes(Strategy):
         del self._lanes[lane]
         self._watch(lane)
         self._fill()
-        self._has_changed.set()
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

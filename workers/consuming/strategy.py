@@ -25,7 +25,7 @@ class Strategy(Protocol):
         """Return the offset before which a partition's records are decided; 0 if it is not admitted."""
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
-        """Take records over, and return when more are welcome: this is the back-pressure.
+        """Take records over, and return when more are welcome. Of a partition that has too many, the source is paused.
 
         `generation` is the one in which they were fetched; what belongs to an earlier one is dropped.
         """

@@ -54,6 +54,8 @@ class Guarded:
     """Batches of a worker that checks the tokens of some issuers."""
 
     def __init__(self, engine: AsyncEngine, stopping: asyncio.Event | None = None, **issuers: Any) -> None:
+        self.behind: Sequence[Record] = ()
+        """What waits before the commands in their partition."""
         self._tokens = Tokens(Settings(auth="jwt", issuers=issuers))
         self.batches: Batches = batches(engine, stopping, verify=self._tokens.verify)
         self._stack = AsyncExitStack()
@@ -67,7 +69,7 @@ class Guarded:
 
     async def __call__(self, *said: Record) -> None:
         """Process commands, noting how far they are read."""
-        await self.batches.process(Role.ADMIN_COMMANDS, said, _READ, progress_of(said, 0))
+        await self.batches.process(Role.ADMIN_COMMANDS, said, _READ, progress_of([*self.behind, *said], 0))
 
 
 @pytest.fixture
@@ -213,13 +215,17 @@ async def test_commands_that_are_rare_are_looked_for_in_parts(
     assert [len(page) for page in pages] == ([2, 1] if seconds else [1, 1, 1, 0]), pages
 
 
+@pytest.mark.parametrize("behind", (0, 1), ids=("in order", "read ahead"))
 @pytest.mark.parametrize("what_happened", ("key withdrawn", "issuer removed", "grants called otherwise"))
 async def test_what_was_accepted_once_needs_no_token_again(
-    engine: AsyncEngine, issuer: TokenIssuer, tmp_path: Path, what_happened: str
+    engine: AsyncEngine, issuer: TokenIssuer, tmp_path: Path, what_happened: str, behind: int
 ) -> None:
     alice = issuer.token("alice", ADMIN, iat=None)
-    said = records(create("main", alice), create("next", alice, dryRun=True), create("main", None))
+    asked = create("main", alice), create("next", alice, dryRun=True), create("main", None)
+    said = records(*asked, offset=behind)
+    before = records(*[create("other", None, organization="other")] * behind)
     async with Guarded(engine, **issuer.configured) as guarded:
+        guarded.behind = before
         await guarded(*said)
     answered = await results(engine)
     assert [outcome for _, outcome, _, _ in answered] == ["Applied", "Applied", "Rejected"]
@@ -232,11 +238,12 @@ async def test_what_was_accepted_once_needs_no_token_again(
         case _:
             later = Guarded(engine, **issuer.configured)
             later.batches = batches(engine, verify=_nothing_granted)
+    later.behind = before
     async with later:
         await later(*said)
         assert await results(engine) == answered
         # What is sent again is read elsewhere, and needs a token that holds.
-        again = replace(said[0], offset=3)
+        again = replace(said[0], offset=3 + behind)
         await later(*said, again)
         (_, outcome, reasons, _) = (await results(engine))[-1]
         assert len(await results(engine)) == len(answered) + 1
