@@ -74,10 +74,9 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.consuming.lanes",
-                "        if await self._process([record for records",
-                "        offsets = {partition: records[-1].offset + 1 for partition, records in batch.items()}\n"
-                "        await self._source.acknowledge(offsets)\n"
-                "        if await self._process([record for records",
+                "        if await self._process(batch.records, progress):",
+                "        await self._source.acknowledge({partition_of(one): one.offset + 1 for one in batch.records})\n"
+                "        if await self._process(batch.records, progress):",
             ),
             _GROUP_IS_BELIEVED,
         ),
@@ -89,9 +88,11 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.consuming.lanes",
-                "        if await self._process([record for records in batch.values() for record in records], since):",
-                "        await self._process([record for records in batch.values() for record in "
-                "records], since)\n        if batch:",
+                "        if await self._process(batch.records, progress):",
+                "        if not await self._process(batch.records, progress):\n"
+                "            offsets = {partition_of(one): one.offset + 1 for one in batch.records}\n"
+                "            await self._source.acknowledge(offsets)\n"
+                "        else:",
             ),
             _GROUP_IS_BELIEVED,
         ),
@@ -116,15 +117,21 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
-    "two lanes of one partition": Mutant(
-        "A partition's next batch starts before the previous one is durable.",
+    "two batches of one organization at once": Mutant(
+        "An organization's next batch starts before the previous one is durable.",
         "an error in the first of many batches",
-        "the database knows less",
+        "outcomes follow from what was known",
+        (Patch("workers.consuming.waiting", "[one for one in self._shards if one not in busy]", "list(self._shards)"),),
+    ),
+    "acknowledged above a gap": Mutant(
+        "How far a partition is read is where the last record that was decided ends, whatever is undecided before it.",
+        "killed above a gap",
+        "commands are answered once",
         (
             Patch(
-                "workers.consuming.lanes",
-                "[one for one in self._waiting if one not in self._busy]",
-                "list(self._waiting)",
+                "workers.batches.progress",
+                "                position = offset\n                break\n",
+                "                pass\n",
             ),
         ),
     ),
@@ -202,7 +209,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.batches.transaction",
-                "                return await self._process(role, [letter], began, reached, is_last=True)\n",
+                "                return await self._process(role, [letter], began, progress, is_last=True)\n",
                 "                return []\n",
             ),
         ),

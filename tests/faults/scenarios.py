@@ -11,6 +11,7 @@ from tests.faults.moving import ends, move_groups, partitions
 from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.scenarios_of_publishing import PUBLISHING
 from tests.faults.scenarios_of_questions import OF_QUESTIONS
+from tests.faults.scenarios_of_reading_ahead import READING_AHEAD
 from tests.faults.scenarios_of_replaying import REPLAYING
 from tests.faults.scenarios_of_rights import OF_RIGHTS
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
@@ -201,6 +202,7 @@ SCENARIOS: dict[str, Scenario] = {
     "timers come late": _timers_come_late,
     "the relay killed after its commit": _killed_at(RELAY, "producer.transact: asyncio.shield after"),
     "the relay killed before its commit": _killed_at(RELAY, "producer.transact: asyncio.shield before"),
+    **READING_AHEAD,
     **PUBLISHING,
     **OF_WATERMARKS,
     **REPLAYING,

@@ -35,6 +35,10 @@ class Progress:
         self._undecided.append(offset)
         self._end = offset + 1
 
+    def is_decided(self, offset: int) -> bool:
+        """Return whether a record that was read is decided."""
+        return offset in self._ahead or not self._undecided or offset < self._undecided[0]
+
     def span(self, offsets: Iterable[int]) -> Span:
         """Return what a transaction is to note that decides the records at these offsets."""
         decided = set(offsets)

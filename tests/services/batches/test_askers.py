@@ -223,7 +223,7 @@ async def test_what_was_accepted_once_needs_no_token_again(
     alice = issuer.token("alice", ADMIN, iat=None)
     asked = create("main", alice), create("next", alice, dryRun=True), create("main", None)
     said = records(*asked, offset=behind)
-    before = records(*[create("other", None, organization="other")] * behind)
+    before = records(*[account("elsewhere", "other")] * behind)
     async with Guarded(engine, **issuer.configured) as guarded:
         guarded.behind = before
         await guarded(*said)

@@ -43,11 +43,14 @@ def test_what_is_decided_in_order_is_noted_up_to_its_end_across_holes() -> None:
 def test_what_is_decided_ahead_counts_once_all_before_it_is() -> None:
     progress = _progress(0, 0, 1, 2, 3, 4, 5)
     assert _settle(progress, 2, 4) == (0, 0, (2, 4), ())
+    assert [progress.is_decided(offset) for offset in range(6)] == [False, False, True, False, True, False]
     assert _settle(progress, 5, 0) == (0, 1, (5,), ())
+    assert [progress.is_decided(offset) for offset in range(6)] == [True, False, True, False, True, True]
     assert (progress.position, progress.reached) == (1, 1)
     assert _settle(progress, 1) == (1, 3, (), (4,))
     assert _settle(progress, 3) == (3, 6, (), (4, 5))
     assert (progress.position, progress.reached) == (6, 6)
+    assert all(map(progress.is_decided, range(6)))
 
 
 def test_what_is_read_again_is_noted_as_it_was_and_acknowledged_as_it_comes() -> None:

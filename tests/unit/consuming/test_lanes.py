@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from schemas.records import Record
 from tests.support.waiting import until
 from workers.batches.progress import Progress
-from workers.consuming.lanes import Lanes
+from workers.consuming.lanes import Lanes, PassedOver
 
 _BATCH = 8
 _BEGAN = datetime(2026, 7, 1, tzinfo=UTC)
@@ -50,12 +50,13 @@ class Scene:
         self.lanes.admit({TopicPartition("topic", partition): offset for partition, offset in reached.items()})
 
     async def process(self, records: list[Record], progress: Mapping[TopicPartition, Progress]) -> bool:
-        self.begun.append(records)
+        batch = [*records]
+        self.begun.append(batch)
         self.settled.append(asyncio.get_running_loop().create_future())
         if not await self.settled[-1]:
             return False
         for partition, one in progress.items():
-            decided = [record.offset for record in records if record.partition == partition.partition]
+            decided = [record.offset for record in batch if record.partition == partition.partition]
             one.settle(decided, one.span(decided))
         return True
 
@@ -262,6 +263,13 @@ async def test_what_nobody_expected_ends_the_process_instead_of_standing_still()
     await scene.has_begun(1)
     scene.settled[0].set_exception(ZeroDivisionError())
     await _failed(scene, 1)
+    scene = Scene()
+    scene.submitting(*_records(0, 0, 2))
+    await scene.has_begun(1)
+    scene.begun[0].pop()  # which is passed over
+    scene.settled[0].set_result(True)
+    await _failed(scene, 1)
+    assert isinstance(scene.failures[0], PassedOver)
     scene = Scene(unacknowledgeable=ZeroDivisionError())
     scene.submitting(*_records(0, 0, 2))
     await scene.has_begun(1)
