@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 MODULES = (
     "workers.batches.asking",
     "workers.batches.closed",
+    "workers.batches.progress",
     "workers.batches.transaction",
     "workers.consuming.lanes",
     "workers.consuming.start_positions",

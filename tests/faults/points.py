@@ -114,7 +114,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
-        case "asking" | "lanes" | "start_positions" | "subscription":
+        case "asking" | "lanes" | "progress" | "start_positions" | "subscription":
             yield CONSUMERS
         case module:
             raise ValueError(f"Which roles come to the failpoints of {module}?")

@@ -22,6 +22,7 @@ from tests.support.messages import Said
 from tests.support.proxies.kafka import ApiKey
 from tests.support.proxies.ways import ways_of
 from tests.support.waiting import until
+from workers.publishing.relay import LEAST_SHARES
 from workers.runtime.roles import Role
 
 _KILLS = 3
@@ -66,7 +67,9 @@ async def _end_of_a_transaction_comes_again(stage: Stage) -> list[str]:
     await all_consumed(stage.installation)
     async with ways_of(stage.installation) as ways:
         late = ways.kafka.hold_back(ApiKey.END_TXN)
-        await stage.start(Role.RELAY, settings={**ways.environment, "WHOPAYS_RELAY_BATCH_ROWS": str(rows)})
+        await stage.start(
+            Role.RELAY, settings={**ways.environment, "WHOPAYS_RELAY_BATCH_ROWS": str(rows * LEAST_SHARES)}
+        )
         await late.caught.wait()
         second_half = ways.kafka.hold_back(ApiKey.PRODUCE, after=1)
         late.give_up()

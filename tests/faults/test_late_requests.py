@@ -15,6 +15,7 @@ from tests.support.messages import Said
 from tests.support.proxies.kafka import ApiKey, HeldRequest
 from tests.support.proxies.ways import Ways
 from tests.support.waiting import patience
+from workers.publishing.relay import LEAST_SHARES
 from workers.runtime.roles import ALL_ROLES, Role
 
 _INVALID_PRODUCER_EPOCH, _PRODUCER_FENCED = 47, 90
@@ -76,7 +77,7 @@ async def test_of_a_relay_that_asked_again_comes_between_two_requests(
     await send(installation, [poison] * (2 * _LARGE_ROWS))
     await all_consumed(installation)
     late = ways.kafka.hold_back(ApiKey.END_TXN)
-    await installation.start(Role.RELAY, **ways.environment, WHOPAYS_RELAY_BATCH_ROWS=str(_LARGE_ROWS))
+    await installation.start(Role.RELAY, **ways.environment, WHOPAYS_RELAY_BATCH_ROWS=str(_LARGE_ROWS * LEAST_SHARES))
     await _caught(late)
     second_half = ways.kafka.hold_back(ApiKey.PRODUCE, after=1)
     late.give_up()

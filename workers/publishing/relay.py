@@ -33,6 +33,9 @@ from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
+LEAST_SHARES = 4
+"""A shard gets no more than this part of a transaction, even alone: what others say next waits for all of it."""
+
 _SLOT = 0
 _RETRY_SECONDS = 0.5
 TRANSACTION_BYTES = 16 * 1024 * 1024
@@ -174,8 +177,9 @@ class Relay:
                 left += head.position - published
         if not behind:
             return Publication([], {}, 0, 0)
-        share = max(1, self._settings.relay_batch_rows // len(behind))
-        rows = await read(connection, behind, share, TRANSACTION_BYTES // len(behind))
+        shares = max(len(behind), LEAST_SHARES)
+        share = max(1, self._settings.relay_batch_rows // shares)
+        rows = await read(connection, behind, share, TRANSACTION_BYTES // shares)
         for shard in behind.keys() - {row.shard for row in rows}:
             raise hole(shard, behind[shard])
         reached = reached_by(rows, positions)

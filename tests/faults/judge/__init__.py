@@ -34,6 +34,7 @@ OF_ALL: tuple[Callable[[Evidence, Cut], Iterator[str]], ...] = (
 )
 OF_ONE_ORGANIZATION: tuple[Callable[[Story], Iterator[str]], ...] = (
     of_answers.commands_are_answered_once,
+    of_answers.commands_are_answered_in_their_order,
     of_answers.interim_results_come_first_and_only_to_bindings,
     of_answers.repeated_results_are_the_latest,
     of_answers.fingerprints_tell_meanings_apart,

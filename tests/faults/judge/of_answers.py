@@ -32,6 +32,28 @@ def commands_are_answered_once(story: Story) -> Iterator[str]:
             yield f"{identity[1]} has {came['interim']} interim results"
 
 
+def commands_are_answered_in_their_order(story: Story) -> Iterator[str]:
+    """Of one partition, what stands before is answered before, at first at least."""
+    first: dict[Identity, tuple[int, int]] = {}
+    for result in story.results:
+        if kind_of(result) in ("interim", "final"):
+            first.setdefault((result.data["commandSource"], result.data["commandId"]), result.at)
+    claiming = [one for one in story.asked if one.has_known_sender and not one.is_dry]
+    partitions: defaultdict[Identity, set[int]] = defaultdict(set)
+    for asked in claiming:
+        partitions[asked.identity].add(asked.place[1])
+    before: dict[int, tuple[tuple[int, int], str]] = {}
+    for asked in sorted(claiming, key=lambda one: one.place):
+        at = first.pop(asked.identity, None)
+        if at is None or len(partitions[asked.identity]) > 1 or asked.place in story.uncertain:
+            continue
+        latest = before.get(asked.place[1])
+        if latest is not None and at < latest[0]:
+            yield f"{asked.id} was answered before {latest[1]}, which stands before it"
+        else:
+            before[asked.place[1]] = (at, asked.id)
+
+
 def interim_results_come_first_and_only_to_bindings(story: Story) -> Iterator[str]:
     """Only a `BindProject` is put off, and its final result comes later."""
     settled = set()

@@ -51,6 +51,11 @@ LIES: dict[str, dict[str, Lying]] = {
             "published", lambda one: one._replace(key=None), lambda one: one.topic == "notices"
         ),
     },
+    "commands are answered in their order": {
+        "a command stands behind others that were answered later": row_altered(
+            "heard", lambda one: one._replace(offset=10**9), lambda one: b"CreateAccount" in (one.value or b"")
+        ),
+    },
     "commands are answered once": {
         "a result is lost": dropped(RESULT, _bound),
         "a result of a dry run is lost": dropped(RESULT, has("dryRun")),
