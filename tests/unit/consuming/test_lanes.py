@@ -39,7 +39,7 @@ class Scene:
             self.process,
             source=self,
             batch_records=_BATCH,
-            boundary_of=lambda record: str(record.key, "ascii"),
+            boundary_of=lambda record: (record.key or b"").decode(),
             shard_of=lambda boundary: ord(boundary[0]),
             fail=self.failures.append,
             most_ahead=5 * _BATCH,
