@@ -30,6 +30,11 @@ class Progress:
         self._undecided: deque[int] = deque()  # and, behind the first of them, what is decided ahead
         self._ahead: dict[int, tuple[int, ...]] = {}  # with the last offset that its transaction noted
 
+    @property
+    def ahead(self) -> int:
+        """How many records, decided or not, were read beyond the position."""
+        return len(self._undecided)
+
     def read(self, offset: int) -> None:
         """Take note of a record that is to be decided."""
         self._undecided.append(offset)

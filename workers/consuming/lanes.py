@@ -18,7 +18,8 @@ _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
 """How full every lane must be before another starts: small batches finish soon, and what waits grows meanwhile."""
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
-"""How much may wait in all; what is prefetched of a partition that is paused is fetched again."""
+"""How much may wait in all, and be read of a partition beyond what is acknowledged. When it is paused, what was
+prefetched of it is fetched again."""
 _OF_A_PARTITION = 4
 """How many batches may wait of any partition, however much waits of others."""
 _READ_ON_BELOW = 0.75
@@ -90,12 +91,10 @@ class Lanes(Strategy):
                 progress.read(record.offset)
                 self._waiting.put(record, self._boundary_of(record))
         self._fill()
-        if not self._has_room(1):
-            for partition, count in self._waiting.of_partition.items():
-                # Others go on being read.
-                if count >= _OF_A_PARTITION * self._batch_records and partition not in self._paused:
-                    self._paused.add(partition)
-                    self._source.pause(partition)
+        for partition in self._progress.keys() - self._paused:
+            if self._is_far_ahead(partition):  # others go on being read
+                self._paused.add(partition)
+                self._source.pause(partition)
         await asyncio.sleep(0)  # whoever fetches may find the next records there already
 
     def close(self) -> None:
@@ -128,11 +127,7 @@ class Lanes(Strategy):
             lane = asyncio.create_task(self._run(batch, progress))
             self._lanes[lane] = len(batch.records)
             lane.add_done_callback(self._free)
-        for partition in [
-            one
-            for one in self._paused
-            if self._has_room(_READ_ON_BELOW) or self._waiting.of_partition[one] < self._batch_records
-        ]:
+        for partition in [one for one in self._paused if not self._is_far_ahead(one, _READ_ON_BELOW)]:
             self._paused.discard(partition)
             self._source.resume(partition)
 
@@ -140,8 +135,13 @@ class Lanes(Strategy):
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
         return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
 
-    def _has_room(self, part: float) -> bool:
-        return self._waiting.records < part * self._most_ahead and self._waiting.bytes < part * _AHEAD_BYTES
+    def _is_far_ahead(self, partition: TopicPartition, part: float = 1.0) -> bool:
+        """Return whether so much is read of a partition that it is to wait, or still is; `part` is that of the most."""
+        if self._progress[partition].ahead >= part * self._most_ahead:
+            return True
+        much = self._waiting.of_partition[partition] >= part * _OF_A_PARTITION * self._batch_records
+        records, bytes_ = self._waiting.records, self._waiting.bytes
+        return much and (records >= part * self._most_ahead or bytes_ >= part * _AHEAD_BYTES)
 
     async def _run(self, batch: Batch, progress: Mapping[TopicPartition, Progress]) -> None:
         before = {partition: one.position for partition, one in progress.items()}

@@ -177,9 +177,9 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
 
 async def test_a_long_partition_is_paused_and_others_are_not() -> None:
     scene = Scene()
-    await asyncio.wait_for(scene.submitting(*_records(0, 0, 5 * _BATCH)), 10)
+    await asyncio.wait_for(scene.submitting(*_records(0, 0, 4 * _BATCH)), 10)
     assert scene.paused == set()
-    await asyncio.wait_for(scene.submitting(*_records(0, 5 * _BATCH, _BATCH)), 10)
+    await asyncio.wait_for(scene.submitting(*_records(0, 4 * _BATCH, 2 * _BATCH)), 10)
     assert scene.paused == {0}
     scene.submitting(*_records(1, 0, 3, "b"))
     await scene.has_begun(2)
@@ -187,6 +187,22 @@ async def test_a_long_partition_is_paused_and_others_are_not() -> None:
     await scene.settles_all(3 + 2 * _BATCH)
     assert scene.paused == {0}
     await scene.settles_all(3 + 3 * _BATCH)
+    assert scene.paused == set()
+    await scene.lanes.end(0)
+
+
+async def test_a_partition_is_not_read_on_for_ever_while_its_first_record_is_undecided() -> None:
+    scene = Scene()
+    scene.submitting(*_records(0, 0, _BATCH))
+    await scene.has_begun(1)
+    for number in range(1, 5):
+        assert scene.paused == set()
+        scene.submitting(*_records(0, number * _BATCH, _BATCH, "b"))
+        await scene.has_begun(number + 1)
+        scene.settled[number].set_result(True)
+    assert scene.paused == {0}
+    scene.settled[0].set_result(True)
+    await scene.has_acknowledged({0: 5 * _BATCH})
     assert scene.paused == set()
     await scene.lanes.end(0)
 
