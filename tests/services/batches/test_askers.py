@@ -201,7 +201,7 @@ async def test_commands_that_are_rare_are_looked_for_in_parts(
 ) -> None:
     """Until a page is full, or looking has taken long enough: then the page ends, and the next one goes on."""
     said = (account("acme", name) for name in ("main", "other", "third"))
-    await batches(engine).process(Role.ADMIN_COMMANDS, records(*said), _READ, {_PLACE: 0})
+    await batches(engine).process(Role.ADMIN_COMMANDS, records(*said), _READ)
     monkeypatch.setattr(questions.asked, "_LOOKED_AT", 2)
     monkeypatch.setattr(questions.asked, "_LOOKING_SECONDS", seconds)
     pages: list[list[str]] = []

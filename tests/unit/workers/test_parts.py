@@ -10,7 +10,8 @@ from db.reading_positions import Span
 from domain.bindings import MOST_PROJECTS
 from domain.messages import Due, DueKind, Message
 from tests.unit.schemas.building import command, structured
-from workers.batches.parts import parts_of, spans_of
+from workers.batches.parts import parts_of
+from workers.batches.progress import Progress, noting
 
 _DUE = Due(DueKind.FAN_OUT, "acme", "main")
 _BIND = {"organization": "acme", "project": "web", "account": "main"}
@@ -60,9 +61,25 @@ def test_a_batch_is_divided_where_it_would_move_too_many(messages: list[Message]
     assert [len(part) for part in parts] == sizes
 
 
-def test_each_partition_is_read_to_behind_its_last_record() -> None:
+async def test_each_partition_is_read_to_behind_its_last_record() -> None:
     first, second, unread = (TopicPartition("b.t", number) for number in range(3))
     messages = [_message(5), _DUE, _message(9), _message(3, partition=1), _message(1, partition=2)]
-    assert spans_of(messages, {first: 2, second: 3}) == [Span("b.t", 0, 2, 10), Span("b.t", 1, 3, 4)]
-    assert spans_of(messages, {unread: 0}) == [Span("b.t", 2, 0, 2)]
-    assert spans_of([_DUE], {first: 2}) == spans_of(messages, {}) == []
+
+    def progress(**reached: int) -> dict[TopicPartition, Progress]:
+        """Return how far partitions were read before these messages."""
+        found = {one: Progress(one, reached[name]) for name, one in _named.items() if name in reached}
+        for message in messages:
+            if not isinstance(message, Due):
+                place = TopicPartition(message.record.topic, message.record.partition)
+                if place in found:
+                    found[place].read(message.record.offset)
+        return found
+
+    _named = {"first": first, "second": second, "unread": unread}
+    async with noting(progress(first=2, second=3), messages) as spans:
+        assert spans == [Span("b.t", 0, 2, 10), Span("b.t", 1, 3, 4)]
+    async with noting(progress(unread=0), messages) as spans:
+        assert spans == [Span("b.t", 2, 0, 2)]
+    for some, what in (({"first": 2}, [_DUE]), ({}, messages)):
+        async with noting(progress(**some), what) as spans:
+            assert spans == []
