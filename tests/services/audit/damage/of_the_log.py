@@ -25,6 +25,14 @@ OF_THE_LOG = {
     "a row of the log was altered with its hash": Planted(
         Promise.LOG, "its hash does not match", "UPDATE log SET hash = sha256(hash) WHERE {middle}"
     ),
+    "a row of the log says that another asked": Planted(
+        Promise.LOG,
+        "its hash does not match",
+        "UPDATE log SET asked = CAST(replace(CAST(asked AS text), 'alice', 'mallory') AS json) WHERE {asked_for}",
+    ),
+    "a row of the log no longer says who asked": Planted(
+        Promise.LOG, "its hash does not match", "UPDATE log SET asked = NULL WHERE {asked_for}"
+    ),
     "the head has another hash": Planted(
         Promise.LOG, "is not that of the head", "UPDATE shards SET hash = sha256(hash) WHERE position > 0"
     ),

@@ -22,6 +22,8 @@ WHERE = {
     "main": "organization = 'acme' AND account = 'main'",
     "unredriven": "number = (SELECT min(number) FROM dead_letters AS letter WHERE NOT EXISTS (SELECT FROM "
     "dead_letter_actions AS action WHERE action.number = letter.number))",
+    "asked_for": "(shard, position) = (SELECT shard, position FROM log WHERE CAST(asked AS text) LIKE '%alice%' "
+    "LIMIT 1)",
     "middle": "(shard, position) = (SELECT shard, position - 3 FROM shards ORDER BY position DESC LIMIT 1)",
 }
 
