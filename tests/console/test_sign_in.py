@@ -42,17 +42,17 @@ async def by_token(at_provider: tuple[Provider, Server], told: Told) -> AsyncIte
 def at(at_provider: tuple[Provider, Server]) -> tuple[Provider, str]:
     """The provider as it was, and where the console is."""
     running, server = at_provider
-    running.claims, running.state, running.nonce = {}, None, None
+    running.claims, running.identity, running.answered, running.described = {}, {}, {}, {}
     return running, server.url
 
 
 @pytest_asyncio.fixture
 async def opens(chromium: Browser, told: Told) -> AsyncIterator[Looking]:
-    """Opens pages; what the browser says of 401 and 403 is expected."""
+    """Opens pages; what the browser says of 401 and 403, and of codes that are refused, is expected."""
     looking = Looking(chromium, told.url)
     yield looking
     await looking.end()
-    said = [line for line in looking.complaints if not any(status in line for status in ("401", "403"))]
+    said = [line for line in looking.complaints if not any(what in line for what in ("401", "403", "/token)"))]
     assert not said, said
 
 
@@ -116,17 +116,36 @@ async def test_a_token_that_has_expired_asks_again(at: tuple[Provider, str], ope
     await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
 
 
-@pytest.mark.parametrize(("wrong", "said"), (("state", "belongs to no sign-in"), ("nonce", "not for this sign-in")))
-async def test_answers_to_another_sign_in_are_refused(
-    at: tuple[Provider, str], opens: Looking, wrong: str, said: str
-) -> None:
+async def test_answers_to_another_sign_in_are_refused(at: tuple[Provider, str], opens: Looking) -> None:
     page = await opens(ROCKET, url=at[1])
-    setattr(at[0], wrong, "another")
+    for number, (where, wrong, said) in enumerate(_LIES):
+        at[0].identity, at[0].answered, at[0].described = {}, {}, {}
+        setattr(at[0], where, wrong)
+        await page.get_by_role("button", name="Sign in at").click()
+        if number == 0:
+            # From then on the provider knows who it is.
+            await page.get_by_role("link", name="ada").click()
+        await expect(page.get_by_role("alert")).to_contain_text(said)
+        await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+        assert "code=" not in page.url
+        await opens.go(page, f"{ROCKET}?at=2026-01-0{number + 1}T00:00:00Z")
+    at[0].described = {}
     await page.get_by_role("button", name="Sign in at").click()
-    await page.get_by_role("link", name="ada").click()
-    await expect(page.get_by_role("alert")).to_contain_text(said)
-    await expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
-    assert "code=" not in page.url
+    await expect(page.get_by_role("heading", level=1)).to_have_text("rocket")
+
+
+_LIES = (
+    ("answered", {"state": "another"}, "belongs to no sign-in"),
+    ("answered", {"iss": "https://login.example"}, "another provider's"),
+    ("answered", {"code": "stolen"}, "did not complete the sign-in"),
+    ("identity", {"nonce": "another"}, "not for this sign-in"),
+    ("identity", {"aud": "another"}, "not for this sign-in"),
+    ("identity", {"iss": "https://login.example"}, "not for this sign-in"),
+    ("described", {"issuer": "https://login.example"}, "describes itself as another one"),
+    ("described", {"token_endpoint": "http://127.0.0.1:1/token"}, "describes itself as another one"),
+    ("described", {"authorization_endpoint": "javascript:alert(1)"}, "describes itself as another one"),
+)
+"""What a provider says wrong, and what people are told."""
 
 
 async def test_without_a_provider_a_token_is_pasted(at: tuple[Provider, str], by_token: str, opens: Looking) -> None:

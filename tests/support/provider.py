@@ -20,14 +20,19 @@ CLIENT = "whopays-console"
 
 @dataclass
 class Provider:
-    """A provider at `url`, and the people who may sign in. `claims` replace those of tokens; `asked` is what came."""
+    """A provider at `url`, and the people who may sign in; `asked` is what came.
+
+    It lies where it is told to: `claims` replace those of access tokens, `identity` those of ID tokens, `answered` what
+    it sends people back with, and `described` what it says of itself.
+    """
 
     issuer: TokenIssuer
     people: Mapping[str, Sequence[Mapping[str, Any]]]
     url: str = ""
     claims: dict[str, Any] = field(default_factory=dict)
-    state: str | None = None
-    nonce: str | None = None
+    identity: dict[str, Any] = field(default_factory=dict)
+    answered: dict[str, str] = field(default_factory=dict)
+    described: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     given: list[str] = field(default_factory=list)
     codes: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
@@ -44,12 +49,12 @@ class Provider:
 
     def redirect(self, asked: dict[str, str], person: str | None) -> str:
         """Return where to go on: back with a code for a person, or with why there is none."""
-        said = {"state": self.state or asked["state"], "iss": self.url}
+        said = {"state": asked["state"], "iss": self.url} | self.answered
         if person is None:
             return f"{asked['redirect_uri']}?{urlencode(said | {'error': 'login_required'})}"
         code = token_urlsafe()
         self.codes[code] = (person, asked)
-        return f"{asked['redirect_uri']}?{urlencode(said | {'code': code})}"
+        return f"{asked['redirect_uri']}?{urlencode({'code': code} | said)}"
 
     def tokens(self, asked: dict[str, str]) -> dict[str, str] | None:
         """Return the tokens for a code, once, to who began with its challenge."""
@@ -58,7 +63,8 @@ class Provider:
         if not began or began["code_challenge"] != digest or began["redirect_uri"] != asked.get("redirect_uri"):
             return None
         access = self.issuer.token(person, self.people[person], **self.claims).decode()
-        identity = self.issuer.token(person, None, aud=CLIENT, nonce=self.nonce or began["nonce"]).decode()  # type: ignore[arg-type]  # no grants
+        claims = {"aud": CLIENT, "nonce": began["nonce"]} | self.identity
+        identity = self.issuer.token(person, None, **claims).decode()  # type: ignore[arg-type]  # no grants
         self.given += [access, identity]
         return {"token_type": "Bearer", "access_token": access, "id_token": identity}
 
@@ -89,7 +95,7 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             match where.path:
                 case "/.well-known/openid-configuration":
                     ends = {f"{name}_endpoint": f"{provider.url}/{name}" for name in ("authorization", "token")}
-                    self._answer(json.dumps({"issuer": provider.url, **ends}), "application/json")
+                    self._answer(json.dumps({"issuer": provider.url, **ends, **provider.described}), "application/json")
                 case "/authorization" if person or asked.get("prompt") == "none":
                     self.send_response(302)
                     self.send_header("Location", provider.redirect(asked, person))
