@@ -304,6 +304,18 @@ MUTANTS: dict[str, Mutant] = {
             Patch("db.safety", '"synchronous_commit": ("off", "local")', '"synchronous_commit": ("never",)'),
         ),
     ),
+    "a redriven record taken twice": Mutant(
+        "A worker does not see that it has read a redriven record before, at another place.",
+        "a record redriven and sent again",
+        "dead letters of a record that was redriven once",
+        (
+            Patch(
+                "db.load",
+                "await _handled(connection, needs.records) | redriven.repeated",
+                "await _handled(connection, needs.records)",
+            ),
+        ),
+    ),
     **OF_WATERMARKS,
     **OF_REPLAYING,
     **OF_QUESTIONS,

@@ -12,6 +12,7 @@ from tests.faults.points import CONSUMERS, RELAY
 from tests.faults.scenarios_of_publishing import PUBLISHING
 from tests.faults.scenarios_of_questions import OF_QUESTIONS
 from tests.faults.scenarios_of_reading_ahead import READING_AHEAD
+from tests.faults.scenarios_of_redriving import OF_REDRIVING
 from tests.faults.scenarios_of_replaying import REPLAYING
 from tests.faults.scenarios_of_rights import OF_RIGHTS
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
@@ -206,6 +207,7 @@ SCENARIOS: dict[str, Scenario] = {
     **PUBLISHING,
     **OF_WATERMARKS,
     **REPLAYING,
+    **OF_REDRIVING,
     **OF_QUESTIONS,
     **OF_RIGHTS,
 }

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from sqlalchemy import text
 
@@ -18,6 +17,7 @@ from tests.faults import failpoints
 from tests.faults.matrix import FAILING_WORKER, give_up_for_dead
 from tests.faults.points import CONSUMERS
 from tests.services.cli.interrupted_redrive import BEFORE_CONFIRMING, BEFORE_SENDING, WHERE
+from tests.services.cli.redrives import of_redrives, on_topic
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, dead_letters, exactly_published, send
@@ -48,30 +48,6 @@ async def waiting(quiet_installation: Installation) -> Installation:
 async def listed(whopays: Whopays, *options: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await whopays("dead-letters", "list", "--json", *options)).expect(0).document
     return found
-
-
-async def on_topic(installation: Installation, topic: Topic = Topic.PROJECTS) -> list[Any]:
-    """Return the records of an input topic, by partition and offset."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=installation.kafka_bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    name = installation.settings.topic(topic)
-    partitions = [TopicPartition(name, number) for number in range(installation.settings.topic_partitions)]
-    found: list[Any] = []
-    try:
-        await consumer.start()
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(one) < end for one, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += records
-    finally:
-        await consumer.stop()
-    return sorted(found, key=lambda record: (record.partition, record.offset))
-
-
-def of_redrives(records: list[Any]) -> list[Any]:
-    return [record for record in records if any(name == REDRIVE_HEADER for name, _ in record.headers)]
 
 
 async def interrupted(installation: Installation, where: str, *words: str) -> None:
