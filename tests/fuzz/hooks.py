@@ -2,11 +2,16 @@
 
 import json
 from typing import Any
+from zlib import crc32
 
 import schemathesis
 
+from schemas.identifiers import is_identifier
+
 _LINES, _PROBLEM = "application/x-ndjson", "application/problem+json"
 _MOST_LINES = 4
+_THERE = {"organization": ("acme",), "project": ("genome", "website"), "account": ("main", "spare")}
+"""What there is (`tests.fuzz.calling.tell_the_examples`)."""
 
 
 @schemathesis.hook
@@ -42,3 +47,14 @@ def after_call(_: schemathesis.HookContext, __: "schemathesis.Case[Any]", respon
             response.status_code = problem["status"]
             response.headers["content-type"] = [_PROBLEM]
             response.content = json.dumps(problem).encode()
+
+
+@schemathesis.hook
+def map_path_parameters(_: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Ask half of the time about what there is, of names that are well formed: else most answers are empty."""
+    return path_parameters and {
+        name: _THERE[name][chosen % len(_THERE[name])]
+        if name in _THERE and is_identifier(value) and (chosen := crc32(value.encode())) % 4 > 1
+        else value
+        for name, value in (path_parameters or {}).items()
+    }
