@@ -13,6 +13,11 @@ from aiokafka import TopicPartition
 
 from db.reading_positions import Span
 from domain.messages import Due, Message
+from schemas.records import Record
+
+
+class PassedOver(Exception):
+    """A batch was processed, but not all of its records are decided."""
 
 
 class Progress:
@@ -70,6 +75,13 @@ class Progress:
                 self._ahead[offset] = span.ahead[-1:] if offset >= span.until else ()
         self.position = min(position, span.until)
         self.reached = span.until
+
+
+def insist_on(records: Iterable[Record], progress: Mapping[TopicPartition, Progress]) -> None:
+    """Raise PassedOver unless all these records are decided: what is passed over holds its partition up for good."""
+    for record in records:
+        if not progress[TopicPartition(record.topic, record.partition)].is_decided(record.offset):
+            raise PassedOver(record.place)
 
 
 @asynccontextmanager

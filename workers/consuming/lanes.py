@@ -30,10 +30,6 @@ Process = Callable[[list[Record], Mapping[TopicPartition, Progress]], Awaitable[
 they are read; returns False when that cannot be done and the process is to end."""
 
 
-class PassedOver(Exception):
-    """A batch was processed, but not all of its records are decided."""
-
-
 class Lanes(Strategy):
     """Processes and acknowledges batches of at most `batch_records`, until one cannot be processed.
 
@@ -146,8 +142,6 @@ class Lanes(Strategy):
     async def _run(self, batch: Batch, progress: Mapping[TopicPartition, Progress]) -> None:
         before = {partition: one.position for partition, one in progress.items()}
         if await self._process(batch.records, progress):
-            if not all(progress[partition_of(record)].is_decided(record.offset) for record in batch.records):
-                raise PassedOver
             for partition, one in progress.items():
                 if one.position is not None and one.position != before[partition]:
                     self._durable[partition] = one.position

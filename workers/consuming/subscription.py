@@ -31,7 +31,7 @@ from db.shards import shard_of
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batches.messages import Reader
-from workers.batches.progress import Progress
+from workers.batches.progress import Progress, insist_on
 from workers.batches.transaction import Batches, Stopping
 from workers.consuming.boundaries import boundary_of
 from workers.consuming.lanes import Lanes
@@ -201,6 +201,7 @@ class Subscription(BatchSubscriber):
         """Make durable all that follows from a batch; return False when that cannot be done and the process ends."""
         try:
             await self._batches.process(self.role, records, self._read, progress)
+            insist_on(records, progress)
         except Stopping:
             return False
         except Exception as error:

@@ -13,7 +13,7 @@ from db.reading_positions import Span
 from tests.support.batches import progress_of, records
 from tests.support.messages import project
 from workers.batches.messages import message_of
-from workers.batches.progress import Progress, noting
+from workers.batches.progress import PassedOver, Progress, insist_on, noting
 from workers.consuming.projects import PROJECTS
 from workers.runtime.settings import Settings
 
@@ -113,11 +113,14 @@ async def test_who_notes_waits_for_who_is_noting_and_counts_what_that_has_decide
         async with noting(progress, messages[:2]) as spans:
             entered.append(spans)
 
+    with pytest.raises(PassedOver, match="projects/0/0"):
+        insist_on(read, progress)
     async with noting(progress, messages[2:]) as first:
         second = asyncio.create_task(note())
         await asyncio.sleep(0)
         assert (first[0].ahead, entered) == ((2,), [])
     await second
+    insist_on(read, progress)
     assert [(span.until, span.passed) for span in entered[0]] == [(3, (2,))]
 
 
