@@ -38,7 +38,7 @@ def commands_are_answered_in_their_order(story: Story) -> Iterator[str]:
     for result in story.results:
         if kind_of(result) in ("interim", "final"):
             first.setdefault((result.data["commandSource"], result.data["commandId"]), result.at)
-    claiming = [one for one in story.asked if one.has_known_sender and not one.is_dry]
+    claiming = [one for one in story.asked if one.is_admitted and not one.is_dry]
     partitions: defaultdict[Identity, set[int]] = defaultdict(set)
     for asked in claiming:
         partitions[asked.identity].add(asked.place[1])
