@@ -155,10 +155,10 @@ MUTANTS: dict[str, Mutant] = {
             Patch("workers.batches.transaction", "            await append(connection, rows)\n", ""),
             Patch(
                 "workers.batches.transaction",
-                "        for span in spans:\n",
+                "        self._memory.leave(entered, moved, known.whole, known.book)\n",
                 "        async with self._engine.begin() as later:\n"
                 "            await append(later, rows)\n"
-                "        for span in spans:\n",
+                "        self._memory.leave(entered, moved, known.whole, known.book)\n",
             ),
         ),
         is_quick=True,

@@ -21,6 +21,7 @@ _ANSWERS = 30
 
 _WITHOUT_FAILPOINTS = {
     "service.accounts": "one statement in a snapshot, as those of projects",
+    "service.audit": "as those of projects",
     "service.interval_lines": "lines from one snapshot, of which the last one tells that they are whole",
     "service.intervals": "as those of projects",
     "service.operators": "of no organization",

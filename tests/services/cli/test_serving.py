@@ -194,4 +194,4 @@ async def test_what_could_not_be_checked_is_not_called_wrong(
     ),
 )
 async def test_bad_settings_are_named(whopays: Whopays, variable: str, value: str, words: str) -> None:
-    assert words in (await whopays("project", "acme", "web", **{variable: value})).expect(1).err
+    assert words in (await whopays("dead-letters", "list", **{variable: value})).expect(1).err
