@@ -10,7 +10,7 @@ from domain.commands import RULES
 from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
-from domain.identity import admission_rules, asked_by, identity_rules, result_not_kept
+from domain.identity import admission, asked_by, identity_rules, result_not_kept
 from domain.messages import Answered, Claim, Due, DueKind, Folded, Identity, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import is_worth_waiting, superseded
@@ -70,8 +70,9 @@ class _Batch:
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""
         identity = (message.organization, message.event.source, message.event.id)
-        broken = admission_rules(message)
-        origin = _origin_of(message, message.sender, asked_by(message, is_let_in=not broken))
+        let_in = admission(message)
+        broken = let_in.missing
+        origin = _origin_of(message, message.sender, asked_by(message, let_in))
         if broken:
             refused = self.folded.refused
             refused[broken[0].reason] = refused.get(broken[0].reason, 0) + 1

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from domain.commands import RULES
 from domain.dead_letters import Dead
-from domain.identity import admission_rules
+from domain.identity import admission
 from domain.messages import Due, DueKind, Message
 from domain.needs import Needs, Refused
 from domain.state import Key
@@ -37,7 +37,7 @@ def needs_of(messages: Iterable[Message]) -> Needs:
 def _of_command(message: CommandMessage, needs: Needs) -> None:
     needs.boundaries.add(message.organization)
     identity = (message.organization, message.event.source, message.event.id)
-    if admission_rules(message):
+    if admission(message).missing:
         if not message.dry_run:
             needs.refused.append(Refused(message.record, identity, message.fingerprint))
         return

@@ -2,7 +2,7 @@
 
 from domain.commands import RULES
 from domain.decision import Clock
-from domain.rights import Right, missing_rights, roles_used
+from domain.rights import Judged, judged
 from schemas.askers import Asker, Unidentified, Verified
 from schemas.asking import Asked
 from schemas.parsing import CommandMessage
@@ -10,22 +10,22 @@ from schemas.people import person_of
 from schemas.results import Reason, Violation, violation
 
 
-def admission_rules(message: CommandMessage) -> list[Violation]:
+def admission(message: CommandMessage) -> Judged:
     """Somebody asks, and has every right that the command needs.
 
     Whoever is not let in learns nothing else, and claims no id.
     """
     if isinstance(message.asker, Unidentified):
-        return [violation(Reason.UNAUTHENTICATED, message.asker.why)]
-    return missing_rights(message.asker, message.organization, _rights(message), message.event.data)
+        return Judged([violation(Reason.UNAUTHENTICATED, message.asker.why)], ())
+    rights = None if message.model is None else RULES[message.model].rights
+    return judged(message.asker, message.organization, rights, message.event.data)
 
 
-def asked_by(message: CommandMessage, *, is_let_in: bool) -> Asked | None:
+def asked_by(message: CommandMessage, let_in: Judged) -> Asked | None:
     """Return what the log keeps of who asks: also whose token it was that did not go with its command."""
     asker = message.asker
     if isinstance(asker, Asker):
-        used = roles_used(asker, message.organization, _rights(message), message.event.data) if is_let_in else ()
-        return Asked(person_of(asker.person), asker.issuer, used)
+        return Asked(person_of(asker.person), asker.issuer, () if let_in.missing else let_in.used)
     if isinstance(message.checked, Verified):
         return Asked(person_of(message.checked.asker.person), message.checked.asker.issuer)
     return None
@@ -44,10 +44,6 @@ def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock)
     if not message.known:
         broken.append(violation(Reason.UNKNOWN_COMMAND, "no such command is known in this version"))
     return broken
-
-
-def _rights(message: CommandMessage) -> tuple[Right, ...] | None:
-    return None if message.model is None else RULES[message.model].rights
 
 
 def result_not_kept() -> Violation:

@@ -7,7 +7,7 @@ what exists. Roles add up, each for what its grant reaches.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.askers import EVERY_ORGANIZATION, Asker, Grant, Kind, Role
 from schemas.identifiers import is_identifier
@@ -40,6 +40,13 @@ class Right:
         return (*self.when[2], *self.roles)
 
 
+class Judged(NamedTuple):
+    """What a command's sender lacks, a violation for each right, and the least role that gives each of the others."""
+
+    missing: list[Violation]
+    used: tuple[Role, ...]
+
+
 _ADMIN = (Role.ACCOUNT_ADMIN,)
 _USER = (Role.ACCOUNT_USER, Role.ACCOUNT_ADMIN)
 
@@ -62,40 +69,28 @@ SEES_MONEY = (Role.ACCOUNT_ADMIN, Role.INVOICING)
 """Who sees an account's balance and contact."""
 
 
-def missing_rights(
-    asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]
-) -> list[Violation]:
-    """Return a violation for each of a command's rights that its sender lacks.
+def judged(asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]) -> Judged:
+    """Return which of a command's rights its sender lacks, and by which roles they have the others.
 
     `data` are the command's as they were sent: what names nothing in good form is reached only by grants that are not
-    narrowed. Of an unknown command `rights` are None: any role in the organization will do.
+    narrowed. Of an unknown command `rights` are None: any role in the organization will do. Where no token says what
+    anybody may do, nothing is missing, and no role is used.
     """
     if asker.grants is None:
-        return []
+        return Judged([], ())
     grants = [grant for grant in asker.grants if grant.is_in(organization)]
     if rights is None:
-        return [] if grants else [_forbidden(Role.VIEWER, "organization")]
-    return [
-        _forbidden(right.roles_for(data)[0], right.member)
-        for right in rights
-        if right.is_needed(data) and _role_for(right, grants, data) is None
-    ]
-
-
-def roles_used(
-    asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]
-) -> tuple[Role, ...]:
-    """Return the roles by which a command is allowed: for each right the least that its sender has; for the log.
-
-    None where no token says what anybody may do. Of an unknown command, whatever roles its sender has.
-    """
-    if asker.grants is None:
-        return ()
-    grants = [grant for grant in asker.grants if grant.is_in(organization)]
-    if rights is None:
-        return tuple(dict.fromkeys(grant.role for grant in grants))
-    used = (_role_for(right, grants, data) for right in rights if right.is_needed(data))
-    return tuple(dict.fromkeys(role for role in used if role is not None))
+        missing = [] if grants else [_forbidden(Role.VIEWER, "organization")]
+        return Judged(missing, tuple(dict.fromkeys(grant.role for grant in grants)))
+    missing, used = [], []
+    for right in rights:
+        if right.is_needed(data):
+            role = _role_for(right, grants, data)
+            if role is None:
+                missing.append(_forbidden(right.roles_for(data)[0], right.member))
+            elif role not in used:
+                used.append(role)
+    return Judged(missing, tuple(used))
 
 
 def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | None:

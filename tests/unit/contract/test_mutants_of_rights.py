@@ -36,25 +36,22 @@ MISTAKES = {
         ("fold",), ("tests.unit.contract.pure",),
     ),
     "rights not judged": Mistake(
-        "domain.identity", "return missing_rights(message.asker, message.organization, _rights(message), "
-        "message.event.data)", "return []",
-        ("admission_rules",), _IDENTITY,
+        "domain.identity", "    return judged(message.asker, message.organization, rights, message.event.data)",
+        "    return Judged([], ())",
+        ("admission",), _IDENTITY,
     ),
     "one missing right named": Mistake(
-        "domain.identity", "_rights(message), message.event.data)\n\n\ndef asked_by",
-        "_rights(message), message.event.data)[:1]\n\n\ndef asked_by",
-        ("admission_rules",), _IDENTITY,
+        "domain.rights", "    return Judged(missing, tuple(used))", "    return Judged(missing[:1], tuple(used))",
+        ("judged",), ("domain.identity",),
     ),
     "the organization ignored": Mistake(
-        "domain.rights", "    if asker.grants is None:\n        return []\n"
-        "    grants = [grant for grant in asker.grants if grant.is_in(organization)]",
-        "    if asker.grants is None:\n        return []\n    grants = list(asker.grants)",
-        ("missing_rights",), ("domain.identity",),
+        "domain.rights", "    grants = [grant for grant in asker.grants if grant.is_in(organization)]\n"
+        "    if rights is None:", "    grants = list(asker.grants)\n    if rights is None:",
+        ("judged",), ("domain.identity",),
     ),
     "one right is enough": Mistake(
-        "domain.rights", "        for right in rights\n        if right.is_needed(data)",
-        "        for right in rights[:1]\n        if right.is_needed(data)",
-        ("missing_rights",), ("domain.identity",),
+        "domain.rights", "    for right in rights:\n", "    for right in rights[:1]:\n",
+        ("judged",), ("domain.identity",),
     ),
     "a list of one kind leaves the others open": Mistake(
         "schemas.askers", "        return _NONE\n", "        return None\n", ("Grant",), (),

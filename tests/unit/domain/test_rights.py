@@ -6,7 +6,7 @@ import pytest
 
 from domain.commands import RULES
 from domain.reach import EVERYTHING, Reach, reach_of
-from domain.rights import has_role, missing_rights
+from domain.rights import has_role, judged
 from schemas.askers import Asker, Names, Role, grants_of
 from schemas.commands import COMMANDS, BindProject, CreateAccount, SetDefaultAccount, SuspendAccount, TransferProjects
 from schemas.results import Reason
@@ -27,7 +27,7 @@ def granted(role: str, organization: str = "acme", **lists: list[str]) -> dict[s
 
 def fields(who: Asker, command: Any, data: dict[str, Any], organization: str = "acme") -> list[str | None]:
     """Return what the violations are about."""
-    broken = missing_rights(who, organization, None if command is None else RULES[command].rights, data)
+    broken = judged(who, organization, None if command is None else RULES[command].rights, data).missing
     assert {one.reason for one in broken} <= {Reason.FORBIDDEN}
     return [one.field for one in broken]
 
@@ -46,11 +46,11 @@ def test_two_rights_are_judged_one_by_one() -> None:
 
 
 def test_the_least_role_is_named() -> None:
-    messages = [one.message for one in missing_rights(asker(), "acme", RULES[BindProject].rights, BIND)]
+    messages = [one.message for one in judged(asker(), "acme", RULES[BindProject].rights, BIND).missing]
     assert "project-owner" in messages[0]
     assert "account-user" in messages[1]
     suspending = {"account": "main", "reason": "PaymentFailure"}
-    failed = missing_rights(asker(), "acme", RULES[SuspendAccount].rights, suspending)
+    failed = judged(asker(), "acme", RULES[SuspendAccount].rights, suspending).missing
     assert "grant payments" in failed[0].message
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.commands import RULES
-from domain.rights import missing_rights, roles_used
+from domain.rights import judged
 from schemas.askers import Asker, Grant, Role, grants_of
 from schemas.commands import COMMANDS
 from tests.support.model.rights import NEEDED, lacking
@@ -64,11 +64,10 @@ def check(name: str, data: dict[str, Any], *grants: tuple[dict[str, Any], Grant]
     """Insist that what is missing is what the table says, and that the log learns which roles allowed it."""
     asker = Asker("alice", "https://login.example", tuple(grant for _, grant in grants))
     rights = RULES[COMMANDS[name]].rights if name in COMMANDS else None
-    missing = missing_rights(asker, "acme", rights, data)
+    missing, used = judged(asker, "acme", rights, data)
     expected = lacking(name, data, "acme", [claim for claim, _ in grants])
     assert [one.field for one in missing] == [f"/{member}" for member, _ in expected], (name, data, grants)
     assert all(role in one.message for one, (_, role) in zip(missing, expected, strict=True))
-    used = roles_used(asker, "acme", rights, data)
     assert set(used) <= {claim["role"] for claim, _ in grants}
     assert bool(used) is bool(len(expected) < sum(1 for _ in _needed(name, data)))
 
