@@ -90,8 +90,8 @@ OF_RIGHTS: dict[str, Mutant] = {
         (
             Patch(
                 "domain.rights",
-                "if right.is_needed(data) and _role_for(right, grants, data) is None",
-                "if not any(_role_for(one, grants, data) for one in rights if one.is_needed(data))",
+                "    return Judged(missing, tuple(used))",
+                "    return Judged([] if used else missing, tuple(used))",
             ),
         ),
     ),
