@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
-from tests.faults.judge import is_published, judged, unfinished
+from tests.faults.judge import is_published, judged, unfinished, watermarks
 from tests.faults.load import Load
 from tests.services.audit.auditing import findings_of
 from tests.support.installations import Installation
@@ -65,6 +66,19 @@ async def come_to_rest(load: Load, patience: float = _PATIENCE_SECONDS) -> None:
 
     await until(finished, "what waits, is scheduled or runs out", patience)
     await until(lambda: is_published(load), "the relay", patience)
+
+
+async def closed_beyond_now(load: Load, partitions: int) -> None:
+    """Wait for a watermark that closes this moment and tells of so many partitions."""
+    now = datetime.now(UTC)
+
+    async def is_closed() -> bool:
+        data = [json.loads(one.value)["data"] for one in await watermarks(load)]
+        return any(
+            datetime.fromisoformat(one["closedUntil"]) > now and len(one["offsets"]) == partitions for one in data
+        )
+
+    await until(is_closed, f"a watermark of {partitions} partitions")
 
 
 async def _judged_by_both(load: Load) -> list[str]:
