@@ -162,19 +162,14 @@ class Load:
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
+            # Whoever closes the load closes a producer that never started, too.
+            self._producer = AIOKafkaProducer(
                 bootstrap_servers=self.installation.kafka_bootstrap_servers,
                 enable_idempotence=True,
                 # Shorter than the patience with a group: an undelivered record fails before it is sent again.
                 request_timeout_ms=int(_DELIVERY_SECONDS * 800),
             )
-            try:
-                await producer.start()
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    await producer.client.close()
-                raise
-            self._producer = producer
+            await self._producer.start()
         return self._producer
 
     async def _pause(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from tests.faults.stage import (
     Scenario,
     Stage,
     is_published_or_over,
+    staged,
 )
 from tests.support.kafka import all_consumed
 from tests.support.messages import Said
@@ -85,8 +86,8 @@ async def _postgresql_is_killed(stage: Stage) -> list[str]:
     async with (
         own_servers(postgresql_settings={"wal_writer_delay": "10s"}) as own,
         own.installation() as installation,
+        staged(installation, stage.mutant) as other,
     ):
-        other = Stage(installation, stage.mutant)
         worker = await other.start()
         await other.begin()
         await all_consumed(installation)
@@ -114,7 +115,6 @@ async def _row_of_the_log_altered(stage: Stage) -> list[str]:
         )
     relay = await stage.start(*RELAY)
     await until(lambda: is_published_or_over(stage.load, relay), "the relay")
-    await stage.load.close()
     return [] if "does not continue" in "".join(faults_in(stage.installation)) else ["an altered row was published"]
 
 

@@ -163,11 +163,8 @@ async def _asked(
             await stage.installation.start(*roles)
     mutant = {} if stage.mutant is None else {MUTANT_VARIABLE: stage.mutant}
     variables = {**failpoints.environment(plan or {}), **mutant}
-    try:
-        async with Servers(stage.installation, module=FAILING_WORKER, **variables) as servers:
-            yield Asking(stage.installation, servers)
-    finally:
-        await stage.load.close()
+    async with Servers(stage.installation, module=FAILING_WORKER, **variables) as servers:
+        yield Asking(stage.installation, servers)
 
 
 async def _changed(stage: Stage, name: str, payer: str) -> None:

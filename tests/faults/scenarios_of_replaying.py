@@ -15,9 +15,7 @@ _COMMITTED = "producer.transact: asyncio.shield after"
 async def _killed_after_a_commit(stage: Stage) -> list[str]:
     """A replay is killed between a commit and whatever comes next, and another process goes on."""
     await _spoken(stage.installation)
-    wrong = await _compared(stage, "killed", {_COMMITTED: failpoints.KILL})
-    await stage.load.close()
-    return wrong
+    return await _compared(stage, "killed", {_COMMITTED: failpoints.KILL})
 
 
 async def _undisturbed(stage: Stage) -> list[str]:
@@ -26,9 +24,7 @@ async def _undisturbed(stage: Stage) -> list[str]:
     log = await log_of(stage.installation)
     instants = sorted(row.event["time"] for row in log)
     wrong = await _compared(stage, "whole", {}, until=instants[len(instants) // 2])
-    wrong += await _compared(stage, "latest", {}, until=instants[-1], latest=True)
-    await stage.load.close()
-    return wrong
+    return wrong + await _compared(stage, "latest", {}, until=instants[-1], latest=True)
 
 
 async def _spoken(installation: Installation) -> None:

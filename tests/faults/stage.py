@@ -1,6 +1,7 @@
 """Where mutants are tried: a test's own installation, what is sent to it, and conditions to wait for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -67,9 +68,17 @@ class Stage:
     async def goes_wrong_after(self) -> list[str]:
         """Send more, and return what is wrong in the end; all roles must be running."""
         await self.bind("after", "c")
-        wrong = await verdict(self.load, _PATIENCE_SECONDS if self.mutant else 120)
-        await self.load.close()
-        return wrong
+        return await verdict(self.load, _PATIENCE_SECONDS if self.mutant else 120)
+
+
+@asynccontextmanager
+async def staged(installation: Installation, mutant: str | None) -> AsyncIterator[Stage]:
+    """Yield a stage whose load is closed however its scenario ends."""
+    stage = Stage(installation, mutant)
+    try:
+        yield stage
+    finally:
+        await stage.load.close()
 
 
 Scenario = Callable[[Stage], Awaitable[list[str]]]

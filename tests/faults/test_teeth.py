@@ -7,7 +7,7 @@ import pytest
 from tests.faults.mutants import MUTANTS
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.scenarios_of_rights import OF_RIGHTS
-from tests.faults.stage import Stage
+from tests.faults.stage import staged
 from tests.faults.teeth import deaths
 from tests.support.installations import Installation
 
@@ -31,7 +31,8 @@ def _named(scenarios: Iterable[tuple[str, str]], quick: Collection[str]) -> list
 )
 async def test_a_mutant_dies(stage_installation: Installation, name: str) -> None:
     mutant = MUTANTS[name]
-    found = await SCENARIOS[mutant.scenario](Stage(stage_installation, name))
+    async with staged(stage_installation, name) as stage:
+        found = await SCENARIOS[mutant.scenario](stage)
     print("\n".join(found))
     death = next((one for one in found if mutant.dies_of in one), None)
     assert death is not None, f"{name} survives; found: {found}"
@@ -45,4 +46,5 @@ async def test_a_mutant_dies(stage_installation: Installation, name: str) -> Non
     indirect=["stage_installation"],
 )
 async def test_whopays_lives(stage_installation: Installation, name: str) -> None:
-    assert await SCENARIOS[name](Stage(stage_installation, None)) == []
+    async with staged(stage_installation, None) as stage:
+        assert await SCENARIOS[name](stage) == []

@@ -34,12 +34,9 @@ async def asked_with_tokens(stage: Stage) -> list[str]:
     await exactly_published(stage.installation)
     assert await worker.stop() == 0
     mutant = {} if stage.mutant is None else {MUTANT_VARIABLE: stage.mutant}
-    try:
-        async with serving(stage.installation, module=FAILING_WORKER, **mutant) as server, asking(server) as client:
-            found = [wrong async for wrong in _narrow_questions(stage, client)]
-            return found + await _stream(stage, client)
-    finally:
-        await stage.load.close()
+    async with serving(stage.installation, module=FAILING_WORKER, **mutant) as server, asking(server) as client:
+        found = [wrong async for wrong in _narrow_questions(stage, client)]
+        return found + await _stream(stage, client)
 
 
 async def _narrow_questions(stage: Stage, client: httpx.AsyncClient) -> AsyncIterator[str]:

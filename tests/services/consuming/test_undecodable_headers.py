@@ -41,13 +41,15 @@ async def _send_in_one_batch(
     producer = AIOKafkaProducer(
         bootstrap_servers=installation.kafka_bootstrap_servers, compression_type=compression, enable_idempotence=True
     )
-    await producer.start()
-    batch = producer.create_batch()
-    for one in said:
-        assert batch.append(key=one.key, value=one.value, timestamp=None, headers=list(one.headers)) is not None
-    sent = await producer.send_batch(batch, installation.settings.topic(said[0].topic), partition=0)
-    await sent
-    await producer.stop()
+    try:
+        await producer.start()
+        batch = producer.create_batch()
+        for one in said:
+            assert batch.append(key=one.key, value=one.value, timestamp=None, headers=list(one.headers)) is not None
+        sent = await producer.send_batch(batch, installation.settings.topic(said[0].topic), partition=0)
+        await sent
+    finally:
+        await producer.stop()
     monkeypatch.undo()
 
 
