@@ -11,7 +11,7 @@ from schemas.results import Reason, Violation, violation
 
 
 def admission(message: CommandMessage) -> Judged:
-    """Somebody asks, and has every right that the command needs.
+    """Judge whether somebody asks, and has every right that the command needs.
 
     Whoever is not let in learns nothing else, and claims no id.
     """
