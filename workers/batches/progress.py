@@ -88,7 +88,7 @@ def insist_on(records: Iterable[Record], progress: Mapping[TopicPartition, Progr
 async def noting(
     progress: Mapping[TopicPartition, Progress], messages: Collection[Message]
 ) -> AsyncIterator[list[Span]]:
-    """Give a transaction, which holds all its shards, what it is to note; it must be committed when this is left.
+    """Yield what a transaction, which holds all its shards, is to note; it must be committed when this is left.
 
     Another transaction that decides records of one of these partitions waits until then, so that the last one to be
     committed notes what all of them have decided.
