@@ -5,6 +5,7 @@ What only servers need is imported when a test asks for them, so that tests with
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from typing import TYPE_CHECKING
@@ -32,6 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
         # In the environment, so that the processes that pytest-xdist starts have the same.
         seed = os.environ.setdefault("PROPERTIES_SEED", str(random.SystemRandom().randrange(2**32)))
         config.option.hypothesis_seed = seed
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of every later search for garbage: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -12,16 +12,16 @@ from tests.support.model.model import Model
 from tests.support.model.said import COMMANDS, Said
 from tests.support.model.seen import grouped
 from tests.support.model.stories import Story, with_token
+from tests.support.properties import examples
 from tests.unit.contract.pure import START, PureService
 
-EXAMPLES = 500
 LONGEST = 80
 PAUSES_SECONDS = (0, 0, 1.5, 1.5, 7.5, 40.5, 120.5)
 
 
 @settings(
     derandomize=True,
-    max_examples=EXAMPLES,
+    max_examples=examples(500),
     deadline=None,
     database=None,
     phases=(Phase.explicit, Phase.generate, Phase.shrink),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from domain import bindings, closure, notices
 from domain.messages import Due, Message
 from schemas.outgoing import Outgoing
+from tests.support.properties import examples
 from tests.unit.domain.batching import EACH, POLICY, act, batches, chapters, kept_of
 from tests.unit.domain.kept import Kept
 from tests.unit.domain.promises import check_promises, check_single
@@ -46,7 +47,7 @@ def small_bounds() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories, cuts=cuttings)
 @example(story=SUCCESSION, cuts={7, 9})
 @example(story=FANNED_OUT, cuts={3, 12})
@@ -63,7 +64,7 @@ def test_any_batching_gives_the_same_result(story: list[Said], cuts: set[int]) -
     assert in_parts == as_one
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories, cuts=cuttings)
 @example(story=SUCCESSION, cuts={7, 9})
 @example(story=FANNED_OUT, cuts={3, 12})
@@ -108,7 +109,7 @@ def _with_first_uids(story: list[Said]) -> list[Said]:
     return told
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(story=stories, steps=st.lists(st.integers(-3, 3), min_size=36, max_size=36))
 @example(story=SUCCESSION, steps=[0, 1, -1, -2, 3, 0, -3, 1, 0, -1, 0, 2, -3])
 @example(story=FANNED_OUT, steps=[0, 1, -1, -2, 3, 0, -3, 1, 0, -1, 0, 2, -3] * 2)

@@ -14,6 +14,7 @@ from schemas.exporting.asyncapi import example_event
 from schemas.exporting.catalogue import MESSAGES, Message
 from schemas.forms import ALSO_CHECKED, EMAIL, INSTANT, LANGUAGE, PHONE, TAX_NUMBER, TEXT, Schema
 from tests.support.contract_files import check_read, faults, published_schema
+from tests.support.properties import examples
 from tests.unit.schemas.building import record
 
 READ = [name for name, message in MESSAGES.items() if message.is_read]
@@ -37,7 +38,7 @@ LARGEST = 2**63 - 1
 
 @pytest.mark.parametrize("name", READ)
 @given(chosen=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_a_schema_describes_is_read(name: str, chosen: st.DataObject) -> None:
     data = chosen.draw(_messages(name))
     assume(not faults(name, data))

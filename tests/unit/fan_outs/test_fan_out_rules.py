@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from tests.support.saying import account, bind, profile, project, reactivate, suspend
 from tests.unit.fan_outs.memory import Organization
 from tests.unit.fan_outs.moves import ACCOUNTS, Story, opening
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     chance=st.randoms(use_true_random=False),
     at_once=st.integers(0, 4),
