@@ -1,6 +1,6 @@
 """The table (`table.yaml`): every command in every situation by whoever asks, and each of them as a dry run first."""
 
-from copy import deepcopy
+import pickle
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,7 +20,8 @@ ASKED = START + timedelta(minutes=10)
 def test_every_command_is_answered_as_the_table_says(situation: Situation) -> None:
     service = brought_about(situation)
     assert phase_of(service) == situation.phase
-    wrong = [found for cell in cells(situation.name) for found in faults(cell, service)]
+    kept = pickle.dumps(service)
+    wrong = [found for cell in cells(situation.name) for found in faults(cell, _copied(kept))]
     assert not wrong, "\n".join(wrong)
 
 
@@ -46,10 +47,10 @@ def brought_about(situation: Situation) -> PureService:
     return service
 
 
-def faults(cell: Cell, service: PureService) -> list[str]:
-    """Try a cell on a copy of the service, first as a dry run, and return in words what is not as the table says."""
+def faults(cell: Cell, tried: PureService) -> list[str]:
+    """Try a cell, first as a dry run, and return in words what is not as the table says."""
     found = []
-    tried, before = deepcopy(service), phase_of(service)
+    before = phase_of(tried)
     dry = replace(cell.command, id=f"{cell.command.id}-dry", data=cell.command.data | {"dryRun": True})
     for command, phase in ((dry, before), (cell.command, cell.phase)):
         came = tried.process([command], ASKED)
@@ -61,6 +62,11 @@ def faults(cell: Cell, service: PureService) -> list[str]:
         if quiet and len(came) != 1:
             found.append(f"{cell.name}: {came[:-1]} was published ({command.id})")
     return found
+
+
+def _copied(kept: bytes) -> PureService:
+    copy: PureService = pickle.loads(kept)  # noqa: S301 (our own, and much faster than `deepcopy`)
+    return copy
 
 
 def result_of(command: Said, came: list[Seen]) -> Seen:

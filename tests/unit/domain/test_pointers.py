@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -65,11 +66,16 @@ def _with(data: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
 
 def _resolves(field: str, command: str) -> bool:
     """Return whether a pointer follows the command's schema, member by member."""
-    whole = COMMANDS[command].model_json_schema()
+    whole = _schema(command)
     found, definitions = [whole], whole.get("$defs", {})
     for step in field.split("/")[1:]:
         found = [inner for schema in found for inner in _below(schema, step, definitions)]
     return bool(found)
+
+
+@cache
+def _schema(command: str) -> dict[str, Any]:
+    return COMMANDS[command].model_json_schema()
 
 
 def _below(schema: dict[str, Any], step: str, definitions: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -5,11 +5,13 @@ from itertools import chain
 
 import pytest
 
+from tests.support.properties import IS_QUICK
 from tests.unit.simulation import admission, closing, consumption, publication, transactions
 from tests.unit.simulation.cases import SMALL, Broken, Case, broken, early_notice
 from tests.unit.simulation.checker import STUCK, TooManyStates, explore
 
 _BROKEN = tuple(broken())
+_MOST_STATES = 10_000 if IS_QUICK else 100_000
 
 
 class Counting:
@@ -57,7 +59,11 @@ def test_the_checker_finds_a_dead_end() -> None:
 
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: f"{case.name}: {case.bounds}")
 def test_the_guarantees_hold_whatever_happens_in_whatever_order(case: Case) -> None:
-    found = explore(case.model, most_states=100_000)
+    try:
+        found = explore(case.model, most_states=_MOST_STATES)
+    except TooManyStates:
+        assert IS_QUICK  # the nearest states, then, in none of which a promise is broken
+        return
     assert found.counterexample is None, f"\n{found.counterexample}"
     assert found.states > 100
 
