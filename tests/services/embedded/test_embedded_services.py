@@ -6,6 +6,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from embedded import EmbeddedError, EmbeddedServices, data_folder
@@ -28,6 +29,9 @@ async def test_both_servers_answer_and_data_survive_a_restart(kept_folder: Path)
         assert await published(addresses, 1) == [b"before"]
         logs = {path.name for path in (kept_folder / "logs").iterdir()}
         assert {"postgresql.log", "kafka.log"} <= logs
+        children = psutil.Process().children(recursive=True)
+        mapped = {one.path for child in children if child.name() == "java" for one in child.memory_maps()}
+        assert any(path.endswith(".aot") for path in mapped)
         # Others on this machine can reach the port, but do not have the password.
         stranger = replace(addresses, database_url=addresses.database_url.replace("@", "x@"))
         with pytest.raises(Exception, match="password authentication failed"):
