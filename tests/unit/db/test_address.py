@@ -65,6 +65,7 @@ def test_each_parameter_of_libpq_is_known(name: str) -> None:
         ("postgresql://db/x?password=a+b", {"password": "a+b"}),
         ("postgresql://db?user=me&dbname=y", {"user": "me", "database": "y"}),
         ("postgresql://db/x?connect_timeout=3", {"timeout": 3.0}),
+        ("postgresql://db/x?connect_timeout=1", {"timeout": 1.0}),
         ("postgresql://db/x?connect_timeout=0", {"timeout": None}),
         ("postgresql://db/x", {"timeout": 10.0, "server_settings": {"application_name": "whopays"}}),
         ("postgresql://db/x?application_name=billing", {"server_settings": {"application_name": "billing"}}),
