@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from prometheus_client import Counter
-
 from audit.findings import Promise
 from workers.runtime.metrics import Heartbeats, LastAuditMetrics
 from workers.runtime.roles import AUDIT
@@ -17,9 +15,9 @@ class AuditMetrics(Heartbeats):
     """The findings of the last audit, when it ended, and whether audits are still running."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._last = LastAuditMetrics(self.registry)
-        self._audits = Counter("whopays_audits", "Audits that finished", registry=self.registry)
+        super().__init__((AUDIT,))
+        self._last = LastAuditMetrics(self.instruments)
+        self._audits = self.instruments.counter("whopays_audits_total")
         self._is_interrupted = False
 
     def audited(self, findings: Mapping[Promise, int]) -> None:

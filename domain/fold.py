@@ -74,8 +74,7 @@ class _Batch:
         broken = let_in.missing
         origin = _origin_of(message, message.sender, asked_by(message, let_in))
         if broken:
-            refused = self.folded.refused
-            refused[broken[0].reason] = refused.get(broken[0].reason, 0) + 1
+            self.folded.refused[broken[0].reason] += 1
         is_looked_up = not broken and not message.dry_run
         claimed = self._answered.fingerprints.get(identity) if is_looked_up else None
         is_repeated = claimed == message.fingerprint
@@ -292,7 +291,9 @@ class _Batch:
         folded = self.folded
         folded.outgoing.append(outgoing_result(completed, origin, self._clock.next()))
         if not completed.repeated:
-            folded.outcomes[completed.outcome] = folded.outcomes.get(completed.outcome, 0) + 1
+            folded.outcomes[completed.command_type, completed.outcome] += 1
+            if completed.outcome is Outcome.REJECTED:
+                folded.rejected[completed.command_type, completed.violations[0].reason] += 1
         return len(folded.outgoing) - 1
 
     def _claim(self, claim: Claim, latest: CommandCompleted) -> None:

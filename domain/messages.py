@@ -1,5 +1,6 @@
 """What a batch is made of, and what it comes to."""
 
+from collections import Counter
 from dataclasses import field
 from enum import StrEnum
 
@@ -66,7 +67,8 @@ class Answered:
 class Folded:
     """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again.
 
-    `dead` are dead letters, by where among the outgoing events they stand; `refused` counts who was not let in.
+    `dead` are dead letters, by where among the outgoing events they stand. Commands are counted by the type in their
+    attribute: `outcomes`, and the first reason of each that was `rejected`. `refused` counts who was not let in.
     """
 
     outgoing: list[Outgoing] = field(default_factory=list)
@@ -75,8 +77,9 @@ class Folded:
     dead: dict[int, Dead] = field(default_factory=dict)
     stale_facts: int = 0
     repeated_commands: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
-    refused: dict[Reason, int] = field(default_factory=dict)
+    outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    refused: Counter[Reason] = field(default_factory=Counter)
 
     def result_of(self, claim: Claim) -> CommandCompleted:
         """Return the latest result of a claimed id."""

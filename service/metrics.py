@@ -3,42 +3,23 @@
 import math
 from datetime import datetime
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from db.audits import LastAudit
 from workers.runtime.metrics import Heartbeats, LastAuditMetrics
-
-SERVE = "serve"
-"""The role of a server in what all processes tell of their roles."""
+from workers.runtime.roles import SERVE
 
 
 class ServiceMetrics(Heartbeats):
     """The counters of a server; a question is named by its path as it is declared, never as it was asked."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._requests = Counter(
-            "whopays_http_requests", "Requests answered", ["path", "status"], registry=self.registry
-        )
-        self._seconds = Histogram(
-            "whopays_http_request_seconds",
-            "Time that an answer took",
-            ["path"],
-            registry=self.registry,
-        )
-        self._unpublished = Gauge(
-            "whopays_events_unpublished", "Events in the log that are not known to be published", registry=self.registry
-        )
-        self._closed_until = Gauge(
-            "whopays_closed_until_timestamp_seconds",
-            "Instant up to which all that happened is published, and none will be added",
-            registry=self.registry,
-        )
-
-        self._last_audit = LastAuditMetrics(self.registry)
-        self._audited = Gauge(
-            "whopays_events_audited", "Events that were in the log when the last audit began", registry=self.registry
-        )
+    def __init__(self, *, checks_tokens: bool = True) -> None:
+        super().__init__((SERVE,), checks_tokens=checks_tokens)
+        made = self.instruments
+        self._requests = made.counter("whopays_http_requests_total")
+        self._seconds = made.histogram("whopays_http_request_seconds")
+        self._unpublished = made.gauge("whopays_events_unpublished")
+        self._closed_until = made.gauge("whopays_closed_until_timestamp_seconds")
+        self._last_audit = LastAuditMetrics(made)
+        self._audited = made.gauge("whopays_events_audited")
 
     def know_nothing(self) -> None:
         """Note that what the database knows is not known: NaN."""

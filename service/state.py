@@ -60,9 +60,9 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
             AsyncExitStack() as stack,
             reading_pool(settings.database_url, pool_size=size, statement_seconds=seconds) as pool,
         ):
-            metrics, tokens = ServiceMetrics(), None
+            metrics, tokens = ServiceMetrics(checks_tokens=settings.auth != "trusted"), None
             if settings.auth != "trusted":
-                tokens = await stack.enter_async_context(Tokens(settings, metrics.registry))
+                tokens = await stack.enter_async_context(Tokens(settings, metrics.instruments))
             payers = Gathering(pool, ask_payers, lanes=_LANES)
             waking = Waking(engine)
             tails = Tails(pool, waking)

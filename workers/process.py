@@ -60,7 +60,8 @@ class Process:
         self._stopping = asyncio.Event()
         self._stopping_since = 0.0
         self._failure: BaseException | None = None
-        self._metrics = Metrics(self._roles)
+        checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
+        self._metrics = Metrics(self._roles, checks_tokens=checks_tokens)
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
@@ -76,8 +77,7 @@ class Process:
         )
         self._background: list[asyncio.Task[None]] = []
         self._ping: asyncio.Task[None] | None = None
-        checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
-        self._tokens = Tokens(settings, self._metrics.registry) if checks_tokens else None
+        self._tokens = Tokens(settings, self._metrics.instruments) if checks_tokens else None
         self._entered = contextlib.AsyncExitStack()
         self._batches = Batches(
             self._engine,

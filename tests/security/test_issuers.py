@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from schemas.askers import Unidentified, Verified
@@ -21,6 +20,8 @@ from tests.security.conftest import Guard
 from tests.security.key_server import KeyServer, answer, key_server
 from tests.support.tokens import ISSUER, SigningKey, TokenIssuer, bearing, encoded
 from tests.support.waiting import until
+from workers.runtime.instruments import Instruments
+from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
 from workers.runtime.tokens import reading
 from workers.runtime.tokens.issuing import UNKNOWN_KEY_EVERY_SECONDS
@@ -64,11 +65,11 @@ def lines() -> Iterator[list[Any]]:
 
 @asynccontextmanager
 async def verifying(
-    jwks: str, clock: Clock | None = None, registry: CollectorRegistry | None = None
+    jwks: str, clock: Clock | None = None, instruments: Instruments | None = None
 ) -> AsyncIterator[Guard]:
     """Yield who verifies tokens of the issuer whose keys are there."""
     settings = Settings(auth="jwt", issuers={ISSUER: {"audiences": ["whopays"], "jwks": jwks}})  # type: ignore[dict-item]
-    async with Tokens(settings, registry, clock or Clock()) as tokens:
+    async with Tokens(settings, instruments, clock or Clock()) as tokens:
         yield Guard(tokens)
 
 
@@ -154,8 +155,9 @@ async def test_a_kid_that_two_keys_have(own: TokenIssuer) -> None:
 
 
 async def test_a_file_is_read_again(own: TokenIssuer) -> None:
-    registry = CollectorRegistry()
-    async with verifying(str(own.jwks), registry=registry) as guard:
+    instruments = Instruments((SERVE,))
+    registry = instruments.registry
+    async with verifying(str(own.jwks), instruments=instruments) as guard:
         first = own.token()
         await guard.accepts(first)
         read_at = registry.get_sample_value("whopays_issuer_keys_read_timestamp_seconds", {"issuer": ISSUER})
@@ -255,8 +257,9 @@ async def test_a_key_that_is_known_waits_for_nothing(server: KeyServer, own: Tok
 
 async def test_reading_waits_while_keys_were_never_read(own: TokenIssuer, tmp_path: Path, lines: list[Any]) -> None:
     hidden = own.jwks.rename(tmp_path / "later")
-    registry = CollectorRegistry()
-    async with verifying(str(own.jwks), registry=registry) as guard:
+    instruments = Instruments((SERVE,))
+    registry = instruments.registry
+    async with verifying(str(own.jwks), instruments=instruments) as guard:
         task = await waiting(guard, own.token())
 
         async def is_said() -> bool:

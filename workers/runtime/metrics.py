@@ -2,48 +2,27 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-)
-
 from domain.messages import Folded
-from schemas.envelope import IGNORABLE
-from schemas.records import DeadLetterReason
-from schemas.results import Outcome, Reason
-from workers.runtime.roles import ALL_ROLES, BATCH_ROLES, CONSUMERS, Role
-
-_REFUSALS = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN)
+from schemas.commands import COMMANDS
+from schemas.message_types import short_type, type_of
+from workers.runtime.declared_metrics import UNKNOWN_TYPE
+from workers.runtime.instruments import Instruments
+from workers.runtime.roles import ALL_ROLES, Role
 
 
 class Heartbeats:
     """When each role of a process last showed that it makes progress, beside what every process says of itself."""
 
-    def __init__(self) -> None:
-        # Creation times, each a gauge of its own, would be half of all series.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        Gauge(
-            "whopays_build_info",
-            "Always 1; the labels say what runs here",
-            ["version", "python"],
-            registry=self.registry,
-        ).labels(version("whopays"), ".".join(map(str, sys.version_info[:3]))).set(1)
-        self._heartbeat = Gauge(
-            "whopays_role_heartbeat_timestamp_seconds",
-            "Unix time of a role's last sign of life",
-            ["role"],
-            registry=self.registry,
-        )
+    def __init__(self, roles: Collection[str], *, checks_tokens: bool = True) -> None:
+        self.instruments = Instruments(roles, checks_tokens=checks_tokens)
+        self.registry = self.instruments.registry
+        python = ".".join(map(str, sys.version_info[:3]))
+        self.instruments.gauge("whopays_build_info").labels(version("whopays"), python).set(1)
+        self._heartbeat = self.instruments.gauge("whopays_role_heartbeat_timestamp_seconds")
 
     def alive(self, role: Role | str) -> None:
         """Note that a role made progress, or found that there was nothing to do."""
@@ -53,13 +32,9 @@ class Heartbeats:
 class LastAuditMetrics:
     """The last audit: when it ended, and what it found. Whoever audits tells it, and whoever knows of an audit."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._broken = Gauge(
-            "whopays_broken_promises", "Findings of the last whole audit", ["promise"], registry=registry
-        )
-        self._ended = Gauge(
-            "whopays_last_audit_timestamp_seconds", "Unix time of the last audit's end", registry=registry
-        )
+    def __init__(self, instruments: Instruments) -> None:
+        self._broken = instruments.gauge("whopays_broken_promises")
+        self._ended = instruments.gauge("whopays_last_audit_timestamp_seconds")
 
     def ended(self, seconds: float, findings: Mapping[str, int]) -> None:
         """Note when an audit ended, in Unix time (NaN: unknown), and how many findings it has of each promise."""
@@ -69,48 +44,33 @@ class LastAuditMetrics:
 
 
 class Metrics(Heartbeats):
-    """The counters of a process of workers; every series whose labels are known begins at 0."""
+    """What a process of workers counts."""
 
-    def __init__(self, roles: Sequence[Role] = ALL_ROLES) -> None:
-        super().__init__()
-        self._commands = self._counter("commands", "Commands answered", "outcome", Outcome)
-        self._refused = self._counter("commands_refused", "Commands whose sender was not let in", "reason", _REFUSALS)
-        self._repeats = self._counter(
-            "commands_repeated", "Commands sent again with the same meaning, which change nothing"
-        )
-        self._stale = self._counter("facts_stale", "Facts that were known already, or are older than what is known")
-        self._dead = self._counter("dead_letters", "Records that could not be answered", "reason", DeadLetterReason)
-        self._ignored = self._counter(
-            "attributes_ignored", "Malformed attributes that were left out", "attribute", IGNORABLE
-        )
-        self._mismatches = self._counter("key_mismatch", "Records whose key was not their organization")
-        self._retries = self._counter("batch_retries", "Batches tried again because the database was away or busy")
-        self._batches = Histogram(
-            "whopays_batch_seconds", "Time from reading a batch to its commit", ["role"], registry=self.registry
-        )
-        for role in _in_both(BATCH_ROLES, roles):
-            self._batches.labels(role)
-        self._lost = self._counter(
-            "records_lost",
-            "Offsets that were deleted from a topic before they were read",
-            "role",
-            _in_both(CONSUMERS, roles),
-        )
-        self._published = self._counter("events_published", "Events that the relay published")
-        self._replayed = self._counter("events_replayed", "Events that the role `replays` wrote to replays' topics")
-        self._unpublished = Gauge(
-            "whopays_events_unpublished", "Events in the log that the relay has yet to publish", registry=self.registry
-        )
-        self._closed = Gauge(
-            "whopays_closed_until_timestamp_seconds",
-            "Unix time up to which readers of the payers are told that they are complete",
-            registry=self.registry,
-        )
+    def __init__(self, roles: Sequence[Role] = ALL_ROLES, *, checks_tokens: bool = True) -> None:
+        super().__init__(roles, checks_tokens=checks_tokens)
+        made = self.instruments
+        self._commands = made.counter("whopays_commands_total")
+        self._rejected = made.counter("whopays_commands_rejected_total")
+        self._refused = made.counter("whopays_commands_refused_total")
+        self._repeats = made.counter("whopays_commands_repeated_total")
+        self._stale = made.counter("whopays_facts_stale_total")
+        self._dead = made.counter("whopays_dead_letters_total")
+        self._ignored = made.counter("whopays_attributes_ignored_total")
+        self._mismatches = made.counter("whopays_key_mismatch_total")
+        self._retries = made.counter("whopays_batch_retries_total")
+        self._batches = made.histogram("whopays_batch_seconds")
+        self._lost = made.counter("whopays_records_lost_total")
+        self._published = made.counter("whopays_events_published_total")
+        self._replayed = made.counter("whopays_events_replayed_total")
+        self._unpublished = made.gauge("whopays_events_unpublished")
+        self._closed = made.gauge("whopays_closed_until_timestamp_seconds")
 
     def decided(self, role: Role, folded: Folded, mismatches: int, seconds: float) -> None:
         """Count a committed batch."""
-        for outcome, count in folded.outcomes.items():
-            self._commands.labels(outcome).inc(count)
+        for (command, outcome), count in folded.outcomes.items():
+            self._commands.labels(_known(command), outcome).inc(count)
+        for (command, reason), count in folded.rejected.items():
+            self._rejected.labels(_known(command), reason).inc(count)
         for reason, count in folded.refused.items():
             self._refused.labels(reason).inc(count)
         for dead in folded.dead.values():
@@ -147,12 +107,8 @@ class Metrics(Heartbeats):
         if until is not None:
             self._closed.set(until.timestamp())
 
-    def _counter(self, name: str, text: str, label: str | None = None, values: Iterable[str] = ()) -> Counter:
-        counter = Counter(f"whopays_{name}", text, [label] if label else [], registry=self.registry)
-        for value in values:
-            counter.labels(value)
-        return counter
 
-
-def _in_both(some: Sequence[Role], others: Sequence[Role]) -> list[Role]:
-    return [role for role in some if role in others]
+def _known(type_: str) -> str:
+    """Return the name of a command's type; what others call theirs does not become a label."""
+    name = short_type(type_)
+    return name if name in COMMANDS and type_ == type_of(name) else UNKNOWN_TYPE

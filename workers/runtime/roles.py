@@ -20,3 +20,5 @@ BATCH_ROLES = (*CONSUMERS, Role.TIMERS)
 """The roles that decide in batches."""
 AUDIT = "audit"
 """What `whopays verify --watch` is called where roles show that they are alive; `whopays run` does not play it."""
+SERVE = "serve"
+"""What a server of questions is called there."""

@@ -47,8 +47,9 @@ async def test_a_batch_of_commands(engine: AsyncEngine) -> None:
         _READ_COMMAND,
     )
     value = metrics.registry.get_sample_value
-    assert value("whopays_commands_total", {"outcome": "Applied"}) == 1
-    assert value("whopays_commands_total", {"outcome": "Rejected"}) == 1
+    assert value("whopays_commands_total", {"type": "CreateAccount", "outcome": "Applied"}) == 1
+    assert value("whopays_commands_total", {"type": "CreateAccount", "outcome": "Rejected"}) == 1
+    assert value("whopays_commands_rejected_total", {"type": "CreateAccount", "reason": "AccountExists"}) == 1
     assert value("whopays_commands_repeated_total") == 1
     assert value("whopays_batch_seconds_count", {"role": Role.ADMIN_COMMANDS}) == 1
     assert value("whopays_batch_seconds_count", {"role": Role.PROJECTS}) == 0

@@ -241,7 +241,7 @@ class Kept:
         assert not {record.place for record in folded.unclaimed} & {record.place for record in self.handled}
         self.handled += folded.unclaimed
         counted = {"stale": folded.stale_facts, "repeated": folded.repeated_commands, "dead": len(folded.dead)}
-        for name, count in [*counted.items(), *folded.outcomes.items()]:
+        for name, count in [*counted.items(), *((outcome, count) for (_, outcome), count in folded.outcomes.items())]:
             self.counts[str(name)] = self.counts.get(str(name), 0) + count
 
 

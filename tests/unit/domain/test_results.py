@@ -79,7 +79,11 @@ def test_what_is_broken_in_shape_comes_in_the_order_of_reasons() -> None:
 def test_counts_of_outcomes() -> None:
     desk = ready_desk()
     said = [desk.bind(), desk.bind(), desk.bind("ghost"), desk.bind(account="b", dryRun=True)]
-    assert [one.folded.outcomes for one in said] == [{"Applied": 1}, {"Unchanged": 1}, {"Rejected": 1}, {"Applied": 1}]
+    type_ = "io.milo.billing.BindProject.v1"
+    outcomes = ("Applied", "Unchanged", "Rejected", "Applied")
+    assert [one.folded.outcomes for one in said] == [{(type_, outcome): 1} for outcome in outcomes]
+    rejected = {(type_, "ProjectNotFound"): 1}
+    assert [one.folded.rejected for one in said] == [{}, {}, rejected, {}]
 
 
 def test_a_claim_points_at_its_result() -> None:

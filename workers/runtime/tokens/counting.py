@@ -1,41 +1,19 @@
 """What is counted of tokens, for Prometheus."""
 
 import time
-from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
-
-class Found(StrEnum):
-    """What came of a token."""
-
-    VERIFIED = "verified"
-    KNOWN = "known"
-    REFUSED = "refused"
+from workers.runtime.instruments import Instruments
+from workers.runtime.metric import Found
 
 
 class TokenMetrics:
-    """The counters of whoever verifies tokens; a registry of nobody where none is given."""
+    """The counters of whoever verifies tokens; of nobody's process where no instruments are given."""
 
-    def __init__(self, registry: CollectorRegistry | None) -> None:
-        registry = registry or CollectorRegistry()
-        self._tokens = Counter(
-            "whopays_tokens",
-            "Tokens by what came of them: verified, known from before, or refused",
-            ["outcome"],
-            registry=registry,
-        )
-        for found in Found:
-            self._tokens.labels(found)
-        self._grants = Counter(
-            "whopays_grants_ignored", "Grants of verified tokens in no form that is known", registry=registry
-        )
-        self._keys = Gauge(
-            "whopays_issuer_keys_read_timestamp_seconds",
-            "Unix time at which an issuer's keys were last read; 0 as long as they never were, and its tokens wait",
-            ["issuer"],
-            registry=registry,
-        )
+    def __init__(self, instruments: Instruments | None) -> None:
+        instruments = instruments or Instruments(())
+        self._tokens = instruments.counter("whopays_tokens_total")
+        self._grants = instruments.counter("whopays_grants_ignored_total")
+        self._keys = instruments.gauge("whopays_issuer_keys_read_timestamp_seconds")
 
     def issuer(self, name: str) -> None:
         """Begin with an issuer whose keys were never read."""

@@ -9,13 +9,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Self
 
-from prometheus_client import CollectorRegistry
-
 from schemas.askers import Unidentified, Verified
 from schemas.tokens import bearer_token, take_apart
+from workers.runtime.instruments import Instruments
+from workers.runtime.metric import Found
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.claims import Claims, issuer_of, read_claims
-from workers.runtime.tokens.counting import Found, TokenMetrics
+from workers.runtime.tokens.counting import TokenMetrics
 from workers.runtime.tokens.issuing import IssuerKeys
 from workers.runtime.tokens.keys import Keys
 
@@ -41,10 +41,10 @@ class Tokens:
     def __init__(
         self,
         settings: Settings,
-        registry: CollectorRegistry | None = None,
+        instruments: Instruments | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._metrics = TokenMetrics(registry)
+        self._metrics = TokenMetrics(instruments)
         self._issuers = settings.issuers
         self._grants_claim = settings.grants_claim
         self._keys = {name: IssuerKeys(one, self._metrics, clock) for name, one in self._issuers.items()}
