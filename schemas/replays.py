@@ -121,7 +121,7 @@ def selection_of(
     if begin is not None and end is not None and begin >= end:
         troubles.append("--from is not before --until")
     known = sorted({full for said in types if (full := _full_type(said, troubles))})
-    ids = sorted(set(_read_ids(after, troubles)))
+    ids = sorted(_read_ids(after, troubles).items())
     if latest and (from_ is not None or after):
         troubles.append("--latest goes with neither --from nor --after: it takes the last event of each subject")
     if organization is not None and _DEAD_LETTER in known:
@@ -181,17 +181,17 @@ def _short(full: str) -> str:
     return _TYPES[full].name()
 
 
-def _read_ids(after: Sequence[str], troubles: list[str]) -> list[tuple[int, int]]:
+def _read_ids(after: Sequence[str], troubles: list[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     for said in after:
         if not _EVENT_ID.fullmatch(said):
             troubles.append(f"--after: {said!r} is no event id; these are SHARD-POSITION, as 7-1203")
             continue
         shard, position = _place(said)
-        if found.get(shard, position) != position:
+        if shard in found:
             troubles.append(f"--after: {said} is the second of shard {shard}; one event a shard says what follows it")
         found[shard] = position
-    return list(found.items())
+    return found
 
 
 def _place(event_id: str) -> tuple[int, int]:

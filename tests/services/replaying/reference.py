@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,32 @@ def digest(records: Sequence[Logged]) -> str:
     for one in records:
         chain = hashlib.sha256(chain + _counted(one.key) + _counted(one.value)).digest()
     return chain.hex()
+
+
+def headers(value: bytes, name: str) -> list[tuple[str, bytes]]:
+    """Return the headers of a record that a replay of this name repeats."""
+    trace = json.loads(value).get("traceparent")
+    return [
+        ("content-type", b"application/cloudevents+json"),
+        *([("traceparent", trace.encode())] if trace is not None else []),
+        ("whopays-replay", name.encode()),
+    ]
+
+
+def marker_attributes(name: str, partition: int) -> dict[str, Any]:
+    """Return the attributes of a marker, without its source and the moment of writing."""
+    return {
+        "specversion": "1.0",
+        "id": f"replay-{name}-{partition}",
+        "type": "io.milo.billing.ReplayCompleted.v1",
+        "subject": name,
+        "partitionkey": f"_replay/{name}/{partition}",
+    }
+
+
+def types(rows: Iterable[Logged]) -> dict[str, int]:
+    """Return how many rows there are of each type, in full."""
+    return dict(Counter(str(row.event["type"]) for row in rows))
 
 
 def _counted(part: bytes | None) -> bytes:

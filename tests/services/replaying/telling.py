@@ -18,6 +18,7 @@ from tests.support.waiting import until
 from workers.topics.cluster import administration, describe
 
 ORGANIZATIONS = ("acme", "globex", "initech")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def say_much(installation: Installation) -> None:
@@ -28,7 +29,11 @@ async def say_much(installation: Installation) -> None:
     await all_consumed(installation)
     for turn in range(3):
         payer = ("main", "spare")[turn % 2]
-        binds = [bind(name, one, payer, f"{one}-{turn}") for name in ORGANIZATIONS for one in ("web", "shop")]
+        binds = [
+            bind(name, one, payer, f"{one}-{turn}", ce_traceparent=TRACE if one == "web" else None)
+            for name in ORGANIZATIONS
+            for one in ("web", "shop")
+        ]
         await send(installation, binds)
     await all_consumed(installation)
     move = command("TransferProjects", "move", "acme", fromAccount="main", toAccount="spare")

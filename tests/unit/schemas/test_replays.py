@@ -89,7 +89,7 @@ def test_equal_selections_are_equal_documents() -> None:
     assert selection_of(types=reversed(every[:2])).document() == {"type": sorted((_BINDINGS, _PHASES))}
     assert selection_of(types=every, latest=True).document() == {"latest": True}
     full = selection_of(
-        organization="acme", project="web", account="main", from_=_NEW_YEAR, until=_LATER, after=("7-12", "0-0", "7-12")
+        organization="acme", project="web", account="main", from_=_NEW_YEAR, until=_LATER, after=("7-12", "0-0")
     )
     assert full.document() == {
         "organization": "acme",
@@ -156,6 +156,10 @@ def test_topics_of_types(types: tuple[str, ...], topics: tuple[str, ...]) -> Non
         (
             {"after": ("1-2", "1-3")},
             "--after: 1-3 is the second of shard 1; one event a shard says what follows it",
+        ),
+        (
+            {"after": ("1-2", "1-2")},
+            "--after: 1-2 is the second of shard 1; one event a shard says what follows it",
         ),
     ),
 )
