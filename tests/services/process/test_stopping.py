@@ -2,6 +2,8 @@
 
 import asyncio
 
+from sqlalchemy import text
+
 from tests.support.installations import Installation, Worker
 from tests.support.kafka import all_consumed, dead_letters, exactly_published, published, results, send, told_unpaid
 from tests.support.messages import account, bind, profile, project
@@ -74,6 +76,25 @@ async def test_while_the_database_does_not_answer(quiet_installation: Installati
     found = await exactly_published(installation)
     assert told_unpaid(found) == {"web", "api"}
     assert results(found)["create-main"]["outcome"] == "Applied"
+
+
+async def test_while_kafka_does_not_answer(quiet_installation: Installation, ways: Ways) -> None:
+    worker = await quiet_installation.start(**ways.environment)
+    ways.kafka.hold()
+    await _stops_in_time(worker)
+    await worker.logged("stopped_late")
+
+
+async def test_a_role_that_failed_while_kafka_does_not_answer(quiet_installation: Installation, ways: Ways) -> None:
+    """It ends late, and its status tells of the failure all the same."""
+    installation = quiet_installation
+    worker = await installation.start(**ways.environment)
+    ways.kafka.hold()
+    async with installation.engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE pending_bindings RENAME TO gone"))
+    await worker.logged("role_failed")
+    assert await worker.ended() == 1
+    await worker.logged("stopped_late")
 
 
 async def test_before_it_has_started(quiet_installation: Installation, ways: Ways) -> None:

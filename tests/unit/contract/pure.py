@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 from domain.book import Book
 from domain.decision import Clock
@@ -26,12 +25,14 @@ class PureService:
         self.book = Book()
         self._answered = Answered()
         self._last = START - _MICROSECOND
-        self._offsets = count()
+        self._heard = 0
 
     def process(self, said: Iterable[Said], now: datetime) -> list[Seen]:
         """Decide what is due by now and then what is said, as one batch, and return what comes out, in order."""
         clock = Clock(max(now, self._last + _MICROSECOND))
-        messages: list[Message] = [*self._due(clock.now), *(one.message(next(self._offsets)) for one in said)]
+        heard = [one.message(offset) for offset, one in enumerate(said, self._heard)]
+        self._heard += len(heard)
+        messages: list[Message] = [*self._due(clock.now), *heard]
         prepare(self.book, messages)
         folded = fold(messages, self.book, self._answered, OperatorPolicy(), clock)
         self._last = max(self._last, clock.last)
