@@ -8,7 +8,7 @@ _UNIT = "tests/unit"
 _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
 _SERVED = ("tests/services/http", "tests/services/questions")
 _TOKENS = ("tests/unit/runtime", "tests/security")
-_WHO_ASKS = ("tests/services/process/test_tokens.py", "tests/services/batches/test_askers.py")
+_WHO_ASKS = ("tests/services/process/test_tokens.py", "tests/services/batches/askers")
 _FEW = 4
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {

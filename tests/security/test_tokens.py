@@ -1,9 +1,8 @@
-"""A token that holds says who asks; one that is odd in any way is refused (docs/contract.md section 12).
+"""A token that holds says who asks; one whose header or claims are odd, or out of time, is refused.
 
-Each attack starts from a token that holds, or would hold but for what is tried.
+docs/contract.md section 12. Each attack starts from a token that holds, or would hold but for what is tried.
 """
 
-import hmac
 import json
 import math
 from collections.abc import Callable
@@ -11,26 +10,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from joserfc import jwe, jws
-from joserfc.jwk import ECKey, OctKey
-from joserfc.jws import JWSRegistry
 
 from schemas.askers import Grant, Role, Unidentified, Verified
-from schemas.tokens import LARGEST_TOKEN_BYTES, bearer_token, take_apart
 from tests.security.conftest import Guard
-from tests.support.tokens import ISSUER, SigningKey, TokenIssuer, bearing, encoded
-
-Many = tuple[Guard, dict[str, TokenIssuer]]
+from tests.support.tokens import ISSUER, TokenIssuer, bearing
 
 _NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 _UNIX = int(_NOW.timestamp())
 _SYSTEM = "\u017fY\uff33tem\uff1arelay"  # with a long s, a wide one, and a wide colon
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 async def test_a_token_says_who_asks_and_what_they_may(guard: Guard, issuer: TokenIssuer) -> None:
@@ -205,184 +192,3 @@ async def test_header_and_scheme_are_of_any_case(guard: Guard, issuer: TokenIssu
     for name, scheme in (("AUTHORIZATION", b"bearer "), (b"authorization", b"BEARER "), (b"Authorization", b"bEARER ")):
         found = await guard.tokens.verify(((name, scheme + issuer.token()), ("x", None)), datetime.now(UTC))
         assert isinstance(found, Verified)
-
-
-@pytest.mark.parametrize("size", (LARGEST_TOKEN_BYTES + 1, 1_000_000))
-async def test_a_token_that_is_too_long(guard: Guard, issuer: TokenIssuer, size: int) -> None:
-    token = issuer.token(padding="x" * (size * 3 // 4))
-    await guard.refuses(token, "longer than 8 KiB")
-
-
-async def test_the_longest_token(guard: Guard, issuer: TokenIssuer) -> None:
-    padding = next(one for one in range(6000, 4000, -1) if len(issuer.token(padding="x" * one)) <= LARGEST_TOKEN_BYTES)
-    token = issuer.token(padding="x" * padding)
-    assert LARGEST_TOKEN_BYTES - 2 <= len(token) <= LARGEST_TOKEN_BYTES
-    await guard.accepts(token)
-    await guard.refuses(token + b"A" * (LARGEST_TOKEN_BYTES + 1 - len(token)), "longer than 8 KiB")
-
-
-_HEAD = b'{"alg":"EdDSA","kid":"first"}'
-_BODY = b'{"iss":"https://login.example","aud":"whopays","sub":"alice","exp":4000000000}'
-
-
-@pytest.mark.parametrize(
-    ("head", "body", "why"),
-    (
-        (b'{"alg":"EdDSA","kid":"first","kid":"first"}', _BODY, "header cannot be read: an object has the same member"),
-        (b'{"alg":"EdDSA","kid":"first","jwk":{"a":1,"a":2}}', _BODY, "header cannot be read"),
-        (b"\xef\xbb\xbf" + _HEAD, _BODY, "header cannot be read: a byte order mark"),
-        (_HEAD, b"\xef\xbb\xbf" + _BODY, "claims cannot be read: a byte order mark"),
-        (_HEAD, _BODY[:-1] + b',"sub":"bob"}', "claims cannot be read: an object has the same member"),
-        (_HEAD, _BODY[:-1] + b',"s\\u0075b":"bob"}', "claims cannot be read: an object has the same member"),
-        (_HEAD, _BODY[:-1] + b',"x":"\\ud800"}', "claims cannot be read"),
-        (_HEAD, _BODY[:-1] + b',"x":"\\u0000"}', "claims cannot be read"),
-        (_HEAD, _BODY[:-1] + b',"x":' + b"[" * 40 + b"]" * 40 + b"}", "claims cannot be read: nested deeper"),
-        (_HEAD, _BODY + b" {}", "claims cannot be read"),
-        (_HEAD, _BODY[:-1] + b',"x":"\xff"}', "claims cannot be read: not UTF-8"),
-        (_HEAD, b"[" + _BODY + b"]", "claims cannot be read"),
-        (_HEAD, b"", "claims cannot be read"),
-        (b"", _BODY, "header cannot be read"),
-        (b"[]", _BODY, "header cannot be read"),
-    ),
-)
-async def test_parts_that_are_no_strict_json(
-    guard: Guard, issuer: TokenIssuer, head: bytes, body: bytes, why: str
-) -> None:
-    await guard.accepts(issuer.key.sign(_HEAD, _BODY))
-    await guard.refuses(issuer.key.sign(head, body), why)
-
-
-async def test_no_part_can_be_written_otherwise(guard: Guard, issuer: TokenIssuer) -> None:
-    head, body, signature = issuer.token(padding="é?>~").split(b".")
-    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    # The last letter of 64 bytes has four bits that mean nothing; a lenient reader takes sixteen spellings for one.
-    (last,) = signature[-1:]
-    others = [signature[:-1] + alphabet[alphabet.index(last) ^ bits :][:1] for bits in range(1, 16)]
-    for part in (*others, signature + b"=", signature + b"==", signature + b"\n", b" " + signature):
-        await guard.refuses(b".".join((head, body, part)), "signature is not base64url without padding")
-    for one, two in ((b"-", b"+"), (b"_", b"/")):
-        standard = signature.replace(one, two)
-        if standard != signature:
-            await guard.refuses(b".".join((head, body, standard)), "signature is not base64url")
-    await guard.refuses(b".".join((head + b"=", body, signature)), "header is not base64url")
-    await guard.refuses(b".".join((head, body + b"!", signature)), "claims is not base64url")
-
-
-async def test_a_token_without_a_signature(guard: Guard, issuer: TokenIssuer) -> None:
-    head, body, _ = issuer.token().split(b".")
-    await guard.refuses(b".".join((head, body, b"")), "signature is not its issuer's")
-    none = encoded(b'{"alg":"none"}')
-    for token in (none + b"." + body + b".", none + b"." + body + b"." + encoded(b"x")):
-        await guard.refuses(token, "alg is not one of")
-    for token in (head, head + b"." + body, b"..", b".", b"a.b.c.d", b"x" * 500):
-        assert isinstance(await guard(token), Unidentified)
-
-
-async def test_a_public_key_is_no_secret(guard: Guard, issuer: TokenIssuer) -> None:
-    """HS256 with the bytes of the public key, in each form that a careless library would take for a secret."""
-    body = issuer.token().split(b".")[1]
-    public = issuer.key.key.public_key.public_bytes_raw()  # type: ignore[union-attr]
-    for secret in (public, json.dumps(issuer.key.public()).encode(), issuer.key.key.as_pem(private=False)):
-        for algorithm in ("HS256", "EdDSA"):
-            signed = encoded(json.dumps({"alg": algorithm, "kid": "first"}).encode()) + b"." + body
-            mac = hmac.digest(secret, signed, "sha256")
-            assert isinstance(await guard(signed + b"." + encoded(mac)), Unidentified)
-
-
-async def test_a_key_that_the_token_brings_along(guard: Guard, issuer: TokenIssuer) -> None:
-    own = SigningKey(key_id="first")
-    for header in ({"jwk": own.public()}, {"jku": "http://127.0.0.1:1/x"}, {"x5u": "http://127.0.0.1:1/x"}):
-        await guard.refuses(issuer.token(key=own, header=header), "signature is not its issuer's")
-
-
-async def test_a_token_that_is_encrypted_or_holds_another(guard: Guard, issuer: TokenIssuer) -> None:
-    sealed = jwe.encrypt_compact({"alg": "dir", "enc": "A128GCM"}, issuer.token(), OctKey.generate_key(128))
-    await guard.refuses(sealed.encode(), "encrypted")
-    inner = issuer.token()
-    await guard.refuses(issuer.key.sign(_HEAD, inner), "claims cannot be read")
-    await guard.refuses(issuer.key.sign(_HEAD[:-1] + b',"cty":"JWT"}', inner), "holds another token")
-
-
-def test_a_signature_by_other_libraries_words_is_the_same() -> None:
-    """What this issuer of tests makes is what a library makes, so that what is refused is not refused by accident."""
-    key = SigningKey("ES256")
-    token = key.sign(b'{"alg":"ES256"}', b"{}")
-    assert jws.deserialize_compact(token, ECKey.import_key(key.public()), ["ES256"]).payload == b"{}"
-
-
-class TestOtherKeys:
-    """Issuers whose keys are of other kinds."""
-
-    @pytest.mark.parametrize("algorithm", ("EdDSA", "Ed25519", "ES256", "RS256", "PS256"))
-    async def test_each_algorithm(self, algorithm: str, many: Many) -> None:
-        guard, issuers = many
-        await guard.accepts(issuers[algorithm].token())
-
-    async def test_a_key_of_another_issuer(self, many: Many) -> None:
-        guard, issuers = many
-        one, other = issuers["EdDSA"], issuers["Ed25519"]
-        await guard.refuses(one.token(key=other.key), "signature is not its issuer's")
-        await guard.refuses(one.token(iss=other.name), "signature is not its issuer's")
-        await guard.refuses(one.token(iss=issuers["ES256"].name), "kid is not that of one key for its alg")
-
-    async def test_rsa_keys_sign_by_one_padding_or_the_other(self, many: Many) -> None:
-        guard, issuers = many
-        rs, ps = issuers["RS256"], issuers["PS256"]
-        await guard.refuses(rs.token(header={"alg": "PS256"}), "signature is not its issuer's")
-        await guard.refuses(ps.token(header={"alg": "RS256"}), "signature is not its issuer's")
-        for alg in ("ES256", "EdDSA", "HS256"):
-            assert isinstance(await guard(rs.token(header={"alg": alg})), Unidentified)
-
-    async def test_signatures_of_other_forms(self, many: Many) -> None:
-        guard, issuers = many
-        issuer = issuers["ES256"]
-        token = issuer.token()
-        head, body, signature = token.split(b".")
-        der = issuer.key.key.get_op_key("sign").sign(head + b"." + body, ECDSA(hashes.SHA256()))  # type: ignore[call-arg, union-attr, arg-type]
-        raw = b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(der))
-        await guard.accepts(b".".join((head, body, encoded(raw))))
-        zero, one, order = (number.to_bytes(32, "big") for number in (0, 1, _P256_ORDER))
-        forged = (der, b"\0" * 64, zero + raw[32:], raw[:32] + zero, order + raw[32:], raw[:32] + order, one + one)
-        for other in (*forged, b"\0" + raw, raw + b"\0", raw[:32] + b"\0" + raw[32:], raw[:63], b"\0" * 32):
-            await guard.refuses(b".".join((head, body, encoded(other))), "signature is not its issuer's")
-        # The mirrored signature is as valid as the first: it says the same, and nothing rests on its bytes.
-        mirrored = raw[:32] + (_P256_ORDER - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
-        assert await guard.accepts(b".".join((head, body, encoded(mirrored)))) == await guard.accepts(token)
-        assert signature
-
-
-@given(data=st.data())
-@settings(max_examples=300, deadline=None)
-def test_no_change_by_chance_goes_unnoticed(data: st.DataObject) -> None:
-    """A token with any byte changed, left out or put in is no longer the same signed content."""
-    original = _KEY.sign(_HEAD, _BODY)
-    place = data.draw(st.integers(0, len(original) - 1))
-    letter = data.draw(st.one_of(st.sampled_from(sorted(_LETTERS)), st.integers(0, 255))).to_bytes(1, "big")
-    match data.draw(st.sampled_from(("replace", "remove", "insert", "cut", "repeat"))):
-        case "replace":
-            changed = original[:place] + letter + original[place + 1 :]
-        case "remove":
-            changed = original[:place] + original[place + 1 :]
-        case "insert":
-            changed = original[:place] + letter + original[place:]
-        case "cut":
-            changed = original[:place]
-        case _:
-            changed = original[:place] + original
-    if changed != original:
-        apart = take_apart(changed)
-        assert isinstance(apart, Unidentified) or not JWSRegistry.algorithms["Ed25519"].verify(
-            apart.signed, apart.signature, _KEY.key
-        )
-
-
-_KEY = SigningKey()
-_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ "
-
-
-@given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
-def test_whatever_is_sent_is_answered(raw: bytes) -> None:
-    for token in (raw, encoded(raw) + b".." + encoded(raw), encoded(_HEAD) + b"." + encoded(raw) + b".AA"):
-        take_apart(token)
-        bearer_token((("authorization", raw), ("x", token)))

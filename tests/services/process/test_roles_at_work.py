@@ -9,7 +9,7 @@ import pytest_asyncio
 from db.engine import create_engine
 from db.privileges import Party
 from embedded import Addresses
-from tests.services.db.parties import SHARDS, Parties, parties
+from tests.services.db.roles.parties import SHARDS, Parties, parties
 from tests.support.command_line import Ran, whopays_of
 from tests.support.installations import KEYS, Installation
 from tests.support.serving import asking, serving

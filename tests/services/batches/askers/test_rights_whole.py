@@ -14,10 +14,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.reading_positions import read_at_least
 from domain.messages import Due, DueKind
-from schemas.topics import Topic
-from tests.services.batches.test_askers import Guarded, results
+from tests.services.batches.askers.guarded import Guarded, results
 from tests.support.batches import records
 from tests.support.messages import Said, account, bind, command, profile, project
 from tests.support.tokens import EVERYTHING, TokenIssuer, bearing
@@ -58,10 +56,8 @@ class _Desk:
 
 
 @pytest.fixture
-async def issuers(tmp_path: Path, engine: AsyncEngine) -> Sequence[TokenIssuer]:
+def issuers(tmp_path: Path) -> Sequence[TokenIssuer]:
     """Two issuers that are both believed."""
-    async with engine.begin() as connection:
-        await read_at_least(connection, Topic.ADMIN_COMMANDS, {0: 0})
     return [TokenIssuer(tmp_path, f"https://{name}.example") for name in ("one", "two")]
 
 

@@ -5,8 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+import asyncpg
 from sqlalchemy import make_url
 
+from db.address import connect_arguments
+from db.connecting import connect
 from db.engine import create_engine
 from db.migrate import migrate
 from db.privileges import Party, role_name
@@ -52,6 +55,16 @@ async def parties(services: Addresses, name: str | None = None) -> AsyncIterator
         await engine.dispose()
         await drop_database(services, name)
         await drop_roles(services, name)
+
+
+@asynccontextmanager
+async def as_party(made: Parties, party: Party) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Yield a connection as the login of a party."""
+    connection = await connect(**connect_arguments(made.address(party)))
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def give_logins(services: Addresses, made: Parties) -> None:

@@ -1,0 +1,1 @@
+"""Who asks a command, where tokens are checked."""

@@ -1,0 +1,110 @@
+"""How roles are made and kept up to date, and when they are not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.engine import create_engine
+from db.migrate import migrate
+from db.privileges import Party, role_name
+from db.refusal import RolesRefused
+from db.revisions import head_revision
+from embedded import Addresses
+from tests.services.db.roles.parties import SHARDS, Parties, as_party, drop_roles
+from tests.support.installations import administer, database_url, drop_database
+
+
+async def test_doing_it_again_changes_nothing_and_says_so(made: Parties) -> None:
+    assert any("made the role" in line for line in made.said)
+    said: list[str] = []
+    engine = create_engine(made.address(Party.OWNER), pool_size=1)
+    try:
+        for with_roles in (True, False):
+            await migrate(engine, made.installation, SHARDS, report=said.append, with_roles=with_roles)
+    finally:
+        await engine.dispose()
+    assert said == []
+    async with as_party(made, Party.BOUND) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM accounts") == 1
+
+
+@asynccontextmanager
+async def _empty(services: Addresses) -> AsyncIterator[tuple[str, AsyncEngine]]:
+    name = f"p{uuid4().hex[:12]}"
+    await administer(services, f'CREATE DATABASE "{name}"')
+    engine = create_engine(database_url(services, name), pool_size=1)
+    try:
+        yield name, engine
+    finally:
+        await engine.dispose()
+        await drop_database(services, name)
+        await administer(services, f'DROP ROLE IF EXISTS "{name}"')
+        await drop_roles(services, name)
+
+
+async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: Addresses) -> None:
+    async with _empty(services) as (name, engine):
+        said: list[str] = []
+        await migrate(engine, name, SHARDS)
+        await migrate(engine, name, SHARDS, report=said.append, with_roles=True)
+        assert any("tables and functions now" in line for line in said)
+        said.clear()
+        async with engine.begin() as connection:
+            await connection.execute(text("DROP SCHEMA whopays_bound CASCADE"))
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0014'"))
+            await connection.execute(text("DROP TABLE bound_readers, read_ahead"))
+            await connection.execute(text("DROP FUNCTION ensure_log_partitions"))
+        assert await migrate(engine, name, SHARDS, report=said.append) == ("0014", head_revision())
+        assert said[-1] == "set what each role may do"
+        async with engine.connect() as connection:
+            owners = await connection.execute(
+                text(
+                    "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class "
+                    "WHERE relnamespace = 'public'::regnamespace"
+                )
+            )
+            assert list(owners.scalars()) == [role_name(name, Party.OWNER)]
+
+
+async def test_whoever_may_not_is_told_so(services: Addresses) -> None:
+    async with _empty(services) as (name, engine):
+        await migrate(engine, name, SHARDS)
+        await administer(services, f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'secret'")
+        url = engine.url.set(username=name, password="secret").render_as_string(hide_password=False)
+        weak = create_engine(url, pool_size=1)
+        try:
+            async with engine.begin() as connection:
+                await connection.execute(text(f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{name}"'))
+                await connection.execute(text(f'GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO "{name}"'))
+            with pytest.raises(RolesRefused, match=f'role "{name}" may not create roles.*CREATE ROLE "{name}_owner"'):
+                await migrate(weak, name, SHARDS, with_roles=True)
+            await administer(services, f'ALTER ROLE "{name}" CREATEROLE')
+            with pytest.raises(RolesRefused, match=f'role "{name}" may not grant USAGE|may not grant CREATE'):
+                await migrate(weak, name, SHARDS, with_roles=True)
+            await migrate(engine, name, SHARDS, with_roles=True)
+            with pytest.raises(
+                RolesRefused, match=f'belong to the role "{name}_owner", of which "{name}" is no member'
+            ):
+                await migrate(weak, name, SHARDS)
+        finally:
+            await weak.dispose()
+
+
+@pytest.mark.parametrize("attribute", ("LOGIN", "SUPERUSER", "CREATEROLE", "BYPASSRLS"))
+async def test_a_role_that_may_more_is_not_taken(services: Addresses, attribute: str) -> None:
+    async with _empty(services) as (name, engine):
+        await administer(services, f'CREATE ROLE "{name}_worker" {attribute}')
+        with pytest.raises(RolesRefused, match=f'role "{name}_worker" has the attributes {attribute}'):
+            await migrate(engine, name, SHARDS, with_roles=True)
+
+
+async def test_a_role_that_is_a_member_of_another_is_not_taken(services: Addresses) -> None:
+    async with _empty(services) as (name, engine):
+        await administer(services, f'CREATE ROLE "{name}"')
+        await administer(services, f'CREATE ROLE "{name}_reader" IN ROLE "{name}"')
+        with pytest.raises(RolesRefused, match=f'role "{name}_reader" is a member of "?{name}'):
+            await migrate(engine, name, SHARDS, with_roles=True)
