@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.consumption import unread
 from audit.findings import Finding, Promise
@@ -15,6 +15,8 @@ from audit.shards import ShardAudit
 from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
 from db.log import row_at
+from db.role_troubles import role_troubles
+from db.sealed_troubles import unopenable_contacts, unopenable_letters
 from db.shards import all_heads, shard_of
 from workers.publishing.positions import Kept, Position, read_kept
 from workers.runtime.settings import Settings
@@ -44,8 +46,22 @@ async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -
     async with audit.snapshot(engine) as connection:
         async for number, trouble in audit.action_troubles(connection):
             yield Finding(Promise.DEAD_LETTERS, f"dead letter {number}", trouble)
+        async for place, trouble in role_troubles(connection, settings.installation):
+            yield Finding(Promise.RIGHTS, place, trouble)
+        async for finding in _sealed(connection, settings):
+            yield finding
     async for finding in _shards(settings, engine, kept, topics, progress):
         yield finding
+
+
+async def _sealed(connection: AsyncConnection, settings: Settings) -> AsyncGenerator[Finding]:
+    """Yield what is sealed and cannot be opened; nothing where whoever audits has no keys."""
+    if settings.encryption_keys:
+        keys = settings.keys()
+        async for number, trouble in unopenable_letters(connection, keys):
+            yield Finding(Promise.DEAD_LETTERS, f"dead letter {number}", trouble)
+        async for place, trouble in unopenable_contacts(connection, keys):
+            yield Finding(Promise.STATE, place, trouble)
 
 
 async def _shards(

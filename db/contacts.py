@@ -1,6 +1,7 @@
 """Contacts of accounts: sealed when stored, opened when asked for, erased by destroying their keys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +32,12 @@ async def load_contact(
     rows = await fetch(connection, _FIND, organization=organization, account=account)
     if not rows or rows[0]["wrapped_key"] is None:
         return None
-    sealed = Sealed(rows[0]["key_id"], rows[0]["wrapped_key"], rows[0]["sealed"])
+    return opened_contact(rows[0], organization, account, keys)
+
+
+def opened_contact(row: Mapping[str, Any], organization: str, account: str, keys: KeyEncryption) -> Contact:
+    """Return the contact that a row seals for an account. Raises Unopenable, and pydantic's error for what is none."""
+    sealed = Sealed(row["key_id"], row["wrapped_key"], row["sealed"])
     opened = unseal(sealed, _about(organization, account), keys)
     return Contact.model_validate_json(opened, context=STORED)
 

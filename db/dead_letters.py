@@ -137,12 +137,12 @@ def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
     """Return the value of a dead letter's record, opened with the keys if it is sealed. Raises Unopenable."""
     if kept.sealed is None or keys is None:
         return kept.record.value
-    return unseal(kept.sealed, about_dead_letter(kept.record), keys)
+    return unseal(kept.sealed, about_dead_letter(kept.record.place), keys)
 
 
-def about_dead_letter(record: Record) -> str:
+def about_dead_letter(place: str) -> str:
     """Return what a dead letter's sealed value is bound to: the place of its record."""
-    return f"dead-letter:{record.place}"
+    return f"dead-letter:{place}"
 
 
 def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:

@@ -62,17 +62,22 @@ def is_record_of(letter: Mapping[str, Any], record: Record) -> bool:
     return bool(letter["key"] == record.key) and _others(kept) == _others(record.headers)
 
 
+def opened_asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
+    """Return who asked, as a dead letter keeps it. Raises Unopenable, and pydantic's error for what is nobody."""
+    if letter["asker"] is None or letter["wrapped_key"] is None:
+        return _NOBODY
+    place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
+    sealed = Sealed(letter["key_id"], letter["wrapped_key"], letter["asker"])
+    return _CHECKED.validate_json(unseal(sealed, about_asker(place), keys))
+
+
 def _others(headers: Headers) -> Headers:
     return tuple(header for header in headers if header[0] != REDRIVE_HEADER)
 
 
 def _asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
-    if letter["asker"] is None or letter["wrapped_key"] is None:
-        return _NOBODY
-    place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
-    sealed = Sealed(letter["key_id"], letter["wrapped_key"], letter["asker"])
     try:
-        return _CHECKED.validate_json(unseal(sealed, about_asker(place), keys))
+        return opened_asker(letter, keys)
     except (Unopenable, ValueError):
         return _UNREADABLE
 

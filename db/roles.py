@@ -3,7 +3,7 @@
 `whopays migrate --roles` makes them, and every later migration brings them up to date (docs/database-roles.md).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.errors import is_not_allowed
 from db.privileges import ALEMBIC, BOUND_SCHEMA, BOUND_VIEWS, PRIVILEGES, Party, bound_view, role_name
 from db.refusal import RolesRefused
+from db.role_catalog import has_bound_schema, known_roles, not_owned, owner_of_log, what_more
 from db.tables import metadata
 
 Report = Callable[[str], None]
 
 _LONGEST_NAME_BYTES = 63
-_FUNCTIONS = ("bindings_move_heads", "ensure_log_partitions", "refuse_by_name")
 
 
 async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
@@ -28,7 +28,7 @@ async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
     Raises RolesRefused for a session that may not.
     """
     owner = role_name(installation, Party.OWNER)
-    if (await connection.execute(_OWNER_OF_LOG)).scalar_one_or_none() != owner:
+    if await owner_of_log(connection) != owner:
         return False
     if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
         raise RolesRefused(
@@ -62,7 +62,7 @@ async def set_up_roles(connection: AsyncConnection, installation: str, report: R
         schema = (await connection.execute(text("SELECT current_schema()"))).scalar_one()
         await _open_schema(connection, schema, roles)
         await _hand_over(connection, owner, report)
-        if not (await connection.execute(_HAS_SCHEMA, {"schema": BOUND_SCHEMA})).scalar_one():
+        if not await has_bound_schema(connection):
             await connection.execute(text(f"CREATE SCHEMA {BOUND_SCHEMA} AUTHORIZATION {_quoted(owner)}"))
             report(f"made the schema {BOUND_SCHEMA}")
         await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))
@@ -73,11 +73,11 @@ async def set_up_roles(connection: AsyncConnection, installation: str, report: R
             report("set what each role may do")
 
 
-async def _make_roles(connection: AsyncConnection, names: Iterable[str], report: Report) -> None:
+async def _make_roles(connection: AsyncConnection, names: Collection[str], report: Report) -> None:
     longest = max(names, key=lambda name: len(name.encode()))
     if len(longest.encode()) > _LONGEST_NAME_BYTES:
         raise RolesRefused(f'The role "{longest}" would have too long a name: PostgreSQL takes 63 bytes.')
-    known = set((await connection.execute(_KNOWN, {"names": list(names)})).scalars())
+    known = await known_roles(connection, names)
     missing = [name for name in names if name not in known]
     if missing and not (await connection.execute(_MAY_CREATE)).scalar_one():
         statements = " ".join(f"CREATE ROLE {_quoted(name)};" for name in missing)
@@ -92,10 +92,9 @@ async def _make_roles(connection: AsyncConnection, names: Iterable[str], report:
 
 async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, str]) -> None:
     """Raise RolesRefused for a role that was there before and may do more than a group of ours should."""
-    for name, attributes, groups in (await connection.execute(_MORE, {"names": list(roles.values())})).all():
-        what = f"has the attributes {attributes}" if attributes else f"is a member of {groups}"
+    for name, more in (await what_more(connection, roles.values())).items():
         raise RolesRefused(
-            f'The role "{name}" {what}, and so may do more than it should: it is a group without rights of its own. '
+            f'The role "{name}" {more}, and so may do more than it should: it is a group without rights of its own. '
             "Take that from it, or rename it."
         )
 
@@ -127,8 +126,7 @@ async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Par
 
 async def _hand_over(connection: AsyncConnection, owner: str, report: Report) -> None:
     """Transfer to the owner all tables, partitions and functions that it does not own yet."""
-    values = {"owner": owner, "tables": [*metadata.tables, ALEMBIC], "functions": list(_FUNCTIONS)}
-    found = (await connection.execute(_NOT_OWNED, values)).all()
+    found = await not_owned(connection, owner)
     for kind, name in found:
         await connection.execute(text(f"ALTER {kind} {name} OWNER TO {_quoted(owner)}"))
     if found:
@@ -186,47 +184,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-_OWNER_OF_LOG = text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('log')")
 _MAY_ACT_AS = text("SELECT pg_has_role(CAST(:role AS name), 'SET')")
 _MAY_CREATE = text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user")
-_KNOWN = text("SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS name[]))")
-_MORE = text(
-    """
-    SELECT rolname, concat_ws(', ', CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcanlogin THEN 'LOGIN' END,
-            CASE WHEN rolcreaterole THEN 'CREATEROLE' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END,
-            CASE WHEN rolreplication THEN 'REPLICATION' END, CASE WHEN rolbypassrls THEN 'BYPASSRLS' END),
-        groups.names
-    FROM pg_roles CROSS JOIN LATERAL (
-        SELECT string_agg(quote_ident(pg_get_userbyid(roleid)), ', ') AS names
-        FROM pg_auth_members WHERE member = pg_roles.oid
-    ) AS groups
-    WHERE rolname = ANY(CAST(:names AS name[])) AND (
-        rolsuper OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
-        OR groups.names IS NOT NULL
-    )
-    ORDER BY rolname
-    """
-)
-_HAS_SCHEMA = text("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = :schema)")
 _HAS_ON_SCHEMA = text("SELECT has_schema_privilege(CAST(:role AS name), CAST(:schema AS text), :privilege)")
 _VIEWS = text(
     """
     SELECT relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = :schema AND relkind = 'v'
-    """
-)
-_NOT_OWNED = text(
-    """
-    SELECT kind, name FROM (
-        SELECT 'TABLE' AS kind, CAST(CAST(pg_class.oid AS regclass) AS text) AS name, relowner AS owner
-        FROM pg_class LEFT JOIN pg_inherits ON inhrelid = pg_class.oid
-        WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind IN ('r', 'p')
-            AND (relname = ANY(CAST(:tables AS name[])) OR inhparent = to_regclass('log'))
-        UNION ALL
-        SELECT 'FUNCTION', CAST(CAST(oid AS regprocedure) AS text), proowner FROM pg_proc
-        WHERE pronamespace = CAST(current_schema() AS regnamespace) AND proname = ANY(CAST(:functions AS name[]))
-    ) AS ours
-    WHERE pg_get_userbyid(owner) <> CAST(:owner AS name) ORDER BY kind, name
     """
 )
 _ALL_PRIVILEGES = text(

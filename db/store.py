@@ -158,11 +158,11 @@ def _dead_row(dead: Dead, event: Sequence[Any], origin: int | None, keys: KeyEnc
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
     pieces = {}
     if dead.is_private and not hidden and record.value is not None:
-        pieces[about_dead_letter(record)] = record.value
+        pieces[about_dead_letter(record.place)] = record.value
     if dead.checked is not None and not hidden:
         pieces[about_asker(record.place)] = asker_piece(dead.checked)
     pack = seal_together(pieces, keys) if pieces else {}
-    sealed, asker = pack.get(about_dead_letter(record)), pack.get(about_asker(record.place))
+    sealed, asker = pack.get(about_dead_letter(record.place)), pack.get(about_asker(record.place))
     wrapped = sealed or asker
     return (
         record.topic,

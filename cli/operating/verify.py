@@ -78,6 +78,8 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
                     _print(finding, as_json)
         if manifest is None and not await _keep(engine, begun, found):
             typer.echo("The verdict was not kept: this role of the database may only read.", err=True)
+        if manifest is None and not settings.encryption_keys:
+            typer.echo("What is sealed was not opened: WHOPAYS_ENCRYPTION_KEYS is not set.", err=True)
     except NoManifest as error:
         raise CommandFailed(f"The file cannot be checked: {error}.") from None
     finally:

@@ -57,6 +57,9 @@ OF_QUESTIONS = (
     "service.waking",
 )
 """Modules that answer questions: they change nothing, but what they say must not contradict itself."""
+OF_RIGHTS = ("db.migrate", "db.roles", "workers.topics.acls")
+"""Modules that give the parties their rights, in the database and at the broker."""
+INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RIGHTS})
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]
@@ -143,7 +146,7 @@ def install(change: Change = lambda _, source: source) -> None:
 
     `change` may alter the source of any module first, given its name and text.
     """
-    assert not sys.modules.keys() & {*MODULES, *OF_QUESTIONS}, "too late: these modules are imported already"
+    assert not sys.modules.keys() & INSTRUMENTED, "too late: these modules are imported already"
     sys.meta_path.insert(0, _Finder(change))
 
 
@@ -173,7 +176,7 @@ class _Finder(MetaPathFinder):
             return spec
         source = Path(spec.origin).read_text(encoding="utf-8")
         changed = self._change(fullname, source)
-        if fullname in MODULES or fullname in OF_QUESTIONS:
+        if fullname in INSTRUMENTED:
             spec.loader = _Loader(fullname, spec.origin, _rewritten(fullname, changed)[0])
         elif changed != source:
             spec.loader = _Loader(fullname, spec.origin, ast.parse(changed))

@@ -64,6 +64,11 @@ OF_RESULTS = {
     "a dead letter comes of another": Planted(
         Promise.DEAD_LETTERS, "says that it came of none", "UPDATE dead_letters SET origin = NULL"
     ),
+    "who sent a dead letter is sealed by nobody's key": Planted(
+        Promise.DEAD_LETTERS,
+        'who sent it cannot be opened: the key-encryption key "gone"',
+        "UPDATE dead_letters SET key_id = 'gone', wrapped_key = 'w', asker = 's' WHERE {unredriven}",
+    ),
     "what waits is forgotten": Planted(
         Promise.RESULTS, "nothing is pending", "DELETE FROM pending_bindings WHERE organization = 'acme'"
     ),

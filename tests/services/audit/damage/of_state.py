@@ -50,6 +50,14 @@ OF_STATE = {
         "INSERT INTO fan_outs VALUES ('acme', 'main', 1, 'Nothing', 'RequirementsMet', '', now(), '', "
         '\'{{"caused_by": "", "sender": "", "passed_on": {{}}}}\')',
     ),
+    "a contact is sealed by nobody's key": Planted(
+        Promise.STATE,
+        'its contact cannot be opened: the key-encryption key "gone"',
+        "INSERT INTO account_contacts VALUES ('acme', 'main', 'gone', 'w', 's')",
+    ),
+    "roles are gone, and views of theirs are left": Planted(
+        Promise.RIGHTS, "it is missing", "CREATE SCHEMA whopays_bound"
+    ),
     "an account is in another phase": Planted(
         Promise.PHASES, "from what is known it should be", "UPDATE accounts SET phase = 'Incomplete' WHERE {main}"
     ),
