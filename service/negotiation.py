@@ -23,10 +23,18 @@ def understood(content_type: str | None, encoding: str | None, consumed: Sequenc
     """Return the media type of a body. Raises Problem `UnsupportedMediaType` for one that is not understood."""
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         raise Problem("UnsupportedMediaType", "A body is not compressed here.")
-    media = (content_type or "").partition(";")[0].strip().lower()
+    media, *parameters = [part.strip() for part in (content_type or "").lower().split(";")]
     if media not in consumed:
         raise Problem("UnsupportedMediaType", f"A body here is {' or '.join(consumed)}.")
+    if not all(map(_is_utf_8, parameters)):
+        raise Problem("UnsupportedMediaType", "A body here is UTF-8: leave the charset out, or send UTF-8 and say so.")
     return media
+
+
+def _is_utf_8(parameter: str) -> bool:
+    """Return whether a parameter of a media type, in small letters, names no other charset."""
+    name, _, value = parameter.partition("=")
+    return name.strip() != "charset" or value.strip().strip('"') in _UTF_8
 
 
 @lru_cache(maxsize=1024)
@@ -57,3 +65,6 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+_UTF_8 = frozenset({"utf-8", "utf8"})

@@ -148,15 +148,14 @@ def person(name: str, description: str, example: str) -> Parameter:
 
 
 def number(name: str, least: int, largest: int, description: str, example: int) -> Parameter:
-    """Return a parameter that is a whole number, in plain digits."""
+    """Return a parameter that is a whole number, in plain digits: each number has one spelling."""
 
     def read(text: str) -> int:
-        if not text.isascii() or not text.isdigit():
-            raise Refused(Reason.MALFORMED, "It must be a number in plain digits.")
-        digits = text.lstrip("0") or "0"
-        if len(digits) > _MOST_DIGITS or not least <= int(digits) <= largest:
+        if _NUMBER.fullmatch(text) is None:
+            raise Refused(Reason.MALFORMED, "It must be a number in plain digits, without leading zeros.")
+        if len(text) > _MOST_DIGITS or not least <= int(text) <= largest:
             raise Refused(Reason.OUT_OF_RANGE, f"It must be from {least} to {largest}.")
-        return int(digits)
+        return int(text)
 
     schema = {"type": "integer", "minimum": least, "maximum": largest}
     return Parameter(name, read, schema, description, example)
@@ -203,6 +202,7 @@ NAMES: Mapping[str, tuple[Callable[[str], bool], str]] = {"name": (is_replay_nam
 """Parts of paths that are names of another kind: how they are told, and the rule in words."""
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BLANK_OFFSET = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})\Z")
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
 _MOST_DIGITS = 18
 
 LIMIT = number("limit", 1, LARGEST_PAGE, "How many items a page has at most.", DEFAULT_PAGE)

@@ -148,6 +148,7 @@ async def test_lines_are_refused_by_the_last_line(story: Served) -> None:
         ({"content-type": _JSON, "accept": _LINES}, 406, "NotAcceptable"),
         ({"content-type": _LINES, "accept": _JSON}, 406, "NotAcceptable"),
         ({"content-type": f"{_JSON}; charset=utf-8"}, 200, None),
+        ({"content-type": f"{_LINES}; charset=latin-1"}, 415, "UnsupportedMediaType"),
     ),
 )
 async def test_what_is_not_understood(story: Served, headers: dict[str, str], status: int, name: str | None) -> None:

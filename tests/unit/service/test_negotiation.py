@@ -35,7 +35,8 @@ def test_what_is_not_acceptable(accepted: str) -> None:
 
 
 def test_bodies_that_are_understood() -> None:
-    assert understood("Application/JSON; charset=utf-8", None, OFFERED) == "application/json"
+    for said in ("; charset=utf-8", ';charset="UTF-8"', " ; Charset = utf8 ; x=y", "; profile=latin-1", ";"):
+        assert understood(f"Application/JSON{said}", None, OFFERED) == "application/json"
     for other in (None, "", "text/json", "application/json5"):
         with pytest.raises(Problem, match="UnsupportedMediaType"):
             understood(other, None, OFFERED)
@@ -44,6 +45,15 @@ def test_bodies_that_are_understood() -> None:
     for encoding in ("gzip", "identity, gzip", "br"):
         with pytest.raises(Problem, match="UnsupportedMediaType"):
             understood("application/json", encoding, OFFERED)
+
+
+@pytest.mark.parametrize(
+    "said", ("latin-1", "ISO-8859-1", "utf-16", '"utf-16"', "us-ascii", "", "utf-8, text/plain", "utf-8; charset=latin-1")
+)
+@pytest.mark.parametrize("media", OFFERED)
+def test_a_body_is_utf_8(media: str, said: str) -> None:
+    with pytest.raises(Problem, match="UnsupportedMediaType.*UTF-8"):
+        understood(f"{media}; charset={said}", None, OFFERED)
 
 
 @pytest.mark.parametrize(

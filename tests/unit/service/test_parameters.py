@@ -61,6 +61,8 @@ def test_what_is_right_is_read(query: str, values: dict[str, object]) -> None:
         ("limit=%2B5", (Reason.MALFORMED, "limit")),
         ("limit=5.0", (Reason.MALFORMED, "limit")),
         ("limit=1e2", (Reason.MALFORMED, "limit")),
+        ("limit=05", (Reason.MALFORMED, "limit")),
+        ("limit=00", (Reason.MALFORMED, "limit")),
         ("limit=5%20", (Reason.MALFORMED, "limit")),
         ("limit=%D9%A3", (Reason.MALFORMED, "limit")),
         ("limit=%C2%B2", (Reason.MALFORMED, "limit")),
