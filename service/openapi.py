@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from schemas.identifiers import IDENTIFIER_PATTERN, IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from schemas.replays import NAME_RULE
+from service.links import links_of
 from service.models import ProblemAnswer
 from service.problems import MEDIA, PROBLEMS, Problem, Reason, Violation
 from service.questions import Access, Question
@@ -143,7 +144,9 @@ def _answer(question: Question, schemas: _Schemas) -> Document:
         content[media] = {"schema": {"type": "string"} if model is None else schemas.of(model)}
         if media in question.examples:
             content[media]["example"] = question.examples[media]
-    return {"description": question.summary, "headers": _headers(question), "content": content}
+    links = links_of(question)
+    answer = {"description": question.summary, "headers": _headers(question), "content": content}
+    return answer | ({"links": links} if links else {})
 
 
 def _not_modified(question: Question) -> Document:

@@ -21,7 +21,7 @@ def main(
     drawn = seed if seed is not None else SystemRandom().randrange(1_000_000)
     called = asyncio.run(_called(examples, drawn))
     typer.echo(called.said)
-    typer.echo(f"{called.calls:,} calls, seed {drawn}")
+    typer.echo(f"{called.calls:,} calls, {called.followed:,} of them by {called.links} links, seed {drawn}")
     if called.log:
         typer.echo(f"The server logged:\n{called.log}", err=True)
     raise typer.Exit(0 if called.is_well and "Traceback" not in called.log else 1)

@@ -30,6 +30,7 @@ negative_data_rejection.expected-statuses = ["4xx", 503]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 """
 _CALLS = re.compile(r"(\d+) generated")
+_FOLLOWED = re.compile(r"(\d+) calls by (\d+) links")
 _GRANTS = tuple(
     {"organization": organization, "role": role}
     for organization, role in (("*", "auditor"), ("acme", "account-admin"), ("acme", "operator"))
@@ -41,9 +42,14 @@ _SHOWN = ("--no-color", "--warnings=off", "--generation-database=none")
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """How many calls were made, whether all were answered as the document says, what was said, and what was logged."""
+    """How many calls were made, whether all were answered as the document says, what was said, and what was logged.
+
+    `followed` is how many of them were asked with what an answer before had said, by so many `links`.
+    """
 
     calls: int
+    followed: int
+    links: int
     is_well: bool
     said: str
     log: str
@@ -78,8 +84,10 @@ async def call_all(installation: Installation, folder: Path, examples: int, seed
             preexec_fn=DIE_WITH_PARENT,
         )  # fmt: skip
         said = (await process.communicate())[0].decode(errors="replace")
-    found = _CALLS.search(said)
-    return Called(int(found[1]) if found else 0, process.returncode == 0, said, log.read_text(encoding="utf-8"))
+    found, followed = _CALLS.search(said), _FOLLOWED.search(said)
+    calls = int(found[1]) if found else 0
+    by_links, links = map(int, followed.groups()) if followed else (0, 0)
+    return Called(calls, by_links, links, process.returncode == 0, said, log.read_text(encoding="utf-8"))
 
 
 @asynccontextmanager

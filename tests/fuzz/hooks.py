@@ -1,10 +1,17 @@
-"""How schemathesis sends lines of JSON, and how it reads them: a problem may be the last line of an answer of 200."""
+"""What schemathesis must be told: of lines of JSON, of what there is to ask about, and where sequences of calls begin.
+
+A problem may be the last line of an answer of 200.
+"""
 
 import json
 from typing import Any
 from zlib import crc32
 
 import schemathesis
+import schemathesis.cli
+from schemathesis.cli import EventHandler, ExecutionContext
+from schemathesis.engine.events import EngineEvent, ScenarioFinished
+from schemathesis.specs.openapi import stateful
 
 from schemas.identifiers import is_identifier
 
@@ -52,9 +59,53 @@ def after_call(_: schemathesis.HookContext, __: "schemathesis.Case[Any]", respon
 @schemathesis.hook
 def map_path_parameters(_: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Ask half of the time about what there is, of names that are well formed: else most answers are empty."""
-    return path_parameters and {
+    return path_parameters and _known(path_parameters)
+
+
+def _known(names: dict[str, Any]) -> dict[str, Any]:
+    return {
         name: _THERE[name][chosen % len(_THERE[name])]
         if name in _THERE and is_identifier(value) and (chosen := crc32(value.encode())) % 4 > 1
         else value
-        for name, value in (path_parameters or {}).items()
+        for name, value in names.items()
     }
+
+
+@schemathesis.hook
+def map_body(_: schemathesis.HookContext, body: Any) -> Any:
+    """Let half of the questions of a lookup be about what there is, too: its answers lead on to all else."""
+    questions = body.get("questions") if isinstance(body, dict) else body
+    if not isinstance(questions, list):
+        return body
+    known = [_known(one) if isinstance(one, dict) else one for one in questions]
+    return body | {"questions": known} if isinstance(body, dict) else known
+
+
+@schemathesis.cli.handler()
+class Following(EventHandler[ExecutionContext]):
+    """Counts the calls that were made with what an answer before them said, and the links that led to them."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self._calls = 0
+        self._links: set[str] = set()
+
+    def handle_event(self, _: ExecutionContext, event: EngineEvent) -> None:
+        """Count the calls of a sequence."""
+        if isinstance(event, ScenarioFinished):
+            for call in event.recorder.cases.values():
+                if call.is_transition_applied and call.transition is not None:
+                    self._calls += 1
+                    self._links.add(call.transition.id)
+
+    def shutdown(self, ctx: ExecutionContext) -> None:
+        """Tell the counts."""
+        ctx.add_summary_line(f"{self._calls} calls by {len(self._links)} links")
+
+
+def _may_begin(*_: object) -> bool:
+    """Return whether a sequence of calls may begin with an operation: with each, since names are of what there is."""
+    return True
+
+
+# By itself it begins with what takes no names, and hardly comes to what takes some.
+setattr(stateful, stateful.is_likely_root_transition.__name__, _may_begin)

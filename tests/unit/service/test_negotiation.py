@@ -48,11 +48,12 @@ def test_bodies_that_are_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ("latin-1", "ISO-8859-1", "utf-16", '"utf-16"', "us-ascii", "", "utf-8, text/plain", "utf-8; charset=latin-1")
+    "said",
+    ("latin-1", "ISO-8859-1", "utf-16", '"utf-16"', "us-ascii", "", "utf-8, text/plain", "utf-8; charset=latin-1"),
 )
 @pytest.mark.parametrize("media", OFFERED)
 def test_a_body_is_utf_8(media: str, said: str) -> None:
-    with pytest.raises(Problem, match="UnsupportedMediaType.*UTF-8"):
+    with pytest.raises(Problem, match=r"UnsupportedMediaType.*UTF-8"):
         understood(f"{media}; charset={said}", None, OFFERED)
 
 

@@ -117,3 +117,47 @@ def test_headers_are_told_where_they_are_sent(question: Question) -> None:
     assert ("304" in responses) is question.has_tag
     for status, response in responses.items():
         assert set(response["headers"]) == always | more.get(status, set()), status
+
+
+@of_each_question
+def test_links_lead_to_questions_that_take_what_they_name(question: Question) -> None:
+    answer = operation(question)["responses"]["200"]
+    by_name = {one.name: one for one in QUESTIONS}
+    for name, link in answer.get("links", {}).items():
+        target = by_name[link["operationId"]]
+        in_path = set(re.findall(r"\{(\w+)\}", target.path))
+        taken = in_path | set(target.by_name) | ({"If-None-Match"} if target.has_tag else set())
+        assert in_path <= set(link["parameters"]) <= taken, name
+        for said in link["parameters"].values():
+            match re.split(r"[.#]", said, maxsplit=2):
+                case ["$request", "path", part]:
+                    assert f"{{{part}}}" in question.path
+                case ["$request", "query", part]:
+                    assert part in question.by_name
+                case ["$response", "header", part]:
+                    assert part in answer["headers"]
+                case ["$response", "body", pointer]:
+                    _lead(next(iter(answer["content"].values()))["example"], pointer)
+                case _:
+                    pytest.fail(said)
+
+
+def _lead(document: Any, pointer: str) -> None:
+    """Fail where a pointer does not lead into a document; beyond what is null anything may be."""
+    for part in pointer.split("/")[1:]:
+        if document is None:
+            return
+        assert document != []
+        document = document[int(part) if isinstance(document, list) else part]
+
+
+def test_from_a_lookup_links_lead_to_all_that_is_asked_about_organizations() -> None:
+    reached, ahead = set(), ["lookUpPayers"]
+    found = {one.name: one for one in QUESTIONS}
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            links = operation(found[name])["responses"]["200"].get("links", {})
+            ahead += [link["operationId"] for link in links.values()]
+    assert {one.name for one in QUESTIONS if one.is_of_organization} <= reached
