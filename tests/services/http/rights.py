@@ -15,6 +15,7 @@ from tests.support.installations import database
 from tests.support.tokens import TokenIssuer
 from workers.runtime.settings import Settings
 
+ACME = "/v1/organizations/acme"
 Grants = Sequence[Mapping[str, Any]]
 
 
@@ -68,3 +69,17 @@ async def guarded(addresses: Addresses, template: str, issuer: TokenIssuer) -> A
                 yield Guarded(served, issuer)
         finally:
             await engine.dispose()
+
+
+async def document_at(asked: Guarded, path: str, grants: Any) -> Any:
+    """Return what is answered at a path."""
+    answer = await asked.get(path, grants)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def problem_of(answer: httpx.Response, status: int) -> str:
+    """Return the name of the problem that an answer of this status tells."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return str(answer.json()["type"]).rpartition(":")[2]

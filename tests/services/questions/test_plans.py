@@ -4,20 +4,16 @@ The tables hold some thousand rows and say that they hold 250 times as many: pla
 variant that runs with `make chaos` fills in as many.
 """
 
-import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, get_args
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from sqlalchemy import TextClause
 
 from db import replays as kept_replays
-from db.address import connect_arguments
 from db.dead_letters import Choice, chosen_by, list_statement
 from db.driver import Statement
 from db.questions import (
@@ -36,113 +32,24 @@ from db.questions import asked as audited
 from db.questions.projects import Kind
 from db.questions.resources import bindings, watched
 from db.questions.resources import projects as of_projects
-from db.reading import ReadingPool, reading_pool
+from db.reading import ReadingPool
 from embedded import Addresses
 from schemas.facts import ProjectState
 from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
-from tests.support.installations import database
+from tests.services.questions.filled import PROJECTS, filled_in, nodes_of, plans_of
 
-_PROJECTS = 1_000_000
 _FEW = 4_000
-_PARAMETER = re.compile(r"(?<!:):(\w+)")
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
-_FILL = (
-    """
-    INSERT INTO projects (organization, project, state, version)
-    SELECT 'org-' || n % 20, 'project-' || n,
-        CASE n % 10 WHEN 0 THEN 'Inactive' WHEN 5 THEN 'Deleted' ELSE 'Active' END, 1
-    FROM generate_series(1, :rows) AS n
-    """,
-    """
-    INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds)
-    SELECT 'org-' || n % 20, 'account-' || n, 1, 1, 1, CASE n % 3 WHEN 0 THEN 'Archived' ELSE 'Provisioning' END,
-        '[]', '[]'
-    FROM generate_series(1, :rows / 4) AS n
-    """,
-    """
-    INSERT INTO bindings (organization, project, number, account, from_instant)
-    SELECT 'org-' || n % 20, 'project-' || n, 1, 'account-' || (n % 8 + 1) * 20 + n % 20, timestamptz '2025-01-01'
-    FROM generate_series(1, :rows) AS n WHERE n % 10 NOT IN (3, 5)
-    """,
-    """
-    INSERT INTO inbox
-    SELECT 'org-' || n % 20, '/source', 'id-' || n, 'print', n % 48, n / 48 + 1,
-        CASE n % 10 WHEN 0 THEN 'Rejected' ELSE 'Applied' END, 'project-' || n, 'account-' || n % 1000
-    FROM generate_series(1, :rows) AS n
-    """,
-    """
-    INSERT INTO log SELECT n % 48, n / 48 + 1, now(), CASE n % 3 WHEN 0 THEN 'command-results' ELSE 'notices' END,
-        NULL, 'value', 'hash', 'org-' || n % 20,
-        CASE n % 3 WHEN 0 THEN json_build_object('person', 'person-' || n % 100) END
-    FROM generate_series(1, :rows) AS n
-    """,
-    """
-    INSERT INTO account_phases
-    SELECT organization, account, 1, NULL, 'Provisioning', 'Created', '', 'alice', 'c1', now(), 1, 1 FROM accounts
-    """,
-    """
-    INSERT INTO pending_bindings
-    SELECT organization, project, 1, 'Scheduled', now(), 'account-1', '{}', '/source', 'type', '{}' FROM projects
-    """,
-    """
-    INSERT INTO dead_letters (topic, partition, "offset", timestamp, reason, detail, recorded_at, organization, size)
-    SELECT CASE n % 5 WHEN 0 THEN 'billing.projects' ELSE 'billing.admin-commands' END, n % 12, n, now(),
-        CASE n % 7 WHEN 0 THEN 'Tombstone' ELSE 'InvalidFact' END, '', now(), 'org-' || n % 20, 0
-    FROM generate_series(1, :rows) AS n
-    """,
-    """
-    INSERT INTO replays (name, selection, target, partitions, until, spans, is_detached, state)
-    SELECT 'replay-' || n, '{}', 'topic-' || n, 1, now(), '{}', false, 'Running' FROM generate_series(1, :rows / 4) AS n
-    """,
-    "INSERT INTO organizations SELECT 'org-' || n, NULL FROM generate_series(1, :rows / 4) AS n",
-    "INSERT INTO former_payers SELECT organization, account, now() FROM accounts",
-    """
-    INSERT INTO payment_profiles (organization, payment_profile, kind, state, version, origin)
-    SELECT organization, account, 'CreditCard', 'Valid', 1, '{}' FROM accounts
-    """,
-)
-_TIMES = """
-    UPDATE pg_class SET reltuples = reltuples * :times
-    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i') AND reltuples > 100
-"""
 
 
 @pytest_asyncio.fixture(
-    scope="module", params=(_FEW, pytest.param(_PROJECTS, marks=pytest.mark.chaos)), ids=("told", "filled in")
+    scope="module", params=(_FEW, pytest.param(PROJECTS, marks=pytest.mark.chaos)), ids=("told", "filled in")
 )
 async def filled(services: Addresses, template: str, request: pytest.FixtureRequest) -> AsyncIterator[ReadingPool]:
     """A pool of the service's sessions to a database with the statistics of 1,000,000 projects."""
-    async with database(services, template) as (_, url):
-        connection = await asyncpg.connect(**connect_arguments(url))
-        try:
-            for statement in _FILL:
-                await connection.execute(statement.replace(":rows", str(request.param)))
-            await connection.execute("VACUUM ANALYZE")
-            await connection.execute(_TIMES.replace(":times", str(_PROJECTS // request.param)))
-        finally:
-            await connection.close()
-        async with reading_pool(url, pool_size=1, statement_seconds=60) as pool:
-            yield pool
-
-
-async def _plans(connection: Any, statement: Statement | TextClause, values: dict[str, Any]) -> list[Any]:
-    """Return the plan for these values, and the generic one, which the server may use after a few."""
-    names = list(dict.fromkeys(_PARAMETER.findall(statement.text)))
-    numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
-    planned = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {numbered}", *(values[name] for name in names))
-    await connection.execute("SET plan_cache_mode = force_generic_plan")
-    await connection.execute(f"PREPARE planned AS {numbered}")
-    nulls = f"({', '.join(['NULL'] * len(names))})" if names else ""
-    generic = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE planned{nulls}")
-    await connection.execute("DEALLOCATE planned")
-    return [json.loads(plan)[0]["Plan"] for plan in (planned, generic)]
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from _nodes(inner)
+    async with filled_in(services, template, request.param) as pool:
+        yield pool
 
 
 _ORGANIZATION = {"organization": "org-1"}
@@ -292,8 +199,8 @@ async def test_nothing_is_looked_at_in_vain(
     filled: ReadingPool, statement: Statement | TextClause, values: dict[str, Any], indexes: set[str]
 ) -> None:
     async with filled.acquire() as connection:
-        for plan in await _plans(connection, statement, values):
-            nodes = list(_nodes(plan))
+        for plan in await plans_of(connection, statement, values):
+            nodes = list(nodes_of(plan))
             scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
             assert scanned <= _SMALL, plan
             used = {node["Index Name"] for node in nodes if "Index Name" in node}
@@ -301,17 +208,17 @@ async def test_nothing_is_looked_at_in_vain(
             assert {next((any_ for any_ in indexes if name in any_.split("|")), name) for name in used} == indexes, plan
             # What is sorted is merged, of each kind no more than a page; or it is what waits for one project.
             for sort in (node for node in nodes if node["Node Type"] == "Sort"):
-                is_limited = any(inner["Node Type"] == "Limit" for inner in _nodes(sort))
+                is_limited = any(inner["Node Type"] == "Limit" for inner in nodes_of(sort))
                 assert is_limited or sort["Sort Key"] == ["pending.number"], plan
 
 
 async def test_events_are_found_by_their_organization(filled: ReadingPool) -> None:
     values = _ORGANIZATION | {"topics": ["notices"], "only": None, "after": 3, "until": 60, "row_limit": 101}
     async with filled.acquire() as connection:
-        planned, generic = await _plans(connection, events._EVENTS, values)
-    assert [node.get("Index Name") for node in _nodes(planned)][-1] == "log_p0_boundary_position_idx", planned
+        planned, generic = await plans_of(connection, events._EVENTS, values)
+    assert [node.get("Index Name") for node in nodes_of(planned)][-1] == "log_p0_boundary_position_idx", planned
     # Of a range that nobody knows no partition is left in the plan.
-    assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in _nodes(plan))
+    assert all("Seq Scan" not in node["Node Type"] for plan in (planned, generic) for node in nodes_of(plan))
 
 
 @pytest.mark.parametrize(
@@ -328,25 +235,25 @@ async def test_who_asked_is_found_by_organization_and_person(
     values = _ORGANIZATION | {"person": "person-1", "first": 0, "before": 2**62, "row_limit": 101}
     values |= {"looked_at": 20_000, "others": 19_999}
     async with filled.acquire() as connection:
-        planned, generic = await _plans(connection, statement, values)
-    nodes = [node for node in _nodes(planned) if node.get("Relation Name") != "log_p1"]
+        planned, generic = await plans_of(connection, statement, values)
+    nodes = [node for node in nodes_of(planned) if node.get("Relation Name") != "log_p1"]
     assert {node["Index Name"] for node in nodes if "Index Name" in node} == {f"log_p0_{index}_idx"}, planned
     # Of a range that nobody knows no partition is left in the plan.
-    assert not any(node["Node Type"] in ("Seq Scan", "Sort") for node in [*nodes, *_nodes(generic)]), generic
+    assert not any(node["Node Type"] in ("Seq Scan", "Sort") for node in [*nodes, *nodes_of(generic)]), generic
 
 
 async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPool) -> None:
     earlier = _ORGANIZATION | {"accounts": ["account-21"], "position": 10}
     async with filled.acquire() as connection:
-        planned, _ = await _plans(connection, watched._ACCOUNTS_AT, earlier)
-    found = {node["Index Name"] for node in _nodes(planned) if "Index Name" in node}
+        planned, _ = await plans_of(connection, watched._ACCOUNTS_AT, earlier)
+    found = {node["Index Name"] for node in nodes_of(planned) if "Index Name" in node}
     assert found == {"account_phases_pkey", "log_p0_boundary_key_position_idx"}, planned
 
 
 async def test_the_first_position_is_the_end_of_an_index(filled: ReadingPool) -> None:
     async with filled.acquire() as connection:
-        for plan in await _plans(connection, events._FIRST_POSITION, {"shard": 1}):
-            nodes = list(_nodes(plan))
+        for plan in await plans_of(connection, events._FIRST_POSITION, {"shard": 1}):
+            nodes = list(nodes_of(plan))
             assert {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"} <= _SMALL
             assert "log_p0_pkey" in {node.get("Index Name") for node in nodes}
 
