@@ -9,6 +9,7 @@ from zlib import crc32
 
 import schemathesis
 import schemathesis.cli
+import typer
 from schemathesis.cli import EventHandler, ExecutionContext
 from schemathesis.engine.events import EngineEvent, ScenarioFinished
 from schemathesis.specs.openapi import stateful
@@ -97,9 +98,9 @@ class Following(EventHandler[ExecutionContext]):
                     self._calls += 1
                     self._links.add(call.transition.id)
 
-    def shutdown(self, ctx: ExecutionContext) -> None:
+    def shutdown(self, _: ExecutionContext) -> None:
         """Tell the counts."""
-        ctx.add_summary_line(f"{self._calls} calls by {len(self._links)} links")
+        typer.echo(f"{self._calls} calls by {len(self._links)} links")
 
 
 def _may_begin(*_: object) -> bool:
