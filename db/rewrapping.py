@@ -52,8 +52,7 @@ async def _rewrap(connection: AsyncConnection, table: _Table, keys: KeyEncryptio
     rows = (await connection.execute(table.find, {"active": keys.active, "row_limit": limit})).all()
     for row in rows:
         key_id, wrapped = keys.wrap(keys.unwrap(row.key_id, row.wrapped_key))
-        names = {name: value for name, value in row._mapping.items() if name not in ("key_id", "wrapped_key")}
-        await connection.execute(table.replace, names | {"new_key_id": key_id, "new_wrapped_key": wrapped})
+        await connection.execute(table.replace, {**row._mapping, "new_key_id": key_id, "new_wrapped_key": wrapped})
     return len(rows)
 
 

@@ -4,7 +4,20 @@ import ast
 from collections.abc import Iterator
 
 _READ_BY_PEOPLE = frozenset(
-    {"comment", "help", "indent", "metavar", "padding", "rich_help_panel", "show_default", "style", "title", "width"}
+    {
+        "bold",
+        "comment",
+        "fg",
+        "help",
+        "indent",
+        "metavar",
+        "padding",
+        "rich_help_panel",
+        "show_default",
+        "style",
+        "title",
+        "width",
+    }
 )
 _LAYOUT = frozenset({"Padding", "Panel", "Table", "Text"})
 _TUNING = ("_MS", "_SECONDS", "_seconds")

@@ -1,5 +1,6 @@
 """Watching: every change of what get shows, exactly as it was, without one missing or told twice."""
 
+import asyncio
 from typing import Any
 
 from sqlalchemy import text
@@ -7,6 +8,7 @@ from sqlalchemy import text
 from db.shards import shard_of
 from tests.services.kubernetes.cluster import BILLING, RESOURCES, Cluster
 from tests.support.messages import Said, account, bind, command, profile, project
+from tests.support.waiting import patience
 from workers.runtime.settings import Settings
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -222,6 +224,15 @@ async def test_a_list_of_an_empty_log_can_be_gone_on_with(cluster: Cluster) -> N
             ("DELETED", "web-1"),
             ("ADDED", "web-2"),
         ]
+
+
+async def test_a_watch_begins_before_anything_happens(cluster: Cluster) -> None:
+    path = _accounts("silent")
+    begin = await _begin(cluster, path)
+    async with asyncio.timeout(patience(60)), cluster.watch(path, resourceVersion=begin) as events:
+        await cluster.tell(account("silent", "main"))
+        type_, shown = await events.next()
+        assert (type_, shown["metadata"]["name"]) == ("ADDED", "main")
 
 
 async def test_a_watch_ends_with_a_bookmark(cluster: Cluster) -> None:

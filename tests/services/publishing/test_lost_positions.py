@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 from sqlalchemy import make_url, text
 
 from db.published import published_at_least
+from db.shards import shard_of
 from embedded import Addresses
 from embedded.packages import folder_of_package
 from embedded.postgresql import MAJOR_VERSION
@@ -149,6 +150,27 @@ async def test_what_only_the_topics_know(quiet_installation: Installation) -> No
     assert await _positions(installation) == positions
     await installation.start()
     await exactly_published(installation)
+
+
+async def test_a_log_without_what_is_published_is_refused(quiet_installation: Installation) -> None:
+    """The last row that went out is gone, with others behind it: no position can be made of it."""
+    installation = quiet_installation
+    worker = await installation.start()
+    await _tell(installation)
+    await exactly_published(installation)
+    assert await worker.stop() == 0
+    shard = shard_of("acme", installation.settings.shards)
+    position = (await _positions(installation))[shard]
+    await installation.start(*_CONSUMERS)
+    await send(installation, [bind("acme", "web", "main", "later")])
+    await all_consumed(installation)
+    await _without_records(installation)
+    async with installation.engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        gone = text("DELETE FROM log WHERE shard = :shard AND position = :position")
+        await connection.execute(gone, {"shard": shard, "position": position})
+    refused = (await whopays_of(installation)("topics", "restore-positions")).expect(1)
+    assert f"the log of shard {shard} has no row {position}" in refused.err
 
 
 async def test_publishing_again_is_for_who_says_so(quiet_installation: Installation) -> None:
