@@ -19,8 +19,10 @@ COPY embedded embedded
 COPY schemas schemas
 COPY service service
 COPY workers workers
+# What uv leaves behind could be written by anybody.
 RUN uv build --no-cache --wheel --require-hashes --build-constraints requirements.lock --out-dir dist . \
-    && uv pip install --no-cache --python /opt/whopays --compile-bytecode --no-deps dist/*.whl
+    && uv pip install --no-cache --python /opt/whopays --compile-bytecode --no-deps dist/*.whl \
+    && rm --force /opt/whopays/.lock
 
 
 FROM python:3.13-slim-trixie
@@ -34,7 +36,8 @@ ENV PATH="/opt/whopays/bin:$PATH" \
 USER 10001:10001
 WORKDIR /tmp
 
-EXPOSE 9100
+# Metrics and health; questions, of `whopays serve`.
+EXPOSE 9100 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["whopays", "health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["whopays"]

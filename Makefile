@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console console-pictures examples unit test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock sbom licences clean
+.PHONY: help demo console console-pictures examples unit test image-test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock sbom licences clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -39,6 +39,9 @@ unit: $(READY) ## Run the tests that need no server; ARGS='-k binding -x' goes t
 
 test: $(READY) ## Run all tests, JOBS=3 at a time; ARGS='-k binding -x' goes to pytest (docs/tests.md)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+image-test: $(READY) ## Build the image without a container engine, run every part of whopays in it, state its size and contents
+	$(BIN)/pytest -m image tests/image $(ARGS)
 
 mutants: $(READY) ## Change the code at random and list what no test notices; ARGS='--seed 7 --count 60'
 	$(BIN)/python -m tests.mutants $(ARGS)

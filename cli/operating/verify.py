@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections import Counter as Counted
 from contextlib import aclosing
 from pathlib import Path
@@ -53,7 +54,7 @@ def verify(*, offline: Path | None, manifest: Path | None, watch: bool, every: f
     with reaching(settings):
         if watch:
             set_up_logs(settings)
-            asyncio.run(_watch(settings, every))
+            asyncio.run(_watch_until_told(settings, every))
         else:
             _conclude(asyncio.run(_once(settings, as_json)), as_json)
 
@@ -109,6 +110,23 @@ def _offline(path: Path, as_json: bool) -> int:
     except NotExported as error:
         raise CommandFailed(f"{path} cannot be checked: {error}.") from None
     return found
+
+
+async def _watch_until_told(settings: Settings, every: float) -> None:
+    """Watch until SIGTERM, which the only process of a container would never notice without a handler."""
+    is_told = asyncio.Event()
+    watching = asyncio.create_task(_watch(settings, every))
+
+    def stop() -> None:
+        is_told.set()
+        watching.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    try:
+        await watching
+    except asyncio.CancelledError:
+        if not is_told.is_set():
+            raise
 
 
 async def _watch(settings: Settings, every: float) -> None:

@@ -16,8 +16,9 @@ from audit.findings import Promise
 from db.audits import begin_audit, keep_audit
 from tests.console import audited, history, story, telling
 from tests.console.looking import DESKTOP, PHONE, Looking, Scheme
-from tests.support.browser import FLAGS, browser, install
+from tests.support.browser import FLAGS, browser
 from tests.support.command_line import whopays_of
+from tests.support.debian import install
 from tests.support.folders import temporary_folder
 from tests.support.installations import Installation, create_template, drop_database, installed
 from tests.support.servers import servers

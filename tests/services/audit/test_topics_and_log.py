@@ -231,6 +231,9 @@ async def test_watching(installation: Installation) -> None:
         assert watching.returncode is None
         healthy = await whopays_of(installation)("health", WHOPAYS_METRICS_PORT=str(port))
         assert "audit: alive" in healthy.expect(0).out
+        watching.terminate()
+        assert await watching.wait() == 0
     finally:
-        watching.kill()
+        with suppress(ProcessLookupError):
+            watching.kill()
         await watching.wait()
