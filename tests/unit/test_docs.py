@@ -15,9 +15,11 @@ from workers.runtime.roles import CONSUMERS
 from workers.runtime.settings import settings_table
 
 DOCS = ROOT / "docs"
-PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "examples" / "README.md"])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / name / "README.md" for name in ("deploy", "examples"))]
+)
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "docs", "examples", "tests"]))
+_FOLDERS = "|".join(sorted([*PACKAGES, "benchmarks", "deploy", "docs", "examples", "tests"]))
 
 of_each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -30,7 +32,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         file, _, anchor = target.partition("#")
         linked = (page.parent / file).resolve() if file else page
         assert linked.exists(), target
-        assert not anchor or anchor in _anchors(linked), target
+        assert not anchor or anchor in anchors(linked), target
 
 
 @of_each_page
@@ -64,6 +66,11 @@ def test_every_page_is_in_an_index() -> None:
         index = (folder / "README.md").read_text(encoding="utf-8")
         missing = [page.name for page in folder.glob("*.md") if page.name != "README.md" and page.name not in index]
         assert missing == []
+
+
+def test_what_is_beside_the_docs_is_in_their_index() -> None:
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [name for name in ("deploy", "examples") if f"(../{name}/README.md)" not in index] == []
 
 
 def test_whoever_subscribes_is_told_which_consumer_groups_are_taken() -> None:
@@ -100,7 +107,7 @@ def _events(row: str) -> list[str]:
     return re.findall(r"`([a-z]+(?:_[a-z]+)+)`", row)
 
 
-def _anchors(page: Path) -> set[str]:
+def anchors(page: Path) -> set[str]:
     """Return what a page's headings are called in links, as GitHub makes it: lower case, hyphens, no punctuation."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)

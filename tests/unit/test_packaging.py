@@ -23,7 +23,8 @@ from workers.runtime.settings import Settings
 
 LOCKS = ("requirements.lock", "requirements-runtime.lock")
 ROLES = ("workers", "timers", "relay", "replays")
-LONG_RUNNING = ("postgres", "kafka", *ROLES)
+PARTS = (*ROLES, "auditor", "serve")
+LONG_RUNNING = ("postgres", "kafka", *PARTS, "prometheus", "grafana")
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
@@ -92,7 +93,7 @@ def dockerfile() -> list[tuple[str, str]]:
 def test_images_are_pinned() -> None:
     bases = [rest.split()[0] for word, rest in dockerfile() if word == "FROM"]
     for image in (*bases, *(service["image"] for service in compose()["services"].values())):
-        assert re.search(r":\d+\.\d+", image), image
+        assert re.search(r":v?\d+\.\d+", image), image
 
 
 def test_what_compose_runs_of_ours_can_write_nothing_and_gain_nothing() -> None:
@@ -117,8 +118,8 @@ def test_every_service_is_watched_and_waits_for_what_it_needs() -> None:
         assert services[name]["restart"] == "unless-stopped", name
     # It runs once: the image's own health check would call it unhealthy before it is done.
     assert services["migrate"]["healthcheck"] == {"disable": True}
-    for name in ROLES:
-        assert services[name]["stop_grace_period"] == "15s"
+    for name in PARTS:
+        assert services[name]["stop_grace_period"] == ("30s" if name == "serve" else "15s")
         assert services[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "postgres": {"condition": "service_healthy"},
@@ -128,15 +129,16 @@ def test_every_service_is_watched_and_waits_for_what_it_needs() -> None:
 
 def test_data_outlives_the_containers() -> None:
     description = compose()
-    for name in ("postgres", "kafka"):
-        (volume,) = description["services"][name]["volumes"]
+    for name in ("postgres", "kafka", "prometheus"):
+        (volume,) = [one for one in description["services"][name]["volumes"] if not one.startswith("./")]
         assert volume.split(":")[0] in description["volumes"]
 
 
 def test_a_health_check_has_something_to_ask() -> None:
     (variables,) = [rest for word, rest in dockerfile() if word == "ENV"]
     port = dict(one.split("=") for one in variables.split())["WHOPAYS_METRICS_PORT"]
-    assert [rest for word, rest in dockerfile() if word == "EXPOSE"] == [port]
+    serve = str(Settings.model_fields["serve_port"].default)
+    assert [rest.split() for word, rest in dockerfile() if word == "EXPOSE"] == [[port, serve]]
     assert not any("WHOPAYS_METRICS_PORT" in compose()["services"][name]["environment"] for name in ROLES)
 
 
@@ -155,7 +157,7 @@ def test_every_role_runs_in_one_service() -> None:
 
 
 def test_nothing_starts_without_a_key_for_personal_data() -> None:
-    for name in (*ROLES, "migrate"):
+    for name in (*PARTS, "migrate"):
         assert compose()["services"][name]["environment"]["WHOPAYS_ENCRYPTION_KEYS"].startswith(
             "${WHOPAYS_ENCRYPTION_KEYS:?"
         )
@@ -164,9 +166,10 @@ def test_nothing_starts_without_a_key_for_personal_data() -> None:
 def commands_in_packaging() -> Iterator[list[str]]:
     """Yield every command line of `whopays` that compose and the image run, without the program's name."""
     services = compose()["services"]
-    for name in ROLES:
+    for name in PARTS:
         yield services[name]["command"]
-        yield services[name]["healthcheck"]["test"][2:]
+        if services[name]["healthcheck"]["test"][1] == "whopays":
+            yield services[name]["healthcheck"]["test"][2:]
     *shell, script = services["migrate"]["entrypoint"]
     assert shell == ["sh", "-c"]
     for command in script.split("&&"):
@@ -182,11 +185,15 @@ def commands_in_packaging() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("arguments", tuple(commands_in_packaging()), ids=" ".join)
 def test_commands_named_in_packaging_are_understood(arguments: list[str]) -> None:
+    is_understood(arguments)
+
+
+def is_understood(arguments: list[str]) -> None:
+    """Have the command line parse a command and its options, and refuse unknown ones, without running anything."""
     command: Any = get_command(app)
     words = list(arguments)
     while isinstance(command, TyperGroup):
         _, command, words = command.resolve_command(Context(command), words)
-    # Parses the options, and refuses unknown ones, without running anything.
     command.make_context(arguments[0], words)
 
 
