@@ -18,10 +18,12 @@ class AuditMetrics(Heartbeats):
         super().__init__((AUDIT,))
         self._last = LastAuditMetrics(self.instruments)
         self._audits = self.instruments.counter("whopays_audits_total")
+        self._duration = self.instruments.gauge("whopays_last_audit_duration_seconds")
         self._is_interrupted = False
 
-    def audited(self, findings: Mapping[Promise, int]) -> None:
-        """Record a finished audit, and how many findings there are for each promise."""
+    def audited(self, findings: Mapping[Promise, int], seconds: float) -> None:
+        """Record a finished audit: how many findings there are for each promise, and how long it took."""
+        self._duration.set(seconds)
         self._last.ended(time.time(), {promise: findings.get(promise, 0) for promise in Promise})
         self._audits.inc()
         self._is_interrupted = False

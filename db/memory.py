@@ -37,6 +37,11 @@ class Remembered(Generic[K]):
         self._limit = limit
         self._epoch_of = epoch_of
         self._entries: OrderedDict[K, tuple[int, tuple[Kept, ...]]] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def recall(self, keys: Collection[K]) -> tuple[list[Kept], list[K]]:
         """Return the records of the known keys, and the unknown keys. A known key may have no record."""
@@ -48,6 +53,8 @@ class Remembered(Generic[K]):
                 records += entry[1]
             else:
                 unknown.append(key)
+        self.hits += len(keys) - len(unknown)
+        self.misses += len(unknown)
         return records, unknown
 
     def keep(self, keys: Iterable[K], records_of: Callable[[K], tuple[Kept, ...]]) -> None:

@@ -29,6 +29,16 @@ class ReadingPool:
         self._free: list[Connection] = []
         self._made: set[Connection] = set()
 
+    @property
+    def in_use(self) -> int:
+        """How many connections are lent."""
+        return len(self._made) - len(self._free)
+
+    @property
+    def idle(self) -> int:
+        """How many connections are free."""
+        return len(self._free)
+
     @asynccontextmanager
     async def acquire(self, *, wait_seconds: float | None = None) -> AsyncIterator[Connection]:
         """Lend a connection for the time of a block; wait so many seconds for it. Raises TimeoutError."""

@@ -1,10 +1,13 @@
 """What a server of questions counts, for Prometheus."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 
 from db.audits import LastAudit
-from workers.runtime.metrics import Heartbeats, LastAuditMetrics
+from db.watching import Overdue
+from schemas.records import DeadLetterReason
+from workers.runtime.metrics import Heartbeats, LastAuditMetrics, OverdueMetrics
 from workers.runtime.roles import SERVE
 
 
@@ -18,19 +21,34 @@ class ServiceMetrics(Heartbeats):
         self._seconds = made.histogram("whopays_http_request_seconds")
         self._unpublished = made.gauge("whopays_events_unpublished")
         self._closed_until = made.gauge("whopays_closed_until_timestamp_seconds")
+        self._unpublished_age = made.gauge("whopays_events_unpublished_age_seconds")
+        self._overdue = OverdueMetrics(made)
+        self._dead = made.gauge("whopays_dead_letters_waiting")
         self._last_audit = LastAuditMetrics(made)
         self._audited = made.gauge("whopays_events_audited")
 
     def know_nothing(self) -> None:
         """Note that what the database knows is not known: NaN."""
-        for gauge in (self._unpublished, self._closed_until, self._audited):
+        for gauge in (self._unpublished, self._unpublished_age, self._closed_until, self._audited):
             gauge.set(math.nan)
+        self._overdue.note(None)
+        self.waiting(dict.fromkeys(DeadLetterReason, math.nan))
         self._last_audit.ended(math.nan, {})
 
-    def known(self, unpublished: float, closed_until: datetime | None) -> None:
+    def known(self, unpublished: float, age: float, closed_until: datetime | None) -> None:
         """Note how far the log is published, as the database knows it."""
         self._unpublished.set(unpublished)
+        self._unpublished_age.set(age)
         self._closed_until.set(math.nan if closed_until is None else closed_until.timestamp())
+
+    def overdue(self, found: Overdue) -> None:
+        """Note what is due and was not handled yet."""
+        self._overdue.note(found)
+
+    def waiting(self, dead_letters: Mapping[DeadLetterReason, float]) -> None:
+        """Note how many dead letters of each reason wait for somebody."""
+        for reason, number in dead_letters.items():
+            self._dead.labels(reason).set(number)
 
     def audited(self, last: LastAudit | None) -> None:
         """Note the last audit that the database keeps; its end is 0 where it keeps none."""

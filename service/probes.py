@@ -9,6 +9,7 @@ from db.audits import last_audit
 from db.closing import closed_until
 from db.errors import is_transient, is_wrong_schema
 from db.published import unpublished
+from db.watching import overdue, unpublished_age, waiting_dead_letters
 from service.answers import JSON, Answer, answer
 from service.models import Status
 from service.problems import unavailable
@@ -52,8 +53,11 @@ async def _look_at_log(state: State) -> None:
     state.metrics.know_nothing()
     try:
         async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
-            state.metrics.known(await unpublished(connection), await closed_until(connection))
+            behind, age = await unpublished(connection), await unpublished_age(connection)
+            state.metrics.known(behind, age, await closed_until(connection))
             state.metrics.audited(await last_audit(connection))
+            state.metrics.overdue(await overdue(connection))
+            state.metrics.waiting(await waiting_dead_letters(connection))
     except Exception as error:
         # A role that was granted what there was before an upgrade may not read what is newer.
         if not (is_transient(error) or is_wrong_schema(error)):

@@ -63,6 +63,7 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
             metrics, tokens = ServiceMetrics(checks_tokens=settings.auth != "trusted"), None
             if settings.auth != "trusted":
                 tokens = await stack.enter_async_context(Tokens(settings, metrics.instruments))
+            metrics.watch_pool(lambda: pool.in_use, lambda: pool.idle, size)
             payers = Gathering(pool, ask_payers, lanes=_LANES)
             waking = Waking(engine)
             tails = Tails(pool, waking)

@@ -7,10 +7,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from typing import cast
 
 import structlog
 from faststream import FastStream
 from faststream.kafka import KafkaBroker
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from db.engine import create_engine
 from db.revisions import check
@@ -63,6 +65,8 @@ class Process:
         checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
         self._metrics = Metrics(self._roles, checks_tokens=checks_tokens)
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
+        pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
+        self._metrics.watch_pool(pool.checkedout, pool.checkedin, settings.database_pool_size)
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,

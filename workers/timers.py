@@ -15,6 +15,7 @@ from db.errors import is_transient
 from db.timers import due, unfinished_fan_outs
 from domain.messages import Due
 from workers.batches.transaction import Batches, Stopping
+from workers.runtime.looking import OverdueLook
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -40,6 +41,7 @@ class Timers:
         self._stopping = stopping
         self._avoided: dict[Due, float] = {}
         self._last: Due | None = None
+        self._overdue = OverdueLook(engine, metrics)
 
     async def run(self) -> None:
         """Work until stopped; wait for a database that is away."""
@@ -55,6 +57,7 @@ class Timers:
                 await self._wait(_RETRY_SECONDS)
                 continue
             self._metrics.alive(Role.TIMERS)
+            await self._overdue.look()
             if is_idle:
                 await self._wait(self._settings.timers_poll_seconds)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections import Counter as Counted
 from contextlib import aclosing
 from pathlib import Path
@@ -140,6 +141,7 @@ async def _watch(settings: Settings, every: float) -> None:
         await insist_on_prefix(engine, settings)
         while True:
             try:
+                began = time.monotonic()
                 begun = await begin_audit(engine)
                 found = await _audit(settings, engine)
                 is_kept = await _keep(engine, begun, found)
@@ -150,7 +152,7 @@ async def _watch(settings: Settings, every: float) -> None:
                 logger.warning("audit_interrupted", error=type(error).__name__)
                 await asyncio.sleep(min(every, _RETRY_SECONDS))
             else:
-                metrics.audited(found)
+                metrics.audited(found, time.monotonic() - began)
                 logger.info("audited", findings=found.total(), is_kept=is_kept)
                 await asyncio.sleep(every)
     finally:

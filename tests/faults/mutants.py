@@ -28,7 +28,7 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch("db.load", "await _rows(connection, _CLAIMED, identities)", "[]"),
-            Patch("workers.batches.transaction", "            await store_claims(connection, claims)\n", ""),
+            Patch("workers.batches.transaction", "                await store_claims(connection, claims)\n", ""),
         ),
         is_quick=True,
     ),
@@ -36,7 +36,11 @@ MUTANTS: dict[str, Mutant] = {
         "What claims no id, such as a dead letter, is not recorded as handled.",
         "read again",
         "dead_letters_pkey",
-        (Patch("workers.batches.transaction", "            await store_handled(connection, folded.unclaimed)\n", ""),),
+        (
+            Patch(
+                "workers.batches.transaction", "                await store_handled(connection, folded.unclaimed)\n", ""
+            ),
+        ),
     ),
     "meaning of an id not compared": Mutant(
         "A command with a claimed id counts as a repetition, whatever it says.",
@@ -152,7 +156,11 @@ MUTANTS: dict[str, Mutant] = {
         "killed after the commit",
         "has a hole",
         (
-            Patch("workers.batches.transaction", "            await append(connection, rows)\n", ""),
+            Patch(
+                "workers.batches.transaction",
+                "                await append(connection, rows)\n",
+                "                pass\n",
+            ),
             Patch(
                 "workers.batches.transaction",
                 "        self._memory.leave(entered, moved, known.whole, known.book)\n",
@@ -208,7 +216,7 @@ MUTANTS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.batches.transaction",
-                "                return await self._process(role, [letter], began, progress, is_last=True)\n",
+                "                return await self._process(role, [letter], clock, progress, is_last=True)\n",
                 "                return []\n",
             ),
         ),

@@ -193,7 +193,7 @@ SCENARIOS: dict[str, Scenario] = {
     "killed before the commit, and offsets moved to the end": _killed_at(
         CONSUMERS, "transaction.Batches._transaction: append after", are_offsets_moved=True
     ),
-    "killed after the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: _engine.begin left"),
+    "killed after the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: begun left"),
     "stopped in an outage": _stopped_in_an_outage,
     "a slow transaction": _slow_transaction,
     "an error in the first of many batches": _error_in_the_first_batch,

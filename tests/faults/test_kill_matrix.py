@@ -20,7 +20,7 @@ from workers.runtime.roles import ALL_ROLES, Role
 _RATE = 40
 _IN_SHORT = (
     "transaction.Batches._transaction: move_heads after",
-    "transaction.Batches._transaction: _engine.begin left",
+    "transaction.Batches._transaction: begun left",
     "subscription.Subscription.acknowledge: consumer.commit before",
     "producer.transact: asyncio.gather after",
     f"producer.transact: asyncio.shield after, once at {A_NEW_WATERMARK}",
@@ -31,6 +31,8 @@ _IN_SHORT = (
 
 _WITHOUT_FAILPOINTS = {
     "workers.process": "starts and ends the roles",
+    "workers.runtime.looking": "looks at what is told as metrics, and changes nothing",
+    "workers.runtime.steps": "begins and commits as the engine does, for a batch that has failpoints around both",
     "workers.runtime.oauth": "asks for what opens connections to the broker",
     "workers.runtime.tokens.issuing": "keeps an issuer's keys in memory",
     "workers.runtime.tokens.reading": "reads an issuer's keys",

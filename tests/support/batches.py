@@ -47,7 +47,7 @@ def progress_of(read: Sequence[Record], reached: int) -> dict[TopicPartition, Pr
     partition = TopicPartition(read[0].topic, read[0].partition)
     progress = Progress(partition, reached)
     for record in read:
-        progress.read(record.offset)
+        progress.read(record.offset, record.timestamp)
     return {partition: progress}
 
 

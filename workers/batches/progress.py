@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 
 from aiokafka import TopicPartition
 
@@ -33,6 +34,7 @@ class Progress:
         """Held by the one transaction that notes something, until its outcome is known."""
         self._end = 0
         self._undecided: deque[int] = deque()  # and, behind the first of them, what is decided ahead
+        self._timestamps: deque[datetime] = deque()  # of the undecided
         self._ahead: dict[int, tuple[int, ...]] = {}  # with the last offset that its transaction noted
 
     @property
@@ -40,9 +42,15 @@ class Progress:
         """How many records, decided or not, were read beyond the position."""
         return len(self._undecided)
 
-    def read(self, offset: int) -> None:
+    @property
+    def first(self) -> tuple[int, datetime] | None:
+        """The offset and timestamp of the first record that was read and is not decided; None if there is none."""
+        return (self._undecided[0], self._timestamps[0]) if self._undecided else None
+
+    def read(self, offset: int, timestamp: datetime) -> None:
         """Take note of a record that is to be decided."""
         self._undecided.append(offset)
+        self._timestamps.append(timestamp)
         self._end = offset + 1
 
     def is_decided(self, offset: int) -> bool:
@@ -69,6 +77,7 @@ class Progress:
         decided = set(offsets)
         while self._undecided and (self._undecided[0] in decided or self._undecided[0] in self._ahead):
             self._ahead.pop(self._undecided.popleft(), None)
+            self._timestamps.popleft()
         position = self._undecided[0] if self._undecided else self._end
         for offset in decided:
             if offset > position:

@@ -6,7 +6,6 @@ go on, and that one becomes a dead letter.
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -44,9 +43,11 @@ from workers.batches.progress import Progress, noting
 from workers.publishing import positions
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import Kept, is_retryable
+from workers.runtime.metric import Step
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
+from workers.runtime.steps import StepClock, begun
 
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
@@ -86,6 +87,7 @@ class Batches:
         self._askers = Askers(engine, keys, verify, stopping)
         self._closed_time = ClosedTime(engine, read_kept or partial(positions.read_kept, settings))
         self._memory = Memory(settings.remembered_records, self._shard)
+        metrics.watch_memory(self._memory)
         # Records may have been read before: by a process that was killed, or before a rebalance.
         self._wary_batches = _WARY_BATCHES
         self._partition_in_use = 0
@@ -104,34 +106,36 @@ class Batches:
         the process is to stop first, ReadingWentBack if the database knows of less, and the database's error if its
         tables are not those of this version, LogDamaged if it went back: then nothing may be acknowledged.
         """
-        began = time.monotonic()
+        clock = StepClock()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
-        checked = await self._askers.of(records) if is_private else {}
+        with clock(Step.VERIFY):
+            checked = await self._askers.of(records) if is_private else {}
         if checked is None:
             raise Stopping
-        messages = [
-            message_of(record, reader, most_bytes, is_private=is_private, checked=checked.get(record.place))
-            for record in records
-        ]
+        with clock(Step.READ):
+            messages = [
+                message_of(record, reader, most_bytes, is_private=is_private, checked=checked.get(record.place))
+                for record in records
+            ]
         for part in parts_of(messages):
-            await self._process(role, part, began, progress or {})
+            await self._process(role, part, clock, progress or {})
 
     async def process_due(self, dues: Sequence[Due]) -> list[Due]:
         """Return, once what is due has been done, what could not be because of a fault. Raises like `process`."""
-        return await self._process(Role.TIMERS, list(dues), time.monotonic(), {})
+        return await self._process(Role.TIMERS, list(dues), StepClock(), {})
 
     async def _process(
         self,
         role: Role,
         messages: list[Message],
-        began: float,
+        clock: StepClock,
         progress: Mapping[TopicPartition, Progress],
         *,
         is_last: bool = False,
     ) -> list[Due]:
         """Return what is due but has a fault; a record with one has become a dead letter."""
         try:
-            folded = await self._persist(messages, progress)
+            folded = await self._persist(messages, progress, clock)
         except Stopping:
             raise
         except Exception as fault:
@@ -142,23 +146,25 @@ class Batches:
                 if isinstance(messages[0], Due):
                     return [messages[0]]
                 letter = dead_letter_of(messages[0], fault, role)
-                return await self._process(role, [letter], began, progress, is_last=True)
+                return await self._process(role, [letter], clock, progress, is_last=True)
             middle = len(messages) // 2
-            first = await self._process(role, messages[:middle], began, progress)
-            return first + await self._process(role, messages[middle:], began, progress)
-        self._metrics.decided(role, folded, sum(map(is_keyed_otherwise, messages)), time.monotonic() - began)
+            first = await self._process(role, messages[:middle], clock, progress)
+            return first + await self._process(role, messages[middle:], clock, progress)
+        self._metrics.decided(role, len(messages), folded, sum(map(is_keyed_otherwise, messages)), clock)
         said = (message for message in messages if not isinstance(message, Due))
         self._metrics.ignored(name for message in said for name in trail_of_message(message).ignored)
         return []
 
-    async def _persist(self, messages: list[Message], progress: Mapping[TopicPartition, Progress]) -> Folded:
+    async def _persist(
+        self, messages: list[Message], progress: Mapping[TopicPartition, Progress], clock: StepClock
+    ) -> Folded:
         delay = _FIRST_DELAY_SECONDS
         while True:
             if self._stopping.is_set():
                 raise Stopping
             is_wary = self._wary_batches > 0
             try:
-                return await self._transaction(messages, progress, is_wary=is_wary)
+                return await self._transaction(messages, progress, clock, is_wary=is_wary)
             except UnknownServer as unknown:
                 await self._hold(unknown.server)
                 continue
@@ -191,33 +197,42 @@ class Batches:
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
     async def _transaction(
-        self, messages: list[Message], progress: Mapping[TopicPartition, Progress], *, is_wary: bool
+        self, messages: list[Message], progress: Mapping[TopicPartition, Progress], timed: StepClock, *, is_wary: bool
     ) -> Folded:
-        needs = needs_of(messages)
+        with timed(Step.READ):
+            needs = needs_of(messages)
         await self._ensure_partition()
-        async with AsyncExitStack() as committed, self._engine.begin() as connection:
+        async with AsyncExitStack() as committed, begun(self._engine, timed) as connection:
             self._closed_time.insist(connection)
-            heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
-            entered = self._memory.enter(heads)
-            known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)
+            with timed(Step.LOCK):
+                heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
+            with timed(Step.LOAD):
+                entered = self._memory.enter(heads)
+                known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)
             were_claimed = bool(known.answered.fingerprints)
-            fresh = [message for message in messages if place_of(message) not in known.handled]
-            clock = Clock(now)
-            folded = fold(fresh, known.book, known.answered, self._policy, clock)
+            with timed(Step.DECIDE):
+                fresh = [message for message in messages if place_of(message) not in known.handled]
+                clock = Clock(now)
+                folded = fold(fresh, known.book, known.answered, self._policy, clock)
             await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
-            outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
-            rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))
-            claims = [
-                (claim, folded.result_of(claim), *rows[claim.result_index][:2]) for claim in folded.claims.values()
-            ]
-            await store_claims(connection, claims)
-            await store(connection, known.book, self._keys, rows)
-            await append(connection, rows)
-            await store_handled(connection, folded.unclaimed)
-            letters = [(dead, rows[index]) for index, dead in folded.dead.items()]
-            await store_dead_letters(connection, letters, known.origins, self._keys)
-            spans = await committed.enter_async_context(noting(progress, messages))
-            await move_heads(connection, moved, spans)
+            with timed(Step.APPEND):
+                outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
+                rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))
+            with timed(Step.STORE):
+                claims = [
+                    (claim, folded.result_of(claim), *rows[claim.result_index][:2]) for claim in folded.claims.values()
+                ]
+                await store_claims(connection, claims)
+                await store(connection, known.book, self._keys, rows)
+            with timed(Step.APPEND):
+                await append(connection, rows)
+            with timed(Step.STORE):
+                await store_handled(connection, folded.unclaimed)
+                letters = [(dead, rows[index]) for index, dead in folded.dead.items()]
+                await store_dead_letters(connection, letters, known.origins, self._keys)
+            with timed(Step.COMMIT):
+                spans = await committed.enter_async_context(noting(progress, messages))
+                await move_heads(connection, moved, spans)
         self._memory.leave(entered, moved, known.whole, known.book)
         if is_wary:
             self._wary_batches = _WARY_BATCHES if were_claimed else self._wary_batches - 1

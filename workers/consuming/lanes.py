@@ -6,6 +6,7 @@ Offsets are acknowledged per partition, as far as everything before them is dura
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
 from aiokafka import TopicPartition
 
@@ -73,6 +74,16 @@ class Lanes(Strategy):
         progress = self._progress.get(partition)
         return 0 if progress is None else progress.reached
 
+    def first_undecided(self, partition: TopicPartition) -> tuple[int, datetime] | None:
+        """Return the offset and timestamp of a partition's first record that was submitted and is not decided."""
+        progress = self._progress.get(partition)
+        return None if progress is None else progress.first
+
+    @property
+    def waiting(self) -> Waiting:
+        """What no batch has taken yet."""
+        return self._waiting
+
     async def submit(self, records: Sequence[Record], generation: int) -> None:
         """Take records over. Of a partition of which too much waits no more are fetched.
 
@@ -84,7 +95,7 @@ class Lanes(Strategy):
         for record in records:
             # What was fetched before its partition was handed over is read again by its new owner.
             if (progress := self._progress.get(partition_of(record))) is not None:
-                progress.read(record.offset)
+                progress.read(record.offset, record.timestamp)
                 self._waiting.put(record, self._boundary_of(record))
         self._fill()
         for partition in self._progress.keys() - self._paused:

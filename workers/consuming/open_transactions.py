@@ -37,6 +37,11 @@ class OpenTransactions:
         for partition in partitions:
             self.judge(partition, _seen(consumer, partition, now), now)
 
+    def held_since(self, partition: TopicPartition) -> float | None:
+        """Return since when, in Unix time, a partition is held up at the same offset; None if it is not."""
+        held = self._held_since.get(partition)
+        return None if held is None else held[1]
+
     def judge(self, partition: TopicPartition, sight: Sight | None, now: float) -> None:
         """Warn when records have been held at the same offset for long; `sight` is None where nothing is held."""
         if sight is None or sight.stable >= sight.end:

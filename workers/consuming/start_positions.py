@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.errors import is_transient
 from db.reading_positions import read_at_least, reading_positions
+from workers.consuming.lag import Lag
 from workers.consuming.open_transactions import OpenTransactions
 from workers.consuming.strategy import Strategy
 from workers.runtime.metrics import Metrics
@@ -94,6 +95,7 @@ class Reading:
         self._strategy = strategy
         self._acknowledge = acknowledge
         self._fail = fail
+        self._lag = Lag(metrics)
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> None:
@@ -109,6 +111,7 @@ class Reading:
 
     def end(self) -> None:
         """Leave the assigned partitions alone from now on."""
+        self._lag.forget()
         if self._task is not None:
             self._task.cancel()
 
@@ -186,7 +189,12 @@ class Reading:
                 self._tell_lost(partition, beginning, beginning - read)
                 consumer.seek(partition, beginning)
         stood.update(positions)
-        self._open_transactions.look(consumer, partitions, time.time())
+        now = time.time()
+        self._open_transactions.look(consumer, partitions, now)
+        for partition, position in positions.items():
+            end = max(ends[partition], consumer.highwater(partition) or 0)
+            self._lag.note(partition, self._strategy.first_undecided(partition), position, end, now)
+            self._metrics.held_up(partition, self._open_transactions.held_since(partition))
 
     def _tell(self, partition: TopicPartition, bounds: Bounds, start: Start) -> None:
         self._tell_lost(partition, start.reached, start.lost)

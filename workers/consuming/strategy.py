@@ -1,6 +1,7 @@
 """What a subscription does with the records that it fetches: the protocol between the two."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from aiokafka import TopicPartition
@@ -23,6 +24,9 @@ class Strategy(Protocol):
 
     def reached(self, partition: TopicPartition) -> int:
         """Return the offset before which a partition's records are decided; 0 if it is not admitted."""
+
+    def first_undecided(self, partition: TopicPartition) -> tuple[int, datetime] | None:
+        """Return the offset and timestamp of a partition's first record that was submitted and is not decided."""
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
         """Take records over, and return when more are welcome. Of a partition that has too many, the source is paused.

@@ -106,6 +106,8 @@ class Subscription(BatchSubscriber):
             shard_of=partial(shard_of, shards=settings.shards),
             fail=fail,
         )
+        waiting = self._lanes.waiting
+        metrics.watch_waiting(consumer.role, lambda: waiting.records, lambda: waiting.bytes)
         self._fetched_in = self._lanes.generation
         has_tokens = settings.auth == "jwt" and consumer.role is Role.ADMIN_COMMANDS
         reading = Reading(

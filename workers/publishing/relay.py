@@ -22,6 +22,7 @@ from db.leases import give_up_lease, take_lease
 from db.log import read
 from db.published import unpublished
 from db.shards import NOTIFY_CHANNEL, all_heads
+from db.watching import unpublished_age
 from schemas.topics import Topic
 from workers.publishing.idle import RAISE_SECONDS, IdleShards
 from workers.publishing.packing import LogDamaged, Publication, hole, prepare, reached_by
@@ -29,6 +30,7 @@ from workers.publishing.positions import BEGINNING, LastWatermark, Position, is_
 from workers.publishing.producer import SETTLE_SECONDS, TransactionalProducer, producing, transact
 from workers.publishing.takeover import Bound, bounds, gone_back, take_up
 from workers.publishing.watermarks import Watermarks
+from workers.runtime.looking import AgeLook
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -61,6 +63,7 @@ class Relay:
         self._stopping = stopping
         self._woken = asyncio.Event()
         self._committed = 0.0
+        self._age = AgeLook(metrics)
         self._bound = Bound()
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
@@ -79,6 +82,7 @@ class Relay:
                     if not is_retryable(error):
                         raise
                     logger.warning("relay_interrupted", error=type(error).__name__)
+                    self._metrics.relay_interrupted()
                 await self._pause(_RETRY_SECONDS)
         finally:
             listening.cancel()
@@ -97,21 +101,25 @@ class Relay:
                 watermarks = Watermarks(self._settings, kept, await self._ends(producer))
                 self._bound.reach(kept.positions)
                 published = sum(at.position for at in kept.positions.values())
+                self._metrics.relaying(is_active=True)
                 logger.info("relay_publishes", slot=_SLOT, published=published)
                 async with self._engine.connect() as connection:
                     # One connection for all reading, and no transaction around each.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     await self._publish(connection, producer, kept.positions, watermarks)
         finally:
+            self._metrics.relaying(is_active=False)
             with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
                 async with self._engine.begin() as connection:
                     await self._bound.note(connection, at_once=True)
                 await self._give_up_lease()
 
     async def _watch_the_other(self) -> None:
+        self._metrics.relaying(is_active=False)
         async with self._engine.connect() as connection:
-            left = await unpublished(connection)
+            left, age = await unpublished(connection), await unpublished_age(connection)
         self._metrics.published(0, left)
+        self._metrics.oldest_unpublished(time.time() - age if left else None)
         self._metrics.alive(Role.RELAY)
 
     async def _publish(
@@ -151,6 +159,7 @@ class Relay:
                 self._metrics.closed(watermarks.closed_until)
             await self._bound.note(connection)
             self._metrics.published(publication.rows, publication.left)
+            await self._age.look(connection, {shard: at.position for shard, at in positions.items()}, publication.left)
             self._metrics.alive(Role.RELAY)
             if not publication.left:
                 await self._pause(min(self._settings.relay_poll_seconds, RAISE_SECONDS), wakeable=True)
@@ -198,8 +207,10 @@ class Relay:
     ) -> None:
         batches = [*publication.batches, *(watermarks.batches(producer, watermark) if watermark else ())]
         await self._wait_until(self._committed + SETTLE_SECONDS)
+        began = time.monotonic()
         written = await transact(producer, batches, self._settings.relay_transaction_seconds)
         self._committed = time.monotonic()
+        self._metrics.transacted(publication.rows, self._committed - began)
         if watermark is not None:
             watermarks.written(watermark)
         watermarks.published(publication.batches, [one.offset for one in written[: len(publication.batches)]])

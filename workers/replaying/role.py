@@ -56,13 +56,12 @@ class Replays:
             if work.done():
                 del self._works[name]
                 await work
-        if len(self._works) >= _AT_ONCE:
-            return
         async with self._engine.connect() as connection:
             names = await waiting_replays(connection)
         for name in names:
             if name not in self._works and len(self._works) < _AT_ONCE:
                 self._works[name] = asyncio.create_task(self._work(name))
+        self._metrics.replays(working=len(self._works), waiting=len(set(names) - self._works.keys()))
 
     async def _work(self, name: str) -> None:
         try:

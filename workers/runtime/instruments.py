@@ -1,6 +1,7 @@
 """Makes the metrics that are declared, for a process of some roles: each series that can be known is there at once."""
 
 import math
+import time
 from collections.abc import Collection, Iterator
 from functools import partial
 from itertools import product
@@ -74,3 +75,11 @@ class Instruments:
     def _known(self, metric: Metric) -> Iterator[tuple[str, ...]]:
         """Yield the label values of all series that can be known; once nothing, where there are no labels."""
         return product(*(metric.known_values(label, self._roles) for label in metric.labels))
+
+
+def count_on(gauge: Gauge, since: float | None) -> None:
+    """Have a gauge tell the seconds since an instant whenever it is asked: they pass even while a process hangs.
+
+    The instant is in Unix time; None tells 0.
+    """
+    gauge.set_function((lambda: 0.0) if since is None else (lambda: max(0.0, time.time() - since)))

@@ -1,17 +1,27 @@
 """What a process counts, for Prometheus; docs/operations.md says when to look at which."""
 
+import math
 import sys
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
+from aiokafka import TopicPartition
+
+from db.memory import Memory, Remembered
+from db.watching import Overdue
 from domain.messages import Folded
 from schemas.commands import COMMANDS
 from schemas.message_types import short_type, type_of
-from workers.runtime.declared_metrics import UNKNOWN_TYPE
-from workers.runtime.instruments import Instruments
+from workers.runtime.declared_metrics import TIMER_KINDS, UNKNOWN_TYPE
+from workers.runtime.instruments import Instruments, count_on
+from workers.runtime.metric import Connection, Recall
+from workers.runtime.metric import Remembered as Kinds
 from workers.runtime.roles import ALL_ROLES, Role
+from workers.runtime.steps import StepClock
 
 
 class Heartbeats:
@@ -28,6 +38,13 @@ class Heartbeats:
         """Note that a role made progress, or found that there was nothing to do."""
         self._heartbeat.labels(role).set(time.time())
 
+    def watch_pool(self, in_use: Callable[[], int], idle: Callable[[], int], limit: int) -> None:
+        """Tell of a pool's connections to the database, which are counted when the metrics are asked for."""
+        connections = self.instruments.gauge("whopays_database_connections")
+        connections.labels(Connection.IN_USE).set_function(in_use)
+        connections.labels(Connection.IDLE).set_function(idle)
+        self.instruments.gauge("whopays_database_connections_limit").set(limit)
+
 
 class LastAuditMetrics:
     """The last audit: when it ended, and what it found. Whoever audits tells it, and whoever knows of an audit."""
@@ -41,6 +58,22 @@ class LastAuditMetrics:
         self._ended.set(seconds)
         for promise, number in findings.items():
             self._broken.labels(promise).set(number)
+
+
+class OverdueMetrics:
+    """What is due and was not handled yet, and the fan-outs that are open."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._numbers = instruments.gauge("whopays_timers_overdue")
+        self._seconds = instruments.gauge("whopays_timers_overdue_seconds")
+        self._fan_outs = instruments.gauge("whopays_fan_outs_open")
+
+    def note(self, found: Overdue | None) -> None:
+        """Note what is overdue; None: it is not known."""
+        for kind in TIMER_KINDS:
+            self._numbers.labels(kind).set(math.nan if found is None else found.numbers[kind])
+        self._seconds.set(math.nan if found is None else found.seconds)
+        self._fan_outs.set(math.nan if found is None else found.fan_outs)
 
 
 class Metrics(Heartbeats):
@@ -59,14 +92,39 @@ class Metrics(Heartbeats):
         self._mismatches = made.counter("whopays_key_mismatch_total")
         self._retries = made.counter("whopays_batch_retries_total")
         self._batches = made.histogram("whopays_batch_seconds")
+        self._records = made.histogram("whopays_batch_records")
+        self._steps = made.histogram("whopays_batch_step_seconds")
+        self._lookups = made.counter("whopays_memory_lookups_total")
+        self._memory: tuple[tuple[str, Remembered[Any]], ...] = ()
         self._lost = made.counter("whopays_records_lost_total")
         self._published = made.counter("whopays_events_published_total")
         self._replayed = made.counter("whopays_events_replayed_total")
         self._unpublished = made.gauge("whopays_events_unpublished")
         self._closed = made.gauge("whopays_closed_until_timestamp_seconds")
+        self._lag_records = made.gauge("whopays_consumer_lag_records")
+        self._lag_seconds = made.gauge("whopays_consumer_lag_seconds")
+        self._held_up = made.gauge("whopays_open_transaction_seconds")
+        self._unpublished_age = made.gauge("whopays_events_unpublished_age_seconds")
+        self._active = made.gauge("whopays_relay_active")
+        self._interruptions = made.counter("whopays_relay_interruptions_total")
+        self._transactions = made.histogram("whopays_relay_transaction_seconds")
+        self._transaction_events = made.histogram("whopays_relay_transaction_events")
+        self._overdue = OverdueMetrics(made)
 
-    def decided(self, role: Role, folded: Folded, mismatches: int, seconds: float) -> None:
-        """Count a committed batch."""
+    def watch_memory(self, memory: Memory) -> None:
+        """Tell what is remembered, which is counted when the metrics are asked for, and how often that helps."""
+        self._memory = tuple((kind, getattr(memory, kind)) for kind in Kinds)
+        entries = self.instruments.gauge("whopays_memory_entries")
+        for kind, remembered in self._memory:
+            entries.labels(kind).set_function(partial(len, remembered))
+
+    def watch_waiting(self, role: Role, records: Callable[[], int], size: Callable[[], int]) -> None:
+        """Tell how many records wait in memory, and how many bytes they take."""
+        self.instruments.gauge("whopays_consumer_waiting_records").labels(role).set_function(records)
+        self.instruments.gauge("whopays_consumer_waiting_bytes").labels(role).set_function(size)
+
+    def decided(self, role: Role, records: int, folded: Folded, mismatches: int, clock: StepClock) -> None:
+        """Count a committed batch of so many records, or due instants."""
         for (command, outcome), count in folded.outcomes.items():
             self._commands.labels(_known(command), outcome).inc(count)
         for (command, reason), count in folded.rejected.items():
@@ -78,7 +136,14 @@ class Metrics(Heartbeats):
         self._repeats.inc(folded.repeated_commands)
         self._stale.inc(folded.stale_facts)
         self._mismatches.inc(mismatches)
-        self._batches.labels(role).observe(seconds)
+        self._batches.labels(role).observe(clock.elapsed)
+        self._records.labels(role).observe(records)
+        for step, seconds in clock.take().items():
+            self._steps.labels(role, step).observe(seconds)
+        for kind, remembered in self._memory:
+            self._lookups.labels(kind, Recall.HIT).inc(remembered.hits)
+            self._lookups.labels(kind, Recall.MISS).inc(remembered.misses)
+            remembered.hits = remembered.misses = 0
 
     def ignored(self, attributes: Iterable[str]) -> None:
         """Count the attributes of a batch's records that were left out because they are malformed."""
@@ -89,6 +154,20 @@ class Metrics(Heartbeats):
         """Count a batch that is tried again."""
         self._retries.inc()
 
+    def behind(self, partition: TopicPartition, records: int, since: float | None) -> None:
+        """Note how far a partition is behind, and since when, in Unix time; None if it is not."""
+        self._lag_records.labels(*partition).set(records)
+        count_on(self._lag_seconds.labels(*partition), since)
+
+    def held_up(self, partition: TopicPartition, since: float | None) -> None:
+        """Note since when, in Unix time, an open transaction holds a partition up; None if none does."""
+        count_on(self._held_up.labels(*partition), since)
+
+    def forget_partition(self, partition: TopicPartition) -> None:
+        """Tell nothing of a partition any more."""
+        for gauge in (self._lag_records, self._lag_seconds, self._held_up):
+            gauge.remove(*partition)
+
     def lost(self, role: Role, records: int) -> None:
         """Count records that were deleted before they were read."""
         self._lost.labels(role).inc(records)
@@ -97,6 +176,34 @@ class Metrics(Heartbeats):
         """Count what the relay published, and what is left."""
         self._published.inc(events)
         self._unpublished.set(unpublished)
+
+    def oldest_unpublished(self, since: float | None) -> None:
+        """Note the instant of the first event that is not published, in Unix time; None if there is none."""
+        count_on(self._unpublished_age, since)
+
+    def relaying(self, *, is_active: bool) -> None:
+        """Note whether this relay publishes. Of one that does not, nobody learns up to when payers are complete."""
+        self._active.set(is_active)
+        if not is_active:
+            self._closed.set(math.nan)
+
+    def relay_interrupted(self) -> None:
+        """Count an error after which the relay begins again."""
+        self._interruptions.inc()
+
+    def transacted(self, events: int, seconds: float) -> None:
+        """Count a transaction of the relay."""
+        self._transactions.observe(seconds)
+        self._transaction_events.observe(events)
+
+    def overdue(self, found: Overdue) -> None:
+        """Note what is overdue."""
+        self._overdue.note(found)
+
+    def replays(self, working: int, waiting: int) -> None:
+        """Note how many replays are worked on here, and how many by nobody."""
+        self.instruments.gauge("whopays_replays_working").set(working)
+        self.instruments.gauge("whopays_replays_waiting").set(waiting)
 
     def replayed(self, events: int) -> None:
         """Count what was replayed."""

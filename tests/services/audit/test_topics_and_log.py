@@ -11,7 +11,6 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from audit.findings import Promise
@@ -26,8 +25,10 @@ from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, free_port
 from tests.support.kafka import exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
+from tests.support.metrics import declared_of, told_families
 from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import until
+from workers.runtime.roles import AUDIT
 
 
 async def _told(installation: Installation) -> None:
@@ -210,7 +211,8 @@ async def test_watching(installation: Installation) -> None:
     async def broken() -> dict[str, float] | None:
         with suppress(OSError):
             text = await asyncio.to_thread(lambda: urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
-            families = {family.name: family for family in text_string_to_metric_families(text)}
+            families = told_families(text)
+            assert families.keys() == declared_of((AUDIT,))
             samples = families["whopays_broken_promises"].samples
             return {sample.labels["promise"]: sample.value for sample in samples} or None
         return None

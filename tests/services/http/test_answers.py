@@ -1,7 +1,9 @@
 """Each question of section 11 of the contract, about an installation in which much was said."""
 
 import asyncio
+from collections import Counter
 from datetime import datetime
+from math import isnan
 from typing import Any
 
 import httpx
@@ -15,7 +17,9 @@ from service.openapi import openapi
 from tests.support.installations import Installation
 from tests.support.kafka import send
 from tests.support.messages import bind, command
+from tests.support.metrics import declared_of, told_families
 from tests.support.waiting import until
+from workers.runtime.roles import SERVE
 
 O = "/v1/organizations/acme"  # noqa: E741 (the contract's own abbreviation)
 DOCUMENT = openapi(QUESTIONS, needs_token=False)
@@ -291,6 +295,13 @@ async def test_probes(ask: httpx.AsyncClient) -> None:
     assert await answer(ask, "/openapi.json", "getOpenApi") == DOCUMENT
     metrics = await ask.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
+    told = told_families(metrics.text)
+    assert told.keys() == declared_of((SERVE,), checks_tokens=False)
+    unknown = [name for name, one in told.items() for sample in one.samples if isnan(sample.value)]
+    assert unknown == ["whopays_events_audited"], "all but what an audit would tell"
+    waiting = {sample.labels["reason"]: sample.value for sample in told["whopays_dead_letters_waiting"].samples}
+    letters = (await answer(ask, "/v1/dead-letters", "listDeadLetters"))["items"]
+    assert waiting == {**dict.fromkeys(waiting, 0), **Counter(one["reason"] for one in letters)}
     assert 'whopays_http_requests_total{path="/livez",status="200"}' in metrics.text
     (closed,) = [
         line for line in metrics.text.splitlines() if line.startswith("whopays_closed_until_timestamp_seconds ")

@@ -54,7 +54,7 @@ def test_a_name_is_declared_once() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and str(node.value).startswith("whopays_")
     ]
-    assert Counter(names) == Counter(METRICS)
+    assert Counter(names) == Counter(list(METRICS))
 
 
 def test_no_metric_is_made_beside_the_declared_ones() -> None:

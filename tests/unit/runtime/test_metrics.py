@@ -48,5 +48,5 @@ async def test_an_audit_shows_life_until_it_is_interrupted_and_again_once_one_fi
     assert await shows_life()
     metrics.interrupted()
     assert not await shows_life()
-    metrics.audited({})
+    metrics.audited({}, 1.0)
     assert await shows_life()

@@ -72,7 +72,7 @@ async def test_each_partition_is_read_to_behind_its_last_record() -> None:
             if not isinstance(message, Due):
                 place = TopicPartition(message.record.topic, message.record.partition)
                 if place in found:
-                    found[place].read(message.record.offset)
+                    found[place].read(message.record.offset, message.record.timestamp)
         return found
 
     _named = {"first": first, "second": second, "unread": unread}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 import pytest
@@ -18,12 +19,13 @@ from workers.consuming.projects import PROJECTS
 from workers.runtime.settings import Settings
 
 _PARTITION = TopicPartition("topic", 0)
+_BEGIN = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def _progress(reached: int, *offsets: int) -> Progress:
     progress = Progress(_PARTITION, reached)
     for offset in offsets:
-        progress.read(offset)
+        progress.read(offset, _BEGIN + timedelta(seconds=offset))
     return progress
 
 
@@ -62,10 +64,17 @@ def test_what_is_read_again_is_noted_as_it_was_and_acknowledged_as_it_comes() ->
     assert (progress.position, progress.reached) == (32, 32)
 
 
+def test_the_first_record_that_is_not_decided_is_known_with_its_timestamp() -> None:
+    progress = _progress(0, 3, 4, 5)
+    for decided, first in (((4,), 3), ((3,), 5), ((5,), None)):
+        _settle(progress, *decided)
+        assert progress.first == (None if first is None else (first, _BEGIN + timedelta(seconds=first)))
+
+
 def test_what_is_read_meanwhile_is_not_acknowledged_beyond_what_was_noted() -> None:
     progress = _progress(0, 0)
     span = progress.span([0])
-    progress.read(7)
+    progress.read(7, _BEGIN)
     progress.settle([0], span)
     assert (span.until, progress.position, progress.reached) == (1, 1, 1)
 
