@@ -6,6 +6,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,15 @@ async def test_the_pages_on_payers_and_replays(services: Addresses, tmp_path: Pa
 def test_every_link_of_the_pages_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_what_the_readme_installs_is_in_the_checkout() -> None:
+    installed = re.findall(r"pip install '?([^\s'\[]+)(?:\[(\w+)\])?", (CLIENT / "README.md").read_text())
+    assert len(installed) == 2
+    for place, extra in installed:
+        project = tomllib.loads((ROOT / place / "pyproject.toml").read_text())["project"]
+        assert project["name"] == "whopays-client"
+        assert not extra or extra in project["optional-dependencies"]
 
 
 def test_the_readme_runs() -> None:
