@@ -6,6 +6,7 @@ import logging
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -70,7 +71,7 @@ class Answers:
         self._consumer = consumer
         self._topic = topic
         # Weak, so that who drops an interim answer need not say so.
-        self._pending: dict[Identity, weakref.WeakSet[Pending]] = {}
+        self._pending: dict[Identity, list[weakref.ref[Pending]]] = {}
         self._organizations: dict[bytes, int] = {}
         self._failure: BaseException | None = None
 
@@ -84,18 +85,24 @@ class Answers:
         if self._failure is not None:
             raise self._failure
         pending = Pending(identity, correlation_id, dry_run)
-        self._pending.setdefault(identity, weakref.WeakSet()).add(pending)
         key = identity[0].encode()
+        self._pending.setdefault(identity, []).append(weakref.ref(pending, partial(self._forget, identity, key)))
         self._organizations[key] = self._organizations.get(key, 0) + 1
-        weakref.finalize(pending, self._forget, identity, key)
         return pending
 
-    def _forget(self, identity: Identity, key: bytes) -> None:
-        if not self._pending.get(identity):
-            self._pending.pop(identity, None)
+    def _forget(self, identity: Identity, key: bytes, pending: "weakref.ref[Pending]") -> None:
+        held = self._pending[identity]
+        held.remove(pending)
+        if not held:
+            del self._pending[identity]
         self._organizations[key] -= 1
         if not self._organizations[key]:
             del self._organizations[key]
+
+    def _held(self, identity: Identity) -> list[Pending]:
+        """Return who waits for the results of a command."""
+        # Of a copy: whatever is dropped in the meantime takes itself out.
+        return [pending for held in tuple(self._pending.get(identity, ())) if (pending := held()) is not None]
 
     async def read(self) -> None:
         """Read results until the consumer is stopped."""
@@ -110,8 +117,8 @@ class Answers:
         except Exception as error:
             self._failure = error
             logger.exception("results are no longer read")
-            for waiting in list(self._pending.values()):
-                for pending in list(waiting):
+            for identity in list(self._pending):
+                for pending in self._held(identity):
                     pending.fail(error)
 
     def _take(self, record: ConsumerRecord) -> None:
@@ -126,8 +133,7 @@ class Answers:
         if heard is None or not isinstance(heard.event, CommandCompleted):
             return
         completed = heard.event
-        waiting = self._pending.get((completed.organization, completed.command_source, completed.command_id), ())
-        for pending in list(waiting):
+        for pending in self._held((completed.organization, completed.command_source, completed.command_id)):
             pending.offer(cast(Heard[CommandCompleted], heard))
 
     async def _follow_new_partitions(self) -> None:

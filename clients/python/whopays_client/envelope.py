@@ -1,13 +1,12 @@
 """CloudEvents as whopays reads and writes them (contract, section 2): structured JSON."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from whopays_client import events, results
 from whopays_client.errors import Malformed
@@ -63,7 +62,7 @@ def write(
     """Return a message as a structured CloudEvent in JSON; attributes that are None are left out."""
     event = {"specversion": "1.0", "id": message_id, "source": source, "type": type_of(type(message))}
     event |= {name: value for name, value in attributes.items() if value is not None}
-    return json.dumps({**event, "data": data}, ensure_ascii=False, separators=(",", ":")).encode()
+    return to_json({**event, "data": data})
 
 
 def type_of(message: type[Part]) -> str:

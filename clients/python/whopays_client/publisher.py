@@ -139,7 +139,9 @@ class Publisher:
         command_id = id if id is not None else str(uuid4())
         rehearses = dry_run or command.dry_run
         data = command.data() | ({"dryRun": True} if rehearses else {})
-        correlation = correlation_id if correlation_id is not None else str(uuid4())
+        # A new id is nobody else's: it also tells whose the result is.
+        own = str(uuid4()) if id is not None else command_id
+        correlation = correlation_id if correlation_id is not None else own
         attributes: dict[str, str | None] = {
             "authid": person if person is not None else self._person,
             "correlationid": correlation,
@@ -165,7 +167,7 @@ class Publisher:
                         if not pending.first.done():
                             await delivery
                             is_written = True
-                        return Answer(await asyncio.shield(pending.first), pending)
+                        return Answer(await pending.first, pending)
                     except TopicAuthorizationFailedError as error:
                         raise NotAllowed(self._connection.topic(_COMMANDS), "write to") from error
                     except KafkaError as error:
