@@ -9,8 +9,9 @@ from domain.state import Account, Binding, Change, Organization, Project
 from schemas.commands import BindProject, SetDefaultAccount, TransferProjects
 from schemas.events import BindingChanged, CurrentBinding, Phase, PreviousBinding
 from schemas.immutable import dataclass
+from schemas.listed import LISTED_PROJECTS
 from schemas.outgoing import Outgoing
-from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
+from schemas.results import Outcome, Reason, Violation, violation
 
 MOST_PROJECTS = 10_000
 """How many projects one transfer may move."""

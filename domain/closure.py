@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from domain.accounts import decide_account
+from domain.blockers import blockers_of
 from domain.book import Book
 from domain.bound_projects import BoundProjects
 from domain.decision import Context, Decision, rejected
@@ -11,10 +12,9 @@ from domain.rules import existing_account
 from domain.state import Account, Balance, Organization
 from schemas.commands import ApproveClosure, ReportBalance, RequestClosure, WithdrawClosure
 from schemas.events import Closure, Phase
-from schemas.instants import format_instant
+from schemas.listed import LISTED_PROJECTS
 from schemas.people import is_same_person
-from schemas.results import LISTED_PROJECTS, Outcome, Reason, Violation, violation
-from schemas.scalars import format_decimal
+from schemas.results import Outcome, Reason, Violation, violation
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -77,26 +77,10 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> 
 
 def closure_blockers(account: Account, bound: BoundProjects) -> list[Violation]:
     """Name what keeps an account open: projects that it pays for, and charges that are, or may be, outstanding."""
-    broken = []
-    if bound.count:
-        message = f"the account pays for {bound.count} projects: bind them to another account"
-        blockers = {"count": bound.count, "projects": bound.lowest(LISTED_PROJECTS)}
-        broken.append(violation(Reason.ACTIVE_BINDINGS_EXIST, message, field="/account", blockers=blockers))
-    balance = account.balance
-    owes_nothing = (
-        balance is not None
-        and balance.outstanding == 0
-        and (bound.last_ended_at is None or balance.as_of >= bound.last_ended_at)
-    )
-    if account.activated_at is not None and not owes_nothing:
-        message = "a balance of exactly zero must be reported, as of the end of the account's last binding or later"
-        blockers = {
-            "outstanding": format_decimal(balance.outstanding) if balance else None,
-            "currencyCode": balance.currency_code if balance else None,
-            "asOf": format_instant(balance.as_of) if balance else None,
-        }
-        broken.append(violation(Reason.CHARGES_OUTSTANDING, message, field="/account", blockers=blockers))
-    return broken
+    return [
+        violation(Reason(one.reason), one.message, field="/account", blockers=one.blockers)
+        for one in blockers_of(account.activated_at, account.balance, bound, LISTED_PROJECTS)
+    ]
 
 
 def _approval_rules(account: Account, book: Book, sender: str) -> list[Violation]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_val
 from pydantic_core import PydanticCustomError
 
 from schemas.contact import Contact
+from schemas.decimals import format_decimal
 from schemas.forms import EACH_ONCE
 from schemas.instants import format_instant
 from schemas.preferences import Preferences, PreferencesPatch
@@ -25,7 +26,6 @@ from schemas.scalars import (
     Text,
     Version,
     Wire,
-    format_decimal,
 )
 from schemas.terms import PaymentTerms, PaymentTermsPatch
 

@@ -9,15 +9,13 @@ from pydantic import Field, TypeAdapter
 from schemas.events import Event, OptionalName, OptionalText, Said
 from schemas.forms import DECIMAL, IDENTIFIER, INSTANT, Form, one_of
 from schemas.immutable import dataclass
+from schemas.listed import LISTED_PROJECTS
 from schemas.records import DeadLetterReason
 from schemas.scalars import Identifier, Instant, Wire
 from schemas.topics import Topic
 
 LISTED = 100
 """How many violations and events a result lists; it counts all of them."""
-
-LISTED_PROJECTS = 20
-"""How many projects a blocker lists; it counts all of them."""
 
 
 class Outcome(StrEnum):

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 from schemas.currencies import INVOICE_CURRENCIES
+from schemas.decimals import format_decimal
 from schemas.forms import DECIMAL, IDENTIFIER, INSTANT, TEXT, code_form
 from schemas.identifiers import IDENTIFIER_RULE, is_identifier
 from schemas.instants import format_instant, parse_instant
@@ -54,14 +55,6 @@ class Patch(Wire):
             members[name] = getattr(self, name)
         said = {to_camel(name): value for name, value in members.items() if value is not None}
         return self.whole.model_validate(said, context={"policy": policy})
-
-
-def format_decimal(value: Decimal) -> str:
-    """Write a decimal plainly, without exponent and without trailing zeros; zero is `"0"`."""
-    if value == 0:
-        return "0"
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _decimal(value: Any) -> Any:

@@ -19,12 +19,11 @@ _PHASE = choice("phase", Phase, "Only accounts in this phase.", Phase.READY)
 
 
 async def _accounts(asked: Asked) -> Answer:
-    phase = asked.values.get(_PHASE.name)
     async with snapshot(asked.state, asked.organization) as (connection, found):
         items, key = await accounts(
             connection,
             asked.organization,
-            phase=None if phase is None else Phase(phase),
+            phase=asked.values.get(_PHASE.name),
             limit=asked.limit,
             after=asked.after,
             reach=asked.reach,

@@ -1,4 +1,4 @@
-"""What the list of accounts answers. They are records with many parts, which take their time to import."""
+"""What the list of accounts answers."""
 
 from typing import Any
 
@@ -10,16 +10,15 @@ from cli.terminal.describing import coloured
 from cli.terminal.layout import Column, Listing
 from cli.terminal.paging import Wanted
 from db.questions import accounts as of_accounts
-from schemas.events import Phase
+from db.questions.account_documents import ARCHIVED
 
 
 def accounts(organization: str, wanted: Wanted, phase: str | None) -> None:
     """Print a list of accounts."""
-    in_phase = None if phase is None else Phase(phase)
     kind = Kind(accounts_listing, "There is no such account.")
     show_pages(
         organization, wanted, kind,
-        lambda connection, _, **part: of_accounts.accounts(connection, organization, phase=in_phase, **part),
+        lambda connection, _, **part: of_accounts.accounts(connection, organization, phase=phase, **part),
     )  # fmt: skip
 
 
@@ -42,7 +41,7 @@ def accounts_listing(items: Items) -> Listing:
 
 
 def _missing(account: dict[str, Any]) -> str:
-    if account["phase"] == Phase.ARCHIVED:
+    if account["phase"] == ARCHIVED:
         return ""
     lacking = [one["reason"] for one in account["conditions"] if one["status"] != "True" and one["type"] != "Ready"]
     return ", ".join(dict.fromkeys(lacking))

@@ -4,22 +4,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pydantic import TypeAdapter
 
-from db.account_rows import ACCOUNT_COLUMNS, account_of
 from db.driver import Connection, Statement, fetch
+from db.questions.account_documents import (
+    PHASES,
+    account_document,
+    balance_document,
+    blockers_document,
+)
 from db.questions.intervals import is_known_account
 from db.questions.pages import After, Page, page_of
 from db.questions.reached import spans_of
-from db.questions.shapes import described_violations
 from domain.bound_projects import BoundProjects
-from domain.closure import closure_blockers
 from domain.reach import EVERYTHING, Reach
-from domain.state import Account
-from schemas.events import AccountState, Phase
 from schemas.instants import format_instant
-from schemas.results import LISTED_PROJECTS
-from schemas.scalars import format_decimal
+from schemas.listed import LISTED_PROJECTS
 
 if TYPE_CHECKING:
     from db.sealing import KeyEncryption
@@ -45,16 +44,17 @@ async def account(
     rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
     if not rows:
         return None
-    row, known = rows[0], account_of(rows[0])
-    answer = state_of(known)
+    row = rows[0]
+    bound = BoundProjects(row["bound"], row["first"], row["last_ended_at"])
+    answer = account_document(row)
     answer |= {
         "boundProjects": row["bound"],
         "missing": [condition for condition in answer["conditions"] if condition["status"] != "True"],
-        "closureBlockers": _blockers(known, BoundProjects(row["bound"], row["first"], row["last_ended_at"]), reach),
+        "closureBlockers": blockers_document(row, bound, reach),
         "profile": _profile(row),
     }
     if with_balance:
-        answer["balance"] = _balance(known)
+        answer["balance"] = balance_document(row)
     if keys is not None:
         from db.contacts import load_contact  # noqa: PLC0415 - personal data is asked for rarely, and takes its time
 
@@ -67,7 +67,7 @@ async def accounts(
     connection: Connection,
     organization: str,
     *,
-    phase: Phase | None = None,
+    phase: str | None = None,
     limit: int,
     after: After | None = None,
     reach: Reach = EVERYTHING,
@@ -82,13 +82,13 @@ async def accounts(
         connection,
         _ACCOUNTS,
         organization=organization,
-        phases=list(Phase) if phase is None else [phase],
+        phases=PHASES if phase is None else [phase],
         lows=spans.lows,
         highs=spans.highs,
         after=name,
         row_limit=limit + 1,
     )
-    return page_of(rows, limit, lambda row: state_of(account_of(row)), "account")
+    return page_of(rows, limit, account_document, "account")
 
 
 async def phases(
@@ -130,12 +130,6 @@ async def projects_of_account(connection: Connection, organization: str, account
     return [row["project"] for row in rows]
 
 
-def state_of(account: Account) -> dict[str, Any]:
-    """Return an account as in `AccountChanged` without `cause`."""
-    state: dict[str, Any] = _STATE.dump_python(AccountState.of(account), mode="json")
-    return state
-
-
 def _phase(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "organization": row["organization"],
@@ -150,16 +144,6 @@ def _phase(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blockers(account: Account, bound: BoundProjects, reach: Reach) -> list[dict[str, Any]]:
-    if account.phase is Phase.ARCHIVED:
-        return []
-    described = described_violations(closure_blockers(account, bound))
-    for blockers in (one["blockers"] for one in described):
-        if "projects" in blockers:
-            blockers["projects"] = [project for project in blockers["projects"] if reach.sees_project(project)]
-    return described
-
-
 def _profile(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if row["profile_kind"] is None:
         return None
@@ -172,20 +156,8 @@ def _profile(row: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _balance(account: Account) -> dict[str, str] | None:
-    balance = account.balance
-    if balance is None:
-        return None
-    return {
-        "outstanding": format_decimal(balance.outstanding),
-        "currencyCode": balance.currency_code,
-        "asOf": format_instant(balance.as_of),
-    }
-
-
-_STATE = TypeAdapter(AccountState)
 _ACCOUNT = Statement(
-    f"""
+    """
     SELECT asked.*, (
             SELECT count(*) FROM projects WHERE organization = :organization AND projects.account = :account
         ) AS bound,
@@ -196,7 +168,7 @@ _ACCOUNT = Statement(
         former_payers.last_ended_at, profile.kind AS profile_kind, profile.state AS profile_state,
         profile.version AS profile_version, profile.expires_at AS profile_expires_at
     FROM (
-        SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE organization = :organization AND account = :account
+        SELECT accounts.* FROM accounts WHERE organization = :organization AND account = :account
     ) AS asked
     LEFT JOIN former_payers ON former_payers.organization = :organization AND former_payers.account = :account
     LEFT JOIN payment_profiles AS profile
@@ -205,11 +177,11 @@ _ACCOUNT = Statement(
 )
 # Index and order by phase, then name: of each phase, and each span of names, as many as are wanted of all.
 _ACCOUNTS = Statement(
-    f"""
+    """
     SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase)
     CROSS JOIN unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
     CROSS JOIN LATERAL (
-        SELECT {ACCOUNT_COLUMNS} FROM accounts
+        SELECT accounts.* FROM accounts
         WHERE organization = :organization AND accounts.phase = asked.phase AND account COLLATE "C" > :after
             AND account COLLATE "C" BETWEEN span.low AND span.high
         ORDER BY account COLLATE "C" LIMIT :row_limit

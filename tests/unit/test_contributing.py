@@ -38,7 +38,7 @@ RULES_ABOUT = {
     "preferences": {"schemas/preferences.py", "schemas/card_numbers.py", "schemas/exporting/rules.py"},
     "currency_code": {
         "cli/asking/listed.py", "cli/asking/listed_accounts.py", "db/account_rows.py", "db/exports.py",
-        "domain/accounts.py", "domain/bindings.py",
+        "domain/accounts.py", "domain/bindings.py", "domain/blockers.py",
         "domain/closure.py", "domain/phase.py", "schemas/results.py",
     },
     "payment_terms": {"domain/accounts.py", "domain/bindings.py", "domain/phase.py"},

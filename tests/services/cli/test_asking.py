@@ -129,14 +129,8 @@ async def test_who_pays_is_answered_by_the_driver_alone(
 async def test_what_only_asks_imports_no_more_than_the_driver_and_what_draws(playground: Installation) -> None:
     lines = [
         "project told web", "timeline told web", "projects told", "unbound told", "intervals told web", "changes told",
-        "intervals told --account main", "audit told",
+        "intervals told --account main", "audit told", "accounts told", "accounts told --phase Ready",
+        "account told main",
     ]  # fmt: skip
     packages = await asyncio.to_thread(imported_by_all, lines, playground.environment())
     assert packages & HEAVY == {"asyncpg", "rich"}
-
-
-@pytest.mark.usefixtures("told")
-async def test_asking_for_accounts_imports_their_records_and_no_tables(playground: Installation) -> None:
-    lines = ["accounts told", "account told main"]
-    packages = await asyncio.to_thread(imported_by_all, lines, playground.environment())
-    assert packages & HEAVY == {"asyncpg", "iso4217", "pycountry", "pydantic", "rich"}

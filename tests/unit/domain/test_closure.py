@@ -9,7 +9,7 @@ import pytest
 from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
 from domain.state import Account, Balance
-from schemas.results import LISTED_PROJECTS
+from schemas.listed import LISTED_PROJECTS
 from tests.unit.domain.building import MICROSECOND, NOON
 
 _ENDED = BoundProjects(last_ended_at=NOON)

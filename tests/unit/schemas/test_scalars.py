@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.decimals import format_decimal
 from schemas.identifiers import is_identifier
 from schemas.instants import format_instant, parse_instant
-from schemas.scalars import CountryCode, CurrencyCode, Identifier, Instant, PlainDecimal, Text, Version, format_decimal
+from schemas.scalars import CountryCode, CurrencyCode, Identifier, Instant, PlainDecimal, Text, Version
 
 
 def _accepts(type_: Any, value: object) -> bool:
