@@ -95,6 +95,18 @@ def verify(
     verify.verify(offline=offline, manifest=manifest, watch=watch, every=every, as_json=as_json)
 
 
+def status(as_json: AsJson = False) -> None:
+    """Say whether everything is well, and what to do.
+
+    Asks the database and Kafka; each sentence that is no good news names the section of docs/operations.md on it. Exit
+    status 1 when there is something to look at, 2 when a server could not be asked.
+    """
+    with importing():
+        from cli.operating import status  # noqa: PLC0415 - see above
+
+    status.status(as_json=as_json)
+
+
 def export_log(
     file: Annotated[
         Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)

@@ -1,0 +1,158 @@
+"""What `whopays status` finds out, one sentence about each thing; and what the database knows of it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from cli.terminal.output import count_of
+from db.audits import last_audit
+from db.closing import closed_until
+from db.published import unpublished
+from db.refusal import DatabaseRefused
+from db.replays import list_replays, waiting_replays
+from db.revisions import check, head_revision
+from db.watching import overdue, unpublished_age, waiting_dead_letters
+from schemas.replays import ReplayState
+from workers.runtime.settings import Settings
+
+_LONGEST_UNPUBLISHED_SECONDS = 10.0
+_LONGEST_OPEN = timedelta(seconds=15)
+_LONGEST_OVERDUE_SECONDS = 10.0
+_OLDEST_AUDIT = timedelta(days=2)
+
+
+class Verdict(StrEnum):
+    """How it stands with something. A note is for whoever reads it, and no trouble."""
+
+    WELL = "well"
+    NOTE = "note"
+    TROUBLE = "trouble"
+    UNKNOWN = "unknown"
+
+
+class Section(StrEnum):
+    """A section of docs/operations.md, as links name it."""
+
+    REFUSES_TO_START = "what-whopays-refuses-to-start-on-and-what-to-do"
+    UPGRADING = "upgrading"
+    NOT_PUBLISHED = "when-events-are-not-published"
+    OVERDUE = "when-timers-are-overdue"
+    DEAD_LETTERS = "dead-letters"
+    AUDITING = "auditing"
+    SETTING_UP = "setting-it-up"
+    OTHER_TOPICS = "when-the-topics-are-not-the-same"
+    RECORDS_WAIT = "when-records-wait"
+    SERVER_AWAY = "when-a-server-is-away"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands with something: what is said of it, what to do, and where more is said."""
+
+    verdict: Verdict
+    what: str
+    words: str
+    to_do: str
+    section: Section
+
+
+async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]:
+    """Return how it stands with everything that the database knows. Raises what a database raises that is away."""
+    try:
+        await check(engine, settings.installation, settings.shards, only_reads=True)
+    except DatabaseRefused as refused:
+        section = Section.REFUSES_TO_START
+        first, _, rest = str(refused).partition("\n")
+        return [Standing(Verdict.TROUBLE, "database", first, rest or "Do what it says.", section)]
+    ready = Standing(Verdict.WELL, "database", f"It answers, at revision {head_revision()}.", "", Section.UPGRADING)
+    async with engine.connect() as connection:
+        return [ready, *[await ask(connection) for ask in _ASKED]]
+
+
+async def _publishing(connection: AsyncConnection) -> Standing:
+    events, age = await unpublished(connection), await unpublished_age(connection)
+    words = f"{count_of(events, 'event')} not published yet, the oldest {age:.0f} s old."
+    is_late = age > _LONGEST_UNPUBLISHED_SECONDS
+    to_do = "See that a relay runs and reaches Kafka: its log says relay_interrupted or role_failed." if is_late else ""
+    return Standing(_trouble_if(is_late), "publishing", words, to_do, Section.NOT_PUBLISHED)
+
+
+async def _watermark(connection: AsyncConnection) -> Standing:
+    until = await closed_until(connection)
+    section = Section.NOT_PUBLISHED
+    if until is None:
+        return Standing(Verdict.NOTE, "watermark", "Nothing is closed yet: no relay has run.", "Start one.", section)
+    age = datetime.now(UTC) - until
+    is_late = age > _LONGEST_OPEN
+    words = f"Payers are complete up to {age.total_seconds():.0f} s ago."
+    to_do = "Look for clocks_apart in the relay's log, and for transactions that hang in PostgreSQL." if is_late else ""
+    return Standing(_trouble_if(is_late), "watermark", words, to_do, section)
+
+
+async def _timers(connection: AsyncConnection) -> Standing:
+    found = await overdue(connection)
+    is_late = found.seconds > _LONGEST_OVERDUE_SECONDS
+    words = (
+        f"{count_of(sum(found.numbers.values()), 'thing')} due, the first for {found.seconds:.0f} s; "
+        f"{count_of(found.fan_outs, 'change')} of phase being announced."
+    )
+    to_do = "See that the role timers runs: its log says timers_interrupted or batch_faulty." if is_late else ""
+    return Standing(_trouble_if(is_late), "timers", words, to_do, Section.OVERDUE)
+
+
+async def _dead_letters(connection: AsyncConnection) -> Standing:
+    waiting = {reason: number for reason, number in (await waiting_dead_letters(connection)).items() if number}
+    named = ", ".join(f"{number} {reason}" for reason, number in waiting.items())
+    words = f"{sum(waiting.values())} wait for somebody: {named}." if waiting else "None waits."
+    to_do = "whopays dead-letters list --waiting; then redrive or discard them." if waiting else ""
+    return Standing(_trouble_if(bool(waiting)), "dead letters", words, to_do, Section.DEAD_LETTERS)
+
+
+async def _audit(connection: AsyncConnection) -> Standing:
+    last = await last_audit(connection)
+    if last is None:
+        return Standing(Verdict.NOTE, "audit", "None was kept yet.", "whopays verify", Section.AUDITING)
+    age = datetime.now(UTC) - last.ended_at
+    findings = sum(last.findings.values())
+    words = f"The last one ended {_lasting(age)} ago, with {count_of(findings, 'finding')}."
+    if findings:
+        return Standing(Verdict.TROUBLE, "audit", words, "whopays verify names each of them.", Section.AUDITING)
+    verdict = Verdict.NOTE if age > _OLDEST_AUDIT else Verdict.WELL
+    return Standing(verdict, "audit", words, "whopays verify" if verdict is Verdict.NOTE else "", Section.AUDITING)
+
+
+async def _replays(connection: AsyncConnection) -> Standing:
+    states = [one.state for one in await list_replays(connection)]
+    stuck = await waiting_replays(connection)
+    running, failed = states.count(ReplayState.RUNNING), states.count(ReplayState.FAILED)
+    words = f"{running} running" + (f", {len(stuck)} of them with nobody working on them" if stuck else "")
+    words += f", {failed} failed." if failed else "."
+    to_do = ""
+    if stuck:
+        to_do = f"See that a process of the role replays runs. Waiting: {', '.join(stuck[:3])}."
+    elif failed:
+        to_do = "whopays replay list; then show NAME says why."
+    verdict = Verdict.TROUBLE if stuck else Verdict.NOTE if failed else Verdict.WELL
+    return Standing(verdict, "replays", words, to_do, Section.SETTING_UP)
+
+
+_ASKED: Sequence[Callable[[AsyncConnection], Awaitable[Standing]]] = (
+    _publishing,
+    _watermark,
+    _timers,
+    _dead_letters,
+    _audit,
+    _replays,
+)
+
+
+def _trouble_if(is_trouble: bool) -> Verdict:
+    return Verdict.TROUBLE if is_trouble else Verdict.WELL
+
+
+def _lasting(age: timedelta) -> str:
+    hours = age.total_seconds() / 3600
+    return f"{hours / 24:.0f} days" if hours > 48 else f"{hours:.0f} h" if hours > 2 else f"{60 * hours:.0f} min"

@@ -1,0 +1,96 @@
+"""`whopays status`: is everything well, and if not, what, and what to do? On one screen."""
+
+import asyncio
+import textwrap
+from collections.abc import Awaitable
+from typing import Any
+
+import typer
+
+from cli.operating.reached import of_kafka
+from cli.operating.standing import Section, Standing, Verdict, of_database
+from cli.terminal.ending import FAILED, NOT_CHECKED, CommandFailed
+from cli.terminal.failures import reaching
+from cli.terminal.installation import load_settings
+from cli.terminal.output import count_of, print_json
+from db.reading import create_reading_engine
+from workers.runtime.settings import Settings
+
+_WIDTH = 80
+_STATEMENT_SECONDS = 10.0
+_PART_SECONDS = 20.0
+_MARKS = {
+    Verdict.WELL: ("ok", "green"),
+    Verdict.NOTE: ("note", "cyan"),
+    Verdict.TROUBLE: ("LOOK", "red"),
+    Verdict.UNKNOWN: ("?", "yellow"),
+}
+_PAGE = "docs/operations.md"
+
+
+def status(*, as_json: bool) -> None:
+    """Say how it stands with the installation."""
+    settings = load_settings()
+    found = asyncio.run(_looked_at(settings))
+    verdicts = {one.verdict for one in found}
+    if as_json:
+        print_json({"well": verdicts <= {Verdict.WELL, Verdict.NOTE}, "checks": [_document(one) for one in found]})
+    else:
+        for one in found:
+            _print(one)
+        typer.echo(_conclusion(found))
+    if Verdict.TROUBLE in verdicts:
+        raise typer.Exit(FAILED)
+    if Verdict.UNKNOWN in verdicts:
+        raise typer.Exit(NOT_CHECKED)
+
+
+async def _looked_at(settings: Settings) -> list[Standing]:
+    engine = create_reading_engine(settings.database_url, pool_size=1, statement_seconds=_STATEMENT_SECONDS)
+    try:
+        known = await _or_unknown(of_database(engine, settings), "database", settings)
+        is_there = all(one.verdict is not Verdict.UNKNOWN for one in known) and len(known) > 1
+        return [*known, *await _or_unknown(of_kafka(engine if is_there else None, settings), "Kafka", settings)]
+    finally:
+        await engine.dispose()
+
+
+async def _or_unknown(asked: Awaitable[list[Standing]], what: str, settings: Settings) -> list[Standing]:
+    """Return what is found out, or that it cannot be: the other server is asked all the same."""
+    try:
+        with reaching(settings):
+            try:
+                async with asyncio.timeout(_PART_SECONDS):
+                    return await asked
+            except TimeoutError:
+                raise CommandFailed(f"It did not answer within {_PART_SECONDS:.0f} s.\nLook at the server.") from None
+    except CommandFailed as failed:
+        first, _, rest = str(failed).partition("\n")
+        return [Standing(Verdict.UNKNOWN, what, f"{first}.".replace("..", "."), rest, Section.SERVER_AWAY)]
+
+
+def _print(one: Standing) -> None:
+    mark, colour = _MARKS[one.verdict]
+    indent = " " * 24
+    is_well = one.verdict is Verdict.WELL
+    lines = [one.words] if is_well else [one.words, one.to_do, f"See {_PAGE}#{one.section}"]
+    first, *others = [
+        line
+        for text in lines
+        for line in textwrap.wrap(text, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
+    ]
+    typer.echo(f"{typer.style(f'{mark:5}', fg=colour)} {one.what:17} {first}")
+    for line in others:
+        typer.echo(f"{indent}{line}")
+
+
+def _conclusion(found: list[Standing]) -> str:
+    trouble = sum(one.verdict is Verdict.TROUBLE for one in found)
+    unknown = sum(one.verdict is Verdict.UNKNOWN for one in found)
+    said = f"{count_of(trouble, 'thing')} to look at." if trouble else "Everything is well." if not unknown else ""
+    return " ".join(filter(None, (said, f"{count_of(unknown, 'server')} could not be asked." if unknown else "")))
+
+
+def _document(one: Standing) -> dict[str, Any]:
+    section = f"{_PAGE}#{one.section}"
+    return {"what": one.what, "verdict": one.verdict, "says": one.words, "toDo": one.to_do or None, "section": section}
