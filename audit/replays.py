@@ -61,11 +61,13 @@ async def _compared(
     settings: Settings, engine: AsyncEngine, replay: KeptReplay, progress: Progress
 ) -> AsyncGenerator[Finding]:
     """Follow log and topic side by side, then compare both with the manifest that the database has."""
-    target = await find_target(settings, replay.target)
+    # Once it is forgotten, another replay may have a topic of the same name.
+    is_there = replay.forgotten_at is None
+    target = await find_target(settings, replay.target) if is_there else None
     readers: list[_Partition] = []
     consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
-        if target is None and replay.forgotten_at is None:
+        if target is None and is_there:
             yield Finding(Promise.REPLAYS, replay.target, "the topic is missing")
         elif target is not None and target.partitions != replay.partitions:
             trouble = f"the topic has {target.partitions} partitions, the replay {replay.partitions}"

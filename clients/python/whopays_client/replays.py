@@ -84,12 +84,15 @@ class Replays:
         after: Sequence[str] = (),
         latest: bool = False,
         available: bool = False,
+        topic: str | None = None,
+        partitions: int | None = None,
         rate: int | None = None,
     ) -> None:
         """Ask for a replay, and return once whopays has taken it up. The same again, under the same name, does no harm.
 
         `types` are short names of events; `since` and `until` bound their instants (half-open); `after` are event ids;
-        `latest`: only the last event of each subject, a snapshot; `available`: take what is still kept; `rate` in
+        `latest`: only the last event of each subject, a snapshot; `available`: take what is still kept; `topic`: the
+        full name of the topic to write to, in place of the usual one; `partitions`: how many it gets; `rate` in
         events a second. Raises ReplayRefused; FileNotFoundError where there is no such program.
         """
         options: list[tuple[str, str | None]] = [
@@ -100,6 +103,8 @@ class Replays:
             ("--from", None if since is None else since.isoformat()),
             ("--until", None if until is None else until.isoformat()),
             *(("--after", one) for one in after),
+            ("--topic", topic),
+            ("--partitions", None if partitions is None else str(partitions)),
             ("--rate", None if rate is None else str(rate)),
         ]
         words = [word for option, value in options if value is not None for word in (option, value)]

@@ -187,11 +187,13 @@ async def test_asking_runs_the_command_line_of_whopays(stage: Connection, tmp_pa
         types=[BindingChanged.__name__],
         since=at(0),
         until=at(5),
+        topic="side",
+        partitions=3,
         rate=10,
     )
     assert (tmp_path / "asked").read_text() == (
         "replay start october --detach --organization acme --project web --type BindingChanged "
-        "--from 2026-01-01T00:00:00+00:00 --until 2026-01-01T00:05:00+00:00 --rate 10"
+        "--from 2026-01-01T00:00:00+00:00 --until 2026-01-01T00:05:00+00:00 --topic side --partitions 3 --rate 10"
     )
     await replays.start("now", latest=True, available=True)
     assert (tmp_path / "asked").read_text() == "replay start now --detach --latest --available"

@@ -9,7 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
+from db.replays import find_replay, stop_replay
 from schemas.instants import format_instant, parse_instant
+from schemas.replays import ReplayState
 from tests.services.replaying.telling import close, log_of, now, records_of
 from tests.services.replaying.telling import told as told_by
 from tests.support.command_line import whopays_of
@@ -165,6 +167,32 @@ async def test_handed_over_stopped_and_resumed(told: Installation) -> None:
     await until(is_gone, "the removal")
     (await whopays(*words)).expect(0)
     assert not await _has_topic(told, f"{told.prefix}replay.h1")
+
+
+async def test_stopped_in_the_foreground(told: Installation) -> None:
+    """Status 3 says so, of `start` as of `resume`; there are no markers until it is done."""
+    whopays, shown = whopays_of(told), 0
+    start = ("replay", "start", "s1", "--partitions=1", "--json")
+    for words in ((*start, "--rate=5"), ("replay", "resume", "s1", "--rate=5", "--json")):
+        working = asyncio.ensure_future(whopays(*words))
+
+        async def has_come(more_than: int = shown) -> bool:
+            async with told.engine.connect() as connection:
+                replay = await find_replay(connection, "s1")
+            return replay is not None and replay.state is ReplayState.RUNNING and replay.records > more_than
+
+        await until(has_come, "more records")
+        async with told.engine.begin() as connection:
+            await stop_replay(connection, "s1")
+        stopped = (await working).expect(3).document
+        (found,) = await records_of(told, f"{told.prefix}replay.s1")
+        assert (stopped["state"], stopped["records"]) == ("Stopped", len(found))
+        assert len(found) > shown
+        assert not any(b"ReplayCompleted" in one.value for one in found)
+        shown = len(found)
+    done = (await whopays(*start, "--rate=100000")).expect(0).document
+    (found,) = await records_of(told, f"{told.prefix}replay.s1")
+    assert (done["state"], done["records"] + 1) == ("Done", len(found))
 
 
 async def test_an_end_that_is_ahead_is_waited_for(told: Installation) -> None:

@@ -137,6 +137,28 @@ async def test_an_altered_manifest(told: Installation, tmp_path: Path, member: s
     (await whopays("verify", "--manifest", str(file))).expect(0)
 
 
+async def test_a_replay_that_is_forgotten(told: Installation, tmp_path: Path) -> None:
+    """Its manifest is compared with the log alone: the topic of its name may be another replay's by now."""
+    whopays = whopays_of(told)
+    file, topic = tmp_path / "manifest.json", f"{told.prefix}replay.v4"
+    file.write_text((await whopays("replay", "start", "v4", "--partitions=2", "--json")).expect(0).out)
+    (await whopays("replay", "forget", "v4")).expect(0)
+
+    async def is_gone() -> bool:
+        async with administration(told.settings) as client:
+            return topic not in (await describe(client, [topic])).topics
+
+    await until(is_gone, "the removal")
+    (await whopays("verify", "--manifest", str(file))).expect(0)
+    (await whopays("replay", "start", "v5", f"--topic={topic}", "--partitions=1")).expect(0)
+    before = await records_of(told, topic)
+    (await whopays("verify", "--manifest", str(file))).expect(0)
+    (await whopays("replay", "forget", "v4")).expect(0)
+    assert [[_wire(one) for one in some] for some in await records_of(told, topic)] == [
+        [_wire(one) for one in some] for some in before
+    ]
+
+
 async def test_what_is_no_manifest(told: Installation, tmp_path: Path) -> None:
     whopays = whopays_of(told)
     file = tmp_path / "manifest.json"
