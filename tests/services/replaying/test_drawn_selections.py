@@ -24,7 +24,7 @@ from tests.services.replaying import reference
 from tests.services.replaying.reference import Logged
 from tests.services.replaying.telling import ORGANIZATIONS, close
 from tests.support.installations import Installation
-from workers.replaying import reading
+from workers.replaying import beginning, reading
 from workers.replaying.beginning import Asked, plan
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayRefused
@@ -98,6 +98,26 @@ async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) 
             assert from_there[0] == _filtered(log, {**selection, "from_": available_from}, until), selection
 
     await _for_all(log, check)
+
+
+async def test_only_what_is_published_is_replayed(
+    told: Installation, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard of which the relay has not published the last events ends every replay before them."""
+    monkeypatch.setattr(beginning, "_LONGEST_WAIT_SECONDS", 0.0)
+    log = await _copied(told, engine)
+    shard = max(log, key=lambda row: row.position).shard
+    *_, first_left, _ = (row for row in log if row.shard == shard)
+    async with engine.begin() as connection:
+        held_up = text("UPDATE published SET position = :position WHERE shard = :shard")
+        await connection.execute(held_up, {"shard": shard, "position": first_left.position - 1})
+    end = first_left.event["time"]
+    for selection in ({}, {"organization": "acme"}, {"latest": True}, {"until": end}, {"types": ["DeadLetter"]}):
+        found = await _read(told, engine, selection)
+        assert found[:2] == (_filtered(log, selection, end), end), selection
+    later = format_instant(parse_instant(end) + _MICROSECOND)
+    assert "does the relay run" in str(await _read(told, engine, {"until": later}))
+    assert "Nothing can match" in str(await _read(told, engine, {"from_": end}))
 
 
 async def _read(
