@@ -1,7 +1,12 @@
 """What is said of a replay: in the list of all, by itself, and by the status that a command ends with."""
 
+import os
+import pty
+import re
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -9,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.operating.replay import STOPPED, _conclude
-from cli.operating.replaying import card_of, row_of
+from cli.operating.replaying import card_of, row_of, shown_replaying
 from cli.program import app
 from cli.terminal.ending import CommandFailed
 from cli.terminal.screen import UNLIMITED
@@ -17,7 +22,9 @@ from db.replays import KeptReplay
 from schemas.replays import ReplayState as State
 from schemas.replays import Selection, selection_of
 from tests.unit.cli.drawing import drawn
+from workers.replaying.tally import Progress
 
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 _RUNNING = KeptReplay(
     name="again", selection=Selection(), target="replay.again", target_id=None, partitions=1, asked_partitions=None,
@@ -89,6 +96,32 @@ def test_the_status_says_how_a_replay_stands(as_json: bool, is_detached: bool) -
             continue
         with pytest.raises(CommandFailed, match=f"The replay again is not done: {why}"):
             _conclude(replay, as_json=as_json, is_detached=False)
+
+
+def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records, share and rate; what was there when this process began has no part in its rate."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    terminal, written = pty.openpty()
+    try:
+        with os.fdopen(written, "w") as screen:
+            monkeypatch.setattr(sys, "stderr", screen)
+            with shown_replaying() as told:
+                told(Progress(9_000, 0, 1_000))
+                told(Progress(9_000, 250, 1_000))
+            screen.flush()
+            shown = _ESCAPES.sub("", os.read(terminal, 1 << 16).decode())
+    finally:
+        os.close(terminal)
+    last = " ".join(shown.split("9,000 records")[-1].split())
+    assert re.fullmatch(r"\S+ 25% 0/s (-:--:--|\d:\d\d:\d\d)", last), shown
+
+
+def test_nothing_is_shown_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", file := StringIO())
+    with shown_replaying() as told:
+        told(Progress(1, 1, 2))
+    assert file.getvalue() == ""
 
 
 @pytest.mark.parametrize(
