@@ -175,7 +175,9 @@ class Exchange:
             if error.retriable:
                 return False
             raise
-        return bool(offsets[partition].offset > offset)
+        # aiokafka leaves partitions out where the coordinator of the group answers that it is still loading.
+        committed = offsets.get(partition)
+        return committed is not None and bool(committed.offset > offset)
 
     async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
         """Return the answer to a message that was read, from the log; None for a result that is yet to be published."""

@@ -11,7 +11,15 @@ from sqlalchemy import make_url
 
 from tests.image.conftest import PARTS, Running
 from tests.image.containers import Done
+from tests.support.installations import free_port
+from tests.support.metrics import told_families
 from tests.support.waiting import until
+from tests.unit.deploy.expressions import metrics
+from tests.unit.deploy.test_alerts import ALERTS
+from tests.unit.deploy.test_dashboard import PANELS
+from tests.unit.test_packaging import compose
+from workers.runtime.declared_metrics import METRICS
+from workers.runtime.settings import Settings
 
 pytestmark = [pytest.mark.image, pytest.mark.asyncio(loop_scope="session")]
 
@@ -74,6 +82,28 @@ async def test_questions_are_answered(running: Running) -> None:
         await until(is_ready, "a server that is ready")
         answer = await client.get(running.url("serve", "/v1/organizations/acme/projects/web/payer"))
     assert (answer.status_code, answer.json()["payer"]["account"]) == (200, "main")
+
+
+async def test_serve_is_healthy_as_compose_asks_it(running: Running) -> None:
+    kind, *words = compose()["services"]["serve"]["healthcheck"]["test"]
+    assert kind == "CMD"
+    port = str(Settings.model_fields["serve_port"].default)
+    assert any(port in word for word in words)
+    asked = [word.replace(port, running.ports["serve"]) for word in words]
+    assert (await running.containers.run(*asked, entrypoint=False)).status == 0
+    elsewhere = [word.replace(port, str(free_port())) for word in words]
+    assert (await running.containers.run(*elsewhere, entrypoint=False)).status != 0
+
+
+async def test_what_alerts_and_the_dashboard_name_is_told(running: Running) -> None:
+    named = set().union(*(metrics(alert["expr"]) for alert in ALERTS.values()))
+    named |= set().union(*(metrics(target["expr"]) for panel in PANELS for target in panel["targets"]))
+    assert len(named) > 30
+    async with httpx.AsyncClient(trust_env=False) as client:
+        pages = [(await client.get(running.url(part, "/metrics"))).text for part in running.ports]
+    told = set().union(*(told_families(page) for page in pages))
+    # Without tokens nothing is told of them.
+    assert sorted(name for name in named - told if not METRICS[name].needs_tokens) == []
 
 
 async def test_the_auditor_finds_nothing_wrong(running: Running) -> None:

@@ -24,7 +24,7 @@ _OF_UNITS = {Unit.SECONDS: "s", Unit.BYTES: "bytes"}
 of_each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
 
 
-def _expression(text: str) -> str:
+def expression(text: str) -> str:
     """Return an expression as Prometheus gets it, with something in the place of Grafana's variables."""
     for variable, value in (("$__rate_interval", "5m"), ("$namespace", ".*"), ("$instance", ".*")):
         text = text.replace(variable, value)
@@ -43,7 +43,7 @@ def test_a_panel_says_what_it_shows_and_in_what_unit(panel: dict[str, Any]) -> N
 def test_a_panel_shows_what_there_is(panel: dict[str, Any]) -> None:
     assert panel["targets"]
     for target in panel["targets"]:
-        assert wrong(_expression(target["expr"])) == []
+        assert wrong(expression(target["expr"])) == []
 
 
 @of_each_panel
@@ -84,15 +84,15 @@ def test_one_chooses_the_installation_and_the_process() -> None:
     variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
     assert list(variables) == ["datasource", "namespace", "instance"]
     for name in ("namespace", "instance"):
-        assert wrong(_expression(variables[name]["query"]["query"])) == []
+        assert wrong(expression(variables[name]["query"]["query"])) == []
         # Also matches where there is no such label.
         assert variables[name]["allValue"] == ".*"
 
 
-def test_prometheus_understands_every_expression(tmp_path: Path) -> None:
+def test_prometheus_understands_everyexpression(tmp_path: Path) -> None:
     promtool = program("promtool", "prometheus")
     rules = [
-        {"record": f"panel:{panel['id']}:{target['refId']}", "expr": _expression(target["expr"])}
+        {"record": f"panel:{panel['id']}:{target['refId']}", "expr": expression(target["expr"])}
         for panel in PANELS
         for target in panel["targets"]
     ]
