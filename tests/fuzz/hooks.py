@@ -4,6 +4,7 @@ A problem may be the last line of an answer of 200.
 """
 
 import json
+import re
 from typing import Any
 from zlib import crc32
 
@@ -12,14 +13,22 @@ import schemathesis.cli
 import typer
 from schemathesis.cli import EventHandler, ExecutionContext
 from schemathesis.engine.events import EngineEvent, ScenarioFinished
+from schemathesis.generation.meta import TestPhase
+from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import stateful
 
+from db.shards import shard_of
 from schemas.identifiers import is_identifier
+from service.cursors import CURSOR
+from service.parameters import Refused
+from workers.runtime.settings import Settings
 
 _LINES, _PROBLEM = "application/x-ndjson", "application/problem+json"
 _MOST_LINES = 4
 _THERE = {"organization": ("acme",), "project": ("genome", "website"), "account": ("main", "spare")}
 """What there is (`tests.fuzz.calling.tell_the_examples`)."""
+_IDS = re.compile(rf"{shard_of('acme', Settings.model_fields['shards'].default)}-[0-9]{{1,3}}")
+"""Ids of events, where so little happened."""
 
 
 @schemathesis.hook
@@ -61,6 +70,25 @@ def after_call(_: schemathesis.HookContext, __: "schemathesis.Case[Any]", respon
 def map_path_parameters(_: schemathesis.HookContext, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Ask half of the time about what there is, of names that are well formed: else most answers are empty."""
     return path_parameters and _known(path_parameters)
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: "schemathesis.Case[Any]", __: dict[str, Any]) -> None:
+    """Leave out of a sequence what can only have been guessed: it is refused, and no answer is there to go on from."""
+    about = case.meta
+    if about is None or about.phase.name is not TestPhase.STATEFUL:
+        return
+    if about.generation.mode is GenerationMode.POSITIVE and isinstance(case.query, dict):
+        case.query = {name: value for name, value in case.query.items() if not _is_guessed(name, value)}
+
+
+def _is_guessed(name: str, value: Any) -> bool:
+    if name == "cursor":
+        try:
+            CURSOR.read(str(value))
+        except Refused:
+            return True
+    return name == "closedAtLeast" or (name in ("after", "atLeast") and _IDS.fullmatch(str(value)) is None)
 
 
 def _known(names: dict[str, Any]) -> dict[str, Any]:
