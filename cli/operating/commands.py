@@ -51,6 +51,9 @@ def migrate(
         bool,
         typer.Option("--roles", help="Also make the database's roles, and grant each what it needs and no more."),
     ] = False,
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be done, and on how much; change nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create or upgrade the tables of the database.
@@ -61,7 +64,10 @@ def migrate(
     with importing():
         from cli.operating import migrating  # noqa: PLC0415 - see above
 
-    migrating.migrate(as_json=as_json, with_roles=with_roles)
+    if only_plan:
+        migrating.tell_plan(as_json=as_json)
+    else:
+        migrating.migrate(as_json=as_json, with_roles=with_roles)
 
 
 def verify(

@@ -1,6 +1,8 @@
 """`whopays migrate`: the tables of the database."""
 
 import asyncio
+import textwrap
+from dataclasses import asdict
 from functools import partial
 
 import typer
@@ -11,7 +13,10 @@ from cli.terminal.output import print_json
 from cli.terminal.touching import name_what_is_touched
 from db.engine import create_engine
 from db.migrate import migrate as migrate_database
+from db.migration_plan import MigrationPlan, migration_plan
 from workers.runtime.settings import Settings
+
+_WIDTH = 80
 
 
 def migrate(*, as_json: bool, with_roles: bool) -> None:
@@ -26,6 +31,43 @@ def migrate(*, as_json: bool, with_roles: bool) -> None:
         typer.echo(f"The database is at revision {after} already.")
     else:
         typer.echo(f"The database is at revision {after} now ({before or 'empty'} before).")
+
+
+def tell_plan(*, as_json: bool) -> None:
+    """Say what migrating would do."""
+    settings = load_settings()
+    with reaching(settings):
+        plan = asyncio.run(_plan(settings))
+    if as_json:
+        print_json(
+            {
+                "present": plan.present,
+                "wanted": plan.wanted,
+                "migrations": [asdict(one) for one in plan.migrations],
+                "largestTables": dict(plan.largest_tables),
+            }
+        )
+        return
+    if plan.present is None:
+        typer.echo(f"The database is empty: whopays migrate makes the tables of revision {plan.wanted}.")
+        return
+    if not plan.migrations:
+        typer.echo(f"The database is at revision {plan.present} already: there is nothing to do.")
+        return
+    typer.echo(f"From revision {plan.present} to {plan.wanted}, in one transaction, with every process stopped:")
+    for one in plan.migrations:
+        typer.echo(textwrap.fill(f"  {one.revision}  {one.title}", _WIDTH, subsequent_indent=" " * 8))
+    sizes = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in plan.largest_tables)
+    typer.echo(f"The largest tables: {sizes}.")
+    typer.echo("docs/operations.md#upgrading says what to know of each.")
+
+
+async def _plan(settings: Settings) -> MigrationPlan:
+    engine = create_engine(settings.database_url, pool_size=1)
+    try:
+        return await migration_plan(engine, settings.installation, settings.shards)
+    finally:
+        await engine.dispose()
 
 
 async def migrate_tables(settings: Settings, *, with_roles: bool = False) -> tuple[str | None, str]:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy import text
 
 from db.engine import create_engine
+from db.revisions import head_revision
 from embedded import Addresses
 from tests.support.command_line import Whopays
 from tests.support.installations import administer, database_url, drop_database
@@ -36,12 +37,44 @@ async def test_migrating_an_empty_database_and_again(whopays: Whopays, empty_dat
     unmade = await whopays("who", "acme", "web", WHOPAYS_DATABASE_URL=empty_database)
     assert "Run: whopays migrate" in unmade.expect(1).err
 
+    planned = (await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database)).expect(0).out
+    assert planned == f"The database is empty: whopays migrate makes the tables of revision {head_revision()}.\n"
     first = (await whopays("migrate", "--json", WHOPAYS_DATABASE_URL=empty_database)).expect(0).document
     assert first["before"] is None
+    planned = (await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database)).expect(0).out
+    assert planned == f"The database is at revision {head_revision()} already: there is nothing to do.\n"
     again = (await whopays("migrate", WHOPAYS_DATABASE_URL=empty_database)).expect(0).out
     assert f"at revision {first['after']} already" in again
     other = await whopays("migrate", WHOPAYS_DATABASE_URL=empty_database, WHOPAYS_INSTALLATION="other")
     assert "belongs to the installation" in other.expect(1).err
+
+
+async def test_what_an_older_database_needs_is_told_and_not_done(whopays: Whopays, empty_database: str) -> None:
+    (await whopays("migrate", WHOPAYS_DATABASE_URL=empty_database)).expect(0)
+    engine = create_engine(empty_database)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
+        planned = await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database)
+        assert planned.expect(0).out.startswith(
+            f"From revision 0012 to {head_revision()}, in one transaction, with every process stopped:\n"
+            "  0013  The verdict of the last audit is kept, for those who ask how the\n        installation is\n"
+            "  0014  Who asked: in the log beside each result,"
+        )
+        assert "The largest tables: log " in planned.out
+        document = (
+            (await whopays("migrate", "--plan", "--json", WHOPAYS_DATABASE_URL=empty_database)).expect(0).document
+        )
+        assert (document["present"], document["wanted"]) == ("0012", head_revision())
+        assert document["migrations"][0]["revision"] == "0013"
+        assert document["largestTables"]["log"] > 0
+        async with engine.connect() as connection:
+            noted = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+        assert noted == "0012"
+        other = await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database, WHOPAYS_INSTALLATION="other")
+        assert "belongs to the installation" in other.expect(1).err
+    finally:
+        await engine.dispose()
 
 
 async def test_a_database_of_something_else_is_left_alone(whopays: Whopays, empty_database: str) -> None:
