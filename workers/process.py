@@ -28,6 +28,7 @@ from workers.runtime.believing import warn_if_trusted
 from workers.runtime.kafka import broker_security, token_provider
 from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsServer
+from workers.runtime.probes import Probes
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
@@ -64,6 +65,7 @@ class Process:
         self._failure: BaseException | None = None
         checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
         self._metrics = Metrics(self._roles, checks_tokens=checks_tokens)
+        self._turns = self._metrics.turns
         self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
         pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
         self._metrics.watch_pool(pool.checkedout, pool.checkedin, settings.database_pool_size)
@@ -137,10 +139,16 @@ class Process:
         self._stopping.set()
         self.app.exit()
 
+    def _not_ready(self) -> list[str]:
+        unread = [] if self._tokens is None else self._tokens.unread()
+        return [f"the keys of {issuer} were never read" for issuer in unread] + ["it stops"] * self._stopping.is_set()
+
     async def _check(self) -> None:
         settings = self._settings
+        self._probes = Probes(self._turns, self._engine, settings.hang_seconds, self._not_ready)
         if settings.metrics_port:
-            MetricsServer(settings.metrics_address, settings.metrics_port, self._metrics.registry)
+            probes = self._probes.by_path
+            MetricsServer(settings.metrics_address, settings.metrics_port, self._metrics.registry, probes)
         await check(
             self._engine,
             self._settings.installation,
@@ -188,6 +196,8 @@ class Process:
         """Record which consumers are making progress, even while there is nothing to consume."""
         while True:
             answers = await self._broker.ping(timeout=_PING_SECONDS)
+            if answers:
+                self._probes.kafka_answered()
             for subscription in self._subscriptions:
                 if subscription.liveness.is_making_progress() and answers:
                     self._metrics.alive(subscription.role)

@@ -46,6 +46,7 @@ class Timers:
     async def run(self) -> None:
         """Work until stopped; wait for a database that is away."""
         while not self._stopping.is_set():
+            self._metrics.turns.turned(Role.TIMERS)
             try:
                 is_idle = not await self._work()
             except Stopping:
@@ -57,6 +58,7 @@ class Timers:
                 await self._wait(_RETRY_SECONDS)
                 continue
             self._metrics.alive(Role.TIMERS)
+            self._metrics.turns.begun(Role.TIMERS)
             await self._overdue.look()
             if is_idle:
                 await self._wait(self._settings.timers_poll_seconds)

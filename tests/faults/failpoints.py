@@ -68,8 +68,9 @@ Plan = Mapping[str, "str | Plan"]
 
 KILL, STOP, ERROR, ERRORS, FAULT = "kill", "stop", "error", "errors", "fault"
 """SIGKILL, SIGSTOP, an error as of a server that goes away (once, or each time), an error as of a bug."""
-CANCEL, TELL = "cancel", "tell"
-"""A cancellation, as by a library that mistakes the task for its own; or only a log line."""
+CANCEL, TELL, HANG = "cancel", "tell", "hang"
+"""A cancellation, as by a library that mistakes the task for its own; only a log line; or, before what is awaited, that
+nothing ever comes of it."""
 
 T = TypeVar("T")
 
@@ -218,8 +219,11 @@ def _hit(point: str, near: ast.AST) -> ast.stmt:
 
 
 async def _around(name: str, awaited: Awaitable[T]) -> T:
+    is_hanging = _planned.get(f"{name} before") == HANG
     try:
         _hit_now(f"{name} before")
+        if is_hanging:
+            await asyncio.Event().wait()
     except (Injected, Bug, asyncio.CancelledError):
         if iscoroutine(awaited):
             awaited.close()

@@ -135,7 +135,7 @@ class Batches:
     ) -> list[Due]:
         """Return what is due but has a fault; a record with one has become a dead letter."""
         try:
-            folded = await self._persist(messages, progress, clock)
+            folded = await self._persist(role, messages, progress, clock)
         except Stopping:
             raise
         except Exception as fault:
@@ -156,7 +156,7 @@ class Batches:
         return []
 
     async def _persist(
-        self, messages: list[Message], progress: Mapping[TopicPartition, Progress], clock: StepClock
+        self, role: Role, messages: list[Message], progress: Mapping[TopicPartition, Progress], clock: StepClock
     ) -> Folded:
         delay = _FIRST_DELAY_SECONDS
         while True:
@@ -164,9 +164,10 @@ class Batches:
                 raise Stopping
             is_wary = self._wary_batches > 0
             try:
-                return await self._transaction(messages, progress, clock, is_wary=is_wary)
+                with self._metrics.turns.doing(role):
+                    return await self._transaction(messages, progress, clock, is_wary=is_wary)
             except UnknownServer as unknown:
-                await self._hold(unknown.server)
+                await self._hold(role, unknown.server)
                 continue
             except Exception as error:
                 if not is_transient(error):
@@ -180,10 +181,11 @@ class Batches:
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
             delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
-    async def _hold(self, server: str) -> None:
+    async def _hold(self, role: Role, server: str) -> None:
         """Hold the database beyond what readers were told to be closed, as soon as it and Kafka say what that is."""
         delay = _FIRST_DELAY_SECONDS
         while not self._stopping.is_set():
+            self._metrics.turns.turned(role)
             try:
                 await self._closed_time.hold(server)
             except Exception as error:

@@ -94,6 +94,7 @@ class Subscription(BatchSubscriber):
     ) -> None:
         self.role = consumer.role
         self.liveness = Liveness(fail)
+        self._turns = metrics.turns
         self._topic = settings.topic(consumer.topic)
         self._read = consumer.reader(settings)
         self._batches = batches
@@ -130,7 +131,9 @@ class Subscription(BatchSubscriber):
                 _ack_policy=AckPolicy.MANUAL,
                 topics=topics,
                 group_id=consumer_group(settings, consumer.role),
-                listener=_Rebalancing(self._lanes, reading, lambda: self.consumer),
+                listener=_Rebalancing(
+                    self._lanes, reading, lambda: self.consumer, partial(metrics.turns.begun, consumer.role)
+                ),
                 connection_args={
                     # `Reading` decides where to begin, and never skips what is no longer there.
                     "auto_offset_reset": "none",
@@ -158,6 +161,7 @@ class Subscription(BatchSubscriber):
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
         """Fetch records, watched."""
+        self._turns.turned(self.role)
         with self.liveness.fetching(lambda: bool(consumer.partitions_for_topic(self._topic))):
             records = await super().get_msg(consumer)
         self._fetched_in = self._lanes.generation
@@ -216,7 +220,14 @@ class Subscription(BatchSubscriber):
 class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
     """Hands over partitions so that as little as possible is read again."""
 
-    def __init__(self, strategy: Strategy, reading: Reading, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        reading: Reading,
+        consumer: Callable[[], AIOKafkaConsumer | None],
+        begun: Callable[[], None],
+    ) -> None:
+        self._begun = begun
         self._strategy = strategy
         self._reading = reading
         self._consumer = consumer
@@ -228,6 +239,8 @@ class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._strategy.join(_HAND_OVER_SECONDS)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        # Also where there are more consumers than partitions, and none is left for this one.
+        self._begun()
         if (consumer := self._consumer()) is not None:
             self._reading.begin(consumer, assigned)
 

@@ -72,6 +72,7 @@ class Relay:
         listening = asyncio.create_task(self._listen())
         try:
             while not self._stopping.is_set():
+                self._metrics.turns.turned(Role.RELAY)
                 try:
                     await self._work()
                 except LogDamaged:
@@ -120,6 +121,7 @@ class Relay:
             left, age = await unpublished(connection), await unpublished_age(connection)
         self._metrics.published(0, left)
         self._metrics.oldest_unpublished(time.time() - age if left else None)
+        self._metrics.turns.begun(Role.RELAY)
         self._metrics.alive(Role.RELAY)
 
     async def _publish(
@@ -161,6 +163,8 @@ class Relay:
             self._metrics.published(publication.rows, publication.left)
             await self._age.look(connection, {shard: at.position for shard, at in positions.items()}, publication.left)
             self._metrics.alive(Role.RELAY)
+            self._metrics.turns.turned(Role.RELAY)
+            self._metrics.turns.begun(Role.RELAY)
             if not publication.left:
                 await self._pause(min(self._settings.relay_poll_seconds, RAISE_SECONDS), wakeable=True)
 

@@ -36,6 +36,7 @@ class Replays:
         """Work until stopped; wait for a database that is away."""
         try:
             while not self._stopping.is_set():
+                self._metrics.turns.turned(Role.REPLAYS)
                 try:
                     await self._look()
                 except Exception as error:
@@ -44,6 +45,7 @@ class Replays:
                     logger.warning("replays_interrupted", error=type(error).__name__)
                 else:
                     self._metrics.alive(Role.REPLAYS)
+                    self._metrics.turns.begun(Role.REPLAYS)
                 await self._wait()
         finally:
             for work in self._works.values():

@@ -22,6 +22,7 @@ from workers.runtime.metric import Connection, Recall
 from workers.runtime.metric import Remembered as Kinds
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.steps import StepClock
+from workers.runtime.turns import Turns
 
 
 class Heartbeats:
@@ -81,6 +82,7 @@ class Metrics(Heartbeats):
 
     def __init__(self, roles: Sequence[Role] = ALL_ROLES, *, checks_tokens: bool = True) -> None:
         super().__init__(roles, checks_tokens=checks_tokens)
+        self.turns = Turns(roles)
         made = self.instruments
         self._commands = made.counter("whopays_commands_total")
         self._rejected = made.counter("whopays_commands_rejected_total")

@@ -1,17 +1,22 @@
-"""The metrics by HTTP: `/metrics`, and nothing else."""
+"""The metrics by HTTP, beside the probes of a process that has any; and nothing else."""
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from workers.runtime.probes import Probe, Probed
+
 _PATH = "/metrics"
 _REQUEST_SECONDS = 10.0
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_NO_PROBES: Mapping[str, Probe] = MappingProxyType({})
 
 _Respond = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -23,8 +28,10 @@ class MetricsNotServed(Exception):
 class MetricsServer:
     """Serves a registry from the moment it is made until it is closed, or the process ends."""
 
-    def __init__(self, address: str, port: int, registry: CollectorRegistry) -> None:
-        """Listen. Raises MetricsNotServed."""
+    def __init__(
+        self, address: str, port: int, registry: CollectorRegistry, probes: Mapping[str, Probe] = _NO_PROBES
+    ) -> None:
+        """Listen; `probes` are by their paths. Raises MetricsNotServed."""
         try:
             family, *_, where = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
             self._server = _Server(where[:2], _Request, family)
@@ -35,7 +42,7 @@ class MetricsServer:
                 "this host."
             ) from error
         self.port: int = self._server.server_port
-        self._server.set_app(_only_metrics(registry))
+        self._server.set_app(_answering(registry, probes))
         self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
 
@@ -61,20 +68,30 @@ class _Request(WSGIRequestHandler):
         """Write no line for each request."""
 
 
-def _only_metrics(registry: CollectorRegistry) -> Callable[[Mapping[str, Any], _Respond], Iterable[bytes]]:
+def _answering(
+    registry: CollectorRegistry, probes: Mapping[str, Probe]
+) -> Callable[[Mapping[str, Any], _Respond], Iterable[bytes]]:
     metrics = make_wsgi_app(registry)
 
     def respond(request: Mapping[str, Any], start: _Respond) -> Iterable[bytes]:
-        if request["PATH_INFO"] != _PATH:
-            return _refused("404 Not Found", f"There is only {_PATH}.", start)
+        probe = probes.get(request["PATH_INFO"])
+        if request["PATH_INFO"] != _PATH and probe is None:
+            return _refused("404 Not Found", f"There is only {', '.join([_PATH, *probes])}.", start)
         if request["REQUEST_METHOD"] not in _READS:
             return _refused(
                 "405 Method Not Allowed", "It can only be read.", start, ("Allow", ", ".join(sorted(_READS)))
             )
+        if probe is not None:
+            return _told(probe(), start, has_body=request["REQUEST_METHOD"] != "HEAD")
         body: Iterable[bytes] = metrics({**request, "REQUEST_METHOD": _as_get(request["REQUEST_METHOD"])}, start)
         return () if request["REQUEST_METHOD"] == "HEAD" else body
 
     return respond
+
+
+def _told(probed: Probed, start: _Respond, *, has_body: bool) -> Iterable[bytes]:
+    start("503 Service Unavailable" if probed.troubles else "200 OK", [("Content-Type", "application/json")])
+    return [probed.body] if has_body else ()
 
 
 def _as_get(method: str) -> str:

@@ -178,7 +178,13 @@ class Settings(KafkaSettings):
         description="Address of this host to serve the metrics at; `0.0.0.0` or `::` for all addresses.",
     )
     metrics_port: int = Field(
-        default=0, ge=0, le=65535, description="Port for metrics and for `whopays health`; 0 for none."
+        default=0, ge=0, le=65535, description="Port for metrics, probes and `whopays health`; 0 for none."
+    )
+    hang_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="A role of `whopays run` that does not come round for so many seconds hangs: `/livez` says so. "
+        "Longer than any statement may take (a minute).",
     )
     serve_address: str = Field(
         default="127.0.0.1", description="Address of this host at which `whopays serve` answers questions."

@@ -27,6 +27,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "database_pool_size": (2, _LARGEST),
     "stop_seconds": (math.ulp(0), _LARGEST),
     "metrics_port": (0, 65535),
+    "hang_seconds": (math.ulp(0), _LARGEST),
     "serve_port": (0, 65535),
     "serve_statement_seconds": (math.ulp(0), 600),
     "serve_heavy_requests": (1, _LARGEST),

@@ -1,5 +1,6 @@
 """What the port of the metrics answers: what is asked at /metrics, and nothing else."""
 
+import json
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -8,6 +9,7 @@ import pytest
 
 from workers.runtime.metrics import Metrics
 from workers.runtime.metrics_server import MetricsNotServed, MetricsServer
+from workers.runtime.probes import Probed
 from workers.runtime.roles import AUDIT, Role
 
 
@@ -48,6 +50,23 @@ def test_an_unknown_path(server: MetricsServer, method: str, path: str) -> None:
     response, body = _asked(server, method, path)
     assert response.status == 404
     assert "whopays_" not in body
+
+
+@pytest.mark.parametrize("troubles", ((), ("relay hangs",)))
+def test_probes_beside_the_metrics(troubles: tuple[str, ...]) -> None:
+    server = MetricsServer("127.0.0.1", 0, Metrics().registry, {"/livez": lambda: Probed("said", troubles)})
+    try:
+        status = 503 if troubles else 200
+        response, body = _asked(server, "GET", "/livez")
+        assert (response.status, json.loads(body).get("troubles", [])) == (status, list(troubles))
+        response, body = _asked(server, "HEAD", "/livez")
+        assert (response.status, body) == (status, "")
+        assert _asked(server, "POST", "/livez")[0].status == 405
+        assert _asked(server, "GET", "/metrics")[0].status == 200
+        response, body = _asked(server, "GET", "/readyz")
+        assert (response.status, body) == (404, "There is only /metrics, /livez.\n")
+    finally:
+        server.close()
 
 
 @pytest.mark.parametrize("method", ("POST", "PUT", "DELETE", "PATCH", "BREW"))
