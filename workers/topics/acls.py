@@ -96,11 +96,10 @@ def allowed(party: Party, settings: Settings) -> list[Allowed]:
                 own_groups,
             ]
         case Party.WORKERS:
-            groups = Allowed(Resource.GROUP, f"whopays-{settings.installation}-", _READ, Pattern.PREFIXED)
             return [
                 *_topics(settings, _INPUTS, (*_READ, Operation.DESCRIBE_CONFIGS)),
                 *_topics(settings, _POSITIONS, _READ),
-                groups,
+                _groups_of_workers(settings, _READ),
                 *_admission(settings),
             ]
         case Party.RELAY:
@@ -133,6 +132,8 @@ def allowed(party: Party, settings: Settings) -> list[Allowed]:
                 *_topics(settings, _INPUTS, (Operation.WRITE,)),
                 *_topics(settings, (*OUTPUT_TOPICS, *_POSITIONS, Topic.REPLAY_POSITIONS), (Operation.READ,)),
                 Allowed(Resource.TOPIC, settings.topic(replay_topic("")), _READ, Pattern.PREFIXED),
+                # How far was read is looked up by whoever audits, or waits for an answer.
+                _groups_of_workers(settings, (Operation.DESCRIBE,)),
                 Allowed(Resource.CLUSTER, _CLUSTER, (Operation.DESCRIBE,)),
             ]
 
@@ -171,6 +172,10 @@ async def apply(client: AIOKafkaAdminClient, principals: Mapping[Party, str], se
 
 def _topics(settings: Settings, topics: Iterable[str], operations: tuple[Operation, ...]) -> list[Allowed]:
     return [Allowed(Resource.TOPIC, settings.topic(topic), operations) for topic in topics]
+
+
+def _groups_of_workers(settings: Settings, operations: tuple[Operation, ...]) -> Allowed:
+    return Allowed(Resource.GROUP, f"whopays-{settings.installation}-", operations, Pattern.PREFIXED)
 
 
 def _admission(settings: Settings) -> list[Allowed]:

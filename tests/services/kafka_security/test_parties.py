@@ -14,9 +14,12 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from audit.installation import audited
+from db.dead_letters import Choice
 from schemas.message_types import type_of
 from schemas.topics import Topic
 from tests.services.kafka_security.conftest import ROLES, STRANGER, Secured, SecuredInstallation
+from tests.support.messages import bind
 from tests.support.waiting import patience
 from whopays_client import (
     BindProject,
@@ -30,7 +33,9 @@ from whopays_client import (
     Publisher,
     TopicMissing,
 )
+from workers.exchange import Message, open_exchange
 from workers.publishing.relay import transactional_id
+from workers.redriving import Redriving, redrive
 from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 from workers.topics.acls import Operation, Party
@@ -104,7 +109,24 @@ async def test_the_roles_play_their_parts_as_their_parties(secured: SecuredInsta
     change = await _first(secured, Topic.BINDINGS)
     assert change["data"]["current"]["account"] == "main"
     assert change["type"] == type_of("BindingChanged")
-    assert await check_topics(secured.settings(Party.OPERATORS)) == []
+    await _insist_on_the_operators_part(secured)
+
+
+async def _insist_on_the_operators_part(secured: SecuredInstallation) -> None:
+    """Check the topics, send and wait for the answer, redrive, audit: all with the rights of operators alone."""
+    settings = secured.settings(Party.OPERATORS)
+    assert await check_topics(settings) == []
+    event = json.loads(bind("acme", "none", "main", "by-an-operator").value or b"")
+    async with open_exchange(settings) as exchange:
+        answer = await exchange.send(Message(event, Topic.ADMIN_COMMANDS), patience(60))
+        assert answer.result is not None
+        assert answer.result["data"]["violations"][0]["reason"] == "ProjectNotFound"
+        poison = await exchange.send(Message(event, Topic.PROJECTS), patience(60))
+        assert poison.dead_letter is not None
+    state = Redriving()
+    await redrive(settings, Choice(), by="olga", again=False, rate=None, state=state)
+    assert len(state.put) == 1
+    assert [one async for one in audited(settings, secured.installation.engine, lambda *_: None)] == []
 
 
 async def test_the_client_says_what_it_may_not_do(secured: SecuredInstallation) -> None:
