@@ -101,7 +101,17 @@ def verify(
     verify.verify(offline=offline, manifest=manifest, watch=watch, every=every, as_json=as_json)
 
 
-def status(as_json: AsJson = False) -> None:
+def status(
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Also ask the probes of this process: at its metrics' port, or that of serve; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Say whether everything is well, and what to do.
 
     Asks the database and Kafka; each sentence that is no good news names the section of docs/operations.md on it. Exit
@@ -110,7 +120,7 @@ def status(as_json: AsJson = False) -> None:
     with importing():
         from cli.operating import status  # noqa: PLC0415 - see above
 
-    status.status(as_json=as_json)
+    status.status(at=at or [], as_json=as_json)
 
 
 def export_log(

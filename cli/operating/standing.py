@@ -45,6 +45,7 @@ class Section(StrEnum):
     SETTING_UP = "setting-it-up"
     OTHER_TOPICS = "when-the-topics-are-not-the-same"
     RECORDS_WAIT = "when-records-wait"
+    PROBES = "probes"
     SERVER_AWAY = "when-a-server-is-away"
 
 

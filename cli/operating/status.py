@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from cli.operating.probing import of_process
 from cli.operating.reached import of_kafka
 from cli.operating.standing import Section, Standing, Verdict, of_database
 from cli.terminal.ending import FAILED, NOT_CHECKED, CommandFailed
@@ -28,10 +29,10 @@ _MARKS = {
 _PAGE = "docs/operations.md"
 
 
-def status(*, as_json: bool) -> None:
+def status(*, at: list[str], as_json: bool) -> None:
     """Say how it stands with the installation."""
     settings = load_settings()
-    found = asyncio.run(_looked_at(settings))
+    found = [*asyncio.run(_looked_at(settings)), *map(of_process, at)]
     verdicts = {one.verdict for one in found}
     if as_json:
         print_json({"well": verdicts <= {Verdict.WELL, Verdict.NOTE}, "checks": [_document(one) for one in found]})

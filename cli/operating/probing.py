@@ -1,0 +1,42 @@
+"""What `whopays status` finds out of processes whose addresses it is given: what their probes answer."""
+
+import json
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+
+from cli.operating.standing import Section, Standing, Verdict
+
+_TIMEOUT_SECONDS = 5.0
+
+
+def of_process(address: str) -> Standing:
+    """Return how it stands with the process at an address, `HOST:PORT`: of its metrics, or of `whopays serve`."""
+    host, _, port = address.rpartition(":")
+    troubles: list[str] = []
+    for path in ("/livez", "/readyz"):
+        try:
+            troubles += _troubles(host.strip("[]"), int(port), path)
+        except (OSError, HTTPException, ValueError) as error:
+            words = f"Nobody answers probes there: {error}."
+            return Standing(
+                Verdict.TROUBLE, address, words, "See that it runs, and that this is where.", Section.PROBES
+            )
+    if not troubles:
+        return Standing(Verdict.WELL, address, "It lives, and is ready.", "", Section.PROBES)
+    hangs = any(one.endswith(" hangs") for one in troubles)
+    to_do = "Start a new process." if hangs else "Look at its log, if it lasts."
+    return Standing(Verdict.TROUBLE, address, f"{'; '.join(dict.fromkeys(troubles))}.", to_do, Section.PROBES)
+
+
+def _troubles(host: str, port: int, path: str) -> list[str]:
+    """Return what a probe names as trouble; of `whopays serve`, what it refuses with."""
+    with closing(HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        if response.status == 200:
+            return []
+        if response.status != 503:
+            raise HTTPException(f"{path} is answered with {response.status}")
+        document = json.loads(body)
+        return list(document.get("troubles") or [document.get("detail") or "it is not ready"])
