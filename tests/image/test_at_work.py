@@ -15,6 +15,7 @@ from tests.support.installations import free_port
 from tests.support.metrics import told_families
 from tests.support.waiting import until
 from tests.unit.deploy.expressions import metrics
+from tests.unit.deploy.manifests import pods
 from tests.unit.deploy.test_alerts import ALERTS
 from tests.unit.deploy.test_dashboard import PANELS
 from tests.unit.test_packaging import compose
@@ -93,6 +94,24 @@ async def test_serve_is_healthy_as_compose_asks_it(running: Running) -> None:
     assert (await running.containers.run(*asked, entrypoint=False)).status == 0
     elsewhere = [word.replace(port, str(free_port())) for word in words]
     assert (await running.containers.run(*elsewhere, entrypoint=False)).status != 0
+
+
+async def test_every_probe_of_kubernetes_is_answered(running: Running) -> None:
+    probes = [
+        (one.component, container[name]["httpGet"]["path"])
+        for one in pods()
+        for container in one.containers
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+        if "httpGet" in container.get(name, {})
+    ]
+    assert {part for part, _ in probes} == set(running.ports)
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        for part, path in probes:
+
+            async def is_well(url: str = running.url(part, path)) -> bool:
+                return (await client.get(url)).status_code == 200
+
+            await until(is_well, f"{path} of {part}")
 
 
 async def test_what_alerts_and_the_dashboard_name_is_told(running: Running) -> None:

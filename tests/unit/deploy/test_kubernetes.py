@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,17 +23,17 @@ from tests.unit.deploy.manifests import (
     settings_files,
 )
 from tests.unit.test_packaging import dockerfile, is_understood
-from workers.runtime import metrics_server
+from workers.runtime import probes
 from workers.runtime.roles import CONSUMERS, Role
 from workers.runtime.settings import Settings
 
 _SECRETS = "/secrets"
 _WRITABLE = "/tmp"  # noqa: S108 - of a container, and its own
 _VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-_PATHS = {
-    "http": {question.path for question in QUESTIONS},
-    "metrics": set(re.findall(r'"(/[a-z]+)"', (ROOT / metrics_server.__file__).read_text(encoding="utf-8"))),
-}
+_METRICS = "/metrics"
+_PATHS = {"http": {question.path for question in QUESTIONS}, "metrics": {_METRICS}}
+_OF_WORKERS = set(re.findall(r'"(/[a-z]+)"', Path(probes.__file__).read_text(encoding="utf-8")))
+"""What `whopays run` answers beside its metrics."""
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 of_all_pods = pytest.mark.parametrize("one", pods(), ids=lambda one: one.name)
@@ -120,7 +121,17 @@ def test_a_pod_is_asked_at_ports_and_paths_that_there_are(one: Pods) -> None:
         probe = container[name]
         if "exec" not in probe:
             assert probe["httpGet"]["port"] in one.ports
-            assert probe["httpGet"]["path"] in _PATHS[probe["httpGet"]["port"]]
+            more = _OF_WORKERS if container["args"][0] == "run" else set()
+            assert probe["httpGet"]["path"] in _PATHS[probe["httpGet"]["port"]] | more
+
+
+def test_workers_are_asked_whether_they_live_work_and_have_begun() -> None:
+    asked = {"startupProbe": "/startupz", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+    assert set(asked.values()) == _OF_WORKERS
+    for one in pods():
+        (container, *_) = one.containers
+        if container["args"][0] == "run":
+            assert {name: container[name]["httpGet"]["path"] for name in _PROBES} == asked
 
 
 def test_ports_are_those_that_whopays_listens_at() -> None:
