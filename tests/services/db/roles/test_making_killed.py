@@ -1,13 +1,12 @@
 """`whopays migrate --roles`, killed anywhere: a role never has more than is its part, and doing it again is enough."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from signal import SIGKILL
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
 
 from db.engine import create_engine
 from db.privileges import Party, role_name
@@ -15,12 +14,13 @@ from db.role_catalog import known_roles
 from db.role_troubles import role_troubles
 from embedded import Addresses
 from tests.faults import failpoints
-from tests.faults.failpoints import KILL
+from tests.faults.failpoints import KILL, TELL, Plan
 from tests.services.db.roles.parties import drop_roles
 from tests.support.installations import administer, database, database_url, drop_database
 from tests.support.warm import start_warm
 
-_POINTS = failpoints.points(failpoints.OF_RIGHTS[:2])
+_POINTS = [point for point in failpoints.points(failpoints.OF_RIGHTS[:2]) if not point.endswith(" before")]
+"""What is before a step is what is after the one before it."""
 _SOME = (
     "roles._make_roles: connection.execute after",
     "roles._grant: connection.execute (2) after",
@@ -28,13 +28,12 @@ _SOME = (
     "migrate.migrate: engine.begin left",
 )
 _AFTER_ITS_COMMIT = "migrate.migrate: engine.begin left"
-# Of a database that a whopays before had made roles in, and of one without any table.
-_EARLIER = (
-    "DROP SCHEMA whopays_bound CASCADE",
-    "UPDATE alembic_version SET version_num = '0014'",
-    "DROP TABLE bound_readers, read_ahead",
-    "DROP FUNCTION ensure_log_partitions",
-)
+_OF_OTHERS = {
+    *(f"roles.{one} after" for one in ("act_as_owner: _me", "act_as_owner: _me (2)", "_make_roles: _me")),
+    *(f"roles.set_up_roles: {one} after" for one in ("connection.execute (3)", "_me")),
+    *(f"roles._open_schema: {one} after" for one in ("_me", "connection.execute (5)", "connection.execute (6)")),
+}
+"""Reached by a login that is no superuser, and in databases of before PostgreSQL 15."""
 
 
 @pytest.mark.parametrize("point", _SOME)
@@ -51,25 +50,31 @@ async def test_killed_and_done_again(services: Addresses, template: str, point: 
 
 @pytest.mark.chaos
 async def test_killed_everywhere(services: Addresses) -> None:
-    """On a database without tables, and on one that has roles and is behind: each place is reached on one of them."""
-    reached = set()
-    for point in _POINTS:
-        for statements in ((), _EARLIER):
-            async with _without_tables(services) as (name, url):
-                if statements:
-                    await _migrate(name, url)
-                    await _alter(url, statements)
-                if await _is_killed(name, url, point):
-                    reached.add(point)
-                    await _insist_on_finishing(name, url, is_made=bool(statements) or point == _AFTER_ITS_COMMIT)
-    assert set(_POINTS) - reached == set()
+    """On a database without tables, or else on one that has roles."""
+    left = set(_POINTS)
+    for has_roles in (False, True):
+        async with _new(services, has_roles=has_roles) as (name, url):
+            told = await _told(name, url)
+        for point in sorted(left & told):
+            async with _new(services, has_roles=has_roles) as (name, url):
+                assert await _is_killed(name, url, point), point
+                await _insist_on_finishing(name, url, is_made=has_roles or point == _AFTER_ITS_COMMIT)
+        left -= told
+    assert left == _OF_OTHERS
 
 
 async def _is_killed(name: str, url: str, point: str) -> bool:
     """Make roles with a failpoint, and return whether the process was killed there."""
-    status = await _migrate(name, url, point)
+    status, _ = await _run(name, url, {point: KILL})
     assert status in (0, -SIGKILL), status
     return status != 0
+
+
+async def _told(name: str, url: str) -> set[str]:
+    """Make roles, and return the failpoints that the process came to."""
+    status, lines = await _run(name, url, dict.fromkeys(_POINTS, TELL))
+    assert status == 0, lines
+    return {point for point in _POINTS if failpoints.reached(point) in lines}
 
 
 async def _insist_on_finishing(name: str, url: str, *, is_made: bool) -> None:
@@ -90,30 +95,28 @@ async def _made(name: str, url: str) -> int:
         await engine.dispose()
 
 
-async def _migrate(name: str, url: str, point: str | None = None) -> int:
-    plan = {} if point is None else failpoints.environment({point: KILL})
-    said = {"WHOPAYS_DATABASE_URL": url, "WHOPAYS_INSTALLATION": name}
-    process = await start_warm("tests.faults.failing_worker", ["migrate", "--roles"], {**os.environ, **said, **plan})
-    await process.stderr.read()
-    return await process.wait()
+async def _migrate(name: str, url: str) -> int:
+    return (await _run(name, url, {}))[0]
 
 
-async def _alter(url: str, statements: Sequence[str]) -> None:
-    engine = create_engine(url, pool_size=1)
-    try:
-        async with engine.begin() as connection:
-            for statement in statements:
-                await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
+async def _run(name: str, url: str, plan: Plan) -> tuple[int, list[str]]:
+    """Run `whopays migrate --roles` with failpoints, and return its exit status and what it wrote, in lines."""
+    said = {"WHOPAYS_DATABASE_URL": url, "WHOPAYS_INSTALLATION": name, **failpoints.environment(plan)}
+    process = await start_warm("tests.faults.failing_worker", ["migrate", "--roles"], {**os.environ, **said})
+    lines = (await process.stderr.read()).decode().splitlines()
+    return await process.wait(), lines
 
 
 @asynccontextmanager
-async def _without_tables(services: Addresses) -> AsyncIterator[tuple[str, str]]:
+async def _new(services: Addresses, *, has_roles: bool) -> AsyncIterator[tuple[str, str]]:
+    """Yield a database without tables, or one with roles."""
     name = f"k{uuid4().hex[:12]}"
+    url = database_url(services, name)
     await administer(services, f'CREATE DATABASE "{name}"')
     try:
-        yield name, database_url(services, name)
+        if has_roles:
+            assert await _migrate(name, url) == 0
+        yield name, url
     finally:
         await drop_database(services, name)
         await drop_roles(services, name)
