@@ -28,8 +28,6 @@ async def send_stream(
     async with aclosing(stream.pieces) as pieces:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if scope["method"] != "HEAD":
-            # With its head sent, whoever watches knows that it does.
-            await send({"type": "http.response.body", "body": b"", "more_body": True})
             await _send_until(pieces, receive, send, ending)
     await send({"type": "http.response.body", "body": b""})
 
