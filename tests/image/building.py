@@ -49,7 +49,7 @@ class Storage:
         if not self._run("images", "--quiet", "--filter", f"reference={BASE}"):
             self._make_base()
         self._run(
-            "bud", "--isolation", "chroot", "--format", "docker", "--pull-never", "--layers", "--tag", _NAME, str(ROOT),
+            "bud", "--isolation", "chroot", "--format", "docker", "--pull-never", "--tag", _NAME, str(ROOT),
             seconds=_BUILDING_SECONDS,
         )  # fmt: skip
         return Image(
@@ -57,8 +57,9 @@ class Storage:
         )
 
     def clean(self) -> None:
-        """Unmount and remove the containers; the images stay, for the next time."""
+        """Unmount and remove the containers, and images that others have replaced."""
         self._run("rm", "--all")
+        self._run("rmi", "--prune")
 
     def _make_base(self) -> None:
         archive = self._folder / "base.tar"
