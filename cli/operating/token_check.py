@@ -99,7 +99,7 @@ def _lines(found: Verified) -> Iterator[tuple[str, Text]]:
     if not asker.grants:
         yield "grants", Text("nothing", style="yellow")
     if asker.ignored_grants:
-        ignored = f"{count_of(asker.ignored_grants, 'grant')} in no form that is known, which grant nothing"
+        ignored = f"{count_of(asker.ignored_grants, 'grant')} in no form that is known"
         yield "ignored", Text(ignored, style="yellow")
 
 
