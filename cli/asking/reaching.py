@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from cli.terminal.ending import CommandFailed
+from cli.terminal.ending import CommandFailed, importing
 from cli.terminal.installation import load_settings
 
 Answered = TypeVar("Answered")
@@ -17,7 +17,8 @@ def reached(asking: Coroutine[Any, Any, Answered]) -> Answered:
     except CommandFailed:
         raise
     except Exception:
-        from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time to import
+        with importing():
+            from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time
 
         with reaching(load_settings()):
             raise
