@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from cli.terminal.ending import importing
+
 if TYPE_CHECKING:
     from workers.runtime.settings import Settings
 
@@ -38,7 +40,8 @@ _PREFIX = "whopays_"
 
 def load_settings() -> "Settings":
     """Return the settings of the environment, or those of a `whopays dev` that runs in this folder."""
-    from workers.runtime.settings import Settings  # noqa: PLC0415 - `whopays health` does without
+    with importing():
+        from workers.runtime.settings import Settings  # noqa: PLC0415 - `whopays health` does without
 
     said = Settings()
     warn_of_unknown_variables()
