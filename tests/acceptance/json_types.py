@@ -29,7 +29,7 @@ class NumberAsWritten(float):
         return number
 
 
-class _JsonTypesLoader(yaml.SafeLoader):
+class _JsonTypes(yaml.SafeLoader):
     """Resolves nothing but what JSON knows: an unquoted time, `yes` or `0x10` stays text."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps its tables on the class and declares them otherwise
@@ -61,18 +61,25 @@ def _tag(name: str) -> str:
     return f"tag:yaml.org,2002:{name}"
 
 
-_JsonTypesLoader.add_implicit_resolver(_tag("null"), re.compile(r"(null|~|)$"), None)
-_JsonTypesLoader.add_implicit_resolver(_tag("bool"), re.compile(r"(true|false)$"), None)
-_JsonTypesLoader.add_implicit_resolver(_tag("int"), _INTEGER, None)
-_JsonTypesLoader.add_implicit_resolver(_tag("float"), _FRACTION, None)
-_JsonTypesLoader.add_constructor(_tag("null"), lambda _loader, _node: None)
-_JsonTypesLoader.add_constructor(_tag("bool"), lambda _loader, node: node.value == "true")
-_JsonTypesLoader.add_constructor(_tag("int"), _JsonTypesLoader.construct_json_integer)
-_JsonTypesLoader.add_constructor(_tag("float"), lambda _loader, node: NumberAsWritten(node.value))
-_JsonTypesLoader.add_constructor(_tag("str"), lambda _loader, node: node.value)
-_JsonTypesLoader.add_constructor(_tag("seq"), _JsonTypesLoader.construct_json_list)
-_JsonTypesLoader.add_constructor(_tag("map"), _JsonTypesLoader.construct_json_map)
-_JsonTypesLoader.add_constructor(None, _JsonTypesLoader.construct_unknown)
+_JsonTypes.add_implicit_resolver(_tag("null"), re.compile(r"(null|~|)$"), None)
+_JsonTypes.add_implicit_resolver(_tag("bool"), re.compile(r"(true|false)$"), None)
+_JsonTypes.add_implicit_resolver(_tag("int"), _INTEGER, None)
+_JsonTypes.add_implicit_resolver(_tag("float"), _FRACTION, None)
+_JsonTypes.add_constructor(_tag("null"), lambda _loader, _node: None)
+_JsonTypes.add_constructor(_tag("bool"), lambda _loader, node: node.value == "true")
+_JsonTypes.add_constructor(_tag("int"), _JsonTypes.construct_json_integer)
+_JsonTypes.add_constructor(_tag("float"), lambda _loader, node: NumberAsWritten(node.value))
+_JsonTypes.add_constructor(_tag("str"), lambda _loader, node: node.value)
+_JsonTypes.add_constructor(_tag("seq"), _JsonTypes.construct_json_list)
+_JsonTypes.add_constructor(_tag("map"), _JsonTypes.construct_json_map)
+_JsonTypes.add_constructor(None, _JsonTypes.construct_unknown)
+
+
+class _FastJsonTypes(yaml.CSafeLoader, _JsonTypes):
+    """The same with the parser of libyaml, which is many times faster, but takes no lone surrogate."""
+
+    yaml_implicit_resolvers = _JsonTypes.yaml_implicit_resolvers
+    yaml_constructors = _JsonTypes.yaml_constructors
 
 
 def read_yaml(path: Path) -> Json:
@@ -83,8 +90,11 @@ def read_yaml(path: Path) -> Json:
 def read_yaml_text(text: str, name: str) -> Json:
     """Return the content of YAML text, like `read_yaml`; errors call it `name`."""
     try:
-        # The loader is a SafeLoader with fewer types still.
-        return yaml.load(text, _JsonTypesLoader)  # noqa: S506
+        # The loaders are SafeLoaders with fewer types still.
+        try:
+            return yaml.load(text, _FastJsonTypes)  # noqa: S506
+        except yaml.YAMLError:
+            return yaml.load(text, _JsonTypes)  # noqa: S506
     except (yaml.YAMLError, ValueError) as error:
         raise FormatError(f"{name}: {error}") from error
 
