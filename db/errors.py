@@ -12,6 +12,8 @@ _WRONG_SCHEMA_CLASS = "42"
 _NOT_ALLOWED = frozenset({"42501", "25006"})
 # A table was altered after the statement was prepared; the next attempt prepares it again.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+# "Another operation is in progress": so asyncpg says that the server ended a session between two reads of a cursor.
+_ENDED = asyncpg.InternalClientError
 
 
 def is_transient(error: BaseException) -> bool:
@@ -19,7 +21,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     cause = _cause(error)
-    if isinstance(cause, _OUTDATED):
+    if isinstance(cause, (*_OUTDATED, _ENDED)):
         return True
     state = _sqlstate(error)
     if state is not None:

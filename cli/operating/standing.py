@@ -75,7 +75,9 @@ async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]
 
 async def _publishing(connection: AsyncConnection) -> Standing:
     events, age = await unpublished(connection), await unpublished_age(connection)
-    words = f"{count_of(events, 'event')} not published yet, the oldest {age:.0f} s old."
+    words = "Every event is published."
+    if events:
+        words = f"{count_of(events, 'event')} not published yet, the oldest {age:.0f} s old."
     is_late = age > _LONGEST_UNPUBLISHED_SECONDS
     to_do = "See that a relay runs and reaches Kafka: its log says relay_interrupted or role_failed." if is_late else ""
     return Standing(_trouble_if(is_late), "publishing", words, to_do, Section.NOT_PUBLISHED)
@@ -96,10 +98,10 @@ async def _watermark(connection: AsyncConnection) -> Standing:
 async def _timers(connection: AsyncConnection) -> Standing:
     found = await overdue(connection)
     is_late = found.seconds > _LONGEST_OVERDUE_SECONDS
-    words = (
-        f"{count_of(sum(found.numbers.values()), 'thing')} due, the first for {found.seconds:.0f} s; "
-        f"{count_of(found.fan_outs, 'change')} of phase being announced."
-    )
+    number = sum(found.numbers.values())
+    words = f"{count_of(number, 'thing')} due, the first for {found.seconds:.0f} s." if number else "Nothing is due."
+    if found.fan_outs:
+        words += f" {count_of(found.fan_outs, 'change')} of phase being announced."
     to_do = "See that the role timers runs: its log says timers_interrupted or batch_faulty." if is_late else ""
     return Standing(_trouble_if(is_late), "timers", words, to_do, Section.OVERDUE)
 

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections import Counter as Counted
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,8 @@ async def _watch_until_told(settings: Settings, every: float) -> None:
         is_told.set()
         watching.cancel()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    with suppress(ValueError, RuntimeError):  # not in the main thread: nobody sends signals to it
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     try:
         await watching
     except asyncio.CancelledError:

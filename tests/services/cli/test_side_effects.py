@@ -39,6 +39,8 @@ CHANGING = {
 }
 LOOKING: dict[tuple[str, ...], int] = {
     ("migrate",): 0,
+    ("migrate", "--plan"): 0,
+    ("status",): 1,
     ("export-log", "log.jsonl"): 0,
     ("health",): 1,
     ("new-key",): 0,

@@ -11,7 +11,6 @@ from workers.runtime.metrics import Metrics
 
 _PARTITION = TopicPartition("b.projects", 2)
 _LABELS = {"topic": "b.projects", "partition": "2"}
-_NOW = datetime.now(UTC)
 
 
 def _told(metrics: Metrics) -> tuple[float | None, float | None]:
@@ -20,12 +19,16 @@ def _told(metrics: Metrics) -> tuple[float | None, float | None]:
 
 
 def _at(seconds: float) -> float:
-    return (_NOW - timedelta(seconds=seconds)).timestamp()
+    return _ago(seconds).timestamp()
+
+
+def _ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
 def test_the_first_record_that_is_not_decided_tells_both() -> None:
     metrics = Metrics()
-    Lag(metrics).note(_PARTITION, (7, _NOW - timedelta(seconds=1000)), 12, 20, _at(0))
+    Lag(metrics).note(_PARTITION, (7, _ago(1000)), 12, 20, _at(0))
     records, seconds = _told(metrics)
     assert records == 13
     assert seconds == pytest.approx(1000, abs=100)
