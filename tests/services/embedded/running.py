@@ -65,8 +65,18 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def alive_after(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until all have ended, and return those that have not after so many seconds."""
-    return list(psutil.wait_procs(processes, timeout=seconds)[1])
+    """Wait until all have ended, and return those that have not after so many seconds.
+
+    What has ended counts as such before the process that inherited it has asked for its status.
+    """
+    return [one for one in psutil.wait_procs(processes, timeout=seconds)[1] if not _has_ended(one)]
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def query(addresses: Addresses, statement: str) -> list[tuple[object, ...]]:
