@@ -2,13 +2,12 @@
 
 import ast
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.revisions import check_installation, head_revision, known_revision
+from db.revisions import check_installation, head_revision, known_revision, migration_files
 
 _LARGEST = text(
     """
@@ -53,9 +52,7 @@ async def migration_plan(engine: AsyncEngine, installation: str, shards: int) ->
 
 def migrations() -> list[Migration]:
     """Return all migrations of this version, oldest first."""
-    folder = files("db") / "migrations" / "versions"
-    named = sorted((file.name, file) for file in folder.iterdir() if file.name[:4].isdecimal())
-    return [Migration(name[:4], _title(file)) for name, file in named]
+    return [Migration(revision, _title(file)) for revision, file in sorted(migration_files().items())]
 
 
 def _title(file: Traversable) -> str:

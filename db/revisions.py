@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -36,8 +37,13 @@ async def check(
 
 def revisions() -> list[str]:
     """Return the revisions that this version of the code knows, oldest first: its files of migrations bear them."""
-    found = (_MIGRATION.fullmatch(file.name) for file in (files("db") / "migrations" / "versions").iterdir())
-    return sorted(name[1] for name in found if name)
+    return sorted(migration_files())
+
+
+def migration_files() -> dict[str, Traversable]:
+    """Return the files of migrations by the revisions that they bear."""
+    folder = files("db") / "migrations" / "versions"
+    return {name[1]: file for file in folder.iterdir() if (name := _MIGRATION.fullmatch(file.name))}
 
 
 def head_revision() -> str:

@@ -128,6 +128,7 @@ async def test_every_metric_has_its_known_value_after_a_story(quiet_installation
         assert steps == batches, step
     spent = value_of(told, "whopays_batch_step_seconds_sum")
     assert 0 < spent <= value_of(told, "whopays_batch_seconds_sum")
+    assert value_of(told, "whopays_memory_entries", kind="organizations") > 0
     lookups = {one: value_of(told, "whopays_memory_lookups_total", outcome=one) for one in ("hit", "miss")}
     assert min(lookups.values()) > 0
     assert value_of(told, "whopays_relay_transaction_seconds_count") >= value_of(told, "whopays_relay_active")
