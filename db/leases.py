@@ -1,4 +1,9 @@
-"""Which relay works on a slot. A lease is for liveness only: Kafka's fencing keeps others out."""
+"""Who works on what only one does at a time: a relay on a slot, maintenance on a chore.
+
+A lease is for liveness only. A relay is kept out by Kafka's fencing; a step of a chore does no harm if two do it.
+"""
+
+from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -6,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds: float) -> bool:
     """Take or renew a slot's lease by the database's clock; return False while another relay holds it."""
-    values = {"slot": slot, "owner": owner, "seconds": seconds}
-    return (await connection.execute(_TAKE, values)).scalar_one_or_none() is not None
+    values = {"what": slot, "owner": owner, "seconds": seconds}
+    return (await connection.execute(_TAKE_SLOT, values)).scalar_one_or_none() is not None
 
 
 async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> None:
@@ -16,14 +21,39 @@ async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> N
     await connection.execute(text("DELETE FROM relay_leases WHERE slot = :slot AND owner = :owner"), values)
 
 
-_TAKE = text(
-    """
-    INSERT INTO relay_leases (slot, owner, expires_at)
-    VALUES (:slot, :owner, clock_timestamp() + make_interval(secs => :seconds))
-    ON CONFLICT (slot) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
-        WHERE relay_leases.owner = excluded.owner OR relay_leases.expires_at < clock_timestamp()
+async def take_chore(connection: AsyncConnection, chore: str, owner: str, seconds: float) -> bool:
+    """Take or renew the lease of a chore, likewise; return False while another process holds it."""
+    values = {"what": chore, "owner": owner, "seconds": seconds}
+    return (await connection.execute(_TAKE_CHORE, values)).scalar_one_or_none() is not None
+
+
+async def give_up_chore(connection: AsyncConnection, chore: str, owner: str, *, is_done: bool) -> None:
+    """Release the lease of a chore, and note that there was nothing left to do, if so."""
+    await connection.execute(_GIVE_UP_CHORE, {"chore": chore, "owner": owner, "is_done": is_done})
+
+
+async def chores_done(connection: AsyncConnection) -> dict[str, datetime | None]:
+    """Return each chore that was ever begun, and when there was last nothing left of it to do; None: never yet."""
+    return {row.chore: row.done_at for row in await connection.execute(text("SELECT chore, done_at FROM chores"))}
+
+
+def _take(table: str, key: str) -> str:
+    return f"""
+    INSERT INTO {table} ({key}, owner, expires_at)
+    VALUES (:what, :owner, clock_timestamp() + make_interval(secs => :seconds))
+    ON CONFLICT ({key}) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
+        WHERE {table}.owner = excluded.owner OR {table}.expires_at < clock_timestamp()
             -- Further ahead than any lease lasts: the clock has gone back since it was taken.
-            OR relay_leases.expires_at > clock_timestamp() + make_interval(secs => 10 * :seconds)
-    RETURNING slot
+            OR {table}.expires_at > clock_timestamp() + make_interval(secs => 10 * :seconds)
+    RETURNING {key}
+    """
+
+
+_TAKE_SLOT = text(_take("relay_leases", "slot"))
+_TAKE_CHORE = text(_take("chores", "chore"))
+_GIVE_UP_CHORE = text(
+    """
+    UPDATE chores SET expires_at = '-infinity', done_at = CASE WHEN :is_done THEN clock_timestamp() ELSE done_at END
+    WHERE chore = :chore AND owner = :owner
     """
 )

@@ -121,6 +121,12 @@ async def ensure_partitions(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT ensure_log_partitions()"))
 
 
+async def positions_left(connection: AsyncConnection) -> int:
+    """Return how many positions the shard that is furthest ahead has before the log's last partition ends."""
+    left: int = (await connection.execute(_POSITIONS_LEFT)).scalar_one()
+    return left
+
+
 def _boundary_of(event: Outgoing) -> str | None:
     """Return the organization by which an event is found again; a dead letter belongs to none."""
     return None if event.topic is Topic.DEAD_LETTERS else event.boundary
@@ -145,5 +151,13 @@ _READ = text(
         ) AS next
     ) AS log
     WHERE log.bytes_before < :byte_limit
+    """
+)
+_POSITIONS_LEFT = text(
+    """
+    SELECT greatest(0, coalesce(max(CAST(substring(
+        pg_get_expr(part.relpartbound, part.oid) FROM 'TO \\(''([0-9]+)''\\)'
+    ) AS bigint)), 0) - (SELECT max(position) FROM shards) - 1)
+    FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid WHERE inhparent = CAST('log' AS regclass)
     """
 )

@@ -86,6 +86,7 @@ _WORKER: Privileges = {
     "published": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "relay_leases": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "replays": _on("SELECT", "INSERT", "UPDATE"),
+    "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
 _UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_leases", "retired_uids"})
 """Tables of which no question is asked."""

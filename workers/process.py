@@ -22,6 +22,7 @@ from workers.consuming.payment_profiles import PAYMENT_PROFILES
 from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.consuming.undecodable_headers import read_undecodable_headers
+from workers.maintenance import Maintenance
 from workers.publishing.relay import Relay
 from workers.replaying.role import Replays
 from workers.runtime.believing import warn_if_trusted
@@ -172,6 +173,9 @@ class Process:
                 os.nice(_NICENESS_OF_REPLAYS)
             replays = Replays(self._engine, self._settings, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.REPLAYS, replays.run())))
+        if Role.MAINTENANCE in self._roles:
+            maintenance = Maintenance(self._engine, self._settings, self._metrics, self._stopping)
+            self._background.append(asyncio.create_task(self._guarded(Role.MAINTENANCE, maintenance.run())))
         self._ping = asyncio.create_task(self._show_life())
         tune_garbage_collection()
         warn_if_trusted(self._settings)

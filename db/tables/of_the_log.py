@@ -79,6 +79,17 @@ published = Table(
     comment="How far each log is published at least: positions on Kafka that are less have lost records.",
 )
 
+chores = Table(
+    "chores",
+    metadata,
+    Column("chore", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    Column("done_at", INSTANT),
+    PrimaryKeyConstraint("chore", name="chores_pkey"),
+    comment="Which process does a chore of maintenance (for liveness), and when nothing was left of it to do.",
+)
+
 relay_leases = Table(
     "relay_leases",
     metadata,

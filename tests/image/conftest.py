@@ -26,6 +26,7 @@ PARTS = {
     "timers": ("run", "--only", "timers"),
     "relay": ("run", "--only", "relay"),
     "replays": ("run", "--only", "replays"),
+    "maintenance": ("run", "--only", "maintenance"),
     "auditor": ("verify", "--watch", "--every", "1"),
 }
 """The long-running containers that the image's own health check is about, and their arguments."""

@@ -107,6 +107,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli/test_dead_letters.py", "tests/services/db/test_dead_letters.py"),
     ),
     "workers/timers.py": (("tests/services/timers",), _STORY),
+    "workers/maintenance.py": (("tests/services/maintenance",),),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
     "workers/consuming": (
         ("tests/unit/consuming",),

@@ -22,7 +22,7 @@ from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 LOCKS = ("requirements.lock", "requirements-runtime.lock")
-ROLES = ("workers", "timers", "relay", "replays")
+ROLES = ("workers", "timers", "relay", "replays", "maintenance")
 PARTS = (*ROLES, "auditor", "serve")
 LONG_RUNNING = ("postgres", "kafka", *PARTS, "prometheus", "grafana")
 

@@ -11,7 +11,7 @@ from schemas.commands import COMMANDS
 from schemas.envelope import IGNORABLE
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
-from workers.runtime.metric import Connection, Found, Kind, Label, Metric, Recall, Remembered, Step
+from workers.runtime.metric import ChoreName, Connection, Found, Kind, Label, Metric, Recall, Remembered, Step
 from workers.runtime.roles import ALL_ROLES, AUDIT, BATCH_ROLES, CONSUMERS, SERVE, Role
 
 UNKNOWN_TYPE = "Unknown"
@@ -28,6 +28,7 @@ _TIMERS = (Role.TIMERS, SERVE)
 _RELAY = (Role.RELAY,)
 _LOG = (Role.RELAY, SERVE)
 _REPLAYS = (Role.REPLAYS,)
+_MAINTENANCE = (Role.MAINTENANCE,)
 _TOKENS = (Role.ADMIN_COMMANDS, SERVE)
 _SERVE = (SERVE,)
 _AUDIT = (AUDIT,)
@@ -206,6 +207,24 @@ _DECLARED = (
     _counter("whopays_events_replayed_total", "Events that the role `replays` wrote to replays' topics", _REPLAYS),
     _gauge("whopays_replays_working", "Replays that this process is working on", _REPLAYS),
     _gauge("whopays_replays_waiting", "Running replays that nobody works on", _REPLAYS),
+    # Maintenance
+    _gauge(
+        "whopays_maintenance_done_timestamp_seconds",
+        "Unix time at which there was last nothing left to do of a chore of maintenance; 0 if there never was",
+        _MAINTENANCE,
+        _one_of("chore", ChoreName),
+    ),
+    _counter(
+        "whopays_maintenance_failures_total",
+        "Errors, other than of a server that is away, that ended a chore until its next turn",
+        _MAINTENANCE,
+        _one_of("chore", ChoreName),
+    ),
+    _gauge(
+        "whopays_log_positions_left",
+        "Positions until the log has no partition for the next event of a shard, of the shard that has the fewest",
+        _MAINTENANCE,
+    ),
     # Tokens
     _counter(
         "whopays_tokens_total",

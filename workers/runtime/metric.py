@@ -60,6 +60,12 @@ class Recall(StrEnum):
     MISS = "miss"
 
 
+class ChoreName(StrEnum):
+    """What the role `maintenance` does."""
+
+    PARTITIONS = "partitions"
+
+
 class Connection(StrEnum):
     """What a connection of the pool is doing."""
 

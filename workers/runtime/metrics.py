@@ -18,7 +18,7 @@ from schemas.commands import COMMANDS
 from schemas.message_types import short_type, type_of
 from workers.runtime.declared_metrics import TIMER_KINDS, UNKNOWN_TYPE
 from workers.runtime.instruments import Instruments, count_on
-from workers.runtime.metric import Connection, Recall
+from workers.runtime.metric import ChoreName, Connection, Recall
 from workers.runtime.metric import Remembered as Kinds
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.steps import StepClock
@@ -112,6 +112,9 @@ class Metrics(Heartbeats):
         self._transactions = made.histogram("whopays_relay_transaction_seconds")
         self._transaction_events = made.histogram("whopays_relay_transaction_events")
         self._overdue = OverdueMetrics(made)
+        self._chores_done = made.gauge("whopays_maintenance_done_timestamp_seconds")
+        self._chores_failed = made.counter("whopays_maintenance_failures_total")
+        self._positions_left = made.gauge("whopays_log_positions_left")
 
     def watch_memory(self, memory: Memory) -> None:
         """Tell what is remembered, which is counted when the metrics are asked for, and how often that helps."""
@@ -210,6 +213,17 @@ class Metrics(Heartbeats):
     def replayed(self, events: int) -> None:
         """Count what was replayed."""
         self._replayed.inc(events)
+
+    def maintained(self, done: Mapping[str, datetime | None], positions_left: int) -> None:
+        """Note when each chore was last done, by whichever process, and how far the log's partitions reach."""
+        for chore in ChoreName:
+            at = done.get(chore)
+            self._chores_done.labels(chore).set(0 if at is None else at.timestamp())
+        self._positions_left.set(positions_left)
+
+    def chore_failed(self, chore: ChoreName) -> None:
+        """Count an error that ended a chore until its next turn."""
+        self._chores_failed.labels(chore).inc()
 
     def closed(self, until: datetime | None) -> None:
         """Note up to which instant readers were told that they are complete."""

@@ -12,6 +12,7 @@ class Role(StrEnum):
     TIMERS = "timers"
     RELAY = "relay"
     REPLAYS = "replays"
+    MAINTENANCE = "maintenance"
 
 
 ALL_ROLES = tuple(Role)

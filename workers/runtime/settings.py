@@ -159,7 +159,14 @@ class Settings(KafkaSettings):
     relay_lease_seconds: float = Field(
         default=10.0,
         ge=2,
-        description="Time after a relay's last sign of life at which another takes over, in seconds.",
+        description="Time after the last sign of life of a relay, or of who does a replay or a chore of maintenance, "
+        "at which another takes over, in seconds.",
+    )
+    maintenance_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="Longest time that the role `maintenance` rests once nothing is left to do, in seconds.",
     )
     replay_rate: int = Field(
         default=5000,

@@ -112,6 +112,7 @@ async def test_every_metric_has_its_known_value_after_a_story(quiet_installation
         ("fan_outs_open", ()): 0,
         ("replays_working", ()): 0,
         ("replays_waiting", ()): 0,
+        ("maintenance_failures_total", ()): 0,
         ("consumer_lag_records", ()): 0,
         ("consumer_lag_seconds", ()): 0,
         ("open_transaction_seconds", ()): 0,
@@ -129,6 +130,8 @@ async def test_every_metric_has_its_known_value_after_a_story(quiet_installation
     spent = value_of(told, "whopays_batch_step_seconds_sum")
     assert 0 < spent <= value_of(told, "whopays_batch_seconds_sum")
     assert value_of(told, "whopays_memory_entries", kind="organizations") > 0
+    assert 1_999_000 < value_of(told, "whopays_log_positions_left") < 2_000_000
+    assert value_of(told, "whopays_maintenance_done_timestamp_seconds") > 0
     lookups = {one: value_of(told, "whopays_memory_lookups_total", outcome=one) for one in ("hit", "miss")}
     assert min(lookups.values()) > 0
     assert value_of(told, "whopays_relay_transaction_seconds_count") >= value_of(told, "whopays_relay_active")

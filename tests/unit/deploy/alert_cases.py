@@ -19,7 +19,7 @@ class Case:
 
 _ALWAYS = "x100"
 _HEARTBEAT = 'whopays_role_heartbeat_timestamp_seconds{{role="{}"}}'
-_ROLES = ("projects", "payment-profiles", "admin-commands", "timers", "relay", "replays")
+_ROLES = ("projects", "payment-profiles", "admin-commands", "timers", "relay", "replays", "maintenance")
 
 
 def _of(series: str, fires: str, rests: str) -> Case:
@@ -84,6 +84,10 @@ CASES = {
     ),
     "WhopaysRelayInterrupted": _of("whopays_relay_interruptions_total", "0+1x100", "0x14 1 2 3 4 4x100"),
     "WhopaysInstantsNotClosed": _of("whopays_closed_until_timestamp_seconds", f"0{_ALWAYS}", "0+60x100"),
+    "WhopaysMaintenanceStalled": _of(
+        'whopays_maintenance_done_timestamp_seconds{chore="partitions"}', f"-90000{_ALWAYS}", f"-80000{_ALWAYS}"
+    ),
+    "WhopaysLogNearlyFull": _of("whopays_log_positions_left", f"499999{_ALWAYS}", f"500000{_ALWAYS}"),
     "WhopaysReplaysWaiting": _of("whopays_replays_waiting", f"1{_ALWAYS}", f"0{_ALWAYS}"),
     "WhopaysQuestionsFail": Case({_GOOD: "0+94x100", _BAD: "0+6x100"}, {_GOOD: "0+96x100", _BAD: "0+4x100"}),
     "WhopaysQuestionsSlow": Case(

@@ -1,0 +1,1 @@
+"""The role `maintenance`: its chores, and what they leave."""

@@ -1,0 +1,128 @@
+"""The role `maintenance`: chores that keep the database in shape, each done by one process at a time, in small steps.
+
+A lease keeps others from a chore only while all goes well: a step is one transaction or safe to repeat, does no harm if
+two processes do it at once, and takes no lock that work waits for.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.errors import is_transient
+from db.leases import chores_done, give_up_chore, take_chore
+from db.log import ensure_partitions, positions_left
+from workers.runtime.metric import ChoreName
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+
+_LOOK_SECONDS = 5.0
+_AFTER_FAILURE_SECONDS = 300.0
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to be done again and again.
+
+    `step` does a small part of it, and returns whether there is more to do at once; the next part begins after as long
+    as this one took, so that others get their turn. Once nothing is left, it rests.
+    """
+
+    name: ChoreName
+    step: Callable[[], Awaitable[bool]]
+
+
+class Maintenance:
+    """Does what is to be done until it is told to stop; several may run."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        chores: Sequence[Chore] | None = None,
+    ) -> None:
+        """`chores` are those of this version, unless others are given."""
+        self._engine = engine
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._chores = self._usual() if chores is None else chores
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._next: dict[ChoreName, float] = {}
+
+    async def run(self) -> None:
+        """Work until stopped; wait for a database that is away."""
+        while not self._stopping.is_set():
+            self._metrics.turns.turned(Role.MAINTENANCE)
+            try:
+                for chore in self._chores:
+                    if time.monotonic() >= self._next.get(chore.name, 0.0):
+                        await self._do(chore)
+                await self._tell()
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+                logger.warning("maintenance_interrupted", error=type(error).__name__)
+            else:
+                self._metrics.alive(Role.MAINTENANCE)
+                self._metrics.turns.begun(Role.MAINTENANCE)
+            await self._wait(min(_LOOK_SECONDS, self._settings.maintenance_seconds))
+
+    async def _do(self, chore: Chore) -> None:
+        """Do a chore until nothing is left, unless another process does it or it fails; others go on if it does."""
+        is_done = False
+        try:
+            while not is_done and not self._stopping.is_set() and await self._take(chore.name):
+                began = time.monotonic()
+                with self._metrics.turns.doing(Role.MAINTENANCE):
+                    is_done = not await chore.step()
+                self._metrics.alive(Role.MAINTENANCE)
+                await self._wait(0.0 if is_done else time.monotonic() - began)
+            self._next[chore.name] = time.monotonic() + self._settings.maintenance_seconds
+        except Exception as error:
+            if is_transient(error):
+                raise
+            logger.exception("chore_failed", chore=chore.name)
+            self._metrics.chore_failed(chore.name)
+            self._next[chore.name] = time.monotonic() + _AFTER_FAILURE_SECONDS
+        finally:
+            with contextlib.suppress(Exception):  # it runs out by itself
+                await self._give_up(chore.name, is_done=is_done)
+
+    async def _take(self, chore: ChoreName) -> bool:
+        async with self._engine.begin() as connection:
+            return await take_chore(connection, chore, self._owner, self._settings.relay_lease_seconds)
+
+    async def _give_up(self, chore: ChoreName, *, is_done: bool) -> None:
+        async with self._engine.begin() as connection:
+            await give_up_chore(connection, chore, self._owner, is_done=is_done)
+
+    async def _tell(self) -> None:
+        async with self._engine.connect() as connection:
+            self._metrics.maintained(await chores_done(connection), await positions_left(connection))
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _usual(self) -> Sequence[Chore]:
+        return (Chore(ChoreName.PARTITIONS, self._make_partitions),)
+
+    async def _make_partitions(self) -> bool:
+        """Keep the next partition of the log ready, so that no batch has to make it."""
+        async with self._engine.begin() as connection:
+            await ensure_partitions(connection)
+        return False
