@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.terminal.ending import FAILED, NOT_CHECKED, insist_on_utf8, let_ctrl_c_raise, told
+from cli.terminal.ending import FAILED, NOT_CHECKED, insist_on_one_value, insist_on_utf8, let_ctrl_c_raise, told
 
 _FORMS = {"help_option_names": ["-h", "--help"]}
 _START, _ASK, _OPERATE = "Start", "Send and ask", "Operate"
@@ -143,8 +143,20 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
 """Every command, by the heading under which it is listed."""
 
 
+class _Alone(TyperCommand):
+    """A command without further ones under its word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        insist_on_one_value(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
 class _Commands(TyperGroup):
     """A group that lists its commands without importing them, and imports the one that is asked for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        insist_on_one_value(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
@@ -162,7 +174,7 @@ class Unloaded(TyperCommand):
         """Import the command's module, and return the command itself."""
         module, function = self._command.function.split(":")
         alone = typer.Typer(add_completion=False, context_settings=_FORMS)
-        kind = _Check if self._command.checks else TyperCommand
+        kind = _Check if self._command.checks else _Alone
         alone.command(self._command.name, cls=kind)(getattr(import_module(f"cli.{module}"), function))
         let_ctrl_c_raise()
         return typer.main.get_command(alone)
@@ -188,7 +200,7 @@ class _UnloadedGroup(_Commands):
         return loaded
 
 
-class _Check(TyperCommand):
+class _Check(_Alone):
     """A command that checks whether all is well: FAILED says that it is not, NOT_CHECKED that nobody knows."""
 
     def invoke(self, ctx: Any) -> Any:

@@ -3,11 +3,14 @@
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from typer._click.exceptions import ClickException
+from typer.core import TyperOption
 
 FAILED, MISUSED = 1, 2
 """Exit statuses of every command: it was refused or failed; its words alone show that it cannot be right."""
@@ -48,6 +51,16 @@ def insist_on_utf8(words: Sequence[str]) -> None:
         if not _is_text(word):
             shown = os.fsencode(word).decode(errors="backslashreplace")
             raise Misused(f"Not UTF-8: {shown}\nType it in a terminal that uses UTF-8, or convert it: iconv -t UTF-8")
+
+
+def insist_on_one_value(command: Any, ctx: Any, words: Sequence[str]) -> None:
+    """Raise BadParameter where an option that takes one value is given several times: the last would win silently."""
+    if ctx.resilient_parsing:  # a shell asks what may follow
+        return
+    *_, given = command.make_parser(ctx).parse_args(list(words))
+    for option, times in Counter(one for one in given if isinstance(one, TyperOption)).items():
+        if times > 1 and not option.multiple and not option.is_flag:
+            raise typer.BadParameter(f"It takes one value, but {times} were given.", ctx, option)
 
 
 def let_ctrl_c_raise() -> None:

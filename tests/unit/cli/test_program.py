@@ -3,13 +3,17 @@
 import inspect
 import re
 from importlib import import_module
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import typer
+from typer.core import TyperOption
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cli.operating import letters
 from cli.program import COMMANDS, Command, Group, app
+from cli.terminal.ending import insist_on_one_value
 from db.dead_letters import Standing
 from tests.support.imports import HEAVY, completed, imported
 
@@ -26,6 +30,19 @@ of_each_command = pytest.mark.parametrize("words", LISTED)
 
 def run(*words: str) -> Result:
     return CliRunner().invoke(app, words)
+
+
+def command_of(words: str) -> Any:
+    """Return a command as it is parsed."""
+    command: Any = get_command(app)
+    for word in words.split():
+        _, command, _ = command.resolve_command(typer.Context(command), [word])
+    return command
+
+
+def options_of(words: str) -> list[TyperOption]:
+    """Return the options of a command."""
+    return [one for one in command_of(words).params if isinstance(one, TyperOption)]
 
 
 @of_each_command
@@ -53,6 +70,26 @@ def test_words_that_are_not_utf8_are_refused_by_every_command(words: str) -> Non
 @of_each_command
 def test_words_that_cannot_be_right_end_with_2(words: str) -> None:
     assert run(*words.split(), "--no-such-option").exit_code == 2
+
+
+@of_each_command
+def test_an_option_that_takes_one_value_is_given_once(words: str) -> None:
+    for option in options_of(words):
+        first, last = option.opts[0], option.opts[-1]
+        if not option.is_flag and not option.multiple:
+            for given in ((first, "1", last, "2"), (f"{first}=1", "word", f"{last}=1")):
+                ended = run(*words.split(), *given)
+                assert ended.exit_code == 2
+                assert first in ended.stderr
+                assert "It takes one value, but 2 were given." in " ".join(re.findall(r"[^\s│]+", ended.stderr))
+
+
+def test_options_that_say_so_may_be_repeated() -> None:
+    context = typer.Context(get_command(app))
+    repeated = {(words, option.opts[0]) for words in LISTED for option in options_of(words) if option.multiple}
+    for words, option in repeated:
+        insist_on_one_value(command_of(words), context, [option, "1", option, "2"])
+    assert {("replay start", "--after"), ("dev token", "--role"), ("tail", "--topic")} <= repeated
 
 
 @of_each_command
