@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 _PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
 _PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
 _WRONG_SCHEMA_CLASS = "42"
+_LOCK_REFUSED = frozenset({"55P03", "40P01"})
 _NOT_ALLOWED = frozenset({"42501", "25006"})
 # A table was altered after the statement was prepared; the next attempt prepares it again.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
@@ -35,6 +36,11 @@ def is_wrong_schema(error: BaseException) -> bool:
     """Return whether the tables are not this version's, so that no work can succeed."""
     state = _sqlstate(error)
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
+
+
+def is_lock_refused(error: BaseException) -> bool:
+    """Return whether a lock was not had in time, or only by a deadlock."""
+    return _sqlstate(error) in _LOCK_REFUSED
 
 
 def is_not_allowed(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
+from enum import StrEnum
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,12 +21,28 @@ _LARGEST = text(
 )
 
 
+class Kind(StrEnum):
+    """What a migration leaves of the code that ran before it (docs/decisions/0033)."""
+
+    EXPAND = "expand"
+    """All of it works on."""
+    CONTRACT = "contract"
+    """Code works on that knows a certain earlier revision."""
+    STOP = "needs a stop"
+    """None of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A revision, and in one line what it makes of the one before."""
+    """A revision, and in one line what it makes of the one before.
+
+    `oldest_code` is the last revision that the oldest code knows which works on the tables afterwards.
+    """
 
     revision: str
     title: str
+    kind: Kind
+    oldest_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +53,16 @@ class MigrationPlan:
     wanted: str
     migrations: tuple[Migration, ...]
     largest_tables: tuple[tuple[str, int], ...]
+
+    @property
+    def needs_stop(self) -> bool:
+        """Whether code of the present revision no longer works on the tables afterwards."""
+        return self.present is None or any(one.oldest_code > self.present for one in self.migrations)
+
+    @property
+    def needs_code(self) -> str | None:
+        """The revision that all running code must know before, if there may be some that does not."""
+        return max((one.oldest_code for one in self.migrations if one.kind is not Kind.EXPAND), default=None)
 
 
 async def migration_plan(engine: AsyncEngine, installation: str, shards: int) -> MigrationPlan:
@@ -52,10 +78,40 @@ async def migration_plan(engine: AsyncEngine, installation: str, shards: int) ->
 
 def migrations() -> list[Migration]:
     """Return all migrations of this version, oldest first."""
-    return [Migration(revision, _title(file)) for revision, file in sorted(migration_files().items())]
+    found: list[Migration] = []
+    for revision, file in sorted(migration_files().items()):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        oldest = _declared(revision, tree)
+        kind = _kind(revision, oldest, found[-1].oldest_code if found else None)
+        found.append(Migration(revision, _title(tree), kind, oldest))
+    return found
 
 
-def _title(file: Traversable) -> str:
+def oldest_code() -> str:
+    """Return the last revision that the oldest code knows which works beside this version on its tables."""
+    return migrations()[-1].oldest_code
+
+
+def _kind(revision: str, oldest: str, before: str | None) -> Kind:
+    if before is not None and not before <= oldest <= revision:
+        raise ValueError(f"migration {revision}: oldest_code must be from {before} to {revision}, not {oldest}")
+    if oldest == revision:
+        return Kind.STOP
+    return Kind.EXPAND if oldest == before else Kind.CONTRACT
+
+
+def _declared(revision: str, tree: ast.Module) -> str:
+    """Return the value of `oldest_code`, which each migration declares. Raises LookupError."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="oldest_code")], value=ast.Constant(value=str(declared))):
+                return declared
+            case _:
+                pass
+    raise LookupError(f"migration {revision} does not declare oldest_code: see docs/decisions/0033")
+
+
+def _title(tree: ast.Module) -> str:
     """Return the first line of a migration's docstring, without the decision that it names."""
-    said = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    said = ast.get_docstring(tree) or ""
     return said.splitlines()[0].partition(" (docs/")[0].rstrip(".")

@@ -5,6 +5,7 @@ DatabaseRefused
 ├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
 ├── WrongSchema          its tables are older or newer than this version
 ├── BrokenPromises       its rows break a promise that a migration relies on
+├── TablesLocked         somebody else holds locks that a migration needs
 ├── RolesRefused         its roles cannot be made, or the one that asks may not migrate
 └── UnsafeDatabase       with its settings, or this role's privileges, promises would be broken
 """
@@ -28,6 +29,10 @@ class WrongSchema(DatabaseRefused):
 
 class BrokenPromises(DatabaseRefused):
     """Rows break a promise that a migration relies on, and the migration was rolled back."""
+
+
+class TablesLocked(DatabaseRefused):
+    """Others hold locks that a migration needs, and it has waited long enough; it was rolled back."""
 
 
 class RolesRefused(DatabaseRefused):

@@ -22,13 +22,16 @@ async def check(
     `is_disposable` accepts settings under which a server crash loses commits; with `only_reads`, any server will do.
     """
     async with engine.connect() as connection:
-        revision = await connection.run_sync(known_revision)
+        revision = await connection.run_sync(_revision)
         if revision is None:
             raise WrongSchema("The database is empty. Run: whopays migrate")
-        if revision != head_revision():
+        if revision not in revisions():
+            await _check_works_on_newer(connection, revision)
+        elif revision != head_revision():
             raise WrongSchema(
                 f"The database's tables are older than this version of whopays: they are at revision {revision}, and "
-                f"it needs {head_revision()}. Stop everything that runs the previous version, then run: whopays migrate"
+                f"it needs {head_revision()}. See what must be stopped (whopays migrate --plan), then run: whopays "
+                "migrate"
             )
         await check_installation(connection, installation, shards)
         if not only_reads:
@@ -56,6 +59,13 @@ def head_revision() -> str:
 
 def known_revision(connection: Connection) -> str | None:
     """Return the revision that a database is at, None for an empty one. Raises DatabaseRefused for any other."""
+    revision = _revision(connection)
+    if revision is not None and revision not in revisions():
+        raise _newer(revision)
+    return revision
+
+
+def _revision(connection: Connection) -> str | None:
     # Wherever the session's names lead to: a bound reader has views before the tables.
     is_noted = connection.execute(text("SELECT to_regclass(:name)"), {"name": _NOTED_IN}).scalar_one() is not None
     noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if is_noted else ()
@@ -67,14 +77,25 @@ def known_revision(connection: Connection) -> str | None:
                 f"The database holds tables that are not whopays' ({', '.join(sorted(tables)[:5])}). "
                 "Give WHOPAYS_DATABASE_URL a database of its own."
             )
-        return None
-    if revision not in revisions():
-        raise WrongSchema(
-            "The database's tables are newer than this version of whopays, or something else created them: they are at "
-            f"revision {revision}, and the last that this version knows is {head_revision()}. Migrations are never "
-            "undone: run the version that migrated them, or give WHOPAYS_DATABASE_URL another database."
-        )
     return revision
+
+
+async def _check_works_on_newer(connection: AsyncConnection, revision: str) -> None:
+    """Make sure that later migrations left this version what it needs (docs/decisions/0033). Raises WrongSchema."""
+    if (await connection.execute(text("SELECT to_regclass('installation')"))).scalar_one() is None:
+        raise _newer(revision)
+    oldest: str | None = (await connection.execute(_OLDEST_CODE)).scalar_one_or_none()
+    if oldest is None or oldest > head_revision():
+        raise _newer(revision, f"which needs a version that knows {oldest}" if oldest else "")
+
+
+def _newer(revision: str, needs: str = "") -> WrongSchema:
+    return WrongSchema(
+        "The database's tables are newer than this version of whopays, or something else created them: they are at "
+        f"revision {revision}{needs and f', {needs}'}, and the last that this version knows is {head_revision()}. "
+        "Migrations are never undone: run the version that migrated them, or give WHOPAYS_DATABASE_URL another "
+        "database."
+    )
 
 
 async def check_installation(connection: AsyncConnection, installation: str, shards: int) -> None:
@@ -89,3 +110,7 @@ async def check_installation(connection: AsyncConnection, installation: str, sha
         raise ForeignInstallation(
             f"The installation was made with {found.shards} shards, which never changes; WHOPAYS_SHARDS says {shards}."
         )
+
+
+# A database that something else created may have a table of that name without the column.
+_OLDEST_CODE = text("SELECT to_jsonb(installation) ->> 'oldest_code' FROM installation")

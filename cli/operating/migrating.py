@@ -2,7 +2,6 @@
 
 import asyncio
 import textwrap
-from dataclasses import asdict
 from functools import partial
 
 import typer
@@ -43,7 +42,11 @@ def tell_plan(*, as_json: bool) -> None:
             {
                 "present": plan.present,
                 "wanted": plan.wanted,
-                "migrations": [asdict(one) for one in plan.migrations],
+                "needsStop": plan.needs_stop,
+                "migrations": [
+                    {"revision": one.revision, "title": one.title, "kind": one.kind, "oldestCode": one.oldest_code}
+                    for one in plan.migrations
+                ],
                 "largestTables": dict(plan.largest_tables),
             }
         )
@@ -54,12 +57,21 @@ def tell_plan(*, as_json: bool) -> None:
     if not plan.migrations:
         typer.echo(f"The database is at revision {plan.present} already: there is nothing to do.")
         return
-    typer.echo(f"From revision {plan.present} to {plan.wanted}, in one transaction, with every process stopped:")
+    typer.echo(f"From revision {plan.present} to {plan.wanted}, in one transaction, {_when(plan)}:")
     for one in plan.migrations:
-        typer.echo(textwrap.fill(f"  {one.revision}  {one.title}", _WIDTH, subsequent_indent=" " * 8))
+        words = f"  {one.revision}  {one.kind:12}  {one.title}"
+        typer.echo(textwrap.fill(words, _WIDTH, subsequent_indent=" " * 22))
     sizes = ", ".join(f"{name} {size / 1e6:,.0f} MB" for name, size in plan.largest_tables)
     typer.echo(f"The largest tables: {sizes}.")
     typer.echo("docs/operations.md#upgrading says what to know of each.")
+
+
+def _when(plan: MigrationPlan) -> str:
+    if plan.needs_stop:
+        return "with every process stopped"
+    if plan.needs_code is not None:
+        return f"while everything runs that knows revision {plan.needs_code}; stop what is older"
+    return "while everything runs"
 
 
 async def _plan(settings: Settings) -> MigrationPlan:
@@ -72,7 +84,7 @@ async def _plan(settings: Settings) -> MigrationPlan:
 
 async def migrate_tables(settings: Settings, *, with_roles: bool = False) -> tuple[str | None, str]:
     """Bring the configured database to this version; return the revision before and after. Raises DatabaseRefused."""
-    engine = create_engine(settings.database_url, pool_size=1)
+    engine = create_engine(settings.database_url, pool_size=2)
     try:
         return await migrate_database(
             engine,

@@ -24,6 +24,8 @@ installation = Table(
     Column("shards", SmallInteger, nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    # The last revision that the oldest code knows which works on these tables (docs/decisions/0033).
+    Column("oldest_code", Text),
     PrimaryKeyConstraint("is_only", name="installation_pkey"),
     CheckConstraint("is_only", name="installation_is_one"),
     CheckConstraint("shards > 0", name="installation_has_shards"),

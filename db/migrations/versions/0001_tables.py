@@ -6,6 +6,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
+oldest_code = "0001"
 
 
 def upgrade() -> None:

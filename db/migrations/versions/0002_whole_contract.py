@@ -6,6 +6,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0002"
 down_revision = "0001"
+oldest_code = "0002"
 
 _NOBODY = """'{"caused_by": "", "sender": "", "passed_on": {}}'::jsonb"""
 

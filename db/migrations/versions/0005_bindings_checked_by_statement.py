@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
+oldest_code = "0005"
 
 _REFUSE = """
     RAISE EXCEPTION 'binding %/%/% violates "{name}": {words}', wrong.organization, wrong.project, wrong.number

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
+oldest_code = "0007"
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ from db.refusal import BrokenPromises
 
 revision = "0008"
 down_revision = "0007"
+oldest_code = "0008"
 
 _PAGE = 10_000
 _REPORT_EVERY = 100_000

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0009"
 down_revision = "0008"
+oldest_code = "0009"
 
 
 def upgrade() -> None:

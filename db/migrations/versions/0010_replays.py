@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0010"
 down_revision = "0009"
+oldest_code = "0010"
 
 _PAGE_OF_EACH_SHARD = 2_000
 _INSTANT = sa.DateTime(timezone=True)

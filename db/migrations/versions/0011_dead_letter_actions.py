@@ -14,6 +14,7 @@ from alembic import context, op
 
 revision = "0011"
 down_revision = "0010"
+oldest_code = "0011"
 
 _PAGE = 1_000
 _INSTANT = sa.DateTime(timezone=True)

@@ -13,6 +13,7 @@ from alembic import context, op
 
 revision = "0012"
 down_revision = "0011"
+oldest_code = "0012"
 
 _PAGE = 5_000
 _REPORT_EVERY = 100_000

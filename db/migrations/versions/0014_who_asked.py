@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0014"
 down_revision = "0013"
+oldest_code = "0014"
 
 
 def upgrade() -> None:

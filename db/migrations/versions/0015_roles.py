@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0015"
 down_revision = "0014"
+oldest_code = "0014"
 
 
 def upgrade() -> None:

@@ -6,6 +6,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0016"
 down_revision = "0015"
+oldest_code = "0016"
 
 
 def upgrade() -> None:

@@ -58,15 +58,22 @@ async def test_what_an_older_database_needs_is_told_and_not_done(whopays: Whopay
         planned = await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database)
         assert planned.expect(0).out.startswith(
             f"From revision 0012 to {head_revision()}, in one transaction, with every process stopped:\n"
-            "  0013  The verdict of the last audit is kept, for those who ask how the\n        installation is\n"
-            "  0014  Who asked: in the log beside each result,"
+            "  0013  expand        The verdict of the last audit is kept, for those who ask\n"
+            "                      how the installation is\n"
+            "  0014  needs a stop  Who asked: in the log beside each result,"
         )
         assert "The largest tables: log " in planned.out
         document = (
             (await whopays("migrate", "--plan", "--json", WHOPAYS_DATABASE_URL=empty_database)).expect(0).document
         )
         assert (document["present"], document["wanted"]) == ("0012", head_revision())
-        assert document["migrations"][0]["revision"] == "0013"
+        assert document["needsStop"] is True
+        assert document["migrations"][0] == {
+            "revision": "0013",
+            "title": "The verdict of the last audit is kept, for those who ask how the installation is",
+            "kind": "expand",
+            "oldestCode": "0012",
+        }
         assert document["largestTables"]["log"] > 0
         async with engine.connect() as connection:
             noted = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()

@@ -14,6 +14,7 @@ from db import migrations
 from db.load import load
 from db.memory import Memory
 from db.migrate import migrate
+from db.migration_plan import oldest_code
 from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
 from db.revisions import check, head_revision, revisions
 from db.sealing import LocalKeys
@@ -151,10 +152,44 @@ async def test_another_installation_or_other_shards(empty: AsyncEngine) -> None:
 
 async def test_a_newer_version_was_here(empty: AsyncEngine) -> None:
     await migrate(empty, "here", SHARDS)
-    await run(empty, "UPDATE alembic_version SET version_num = '9999'")
-    for refused in (migrate, check):
-        with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* knows is {head_revision()}"):
-            await refused(empty, "here", SHARDS)
+    await run(empty, "UPDATE alembic_version SET version_num = '9999'", "UPDATE installation SET oldest_code = '9998'")
+    with pytest.raises(WrongSchema, match=f"newer than this.* revision 9999.* knows is {head_revision()}"):
+        await migrate(empty, "here", SHARDS)
+    with pytest.raises(
+        WrongSchema, match=f"9999, which needs a version that knows 9998, .* knows is {head_revision()}"
+    ):
+        await check(empty, "here", SHARDS)
+
+
+async def test_a_newer_version_was_here_that_left_what_this_one_needs(empty: AsyncEngine) -> None:
+    await migrate(empty, "here", SHARDS)
+    await run(
+        empty,
+        "UPDATE alembic_version SET version_num = '9999'",
+        f"UPDATE installation SET oldest_code = '{head_revision()}'",  # noqa: S608 (a constant)
+    )
+    await check(empty, "here", SHARDS, is_disposable=True)
+    with pytest.raises(ForeignInstallation):
+        await check(empty, "there", SHARDS)
+    with pytest.raises(WrongSchema, match="newer than this"):
+        await migrate(empty, "here", SHARDS)
+
+
+async def test_a_newer_version_was_here_that_did_not_say_who_works_beside_it(empty: AsyncEngine) -> None:
+    await migrate(empty, "here", SHARDS)
+    await run(empty, "UPDATE alembic_version SET version_num = '9999'", "UPDATE installation SET oldest_code = NULL")
+    with pytest.raises(WrongSchema, match="newer than this"):
+        await check(empty, "here", SHARDS)
+    await run(empty, "ALTER TABLE installation RENAME TO former")
+    with pytest.raises(WrongSchema, match="something else created them"):
+        await check(empty, "here", SHARDS)
+
+
+async def test_who_works_beside_this_version_is_noted(empty: AsyncEngine) -> None:
+    await migrated_to(empty, "0016")
+    await migrate(empty, "here", SHARDS)
+    async with empty.connect() as connection:
+        assert (await connection.execute(text("SELECT oldest_code FROM installation"))).scalar_one() == oldest_code()
 
 
 async def test_an_older_version_was_here(empty: AsyncEngine) -> None:

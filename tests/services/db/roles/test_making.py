@@ -57,6 +57,7 @@ async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: A
             await connection.execute(text("DROP SCHEMA whopays_bound CASCADE"))
             await connection.execute(text("UPDATE alembic_version SET version_num = '0014'"))
             await connection.execute(text("DROP TABLE bound_readers, read_ahead, chores"))
+            await connection.execute(text("ALTER TABLE installation DROP COLUMN oldest_code"))
             await connection.execute(text("DROP FUNCTION ensure_log_partitions"))
         assert await migrate(engine, name, SHARDS, report=said.append) == ("0014", head_revision())
         assert said[-1] == "set what each role may do"

@@ -1,0 +1,64 @@
+"""Whose lock a session waits for: told without the text of any statement, which may hold personal data."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """A session that holds what another one waits for; PostgreSQL may not tell everybody its state and since when."""
+
+    pid: int
+    program: str
+    state: str | None
+    seconds: float | None
+    table: str | None
+
+    def __str__(self) -> str:
+        known = [self.program, *([self.state] if self.state else [])]
+        if self.seconds is not None:
+            known.append(f"its transaction began {self.seconds:.0f} s ago")
+        return f"session {self.pid} ({', '.join(known)}) holds {self.table or 'what it needs'}"
+
+
+@asynccontextmanager
+async def noting_lock_holders(
+    engine: AsyncEngine, connection: AsyncConnection, holders: list[LockHolder]
+) -> AsyncIterator[None]:
+    """Keep in a list whom the connection waits for, or waited for last, until this is left."""
+    pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    looking = asyncio.create_task(_look(engine, pid, holders))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _look(engine: AsyncEngine, pid: int, holders: list[LockHolder]) -> None:
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while True:
+            if found := (await connection.execute(_HOLDERS, {"pid": pid})).all():
+                holders[:] = [LockHolder(*row) for row in found]
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+# Process 0 stands for a prepared transaction.
+_HOLDERS = text(
+    """
+    SELECT blocking.pid, coalesce(nullif(application_name, ''), backend_type, 'unknown') AS program, state,
+        CAST(extract(epoch FROM clock_timestamp() - xact_start) AS double precision) AS seconds,
+        (SELECT 'the table ' || CAST(CAST(relation AS regclass) AS text) FROM pg_locks
+            WHERE pg_locks.pid = :pid AND NOT granted AND relation IS NOT NULL) AS "table"
+    FROM (SELECT DISTINCT unnest(pg_blocking_pids(:pid)) AS pid) AS blocking LEFT JOIN pg_stat_activity USING (pid)
+    ORDER BY seconds DESC NULLS LAST, pid
+    """
+)
