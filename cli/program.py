@@ -129,6 +129,7 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Group("export", "Payer intervals as files, for invoices and analysis.", _EXPORTS),
         Command("export-log", "Write the whole log to a file.", "operating.commands:export_log"),
         Command("status", "Say whether everything is well, and what to do.", "operating.commands:status", checks=True),
+        Command("top", "Watch how much waits, where it goes, and who is at work.", "operating.commands:top"),
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
         Group("dead-letters", "What could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),

@@ -123,6 +123,31 @@ def status(
     status.status(at=at or [], as_json=as_json)
 
 
+def top(
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Also read what this process measures, or a URL; may be repeated.",
+            show_default="WHOPAYS_METRICS_PORT of this host, if somebody answers there",
+        ),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds from one look to the next.")] = 2.0,
+    is_once: Annotated[
+        bool, typer.Option("--once", help="Look twice, print one screen, and end, as where there is no terminal.")
+    ] = False,
+) -> None:
+    """Watch how much waits, where it goes, and who is at work.
+
+    Asks the database and Kafka, and processes for the time of their batches by step. On a terminal until q or Ctrl-C;
+    the arrows scroll what does not fit. Changes nothing; says what is away, and goes on when it is back.
+    """
+    with importing():
+        from cli.operating import top  # noqa: PLC0415 - see above
+
+    top.top(metrics=metrics, every=every, is_once=is_once)
+
+
 def export_log(
     file: Annotated[
         Path, typer.Argument(help="The file to write, JSON lines.", metavar="FILE", show_default=False, dir_okay=False)

@@ -51,6 +51,11 @@ def row_of(replay: KeptReplay) -> list[Text]:
     ]  # fmt: skip
 
 
+def share_of(replay: KeptReplay) -> str:
+    """Return which share of the log that is to be looked at was."""
+    return f"{100 * replay.looked_at / replay.to_look_at:.0f} %" if replay.to_look_at else "100 %"
+
+
 def card_of(replay: KeptReplay) -> Card:
     """Return all that is to be said of a replay."""
     selection = replay.selection.document()

@@ -18,6 +18,8 @@ from db.watching import overdue, unpublished_age, waiting_dead_letters
 from schemas.replays import ReplayState
 from workers.runtime.settings import Settings
 
+STATEMENT_SECONDS = 10.0
+"""How long one statement of these questions may take."""
 _LONGEST_UNPUBLISHED_SECONDS = 10.0
 _LONGEST_OPEN = timedelta(seconds=15)
 _LONGEST_OVERDUE_SECONDS = 10.0
@@ -31,6 +33,15 @@ class Verdict(StrEnum):
     NOTE = "note"
     TROUBLE = "trouble"
     UNKNOWN = "unknown"
+
+
+MARKS = {
+    Verdict.WELL: ("ok", "green"),
+    Verdict.NOTE: ("note", "cyan"),
+    Verdict.TROUBLE: ("LOOK", "red"),
+    Verdict.UNKNOWN: ("?", "yellow"),
+}
+"""How a verdict is shown: a word, and its colour, which reads on light and dark grounds."""
 
 
 class Section(StrEnum):
@@ -71,6 +82,11 @@ async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]
     ready = Standing(Verdict.WELL, "database", f"It answers, at revision {head_revision()}.", "", Section.UPGRADING)
     async with engine.connect() as connection:
         return [ready, *[await ask(connection) for ask in _ASKED]]
+
+
+def is_answering(found: Sequence[Standing]) -> bool:
+    """Return whether a database answered all that it was asked."""
+    return len(found) > 1
 
 
 async def _publishing(connection: AsyncConnection) -> Standing:

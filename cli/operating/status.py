@@ -7,25 +7,17 @@ from typing import Any
 
 import typer
 
+from cli.operating.answering import CannotBeAsked, answer_of
 from cli.operating.probing import of_process
 from cli.operating.reached import of_kafka
-from cli.operating.standing import Section, Standing, Verdict, of_database
-from cli.terminal.ending import FAILED, NOT_CHECKED, CommandFailed
-from cli.terminal.failures import reaching
+from cli.operating.standing import MARKS, STATEMENT_SECONDS, Standing, Verdict, is_answering, of_database
+from cli.terminal.ending import FAILED, NOT_CHECKED
 from cli.terminal.installation import load_settings
 from cli.terminal.output import count_of, print_json
 from db.reading import create_reading_engine
 from workers.runtime.settings import Settings
 
 _WIDTH = 80
-_STATEMENT_SECONDS = 10.0
-_PART_SECONDS = 20.0
-_MARKS = {
-    Verdict.WELL: ("ok", "green"),
-    Verdict.NOTE: ("note", "cyan"),
-    Verdict.TROUBLE: ("LOOK", "red"),
-    Verdict.UNKNOWN: ("?", "yellow"),
-}
 _PAGE = "docs/operations.md"
 
 
@@ -47,10 +39,10 @@ def status(*, at: list[str], as_json: bool) -> None:
 
 
 async def _looked_at(settings: Settings) -> list[Standing]:
-    engine = create_reading_engine(settings.database_url, pool_size=1, statement_seconds=_STATEMENT_SECONDS)
+    engine = create_reading_engine(settings.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
     try:
         known = await _or_unknown(of_database(engine, settings), "database", settings)
-        is_there = all(one.verdict is not Verdict.UNKNOWN for one in known) and len(known) > 1
+        is_there = is_answering(known)
         return [*known, *await _or_unknown(of_kafka(engine if is_there else None, settings), "Kafka", settings)]
     finally:
         await engine.dispose()
@@ -59,19 +51,13 @@ async def _looked_at(settings: Settings) -> list[Standing]:
 async def _or_unknown(asked: Awaitable[list[Standing]], what: str, settings: Settings) -> list[Standing]:
     """Return what is found out, or that it cannot be: the other server is asked all the same."""
     try:
-        with reaching(settings):
-            try:
-                async with asyncio.timeout(_PART_SECONDS):
-                    return await asked
-            except TimeoutError:
-                raise CommandFailed(f"It did not answer within {_PART_SECONDS:.0f} s.\nLook at the server.") from None
-    except CommandFailed as failed:
-        first, _, rest = str(failed).partition("\n")
-        return [Standing(Verdict.UNKNOWN, what, f"{first}.".replace("..", "."), rest, Section.SERVER_AWAY)]
+        return await answer_of(asked, what, settings)
+    except CannotBeAsked as away:
+        return [away.standing]
 
 
 def _print(one: Standing) -> None:
-    mark, colour = _MARKS[one.verdict]
+    mark, colour = MARKS[one.verdict]
     indent = " " * 24
     is_well = one.verdict is Verdict.WELL
     lines = [one.words] if is_well else [one.words, one.to_do, f"See {_PAGE}#{one.section}"]

@@ -17,15 +17,25 @@ from cli.asking.listed_accounts import accounts_listing
 from cli.asking.project import project_card
 from cli.asking.timeline import Timeline
 from cli.operating.dead_letters import card_of, listing_of
+from cli.operating.scraping import AtWork, Batches
+from cli.operating.standing import Section, Standing, Verdict
+from cli.operating.top_screen import drawn_view
 from cli.operating.topics import differences_view
 from cli.operating.verify import finding_line
+from cli.operating.waiting import Reader, Waiting
+from cli.operating.watched import View
 from cli.sending.answers import result_card
 from cli.terminal.describing import event_line
 from cli.terminal.screen import UNLIMITED, put
+from db.at_work import Lease, OpenFanOut
 from db.dead_letter_actions import Action
 from db.dead_letters import KeptDeadLetter
 from db.questions.intervals import TimelineEntry
+from db.replays import KeptReplay
 from schemas.records import DeadLetterReason, Record
+from schemas.replays import ReplayState, Selection
+from schemas.topics import Topic
+from workers.runtime.metric import Step
 from workers.topics.plan import Difference
 
 WIDTHS = {"60": 60, "80": 80, "100": 100, "140": 140, "piped": UNLIMITED}
@@ -189,6 +199,46 @@ _INTERVALS: list[dict[str, Any]] = [
     _PROJECT["payer"] | {"account": "lab", "from": "2027-02-01T00:00:00.000000Z", "until": None},
 ]
 
+_REPLAY = KeptReplay(
+    name="invoices-of-january", selection=Selection(), target="billing.replay.invoices", target_id=None, partitions=12,
+    asked_partitions=None, until=_NOON, available_from=None, spans={0: (0, 400), 1: (0, 600)}, rate=None,
+    is_detached=True, state=ReplayState.RUNNING, trouble=None, owner="worker-3.example.com-17-5f3a9c21",
+    is_leased=True, records=120, looked_at=250, begun_at=_NOON, forgotten_at=None, manifest=None,
+)  # fmt: skip
+_WATCHED = View(
+    "production",
+    standings={
+        "database": [
+            Standing(Verdict.WELL, "database", "It answers.", "", Section.UPGRADING),
+            Standing(Verdict.NOTE, "audit", "None was kept yet.", "whopays verify", Section.AUDITING),
+            Standing(Verdict.TROUBLE, "dead letters", "3 wait for somebody: 3 InvalidFact.",
+                     "whopays dead-letters list --waiting; then redrive or discard them.", Section.DEAD_LETTERS),
+        ],
+        "Kafka": [Standing(Verdict.WELL, "topics", "All are as they must be.", "", Section.REFUSES_TO_START)],
+    },
+    waiting=[
+        Waiting(Topic.PROJECTS, 0, 0.0, [Reader("10.0.0.7", 6), Reader("10.0.0.7", 6)]),
+        Waiting(Topic.PAYMENT_PROFILES, 0, 0.0, []),
+        Waiting(Topic.ADMIN_COMMANDS, 12_345, 192.0, [Reader("10.0.0.7", 12)],
+                {b"acme": 912, b"globex": 80, b"\x1b[2J": 7, None: 1}),
+    ],
+    lease=Lease("worker-1-17-5f3a9c21", 8.0), leased_seconds=7_500.0,
+    decided={Topic.PROJECTS: 3.21, Topic.ADMIN_COMMANDS: 1_204.0},
+    published=2_410.4, unpublished=17, unpublished_seconds=0.4,
+    fan_outs=[OpenFanOut("acme", _LONG, "AccountSuspended", _NOON, "genome", 10_000)],
+    replays=[_REPLAY, replace(_REPLAY, name="again", state=ReplayState.FAILED, trouble="the topic has another id")],
+    letters=[_LETTERS[0]],
+    at_work={
+        "http://10.0.0.7:9100/metrics": [
+            AtWork("admin-commands", "10.0.0.7:9100", 0.6,
+                   Batches(4.1, 0.741, dict(zip(Step, (0.0, 0.054, 0.118, 0.099, 0.124, 0.042, 0.105, 0.085, 0.089),
+                                                strict=True)))),
+            AtWork("relay", "10.0.0.7:9100", 45.0, None),
+        ]
+    },
+    outcomes={"Applied": 1_190.0, "Rejected": 14.2, "Waiting": 0.0},
+)  # fmt: skip
+
 SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "timeline": (
         Timeline("acme/genome", (_entry(1, "main", 0, 10), _entry(2, "lab", 10, 20), _entry(3, "main", 25, None)),
@@ -208,6 +258,7 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "dead-letters-show": (card_of(_KEPT, _ACTIONS, _KEPT.record.value, is_hidden=False),),
     "topics-check": tuple(differences_view(_DIFFERENCES)),
     "tail": (event_line(_EVENT),),
+    "top": tuple(drawn_view(_WATCHED, _NOON)),
     "verify": (finding_line(_FINDING),),
 }  # fmt: skip
 

@@ -1,0 +1,129 @@
+"""What processes tell of themselves at /metrics, and what two looks at that make of it."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from workers.runtime.metric import Step
+from workers.runtime.roles import BATCH_ROLES
+
+_TIMEOUT_SECONDS = 3.0
+
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a process told at an instant of the monotonic clock: each sample by its name and labels."""
+
+    at: float
+    samples: Mapping[tuple[str, Labels], float]
+
+    def total(self, name: str, **labels: str) -> float:
+        """Return the sum of the samples of a name that have these labels."""
+        wanted = labels.items()
+        return sum(value for (own, has), value in self.samples.items() if own == name and wanted <= frozenset(has))
+
+    def values(self, name: str, label: str) -> dict[str, float]:
+        """Return the samples of a name by the values of a label, added up."""
+        found: dict[str, float] = {}
+        for (own, has), value in self.samples.items():
+            if own == name and (told := dict(has).get(label)) is not None:
+                found[told] = found.get(told, 0.0) + value
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """A role's batches between two looks: how many a second, and the seconds of each by step, where there were any."""
+
+    a_second: float
+    seconds: float
+    steps: Mapping[Step, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A role of a process: how old its last sign of life is, in seconds, and its batches, if it makes any."""
+
+    role: str
+    address: str
+    silent_seconds: float
+    batches: Batches | None
+
+
+def told_by(url: str) -> Told:
+    """Return what a process tells at the address of its metrics. Raises OSError, HTTPException, ValueError."""
+    where = urlsplit(url)
+    kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
+    with closing(kind(where.hostname or "", where.port, timeout=_TIMEOUT_SECONDS)) as connection:
+        connection.request("GET", where.path)
+        response = connection.getresponse()
+        text = response.read().decode()
+        if response.status != 200:
+            raise HTTPException(f"{where.path} is answered with {response.status}")
+    samples = {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    return Told(time.monotonic(), samples)
+
+
+def address_of(url: str) -> str:
+    """Return a process's address in short."""
+    return urlsplit(url).netloc
+
+
+def url_of(word: str) -> str:
+    """Return the address of metrics that `HOST:PORT`, or a whole URL, means. Raises ValueError."""
+    url = word if "://" in word else f"http://{word}"
+    where = urlsplit(url)
+    if where.scheme not in {"http", "https"} or not where.hostname or (where.port is None and "://" not in word):
+        raise ValueError(word)
+    return url if where.path else f"{url}/metrics"
+
+
+def at_work(url: str, before: Told | None, now: Told) -> list[AtWork]:
+    """Return the roles that a process plays, with what came of their batches since `before`."""
+    signs = now.values("whopays_role_heartbeat_timestamp_seconds", "role")
+    return [
+        AtWork(
+            role,
+            address_of(url),
+            max(0.0, time.time() - sign),
+            _batches(role, before, now) if before is not None and role in BATCH_ROLES else None,
+        )
+        for role, sign in signs.items()
+    ]
+
+
+def rate_of(name: str, pairs: Iterable[tuple[Told, Told]], label: str) -> dict[str, float]:
+    """Return how much a counter rose in a second, in all processes together, by the values of a label."""
+    found: dict[str, float] = {}
+    for before, now in pairs:
+        seconds = max(now.at - before.at, 1e-3)
+        earlier = before.values(name, label)
+        for value, count in now.values(name, label).items():
+            # A process that was started again counts from the beginning.
+            rose = count - earlier.get(value, 0.0) if count >= earlier.get(value, 0.0) else count
+            found[value] = found.get(value, 0.0) + rose / seconds
+    return found
+
+
+def _batches(role: str, before: Told, now: Told) -> Batches:
+    seconds = max(now.at - before.at, 1e-3)
+
+    def rose(name: str, **labels: str) -> float:
+        return max(0.0, now.total(name, **labels) - before.total(name, **labels))
+
+    number = rose("whopays_batch_seconds_count", role=role)
+    if not number:
+        return Batches(0.0, 0.0, {})
+    steps = {step: rose("whopays_batch_step_seconds_sum", role=role, step=step) / number for step in Step}
+    return Batches(number / seconds, rose("whopays_batch_seconds_sum", role=role) / number, steps)

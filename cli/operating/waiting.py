@@ -1,0 +1,141 @@
+"""What waits on the input topics, as Kafka and the database know it together: how much, how old, and who reads."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import GroupCoordinatorNotAvailableError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.reading_positions import reading_positions
+from schemas.topics import Topic
+from workers.consuming.subscription import consumer_group
+from workers.runtime.kafka import kafka_options
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
+from workers.topics.cluster import administration, partitions_of
+
+_READ_MS = 2000
+_LOOKED_AT = 1000
+_COORDINATOR_SECONDS, _AGAIN_SECONDS = 10.0, 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A process that reads a topic: the host it is on, and how many partitions are assigned to it."""
+
+    host: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is to be decided of a topic: how many offsets, and the age in seconds of the oldest record.
+
+    `keys` counts the records that were looked at, the next of each partition, by their keys: organizations.
+    """
+
+    topic: Topic
+    records: int
+    seconds: float
+    readers: Sequence[Reader]
+    keys: Mapping[bytes | None, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Clients of Kafka that look and change nothing."""
+
+    settings: Settings
+    admin: AIOKafkaAdminClient
+    consumer: AIOKafkaConsumer
+
+    async def waiting(self, engine: AsyncEngine, topic: Topic) -> Waiting:
+        """Return what waits on an input topic, whose role has its name."""
+        name = self.settings.topic(topic)
+        partitions = await partitions_of(self.admin, [name])
+        async with engine.connect() as connection:
+            noted = await reading_positions(connection, name)
+        readers = await self._readers(consumer_group(self.settings, Role(topic)))
+        beginnings = await self.consumer.beginning_offsets(partitions)
+        ends = await self.consumer.end_offsets(partitions)
+        positions = {one: max(noted.get(one.partition, 0), beginnings[one]) for one in partitions}
+        behind = {one: ends[one] - positions[one] for one in partitions if positions[one] < ends[one]}
+        if not behind:
+            return Waiting(topic, 0, 0.0, readers)
+        self.consumer.assign(list(behind))
+        try:
+            for one in behind:
+                self.consumer.seek(one, positions[one])
+            first, keys = await self._next_of_each(behind)
+            # What remains of a transaction after its last record is nothing to be read.
+            ended = {one for one in behind if one not in first and await self.consumer.position(one) >= ends[one]}
+        finally:
+            self.consumer.unsubscribe()
+        oldest = min(first.values(), default=None)
+        seconds = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+        return Waiting(topic, sum(left for one, left in behind.items() if one not in ended), seconds, readers, keys)
+
+    async def _next_of_each(
+        self, behind: Mapping[TopicPartition, int]
+    ) -> tuple[dict[TopicPartition, float], Counter[bytes | None]]:
+        """Return when the next record of each partition was written, in Unix time, and the keys of the next ones."""
+        first: dict[TopicPartition, float] = {}
+        keys: Counter[bytes | None] = Counter()
+        deadline = time.monotonic() + _READ_MS / 1000
+        while len(first) < len(behind) and time.monotonic() < deadline:
+            read: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+            read = await self.consumer.getmany(timeout_ms=_READ_MS // 4)
+            for partition, records in read.items():
+                first.setdefault(partition, records[0].timestamp / 1000)
+                keys.update(record.key for record in records)
+                self.consumer.pause(partition)
+        return first, keys
+
+    async def _readers(self, group: str) -> list[Reader]:
+        """Return who is in a group. A cluster that never had one makes what it keeps them in when it is first asked."""
+        deadline = time.monotonic() + _COORDINATOR_SECONDS
+        while True:
+            try:
+                described: list[Any] = await self.admin.describe_consumer_groups([group])
+            except GroupCoordinatorNotAvailableError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                members = [
+                    member
+                    for response in described
+                    for found in response.to_object()["groups"]
+                    for member in found["members"]
+                ]
+                return [Reader(one["client_host"].lstrip("/"), _assigned(one["member_assignment"])) for one in members]
+
+
+@asynccontextmanager
+async def looking(settings: Settings) -> AsyncIterator[Look]:
+    """Yield what looks at Kafka. Raises what Kafka raises that is away."""
+    async with administration(settings) as admin:
+        consumer = AIOKafkaConsumer(
+            **kafka_options(settings),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_poll_records=_LOOKED_AT,
+        )
+        try:
+            await consumer.start()
+            yield Look(settings, admin, consumer)
+        finally:
+            await consumer.stop()
+
+
+def _assigned(assignment: bytes) -> int:
+    """Return how many partitions a member of a group has; none while they are being shared out."""
+    return len(ConsumerProtocolMemberAssignment.decode(assignment).partitions()) if assignment else 0
