@@ -5,6 +5,7 @@ on the assumptions below, and a simulation of what waits for what: nothing is me
 """
 
 import json
+import math
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,7 @@ _ROWS = (
     "databases of cores",
     "cores of Kafka",
     "partitions",
+    "shards",
     "goes up to",
     "breaks",
 )
@@ -97,6 +99,11 @@ class Installation:
     def partitions(self) -> int:
         """The partitions that each input topic needs at least."""
         return max(12, self.workers * PARTITIONS_OF_A_WORKER)
+
+    @property
+    def shards(self) -> int:
+        """The shards that it needs at least: as many as there are partitions, or a multiple of them."""
+        return self.partitions * math.ceil(48 / self.partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +187,7 @@ def _show_growth(console: Console, costs: Costs, factors: Sequence[float]) -> No
         *_, step = growth(costs, wanted)
         it = step.installation
         databases = f"{it.databases} of {it.database_cores}"
-        counts = (f"{wanted:,.0f}", it.workers, it.relays, databases, it.kafka_cores, it.partitions)
+        counts = (f"{wanted:,.0f}", it.workers, it.relays, databases, it.kafka_cores, it.partitions, it.shards)
         columns.append([*map(str, counts), f"{step.commands_per_second:,.0f}", step.breaks])
     for name, values in zip(_ROWS, zip(*columns, strict=True), strict=True):
         table.add_row(name, *values)

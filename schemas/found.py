@@ -1,7 +1,7 @@
 """What was found in place of what was expected, in words that tell what to change and quote nothing private."""
 
 import re
-from base64 import b64decode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -148,7 +148,7 @@ def _holds_envelope_in_base64(text: str) -> bool:
     if not is_json_in_base64(text.encode()):
         return False
     try:
-        return b'"specversion"' in b64decode(text.strip(), altchars=b"-_" if "-" in text or "_" in text else None)
+        return b'"specversion"' in urlsafe_b64decode(text.strip())
     except ValueError:
         return False
 
