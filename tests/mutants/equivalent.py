@@ -8,6 +8,18 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("embedded/ports.py", "return None"): "It is only asked whether it is true.",
     ("workers/consuming/start_positions.py", "consumer.seek(partition, 1)"): "Any position does: the true one follows.",
     ("audit/output_topics.py", "enable_auto_commit=True,"): "A consumer without a group commits nothing.",
+    (
+        "workers/replaying/reading.py",
+        "keys, shards = keys_of(replay.selection), max(2, len(replay.spans))",
+    ): "Where there is one shard, its pages are half as long.",
+    (
+        "db/questions/resources/projects.py",
+        "return self.organization, self.project, 1",
+    ): "The number is of bindings alone.",
+    (
+        "service/kubernetes/watching.py",
+        "return at + (_MARK_UNCHANGED_SECONDS if False else _MARK_SECONDS)",
+    ): "A bookmark comes sooner than it must.",
     **dict.fromkeys(
         (
             (f"cli/{name}.py", "engine = create_engine(settings.database_url, pool_size=2)")

@@ -16,12 +16,13 @@ _READ_BY_PEOPLE = frozenset(
         "show_default",
         "style",
         "title",
+        "transient",
         "width",
     }
 )
 _LAYOUT = frozenset({"Padding", "Panel", "Table", "Text"})
-_TUNING = ("_MS", "_SECONDS", "_seconds")
-"""How long something is waited for: a second more is no fault."""
+_TUNING = ("_AT_ONCE", "_MS", "_SECONDS", "_seconds")
+"""How much is taken at once, or how long something is waited for: one more is no fault."""
 _LOGS = frozenset({"logger", "logging", "warnings"})
 _NOT_CODE = frozenset({"TYPE_CHECKING", "__name__"})
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain.commands import RULES
 from domain.reach import EVERYTHING, Reach, reach_of
-from domain.rights import has_role, judged
+from domain.rights import has_role, judged, organizations_of
 from schemas.askers import Asker, Names, Role, grants_of
 from schemas.commands import COMMANDS, BindProject, CreateAccount, SetDefaultAccount, SuspendAccount, TransferProjects
 from schemas.results import Reason
@@ -157,3 +157,13 @@ def test_a_role_for_the_whole_organization_is_not_narrowed() -> None:
     assert has_role(asker(granted("operator", "*")), "*", [Role.OPERATOR])
     assert has_role(asker(granted("invoicing", accounts=["main"])), "acme", [Role.INVOICING], "main")
     assert not has_role(asker(granted("invoicing", accounts=["main"])), "acme", [Role.INVOICING], "other")
+
+
+def test_organizations_in_which_a_role_is_held() -> None:
+    wanted = (Role.OPERATOR, Role.AUDITOR)
+    assert organizations_of(asker(), wanted) == frozenset()
+    several = asker(granted("operator"), granted("auditor", "globex"), granted("viewer", "initech"))
+    assert organizations_of(several, wanted) == frozenset({"acme", "globex"})
+    assert organizations_of(asker(granted("operator", accounts=["main"])), wanted) == frozenset()
+    assert organizations_of(asker(granted("operator", "*")), wanted) is None
+    assert organizations_of(Asker("alice"), wanted) is None
