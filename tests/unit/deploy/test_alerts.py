@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from tests.support.debian import program
 from tests.support.packages import ROOT
-from tests.unit.deploy.alert_cases import CASES, MINUTES, Case
+from tests.unit.deploy.alert_cases import CASES, MINUTES
 from tests.unit.deploy.expressions import metrics, wrong
 from tests.unit.test_docs import anchors
 
@@ -20,6 +21,9 @@ ALERTS: dict[str, dict[str, Any]] = {
     for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 }
+Told = tuple[str, dict[str, str], bool]
+"""An alert, the series of one of its cases, and whether it fires then."""
+
 of_each_alert = pytest.mark.parametrize("alert", ALERTS.values(), ids=ALERTS)
 
 
@@ -68,28 +72,54 @@ def test_every_alert_has_its_cases() -> None:
 
 def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
     promtool = program("promtool", "prometheus")
-    tests = [test for alert, case in CASES.items() for test in _tests(alert, case)]
-    assert len(tests) == 2 * len(ALERTS)
+    told = [
+        (alert, told, fires)
+        for alert, case in CASES.items()
+        for told, fires in ((case.fires, True), (case.rests, False))
+    ]
+    groups = _side_by_side(told)
+    assert sum(len(group) for group in groups) == 2 * len(ALERTS)
     file = tmp_path / "cases.yaml"
+    tests = [_test(group) for group in groups]
     file.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "1m", "tests": tests}))
     done = subprocess.run([promtool, "test", "rules", file], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _tests(alert: str, case: Case) -> list[dict[str, Any]]:
-    """Return the two cases of an alert as promtool reads them: it fires, whatever others do; it does not."""
-    return [
-        {
-            "name": f"{alert} {word}",
-            "interval": "1m",
-            "input_series": [{"series": series, "values": values} for series, values in told.items()],
-            "promql_expr_test": [
-                {
-                    "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})',
-                    "eval_time": f"{MINUTES}m",
-                    "exp_samples": [{"labels": "{}", "value": 1}] if is_firing else [],
-                }
-            ],
-        }
-        for word, told, is_firing in (("fires", case.fires, True), ("does not fire", case.rests, False))
-    ]
+def _side_by_side(told: Sequence[Told]) -> list[list[Told]]:
+    """Return cases that do not disturb each other together: promtool makes a database for each group.
+
+    What an alert looks at is what its own case tells, and nothing else.
+    """
+    groups: list[list[Told]] = []
+    for one in told:
+        free = (group for group in groups if all(_names(one).isdisjoint(_names(other)) for other in group))
+        group = next(free, None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    return groups
+
+
+def _names(told: Told) -> set[str]:
+    """Return the metrics that an alert looks at, and those of its case."""
+    alert, series, _ = told
+    return metrics(ALERTS[alert]["expr"]).union(*map(metrics, series))
+
+
+def _test(group: Sequence[Told]) -> dict[str, Any]:
+    """Return cases as promtool reads them: an alert fires, or does not, whatever others do."""
+    return {
+        "name": ", ".join(f"{alert} {'fires' if fires else 'does not fire'}" for alert, _, fires in group),
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for _, told, _ in group for name, values in told.items()],
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})',
+                "eval_time": f"{MINUTES}m",
+                "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+            }
+            for alert, _, fires in group
+        ],
+    }

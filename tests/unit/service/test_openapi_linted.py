@@ -10,6 +10,7 @@ from service.app import QUESTIONS
 from service.kubernetes import documents
 from service.kubernetes.resources import GROUPS
 from service.openapi import Document, openapi
+from tests.support.properties import left_to_make_test
 from tests.support.toolchains import needs, npm_packages
 
 _OF_TASTE = {
@@ -23,6 +24,7 @@ _OF_KUBERNETES = {
 }
 
 
+@left_to_make_test
 @needs("node", "npm")
 def test_a_linter_finds_nothing(tmp_path: Path) -> None:
     document = openapi(QUESTIONS)
@@ -33,6 +35,7 @@ def test_a_linter_finds_nothing(tmp_path: Path) -> None:
     assert any(one.startswith("operation-operationId ") for one in damaged)
 
 
+@left_to_make_test
 @needs("node", "npm")
 def test_a_linter_finds_nothing_in_the_documents_of_resources(tmp_path: Path) -> None:
     for found in _found(tmp_path, *(documents.document(group) for group in GROUPS)):

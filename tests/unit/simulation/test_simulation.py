@@ -11,7 +11,7 @@ from tests.unit.simulation.cases import SMALL, Broken, Case, broken, early_notic
 from tests.unit.simulation.checker import STUCK, TooManyStates, explore
 
 _BROKEN = tuple(broken())
-_MOST_STATES = 10_000 if IS_QUICK else 100_000
+_MOST_STATES = 4_000 if IS_QUICK else 100_000
 
 
 class Counting:
