@@ -87,8 +87,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(ARGS)
 
 lock: $(BIN)/uv ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions
-	$(LOCK) --extra embedded --extra export --extra serve --group dev --output-file requirements.lock pyproject.toml
-	$(LOCK) --extra serve --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
+	$(LOCK) --extra embedded --extra export --extra serve --extra traces --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra serve --extra traces --constraint requirements.lock --output-file requirements-runtime.lock pyproject.toml
 
 sbom: $(READY) ## Write what the image contains to build/whopays.cdx.json, as a CycloneDX bill of materials
 	@$(BIN)/python -m tests.supply_chain sbom build/whopays.cdx.json

@@ -10,6 +10,7 @@ from secrets import token_hex
 import orjson
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +29,7 @@ from service.rights import admit
 from service.routing import Routes
 from service.snapshots import Snapshot
 from service.state import State, opened
+from service.telling import tell
 from service.waits import wait_until_known, wrong_waits
 from workers.runtime.settings import Settings
 
@@ -46,6 +48,10 @@ QUESTIONS: tuple[Question, ...] = (
     *probes.QUESTIONS,
 )
 """Every question, in the order of the OpenAPI document; each room contributes its own."""
+
+
+# FastAPI's own would tell collectors what was asked, and with which errors.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,9 @@ def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, 
             yield
 
     service = _Service(QUESTIONS, rooms)
-    app = FastAPI(title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, telemetry=_NO_TELEMETRY
+    )
     # Not mounted at `/`: a path with an encoded line's end is none to a mount's pattern.
     app.router.default = service
     if settings.serve_cors_origins:
@@ -138,7 +146,8 @@ class _Service:
             snapshot = problem.snapshot or _last_known(problem, asked)
             status = await write(refusal(problem, snapshot), scope, sent, asked.request_id)
         finally:
-            _tell(asked, sent.status or status, time.perf_counter() - began)
+            path = "none" if asked.question is None else asked.question.path
+            tell(state, scope, asked.request_id, path, sent.status or status, time.perf_counter() - began)
 
 
 async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
@@ -189,19 +198,6 @@ def _last_known(problem: Problem, asked: Asked) -> Snapshot | None:
     if problem.name != "Unavailable" or "organization" not in asked.names:
         return None
     return asked.state.known.get(asked.state.shard_of(asked.organization))
-
-
-def _tell(asked: Asked, status: int, seconds: float) -> None:
-    path = "none" if asked.question is None else asked.question.path
-    asked.state.metrics.answered(path, status, seconds)
-    logger.info(
-        "answered",
-        request_id=asked.request_id,
-        method=asked.scope["method"],
-        path=path,
-        status=status,
-        milliseconds=round(seconds * 1000, 3),
-    )
 
 
 class _Sent:

@@ -7,7 +7,7 @@ from datetime import datetime
 from db.audits import LastAudit
 from db.watching import Overdue
 from schemas.records import DeadLetterReason
-from workers.runtime.metrics import Heartbeats, LastAuditMetrics, OverdueMetrics
+from workers.runtime.metrics import Exemplar, Heartbeats, LastAuditMetrics, OverdueMetrics
 from workers.runtime.roles import SERVE
 
 
@@ -58,7 +58,7 @@ class ServiceMetrics(Heartbeats):
             self._last_audit.ended(last.ended_at.timestamp(), last.findings)
             self._audited.set(last.begun.events)
 
-    def answered(self, path: str, status: int, seconds: float) -> None:
-        """Count a request."""
+    def answered(self, path: str, status: int, seconds: float, exemplar: Exemplar | None) -> None:
+        """Count a request; `exemplar` names its span, if it has one."""
         self._requests.labels(path, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
+        self._seconds.labels(path).observe(seconds, exemplar)

@@ -4,6 +4,8 @@ import asyncio
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST as OPENMETRICS_CONTENT_TYPE
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from db.audits import last_audit
 from db.closing import closed_until
@@ -17,6 +19,7 @@ from service.questions import Access, Asked, Question
 from service.state import State
 
 _READY_SECONDS = 2.0
+_OPENMETRICS = "application/openmetrics-text"
 
 
 async def _livez(_: Asked) -> Answer:
@@ -45,7 +48,11 @@ async def _openapi(asked: Asked) -> Answer:
 
 async def _metrics(asked: Asked) -> Answer:
     await _look_at_log(asked.state)
-    return Answer(generate_latest(asked.state.metrics.registry), has_tag=False, media=CONTENT_TYPE_LATEST)
+    registry = asked.state.metrics.registry
+    if asked.media == _OPENMETRICS:
+        page: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # its types leave it out
+        return Answer(page, has_tag=False, media=OPENMETRICS_CONTENT_TYPE)
+    return Answer(generate_latest(registry), has_tag=False, media=CONTENT_TYPE_LATEST)
 
 
 async def _look_at_log(state: State) -> None:
@@ -107,7 +114,7 @@ QUESTIONS = (
         description="On the loopback address for anybody; beyond it for operators, and auditors, of all organizations.",
         handler=_metrics,
         has_tag=False,
-        media=("text/plain",),
+        media=("text/plain", _OPENMETRICS),
         tag="Probes",
         access=Access.NEAR,
     ),

@@ -1,10 +1,11 @@
 """What all questions of a server share: connections, what it knows of the installation, and whether it is stopping."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,9 +19,15 @@ from service.heavy import Heavy
 from service.metrics import ServiceMetrics
 from service.tails import Tails
 from service.waking import Waking
+from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
+from workers.runtime.traces import spans_of
 
+if TYPE_CHECKING:
+    from workers.runtime.spans import Spans
+
+_LAST_SPANS_SECONDS = 1.0
 _LANES = 2
 """How many statements about single projects are under way at a time."""
 
@@ -43,6 +50,7 @@ class State:
     tails: Tails
     heavy: Heavy
     tokens: Tokens | None
+    spans: "Spans | None" = None
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
@@ -54,6 +62,7 @@ class State:
 async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) -> AsyncIterator[State]:
     """Yield the state of a server, with its connections."""
     size, seconds = settings.database_pool_size, settings.serve_statement_seconds
+    spans = spans_of(settings, (SERVE,))
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
         async with (
@@ -69,9 +78,16 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
             tails = Tails(pool, waking)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
-                yield State(settings, engine, pool, metrics, stopping, openapi, payers, waking, tails, heavy, tokens)
+                yield State(
+                    settings, engine, pool, metrics, stopping, openapi, payers, waking, tails, heavy, tokens, spans
+                )
     finally:
         await engine.dispose()
+        if spans is not None:
+            with contextlib.suppress(TimeoutError):
+                # The collector may not answer.
+                async with asyncio.timeout(_LAST_SPANS_SECONDS):
+                    await spans.close()
 
 
 @asynccontextmanager

@@ -7,7 +7,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from faststream import FastStream
@@ -17,6 +18,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from db.engine import create_engine
 from db.revisions import check
 from workers.batches.transaction import Batches
+from workers.batches.transaction import Trace as TraceBatch
 from workers.consuming.admin_commands import ADMIN_COMMANDS
 from workers.consuming.payment_profiles import PAYMENT_PROFILES
 from workers.consuming.projects import PROJECTS
@@ -24,6 +26,7 @@ from workers.consuming.subscription import Subscription
 from workers.consuming.undecodable_headers import read_undecodable_headers
 from workers.maintenance import Maintenance
 from workers.publishing.relay import Relay
+from workers.publishing.relay import Trace as TraceTransaction
 from workers.replaying.role import Replays
 from workers.runtime.believing import warn_if_trusted
 from workers.runtime.kafka import broker_security, token_provider
@@ -33,8 +36,12 @@ from workers.runtime.probes import Probes
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
+from workers.runtime.traces import spans_of
 from workers.timers import Timers
 from workers.topics.admission import admit
+
+if TYPE_CHECKING:
+    from workers.runtime.spans import Spans
 
 _CONSUMERS = (PROJECTS, PAYMENT_PROFILES, ADMIN_COMMANDS)
 _PING_SECONDS = 5.0
@@ -86,6 +93,8 @@ class Process:
         self._ping: asyncio.Task[None] | None = None
         self._tokens = Tokens(settings, self._metrics.instruments) if checks_tokens else None
         self._entered = contextlib.AsyncExitStack()
+        self._spans = spans_of(settings, self._roles)
+        self._trace_batch, self._trace_transaction = _tracing(self._spans)
         self._batches = Batches(
             self._engine,
             settings,
@@ -93,6 +102,7 @@ class Process:
             self._metrics,
             self._stopping,
             verify=None if self._tokens is None else self._tokens.verify,
+            trace=self._trace_batch,
         )
         read_undecodable_headers()
         self._subscriptions = [
@@ -162,7 +172,7 @@ class Process:
 
     async def _begin(self) -> None:
         if Role.RELAY in self._roles:
-            relay = Relay(self._engine, self._settings, self._metrics, self._stopping)
+            relay = Relay(self._engine, self._settings, self._metrics, self._stopping, self._trace_transaction)
             self._background.append(asyncio.create_task(self._guarded(Role.RELAY, relay.run())))
         if Role.TIMERS in self._roles:
             timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
@@ -225,12 +235,23 @@ class Process:
                 await asyncio.wait(late, timeout=LAST_SECONDS)
         await self._entered.aclose()
         with contextlib.suppress(TimeoutError):
-            # Closing a connection waits for the server, which may not answer.
+            # Closing a connection waits for the server, and the last spans for the collector: neither may answer.
             async with asyncio.timeout(LAST_SECONDS):
-                await self._engine.dispose()
+                await asyncio.gather(self._engine.dispose(), *([] if self._spans is None else [self._spans.close()]))
         logger.info("stopped", installation=self._settings.installation)
         if self._failure is not None:
             raise self._failure
+
+
+def _tracing(spans: "Spans | None") -> tuple[TraceBatch | None, TraceTransaction | None]:
+    """Return what records batches, and what records transactions of the relay, where anything is traced."""
+    if spans is None:
+        return None, None
+    from workers.batches.tracing import trace_batch  # noqa: PLC0415 - they import OpenTelemetry
+    from workers.publishing.tracing import trace_transaction  # noqa: PLC0415
+    from workers.runtime.spans import harmless  # noqa: PLC0415
+
+    return harmless(partial(trace_batch, spans)), harmless(partial(trace_transaction, spans))
 
 
 def tune_garbage_collection() -> None:

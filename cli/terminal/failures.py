@@ -34,6 +34,7 @@ ON_PURPOSE = frozenset(
         "workers.runtime.secret_files.SecretFileRefused",
         "workers.runtime.settings.AuthNotConfigured",
         "workers.runtime.settings.MissingKey",
+        "workers.runtime.traces.TracesNotInstalled",
         "workers.topics.admission.KafkaRefused",
         "workers.topics.cluster.TopicMissing",
     }

@@ -28,6 +28,7 @@ from service.kubernetes.tables import read_included
 from service.kubernetes.watching import Watch
 from service.problems import Problem, quoted, unavailable
 from service.state import State
+from service.telling import tell
 
 logger = structlog.get_logger()
 
@@ -59,16 +60,7 @@ def application(state: State) -> ASGIApp:
             refused = Answer(refusal.body(), None, False, JSON, refusal.code, refusal.headers)
             await write(refused, scope, sent, request_id)
         finally:
-            seconds = time.perf_counter() - began
-            state.metrics.answered(path, sent.status or 500, seconds)
-            logger.info(
-                "answered",
-                request_id=request_id,
-                method=scope["method"],
-                path=path,
-                status=sent.status or 500,
-                milliseconds=round(seconds * 1000, 3),
-            )
+            tell(state, scope, request_id, path, sent.status or 500, time.perf_counter() - began)
 
     return answer
 

@@ -33,6 +33,7 @@ _WITHOUT_FAILPOINTS = {
     "workers.process": "starts and ends the roles",
     "workers.runtime.looking": "looks at what is told as metrics, and changes nothing",
     "workers.runtime.steps": "begins and commits as the engine does, for a batch that has failpoints around both",
+    "workers.runtime.spans": "sends spans from a thread, and waits for that thread at the end alone",
     "workers.runtime.probes": "answers whoever asks how the process is, and changes nothing",
     "workers.runtime.oauth": "asks for what opens connections to the broker",
     "workers.runtime.tokens.issuing": "keeps an issuer's keys in memory",

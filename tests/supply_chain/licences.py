@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from tests.supply_chain.packages import Package
 
 ALLOWED = frozenset({
-    "0BSD", "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC",
+    "0BSD", "3-Clause BSD License",
+    "Apache Software License", "Apache-2.0", "BSD License", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC",
     "ISC License (ISCL)", "MIT", "MIT License", "MIT-0", "MIT-CMU", "PSF-2.0", "Public Domain",
     "Python Software Foundation License", "The Unlicense (Unlicense)", "Unlicense", "Zlib",
     # Of these only the package itself must stay free, and it is passed on unchanged.

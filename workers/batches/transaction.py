@@ -44,7 +44,7 @@ from workers.publishing import positions
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import Kept, is_retryable
 from workers.runtime.metric import Step
-from workers.runtime.metrics import Metrics
+from workers.runtime.metrics import Exemplar, Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 from workers.runtime.steps import StepClock, begun
@@ -58,6 +58,10 @@ Other batches take the ids for new; a failure of such a batch counts only once t
 """
 
 logger = structlog.get_logger()
+
+
+Trace = Callable[[Role, Sequence[Message], Folded, StepClock], Exemplar | None]
+"""Records a committed batch, and returns the exemplar for its metrics; None if it is not recorded."""
 
 
 class Stopping(Exception):
@@ -76,13 +80,18 @@ class Batches:
         stopping: asyncio.Event,
         read_kept: Callable[[], Awaitable[Kept]] | None = None,
         verify: Verify | None = None,
+        trace: Trace | None = None,
     ) -> None:
-        """`read_kept` reads what Kafka holds of the relay, where that is not asked for; `verify` verifies tokens."""
+        """`read_kept` reads what Kafka holds of the relay, where that is not asked for; `verify` verifies tokens.
+
+        `trace` records what was committed, where anything is traced.
+        """
         self._engine = engine
         self._keys = keys
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
+        self._trace = trace
         self._policy = settings.policy()
         self._askers = Askers(engine, keys, verify, stopping)
         self._closed_time = ClosedTime(engine, read_kept or partial(positions.read_kept, settings))
@@ -150,7 +159,8 @@ class Batches:
             middle = len(messages) // 2
             first = await self._process(role, messages[:middle], clock, progress)
             return first + await self._process(role, messages[middle:], clock, progress)
-        self._metrics.decided(role, len(messages), folded, sum(map(is_keyed_otherwise, messages)), clock)
+        exemplar = None if self._trace is None else self._trace(role, messages, folded, clock)
+        self._metrics.decided(role, len(messages), folded, sum(map(is_keyed_otherwise, messages)), clock, exemplar)
         said = (message for message in messages if not isinstance(message, Due))
         self._metrics.ignored(name for message in said for name in trail_of_message(message).ignored)
         return []

@@ -14,6 +14,7 @@ from schemas.topics import Topic
 from workers.publishing.positions import BEGINNING, Position, render_position
 from workers.publishing.producer import Place
 from workers.runtime.settings import Settings
+from workers.runtime.traces import is_sampled
 
 
 class LogDamaged(Exception):
@@ -21,16 +22,28 @@ class LogDamaged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """An event whose trace is recorded: the context that its command or fact came with, its id, and where it goes."""
+
+    trace_parent: str
+    event_id: str
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """Batches with their topics and partitions, in the order in which they must be sent.
 
     They hold `rows` rows and how far these reach in each shard that they are of; at least `left` rows come after them.
+    `traced` are those of the rows that belong to traces which are recorded, where anything is traced.
     """
 
     batches: Sequence[tuple[Place, Any]]
     reached: Mapping[int, Position]
     rows: int
     left: int
+    traced: Sequence[Traced] = ()
 
 
 async def prepare(
@@ -39,14 +52,19 @@ async def prepare(
     """Render rows, and the positions that they reach, as the records of one transaction of this producer."""
     partitions = {topic: await _partitions(producer, settings, topic) for topic in {row.topic for row in rows}}
     writer = BatchWriter(producer)
+    traced: list[Traced] = []
+    is_tracing = settings.traces != "off"
     for row in rows:
         name, number = partitions[row.topic]
         partition = partition_of(row.key, row.position, number)
-        writer.add((name, partition), row.key, row.value, headers_of(row.value))
+        headers = headers_of(row.value)
+        writer.add((name, partition), row.key, row.value, headers)
+        if is_tracing and len(headers) > 1 and is_sampled(trace_parent := headers[1][1].decode()):
+            traced.append(Traced(trace_parent, f"{row.shard}-{row.position}", name, partition))
     cursor = (settings.topic(Topic.RELAY_POSITIONS), 0)
     for shard, position in reached.items():
         writer.add(cursor, *render_position(shard, position), [])
-    return Publication(writer.batches, reached, len(rows), left)
+    return Publication(writer.batches, reached, len(rows), left, traced)
 
 
 def partition_of(key: bytes | None, position: int, partitions: int) -> int:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable
 from uuid import uuid4
 
 import asyncpg
@@ -31,7 +32,7 @@ from workers.publishing.producer import SETTLE_SECONDS, TransactionalProducer, p
 from workers.publishing.takeover import Bound, bounds, gone_back, take_up
 from workers.publishing.watermarks import Watermarks
 from workers.runtime.looking import AgeLook
-from workers.runtime.metrics import Metrics
+from workers.runtime.metrics import Exemplar, Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
@@ -46,6 +47,10 @@ _RENEW_PRODUCER_SECONDS = 20 * 3600
 _SECONDS_PER_ROW = 0.000_25
 _LONGEST_GATHERING_SECONDS = 0.025
 
+Trace = Callable[[Publication, float, float], Exemplar | None]
+"""Records a committed transaction, with when it began and ended in Unix time, and returns the exemplar for its metrics;
+None if it is not recorded."""
+
 logger = structlog.get_logger()
 
 
@@ -56,8 +61,17 @@ class LeaseLost(Exception):
 class Relay:
     """Publishes the log until it is told to stop."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        trace: Trace | None = None,
+    ) -> None:
+        """`trace` records what was committed, where anything is traced."""
         self._engine = engine
+        self._trace = trace
         self._settings = settings
         self._metrics = metrics
         self._stopping = stopping
@@ -211,10 +225,12 @@ class Relay:
     ) -> None:
         batches = [*publication.batches, *(watermarks.batches(producer, watermark) if watermark else ())]
         await self._wait_until(self._committed + SETTLE_SECONDS)
-        began = time.monotonic()
+        began, started_at = time.monotonic(), time.time()
         written = await transact(producer, batches, self._settings.relay_transaction_seconds)
         self._committed = time.monotonic()
-        self._metrics.transacted(publication.rows, self._committed - began)
+        seconds = self._committed - began
+        exemplar = None if self._trace is None else self._trace(publication, started_at, started_at + seconds)
+        self._metrics.transacted(publication.rows, seconds, exemplar)
         if watermark is not None:
             watermarks.written(watermark)
         watermarks.published(publication.batches, [one.offset for one in written[: len(publication.batches)]])

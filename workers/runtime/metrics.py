@@ -24,6 +24,9 @@ from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.steps import StepClock
 from workers.runtime.turns import Turns
 
+Exemplar = dict[str, str]
+"""What an exemplar says: the ids of a trace, and of a span of it."""
+
 
 class Heartbeats:
     """When each role of a process last showed that it makes progress, beside what every process says of itself."""
@@ -128,12 +131,20 @@ class Metrics(Heartbeats):
         self.instruments.gauge("whopays_consumer_waiting_records").labels(role).set_function(records)
         self.instruments.gauge("whopays_consumer_waiting_bytes").labels(role).set_function(size)
 
-    def decided(self, role: Role, records: int, folded: Folded, mismatches: int, clock: StepClock) -> None:
-        """Count a committed batch of so many records, or due instants."""
+    def decided(
+        self,
+        role: Role,
+        records: int,
+        folded: Folded,
+        mismatches: int,
+        clock: StepClock,
+        exemplar: Exemplar | None = None,
+    ) -> None:
+        """Count a committed batch of so many records, or due instants; `exemplar` names its span, if it has one."""
         for (command, outcome), count in folded.outcomes.items():
-            self._commands.labels(_known(command), outcome).inc(count)
+            self._commands.labels(known_type(command), outcome).inc(count)
         for (command, reason), count in folded.rejected.items():
-            self._rejected.labels(_known(command), reason).inc(count)
+            self._rejected.labels(known_type(command), reason).inc(count)
         for reason, count in folded.refused.items():
             self._refused.labels(reason).inc(count)
         for dead in folded.dead.values():
@@ -141,10 +152,10 @@ class Metrics(Heartbeats):
         self._repeats.inc(folded.repeated_commands)
         self._stale.inc(folded.stale_facts)
         self._mismatches.inc(mismatches)
-        self._batches.labels(role).observe(clock.elapsed)
-        self._records.labels(role).observe(records)
+        self._batches.labels(role).observe(clock.elapsed, exemplar)
+        self._records.labels(role).observe(records, exemplar)
         for step, seconds in clock.take().items():
-            self._steps.labels(role, step).observe(seconds)
+            self._steps.labels(role, step).observe(seconds, exemplar)
         for kind, remembered in self._memory:
             self._lookups.labels(kind, Recall.HIT).inc(remembered.hits)
             self._lookups.labels(kind, Recall.MISS).inc(remembered.misses)
@@ -196,10 +207,10 @@ class Metrics(Heartbeats):
         """Count an error after which the relay begins again."""
         self._interruptions.inc()
 
-    def transacted(self, events: int, seconds: float) -> None:
-        """Count a transaction of the relay."""
-        self._transactions.observe(seconds)
-        self._transaction_events.observe(events)
+    def transacted(self, events: int, seconds: float, exemplar: Exemplar | None = None) -> None:
+        """Count a transaction of the relay; `exemplar` names its span, if it has one."""
+        self._transactions.observe(seconds, exemplar)
+        self._transaction_events.observe(events, exemplar)
 
     def overdue(self, found: Overdue) -> None:
         """Note what is overdue."""
@@ -231,7 +242,7 @@ class Metrics(Heartbeats):
             self._closed.set(until.timestamp())
 
 
-def _known(type_: str) -> str:
+def known_type(type_: str) -> str:
     """Return the name of a command's type; what others call theirs does not become a label."""
     name = short_type(type_)
     return name if name in COMMANDS and type_ == type_of(name) else UNKNOWN_TYPE

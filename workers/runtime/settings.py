@@ -187,6 +187,11 @@ class Settings(KafkaSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Port for metrics, probes and `whopays health`; 0 for none."
     )
+    traces: Literal["off", "otlp"] = Field(
+        default="off",
+        description="Where [traces](traces.md) go: nowhere (`off`), or by OpenTelemetry's protocol over HTTP (`otlp`) "
+        "to whom the variables `OTEL_…` name.",
+    )
     hang_seconds: float = Field(
         default=120.0,
         gt=0,

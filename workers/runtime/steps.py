@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import NamedTuple
 
@@ -42,10 +42,15 @@ class StepClock:
         finally:
             self.laps.append(Lap(step, began, self.elapsed))
 
+    @property
+    def untaken(self) -> Sequence[Lap]:
+        """The steps that ended since `take` was last asked."""
+        return self.laps[self._taken :]
+
     def take(self) -> Mapping[Step, float]:
         """Return the seconds spent in each step since this was last asked: work that is divided is counted once."""
         seconds: defaultdict[Step, float] = defaultdict(float)
-        for step, began, ended in self.laps[self._taken :]:
+        for step, began, ended in self.untaken:
             seconds[step] += ended - began
         self._taken = len(self.laps)
         return seconds

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from aiokafka.structs import ConsumerRecord
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -11,9 +11,15 @@ from pydantic_core import from_json, to_json
 from whopays_client import events, results
 from whopays_client.errors import Malformed
 from whopays_client.events import Event
+from whopays_client.tracing import context_of
 from whopays_client.values import Part
 
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
 CONTENT_TYPE = b"application/cloudevents+json"
+REPLAY_HEADER = "whopays-replay"
+"""The header of records that a replay published; its value is the replay's name."""
 _PREFIX = "io.milo.billing."
 _VERSION = ".v1"
 
@@ -26,7 +32,7 @@ class Heard(Generic[HeardEvent_co]):
 
     `id` is unique for ever, and the same in a replay. `sequence` counts the changes of `subject`, 1, 2, 3 …; None on
     topics that have none. `time` is the instant of the change. `by` is who asked, where that is known. `place` is
-    topic/partition/offset.
+    topic/partition/offset. `is_replayed`: a replay published it once more.
     """
 
     event: HeardEvent_co
@@ -41,6 +47,15 @@ class Heard(Generic[HeardEvent_co]):
     place: str
     key: bytes | None = field(repr=False)
     value: bytes = field(repr=False)
+    is_replayed: bool = False
+
+    def trace_context(self) -> "Context":
+        """Return the trace of its command or fact as a context of OpenTelemetry, for a span of what is done with it.
+
+        It is empty where there is none, and of what a replay repeats: that is no part of what happened then, and may be
+        linked to it by `trace_parent`. Raises ImportError where OpenTelemetry is not installed.
+        """
+        return context_of(None if self.is_replayed else self.trace_parent)
 
     @property
     def order(self) -> int:
@@ -103,6 +118,7 @@ def read(record: ConsumerRecord) -> Heard[Event] | None:
             place=place_of(record),
             key=record.key,
             value=record.value,
+            is_replayed=any(name == REPLAY_HEADER for name, _ in record.headers),
         )
     except ValidationError as error:
         # Of the first fault only the place: what was sent may be personal, or long.

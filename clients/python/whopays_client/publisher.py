@@ -22,6 +22,7 @@ from whopays_client.connection import Connection, partitions_of
 from whopays_client.envelope import CONTENT_TYPE, write
 from whopays_client.errors import NotAcknowledged, NotAllowed, NotAnswered, TooLarge
 from whopays_client.facts import Fact, ProjectChanged
+from whopays_client.tracing import sending
 
 Token = str | Callable[[], str | Awaitable[str]]
 """A JSON Web Token, or what gives one whenever it is asked: called for each message."""
@@ -130,7 +131,8 @@ class Publisher:
         same command before, it takes no second effect, and its latest result is told once more. `dry_run` tells what
         would happen. After `expires_at` the command is refused (`Expired`). `correlation_id` and `trace_parent` (W3C)
         come back on the result and on every event that follows; one correlation id should not be used for different
-        commands of one id.
+        commands of one id. Without `trace_parent`, where OpenTelemetry is in use, it goes with a span of its own in the
+        trace that is under way.
 
         Raises NotAnswered, with the id, when no result came within `wait_seconds`; TooLarge; TopicMissing; NotAllowed;
         KafkaError where the broker refuses the record.
@@ -145,7 +147,6 @@ class Publisher:
         attributes: dict[str, str | None] = {
             "authid": person if person is not None else self._person,
             "correlationid": correlation,
-            "traceparent": trace_parent,
             "expirytime": None if expires_at is None else expires_at.isoformat(),
         }
         identity = (command.organization, self._source, command_id)
@@ -153,32 +154,36 @@ class Publisher:
         # Of a command that is new, asking for an earlier answer changes nothing.
         asks_again = id is not None
         started = time.monotonic()
-        try:
-            async with asyncio.timeout(wait):
-                await self._ready(_COMMANDS)
-                pending = self._answers.expect(identity, correlation, rehearses)
-                headers = await self._headers(token)
-                while True:
-                    attributes["answer"] = "again" if asks_again else None
-                    value = write(command, data, command_id, self._source, attributes)
-                    try:
-                        delivery = await self._hand_over(_COMMANDS, command.organization, value, headers)
-                        await asyncio.wait({delivery, pending.first}, return_when=asyncio.FIRST_COMPLETED)
-                        if not pending.first.done():
-                            await delivery
-                            is_written = True
-                        return Answer(await pending.first, pending)
-                    except TopicAuthorizationFailedError as error:
-                        raise NotAllowed(self._connection.topic(_COMMANDS), "write to") from error
-                    except KafkaError as error:
-                        if not error.retriable:
-                            raise
-                    # Nobody knows whether it was written: if it was, this asks for the answer that was missed.
-                    asks_again = True
-                    await asyncio.sleep(_AGAIN_AFTER_SECONDS)
-        except TimeoutError:
-            waited = time.monotonic() - started
-            raise NotAnswered(*identity, waited, is_written=is_written) from None
+        with sending(type(command).__name__, self._connection.topic(_COMMANDS), trace_parent) as traced:
+            attributes["traceparent"] = traced.trace_parent
+            try:
+                async with asyncio.timeout(wait):
+                    await self._ready(_COMMANDS)
+                    pending = self._answers.expect(identity, correlation, rehearses)
+                    headers = await self._headers(token)
+                    while True:
+                        attributes["answer"] = "again" if asks_again else None
+                        value = write(command, data, command_id, self._source, attributes)
+                        try:
+                            delivery = await self._hand_over(_COMMANDS, command.organization, value, headers)
+                            await asyncio.wait({delivery, pending.first}, return_when=asyncio.FIRST_COMPLETED)
+                            if not pending.first.done():
+                                await delivery
+                                is_written = True
+                            answer = Answer(await pending.first, pending)
+                            traced.answered(answer.outcome)
+                            return answer
+                        except TopicAuthorizationFailedError as error:
+                            raise NotAllowed(self._connection.topic(_COMMANDS), "write to") from error
+                        except KafkaError as error:
+                            if not error.retriable:
+                                raise
+                        # Nobody knows whether it was written: if it was, this asks for the answer that was missed.
+                        asks_again = True
+                        await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+            except TimeoutError:
+                waited = time.monotonic() - started
+                raise NotAnswered(*identity, waited, is_written=is_written) from None
 
     async def report(
         self,
@@ -197,26 +202,27 @@ class Publisher:
         wait = self._wait_seconds if wait_seconds is None else wait_seconds
         fact_id = id if id is not None else str(uuid4())
         name = "projects" if isinstance(fact, ProjectChanged) else "payment-profiles"
-        attributes = {"authid": self._person, "correlationid": correlation_id, "traceparent": trace_parent}
-        value = write(fact, fact.data(), fact_id, self._source, attributes)
-        headers: Headers = [("content-type", CONTENT_TYPE)]
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(wait):
-                await self._ready(name)
-                while True:
-                    try:
-                        put = await (await self._hand_over(name, fact.organization, value, headers))
-                        return Acknowledged(fact_id, put.topic, put.partition, put.offset)
-                    except TopicAuthorizationFailedError as error:
-                        raise NotAllowed(self._connection.topic(name), "write to") from error
-                    except KafkaError as error:
-                        if not error.retriable:
-                            raise
-                    await asyncio.sleep(_AGAIN_AFTER_SECONDS)
-        except TimeoutError:
-            waited = time.monotonic() - started
-            raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
+        with sending(type(fact).__name__, self._connection.topic(name), trace_parent) as traced:
+            attributes = {"authid": self._person, "correlationid": correlation_id, "traceparent": traced.trace_parent}
+            value = write(fact, fact.data(), fact_id, self._source, attributes)
+            headers: Headers = [("content-type", CONTENT_TYPE)]
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._ready(name)
+                    while True:
+                        try:
+                            put = await (await self._hand_over(name, fact.organization, value, headers))
+                            return Acknowledged(fact_id, put.topic, put.partition, put.offset)
+                        except TopicAuthorizationFailedError as error:
+                            raise NotAllowed(self._connection.topic(name), "write to") from error
+                        except KafkaError as error:
+                            if not error.retriable:
+                                raise
+                        await asyncio.sleep(_AGAIN_AFTER_SECONDS)
+            except TimeoutError:
+                waited = time.monotonic() - started
+                raise NotAcknowledged(self._connection.topic(name), fact_id, waited) from None
 
     async def _ready(self, name: str) -> None:
         """Look for a topic before the first message to it, and connect to the results before the first command."""

@@ -15,11 +15,10 @@ from aiokafka import TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from whopays_client.connection import Connection, consuming, partitions_of, poll
-from whopays_client.envelope import Heard, read
+from whopays_client.envelope import REPLAY_HEADER, Heard, read
 from whopays_client.errors import DigestMismatch, ReplayDamaged, ReplayRefused, ReplayUnfinished, TopicMissing
 from whopays_client.events import Event, ReplayCompleted
 
-HEADER = "whopays-replay"
 _POLL_MS = 500
 _LOOK_AGAIN_SECONDS = 0.5
 _NO_KEY = b"\xff\xff\xff\xff"
@@ -190,7 +189,7 @@ def _take(name: str, partition: _Partition, record: ConsumerRecord) -> None:
     if heard is not None and isinstance(heard.event, ReplayCompleted):
         partition.marker, partition.end = heard.event, record.offset
         return
-    if dict(record.headers).get(HEADER) != name.encode():
+    if dict(record.headers).get(REPLAY_HEADER) != name.encode():
         raise ReplayDamaged(name, number, f"the record at {record.offset} is not of this replay")
     partition.take(record)
     if heard is not None:

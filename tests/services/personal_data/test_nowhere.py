@@ -1,6 +1,8 @@
 """Personal data and card numbers are found nowhere: not in what is published, logged, measured or stored."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -23,22 +25,37 @@ from tests.services.personal_data.planted import (
     unanswerable_commands,
 )
 from tests.services.personal_data.searching import Needles, database_dump, everything
+from tests.support.collector import Collector, collecting
 from tests.support.installations import Installation, free_port
 from tests.support.kafka import dead_letters, exactly_published, results, send
-from tests.support.messages import command
+from tests.support.messages import Said, command
 
 PLANTED = Needles((*WORDS, *CARD_NUMBERS), hashes_of_card_numbers())
 FAULTY_WORKER = "tests.services.personal_data.faulty_worker"
 
 
-async def test_what_was_planted_is_found_nowhere(quiet_installation: Installation) -> None:
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector of traces."""
+    with collecting() as made:
+        yield made
+
+
+def _traced(said: Iterable[Said]) -> list[Said]:
+    """Return messages with the header of a trace that their senders record."""
+    header = ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    return [replace(one, headers=(*one.headers, header)) for one in said]
+
+
+async def test_what_was_planted_is_found_nowhere(quiet_installation: Installation, collector: Collector) -> None:
     installation = quiet_installation
     port = free_port()
-    await installation.start(module=FAULTY_WORKER, WHOPAYS_LOG_LEVEL="DEBUG", WHOPAYS_METRICS_PORT=str(port))
+    tracing = collector.environment(OTEL_TRACES_SAMPLER="always_on", OTEL_BSP_MAX_QUEUE_SIZE="100000")
+    await installation.start(module=FAULTY_WORKER, WHOPAYS_LOG_LEVEL="DEBUG", WHOPAYS_METRICS_PORT=str(port), **tracing)
     kept, refused, unanswerable = contacts_that_are_kept(), refused_commands(), unanswerable_commands()
     cards = list(card_numbers())
-    await send(installation, [*facts(), *kept])
-    await send(installation, [*refused, *unanswerable, *cards])
+    await send(installation, _traced([*facts(), *kept]))
+    await send(installation, _traced([*refused, *unanswerable, *cards]))
     found = await exactly_published(installation)
 
     # Everything was read and ended as it should: nothing is found because it is protected, not because it never came.
@@ -61,6 +78,10 @@ async def test_what_was_planted_is_found_nowhere(quiet_installation: Installatio
     assert b"Quillfeather" in opened
 
     assert PLANTED.hidden_in(await everything(installation, port)) == []
+    await installation.workers[0].stop()
+    names = {"decide CreateAccount", "decide Unknown", "take in ProjectChanged", "dead-letter"}
+    assert names <= {one.name for one in collector.spans}
+    assert PLANTED.hidden_in([("a span", one) for one in collector.raw]) == []
     logged = "\n".join(line for worker in installation.workers for line in worker.lines)
     assert "record_faulty" in logged
     assert "batch_faulty" in logged

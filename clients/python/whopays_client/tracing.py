@@ -1,0 +1,59 @@
+"""Traces of whoever uses the client, if they use OpenTelemetry: it is never imported for those who do not."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span
+
+_API = "opentelemetry.trace"
+_HEADER = "traceparent"
+
+
+class Sending:
+    """What is being sent: the `trace_parent` that it goes with, if any, and the span around it, if there is one."""
+
+    def __init__(self, trace_parent: str | None = None, span: "Span | None" = None) -> None:
+        self.trace_parent = trace_parent
+        self._span = span
+
+    def answered(self, outcome: str) -> None:
+        """Note what came of a command."""
+        if self._span is not None:
+            self._span.set_attribute("whopays.outcome", outcome)
+
+
+@contextmanager
+def sending(name: str, topic: str, trace_parent: str | None) -> Iterator[Sending]:
+    """Have a span around what is sent, where the application has imported OpenTelemetry and says nothing else."""
+    if trace_parent is not None or _API not in sys.modules:
+        yield Sending(trace_parent)
+        return
+    from opentelemetry.trace import SpanKind, StatusCode, get_tracer  # noqa: PLC0415 - it is there already
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
+
+    said = {"messaging.system": "kafka", "messaging.operation.type": "send", "messaging.destination.name": topic}
+    # What an error says may quote what was sent.
+    with get_tracer("whopays_client").start_as_current_span(
+        f"send {name}", kind=SpanKind.PRODUCER, attributes=said, record_exception=False, set_status_on_exception=False
+    ) as span:
+        carrier: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carrier)
+        try:
+            yield Sending(carrier.get(_HEADER), span)
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(StatusCode.ERROR)
+            raise
+
+
+def context_of(trace_parent: str | None) -> "Context":
+    """Return the context that a `traceparent` names; an empty one where there is none. Raises ImportError."""
+    from opentelemetry.context import Context  # noqa: PLC0415 - whoever asks for it has it
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - likewise
+
+    carrier = {} if trace_parent is None else {_HEADER: trace_parent}
+    return TraceContextTextMapPropagator().extract(carrier, Context())

@@ -1,0 +1,53 @@
+"""What is told of a request once it is answered: a line of the log, metrics, and a span where it is traced."""
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.types import Scope
+
+from schemas.tracing import is_trace_parent
+from service.state import State
+from workers.runtime.metrics import Exemplar
+
+if TYPE_CHECKING:
+    from workers.runtime.spans import Said, Spans
+
+logger = structlog.get_logger()
+
+_LONGEST_TRACE_PARENT = 512
+_FAILED = 500
+
+
+def tell(state: State, scope: Scope, request_id: str, path: str, status: int, seconds: float) -> None:
+    """Tell of a request that was answered; `path` is as it is declared, never as it was asked."""
+    exemplar = None if state.spans is None else _trace(state.spans, scope, request_id, path, status, seconds)
+    state.metrics.answered(path, status, seconds, exemplar)
+    logger.info(
+        "answered",
+        request_id=request_id,
+        method=scope["method"],
+        path=path,
+        status=status,
+        milliseconds=round(seconds * 1000, 3),
+    )
+
+
+def _trace(spans: "Spans", scope: Scope, request_id: str, path: str, status: int, seconds: float) -> Exemplar | None:
+    said: Said = {
+        "http.request.method": scope["method"],
+        "http.route": path,
+        "http.response.status_code": status,
+        "whopays.request_id": request_id,
+    }
+    ended = time.time()
+    return spans.served(
+        f"{scope['method']} {path}", _trace_parent(scope), ended - seconds, ended, said, has_failed=status >= _FAILED
+    )
+
+
+def _trace_parent(scope: Scope) -> str | None:
+    """Return the `traceparent` of a request, if it has a well-formed one."""
+    said = [value for name, value in scope["headers"] if name == b"traceparent"]
+    text = said[0].decode("latin-1") if len(said) == 1 and len(said[0]) <= _LONGEST_TRACE_PARENT else ""
+    return text if is_trace_parent(text) else None

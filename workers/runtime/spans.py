@@ -1,0 +1,238 @@
+"""Spans of OpenTelemetry, made from what is over: nothing is recorded, or paid for, of what nobody samples.
+
+They are sent to the collector by a thread of its own. One that is away costs the spans, and nothing else.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import ParamSpec, TypeVar
+
+import structlog
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
+from opentelemetry.sdk.resources import (
+    SERVICE_INSTANCE_ID,
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    OTELResourceDetector,
+    Resource,
+)
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider, sampling
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from workers.runtime.metrics import Exemplar
+from workers.runtime.settings import Settings
+from workers.runtime.traces import is_sampled
+
+Said = Mapping[str, str | bool | int | float]
+"""The attributes of a span. They name things by id, and never quote what was sent."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SHARE_OF_ROOTS = 0.01
+"""How much of what begins here is traced, unless OTEL_TRACES_SAMPLER says otherwise."""
+_MOST_LINKS = 100
+"""How many contexts a span links to at most, below the limit of OpenTelemetry."""
+_NANOSECONDS = 1e9
+_SILENT_SECONDS = 60.0
+
+logger = structlog.get_logger()
+
+
+class Spans:
+    """Records the spans of a process."""
+
+    def __init__(self, settings: Settings, roles: Sequence[str], exporter: SpanExporter | None = None) -> None:
+        """`exporter` takes the spans instead of the collector that the variables of OpenTelemetry name."""
+        self._ids = RandomIdGenerator()
+        # What goes wrong with the collector is told here, in lines that quote nothing.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        self._sampler = _sampler()
+        # What is recorded is decided here, before there is a span.
+        self._provider = TracerProvider(
+            sampling.ALWAYS_ON, _resource(settings, roles), shutdown_on_exit=False, id_generator=self._ids
+        )
+        self._provider.add_span_processor(BatchSpanProcessor(_Telling(exporter or OTLPSpanExporter())))
+        self._tracer = self._provider.get_tracer("whopays", version("whopays"))
+
+    def sampled(self, trace_parent: str | None, name: str) -> SpanContext | None:
+        """Return the context that a well-formed `traceparent` names, if a span called `name` of it is to be recorded.
+
+        What its sender does not record is not recorded here, whatever the sampler.
+        """
+        if trace_parent is None or not is_sampled(trace_parent):
+            return None
+        context = SpanContext(int(trace_parent[3:35], 16), int(trace_parent[36:52], 16), True, TraceFlags(1))
+        return context if self._is_liked(_within(context), context.trace_id, name) else None
+
+    def root(
+        self,
+        name: str,
+        began: float,
+        attributes: Said,
+        *,
+        links: Sequence[SpanContext] = (),
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> Span | None:
+        """Begin a trace at an instant, in Unix time: if it links to what is recorded, or if the sampler likes."""
+        if not links and not self._is_liked(Context(), self._ids.generate_trace_id(), name):
+            return None
+        span = self._begin(name, Context(), began, links, attributes, kind)
+        return span if span.is_recording() else None
+
+    def child(
+        self,
+        name: str,
+        parent: SpanContext,
+        began: float,
+        ended: float,
+        attributes: Said | None = None,
+        *,
+        links: Sequence[SpanContext] = (),
+        kind: SpanKind = SpanKind.INTERNAL,
+        has_failed: bool = False,
+    ) -> None:
+        """Record a span that is over, with when it began and ended in Unix time."""
+        span = self._begin(name, _within(parent), began, links, attributes or {}, kind)
+        end(span, ended, has_failed=has_failed)
+
+    def served(
+        self, name: str, trace_parent: str | None, began: float, ended: float, said: Said, *, has_failed: bool
+    ) -> Exemplar | None:
+        """Record a request that was answered, in the trace of whoever asked, if it has one; return its exemplar.
+
+        None if it is not recorded.
+        """
+        if trace_parent is None:
+            span = self.root(name, began, said, kind=SpanKind.SERVER)
+        else:
+            context = self.sampled(trace_parent, name)
+            span = None if context is None else self._begin(name, _within(context), began, (), said, SpanKind.SERVER)
+        if span is None:
+            return None
+        end(span, ended, has_failed=has_failed)
+        return exemplar_of(span)
+
+    def _is_liked(self, parent: Context, trace_id: int, name: str) -> bool:
+        return self._sampler.should_sample(parent, trace_id, name).decision is sampling.Decision.RECORD_AND_SAMPLE
+
+    async def close(self) -> None:
+        """Send what is left. Whoever waits for it gives up when they like: a collector may hang."""
+        closed, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def close() -> None:
+            self._provider.shutdown()
+            with contextlib.suppress(RuntimeError):  # nobody waits any more
+                loop.call_soon_threadsafe(closed.set)
+
+        # A thread of a pool would hold the end of the process up.
+        threading.Thread(target=close, name="traces", daemon=True).start()
+        await closed.wait()
+
+    def _begin(
+        self,
+        name: str,
+        parent: Context,
+        began: float,
+        links: Sequence[SpanContext],
+        attributes: Said,
+        kind: SpanKind,
+    ) -> Span:
+        listed = [Link(one) for one in links[:_MOST_LINKS]]
+        return self._tracer.start_span(name, parent, kind, attributes, listed, _nanoseconds(began))
+
+
+def harmless(trace: Callable[P, T]) -> Callable[P, T | None]:
+    """Return what records as `trace` does: a fault of it costs the trace, and not what is traced."""
+
+    def recording(*args: P.args, **kwargs: P.kwargs) -> T | None:
+        try:
+            return trace(*args, **kwargs)
+        except Exception:
+            logger.exception("not_traced")
+            return None
+
+    return recording
+
+
+def end(span: Span, ended: float, *, has_failed: bool = False) -> None:
+    """End a span at an instant, in Unix time."""
+    if has_failed:
+        span.set_status(StatusCode.ERROR)
+    span.end(_nanoseconds(ended))
+
+
+def exemplar_of(span: Span) -> Exemplar:
+    """Return what an exemplar says of a span, as Prometheus and Grafana look for it."""
+    context = span.get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
+
+
+def _within(context: SpanContext) -> Context:
+    return set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def _nanoseconds(instant: float) -> int:
+    return round(instant * _NANOSECONDS)
+
+
+def _sampler() -> sampling.Sampler:
+    """Return the sampler that the variables of OpenTelemetry name; without any, one trace of a hundred."""
+    if os.environ.get(OTEL_TRACES_SAMPLER):
+        return TracerProvider(shutdown_on_exit=False).sampler
+    return sampling.ParentBasedTraceIdRatio(_SHARE_OF_ROOTS)
+
+
+def _resource(settings: Settings, roles: Sequence[str]) -> Resource:
+    """Return what every span says of this process; what the variables of OpenTelemetry say counts."""
+    ours = {
+        SERVICE_NAME: "whopays",
+        SERVICE_VERSION: version("whopays"),
+        SERVICE_INSTANCE_ID: f"{socket.gethostname()}-{os.getpid()}",
+        "whopays.installation": settings.installation,
+        "whopays.roles": tuple(map(str, roles)),
+    }
+    return Resource(ours).merge(OTELResourceDetector().detect())
+
+
+class _Telling(SpanExporter):
+    """Sends spans by another exporter, and tells when that does not succeed: at most once a minute."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._lost = 0
+        self._silent_until = 0.0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send spans."""
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._lost += len(spans)
+            if time.monotonic() >= self._silent_until:
+                logger.warning("spans_not_sent", spans=self._lost)
+                self._lost, self._silent_until = 0, time.monotonic() + _SILENT_SECONDS
+        return result
+
+    def shutdown(self) -> None:
+        """Send no more."""
+        self._exporter.shutdown()
