@@ -24,7 +24,7 @@ from workers.runtime.settings import Settings
 LOCKS = ("requirements.lock", "requirements-runtime.lock")
 ROLES = ("workers", "timers", "relay", "replays", "maintenance")
 PARTS = (*ROLES, "auditor", "serve")
-LONG_RUNNING = ("postgres", "kafka", *PARTS, "prometheus", "grafana")
+LONG_RUNNING = ("postgres", "kafka", *PARTS, "prometheus", "grafana", "jaeger")
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:

@@ -61,6 +61,11 @@ def test_grafana_finds_prometheus_and_the_dashboard() -> None:
     (source,) = _read(provisioning / "datasources" / "prometheus.yaml")["datasources"]
     assert source["url"] == "http://prometheus:9090"
     assert source["type"] == "prometheus"
+    (traces,) = _read(provisioning / "datasources" / "jaeger.yaml")["datasources"]
+    assert source["jsonData"]["exemplarTraceIdDestinations"] == [{"name": "trace_id", "datasourceUid": traces["uid"]}]
+    assert traces["url"].startswith("http://jaeger:")
+    (port,) = compose()["services"]["jaeger"]["ports"]
+    assert traces["url"].rpartition(":")[2] == port.rpartition(":")[2]
     (provider,) = _read(provisioning / "dashboards" / "whopays.yaml")["providers"]
     dashboard = PurePosixPath(provider["options"]["path"]) / "whopays.json"
     grafana = compose()["services"]["grafana"]
