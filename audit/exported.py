@@ -1,7 +1,7 @@
 """Exported logs: JSON lines, the heads first, which can be checked without any server."""
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import orjson
@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.findings import Finding, Promise
 from audit.installation import Progress
-from audit.log_story import Story
+from audit.log_story import Stories
 from db import audit
 from db.log import LogRow
+from db.shard_ranges import ShardRange, ShardRanges, shard_ranges
 from db.shards import all_heads
 
 
@@ -22,12 +23,14 @@ class NotExported(Exception):
 async def export_log(engine: AsyncEngine, installation: str, progress: Progress) -> AsyncGenerator[bytes]:
     """Yield the lines of an export, as of one instant."""
     async with audit.snapshot(engine) as connection:
-        heads = await all_heads(connection)
+        heads, ranges = await all_heads(connection), await shard_ranges(connection)
         total = sum(head.position for head in heads.values())
         yield _line(
             {
                 "installation": installation,
                 "heads": [[shard, head.position, head.hash.hex()] for shard, head in sorted(heads.items())],
+                "keptFrom": await audit.kept_from(connection),
+                "ranges": [[one.first, one.shards, one.begins_after, one.ends] for one in ranges.every],
             }
         )
         written = 0
@@ -41,29 +44,45 @@ async def export_log(engine: AsyncEngine, installation: str, progress: Progress)
 
 def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
     """Yield whatever is wrong with an exported log. Raises NotExported."""
-    heads = _heads(file.readline())
+    heads, ranges, kept_from = _heads(file.readline())
     total = sum(position for position, _ in heads.values())
-    stories = {shard: Story(shard, len(heads)) for shard in heads}
+    stories, ended = Stories(ranges), 0
     for number, line in enumerate(file, start=2):
         try:
             # Earlier versions exported no more than six members.
             shard, position, topic, key, value, hash_, *asked = orjson.loads(line)
             key = None if key is None else b64decode(key)
             row = LogRow(shard, position, topic, key, value.encode(), bytes.fromhex(hash_), *asked)
-            story = stories[shard]
-        except (ValueError, TypeError, KeyError, AttributeError):
+            story = stories.of(shard)
+        except (ValueError, TypeError, LookupError, AttributeError):
             yield Finding(Promise.LOG, f"line {number}", "it is not a row of a log")
             continue
+        if story.range.first > ended:
+            yield from _end(stories, heads, range(ended, story.range.first), kept_from)
+            ended = story.range.first
         yield from story.hear(row)
         progress("log", number - 1, total)
-    for shard, (position, hash_) in heads.items():
-        yield from stories[shard].end(position, hash_)
+    yield from _end(stories, heads, range(ended, ranges.total), kept_from)
 
 
-def _heads(line: bytes) -> dict[int, tuple[int, bytes]]:
+def _end(
+    stories: Stories, heads: Mapping[int, tuple[int, bytes]], shards: Iterable[int], kept_from: int
+) -> Iterator[Finding]:
+    for shard in shards:
+        yield from stories.of(shard).end(*heads[shard], kept_from)
+        stories.done(stories.of(shard))
+
+
+def _heads(line: bytes) -> tuple[dict[int, tuple[int, bytes]], ShardRanges, int]:
     try:
-        return {shard: (position, bytes.fromhex(hash_)) for shard, position, hash_ in orjson.loads(line)["heads"]}
-    except (ValueError, TypeError, KeyError):
+        said = orjson.loads(line)
+        heads = {shard: (position, bytes.fromhex(hash_)) for shard, position, hash_ in said["heads"]}
+        # Earlier versions knew of one range only.
+        ranges = [ShardRange(*one) for one in said.get("ranges", [[0, len(heads)]])]
+        if heads.keys() != set(range(ranges[-1].numbers.stop)):
+            raise ValueError("shards without a head")
+        return heads, ShardRanges(ranges), int(said.get("keptFrom", 0))
+    except (ValueError, TypeError, LookupError, AttributeError):
         raise NotExported("its first line holds no shard heads; whopays export-log writes such files") from None
 
 

@@ -9,15 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.consumption import unread
 from audit.findings import Finding, Promise
-from audit.log_story import Story
-from audit.output_topics import Missing, TopicsAudit
+from audit.log_story import Stories, organization_of
+from audit.output_topics import Key, Missing, TopicsAudit
 from audit.shards import ShardAudit
 from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
-from db.log import row_at
+from db.log import LogRow, row_at
 from db.role_troubles import role_troubles
 from db.sealed_troubles import unopenable_contacts, unopenable_letters
-from db.shards import all_heads, shard_of
+from db.shard_ranges import shard_ranges
+from db.shards import all_heads
 from workers.publishing.positions import Kept, Position, read_kept
 from workers.runtime.settings import Settings
 
@@ -72,13 +73,16 @@ async def _shards(
     progress: Progress,
 ) -> AsyncGenerator[Finding]:
     async with audit.snapshot(engine) as connection:
-        total = sum(head.position for head in (await all_heads(connection)).values())
+        total = sum(head.position - head.begins_after for head in (await all_heads(connection)).values())
+        ranges = await shard_ranges(connection)
         organizations = defaultdict(set)
         for organization in await audit.organizations(connection):
-            organizations[shard_of(organization, settings.shards)].add(organization)
+            organizations[settings.shard_of(organization)].add(organization)
     heard = 0
+    stories = Stories(ranges)
+    lasts: defaultdict[int, dict[Key, LogRow]] = defaultdict(dict)
     closed = kept.last.watermark.closed_until if kept.last else None
-    for shard in range(settings.shards):
+    for shard in range(ranges.total):
         # A snapshot per shard, so that none is held for long.
         async with audit.snapshot(engine) as connection:
             head = (await all_heads(connection)).get(shard)
@@ -91,12 +95,20 @@ async def _shards(
                 for trouble in _position_troubles(position, head.position, row and row.hash):
                     yield Finding(Promise.POSITIONS, f"shard {shard}", trouble)
             now = datetime.now(UTC)
-            missing = Missing(topics.published, position.position if position else 0, closed, now)
+            missing = Missing(
+                topics.published, position.position if position else 0, closed, now, lasts.pop(shard, None)
+            )
             one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing)
-            heard_now = partial(_heard, progress, heard, total)
-            async for finding in one.run(Story(shard, settings.shards), head, heard_now):
+            heard_now = partial(_heard, progress, heard - head.begins_after, total)
+            story = stories.of(shard)
+            async for finding in one.run(story, head, heard_now):
                 yield finding
-            heard += head.position
+            stories.done(story)
+            if story.range.ends is not None:
+                following = ranges.every[ranges.every.index(story.range) + 1]
+                for (topic, key), row in missing.last.items():
+                    lasts[following.shard_of(organization_of(key))][topic, key] = row
+            heard += head.position - head.begins_after
             progress("log", heard, total)
 
 

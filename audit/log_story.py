@@ -12,7 +12,7 @@ import orjson
 
 from audit.findings import Finding, Promise
 from db.log import PARTITION_POSITIONS, LogRow, row_hash
-from db.shards import shard_of
+from db.shard_ranges import ShardRange, ShardRanges
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
 from schemas.topics import OUTPUT_TOPICS, Topic
@@ -72,18 +72,21 @@ class Standing:
 
 
 class Story:
-    """The story of one shard so far. `is_whole` is False if the log no longer starts with its first row."""
+    """The story of one shard so far. `is_whole` is False if the log no longer starts with its first row.
 
-    def __init__(self, shard: int, shards: int) -> None:
+    Of organizations that had another shard before it begins with what `Stories` hands it over.
+    """
+
+    def __init__(self, shard: int, range_: ShardRange) -> None:
         self.shard = shard
-        self.position = 0
+        self.range = range_
+        self.position = range_.begins_after
         self.hash = b""
         self.is_whole = True
         self.projects: dict[str, Payers] = {}
         self.accounts: dict[str, Standing] = {}
         self.unanswered: dict[tuple[str, str, str], int] = {}
         self.dead: dict[int, str] = {}
-        self._shards = shards
 
     def hear(self, row: LogRow) -> Iterator[Finding]:
         """Take in the next row; yield what is wrong with it."""
@@ -96,9 +99,13 @@ class Story:
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             yield Finding(Promise.LOG, place, f"the row is not an event of whopays ({type(error).__name__})")
 
-    def end(self, position: int, hash_: bytes) -> Iterator[Finding]:
-        """Compare the end of the story with the head of the shard."""
+    def end(self, position: int, hash_: bytes, kept_from: int = 0) -> Iterator[Finding]:
+        """Compare the end of the story with the head of the shard; nothing before `kept_from` need be there."""
         place = f"shard {self.shard}"
+        if self.range.ends is not None and self.position == self.range.begins_after < position < kept_from:
+            # One that is closed may be archived as a whole.
+            self.is_whole = False
+            return
         if self.position != position:
             yield Finding(Promise.LOG, place, f"the log ends at position {self.position}, its head says {position}")
         elif self.hash != hash_:
@@ -107,7 +114,7 @@ class Story:
     def _continue(self, row: LogRow, place: str) -> Iterator[Finding]:
         expected = self.position + 1
         follows = row.position == expected
-        if not follows and self.position == 0 and row.position % PARTITION_POSITIONS == 0:
+        if not follows and self.position == self.range.begins_after and row.position % PARTITION_POSITIONS == 0:
             # Partitions of old positions may have been archived (docs/operations.md).
             self.is_whole = False
         elif not follows:
@@ -126,7 +133,7 @@ class Story:
         boundary = data.get("organization") or "/".join(event["subject"].split("/")[:2])
         # A record that could be read belongs to an organization, though its dead letter does not repeat the name.
         is_of_somebody = row.topic == Topic.DEAD_LETTERS and data["reason"] in _OF_AN_ORGANIZATION
-        if not is_of_somebody and shard_of(boundary, self._shards) != row.shard:
+        if not is_of_somebody and self.range.shard_of(boundary) != row.shard:
             yield Finding(Promise.LOG, place, f"{boundary} belongs to another shard")
         if row.topic == Topic.BINDINGS:
             yield from self._hear_binding(event, data, place)
@@ -185,3 +192,46 @@ class Story:
         expected = last + 1 if last is not None else 1 if self.is_whole else sequence
         if sequence != expected:
             yield Finding(Promise.SEQUENCES, place, f"{subject}: sequence {sequence} instead of {expected}")
+
+
+class Stories:
+    """The stories of all shards, to be asked for in rising order: those of closed ones go on in those after them.
+
+    Of shards that are closed all subjects are held at once, instead of those of one shard.
+    """
+
+    def __init__(self, ranges: ShardRanges) -> None:
+        self._ranges = ranges
+        self._begun: dict[int, Story] = {}
+
+    def of(self, shard: int) -> Story:
+        """Return the story of a shard. Raises LookupError where there is no such shard."""
+        story = self._begun.get(shard)
+        if story is None:
+            story = self._begun[shard] = Story(shard, self._ranges.of(shard))
+        return story
+
+    def done(self, story: Story) -> None:
+        """Hand over what the story of a shard ends with; it is not heard any more."""
+        self._begun.pop(story.shard, None)
+        if story.range.ends is None:
+            return
+        following = self._ranges.every[self._ranges.every.index(story.range) + 1]
+        if not story.is_whole:
+            for shard in following.numbers:
+                self.of(shard).is_whole = False
+        for subject, payers in story.projects.items():
+            self.of(following.shard_of(_organization(subject))).projects[subject] = payers
+        for subject, standing in story.accounts.items():
+            self.of(following.shard_of(_organization(subject))).accounts[subject] = standing
+        for command, position in story.unanswered.items():
+            self.of(following.shard_of(command[0])).unanswered[command] = position
+
+
+def organization_of(key: bytes | None) -> str:
+    """Return the organization that a record key begins with."""
+    return (key or b"").partition(b"/")[0].decode()
+
+
+def _organization(subject: str) -> str:
+    return subject.partition("/")[0]

@@ -44,14 +44,26 @@ class Published:
         return byte < len(bits) and bool(bits[byte] >> bit & 1)
 
 
+Key = tuple[str, bytes | None]
+"""A topic, and the key of a record on it."""
+
+
 class Missing:
     """Looks for published rows of one shard that are missing from their topic though it should still hold them.
 
     And for rows that are not published though their instants are `closed`, by the watermark beside the positions.
     Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
+    `last` are the events, missing from such topics, that are the last of their keys so far.
     """
 
-    def __init__(self, published: Published, position: int, closed: datetime | None, now: datetime) -> None:
+    def __init__(
+        self,
+        published: Published,
+        position: int,
+        closed: datetime | None,
+        now: datetime,
+        last: dict[Key, LogRow] | None = None,
+    ) -> None:
         self._published = published
         self._closed = closed
         self._position = position
@@ -60,7 +72,7 @@ class Missing:
             kept = plan.settings.get("retention.ms") or plan.settings.get("min.compaction.lag.ms", "0")
             self._kept_since[str(plan.topic)] = now - timedelta(milliseconds=int(kept)) + _MARGIN
         self._compacted = {plan.topic for plan in TOPIC_PLANS if plan.settings.get("cleanup.policy") == "compact"}
-        self._last: dict[tuple[str, bytes | None], LogRow] = {}
+        self.last: dict[Key, LogRow] = {} if last is None else last
 
     def look(self, row: LogRow, recorded_at: datetime) -> Iterator[Finding]:
         """Take in the next row; yield what is wrong with it."""
@@ -69,15 +81,15 @@ class Missing:
                 yield not_closed(row.shard, row.position, self._closed)
             return
         if (row.shard, row.position) in self._published:
-            self._last.pop((row.topic, row.key), None)
+            self.last.pop((row.topic, row.key), None)
         elif recorded_at > self._kept_since[row.topic]:
             yield _missing(row)
         elif row.topic in self._compacted:
-            self._last[row.topic, row.key] = row
+            self.last[row.topic, row.key] = row
 
     def end(self) -> Iterator[Finding]:
         """Return the missing rows that are the last of their keys."""
-        return map(_missing, self._last.values())
+        return map(_missing, self.last.values())
 
 
 class TopicsAudit:
@@ -142,7 +154,7 @@ class TopicsAudit:
                 if any(name == REPLAY_HEADER for name, _ in record.headers):
                     continue
                 place = place_of(record.value)
-                if place is None or place[0] >= self._settings.shards:
+                if place is None or place[0] >= self._settings.shard_numbers.stop:
                     findings.append(_finding(partition, record, "it is not an event of this installation"))
                 else:
                     records.append((partition, record, place))

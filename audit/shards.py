@@ -49,20 +49,28 @@ class ShardAudit:
         self._missing = missing
 
     async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
-        """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables."""
+        """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables.
+
+        With those of a shard that is closed its organizations have to do no more: they are in another.
+        """
         async for row, recorded_at in audit.log_rows(self._connection, story.shard):
             for finding in story.hear(row):
                 yield finding
             for finding in self._missing.look(row, recorded_at):
                 yield finding
             heard(row.position)
-        for finding in story.end(head.position, head.hash):
+        for finding in story.end(head.position, head.hash, await audit.kept_from(self._connection)):
             yield finding
-        for finding in self._missing.end():
-            yield finding
+        if story.range.ends is None:
+            for finding in self._missing.end():
+                yield finding
         for position, boundary in await audit.lost_rows(self._connection, story.shard):
             trouble = f"its organization is noted as {boundary or 'none'}, which its key does not begin with"
             yield Finding(Promise.LOG, f"shard {story.shard}, position {position}", trouble)
+        if story.range.ends is not None:
+            async for finding in self._dead_letters(story):
+                yield finding
+            return
         # Include organizations that came after they were listed.
         subjects = story.projects.keys() | story.accounts.keys()
         self._organizations = sorted({*self._organizations, *(subject.split("/")[0] for subject in subjects)})

@@ -125,6 +125,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("run", "Run the workers until SIGTERM or Ctrl-C.", "operating.commands:run"),
         Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.commands:serve"),
         Command("migrate", "Create or upgrade the tables of the database.", "operating.commands:migrate"),
+        Command(
+            "reshard",
+            "Divide the organizations among another number of shards; stop everything first.",
+            "operating.topic_commands:reshard",
+        ),
         Command("verify", "Check that everything promised holds.", "operating.commands:verify", checks=True),
         Group("export", "Payer intervals as files, for invoices and analysis.", _EXPORTS),
         Command("export-log", "Write the whole log to a file.", "operating.commands:export_log"),

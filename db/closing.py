@@ -35,8 +35,15 @@ async def closed_until(connection: AsyncConnection) -> datetime | None:
     As final as the `closedUntil` of a watermark, which is written now and then, and may lie before or after it.
     """
     rows = await fetch(connection, _CLOSED)
-    closed = [row["closed"] for row in rows]
+    # To those that are closed for good nothing is added: they hold nothing up once all of them is published.
+    closed = [row["closed"] for row in rows if not row["is_over"]]
     return None if not closed or None in closed else min(closed)
 
 
-_CLOSED = text(f"SELECT shards.shard, {CLOSED_INSTANT} AS closed FROM shards LEFT JOIN published USING (shard)")
+_CLOSED = text(
+    f"""
+    SELECT shards.shard, {CLOSED_INSTANT} AS closed,
+        closed_at IS NOT NULL AND shards.position <= coalesce(published.position, shards.begins_after) AS is_over
+    FROM shards LEFT JOIN published USING (shard)
+    """
+)

@@ -3,7 +3,7 @@
 Each function is one statement, on a connection of the driver itself: it holds nothing before or after.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,9 +51,9 @@ async def events_since(
     return found
 
 
-async def first_kept_position(connection: Any, shard: int) -> int:
-    """Return the first position of a shard that is kept; of an empty log, the one after its head."""
-    return int(await connection.fetchval(_FIRST_KEPT, shard))
+async def first_kept_position(connection: Any, shards: Sequence[int]) -> int:
+    """Return the first position that is kept of an organization that had these shards; or the one after its head."""
+    return int(await connection.fetchval(FIRST_KEPT.replace(":shards", "$1"), shards))
 
 
 _SINCE = """
@@ -77,7 +77,13 @@ _SINCE = """
     ) AS found ON true
     ORDER BY wanted.organization, found.position
 """
-_FIRST_KEPT = """
-    SELECT coalesce((SELECT position FROM log WHERE shard = $1 ORDER BY position LIMIT 1), position + 1)
-    FROM shards WHERE shard = $1
+FIRST_KEPT = """
+    SELECT max(CASE WHEN first > begins_after + 1 OR begins_after = 0 THEN first ELSE 1 END) AS position
+    FROM (
+        SELECT begins_after, coalesce(
+            (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1
+        ) AS first
+        FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
+    ) AS kept
 """
+"""The SQL for the first position kept of `:shards`, one of each range: of a later one only what is lost counts."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.refusal import StillAtWork
+
 
 async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds: float) -> bool:
     """Take or renew a slot's lease by the database's clock; return False while another relay holds it."""
@@ -19,6 +21,16 @@ async def give_up_lease(connection: AsyncConnection, slot: int, owner: str) -> N
     """Release a slot's lease, so that the next relay can start at once."""
     values = {"slot": slot, "owner": owner}
     await connection.execute(text("DELETE FROM relay_leases WHERE slot = :slot AND owner = :owner"), values)
+
+
+async def insist_on_no_lease(connection: AsyncConnection) -> None:
+    """Raise StillAtWork while a relay holds a lease."""
+    held = (await connection.execute(_HELD)).first()
+    if held is not None:
+        raise StillAtWork(
+            f"A relay works ({held.owner}), or was killed, and its lease lasts for {held.seconds:.0f} s: stop it, and "
+            "try again."
+        )
 
 
 async def take_chore(connection: AsyncConnection, chore: str, owner: str, seconds: float) -> bool:
@@ -49,6 +61,12 @@ def _take(table: str, key: str) -> str:
     """
 
 
+_HELD = text(
+    """
+    SELECT owner, EXTRACT(epoch FROM expires_at - clock_timestamp()) AS seconds
+    FROM relay_leases WHERE expires_at > clock_timestamp() LIMIT 1
+    """
+)
 _TAKE_SLOT = text(_take("relay_leases", "slot"))
 _TAKE_CHORE = text(_take("chores", "chore"))
 _GIVE_UP_CHORE = text(

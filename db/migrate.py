@@ -37,6 +37,7 @@ async def migrate(
     engine: AsyncEngine,
     installation: str,
     shards: int,
+    first_shard: int = 0,
     *,
     report: Report = lambda _: None,
     with_roles: bool = False,
@@ -54,7 +55,7 @@ async def migrate(
     while True:
         holders: list[LockHolder] = []
         try:
-            return await _migrate(engine, installation, shards, report, holders, with_roles=with_roles)
+            return await _migrate(engine, installation, shards, first_shard, report, holders, with_roles=with_roles)
         except DBAPIError as error:
             if not is_lock_refused(error):
                 raise
@@ -73,6 +74,7 @@ async def _migrate(
     engine: AsyncEngine,
     installation: str,
     shards: int,
+    first_shard: int,
     report: Report,
     holders: list[LockHolder],
     *,
@@ -87,7 +89,7 @@ async def _migrate(
         has_roles = await act_as_owner(connection, installation)
         before = await connection.run_sync(known_revision)
         if before is not None:
-            await check_installation(connection, installation, shards)
+            await check_installation(connection, installation, shards, first_shard)
         if before != head_revision():
             await drop_bound_views(connection)
         await connection.run_sync(_upgrade, report)
@@ -120,5 +122,5 @@ async def _install(connection: AsyncConnection, installation: str, shards: int) 
 
 
 _NOTE_OLDEST_CODE = text(
-    "UPDATE installation SET oldest_code = :oldest WHERE oldest_code IS DISTINCT FROM CAST(:oldest AS text)"
+    "UPDATE installation SET oldest_code = :oldest WHERE oldest_code IS NULL OR oldest_code < CAST(:oldest AS text)"
 )

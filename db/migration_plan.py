@@ -65,12 +65,12 @@ class MigrationPlan:
         return max((one.oldest_code for one in self.migrations if one.kind is not Kind.EXPAND), default=None)
 
 
-async def migration_plan(engine: AsyncEngine, installation: str, shards: int) -> MigrationPlan:
+async def migration_plan(engine: AsyncEngine, installation: str, shards: int, first_shard: int = 0) -> MigrationPlan:
     """Return what is left to do, and on how much. Takes no lock that anybody waits for. Raises DatabaseRefused."""
     async with engine.connect() as connection:
         present = await connection.run_sync(known_revision)
         if present is not None:
-            await check_installation(connection, installation, shards)
+            await check_installation(connection, installation, shards, first_shard)
         tables = (await connection.execute(_LARGEST)).all()
     left = tuple(one for one in migrations() if present is None or one.revision > present)
     return MigrationPlan(present, head_revision(), left, tuple((row.name, row.bytes) for row in tables))

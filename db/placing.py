@@ -1,5 +1,6 @@
 """Where an organization belongs, from the standard library alone: `whopays who` has to start fast."""
 
+from functools import lru_cache
 from struct import unpack_from
 
 _MULTIPLIER, _SEED, _WORD = 0x5BD1E995, 0x9747B28C, 0xFFFFFFFF
@@ -19,3 +20,9 @@ def place_of(key: bytes) -> int:
         mixed = (mixed ^ int.from_bytes(rest, "little")) * _MULTIPLIER & _WORD
     mixed = (mixed ^ mixed >> 13) * _MULTIPLIER & _WORD
     return (mixed ^ mixed >> 15) & 0x7FFFFFFF
+
+
+@lru_cache(maxsize=65_536)
+def shard_of(boundary: str, shards: int, first: int = 0) -> int:
+    """Return the shard of an organization, by Kafka's own partition function; `first` is the first of those shards."""
+    return first + place_of(boundary.encode()) % shards

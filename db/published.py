@@ -37,7 +37,7 @@ async def forget_published(connection: AsyncConnection) -> None:
 _READ = text("SELECT shard, position FROM published")
 _LEFT = text(
     """
-    SELECT coalesce(sum(shards.position - coalesce(published.position, 0)), 0) AS behind
+    SELECT coalesce(sum(shards.position - coalesce(published.position, shards.begins_after)), 0) AS behind
     FROM shards LEFT JOIN published USING (shard)
     """
 )

@@ -70,7 +70,8 @@ _RAISE = text(
         SELECT clock_timestamp() - CAST(:own AS timestamptz) AS ahead, least(clock_timestamp(), :own) AS bound
     ), behind AS MATERIALIZED (
         SELECT shards.shard FROM shards, clock
-        WHERE shards.last_instant < clock.bound AND greatest(ahead, -ahead) <= CAST(:most_apart AS interval)
+        WHERE closed_at IS NULL
+            AND shards.last_instant < clock.bound AND greatest(ahead, -ahead) <= CAST(:most_apart AS interval)
     ), free AS MATERIALIZED (
         SELECT shards.shard FROM shards JOIN behind USING (shard) ORDER BY shard FOR UPDATE OF shards SKIP LOCKED
     ), raised AS (
@@ -87,14 +88,15 @@ _RAISE_ONE = text(
         SELECT clock_timestamp() - CAST(:own AS timestamptz) AS ahead, least(clock_timestamp(), :own) AS bound
     )
     UPDATE shards SET last_instant = clock.bound FROM clock
-    WHERE shards.shard = CAST(:shard AS smallint) AND shards.last_instant < clock.bound
+    WHERE shards.shard = CAST(:shard AS smallint) AND shards.last_instant < clock.bound AND closed_at IS NULL
         AND greatest(ahead, -ahead) <= CAST(:most_apart AS interval)
     """
 )
 _RAISE_TO = text(
     """
     WITH behind AS MATERIALIZED (
-        SELECT shard FROM shards WHERE last_instant < CAST(:instant AS timestamptz) ORDER BY shard FOR UPDATE
+        SELECT shard FROM shards WHERE last_instant < CAST(:instant AS timestamptz) AND closed_at IS NULL
+        ORDER BY shard FOR UPDATE
     )
     UPDATE shards SET last_instant = :instant FROM behind
     WHERE shards.shard = behind.shard AND shards.last_instant < :instant

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.address import connect_arguments
 from db.connecting import INDEXES_ONLY, connect
@@ -114,11 +114,6 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
         yield pool
     finally:
         pool.terminate()
-
-
-async def installation_shards(connection: AsyncConnection) -> int:
-    """Return how many shards the installation was made with."""
-    return int((await connection.exec_driver_sql("SELECT shards FROM installation")).scalar_one())
 
 
 def _session(statement_seconds: float) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 DatabaseRefused
 ├── UnknownDatabase      it holds tables that are not whopays'
-├── ForeignInstallation  it belongs to another installation, or was made with another number of shards
+├── ForeignInstallation  it belongs to another installation, or has other shards
 ├── WrongSchema          its tables are older or newer than this version
 ├── BrokenPromises       its rows break a promise that a migration relies on
 ├── TablesLocked         somebody else holds locks that a migration needs
 ├── RolesRefused         its roles cannot be made, or the one that asks may not migrate
+├── StillAtWork          something works on the installation that must be stopped first, or has left work to do
 └── UnsafeDatabase       with its settings, or this role's privileges, promises would be broken
 """
 
@@ -20,7 +21,7 @@ class UnknownDatabase(DatabaseRefused):
 
 
 class ForeignInstallation(DatabaseRefused):
-    """The database belongs to another installation, or was made with another number of shards."""
+    """The database belongs to another installation, or has other shards."""
 
 
 class WrongSchema(DatabaseRefused):
@@ -37,6 +38,10 @@ class TablesLocked(DatabaseRefused):
 
 class RolesRefused(DatabaseRefused):
     """The database's roles cannot be what they must be."""
+
+
+class StillAtWork(DatabaseRefused):
+    """Something works on the installation that must be stopped first, or has left work to do."""
 
 
 class UnsafeDatabase(DatabaseRefused):

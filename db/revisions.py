@@ -15,9 +15,15 @@ _NOTED_IN = "alembic_version"
 
 
 async def check(
-    engine: AsyncEngine, installation: str, shards: int, *, is_disposable: bool = False, only_reads: bool = False
+    engine: AsyncEngine,
+    installation: str,
+    shards: int,
+    first_shard: int = 0,
+    *,
+    is_disposable: bool = False,
+    only_reads: bool = False,
 ) -> None:
-    """Make sure that this database can be worked on. Raises DatabaseRefused.
+    """Make sure that this database can be worked on, and has these shards. Raises DatabaseRefused.
 
     `is_disposable` accepts settings under which a server crash loses commits; with `only_reads`, any server will do.
     """
@@ -33,7 +39,7 @@ async def check(
                 f"it needs {head_revision()}. See what must be stopped (whopays migrate --plan), then run: whopays "
                 "migrate"
             )
-        await check_installation(connection, installation, shards)
+        await check_installation(connection, installation, shards, first_shard)
         if not only_reads:
             await check_safety(connection, is_disposable=is_disposable)
 
@@ -98,19 +104,27 @@ def _newer(revision: str, needs: str = "") -> WrongSchema:
     )
 
 
-async def check_installation(connection: AsyncConnection, installation: str, shards: int) -> None:
-    """Make sure that the database is this installation's, with as many shards. Raises ForeignInstallation."""
-    found = (await connection.execute(text("SELECT name, shards FROM installation"))).one()
+async def check_installation(connection: AsyncConnection, installation: str, shards: int, first_shard: int) -> None:
+    """Make sure that the database is this installation's, with these shards. Raises ForeignInstallation."""
+    found = (await connection.execute(_INSTALLATION)).one()
+    first = int(found.first)
     if found.name != installation:
         raise ForeignInstallation(
             f'The database belongs to the installation "{found.name}", not "{installation}". '
             "Correct WHOPAYS_INSTALLATION or WHOPAYS_DATABASE_URL."
         )
-    if found.shards != shards:
+    if found.shards - first != shards:
         raise ForeignInstallation(
-            f"The installation was made with {found.shards} shards, which never changes; WHOPAYS_SHARDS says {shards}."
+            f"The installation was made with {found.shards - first} shards, which only `whopays reshard` changes; "
+            f"WHOPAYS_SHARDS says {shards}."
         )
+    if first != first_shard:
+        raise ForeignInstallation(f"The installation's first shard is {first}; WHOPAYS_FIRST_SHARD says {first_shard}.")
 
 
+_INSTALLATION = text(
+    "SELECT name, shards, coalesce(to_jsonb(installation) ->> 'first_shard', '0') AS first FROM installation"
+)
+"""Before migration 0019 it was always 0."""
 # A database that something else created may have a table of that name without the column.
 _OLDEST_CODE = text("SELECT to_jsonb(installation) ->> 'oldest_code' FROM installation")

@@ -1,16 +1,14 @@
 """Shards: groups of organizations with one writer at a time (docs/architecture.md)."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.driver import fetch
-from db.placing import place_of
 from db.reading_positions import ReadingWentBack, Span
 
 NOTIFY_CHANNEL = "whopays_log"
@@ -29,12 +27,10 @@ class Head:
     hash: bytes
     last_instant: datetime = field(compare=False)
     written_at: datetime
-
-
-@lru_cache(maxsize=65_536)
-def shard_of(boundary: str, shards: int) -> int:
-    """Return the shard of an organization, by Kafka's own partition function."""
-    return place_of(boundary.encode()) % shards
+    begins_after: int = field(default=0, compare=False)
+    """The position before the first of its log, which is not 0 where it was made later (db/resharding.py)."""
+    is_closed: bool = field(default=False, compare=False)
+    """Whether nothing is added any more."""
 
 
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:
@@ -75,7 +71,9 @@ async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spa
 async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
     """Return the head of every shard's log, as committed."""
     rows = await fetch(connection, _ALL)
-    return {row["shard"]: _head(row) for row in rows}
+    return {
+        row["shard"]: replace(_head(row), begins_after=row["begins_after"], is_closed=row["is_closed"]) for row in rows
+    }
 
 
 def _listed(name: str, places: Collection[tuple[Span, int]]) -> dict[str, list[Any]]:
@@ -95,7 +93,12 @@ def _places(name: str) -> str:
     return f"unnest({', '.join(f'CAST({one})' for one in arrays)}) AS {name}(topic, partition, last_offset)"
 
 
-_ALL = text("SELECT shard, position, hash, last_instant, written_at FROM shards")
+_ALL = text(
+    """
+    SELECT shard, position, hash, last_instant, written_at, begins_after, closed_at IS NOT NULL AS is_closed
+    FROM shards
+    """
+)
 _LOCK = text(
     """
     SELECT shard, position, hash, last_instant, written_at,

@@ -77,7 +77,7 @@ _UNPUBLISHED_AGE = text(
     """
     SELECT coalesce(greatest(0, extract(epoch FROM clock_timestamp() - min(log.recorded_at))), 0) AS seconds
     FROM shards LEFT JOIN published USING (shard)
-        JOIN log ON log.shard = shards.shard AND log.position = coalesce(published.position, 0) + 1
+        JOIN log ON log.shard = shards.shard AND log.position = coalesce(published.position, shards.begins_after) + 1
     """
 )
 _FIRST_AFTER = text(

@@ -70,8 +70,9 @@ class EventStream:
     def _message(self, event: FollowedEvent) -> bytes:
         if event.type not in self.types or not self._is_seen(event):
             return b""
+        shard = self.asked.state.ranges.shard_at(self.asked.organization, event.position)
         # An event is one line of JSON.
-        return b"id: %d-%d\ndata: %b\n\n" % (self.snapshot.shard, event.position, event.value)
+        return b"id: %d-%d\ndata: %b\n\n" % (shard, event.position, event.value)
 
     def _is_seen(self, event: FollowedEvent) -> bool:
         reach = self.asked.reach

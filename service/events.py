@@ -34,7 +34,7 @@ async def _page(asked: Asked) -> Answer:
             connection,
             asked.organization,
             asked.reach,
-            after=await _position(connection, found, after, _AFTER.name),
+            after=await _position(asked, connection, found, after, _AFTER.name),
             until=found.position,
             limit=asked.limit,
             types=asked.values.get(_TYPE.name, TOPICS.keys()),
@@ -50,22 +50,22 @@ async def _stream(asked: Asked) -> ASGIApp:
         raise Problem("MethodNotAllowed", "A stream has no end to tell of.", headers={"Allow": "GET"})
     field, after = _begin(asked)
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        position = await _position(connection, found, after, field)
+        position = await _position(asked, connection, found, after, field)
     types = frozenset(type_of(name) for name in asked.values.get(_TYPE.name, TOPICS.keys()))
     return EventStream(asked, found, position, types)
 
 
-async def _position(connection: Any, found: Snapshot, after: tuple[int, int] | None, field: str) -> int:
+async def _position(asked: Asked, connection: Any, found: Snapshot, after: tuple[int, int] | None, field: str) -> int:
     """Return the position after which events are asked for. Raises Problem for one that is not, or no longer, there."""
-    first = await first_position(connection, found.shard)
+    ranges = asked.state.ranges
+    first = await first_position(connection, ranges.shards_of(asked.organization))
     if after is None:
         return first - 1
     if after[1] > found.position:
         raise wrong([Violation(Reason.OUT_OF_RANGE, f"The last event is {found.as_of}.", field)])
     if after[1] < first - 1:
-        raise Problem(
-            "EventsExpired", f"Events are kept from {found.shard}-{first} on; ask after {found.shard}-{first - 1}."
-        )
+        shard = ranges.shard_at(asked.organization, first)
+        raise Problem("EventsExpired", f"Events are kept from {shard}-{first} on; ask after {shard}-{first - 1}.")
     return after[1]
 
 
@@ -86,7 +86,7 @@ def _check(asked: Asked) -> list[Violation]:
             return [*violations, Violation(error.reason, error.message, LAST_EVENT_ID)]
     else:
         field, after = _AFTER.name, asked.values.get(_AFTER.name)
-    if after is not None and "organization" in asked.names and after[0] != asked.state.shard_of(asked.organization):
+    if after is not None and "organization" in asked.names and not asked.state.is_of(asked.organization, after):
         violations.append(Violation(Reason.OUT_OF_RANGE, "It is the id of an event of other organizations.", field))
     return violations
 

@@ -177,6 +177,6 @@ async def _check(settings: Settings) -> None:
         settings.database_url, pool_size=1, statement_seconds=settings.serve_statement_seconds
     )
     try:
-        await check(engine, settings.installation, settings.shards, only_reads=True)
+        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
     finally:
         await engine.dispose()

@@ -13,7 +13,7 @@ from db.questions.payers import PayerQuestion
 from db.questions.payers import payers as ask_payers
 from db.questions.snapshots import Snapshot
 from db.reading import ReadingPool, create_reading_engine, reading_pool
-from db.shards import shard_of
+from db.shard_ranges import ShardRanges, shard_ranges
 from service.gathering import Gathering
 from service.heavy import Heavy
 from service.metrics import ServiceMetrics
@@ -50,12 +50,18 @@ class State:
     tails: Tails
     heavy: Heavy
     tokens: Tokens | None
+    ranges: ShardRanges
     spans: "Spans | None" = None
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
         """Return the shard of an organization."""
-        return shard_of(organization, self.settings.shards)
+        return self.settings.shard_of(organization)
+
+    def is_of(self, organization: str, event: tuple[int, int]) -> bool:
+        """Return whether an event, by its shard and position, may be of an organization; it may be yet to come."""
+        shard, position = event
+        return shard in self.ranges.shards_of(organization) and not self.ranges.is_beyond(shard, position)
 
 
 @asynccontextmanager
@@ -74,12 +80,26 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
                 tokens = await stack.enter_async_context(Tokens(settings, metrics.instruments))
             metrics.watch_pool(lambda: pool.in_use, lambda: pool.idle, size)
             payers = Gathering(pool, ask_payers, lanes=_LANES)
+            async with pool.acquire() as connection:
+                ranges = await shard_ranges(connection)
             waking = Waking(engine)
-            tails = Tails(pool, waking)
+            tails = Tails(pool, waking, ranges)
             async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
                 yield State(
-                    settings, engine, pool, metrics, stopping, openapi, payers, waking, tails, heavy, tokens, spans
+                    settings,
+                    engine,
+                    pool,
+                    metrics,
+                    stopping,
+                    openapi,
+                    payers,
+                    waking,
+                    tails,
+                    heavy,
+                    tokens,
+                    ranges,
+                    spans,
                 )
     finally:
         await engine.dispose()

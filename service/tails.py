@@ -18,6 +18,7 @@ import structlog
 
 from db.following import Followed, FollowedEvent, events_since, first_kept_position
 from db.reading import ReadingPool
+from db.shard_ranges import ShardRanges
 from service.waking import Waking
 
 _PAGE_EVENTS, _PAGE_BYTES = 500, 512 * 1024
@@ -97,8 +98,9 @@ class Follower:
 class Tails:
     """Follows what is followed."""
 
-    def __init__(self, pool: ReadingPool, waking: Waking) -> None:
+    def __init__(self, pool: ReadingPool, waking: Waking, ranges: ShardRanges) -> None:
         self._pool = pool
+        self._ranges = ranges
         self._waking = waking
         self._tails: dict[str, _Tail] = {}
         self._is_followed = asyncio.Event()
@@ -154,7 +156,7 @@ class Tails:
             since = {tail.organization: (tail.shard, position)}
             found = await events_since(connection, since, _PAGE_EVENTS, _TAKEN_BYTES)
             # Looked up after the page, so that nothing was removed before it was read.
-            if position + 1 < await first_kept_position(connection, tail.shard):
+            if position + 1 < await first_kept_position(connection, self._ranges.shards_of(tail.organization)):
                 raise EventsGone(f"{tail.shard}-{position}")
         return found[tail.organization]
 

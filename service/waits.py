@@ -39,7 +39,7 @@ OF_ALL = (AT_LEAST, CLOSED_AT_LEAST)
 def wrong_waits(asked: Asked) -> list[Violation]:
     """Return what is wrong with an event that is waited for: it is of another shard."""
     found = asked.values.get(AT_LEAST.name)
-    if found is None or "organization" not in asked.names or found[0] == asked.state.shard_of(asked.organization):
+    if found is None or "organization" not in asked.names or asked.state.is_of(asked.organization, found):
         return []
     return [Violation(Reason.OUT_OF_RANGE, "It is the id of an event of other organizations.", AT_LEAST.name)]
 

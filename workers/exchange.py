@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db import log
 from db.engine import create_engine
 from db.questions.results import published_results
-from db.shards import all_heads, shard_of
+from db.shards import all_heads
 from schemas.message_types import short_type
 from schemas.outgoing import CONTENT_TYPE
 from schemas.results import Outcome
@@ -127,7 +127,7 @@ class Exchange:
             heads = await all_heads(connection)
         sent = await self._producer.send_and_wait(topic, message.value, key=message.key, headers=message.headers)
         boundary = message.organization or ""
-        followed = {shard_of(name, self._settings.shards) for name in (boundary, f"{topic}/{sent.partition}")}
+        followed = {self._settings.shard_of(name) for name in (boundary, f"{topic}/{sent.partition}")}
         after = {shard: heads[shard].position for shard in followed}
         place = f"{topic}/{sent.partition}/{sent.offset}"
         deadline = time.monotonic() + timeout_seconds

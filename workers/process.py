@@ -164,6 +164,7 @@ class Process:
             self._engine,
             self._settings.installation,
             self._settings.shards,
+            self._settings.first_shard,
             is_disposable=self._settings.database_is_disposable,
         )
         await admit(self._engine, self._settings)

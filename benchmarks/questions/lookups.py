@@ -11,9 +11,9 @@ from benchmarks.questions.client import connected, post
 from benchmarks.questions.filling import BEGIN, Filled
 from benchmarks.questions.report import Measured
 from benchmarks.questions.service import Service
+from db.placing import shard_of
 from db.questions.lookups import Wanted, look_up
 from db.reading import reading_pool
-from db.shards import shard_of
 from schemas.instants import format_instant
 from workers.runtime.settings import Settings
 

@@ -14,7 +14,8 @@ from benchmarks.questions.report import Measured
 from benchmarks.questions.service import Service
 from db.engine import create_engine
 from db.log import append, chain_rows, ensure_partitions
-from db.shards import lock_shards, move_heads, shard_of
+from db.placing import shard_of
+from db.shards import lock_shards, move_heads
 from schemas.events import BindingChanged, Cause, CurrentBinding
 from schemas.instants import format_instant
 from schemas.outgoing import Outgoing

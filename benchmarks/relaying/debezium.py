@@ -21,7 +21,7 @@ from benchmarks.installations import extra_topics
 from benchmarks.processes import Program
 from benchmarks.relaying.connect import Connect, connect_worker
 from benchmarks.relaying.outbox import Outbox, Row
-from db.shards import shard_of
+from db.placing import shard_of
 from schemas.outgoing import Outgoing, headers_of, render
 from schemas.topics import Topic
 from workers.runtime.settings import Settings

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from benchmarks.processes import Program, whopays
 from benchmarks.relaying.outbox import Outbox, Row
 from db import log
-from db.shards import all_heads, lock_shards, move_heads, shard_of
+from db.placing import shard_of
+from db.shards import all_heads, lock_shards, move_heads
 from schemas.outgoing import Outgoing
 from schemas.topics import Topic
 from workers.runtime.roles import Role

@@ -19,7 +19,7 @@ from benchmarks.progress import step
 from benchmarks.report import Report
 from benchmarks.traffic import ends, observing, producing
 from benchmarks.usage import Usage, metered
-from db.shards import shard_of
+from db.placing import shard_of
 from schemas.topics import Topic
 from workers.runtime.settings import Settings
 

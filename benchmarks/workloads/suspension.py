@@ -18,7 +18,7 @@ from benchmarks.processes import Program, check_of, whopays
 from benchmarks.progress import step
 from benchmarks.report import Report
 from benchmarks.traffic import Observer, ends, observing, producing, send
-from db.shards import shard_of
+from db.placing import shard_of
 from schemas.topics import Topic
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings

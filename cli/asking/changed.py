@@ -17,6 +17,7 @@ from cli.terminal.screen import show
 from db.driver import Driver
 from db.questions.events import TOPICS, PublishedEvent, events, first_position
 from db.questions.snapshots import Snapshot
+from db.shard_ranges import shard_ranges
 
 _ID = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})")
 _AT_ONCE = 1_000
@@ -30,11 +31,12 @@ def show_changes(organization: str, wanted: Wanted, types: Sequence[str]) -> Non
 
     async def ask() -> None:
         async with one_snapshot(database_url, organization) as (connection, known):
-            position = await _position(connection, known, after)
+            position = await _position(connection, organization, known, after)
             async for page in _pages(connection, organization, known, position, left, names):
                 _show(page, as_json=wanted.as_json)
                 if len(page) == left and not wanted.is_all:
-                    typer.echo(f"There may be more: --after {known.shard}-{page[-1].position}, or --all", err=True)
+                    last = orjson.loads(page[-1].value)["id"]
+                    typer.echo(f"There may be more: --after {last}, or --all", err=True)
                     return
 
     reached(ask())
@@ -50,7 +52,9 @@ def watch(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
         async with aclosing(snapshots(database_url, organization)) as found:
             async for connection, known in found:
                 if position is None:
-                    position = known.position if after is None else await _position(connection, known, after)
+                    position = (
+                        known.position if after is None else await _position(connection, organization, known, after)
+                    )
                 async for page in _pages(connection, organization, known, position, _AT_ONCE, names):
                     _show(page, as_json=wanted.as_json)
                 position = known.position
@@ -72,19 +76,23 @@ async def _pages(
         after = page[-1].position
 
 
-async def _position(connection: Driver, known: Snapshot, after: tuple[int, int] | None) -> int:
+async def _position(connection: Driver, organization: str, known: Snapshot, after: tuple[int, int] | None) -> int:
     """Return the position after which events are wanted. Raises CommandFailed for one that is not there."""
-    first = await first_position(connection, known.shard)
+    ranges = await shard_ranges(connection)
+    shards = ranges.shards_of(organization)
+    first = await first_position(connection, shards)
     if after is None:
         return first - 1
     shard, position = after
     named = f"--after {shard}-{position}"
-    if shard != known.shard:
-        raise CommandFailed(f"{named}: an event of other organizations; those of this one begin with {known.shard}-")
-    if position > known.position:
+    if shard not in shards:
+        begins = " or ".join(f"{one}-" for one in shards)
+        raise CommandFailed(f"{named}: an event of other organizations; those of this one begin with {begins}")
+    if position > known.position or ranges.is_beyond(shard, position):
         raise CommandFailed(f"{named}: there is no such event yet; the last is {known.as_of}.")
     if position < first - 1:
-        raise CommandFailed(f"{named}: what follows is no longer kept; the oldest event is {shard}-{first}.")
+        oldest = f"{ranges.shard_at(organization, first)}-{first}"
+        raise CommandFailed(f"{named}: what follows is no longer kept; the oldest event is {oldest}.")
     return position
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from db.connecting import connect_to_ask
 from db.driver import Driver
-from db.placing import place_of
+from db.placing import shard_of
 from db.questions.snapshots import Snapshot, snapshot_of
 
 
@@ -52,5 +52,5 @@ async def snapshots(database_url: str, organization: str) -> AsyncGenerator[tupl
 async def _snapshot(connection: Driver, organization: str) -> AsyncIterator[Snapshot]:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         # The installation itself says how many shards it has: with another number, answers would be wrong.
-        shards = await connection.fetchval("SELECT shards FROM installation")
-        yield await snapshot_of(connection, place_of(organization.encode()) % shards)
+        installation = await connection.fetchrow("SELECT first_shard, shards - first_shard AS shards FROM installation")
+        yield await snapshot_of(connection, shard_of(organization, installation["shards"], installation["first_shard"]))

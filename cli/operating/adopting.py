@@ -92,7 +92,7 @@ def restore_positions(*, as_json: bool) -> None:
 async def _database(settings: Settings) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(settings.database_url, pool_size=1)
     try:
-        await check_database(engine, settings.installation, settings.shards, is_disposable=True)
+        await check_database(engine, settings.installation, settings.shards, settings.first_shard, is_disposable=True)
         yield engine
     finally:
         await engine.dispose()

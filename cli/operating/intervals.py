@@ -26,7 +26,6 @@ from db.engine import create_engine
 from db.exports import COLUMNS, Exported, copy_intervals, count_intervals
 from db.questions.snapshots import Snapshot, snapshots_of
 from db.revisions import check
-from db.shards import shard_of
 from schemas.instants import format_instant
 from workers.runtime.settings import Settings
 
@@ -66,7 +65,7 @@ async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str,
     target = Hashed(out)
     engine = create_engine(settings.database_url, pool_size=1)
     try:
-        await check(engine, settings.installation, settings.shards, only_reads=True)
+        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
         async with snapshot(engine) as connection:
             snapshots = await _snapshots(connection, settings, asked.organization)
             what = Exported(asked.begins, asked.ends, asked.organization, _closed(snapshots))
@@ -96,7 +95,7 @@ async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str,
 
 
 async def _snapshots(connection: AsyncConnection, settings: Settings, organization: str | None) -> list[Snapshot]:
-    shards = range(settings.shards) if organization is None else [shard_of(organization, settings.shards)]
+    shards = settings.shard_numbers if organization is None else [settings.shard_of(organization)]
     return sorted((await snapshots_of(connection, shards)).values(), key=lambda one: one.shard)
 
 

@@ -77,7 +77,7 @@ def _when(plan: MigrationPlan) -> str:
 async def _plan(settings: Settings) -> MigrationPlan:
     engine = create_engine(settings.database_url, pool_size=1)
     try:
-        return await migration_plan(engine, settings.installation, settings.shards)
+        return await migration_plan(engine, settings.installation, settings.shards, settings.first_shard)
     finally:
         await engine.dispose()
 
@@ -90,6 +90,7 @@ async def migrate_tables(settings: Settings, *, with_roles: bool = False) -> tup
             engine,
             settings.installation,
             settings.shards,
+            settings.first_shard,
             report=partial(typer.echo, err=True),
             with_roles=with_roles,
         )

@@ -220,7 +220,7 @@ def _run(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
     async def on_database() -> T:
         engine = create_engine(settings.database_url, pool_size=_POOL_SIZE)
         try:
-            await check_database(engine, settings.installation, settings.shards, only_reads=True)
+            await check_database(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
             await insist_on_prefix(engine, settings)
             return await work(engine)
         finally:

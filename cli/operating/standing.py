@@ -74,7 +74,7 @@ class Standing:
 async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]:
     """Return how it stands with everything that the database knows. Raises what a database raises that is away."""
     try:
-        await check(engine, settings.installation, settings.shards, only_reads=True)
+        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
     except DatabaseRefused as refused:
         section = Section.REFUSES_TO_START
         first, _, rest = str(refused).partition("\n")

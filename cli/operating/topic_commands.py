@@ -1,4 +1,4 @@
-"""`whopays topics`: what they take; what they do is imported when one is called, so that completing is fast."""
+"""`whopays topics` and `reshard`: what they take; what they do is imported when one is called, to complete fast."""
 
 from typing import Annotated
 
@@ -99,3 +99,21 @@ def restore_positions(as_json: AsJson = False) -> None:
         from cli.operating import adopting  # noqa: PLC0415 - see above
 
     adopting.restore_positions(as_json=as_json)
+
+
+def reshard(
+    shards: Annotated[
+        int, typer.Argument(metavar="N", min=1, max=1024, help="How many shards there are to be.", show_default=False)
+    ],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Divide the organizations among another number of shards; stop everything first.
+
+    Events keep their ids: the shards in use are closed, others begin behind them, and their numbers go on. One
+    transaction: killed, nothing was done. What to set from then on is printed, and printed again when asked again.
+    """
+    with importing():
+        from cli.operating import resharding  # noqa: PLC0415 - see above
+
+    resharding.reshard(shards=shards, is_sure=is_sure, as_json=as_json)

@@ -65,7 +65,7 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
     found: Counted[Promise] = Counted()
     engine = create_engine(settings.database_url, pool_size=2)
     try:
-        await check(engine, settings.installation, settings.shards, only_reads=True)
+        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
         await insist_on_prefix(engine, settings)
         begun = await begin_audit(engine)
         with shown_progress() as progress:
@@ -138,7 +138,7 @@ async def _watch(settings: Settings, every: float) -> None:
     engine = create_engine(settings.database_url, pool_size=2)
     showing_life = asyncio.create_task(metrics.show_life())
     try:
-        await check(engine, settings.installation, settings.shards, only_reads=True)
+        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
         await insist_on_prefix(engine, settings)
         while True:
             try:

@@ -11,7 +11,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.reading_positions import reading_positions
@@ -24,6 +29,7 @@ from workers.topics.cluster import administration, partitions_of
 
 _READ_MS = 2000
 _LOOKED_AT = 1000
+_NOT_YET = (GroupLoadInProgressError, GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError)
 _COORDINATOR_SECONDS, _AGAIN_SECONDS = 10.0, 0.25
 
 
@@ -63,7 +69,7 @@ class Look:
         partitions = await partitions_of(self.admin, [name])
         async with engine.connect() as connection:
             noted = await reading_positions(connection, name)
-        readers = await self._readers(consumer_group(self.settings, Role(topic)))
+        readers = await readers_of(self.admin, consumer_group(self.settings, Role(topic)))
         beginnings = await self.consumer.beginning_offsets(partitions)
         ends = await self.consumer.end_offsets(partitions)
         positions = {one: max(noted.get(one.partition, 0), beginnings[one]) for one in partitions}
@@ -99,24 +105,23 @@ class Look:
                 self.consumer.pause(partition)
         return first, keys
 
-    async def _readers(self, group: str) -> list[Reader]:
-        """Return who is in a group. A cluster that never had one makes what it keeps them in when it is first asked."""
-        deadline = time.monotonic() + _COORDINATOR_SECONDS
-        while True:
-            try:
-                described: list[Any] = await self.admin.describe_consumer_groups([group])
-            except GroupCoordinatorNotAvailableError:
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                members = [
-                    member
-                    for response in described
-                    for found in response.to_object()["groups"]
-                    for member in found["members"]
-                ]
-                return [Reader(one["client_host"].lstrip("/"), _assigned(one["member_assignment"])) for one in members]
+
+async def readers_of(admin: AIOKafkaAdminClient, group: str) -> list[Reader]:
+    """Return who is in a group. A cluster that never had one makes what it keeps them in when it is first asked."""
+    deadline = time.monotonic() + _COORDINATOR_SECONDS
+    while True:
+        try:
+            described: list[Any] = await admin.describe_consumer_groups([group])
+            groups = [found for response in described for found in response.to_object()["groups"]]
+            for error in {found["error_code"] for found in groups} & {one.errno for one in _NOT_YET}:
+                raise for_code(error)(group)
+        except _NOT_YET:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            members = [member for found in groups for member in found["members"]]
+            return [Reader(one["client_host"].lstrip("/"), _assigned(one["member_assignment"])) for one in members]
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HOME = Path(".whopays")
 RUNNING = HOME / "running.json"
 
-WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards"})
+WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards", "first_shard"})
 """Settings that say which installation is meant."""
 
 _ELSEWHERE = frozenset({"database_url_file", "database_password", "database_password_file"})

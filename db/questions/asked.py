@@ -10,6 +10,7 @@ from db.driver import Connection, Statement, fetch
 from db.history import first_kept, last_before
 from db.questions.pages import After, Page, page_of
 from db.questions.snapshots import Snapshot
+from db.shard_ranges import shard_ranges
 from schemas.people import person_of
 
 _LOOKED_AT = 20_000
@@ -41,7 +42,7 @@ async def asked(
     Commands of everybody may be rare among an organization's events: a page with one at least ends once looking for
     more has taken long enough.
     """
-    first, before = await _positions(connection, known, since, until)
+    first, before = await _positions(connection, organization, known, since, until)
     values: dict[str, Any] = {
         "organization": organization,
         "first": first,
@@ -65,17 +66,26 @@ async def asked(
 
 
 async def _positions(
-    connection: Connection, known: Snapshot, since: datetime | None, until: datetime | None
+    connection: Connection, organization: str, known: Snapshot, since: datetime | None, until: datetime | None
 ) -> tuple[int, int]:
     """Return the positions between which, themselves excluded, the events of a period are."""
     if since is None and until is None:
         return 0, _BEYOND
-    kept, _ = (await first_kept(connection))[known.shard]
-    within = {known.shard: (kept - 1, known.position)}
-    return (
-        0 if since is None else (await last_before(connection, since, within))[known.shard],
-        _BEYOND if until is None else (await last_before(connection, until, within))[known.shard] + 1,
-    )
+    kept, ranges = await first_kept(connection), await shard_ranges(connection)
+    within = {}
+    for shard in ranges.shards_of(organization):
+        end = ranges.of(shard).end_of(shard)
+        within[shard] = kept[shard][0] - 1, known.position if end is None else end
+
+    async def last(instant: datetime) -> int:
+        found = await last_before(connection, instant, within)
+        # Positions rise from one range to the next; where nothing was before, it says where the shard begins.
+        return max(
+            (position for shard, position in found.items() if position > within[shard][0]),
+            default=min(after for after, _ in within.values()),
+        )
+
+    return 0 if since is None else await last(since), _BEYOND if until is None else await last(until) + 1
 
 
 def _item(row: Any) -> dict[str, Any]:

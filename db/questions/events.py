@@ -1,9 +1,10 @@
 """The events of an organization, by position: as they were published, byte for byte."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from db.driver import Connection, Statement, fetch
+from db.following import FIRST_KEPT
 from schemas.message_types import type_of
 from schemas.topics import Topic
 
@@ -51,12 +52,12 @@ def of_types(types: Collection[str]) -> dict[str, Any]:
     }
 
 
-async def first_position(connection: Connection, shard: int) -> int:
-    """Return the first position of a shard that the log still has, or will have next.
+async def first_position(connection: Connection, shards: Sequence[int]) -> int:
+    """Return the first position that the log still has, or will have next, of an organization that had these shards.
 
     Events can be asked for `after` the position before it, and not further back.
     """
-    (row,) = await fetch(connection, _FIRST_POSITION, shard=shard)
+    (row,) = await fetch(connection, _FIRST_POSITION, shards=shards)
     return int(row["position"])
 
 
@@ -71,11 +72,4 @@ WANTED = f"""
 Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
 """
 _EVENTS = Statement(f"SELECT position, value FROM log WHERE {WANTED} ORDER BY log.position LIMIT :row_limit")
-_FIRST_POSITION = Statement(
-    """
-    SELECT coalesce(
-        (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1
-    ) AS position
-    FROM shards WHERE shard = CAST(:shard AS smallint)
-    """
-)
+_FIRST_POSITION = Statement(FIRST_KEPT)

@@ -102,7 +102,8 @@ WHO_PAYS = f"""
         pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source
     FROM (
         SELECT greatest(clock_timestamp(), shards.last_instant) AS now, {CLOSED_INSTANT} AS closed
-        FROM installation JOIN shards ON shards.shard = CAST($4 AS bigint) % installation.shards
+        FROM installation JOIN shards ON shards.shard = installation.first_shard
+            + CAST($4 AS bigint) % (installation.shards - installation.first_shard)
         LEFT JOIN published USING (shard)
     ) AS clock
     CROSS JOIN LATERAL (SELECT coalesce(CAST($3 AS timestamptz), clock.now) AS at) AS asked

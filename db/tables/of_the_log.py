@@ -22,6 +22,7 @@ installation = Table(
     metadata,
     Column("name", Text, nullable=False),
     Column("shards", SmallInteger, nullable=False),
+    Column("first_shard", SmallInteger, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
     # The last revision that the oldest code knows which works on these tables (docs/decisions/0033).
@@ -29,7 +30,9 @@ installation = Table(
     PrimaryKeyConstraint("is_only", name="installation_pkey"),
     CheckConstraint("is_only", name="installation_is_one"),
     CheckConstraint("shards > 0", name="installation_has_shards"),
-    comment="One row: what this installation is called, and how many shards it was made with, for ever.",
+    CheckConstraint("first_shard BETWEEN 0 AND shards - 1", name="installation_uses_shards"),
+    # `shards` counts all that there ever were, those before the first in use too.
+    comment="One row: what this installation is called, and its shards.",
 )
 
 shards = Table(
@@ -40,7 +43,13 @@ shards = Table(
     Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
     Column("last_instant", INSTANT, nullable=False, server_default=text("'-infinity'")),
     Column("written_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
+    # The position before its first: above those of all shards that were in use before it.
+    Column("begins_after", BigInteger, nullable=False, server_default=text("0")),
+    # Since when nothing is added to it (db/resharding.py), which the constraint keeps to.
+    Column("closed_at", INSTANT),
     PrimaryKeyConstraint("shard", name="shards_pkey"),
+    CheckConstraint("closed_at IS NULL OR written_at <= closed_at", name="shards_closed_end"),
+    CheckConstraint("position >= begins_after", name="shards_begin"),
     comment="The only lock: who holds a shard's row is its single writer. The head of its log, and its latest instant.",
 )
 

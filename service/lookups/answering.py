@@ -112,7 +112,7 @@ async def _snapshot(asked: Asked, shards: set[int]) -> AsyncIterator[tuple[Any, 
             least is not None and any(instant is None or instant < least for instant in closed.values())
         ):
             raise not_yet_known()
-        instants = [closed.get(shard) for shard in range(asked.state.settings.shards)]
+        instants = [closed.get(shard) for shard in range(asked.state.settings.shard_numbers.stop)]
         closed_instant = closed_until(found[shard] for shard in shards)
         yield (
             connection,

@@ -11,7 +11,7 @@ _MOST = 1024
 def wrong_events(asked: Asked) -> list[Violation]:
     """Return what is wrong with the events that are waited for: one is of a shard that there is not."""
     shards: dict[int, int] = asked.values.get(AT_LEAST.name, {})
-    if all(shard < asked.state.settings.shards for shard in shards):
+    if all(shard < asked.state.settings.shard_numbers.stop for shard in shards):
         return []
     return [Violation(Reason.OUT_OF_RANGE, "It names an event of a shard that there is not.", AT_LEAST.name)]
 

@@ -58,9 +58,11 @@ OF_QUESTIONS = (
     "service.waking",
 )
 """Modules that answer questions: they change nothing, but what they say must not contradict itself."""
+OF_RESHARDING = ("db.resharding",)
+"""Modules that change the number of shards."""
 OF_RIGHTS = ("db.migrate", "db.roles", "workers.topics.acls")
 """Modules that give the parties their rights, in the database and at the broker."""
-INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RIGHTS})
+INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RESHARDING, *OF_RIGHTS})
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]

@@ -76,8 +76,8 @@ OF_REPLAYING: dict[str, Mutant] = {
         (
             Patch(
                 "workers.replaying.snapshot",
-                "            held[subject] = position\n",
-                "            held.setdefault(subject, position)\n",
+                "                held[subject] = shard, position\n",
+                "                held.setdefault(subject, (shard, position))\n",
             ),
         ),
     ),

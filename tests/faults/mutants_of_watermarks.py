@@ -27,8 +27,8 @@ OF_WATERMARKS: dict[str, Mutant] = {
         (
             Patch(
                 "workers.publishing.watermarks",
-                "self._closed[shard] = head.last_instant",
-                "self._closed[shard] = datetime.now(UTC)",
+                "_NEVER if head.is_closed else head.last_instant",
+                "datetime.now(UTC)",
             ),
         ),
     ),

@@ -4,7 +4,7 @@ from itertools import count
 
 from sqlalchemy import text
 
-from db.shards import shard_of
+from db.placing import shard_of
 from tests.faults.matrix import give_up_for_dead
 from tests.faults.moving import CONSUMERS, ends, move_groups
 from tests.faults.stage import Scenario, Stage

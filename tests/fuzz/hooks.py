@@ -17,7 +17,7 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import stateful
 
-from db.shards import shard_of
+from db.placing import shard_of
 from schemas.identifiers import is_identifier
 from service.cursors import CURSOR
 from service.parameters import Refused

@@ -20,7 +20,7 @@ from db.log import PARTITION_POSITIONS, append, chain_rows, ensure_partitions
 from db.memory import Memory
 from db.reading_positions import ReadingWentBack
 from db.sealing import KeyEncryption
-from db.shards import lock_shards, move_heads, shard_of
+from db.shards import lock_shards, move_heads
 from db.store import store, store_claims, store_dead_letters, store_handled
 from domain.decision import Clock
 from domain.fold import fold
@@ -260,7 +260,7 @@ class Batches:
             self._partition_ensured = self._partition_in_use
 
     def _shard(self, boundary: str) -> int:
-        return shard_of(boundary, self._settings.shards)
+        return self._settings.shard_of(boundary)
 
     async def _wait(self, seconds: float) -> None:
         try:

@@ -27,7 +27,6 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.shards import shard_of
 from schemas.records import Record
 from schemas.topics import Topic
 from workers.batches.messages import Reader
@@ -104,7 +103,7 @@ class Subscription(BatchSubscriber):
             source=self,
             batch_records=settings.batch_max_records,
             boundary_of=partial(boundary_of, most_bytes=settings.max_value_bytes),
-            shard_of=partial(shard_of, shards=settings.shards),
+            shard_of=settings.shard_of,
             fail=fail,
         )
         waiting = self._lanes.waiting

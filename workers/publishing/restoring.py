@@ -50,7 +50,7 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
             moved = {
                 shard: await _position(connection, shard, position, heads)
                 for shard, position in last.items()
-                if position > before.get(shard, BEGINNING).position
+                if position > max(before.get(shard, BEGINNING).position, _begin(heads, shard))
             }
         async with asyncio.timeout(_WRITE_SECONDS), producer.transaction():
             for shard, position in moved.items():
@@ -62,6 +62,12 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
     finally:
         await producer.stop()
     return {shard: (before.get(shard, BEGINNING).position, to.position) for shard, to in moved.items()}
+
+
+def _begin(heads: Mapping[int, Head], shard: int) -> int:
+    """Return the position before the first of a shard: that it is published says nothing."""
+    head = heads.get(shard)
+    return head.begins_after if head else 0
 
 
 async def _position(connection: AsyncConnection, shard: int, position: int, heads: Mapping[int, Head]) -> Position:

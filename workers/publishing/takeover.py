@@ -55,12 +55,15 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
     topic = settings.topic(Topic.RELAY_POSITIONS)
     kept = await read_kept(settings)
     positions = kept.positions
-    for shard, bound in at_least.items():
-        position = positions.get(shard, BEGINNING).position
-        if position < bound:
-            raise _lost(topic, shard, position, bound)
     async with engine.connect() as connection:
         heads = await all_heads(connection)
+        for shard, begun in heads.items():
+            if begun.begins_after and shard not in positions:
+                positions[shard] = Position(begun.begins_after, BEGINNING.hash)
+        for shard, bound in at_least.items():
+            position = positions.get(shard, BEGINNING).position
+            if position < bound:
+                raise _lost(topic, shard, position, bound)
         for shard, published in positions.items():
             head = heads.get(shard)
             if head is None or head.position < published.position:

@@ -25,6 +25,8 @@ BUSY_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 _NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 """The last instant of a shard that has given none yet."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
+"""Until when nothing is added to a shard that is closed for good."""
 
 
 class OffsetUnknown(KafkaError):  # type: ignore[misc]
@@ -63,7 +65,7 @@ class Watermarks:
         """Close the shards of which all that was seen is published, by positions that Kafka has committed."""
         for shard, head in list(self._heads.items()):
             if positions.get(shard, BEGINNING).position >= head.position:
-                self._closed[shard] = head.last_instant
+                self._closed[shard] = _NEVER if head.is_closed else head.last_instant
                 del self._heads[shard]
 
     def published(self, batches: Sequence[tuple[Place, Any]], offsets: Sequence[int]) -> None:
@@ -117,6 +119,6 @@ class Watermarks:
 
     def _closed_by(self, now: datetime) -> datetime | None:
         """Return the least instant of all shards, but none that is yet to come: a clock may have leapt ahead."""
-        if len(self._closed) < self._settings.shards or _NO_INSTANT in self._closed.values():
+        if len(self._closed) < self._settings.shard_numbers.stop or _NO_INSTANT in self._closed.values():
             return None
         return min(now, *self._closed.values())

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.closing import closed_until
 from db.history import first_kept, is_known_account, is_known_organization, is_known_project, last_before
 from db.replays import KeptReplay, TargetTaken, clock, find_replay, go_on_with_replay, note_replay, replay_into
-from db.shards import Head, all_heads, shard_of
+from db.shard_ranges import shard_ranges
+from db.shards import Head, all_heads
 from schemas.instants import format_instant
 from schemas.replays import ReplayState, Selection
 from schemas.topics import replay_topic
@@ -81,9 +82,9 @@ async def plan(
     selection = asked.selection
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await _refuse_unknown(connection, settings, selection, await all_heads(connection))
+        await _refuse_unknown(connection, selection, await all_heads(connection))
         until = await _end(connection, selection, waits)
-        spans, available_from = await _spans(connection, settings, asked, until)
+        spans, available_from = await _spans(connection, asked, until)
         begun_at = await clock(connection)
     return KeptReplay(
         name=asked.name,
@@ -141,9 +142,7 @@ def _shown(selection: Selection) -> str:
     ) or ("everything")
 
 
-async def _refuse_unknown(
-    connection: AsyncConnection, settings: Settings, selection: Selection, heads: Mapping[int, Head]
-) -> None:
+async def _refuse_unknown(connection: AsyncConnection, selection: Selection, heads: Mapping[int, Head]) -> None:
     """Raise ReplayRefused for a selection that names what there is not, naming all of it."""
     troubles = []
     organization = selection.organization
@@ -164,9 +163,10 @@ async def _refuse_unknown(
         elif position > heads[shard].position:
             troubles.append(f"--after {shard}-{position}: the last event of shard {shard} is {heads[shard].position}")
     if organization is not None and selection.after is not None:
-        shard = shard_of(organization, settings.shards)
-        if shard not in selection.places:
-            troubles.append(f"{organization} is in shard {shard}, of which --after names no event")
+        shards = (await shard_ranges(connection)).shards_of(organization)
+        if not selection.places.keys() & set(shards):
+            named = " and ".join(map(str, shards))
+            troubles.append(f"{organization} is in shard {named}, of which --after names no event")
     if troubles:
         raise ReplayRefused(f"Nothing can match: {'; '.join(troubles)}.")
 
@@ -206,14 +206,14 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
 
 
 async def _spans(
-    connection: AsyncConnection, settings: Settings, asked: Asked, until: datetime
+    connection: AsyncConnection, asked: Asked, until: datetime
 ) -> tuple[dict[int, tuple[int, int]], datetime | None]:
     """Return where each shard is read, and from when on all is kept, if not all of it is. Raises ReplayRefused."""
     selection = asked.selection
     heads = await all_heads(connection)
     shards = set(heads)
     if selection.organization is not None:
-        shards = {shard_of(selection.organization, settings.shards)}
+        shards = set((await shard_ranges(connection)).shards_of(selection.organization))
     if selection.after is not None:
         shards &= selection.places.keys()
     kept = {shard: found for shard, found in (await first_kept(connection)).items() if shard in shards}
@@ -226,7 +226,7 @@ async def _spans(
     lost = {
         shard: instant
         for shard, (position, instant) in kept.items()
-        if position > 1
+        if position > heads[shard].begins_after + 1
         and selection.places.get(shard, 0) + 1 < position
         and (selection.from_ is None or instant >= selection.from_)
     }

@@ -31,11 +31,10 @@ async def selected(
     with ExitStack() as opened:
         read = _whole(connection, replay)
         if replay.selection.latest:
-            keys, found = keys_of(replay.selection), {}
-            for shard, span in replay.spans.items():
-                # Not from where it was left: a subject's last row is known once all are.
-                found[shard] = await find_last(connection, shard, span, keys, lambda _: looked(0))
-                opened.enter_context(closing(found[shard]))
+            # Not from where it was left: a subject's last row is known once all are.
+            found = await find_last(connection, replay.spans, keys_of(replay.selection), lambda _: looked(0))
+            for one in found.values():
+                opened.enter_context(closing(one))
             read = _of_snapshot(connection, found)
         async with aclosing(merged(spans, _wanted(replay, read), looked)) as rows:
             async for some in rows:

@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -14,7 +14,9 @@ from db.history import Keys, subjects_after
 _AT_ONCE = 4_000
 _HELD_SUBJECTS = 100_000
 _BUCKETS = 64
-_ENTRY = struct.Struct("<16sQ")
+Place = tuple[int, int]
+"""A shard, and a position in it."""
+_ENTRY = struct.Struct("<16sHQ")
 
 
 class LastOfSubjects:
@@ -56,29 +58,31 @@ class LastOfSubjects:
 
 
 async def find_last(
-    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys, looked: Callable[[int], None]
-) -> LastOfSubjects:
-    """Read the subjects of a shard once, and return where the last row of each stands.
+    connection: AsyncConnection, spans: Mapping[int, tuple[int, int]], keys: Keys, looked: Callable[[int], None]
+) -> dict[int, LastOfSubjects]:
+    """Read the subjects of shards once, each within its span, and return where the last row of each stands.
 
-    At most some hundred thousand subjects are held; beyond that they are written to files, by hash, and each file is
-    read in turn.
+    A subject that has moved to another shard is last where the number of the shard is higher. At most some hundred
+    thousand subjects are held; beyond that they are written to files, by hash, and each file is read in turn.
     """
-    found = LastOfSubjects(*span)
-    held: dict[bytes, int] = {}
+    found = {shard: LastOfSubjects(*span) for shard, span in spans.items()}
+    held: dict[bytes, Place] = {}
     spilled: list[IO[bytes]] = []
     try:
-        async for position, subject in _subjects(connection, shard, span, keys, looked):
-            held[subject] = position
-            if len(held) >= _HELD_SUBJECTS:
-                spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
-                _spill(held, spilled)
+        for shard in sorted(spans):
+            async for position, subject in _subjects(connection, shard, spans[shard], keys, looked):
+                held[subject] = shard, position
+                if len(held) >= _HELD_SUBJECTS:
+                    spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
+                    _spill(held, spilled)
         if spilled:
             _spill(held, spilled)
         for last in map(_last_of, spilled) if spilled else [held]:
-            for position in last.values():
-                found.add(position)
+            for shard, position in last.values():
+                found[shard].add(position)
     except BaseException:
-        found.close()
+        for one in found.values():
+            one.close()
         raise
     finally:
         for file in spilled:
@@ -98,19 +102,19 @@ async def _subjects(
         position = reached
 
 
-def _spill(held: dict[bytes, int], files: list[IO[bytes]]) -> None:
+def _spill(held: dict[bytes, Place], files: list[IO[bytes]]) -> None:
     """Write the subjects to the files of their hashes, in order after what was written before, and hold none."""
     entries: list[list[bytes]] = [[] for _ in files]
-    for subject, position in held.items():
-        entries[subject[0] % len(files)].append(_ENTRY.pack(subject, position))
+    for subject, place in held.items():
+        entries[subject[0] % len(files)].append(_ENTRY.pack(subject, *place))
     for file, written in zip(files, entries, strict=True):
         file.write(b"".join(written))
     held.clear()
 
 
-def _last_of(file: IO[bytes]) -> dict[bytes, int]:
+def _last_of(file: IO[bytes]) -> dict[bytes, Place]:
     file.seek(0)
-    last: dict[bytes, int] = {}
+    last: dict[bytes, Place] = {}
     while chunk := file.read(_ENTRY.size * 4096):
-        last.update(_ENTRY.iter_unpack(chunk))
+        last.update({subject: (shard, position) for subject, shard, position in _ENTRY.iter_unpack(chunk)})
     return last

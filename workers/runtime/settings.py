@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from db.address import with_password
+from db.placing import shard_of
 from db.sealing import KEY_BYTES, LocalKeys
 from schemas.policy import OperatorPolicy
 from workers.runtime.issuers import Issuer, read_issuers
@@ -72,7 +73,13 @@ class Settings(KafkaSettings):
         description="Replicas of the topics that `whopays topics create` creates; -1 leaves it to the broker.",
     )
     shards: int = Field(
-        default=48, ge=1, le=1024, description="Shards of the installation, fixed when its database is created."
+        default=48,
+        ge=1,
+        le=1024,
+        description="Shards of the installation, fixed when its database is created, and changed by `whopays reshard`.",
+    )
+    first_shard: int = Field(
+        default=0, ge=0, le=32_000, description="The first of them: 0 until `whopays reshard` says another."
     )
     auth: Auth | None = Field(
         default=None,
@@ -323,6 +330,15 @@ class Settings(KafkaSettings):
     def source(self) -> str:
         """The `source` attribute of everything that this installation publishes."""
         return f"/whopays/{self.installation}"
+
+    @property
+    def shard_numbers(self) -> range:
+        """The shards that are in use; those below are closed."""
+        return range(self.first_shard, self.first_shard + self.shards)
+
+    def shard_of(self, boundary: str) -> int:
+        """Return the shard of an organization."""
+        return shard_of(boundary, self.shards, self.first_shard)
 
     def topic(self, name: str) -> str:
         """Return a topic's name with its prefix."""

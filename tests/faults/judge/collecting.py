@@ -78,14 +78,15 @@ async def collected(load: Load) -> Evidence:
         bindings = await _rows(
             connection, Paid, "SELECT organization, project, number, account, from_instant FROM bindings"
         )
-        heads = await connection.fetch("SELECT shard, position, hash FROM shards")
+        heads = await connection.fetch("SELECT shard, position, hash, begins_after FROM shards")
         return Evidence(
             acknowledged=acknowledged,
             heard=sorted(heard, key=lambda one: one.place),
             published=published,
             watermarks=await watermarks(load),
             log=log,
-            heads={shard: (position, hash_) for shard, position, hash_ in heads},
+            heads={shard: (position, hash_) for shard, position, hash_, _ in heads},
+            begins={shard: begin for shard, *_, begin in heads},
             bindings=bindings,
             paid_at=[await _paid_at(connection, instant) for instant in _instants(load.seed, bindings)],
             projects=await _rows(
@@ -143,7 +144,7 @@ async def is_published(load: Load) -> bool:
         told = json.loads(record.value)
         positions[told["shard"]] = told["position"]
     async with _connected(load) as connection:
-        heads = await connection.fetch("SELECT shard, position FROM shards WHERE position > 0")
+        heads = await connection.fetch("SELECT shard, position FROM shards WHERE position > begins_after")
     return positions == dict(map(tuple, heads))
 
 

@@ -133,6 +133,7 @@ class Evidence:
     watermarks: list[Published]
     log: list[Row]
     heads: dict[int, tuple[int, bytes]]
+    begins: dict[int, int]
     bindings: list[Paid]
     paid_at: list[PaidAt]
     projects: list[KnownProject]

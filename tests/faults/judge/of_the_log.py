@@ -17,8 +17,8 @@ def acknowledged_records_are_in_their_topics(evidence: Evidence) -> Iterator[str
 
 
 def log_has_no_hole(evidence: Evidence) -> Iterator[str]:
-    """Positions of each shard are 1, 2, 3 … up to its head."""
-    last: defaultdict[int, int] = defaultdict(int)
+    """Positions of each shard are 1, 2, 3 … from where it begins up to its head."""
+    last = defaultdict(int, evidence.begins)
     for row in evidence.log:
         if row.position != last[row.shard] + 1:
             yield f"shard {row.shard}: position {row.position} follows {last[row.shard]}"

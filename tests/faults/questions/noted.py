@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from db.shards import shard_of
+from db.placing import shard_of
 from tests.support.installations import Installation
 
 Place = tuple[int, int]

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import orjson
 
-from db.shards import shard_of
+from db.placing import shard_of
 from tests.faults.judge.tokens import LEEWAY_SECONDS
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.mutating import MUTANT_VARIABLE

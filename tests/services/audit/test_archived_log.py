@@ -3,8 +3,9 @@
 from sqlalchemy import text
 
 from db.log import PARTITION_POSITIONS
+from db.placing import shard_of
 from db.published import note_published
-from db.shards import all_heads, shard_of
+from db.shards import all_heads
 from schemas.topics import Topic
 from tests.services.audit.auditing import findings_of
 from tests.support.installations import Installation

@@ -8,7 +8,8 @@ from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.shards import Head, all_heads, lock_shards, shard_of
+from db.placing import shard_of
+from db.shards import Head, all_heads, lock_shards
 from tests.support.waiting import until
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.log import append, chain_rows
-from db.shards import lock_shards, move_heads, shard_of
+from db.placing import shard_of
+from db.shards import lock_shards, move_heads
 from schemas.events import BindingChanged, Cause, CurrentBinding, NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
 from workers.runtime.settings import Settings
@@ -17,6 +18,14 @@ SHARDS = Settings().shards
 async def commit(engine: AsyncEngine, organization: str, *projects: str) -> tuple[int, int, datetime]:
     """Commit a notice to each of the projects; return the shard, its last position then, and the instant of all."""
     return await _commit(engine, organization, lambda now: [notice(organization, name, now) for name in projects])
+
+
+async def commit_at(engine: AsyncEngine, shard: int, organization: str, *projects: str) -> int:
+    """Commit a notice to each of the projects in a shard; return its last position then."""
+    _, position, _ = await _commit(
+        engine, organization, lambda now: [notice(organization, name, now) for name in projects], shard
+    )
+    return position
 
 
 async def commit_binding(engine: AsyncEngine, organization: str, project: str, account: str) -> tuple[int, int]:
@@ -41,9 +50,9 @@ async def commit_binding(engine: AsyncEngine, organization: str, project: str, a
 
 
 async def _commit(
-    engine: AsyncEngine, organization: str, told: Callable[[datetime], list[Outgoing]]
+    engine: AsyncEngine, organization: str, told: Callable[[datetime], list[Outgoing]], at: int | None = None
 ) -> tuple[int, int, datetime]:
-    shard = shard_of(organization, SHARDS)
+    shard = shard_of(organization, SHARDS) if at is None else at
     async with engine.begin() as connection:
         heads, now = await lock_shards(connection, [shard])
         rows, moved = chain_rows(heads, [(shard, one) for one in told(now)], "/whopays/test", now)

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.driver import driver
 from db.following import Followed, events_since, first_kept_position
-from db.shards import shard_of
+from db.placing import shard_of
 from tests.services.http.committing import SHARDS, commit
 
 _BYTES = 1024 * 1024
@@ -57,7 +57,7 @@ async def test_a_page_that_is_full_reaches_its_last_event(engine: AsyncEngine) -
 
 async def test_what_is_kept_begins_somewhere(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
-        assert await first_kept_position(await driver(connection), _SHARD) == 1
+        assert await first_kept_position(await driver(connection), [_SHARD]) == 1
     await commit(engine, "acme", "a", "b")
     async with engine.connect() as connection:
-        assert await first_kept_position(await driver(connection), _SHARD) == 1
+        assert await first_kept_position(await driver(connection), [_SHARD]) == 1

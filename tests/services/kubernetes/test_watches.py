@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from db.shards import shard_of
+from db.placing import shard_of
 from tests.services.kubernetes.cluster import BILLING, RESOURCES, Cluster
 from tests.support.messages import Said, account, bind, command, profile, project
 from tests.support.waiting import patience

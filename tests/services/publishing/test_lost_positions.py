@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 from sqlalchemy import make_url, text
 
+from db.placing import shard_of
 from db.published import published_at_least
-from db.shards import shard_of
 from embedded import Addresses
 from embedded.packages import folder_of_package
 from embedded.postgresql import MAJOR_VERSION

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import text
 
-from db.shards import shard_of
+from db.placing import shard_of
 from schemas.topics import Topic
 from tests.support.installations import Installation, Worker, free_port
 from tests.support.kafka import all_consumed, exactly_published, published, send

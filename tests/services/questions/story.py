@@ -25,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.load import load
 from db.log import append, chain_rows
 from db.memory import Memory
+from db.placing import shard_of
 from db.questions.snapshots import Snapshot, snapshot_of
-from db.shards import Head, shard_of
+from db.shards import Head
 from db.store import store, store_claims
 from domain.messages import Claim
 from domain.needs import Needs

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import create_engine
+from db.placing import shard_of
 from db.questions.accounts import account, accounts, phases
 from db.questions.dead_letters import dead_letters
 from db.questions.events import TOPICS, events, first_position
@@ -27,7 +28,6 @@ from db.questions.replays import replays
 from db.questions.results import latest_results, results_of_command
 from db.reading import reading_pool
 from db.replays import find_replay
-from db.shards import shard_of
 from domain.dead_letters import Dead
 from embedded import Addresses
 from schemas.records import DeadLetterReason, Record
@@ -141,7 +141,7 @@ async def test_latest_results_newest_first(told: AsyncEngine, filters: dict[str,
 async def test_events_by_position(told: AsyncEngine) -> None:
     last = _FIRST_RESULT + len(RESULTS) - 1
     async with asking(told) as (connection, snapshot):
-        assert (snapshot.position, await first_position(connection, SHARD)) == (last, 1)
+        assert (snapshot.position, await first_position(connection, [SHARD])) == (last, 1)
         every = await events(connection, "acme", after=0, until=last, limit=100)
         assert [event.position for event in every] == list(range(1, last + 1))
         assert [orjson.loads(event.value)["id"] for event in every] == [f"{SHARD}-{n}" for n in range(1, last + 1)]
@@ -165,10 +165,10 @@ async def test_events_by_position(told: AsyncEngine) -> None:
 async def test_events_are_kept_from_a_position_on(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE shards SET position = 7"))
-        assert await first_position(connection, SHARD) == 8
+        assert await first_position(connection, [SHARD]) == 8
         values = {"shard": SHARD}
         await connection.execute(text("INSERT INTO log VALUES (:shard, 7, now(), 'notices', NULL, 'v', 'h')"), values)
-        assert await first_position(connection, SHARD) == 7
+        assert await first_position(connection, [SHARD]) == 7
 
 
 @pytest.fixture

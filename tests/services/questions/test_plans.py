@@ -252,7 +252,7 @@ async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPo
 
 async def test_the_first_position_is_the_end_of_an_index(filled: ReadingPool) -> None:
     async with filled.acquire() as connection:
-        for plan in await plans_of(connection, events._FIRST_POSITION, {"shard": 1}):
+        for plan in await plans_of(connection, events._FIRST_POSITION, {"shards": [1]}):
             nodes = list(nodes_of(plan))
             assert {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"} <= _SMALL
             assert "log_p0_pkey" in {node.get("Index Name") for node in nodes}

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db import load
-from db.shards import shard_of
+from db.placing import shard_of
 from domain import bindings, notices
 from tests.services.timers.keeping import Keeper
 from tests.support.saying import bind, command, project, reactivate, suspend, transfer

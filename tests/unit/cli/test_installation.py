@@ -81,6 +81,7 @@ OTHER = {
     "installation": "production",
     "topic_prefix": "production.",
     "shards": "96",
+    "first_shard": "48",
 }
 
 

@@ -15,6 +15,7 @@ _LARGEST = 2**31
 _BOUNDS: dict[str, tuple[float, float]] = {
     "topic_partitions": (1, _LARGEST),
     "shards": (1, 1024),
+    "first_shard": (0, 32_000),
     "max_value_bytes": (1024, 524_288),
     "batch_max_records": (1, _LARGEST),
     "remembered_records": (0, _LARGEST),

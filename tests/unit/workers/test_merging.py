@@ -95,9 +95,10 @@ def test_of_subjects_that_are_spilled_the_last_position_counts() -> None:
     with TemporaryFile() as one, TemporaryFile() as other:
         files: list[IO[bytes]] = [one, other]
         subjects = [bytes([number]) * 16 for number in range(7)]
-        _spill(held := {subject: number for number, subject in enumerate(subjects)}, files)
+        _spill(held := {subject: (1, number) for number, subject in enumerate(subjects)}, files)
         assert held == {}
-        _spill({subjects[3]: 2**40, subjects[4]: 50}, files)
+        _spill({subjects[3]: (1, 2**40), subjects[4]: (300, 50)}, files)
         last = [_last_of(file) for file in files]
     assert [set(one) for one in last] == [set(subjects[0::2]), set(subjects[1::2])]
-    assert last[0] | last[1] == {**dict(zip(subjects, range(7), strict=True)), subjects[3]: 2**40, subjects[4]: 50}
+    places = {subject: (1, number) for number, subject in enumerate(subjects)}
+    assert last[0] | last[1] == {**places, subjects[3]: (1, 2**40), subjects[4]: (300, 50)}

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import questions
 from db.log import read, row_hash
+from db.placing import shard_of
 from db.questions.asked import asked
 from db.questions.snapshots import snapshot_of
-from db.shards import all_heads, shard_of
+from db.shards import all_heads
 from schemas.instants import parse_instant
 from tests.services.batches.askers.guarded import ADMIN, READ, Guarded, all_rows, create, results
 from tests.support.batches import batches, records
