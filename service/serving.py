@@ -1,8 +1,10 @@
 """A server of questions: where it listens, how it begins, and how it ends."""
 
 import asyncio
+import re
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -12,6 +14,7 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from httptools import HttpParserInvalidMethodError, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db.reading import create_reading_engine
@@ -27,6 +30,8 @@ logger = structlog.get_logger()
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
 _UNREAD_SECONDS = 90
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ANY_METHOD = b"PATCH"
 
 
 class NotServed(Exception):
@@ -104,16 +109,45 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which refuses what it cannot read as everything else is refused."""
+    """uvicorn's protocol, which refuses what it cannot read as everything else is refused.
+
+    Its parser knows methods by a list, and ends at any other before the path: such a one is read under a name that it
+    knows, and asked under its own.
+    """
+
+    _received = b""
+    _unknown_method: str | None = None
+
+    def data_received(self, data: bytes) -> None:
+        self._received = data
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._unknown_method is not None:
+            self.scope["method"] = self._unknown_method
+            self._unknown_method = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the words of the library)
         """Answer what is no HTTP, or an address that is longer than 64 KiB, with a problem, and end the connection."""
+        if self._read_under_another_method():
+            return
         problem = Problem("InvalidParameter", "The request is not HTTP, or its address is longer than 64 KiB.")
         body = problem.body()
         headers = [*OF_QUESTIONS, (b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
         lines = [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + b"".join(lines) + b"\r\n" + body)
         self.transport.close()
+
+    def _read_under_another_method(self) -> bool:
+        method, _, rest = self._received.partition(b" ")
+        is_unknown = isinstance(sys.exception(), HttpParserInvalidMethodError) and self._unknown_method is None
+        if not is_unknown or not _METHOD.fullmatch(method):
+            return False
+        self._unknown_method = method.decode()
+        self.parser = HttpRequestParser(self)
+        self.data_received(_ANY_METHOD + b" " + rest)
+        return True
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

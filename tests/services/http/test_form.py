@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import re
 
 import httpx
@@ -88,6 +89,27 @@ async def test_other_methods(ask: httpx.AsyncClient) -> None:
         response = await ask.request(method, f"{O}/projects/web")
         assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
         problem(response, "MethodNotAllowed")
+
+
+@pytest.mark.parametrize("method", (b"FOO", b"get", b"G", b"GETS", b"!#$%&'*+.^_`|~-", b"A" * 5_000))
+async def test_methods_that_nobody_knows(server: Server, method: bytes) -> None:
+    """They are judged as others are: the path first. A body is read, and the connection goes on."""
+    many = [(b"projects/web", 405), (b"projects/web/", 404), (b"projects/web?x=1", 405)]
+    reader, writer = await asyncio.open_connection(*server.address)
+    try:
+        for path, status in many:
+            writer.write(method + b" /v1/organizations/acme/" + path + b" HTTP/1.1\r\nHost: localhost\r\n")
+            writer.write(b"Content-Length: 5\r\n\r\nGET /")
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert head.startswith(b"http/1.1 %d " % status)
+            assert (b"\r\nallow: get, head\r\n" in head) is (status == 405)
+            length = re.search(rb"\r\ncontent-length: ([0-9]+)\r\n", head)
+            assert length is not None
+            said = json.loads(await reader.readexactly(int(length[1])))
+            assert said["status"] == status
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
