@@ -23,7 +23,7 @@ from tests.support.waiting import until
 from workers.runtime.instruments import Instruments
 from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
-from workers.runtime.tokens import reading
+from workers.runtime.tokens import issuing, reading
 from workers.runtime.tokens.issuing import UNKNOWN_KEY_EVERY_SECONDS
 from workers.runtime.tokens.keys import read_keys
 from workers.runtime.tokens.verifying import Tokens
@@ -233,6 +233,29 @@ async def test_unknown_keys_are_asked_for_twice_a_minute_at_most(server: KeyServ
         both = await asyncio.gather(guard(own.token(key=_SECOND)), guard(own.token("bob", key=_SECOND)))
         assert all(isinstance(one, Verified) for one in both)
         assert len(server.asked) == 3
+
+
+async def test_keys_that_never_were_do_not_keep_a_new_one_from_being_known(
+    server: KeyServer, own: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known as soon as keys may be asked for again, though nobody asks then: long before the usual time."""
+    clock = Clock()
+    async with verifying(server.url, clock) as guard:
+        await guard.accepts(own.token())
+        await guard.refuses(own.token(header={"kid": "never was"}), "kid is not the id of one")
+        server.publish(_FIRST.public(), _SECOND.public())
+        monkeypatch.setattr(issuing, "UNKNOWN_KEY_EVERY_SECONDS", 0.05)
+        await guard.refuses(own.token(key=_SECOND), "kid is not the id of one")
+        assert len(server.asked) == 2
+        clock.now += 1
+
+        async def is_known() -> bool:
+            keys = guard.tokens._keys[ISSUER].current
+            return keys is not None and keys.knows("second")
+
+        await until(is_known, "the new key")
+        assert len(server.asked) == 3
+        await guard.accepts(own.token(key=_SECOND))
 
 
 async def test_a_key_that_is_known_waits_for_nothing(server: KeyServer, own: TokenIssuer) -> None:

@@ -34,6 +34,7 @@ class IssuerKeys:
         self._were_read = asyncio.Event()
         self._refreshing: asyncio.Task[bool] | None = None
         self._asked_for_unknown = -UNKNOWN_KEY_EVERY_SECONDS
+        self._is_wanted = asyncio.Event()
         metrics.issuer(issuer.name)
 
     async def run(self) -> None:
@@ -43,7 +44,7 @@ class IssuerKeys:
             while True:
                 if await self.refresh():
                     retry = _FIRST_RETRY_SECONDS
-                    await asyncio.sleep(self._source.again_seconds)
+                    await self._rest()
                 else:
                     await asyncio.sleep(retry)
                     retry = min(2 * retry, _LAST_RETRY_SECONDS)
@@ -79,14 +80,33 @@ class IssuerKeys:
         return Unidentified("the token's kid is not that of one key for its alg")
 
     async def _refresh_for_unknown(self) -> None:
-        now = self._clock()
         if self._refreshing is None:
-            if now - self._asked_for_unknown < UNKNOWN_KEY_EVERY_SECONDS:
+            if self._may_ask_in() > 0:
+                # Whoever sent the last one, which may never have been, must not keep a new one from being known.
+                self._is_wanted.set()
                 return
-            self._asked_for_unknown = now
+            self._note_asking()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(UNKNOWN_KEY_WAITS_SECONDS):
                 await self.refresh()
+
+    async def _rest(self) -> None:
+        """Wait until the keys are to be read again: sooner where a key was not known, and could not be asked for."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._source.again_seconds):
+                while True:
+                    await self._is_wanted.wait()
+                    if (seconds := self._may_ask_in()) <= 0:
+                        break
+                    await asyncio.sleep(seconds)
+            self._note_asking()
+
+    def _may_ask_in(self) -> float:
+        return self._asked_for_unknown + UNKNOWN_KEY_EVERY_SECONDS - self._clock()
+
+    def _note_asking(self) -> None:
+        self._asked_for_unknown = self._clock()
+        self._is_wanted.clear()
 
     async def _read(self) -> bool:
         try:
