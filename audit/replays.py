@@ -18,6 +18,7 @@ from schemas.instants import parse_instant
 from schemas.outgoing import JSON_HEADER, REPLAY_HEADER, event_id_of, headers_of
 from schemas.replays import ReplayState, marker_id, marker_key, read_manifest, render_marker
 from workers.publishing.packing import partition_of
+from workers.replaying.how_far import HowFar
 from workers.replaying.reading import selected
 from workers.replaying.tally import Tally, manifest_of
 from workers.replaying.target import find_target
@@ -76,16 +77,11 @@ async def _compared(
             async with asyncio.timeout(_START_SECONDS):
                 await consumer.start()
             readers = await _readers(consumer, replay)
-        tally, looked_at = Tally.empty(replay.partitions), 0
-
-        def look(positions: int) -> None:
-            nonlocal looked_at
-            looked_at += positions
-
+        tally, far = Tally.empty(replay.partitions), HowFar(replay.spans, {})
         try:
             async with engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                async with aclosing(selected(connection, replay, {}, look)) as found:
+                async with aclosing(selected(connection, replay, {}, far.read)) as found:
                     async for rows in found:
                         for row in rows:
                             partition = partition_of(row.key, row.position, replay.partitions)
@@ -93,7 +89,8 @@ async def _compared(
                             if readers:
                                 for finding in await readers[partition].expect(row):
                                     yield finding
-                        progress("replay", looked_at, replay.to_look_at)
+                        far.written((row.shard, row.position) for row in rows)
+                        progress("replay", far.positions, replay.to_look_at)
         except HistoryDamaged as error:
             yield Finding(Promise.LOG, replay.name, str(error))
             return

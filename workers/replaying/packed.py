@@ -22,6 +22,7 @@ class Packed:
         self.rows = 0
         self.bytes = 0
         self.written = tally.records
+        self.places: list[tuple[int, int]] = []
 
     def add(self, row: HistoryRow) -> None:
         """Add a row, and count it."""
@@ -31,6 +32,7 @@ class Packed:
         self.rows += 1
         self.bytes += len(row.value)
         self.written += 1
+        self.places.append((row.shard, row.position))
 
     def add_markers(self, source: str) -> None:
         """End each partition with its marker."""

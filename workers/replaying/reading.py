@@ -1,13 +1,13 @@
 """What a replay reads: the selected rows of the log, in the order in which they are replayed."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing, closing
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.history import HistoryRow, Page, rows_after, rows_at
 from db.replays import KeptReplay
-from workers.replaying.merging import Reader, merged
+from workers.replaying.merging import Looked, Reader, merged
 from workers.replaying.snapshot import LastOfSubjects, find_last
 from workers.replaying.wanted import keys_of, wants
 
@@ -15,9 +15,6 @@ _ROWS_AT_ONCE = 16_000
 _FEWEST_OF_SHARD, _MOST_OF_SHARD = 300, 4_000
 _BYTES_AT_ONCE = 16 * 1024 * 1024
 _SNAPSHOT_ROWS = 500
-
-Looked = Callable[[int], None]
-"""Is told how many positions were looked at."""
 
 
 async def selected(
@@ -32,7 +29,7 @@ async def selected(
         read = _whole(connection, replay)
         if replay.selection.latest:
             # Not from where it was left: a subject's last row is known once all are.
-            found = await find_last(connection, replay.spans, keys_of(replay.selection), lambda _: looked(0))
+            found = await find_last(connection, replay.spans, keys_of(replay.selection))
             for one in found.values():
                 opened.enter_context(closing(one))
             read = _of_snapshot(connection, found)

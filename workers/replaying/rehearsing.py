@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.replays import KeptReplay, clock
 from schemas.replays import Manifest, ReplayState
 from workers.publishing.packing import partition_of
+from workers.replaying.how_far import HowFar
 from workers.replaying.reading import selected
 from workers.replaying.tally import Progress, Tally, manifest_of
 
@@ -16,18 +17,14 @@ async def dry_run(
     engine: AsyncEngine, replay: KeptReplay, told: Callable[[Progress], None] = lambda _: None
 ) -> Manifest:
     """Return the manifest that a replay would have, without writing anything."""
-    tally, looked_at = Tally.empty(replay.partitions), 0
-
-    def look(positions: int) -> None:
-        nonlocal looked_at
-        looked_at += positions
-
+    tally, far = Tally.empty(replay.partitions), HowFar(replay.spans, {})
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async with aclosing(selected(connection, replay, {}, look)) as found:
+        async with aclosing(selected(connection, replay, {}, far.read)) as found:
             async for rows in found:
                 for row in rows:
                     tally.add(row, partition_of(row.key, row.position, replay.partitions))
-                told(Progress(tally.records, looked_at, replay.to_look_at))
+                far.written((row.shard, row.position) for row in rows)
+                told(Progress(tally.records, far.positions, replay.to_look_at))
         tally.finished_at = await clock(connection)
     return manifest_of(replay, tally, ReplayState.DONE, has_target=False)

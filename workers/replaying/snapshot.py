@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -58,7 +58,7 @@ class LastOfSubjects:
 
 
 async def find_last(
-    connection: AsyncConnection, spans: Mapping[int, tuple[int, int]], keys: Keys, looked: Callable[[int], None]
+    connection: AsyncConnection, spans: Mapping[int, tuple[int, int]], keys: Keys
 ) -> dict[int, LastOfSubjects]:
     """Read the subjects of shards once, each within its span, and return where the last row of each stands.
 
@@ -70,7 +70,7 @@ async def find_last(
     spilled: list[IO[bytes]] = []
     try:
         for shard in sorted(spans):
-            async for position, subject in _subjects(connection, shard, spans[shard], keys, looked):
+            async for position, subject in _subjects(connection, shard, spans[shard], keys):
                 held[subject] = shard, position
                 if len(held) >= _HELD_SUBJECTS:
                     spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
@@ -91,14 +91,13 @@ async def find_last(
 
 
 async def _subjects(
-    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys, looked: Callable[[int], None]
+    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys
 ) -> AsyncIterator[tuple[int, bytes]]:
     position, until = span
     while position < until:
         rows, reached = await subjects_after(connection, shard, position, until, keys, _AT_ONCE)
         for at, topic, key in rows:
             yield at, hashlib.blake2b(key, digest_size=16, key=topic.encode()).digest()
-        looked(reached - position)
         position = reached
 
 

@@ -27,7 +27,7 @@ FIRST_DIGEST = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay has come: records written, and positions of the log looked at, of so many."""
+    """How far a replay has come: records written, and positions of the log that it is done with, of so many."""
 
     records: int
     looked_at: int

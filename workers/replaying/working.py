@@ -36,6 +36,7 @@ from schemas.replays import ReplayState
 from schemas.topics import Topic
 from workers.publishing.positions import is_retryable
 from workers.publishing.producer import SETTLE_SECONDS, Place, TransactionalProducer, producing, transact
+from workers.replaying.how_far import HowFar
 from workers.replaying.kept import read_tally
 from workers.replaying.packed import Packed
 from workers.replaying.reading import selected
@@ -91,7 +92,7 @@ class Work:
         self._rate: int | None = None
         self._renewed = 0.0
         self._written = 0
-        self._looked_at = 0
+        self._far = HowFar({}, {})
         self._next = 0.0
 
     async def run(self) -> ReplayState:
@@ -161,8 +162,8 @@ class Work:
         tally = await read_tally(self._settings, self._name) or Tally.empty(replay.partitions)
         await insist_on_agreement(self._settings, replay.target, tally.last_ids(self._name))
         self._written = tally.records
-        self._looked_at = sum(tally.positions[shard] - replay.spans[shard][0] for shard in tally.positions)
-        self._told(Progress(self._written, self._looked_at, replay.to_look_at))
+        self._far = HowFar(replay.spans, tally.positions)
+        self._tell(replay)
         return tally
 
     async def _until_shown(self, replay: KeptReplay, tally: Tally) -> None:
@@ -181,7 +182,7 @@ class Work:
         sending: asyncio.Task[None] | None = None
         packed = Packed(producer, replay, tally)
         try:
-            async with aclosing(selected(connection, replay, dict(tally.positions), self._look)) as found:
+            async with aclosing(selected(connection, replay, dict(tally.positions), self._far.read)) as found:
                 async for rows in found:
                     await self._renew_in_time(replay)
                     for begin in range(0, len(rows), _PACKED_AT_ONCE):
@@ -223,27 +224,28 @@ class Work:
             # What was missed is not made up for: whoever asks for a rate must not get twice as much for a while.
             self._next = max(self._next, time.monotonic()) + packed.rows / self._rate
         batches = packed.finished(self._settings.topic(Topic.REPLAY_POSITIONS))
-        return asyncio.create_task(self._transact(producer, replay, batches, packed.written))
+        return asyncio.create_task(self._transact(producer, replay, batches, packed))
 
     async def _transact(
-        self, producer: TransactionalProducer, replay: KeptReplay, batches: list[tuple[Place, Any]], written: int
+        self, producer: TransactionalProducer, replay: KeptReplay, batches: list[tuple[Place, Any]], packed: Packed
     ) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
         await transact(producer, batches, self._settings.relay_transaction_seconds)
-        self._written = written
-        self._told(Progress(written, self._looked_at, replay.to_look_at))
+        self._written = packed.written
+        self._far.written(packed.places)
+        self._tell(replay)
 
     def _rows_at_once(self) -> int:
         """Return how many rows go out in a transaction: all of a second's in several."""
         most = self._settings.relay_batch_rows
         return most if self._rate is None else max(1, min(most, self._rate // _TRANSACTIONS_A_SECOND))
 
-    def _look(self, positions: int) -> None:
-        self._looked_at += positions
+    def _tell(self, replay: KeptReplay) -> None:
+        self._told(Progress(self._written, self._far.positions, replay.to_look_at))
 
     async def _renew_in_time(self, replay: KeptReplay) -> None:
         if time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._settings.relay_lease_seconds / 3):
-            self._told(Progress(self._written, self._looked_at, replay.to_look_at))
+            self._tell(replay)
             await self._renew()
 
     async def _take(self) -> None:
@@ -264,7 +266,7 @@ class Work:
                 self._owner,
                 self._settings.relay_lease_seconds,
                 self._written,
-                self._looked_at,
+                self._far.positions,
             )
         if kept is None:
             raise ReplayTaken(f"Another process took the replay {self._name} over: this one ends.")

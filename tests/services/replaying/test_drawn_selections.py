@@ -137,7 +137,7 @@ async def _read(
     rows: list[tuple[int, int]] = []
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async for some in selected(connection, replay, done or {}, lambda _: None):
+        async for some in selected(connection, replay, done or {}, lambda *_: None):
             rows += [(row.shard, row.position) for row in some]
     available_from = replay.available_from
     return rows, format_instant(replay.until), None if available_from is None else format_instant(available_from)

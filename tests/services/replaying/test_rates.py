@@ -22,13 +22,15 @@ async def test_a_rate_goes_before_the_usual_one(
 ) -> None:
     name = f"rate-{rate}-{usual}".lower()
     await begin(told.engine, told.settings, Asked(name, Selection(), partitions=1, rate=rate))
-    written = [0]
-    work = Work(
-        told.engine, told.settings, name, asyncio.Event(), lambda shown: written.append(shown.records), usual_rate=usual
-    )
+    heard: list[Progress] = []
+    work = Work(told.engine, told.settings, name, asyncio.Event(), heard.append, usual_rate=usual)
     assert await work.run() is ReplayState.DONE
+    written = [0, *(shown.records for shown in heard)]
     steps = {later - before for before, later in pairwise(written)} - {0}
     assert max(steps) == (most or written[-1])
+    # What is read ahead is no progress: all is done with when all is written, and not before.
+    assert heard[-1].looked_at == heard[-1].to_look_at
+    assert all(shown.to_look_at - shown.looked_at >= written[-1] - shown.records for shown in heard)
 
 
 async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: Installation) -> None:

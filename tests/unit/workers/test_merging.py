@@ -9,6 +9,7 @@ from typing import IO
 import pytest
 
 from db.history import HistoryRow, Page
+from workers.replaying.how_far import HowFar
 from workers.replaying.merging import merged
 from workers.replaying.snapshot import LastOfSubjects, _last_of, _spill
 
@@ -22,17 +23,23 @@ def _row(shard: int, position: int, second: int) -> HistoryRow:
 async def _merged(
     logs: Mapping[int, Sequence[HistoryRow]], spans: Mapping[int, tuple[int, int]], page: int
 ) -> tuple[list[tuple[int, int]], int, int]:
-    """Return the places in the order in which they come, how many positions were looked at, and in how many parts."""
-    looked: list[int] = []
+    """Return the places in the order in which they come, how many positions were done with, and in how many parts."""
+    far = HowFar(spans, {})
+    parts: list[list[tuple[int, int]]] = []
 
     async def read(shard: int, position: int, until: int) -> Page:
         assert position < until == spans[shard][1]
         reached = min(position + page, until)
         return Page([row for row in logs[shard] if position < row.position <= reached], reached)
 
-    parts = [[(row.shard, row.position) for row in rows] async for rows in merged(spans, read, looked.append)]
-    assert all(parts)
-    return [place for part in parts for place in part], sum(looked), len(parts)
+    async for rows in merged(spans, read, far.read):
+        before = far.positions
+        parts.append([(row.shard, row.position) for row in rows])
+        for place in parts[-1]:
+            far.written([place])
+        assert rows
+        assert before <= far.positions - len(rows)
+    return [place for part in parts for place in part], far.positions, len(parts)
 
 
 async def test_rows_come_by_time_then_shard_then_position() -> None:
