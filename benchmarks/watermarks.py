@@ -11,10 +11,10 @@ from db.engine import create_engine
 from db.raising import raise_idle
 from db.shards import all_heads
 from schemas.topics import Topic
+from workers.publishing.dividing import transactional_id
 from workers.publishing.idle import RAISE_SECONDS
 from workers.publishing.positions import Kept
 from workers.publishing.producer import TransactionalProducer
-from workers.publishing.relay import transactional_id
 from workers.publishing.watermarks import BUSY_SECONDS, IDLE_SECONDS, Watermarks
 from workers.runtime.settings import Settings
 

@@ -11,9 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.refusal import StillAtWork
 
 
-async def take_lease(connection: AsyncConnection, slot: int, owner: str, seconds: float) -> bool:
-    """Take or renew a slot's lease by the database's clock; return False while another relay holds it."""
-    values = {"what": slot, "owner": owner, "seconds": seconds}
+def live(table: str) -> str:
+    """Return the condition on which a lease of so many `:seconds` counts."""
+    return f"""({table}.expires_at BETWEEN clock_timestamp()
+            -- Further ahead than any lease lasts: the clock has gone back since it was taken.
+            AND clock_timestamp() + make_interval(secs => 10 * :seconds))"""
+
+
+async def take_lease(connection: AsyncConnection, number: int, slot: int, owner: str, seconds: float) -> bool:
+    """Take or renew the lease of a slot of so many, by the database's clock.
+
+    Return False while another relay holds it, or where the shards are divided among another number of slots.
+    """
+    values = {"number": number, "what": slot, "owner": owner, "seconds": seconds}
     return (await connection.execute(_TAKE_SLOT, values)).scalar_one_or_none() is not None
 
 
@@ -49,14 +59,12 @@ async def chores_done(connection: AsyncConnection) -> dict[str, datetime | None]
     return {row.chore: row.done_at for row in await connection.execute(text("SELECT chore, done_at FROM chores"))}
 
 
-def _take(table: str, key: str) -> str:
+def _take(table: str, key: str, where: str = "") -> str:
     return f"""
     INSERT INTO {table} ({key}, owner, expires_at)
-    VALUES (:what, :owner, clock_timestamp() + make_interval(secs => :seconds))
+    SELECT :what, :owner, clock_timestamp() + make_interval(secs => :seconds) {where}
     ON CONFLICT ({key}) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
-        WHERE {table}.owner = excluded.owner OR {table}.expires_at < clock_timestamp()
-            -- Further ahead than any lease lasts: the clock has gone back since it was taken.
-            OR {table}.expires_at > clock_timestamp() + make_interval(secs => 10 * :seconds)
+        WHERE {table}.owner = excluded.owner OR NOT {live(table)}
     RETURNING {key}
     """
 
@@ -67,7 +75,9 @@ _HELD = text(
     FROM relay_leases WHERE expires_at > clock_timestamp() LIMIT 1
     """
 )
-_TAKE_SLOT = text(_take("relay_leases", "slot"))
+_TAKE_SLOT = text(
+    _take("relay_leases", "slot", "FROM (SELECT FROM relay_slots WHERE number = :number FOR SHARE) AS divided")
+)
 _TAKE_CHORE = text(_take("chores", "chore"))
 _GIVE_UP_CHORE = text(
     """

@@ -85,10 +85,12 @@ _WORKER: Privileges = {
     "known_topics": _on("SELECT", "INSERT", "UPDATE"),
     "published": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "relay_leases": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
+    "relay_slots": _on("SELECT", "UPDATE"),
+    "relay_processes": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "replays": _on("SELECT", "INSERT", "UPDATE"),
     "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
-_UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_leases", "retired_uids"})
+_UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_processes", "retired_uids"})
 """Tables of which no question is asked."""
 _READER: Privileges = {
     ALEMBIC: _READ,

@@ -25,8 +25,8 @@ from workers.consuming.projects import PROJECTS
 from workers.consuming.subscription import Subscription
 from workers.consuming.undecodable_headers import read_undecodable_headers
 from workers.maintenance import Maintenance
-from workers.publishing.relay import Relay
-from workers.publishing.relay import Trace as TraceTransaction
+from workers.publishing.slots import Slots
+from workers.publishing.telling import Trace as TraceTransaction
 from workers.replaying.role import Replays
 from workers.runtime.believing import warn_if_trusted
 from workers.runtime.kafka import broker_security, token_provider
@@ -74,9 +74,11 @@ class Process:
         checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
         self._metrics = Metrics(self._roles, checks_tokens=checks_tokens)
         self._turns = self._metrics.turns
-        self._engine = create_engine(settings.database_url, pool_size=settings.database_pool_size)
+        # A relay keeps a connection for each slot that it has.
+        size = settings.database_pool_size + (settings.relay_slots - 1 if Role.RELAY in self._roles else 0)
+        self._engine = create_engine(settings.database_url, pool_size=size)
         pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
-        self._metrics.watch_pool(pool.checkedout, pool.checkedin, settings.database_pool_size)
+        self._metrics.watch_pool(pool.checkedout, pool.checkedin, size)
         self._broker = KafkaBroker(
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,
@@ -173,8 +175,8 @@ class Process:
 
     async def _begin(self) -> None:
         if Role.RELAY in self._roles:
-            relay = Relay(self._engine, self._settings, self._metrics, self._stopping, self._trace_transaction)
-            self._background.append(asyncio.create_task(self._guarded(Role.RELAY, relay.run())))
+            slots = Slots(self._engine, self._settings, self._metrics, self._stopping, self._trace_transaction)
+            self._background.append(asyncio.create_task(self._guarded(Role.RELAY, slots.run())))
         if Role.TIMERS in self._roles:
             timers = Timers(self._engine, self._settings, self._batches, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))

@@ -14,6 +14,7 @@ from db.published import unpublished
 from db.refusal import DatabaseRefused
 from db.replays import list_replays, waiting_replays
 from db.revisions import check, head_revision
+from db.slots import without_relay
 from db.watching import overdue, unpublished_age, waiting_dead_letters
 from schemas.replays import ReplayState
 from workers.runtime.settings import Settings
@@ -99,6 +100,19 @@ async def _publishing(connection: AsyncConnection) -> Standing:
     return Standing(_trouble_if(is_late), "publishing", words, to_do, Section.NOT_PUBLISHED)
 
 
+async def _slots(connection: AsyncConnection) -> Standing:
+    number, free = await without_relay(connection)
+    if not free:
+        words = "A relay publishes." if number == 1 else f"Each of the {number} slots has a relay."
+    elif len(free) == number:
+        words = "No relay publishes."
+    else:
+        words = f"Nobody works on {count_of(len(free), 'slot')} of {number}: {', '.join(map(str, free))}."
+    to_do = "Start one; its log says relay_slots_differ where others have another number of slots." if free else ""
+    verdict = Verdict.NOTE if len(free) == number else _trouble_if(bool(free))
+    return Standing(verdict, "relays", words, to_do, Section.NOT_PUBLISHED)
+
+
 async def _watermark(connection: AsyncConnection) -> Standing:
     until = await closed_until(connection)
     section = Section.NOT_PUBLISHED
@@ -160,6 +174,7 @@ async def _replays(connection: AsyncConnection) -> Standing:
 
 _ASKED: Sequence[Callable[[AsyncConnection], Awaitable[Standing]]] = (
     _publishing,
+    _slots,
     _watermark,
     _timers,
     _dead_letters,

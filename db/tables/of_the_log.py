@@ -1,6 +1,7 @@
 """The log, and how far it is published."""
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     BigInteger,
     Boolean,
@@ -109,4 +110,26 @@ relay_leases = Table(
     Column("expires_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("slot", name="relay_leases_pkey"),
     comment="Which relay works on a slot: for liveness only; Kafka's fencing is what keeps others out.",
+)
+
+relay_slots = Table(
+    "relay_slots",
+    metadata,
+    Column("number", SmallInteger, nullable=False),
+    Column("change", BigInteger, nullable=False),
+    Column("unfenced", ARRAY(SmallInteger), nullable=False),
+    Column("is_only", Boolean, nullable=False, server_default=text("true")),
+    PrimaryKeyConstraint("is_only", name="relay_slots_pkey"),
+    CheckConstraint("is_only", name="relay_slots_is_one"),
+    CheckConstraint("number > 0", name="relay_slots_number"),
+    comment="Among how many slots relays divide the shards, and earlier numbers whose producers may still publish.",
+)
+
+relay_processes = Table(
+    "relay_processes",
+    metadata,
+    Column("owner", Text, nullable=False),
+    Column("expires_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("owner", name="relay_processes_pkey"),
+    comment="The processes among which the slots are shared out.",
 )

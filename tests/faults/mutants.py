@@ -7,6 +7,7 @@ nothing of it. Patches follow the code: a test fails if a patch's old text does 
 from tests.faults.mutants_of_questions import OF_QUESTIONS
 from tests.faults.mutants_of_replaying import OF_REPLAYING, POSITIONS_APART
 from tests.faults.mutants_of_rights import OF_RIGHTS
+from tests.faults.mutants_of_slots import OF_SLOTS
 from tests.faults.mutants_of_watermarks import OF_WATERMARKS
 from tests.faults.mutating import Mutant, Patch
 
@@ -242,13 +243,13 @@ MUTANTS: dict[str, Mutant] = {
                 "workers.publishing.relay",
                 "                kept = await take_up(self._engine, self._settings, at_least)\n",
                 "                kept = await take_up(self._engine, self._settings, at_least)\n"
-                "                kept.positions = vars(self).get('kept') or kept.positions\n",
+                "                kept.positions = vars(self._telling).get('kept') or kept.positions\n",
             ),
             Patch(
                 "workers.publishing.relay",
-                "                self._bound.reach(publication.reached)\n",
-                "                self._bound.reach(publication.reached)\n"
-                "                vars(self)['kept'] = positions\n",
+                "                    self._bound.reach(publication.reached)\n",
+                "                    self._bound.reach(publication.reached)\n"
+                "                    vars(self._telling)['kept'] = positions\n",
             ),
         ),
         is_quick=True,
@@ -277,9 +278,9 @@ MUTANTS: dict[str, Mutant] = {
         "events are published once",
         (
             Patch(
-                "workers.publishing.relay",
-                '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"',
-                '    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{uuid4()}"',
+                "workers.publishing.dividing",
+                '    return f"{name}{slot}" if number == 1 else f"{name}{number}-{slot}"',
+                "    return f\"{name}{__import__('uuid').uuid4()}\"",
             ),
         ),
     ),
@@ -324,6 +325,7 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
     ),
+    **OF_SLOTS,
     **OF_WATERMARKS,
     **OF_REPLAYING,
     **OF_QUESTIONS,

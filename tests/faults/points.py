@@ -96,7 +96,9 @@ def rows() -> Iterator[Row]:
 
 def _roles(point: str) -> Iterator[tuple[Role, ...]]:
     match point.partition(".")[0]:
-        case "relay" | "positions" | "packing" | "producer" | "takeover" | "idle" | "watermarks":
+        case "relay" | "positions" | "packing" | "producer" | "takeover" | "idle" | "watermarks" | "closing":
+            yield RELAY
+        case "dividing" | "slots" | "telling":
             yield RELAY
         case "timers":
             yield TIMERS
@@ -147,8 +149,10 @@ _WITH_A_WATERMARK = (
 
 WAITING_FOR_A_SHARD = "idle.IdleShards.raise_them: _wait_for before"
 _LOCKED = Circumstance(Event.LOCKED, plan={WAITING_FOR_A_SHARD: TELL})
+_DIVIDED = Circumstance(settings={"WHOPAYS_RELAY_SLOTS": "2"})
+"""The shards are divided anew."""
 _NEVER = {
-    "relay.Relay.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
+    "slots.Slots.run: listening after": "the listening task is cancelled before, and never comes to an end of its own",
 }
 
 _OUT_OF_THE_WAY = {
@@ -177,10 +181,16 @@ _OUT_OF_THE_WAY = {
     "relay.Relay._publish: _pause": _IDLE,
     "watermarks.Watermarks.next": _IDLE,
     "relay.Relay._pause: asyncio.wait": _IDLE,
-    "relay.Relay.run: _pause": Circumstance(plan={"producer.transact: producer.begin_transaction before": ERROR}),
-    "relay.Relay.run: listening": Circumstance(Event.TERMINATION),
-    "relay.Relay._work: _watch_the_other": Circumstance(Event.OUSTED),
-    "relay.Relay._watch_the_other": Circumstance(Event.OUSTED),
+    "slots.Slots.run: _pause (2)": Circumstance(plan={"producer.transact: producer.begin_transaction before": ERROR}),
+    "slots.Slots.run: listening": Circumstance(Event.TERMINATION),
+    "slots.Slots.run: _end": Circumstance(Event.TERMINATION),
+    "slots.Slots._end": Circumstance(Event.TERMINATION),
+    "closing.Closing.next: _ends": _DIVIDED,
+    "closing.Closing._look_at_others: published_at_least": _DIVIDED,
+    "dividing.fence_others: producing": _DIVIDED,
+    "dividing.fence_others: note_fenced": _DIVIDED,
+    "dividing.fence_others: engine.begin": _DIVIDED,
+    "relay.Relay._closing: asking_ends": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _publish after": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _engine.connect": Circumstance(Event.TERMINATION),
     "relay.Relay._work: _bound.note": Circumstance(Event.TERMINATION),
@@ -193,10 +203,10 @@ _OUT_OF_THE_WAY = {
     ),
     "producer.producing: producer.stop": Circumstance(Event.TERMINATION),
     "producer.producing: asyncio.timeout (2)": Circumstance(Event.TERMINATION),
-    "relay.Relay._listen: _be_woken_by after": Circumstance(Event.UNHEARD),
-    "relay.Relay._listen: listening_connection": Circumstance(Event.UNHEARD),
-    "relay.Relay._listen: asyncio.sleep": Circumstance(Event.UNHEARD),
-    "relay.Relay._be_woken_by: closed.wait after": Circumstance(Event.UNHEARD),
+    "slots.Slots._listen: _be_woken_by after": Circumstance(Event.UNHEARD),
+    "slots.Slots._listen: listening_connection": Circumstance(Event.UNHEARD),
+    "slots.Slots._listen: asyncio.sleep": Circumstance(Event.UNHEARD),
+    "slots.Slots._be_woken_by: closed.wait after": Circumstance(Event.UNHEARD),
     "timers.Timers.run: _wait (2)": Circumstance(),
     "timers.Timers.run: _wait": Circumstance(plan={"timers.Timers._due: due before": ERROR}),
     "timers.Timers._wait: _stopping.wait before": Circumstance(),

@@ -15,6 +15,7 @@ from tests.faults.scenarios_of_reading_ahead import READING_AHEAD
 from tests.faults.scenarios_of_redriving import OF_REDRIVING
 from tests.faults.scenarios_of_replaying import REPLAYING
 from tests.faults.scenarios_of_rights import OF_RIGHTS
+from tests.faults.scenarios_of_slots import OF_SLOTS
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
 from tests.faults.stage import (
     Scenario,
@@ -205,6 +206,7 @@ SCENARIOS: dict[str, Scenario] = {
     "the relay killed before its commit": _killed_at(RELAY, "producer.transact: asyncio.shield before"),
     **READING_AHEAD,
     **PUBLISHING,
+    **OF_SLOTS,
     **OF_WATERMARKS,
     **REPLAYING,
     **OF_REDRIVING,

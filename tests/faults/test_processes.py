@@ -1,6 +1,7 @@
 """Processes of whopays come, go, and get in each other's way under load."""
 
 import asyncio
+import signal
 from random import Random
 
 import pytest
@@ -12,7 +13,7 @@ from tests.faults.load import loaded
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.points import AT_WORK, CONSUMERS, RELAY, TIMERS
 from tests.faults.recovering import flows, recovers
-from tests.support.installations import Installation
+from tests.support.installations import Installation, Worker
 from workers.runtime.roles import Role
 
 _ROUNDS = 8
@@ -48,6 +49,32 @@ async def test_several_relays_of_one_slot(quiet_installation: Installation, chan
             async with installation.engine.begin() as connection:
                 await connection.execute(text("DELETE FROM relay_leases"))
             await flows(load, chance.randrange(5, 40))
+    await all_is_well(load)
+
+
+@pytest.mark.chaos
+async def test_the_number_of_slots_goes_to_and_fro(quiet_installation: Installation, chance: Random) -> None:
+    """Relays of other numbers come while those of the last hang, and are killed, stopped, or carry on."""
+    installation = quiet_installation
+    await installation.start(*CONSUMERS, Role.TIMERS)
+    left: list[Worker] = []
+    async with loaded(installation) as load:
+        for number in (1, 3, 2, *(chance.randrange(1, 5) for _ in range(_ROUNDS))):
+            settings = {"WHOPAYS_RELAY_SLOTS": str(number), "WHOPAYS_RELAY_LEASE_SECONDS": "2"}
+            relays = [await installation.start(Role.RELAY, **settings, WHOPAYS_RELAY_BATCH_ROWS="20") for _ in "ab"]
+            for relay in left:
+                relay.process.send_signal(signal.SIGSTOP)
+            await flows(load, chance.randrange(5, 40))
+            for relay in left:
+                relay.process.send_signal(signal.SIGCONT)
+            await flows(load, chance.randrange(5, 40))
+            for relay in left:
+                await (relay.kill() if chance.random() < 0.5 else relay.stop())
+            left = relays
+        for relay in left:
+            await relay.kill()
+        async with recovers(load, "the number of slots, changed again and again"):
+            await installation.start(Role.RELAY, WHOPAYS_RELAY_SLOTS="2")
     await all_is_well(load)
 
 

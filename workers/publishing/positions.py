@@ -4,7 +4,7 @@ The last watermark is kept beside it, and in the same transaction: what it says 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from db.errors import is_transient
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
-from workers.runtime.kafka import kafka_reading_options
+from workers.runtime.kafka import kafka_options, kafka_reading_options
 from workers.runtime.settings import Settings
 
 _READ_SECONDS = 60
@@ -98,19 +98,39 @@ async def read_kept(settings: Settings) -> Kept:
     return kept
 
 
-async def read_ends(settings: Settings, topic: str, partitions: int) -> tuple[int, ...]:
-    """Return where the partitions of a topic end, in order."""
-    async with _consumer(settings, topic) as consumer:
+class Ends:
+    """Asks where partitions end: what of open transactions is there counts, too."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def of(self, topic: str, partitions: int) -> tuple[int, ...]:
+        """Return where so many partitions of a topic end, in order."""
         numbers = [TopicPartition(topic, number) for number in range(partitions)]
-        ends = await consumer.end_offsets(numbers)
+        ends = await self._consumer.end_offsets(numbers)
         return tuple(ends[number] for number in numbers)
+
+
+@asynccontextmanager
+async def asking_ends(settings: Settings) -> AsyncIterator[Ends]:
+    """Yield what asks where partitions end."""
+    # Of a reader of what is committed, the broker would say where the first open transaction begins.
+    consumer = AIOKafkaConsumer(**kafka_options(settings))
+    try:
+        async with asyncio.timeout(_READ_SECONDS):
+            await consumer.start()
+        yield Ends(consumer)
+    finally:
+        await _stopped(consumer)
 
 
 @asynccontextmanager
 async def committed(settings: Settings, *topics: str) -> AsyncIterator[AsyncIterator[ConsumerRecord]]:
     """Yield the committed records of topics of one partition. Raises PositionsUnreadable where that takes too long."""
-    async with _consumer(settings, *topics) as consumer:
-        yield _to_the_end(consumer, [TopicPartition(topic, 0) for topic in topics])
+    async with asking_ends(settings) as asking, _consumer(settings, *topics) as consumer:
+        # Of several slots one always has a transaction open: what others have committed since stands behind it.
+        ends = {TopicPartition(topic, 0): (await asking.of(topic, 1))[0] for topic in topics}
+        yield _to_the_end(consumer, ends)
 
 
 @asynccontextmanager
@@ -124,16 +144,19 @@ async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaC
         names = " and ".join(topics)
         raise PositionsUnreadable(f"{names} could not be read to the end in {_READ_SECONDS} s") from None
     finally:
-        # Stopped right after its start, it cancels whatever waits for it.
-        await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
+        await _stopped(consumer)
 
 
-async def _to_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> AsyncIterator[ConsumerRecord]:
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    ends = await consumer.end_offsets(partitions)
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    # Stopped right after its start, it cancels whatever waits for it.
+    await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
+
+
+async def _to_the_end(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
+    consumer.assign(list(ends))
+    await consumer.seek_to_beginning(*ends)
     # Transactions leave markers that are not records, so the reader's position counts, not what it received.
-    while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+    while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=200)).values():
             for record in records:
                 yield record

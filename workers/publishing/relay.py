@@ -1,55 +1,40 @@
-"""The relay: publishes the log to Kafka, each event once for readers of committed records, in the order of the log.
+"""A relay: publishes a slot's share of the log to Kafka, each event once for readers of committed records, in order.
 
-One relay works on the slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the
-slot's transactional id fences and settles any predecessor; only then the positions are read; then rows and new
-positions go out in one transaction. Whatever goes wrong in a transaction ends that producer: the next one reads the
-positions again.
+One relay works on a slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the
+slot's transactional id fences and settles any predecessor; so are those of other numbers of slots (dividing.py); only
+then the positions are read; then rows and new positions go out in one transaction. Whatever goes wrong in a transaction
+ends that producer: the next one reads the positions again. The relay of slot 0 closes the shards of all slots.
 """
 
 import asyncio
 import contextlib
-import os
-import socket
 import time
-from collections.abc import Callable
-from uuid import uuid4
+from collections.abc import AsyncIterator
 
-import asyncpg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.engine import listening_connection
 from db.leases import give_up_lease, take_lease
 from db.log import read
-from db.published import unpublished
-from db.shards import NOTIFY_CHANNEL, all_heads
-from db.watching import unpublished_age
-from schemas.topics import Topic
-from workers.publishing.idle import RAISE_SECONDS, IdleShards
+from db.shards import all_heads
+from workers.publishing.closing import Closing
+from workers.publishing.dividing import CLOSING_SLOT, AnotherNumber, fence_others, slot_of, transactional_id
+from workers.publishing.idle import RAISE_SECONDS
 from workers.publishing.packing import LogDamaged, Publication, hole, prepare, reached_by
-from workers.publishing.positions import BEGINNING, LastWatermark, Position, is_retryable, read_ends
+from workers.publishing.positions import BEGINNING, Kept, LastWatermark, Position, asking_ends, is_retryable
 from workers.publishing.producer import SETTLE_SECONDS, TransactionalProducer, producing, transact
 from workers.publishing.takeover import Bound, bounds, gone_back, take_up
-from workers.publishing.watermarks import Watermarks
-from workers.runtime.looking import AgeLook
-from workers.runtime.metrics import Exemplar, Metrics
-from workers.runtime.roles import Role
+from workers.publishing.telling import Telling
 from workers.runtime.settings import Settings
 
 LEAST_SHARES = 4
 """A shard gets no more than this part of a transaction, even alone: what others say next waits for all of it."""
 
-_SLOT = 0
-_RETRY_SECONDS = 0.5
 TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
 # The more events arrive, the more share a transaction, which costs the same for one as for thousands.
 _SECONDS_PER_ROW = 0.000_25
 _LONGEST_GATHERING_SECONDS = 0.025
-
-Trace = Callable[[Publication, float, float], Exemplar | None]
-"""Records a committed transaction, with when it began and ended in Unix time, and returns the exemplar for its metrics;
-None if it is not recorded."""
 
 logger = structlog.get_logger()
 
@@ -59,143 +44,131 @@ class LeaseLost(Exception):
 
 
 class Relay:
-    """Publishes the log until it is told to stop."""
+    """Publishes a slot's shards once, until it is told to stop, loses the slot, or something goes wrong."""
 
-    def __init__(
-        self,
-        engine: AsyncEngine,
-        settings: Settings,
-        metrics: Metrics,
-        stopping: asyncio.Event,
-        trace: Trace | None = None,
-    ) -> None:
-        """`trace` records what was committed, where anything is traced."""
+    def __init__(self, engine: AsyncEngine, settings: Settings, telling: Telling, slot: int, owner: str) -> None:
         self._engine = engine
-        self._trace = trace
         self._settings = settings
-        self._metrics = metrics
-        self._stopping = stopping
+        self._telling = telling
+        self._slot = slot
+        self._owner = owner
+        self._stopping = asyncio.Event()
         self._woken = asyncio.Event()
         self._committed = 0.0
-        self._age = AgeLook(metrics)
         self._bound = Bound()
-        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
 
-    async def run(self) -> None:
-        """Publish until stopped. Raises LogDamaged: nothing may be published then until someone has looked into it."""
-        listening = asyncio.create_task(self._listen())
+    def stop(self) -> None:
+        """Have it end after what it is doing."""
+        self._stopping.set()
+
+    def wake(self) -> None:
+        """Have it look at the log at once."""
+        self._woken.set()
+
+    async def run(self) -> bool:
+        """Publish; return whether that was interrupted by an error after which it may begin again.
+
+        Raises LogDamaged: nothing may be published then until someone has looked into it.
+        """
         try:
-            while not self._stopping.is_set():
-                self._metrics.turns.turned(Role.RELAY)
-                try:
-                    await self._work()
-                except LogDamaged:
-                    raise
-                except LeaseLost:
-                    logger.info("relay_lease_lost", slot=_SLOT)
-                except Exception as error:
-                    if not is_retryable(error):
-                        raise
-                    logger.warning("relay_interrupted", error=type(error).__name__)
-                    self._metrics.relay_interrupted()
-                await self._pause(_RETRY_SECONDS)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+            await self._work()
+        except LogDamaged:
+            raise
+        except (LeaseLost, AnotherNumber):
+            logger.info("relay_lease_lost", slot=self._slot)
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            logger.warning("relay_interrupted", slot=self._slot, error=type(error).__name__)
+            self._telling.interrupted()
+            return True
+        return False
 
     async def _work(self) -> None:
+        number = self._settings.relay_slots
         if not await self._take_lease():
-            await self._watch_the_other()
             return
         try:
             at_least = await bounds(self._engine)
-            async with producing(self._settings, transactional_id(self._settings)) as producer:
+            async with producing(self._settings, transactional_id(self._settings, number, self._slot)) as producer:
+                await fence_others(self._engine, self._settings, number)
                 kept = await take_up(self._engine, self._settings, at_least)
-                # Also where the predecessor's last events stand, now that it is fenced.
-                watermarks = Watermarks(self._settings, kept, await self._ends(producer))
-                self._bound.reach(kept.positions)
-                published = sum(at.position for at in kept.positions.values())
-                self._metrics.relaying(is_active=True)
-                logger.info("relay_publishes", slot=_SLOT, published=published)
-                async with self._engine.connect() as connection:
+                positions = {shard: at for shard, at in kept.positions.items() if self._is_ours(shard)}
+                async with self._closing(kept, producer) as closing, self._engine.connect() as connection:
                     # One connection for all reading, and no transaction around each.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await self._publish(connection, producer, kept.positions, watermarks)
+                    self._bound.reach(positions)
+                    self._telling.began(self._slot)
+                    published = sum(at.position for at in positions.values())
+                    logger.info("relay_publishes", slot=self._slot, slots=number, published=published)
+                    await self._publish(connection, producer, positions, closing)
         finally:
-            self._metrics.relaying(is_active=False)
+            self._telling.ended(self._slot)
             with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
                 async with self._engine.begin() as connection:
                     await self._bound.note(connection, at_once=True)
                 await self._give_up_lease()
-
-    async def _watch_the_other(self) -> None:
-        self._metrics.relaying(is_active=False)
-        async with self._engine.connect() as connection:
-            left, age = await unpublished(connection), await unpublished_age(connection)
-        self._metrics.published(0, left)
-        self._metrics.oldest_unpublished(time.time() - age if left else None)
-        self._metrics.turns.begun(Role.RELAY)
-        self._metrics.alive(Role.RELAY)
 
     async def _publish(
         self,
         connection: AsyncConnection,
         producer: TransactionalProducer,
         positions: dict[int, Position],
-        watermarks: Watermarks,
+        closing: Closing | None,
     ) -> None:
         renewed = began = time.monotonic()
-        idle = IdleShards(self._engine)
         ahead: Publication | None = None
         gathered = 0
         while not self._stopping.is_set() and time.monotonic() - began < _RENEW_PRODUCER_SECONDS:
-            if time.monotonic() - renewed > self._settings.relay_lease_seconds / 3:
-                if not await self._take_lease():
-                    raise LeaseLost
-                renewed = time.monotonic()
-            await idle.raise_them(connection)
-            if ahead is None:
-                await self._wait_until(self._committed + min(_LONGEST_GATHERING_SECONDS, gathered * _SECONDS_PER_ROW))
-                ahead = await self._read(connection, producer, positions, watermarks)
-            publication, ahead = ahead, None
-            gathered = publication.rows
-            watermarks.count(positions)
-            watermark = await watermarks.next(producer) if watermarks.is_due() else None
-            if publication.rows or watermark is not None:
-                sending = asyncio.create_task(self._transact(producer, publication, watermarks, watermark))
-                try:
-                    positions = {**positions, **publication.reached}
-                    if publication.left:
-                        # What comes next is packed while Kafka is busy.
-                        ahead = await self._read(connection, producer, positions, watermarks)
-                finally:
-                    await sending
-                self._bound.reach(publication.reached)
-                self._metrics.closed(watermarks.closed_until)
-            await self._bound.note(connection)
-            self._metrics.published(publication.rows, publication.left)
-            await self._age.look(connection, {shard: at.position for shard, at in positions.items()}, publication.left)
-            self._metrics.alive(Role.RELAY)
-            self._metrics.turns.turned(Role.RELAY)
-            self._metrics.turns.begun(Role.RELAY)
+            with self._telling.lap():
+                if time.monotonic() - renewed > self._settings.relay_lease_seconds / 3:
+                    if not await self._take_lease():
+                        raise LeaseLost
+                    renewed = time.monotonic()
+                if closing is not None:
+                    await closing.raise_idle(connection)
+                if ahead is None:
+                    await self._wait_until(
+                        self._committed + min(_LONGEST_GATHERING_SECONDS, gathered * _SECONDS_PER_ROW)
+                    )
+                    ahead = await self._read(connection, producer, positions, closing)
+                publication, ahead = ahead, None
+                gathered = publication.rows
+                watermark = None if closing is None else await closing.next(connection, producer, positions)
+                if publication.rows or watermark is not None:
+                    sending = asyncio.create_task(self._transact(producer, publication, closing, watermark))
+                    try:
+                        positions = {**positions, **publication.reached}
+                        if publication.left:
+                            # What comes next is packed while Kafka is busy.
+                            ahead = await self._read(connection, producer, positions, closing)
+                    finally:
+                        await sending
+                    self._bound.reach(publication.reached)
+                    if closing is not None:
+                        self._telling.closed(closing.closed_until)
+                await self._bound.note(connection)
+                await self._telling.published(connection, publication, positions)
             if not publication.left:
-                await self._pause(min(self._settings.relay_poll_seconds, RAISE_SECONDS), wakeable=True)
+                await self._pause(min(self._settings.relay_poll_seconds, RAISE_SECONDS))
 
     async def _read(
         self,
         connection: AsyncConnection,
         producer: TransactionalProducer,
         positions: dict[int, Position],
-        watermarks: Watermarks,
+        closing: Closing | None,
     ) -> Publication:
         """Return what to publish after these positions."""
         self._woken.clear()
         behind = {}
         left = 0
         heads = await all_heads(connection)
-        watermarks.see(heads)
+        if closing is not None:
+            closing.see(heads)
         for shard, head in heads.items():
+            if not self._is_ours(shard):
+                continue
             published = positions.get(shard, BEGINNING).position
             if head.position < published:
                 raise gone_back(shard, head.position, published)
@@ -220,58 +193,46 @@ class Relay:
         self,
         producer: TransactionalProducer,
         publication: Publication,
-        watermarks: Watermarks,
+        closing: Closing | None,
         watermark: LastWatermark | None,
     ) -> None:
-        batches = [*publication.batches, *(watermarks.batches(producer, watermark) if watermark else ())]
+        batches = [*publication.batches]
+        if closing is not None and watermark is not None:
+            batches += closing.batches(producer, watermark)
         await self._wait_until(self._committed + SETTLE_SECONDS)
         began, started_at = time.monotonic(), time.time()
         written = await transact(producer, batches, self._settings.relay_transaction_seconds)
         self._committed = time.monotonic()
-        seconds = self._committed - began
-        exemplar = None if self._trace is None else self._trace(publication, started_at, started_at + seconds)
-        self._metrics.transacted(publication.rows, seconds, exemplar)
-        if watermark is not None:
-            watermarks.written(watermark)
-        watermarks.published(publication.batches, [one.offset for one in written[: len(publication.batches)]])
+        self._telling.transacted(publication, started_at, self._committed - began)
+        if closing is not None:
+            offsets = [one.offset for one in written[: len(publication.batches)]]
+            closing.published(publication.batches, offsets, watermark)
 
-    async def _ends(self, producer: TransactionalProducer) -> tuple[int, ...]:
-        bindings = self._settings.topic(Topic.BINDINGS)
-        return await read_ends(self._settings, bindings, len(await producer.partitions_for(bindings)))
+    @contextlib.asynccontextmanager
+    async def _closing(self, kept: Kept, producer: TransactionalProducer) -> AsyncIterator[Closing | None]:
+        if self._slot != CLOSING_SLOT:
+            yield None
+            return
+        async with asking_ends(self._settings) as ends:
+            # Also where the predecessor's last events stand, now that it is fenced.
+            yield await Closing.of(self._engine, self._settings, kept, producer, ends)
+
+    def _is_ours(self, shard: int) -> bool:
+        return slot_of(shard, self._settings.relay_slots) == self._slot
 
     async def _take_lease(self) -> bool:
+        settings = self._settings
         async with self._engine.begin() as connection:
-            return await take_lease(connection, _SLOT, self._owner, self._settings.relay_lease_seconds)
+            return await take_lease(
+                connection, settings.relay_slots, self._slot, self._owner, settings.relay_lease_seconds
+            )
 
     async def _give_up_lease(self) -> None:
         async with self._engine.begin() as connection:
-            await give_up_lease(connection, _SLOT, self._owner)
+            await give_up_lease(connection, self._slot, self._owner)
 
-    async def _listen(self) -> None:
-        """Be woken by each commit; without that the relay polls, only less often."""
-        while True:
-            try:
-                async with listening_connection(self._settings.database_url) as connection:
-                    await self._be_woken_by(connection)
-            except Exception as error:  # noqa: BLE001 (being woken is a convenience: polling goes on)
-                logger.info("relay_not_notified", error=type(error).__name__)
-            await asyncio.sleep(_RETRY_SECONDS)
-
-    async def _be_woken_by(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        closed = asyncio.Event()
-        connection.add_termination_listener(lambda _: closed.set())
-        await connection.add_listener(NOTIFY_CHANNEL, lambda *_: self._woken.set())
-        await closed.wait()
-
-    async def _pause(self, seconds: float, *, wakeable: bool = False) -> None:
-        waiters = [asyncio.create_task(self._stopping.wait())]
-        if wakeable:
-            waiters.append(asyncio.create_task(self._woken.wait()))
+    async def _pause(self, seconds: float) -> None:
+        waiters = [asyncio.create_task(one.wait()) for one in (self._stopping, self._woken)]
         await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for waiter in waiters:
             waiter.cancel()
-
-
-def transactional_id(settings: Settings) -> str:
-    """Return the name under which one relay at a time writes to Kafka: whoever starts with it fences the others."""
-    return f"whopays-relay-{settings.topic_prefix}{settings.installation}-{_SLOT}"

@@ -1,7 +1,8 @@
 """Restoring the relay's positions from what is published, after `relay-positions` lost records."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -9,19 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.log import row_at
 from db.published import published_at_least
 from db.shards import Head, all_heads
+from db.slots import division
 from schemas.outgoing import place_of
 from schemas.topics import OUTPUT_TOPICS, Topic
+from workers.publishing.dividing import CLOSING_SLOT, fence_others, slot_of, transactional_id
 from workers.publishing.packing import LogDamaged
-from workers.publishing.positions import (
-    BEGINNING,
-    Position,
-    read_kept,
-    render_position,
-    render_watermark,
-)
-from workers.publishing.relay import transactional_id
+from workers.publishing.positions import BEGINNING, Position, read_kept, render_position, render_watermark
+from workers.publishing.producer import producing
 from workers.publishing.takeover import gone_back
-from workers.runtime.kafka import kafka_options, kafka_reading_options
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, describe
 
@@ -36,10 +33,15 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
     again: what readers were told to be closed stays so. Raises LogDamaged when what is published is not in the log.
     """
     topic = settings.topic(Topic.RELAY_POSITIONS)
-    producer = AIOKafkaProducer(**kafka_options(settings), transactional_id=transactional_id(settings))
-    try:
-        # First fence a relay that should have been stopped, and settle what it left open.
-        await producer.start()
+    async with engine.connect() as connection:
+        number = (await division(connection)).number
+    async with AsyncExitStack() as stack:
+        # First fence relays that should have been stopped, and settle what they left open.
+        producers = [
+            await stack.enter_async_context(producing(settings, transactional_id(settings, number, slot)))
+            for slot in range(number)
+        ]
+        await fence_others(engine, settings, number)
         kept = await read_kept(settings)
         before = kept.positions
         last = await _last_published(settings)
@@ -52,15 +54,13 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
                 for shard, position in last.items()
                 if position > max(before.get(shard, BEGINNING).position, _begin(heads, shard))
             }
-        async with asyncio.timeout(_WRITE_SECONDS), producer.transaction():
-            for shard, position in moved.items():
-                key, value = render_position(shard, position)
-                await producer.send(topic, key=key, value=value, partition=0)
-            if kept.last is None and kept.seen is not None:
-                key, value = render_watermark(kept.seen.value)
-                await producer.send(topic, key=key, value=value, partition=0)
-    finally:
-        await producer.stop()
+        # Each by the producer of its slot, which a relay that was started meanwhile has fenced; and the watermark last,
+        # since what it says is true of positions that stand before it.
+        for slot, producer in reversed([*enumerate(producers)]):
+            records = [render_position(shard, at) for shard, at in moved.items() if slot_of(shard, number) == slot]
+            if slot == CLOSING_SLOT and kept.last is None and kept.seen is not None:
+                records.append(render_watermark(kept.seen.value))
+            await _write(producer, topic, records)
     return {shard: (before.get(shard, BEGINNING).position, to.position) for shard, to in moved.items()}
 
 
@@ -68,6 +68,12 @@ def _begin(heads: Mapping[int, Head], shard: int) -> int:
     """Return the position before the first of a shard: that it is published says nothing."""
     head = heads.get(shard)
     return head.begins_after if head else 0
+
+
+async def _write(producer: AIOKafkaProducer, topic: str, records: Sequence[tuple[bytes, bytes]]) -> None:
+    async with asyncio.timeout(_WRITE_SECONDS), producer.transaction():
+        for key, value in records:
+            await producer.send(topic, key=key, value=value, partition=0)
 
 
 async def _position(connection: AsyncConnection, shard: int, position: int, heads: Mapping[int, Head]) -> Position:

@@ -68,6 +68,14 @@ class Watermarks:
                 self._closed[shard] = _NEVER if head.is_closed else head.last_instant
                 del self._heads[shard]
 
+    def end_at(self, ends: Sequence[int]) -> None:
+        """Note where the partitions end, as was asked after the positions that are counted."""
+        self._ends = list(ends)
+
+    def hear_of_others(self) -> None:
+        """Note that another slot has published something."""
+        self._has_published = True
+
     def published(self, batches: Sequence[tuple[Place, Any]], offsets: Sequence[int]) -> None:
         """Note where batches of a committed transaction begin. Raises OffsetUnknown."""
         bindings = self._settings.topic(Topic.BINDINGS)

@@ -180,7 +180,8 @@ _DECLARED = (
     ),
     _gauge("whopays_fan_outs_open", "Changes of phase that are still being announced to projects", _TIMERS),
     # What goes out
-    _gauge("whopays_relay_active", "1 where the relay publishes, 0 where it waits for another's lease", _RELAY),
+    _gauge("whopays_relay_active", "Slots that this process publishes; 0 where it waits for another's lease", _RELAY),
+    _gauge("whopays_relay_slots", "Slots among which relays divide the shards, as this process is set", _RELAY),
     _histogram("whopays_relay_transaction_seconds", "Time of a transaction of the relay on Kafka", _RELAY),
     _histogram(
         "whopays_relay_transaction_events",

@@ -111,6 +111,7 @@ class Metrics(Heartbeats):
         self._held_up = made.gauge("whopays_open_transaction_seconds")
         self._unpublished_age = made.gauge("whopays_events_unpublished_age_seconds")
         self._active = made.gauge("whopays_relay_active")
+        self._slots = made.gauge("whopays_relay_slots")
         self._interruptions = made.counter("whopays_relay_interruptions_total")
         self._transactions = made.histogram("whopays_relay_transaction_seconds")
         self._transaction_events = made.histogram("whopays_relay_transaction_events")
@@ -188,19 +189,29 @@ class Metrics(Heartbeats):
         """Count records that were deleted before they were read."""
         self._lost.labels(role).inc(records)
 
-    def published(self, events: int, unpublished: int) -> None:
-        """Count what the relay published, and what is left."""
+    def published(self, events: int) -> None:
+        """Count what a relay published."""
         self._published.inc(events)
+
+    def left(self, unpublished: int) -> None:
+        """Note how many events are not published."""
         self._unpublished.set(unpublished)
 
     def oldest_unpublished(self, since: float | None) -> None:
         """Note the instant of the first event that is not published, in Unix time; None if there is none."""
         count_on(self._unpublished_age, since)
 
-    def relaying(self, *, is_active: bool) -> None:
-        """Note whether this relay publishes. Of one that does not, nobody learns up to when payers are complete."""
-        self._active.set(is_active)
-        if not is_active:
+    def divided(self, slots: int) -> None:
+        """Note among how many slots relays divide the shards."""
+        self._slots.set(slots)
+
+    def relaying(self, slots: int, *, closes: bool) -> None:
+        """Note how many slots this process publishes, and whether it `closes`.
+
+        Of one that does not, nobody learns up to when payers are complete.
+        """
+        self._active.set(slots)
+        if not closes:
             self._closed.set(math.nan)
 
     def relay_interrupted(self) -> None:

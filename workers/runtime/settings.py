@@ -151,6 +151,13 @@ class Settings(KafkaSettings):
     timers_poll_seconds: float = Field(
         default=0.25, gt=0, le=1, description="Interval at which the timers look for what is due, in seconds."
     )
+    relay_slots: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Slots among which relays divide the shards, the same for all; "
+        "to change it, [restart them](operations.md#more-relays).",
+    )
     relay_batch_rows: int = Field(
         default=4000, ge=1, description="Maximum number of events that the relay publishes in one transaction."
     )

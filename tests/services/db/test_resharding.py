@@ -144,7 +144,7 @@ async def test_it_is_refused_while_anything_is_left_to_do(told: AsyncEngine) -> 
             await reshard(told, _NAME, 7, published)
         await connection.rollback()
     async with told.begin() as connection:
-        await take_lease(connection, 0, "relay-1", 60.0)
+        await take_lease(connection, 1, 0, "relay-1", 60.0)
     with pytest.raises(StillAtWork, match=r"A relay works \(relay-1\)"):
         await reshard(told, _NAME, 7, published)
     async with told.begin() as connection:

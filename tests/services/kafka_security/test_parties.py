@@ -34,7 +34,7 @@ from whopays_client import (
     TopicMissing,
 )
 from workers.exchange import Message, open_exchange
-from workers.publishing.relay import transactional_id
+from workers.publishing.dividing import transactional_id
 from workers.redriving import Redriving, redrive
 from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings

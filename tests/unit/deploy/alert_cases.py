@@ -34,6 +34,7 @@ def _buckets(series: str, below: str, above: str, bounds: tuple[str, str]) -> di
 
 _BATCH = 'whopays_batch_seconds_bucket{role="projects"'
 _PAYER = 'whopays_http_request_seconds_bucket{path="/v1/organizations/{organization}/projects/{project}/payer"'
+_RELAY_A, _RELAY_B = 'whopays_relay_active{instance="a"}', 'whopays_relay_active{instance="b"}'
 _POOL, _LIMIT = 'whopays_database_connections{state="in_use"}', "whopays_database_connections_limit"
 _GOOD, _BAD = 'whopays_http_requests_total{status="200"}', 'whopays_http_requests_total{status="503"}'
 
@@ -79,8 +80,8 @@ CASES = {
     "WhopaysTimersOverdue": _of("whopays_timers_overdue_seconds", f"61{_ALWAYS}", f"60{_ALWAYS}"),
     "WhopaysEventsUnpublished": _of("whopays_events_unpublished_age_seconds", f"61{_ALWAYS}", f"60{_ALWAYS}"),
     "WhopaysNoActiveRelay": Case(
-        {'whopays_relay_active{instance="a"}': f"0{_ALWAYS}", 'whopays_relay_active{instance="b"}': f"0{_ALWAYS}"},
-        {'whopays_relay_active{instance="a"}': f"0{_ALWAYS}", 'whopays_relay_active{instance="b"}': f"1{_ALWAYS}"},
+        {_RELAY_A: f"1{_ALWAYS}", _RELAY_B: f"1{_ALWAYS}", "whopays_relay_slots": f"3{_ALWAYS}"},
+        {_RELAY_A: f"1{_ALWAYS}", _RELAY_B: f"2{_ALWAYS}", "whopays_relay_slots": f"3{_ALWAYS}"},
     ),
     "WhopaysRelayInterrupted": _of("whopays_relay_interruptions_total", "0+1x100", "0x14 1 2 3 4 4x100"),
     "WhopaysInstantsNotClosed": _of("whopays_closed_until_timestamp_seconds", f"0{_ALWAYS}", "0+60x100"),

@@ -20,6 +20,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "batch_max_records": (1, _LARGEST),
     "remembered_records": (0, _LARGEST),
     "timers_poll_seconds": (math.ulp(0), 1),
+    "relay_slots": (1, 64),
     "relay_batch_rows": (1, _LARGEST),
     "relay_poll_seconds": (math.ulp(0), _LARGEST),
     "relay_transaction_seconds": (math.ulp(0), math.nextafter(40, 0)),

@@ -4,18 +4,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.unit.simulation import admission, closing, consumption, publication, transactions
+from tests.unit.simulation import admission, closing, consumption, dividing, publication, transactions
 from tests.unit.simulation.admission import Admission, Command, Who
 from tests.unit.simulation.checker import STUCK, Model
 from tests.unit.simulation.closing import FAILOVER, LEAP, Closing
 from tests.unit.simulation.consumption import Consumption
 from tests.unit.simulation.database import Bind, Dead, Fact
+from tests.unit.simulation.dividing import Dividing
 from tests.unit.simulation.publication import Publication
 from tests.unit.simulation.transaction_states import TIMER
 from tests.unit.simulation.transactions import Transactions
 
 Safeguard = (
-    consumption.Safeguard | transactions.Safeguard | publication.Safeguard | closing.Safeguard | admission.Safeguard
+    consumption.Safeguard
+    | transactions.Safeguard
+    | publication.Safeguard
+    | dividing.Safeguard
+    | closing.Safeguard
+    | admission.Safeguard
 )
 
 
@@ -50,6 +56,7 @@ _TURNS = Transactions(((_RED, _BLUE),), ((0, 0), (1, 0)))
 _MEETING = Transactions(((_RED,), (_BLUE,), (_GREEN,)), ((0, 0), (0, 1), (1, 2)))
 _LINE, _BESIDE = Consumption((3,)), Consumption((3,), ("aba",))
 _RESTORED = Publication(rows=2, relays=1, restores=1)
+_DIVIDED, _AND_BACK = Dividing(changes=1), Dividing()
 _LEAPING, _FAILING_OVER = Closing(faults=frozenset({LEAP})), Closing(faults=frozenset({FAILOVER}))
 _SQUATTED = Admission((Command("a", Who.STRANGER), Command("a"), Command("a", Who.FORGER)))
 _REDRIVEN = Admission((Command("b", is_faulty=True), Command("c", Who.STRANGER, is_faulty=True)))
@@ -66,6 +73,8 @@ SMALL = (
     Case("publication", "2 relays, 2 rows", Publication()),
     Case("publication", "2 relays, 2 rows in one transaction", Publication(batch=2)),
     Case("publication", "1 relay, 2 rows, a database that is restored", _RESTORED),
+    Case("dividing", "2 relays, 1 row in each of 2 shards, from 1 slot to 2", _DIVIDED),
+    Case("dividing", "2 relays, 1 row in each of 2 shards, from 1 slot to 2 and back", _AND_BACK),
     Case("closing", "2 shards, 1 row in each, a clock that leaps ahead", _LEAPING),
     Case("closing", "2 shards, 1 row in each, a database that fails over", _FAILING_OVER),
     Case("admission", "2 processes, an id used by 3 people", _SQUATTED),
@@ -95,10 +104,14 @@ LARGE = (
     Case("publication", "2 relays, 4 rows, transactions of 2", Publication(rows=4, batch=2)),
     Case("publication", "3 relays, 2 rows", Publication(relays=3)),
     Case("publication", "2 relays, 3 rows, a database that is restored", Publication(rows=3, restores=1)),
+    Case("dividing", "2 relays, 1 row in each of 3 shards, from 2 slots to 3", Dividing(3, numbers=(2, 3), changes=1)),
+    Case("dividing", "2 relays, 2 rows in each of 2 shards, from 1 slot to 2 and back", Dividing(rows=2)),
     Case("closing", "2 shards, 1 row in each, both faults, longer", Closing(until=3)),
 )
 
-_REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication | Closing | Admission], ...] = (
+_REMOVED: tuple[
+    tuple[Safeguard, str, Consumption | Transactions | Publication | Dividing | Closing | Admission], ...
+] = (
     (consumption.Safeguard.COMMIT_FIRST, "lost", _LINE),
     (consumption.Safeguard.ONLY_DURABLE, "lost", _LINE),
     (consumption.Safeguard.NO_GAP, "lost", _BESIDE),
@@ -124,6 +137,12 @@ _REMOVED: tuple[tuple[Safeguard, str, Consumption | Transactions | Publication |
     (publication.Safeguard.GIVE_UP_FIRST, "doubled", Publication()),
     (publication.Safeguard.LOCKED_POSITION, "hole", Publication()),
     (publication.Safeguard.HASHES, "other", _RESTORED),
+    (dividing.Safeguard.CHECK_AFTER, "doubled", _DIVIDED),
+    (dividing.Safeguard.FENCE_ALL, "doubled", _DIVIDED),
+    (dividing.Safeguard.FENCE_FIRST, "doubled", _DIVIDED),
+    (dividing.Safeguard.FENCED_THEN_FORGOTTEN, "doubled", _DIVIDED),
+    (dividing.Safeguard.SAME_CHANGE, "doubled", _AND_BACK),
+    (dividing.Safeguard.TO_THE_END, "doubled", _DIVIDED),
     (closing.Safeguard.PUBLISHED_FIRST, "late", _FAILING_OVER),
     (closing.Safeguard.UNDER_THE_LOCK, "late", _FAILING_OVER),
     (closing.Safeguard.BOTH_CLOCKS, "future", _LEAPING),

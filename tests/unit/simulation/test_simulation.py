@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from tests.support.properties import IS_QUICK
-from tests.unit.simulation import admission, closing, consumption, publication, transactions
+from tests.unit.simulation import admission, closing, consumption, dividing, publication, transactions
 from tests.unit.simulation.cases import SMALL, Broken, Case, broken, early_notice
 from tests.unit.simulation.checker import STUCK, TooManyStates, explore
 
@@ -76,7 +76,7 @@ def test_without_one_safeguard_they_do_not(without: Broken) -> None:
 
 
 def test_every_safeguard_is_left_out_once() -> None:
-    models = (consumption, transactions, publication, closing, admission)
+    models = (consumption, transactions, publication, dividing, closing, admission)
     every = chain.from_iterable(model.Safeguard for model in models)
     # Of what was published and is gone the hashes tell as well, though only once the log is as long again.
     assert set(every) - {without.safeguard for without in _BROKEN} == {publication.Safeguard.NOT_GONE_BACK}
