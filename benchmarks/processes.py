@@ -47,13 +47,13 @@ class Program:
         """Return the end of its log."""
         return f"The end of the log of {self.name}:\n{self._written()[-_SHOWN_BYTES:].decode(errors='replace')}"
 
-    def wait_until_started(self) -> None:
-        """Wait for the log line that says so. Raises BenchmarkFailed."""
+    def wait_until_said(self, words: bytes = _STARTED) -> None:
+        """Wait for a log line that says so. Raises BenchmarkFailed."""
         deadline = time.monotonic() + _SECONDS_TO_START
-        while _STARTED not in self._written():
+        while words not in self._written():
             self.check()
             if time.monotonic() > deadline:
-                raise BenchmarkFailed(f"{self.name} has not started. {self.last_words()}")
+                raise BenchmarkFailed(f"{self.name} has not said {words.decode()}. {self.last_words()}")
             time.sleep(0.05)
 
     def stop(self) -> None:
@@ -85,7 +85,7 @@ def started(name: str, arguments: Sequence[str], environment: Mapping[str, str])
             )
         program = Program(name, process, log)
         try:
-            program.wait_until_started()
+            program.wait_until_said()
             yield program
         finally:
             if process.poll() is None:

@@ -60,12 +60,12 @@ class Debezium(Outbox):
         self.topics = tuple(map(settings.topic, _NAMES.values()))
 
     @asynccontextmanager
-    async def publishing(self) -> AsyncIterator[Program]:
+    async def publishing(self) -> AsyncIterator[Sequence[Program]]:
         """Let the connector work. Its slot is created with its first start, and only what commits later is read."""
         await self._connect.request("PUT", f"/connectors/{_CONNECTOR}/resume")
         await self._connect.until(_CONNECTOR, "RUNNING", tasks=1)
         try:
-            yield self._connect.program
+            yield [self._connect.program]
         finally:
             await self._connect.request("PUT", f"/connectors/{_CONNECTOR}/stop")
             await self._connect.until(_CONNECTOR, "STOPPED", tasks=0)

@@ -15,7 +15,7 @@ import psutil
 from aiokafka import ConsumerRecord
 
 from benchmarks.failures import BenchmarkFailed
-from benchmarks.processes import Program
+from benchmarks.processes import Program, check_of
 from benchmarks.relaying.events import EVENTS_PER_COMMAND, Rebindings
 from benchmarks.relaying.outbox import Outbox
 from benchmarks.traffic import Observer, Offsets, ends, observing
@@ -64,17 +64,19 @@ class Measurement:
         """Fill the outbox while its publisher is held, let it go, and see all. Raises BenchmarkFailed."""
         transactions = list(_transactions(self._rebindings.of(events // EVENTS_PER_COMMAND)))
         count = sum(map(len, transactions))
-        async with outbox.publishing() as program:
-            await self._warm_up(outbox, program, min(count, 10 * _TRANSACTION_COMMANDS))
+        async with outbox.publishing() as programs:
+            await self._warm_up(outbox, programs, min(count, 10 * _TRANSACTION_COMMANDS))
             async with self._observing(outbox) as observer:
-                program.hold()
+                for program in programs:
+                    program.hold()
                 for transaction in transactions:
                     await outbox.append(transaction)
                 await asyncio.sleep(_QUIET_SECONDS)
-                async with self._metered(program) as usage:
+                async with self._metered(programs) as usage:
                     began = time.perf_counter()
-                    program.let_go()
-                    seconds = await observer.see(count, program.check) - began
+                    for program in programs:
+                        program.let_go()
+                    seconds = await observer.see(count, check_of(programs)) - began
                 await observer.expect_no_more(count)
                 await _verify(outbox, observer.records)
         return Throughput(count, seconds, count / seconds, usage)
@@ -82,11 +84,11 @@ class Measurement:
     async def latency(self, outbox: Outbox, per_second: int, seconds: float) -> Latency:
         """Commit the events of one command at a time, at a steady pace, and see each. Raises BenchmarkFailed."""
         commands = int(per_second * seconds) // EVENTS_PER_COMMAND
-        async with outbox.publishing() as program:
-            await self._warm_up(outbox, program, _TRANSACTION_COMMANDS)
+        async with outbox.publishing() as programs:
+            await self._warm_up(outbox, programs, _TRANSACTION_COMMANDS)
             async with self._observing(outbox) as observer:
-                async with self._metered(program) as usage:
-                    seeing = asyncio.create_task(_arrivals(observer, program, commands * EVENTS_PER_COMMAND))
+                async with self._metered(programs) as usage:
+                    seeing = asyncio.create_task(_arrivals(observer, programs, commands * EVENTS_PER_COMMAND))
                     began = time.perf_counter()
                     committed = await self._append_paced(outbox, commands, EVENTS_PER_COMMAND / per_second)
                     took = time.perf_counter() - began
@@ -108,12 +110,12 @@ class Measurement:
             committed |= dict.fromkeys(identities, time.perf_counter())
         return committed
 
-    async def _warm_up(self, outbox: Outbox, program: Program, events: int) -> None:
+    async def _warm_up(self, outbox: Outbox, programs: Sequence[Program], events: int) -> None:
         """Have some events published, so that the publisher has connected and done everything once."""
         async with self._observing(outbox) as observer:
             for transaction in _transactions(self._rebindings.of(events // EVENTS_PER_COMMAND)):
                 await outbox.append(transaction)
-            await observer.see(events, program.check)
+            await observer.see(events, check_of(programs))
 
     @asynccontextmanager
     async def _observing(self, outbox: Outbox) -> AsyncIterator[Observer]:
@@ -125,8 +127,9 @@ class Measurement:
             yield observer
 
     @asynccontextmanager
-    async def _metered(self, program: Program) -> AsyncIterator[dict[str, Usage]]:
-        processes = {program.name: program.process, **self._servers, "benchmark (observer)": psutil.Process()}
+    async def _metered(self, programs: Sequence[Program]) -> AsyncIterator[dict[str, Usage]]:
+        ours = {program.name: program.process for program in programs}
+        processes = {**ours, **self._servers, "benchmark (observer)": psutil.Process()}
         async with metered(processes) as usage:
             yield usage
 
@@ -137,12 +140,12 @@ def _transactions(events: Iterable[Outgoing]) -> Iterable[list[Outgoing]]:
         yield transaction
 
 
-async def _arrivals(observer: Observer, program: Program, count: int) -> dict[str, float]:
+async def _arrivals(observer: Observer, programs: Sequence[Program], count: int) -> dict[str, float]:
     """Return when each event was seen, by id."""
     arrived: dict[str, float] = {}
     while len(observer.records) < count:
         seen = len(observer.records)
-        at = await observer.see(seen + 1, program.check)
+        at = await observer.see(seen + 1, check_of(programs))
         for record in observer.records[seen:]:
             arrived.setdefault(orjson.loads(record.value)["id"], at)
     return arrived

@@ -31,10 +31,10 @@ class Ours(Outbox):
         self.topics = (settings.topic(Topic.BINDINGS), settings.topic(Topic.COMMAND_RESULTS))
 
     @asynccontextmanager
-    async def publishing(self) -> AsyncIterator[Program]:
+    async def publishing(self) -> AsyncIterator[Sequence[Program]]:
         """Run a relay."""
-        with whopays(self._settings, (Role.RELAY,)) as (program,):
-            yield program
+        with whopays(self._settings, (Role.RELAY,)) as programs:
+            yield programs
 
     async def mark(self) -> None:
         """Remember the heads of all shards."""

@@ -27,8 +27,8 @@ class Outbox(ABC):
     """Where its records are seen, with prefix."""
 
     @abstractmethod
-    def publishing(self) -> AbstractAsyncContextManager[Program]:
-        """Have it published, by the program that is given, until the context ends."""
+    def publishing(self) -> AbstractAsyncContextManager[Sequence[Program]]:
+        """Have it published, by the programs that are given, until the context ends."""
 
     @abstractmethod
     async def mark(self) -> None:
