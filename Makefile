@@ -13,7 +13,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo console console-pictures examples unit test image-test mutants chaos soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock sbom licences clean
+.PHONY: help demo console console-pictures examples unit test image-test mutants chaos alerts soak fuzz simulate contracts lint format bench bench-debezium bench-questions plots lock sbom licences clean
 
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
@@ -48,6 +48,9 @@ mutants: $(READY) ## Change the code at random and list what no test notices; AR
 
 chaos: $(READY) ## Break everything for an hour and check that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
 	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
+
+alerts: $(READY) ## Provoke each alert on real servers before a real Prometheus: a quarter of an hour; ARGS='-k relay'
+	$(BIN)/pytest -m chaos tests/alerting $(ARGS)
 
 soak: $(READY) ## Break things at random under load for MINUTES=60, and report; ARGS='--seed 7 --report docs/reliability'
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.driver import fetch
+from db.driver import Connection, fetch
 from schemas.replays import Manifest, ReplayState, Selection
 
 Spans = Mapping[int, tuple[int, int]]
@@ -85,9 +85,9 @@ async def list_replays(
     return [_kept(dict(row)) for row in rows]
 
 
-async def waiting_replays(connection: AsyncConnection) -> list[str]:
+async def waiting_replays(connection: Connection) -> list[str]:
     """Return the names of running replays that nobody works on, oldest first."""
-    return list((await connection.execute(_WAITING)).scalars())
+    return [row["name"] for row in await fetch(connection, _WAITING)]
 
 
 async def note_replay(connection: AsyncConnection, replay: KeptReplay) -> bool:

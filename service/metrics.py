@@ -24,12 +24,14 @@ class ServiceMetrics(Heartbeats):
         self._unpublished_age = made.gauge("whopays_events_unpublished_age_seconds")
         self._overdue = OverdueMetrics(made)
         self._dead = made.gauge("whopays_dead_letters_waiting")
+        self._replays = made.gauge("whopays_replays_waiting")
         self._last_audit = LastAuditMetrics(made)
         self._audited = made.gauge("whopays_events_audited")
 
     def know_nothing(self) -> None:
         """Note that what the database knows is not known: NaN."""
-        for gauge in (self._unpublished, self._unpublished_age, self._closed_until, self._audited):
+        unknown = (self._unpublished, self._unpublished_age, self._closed_until, self._audited, self._replays)
+        for gauge in unknown:
             gauge.set(math.nan)
         self._overdue.note(None)
         self.waiting(dict.fromkeys(DeadLetterReason, math.nan))
@@ -49,6 +51,10 @@ class ServiceMetrics(Heartbeats):
         """Note how many dead letters of each reason wait for somebody."""
         for reason, number in dead_letters.items():
             self._dead.labels(reason).set(number)
+
+    def replays(self, waiting: int) -> None:
+        """Note how many replays nobody works on: also where no process plays the role that would."""
+        self._replays.set(waiting)
 
     def audited(self, last: LastAudit | None) -> None:
         """Note the last audit that the database keeps; its end is 0 where it keeps none."""

@@ -11,6 +11,7 @@ from db.audits import last_audit
 from db.closing import closed_until
 from db.errors import is_transient, is_wrong_schema
 from db.published import unpublished
+from db.replays import waiting_replays
 from db.watching import overdue, unpublished_age, waiting_dead_letters
 from service.answers import JSON, Answer, answer
 from service.models import Status
@@ -65,6 +66,7 @@ async def _look_at_log(state: State) -> None:
             state.metrics.audited(await last_audit(connection))
             state.metrics.overdue(await overdue(connection))
             state.metrics.waiting(await waiting_dead_letters(connection))
+            state.metrics.replays(len(await waiting_replays(connection)))
     except Exception as error:
         # A role that was granted what there was before an upgrade may not read what is newer.
         if not (is_transient(error) or is_wrong_schema(error)):

@@ -8,7 +8,8 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.topics import Topic
 from tests.image.conftest import PARTS, Running
-from tests.image.watching import Prometheus, watching
+from tests.image.watching import watching
+from tests.support.prometheus import Prometheus
 from tests.support.waiting import until
 from tests.unit.deploy.test_alerts import ALERTS
 from tests.unit.deploy.test_dashboard import PANELS, expression

@@ -207,7 +207,7 @@ _DECLARED = (
     # Replays
     _counter("whopays_events_replayed_total", "Events that the role `replays` wrote to replays' topics", _REPLAYS),
     _gauge("whopays_replays_working", "Replays that this process is working on", _REPLAYS),
-    _gauge("whopays_replays_waiting", "Running replays that nobody works on", _REPLAYS),
+    _gauge("whopays_replays_waiting", "Running replays that nobody works on", (Role.REPLAYS, SERVE)),
     # Maintenance
     _gauge(
         "whopays_maintenance_done_timestamp_seconds",
