@@ -86,6 +86,7 @@ _REPLAYS = (
 COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _START: (
         Command("demo", "Watch projects of two organizations change payer.", "demo.command:demo"),
+        Command("drill", "Practise an incident, on servers of its own.", "drill.command:drill"),
         Group("dev", "Run a whole installation on this machine until Ctrl-C.", _DEV, "development.commands:dev"),
     ),
     _ASK: (

@@ -83,6 +83,15 @@ class EmbeddedServices:
                 raise
         return self._addresses
 
+    def halt_kafka(self) -> None:
+        """Stop the running broker, as if it had failed; nothing starts it again by itself unless it is watched."""
+        self._kafka.stop()
+
+    def resume_kafka(self) -> None:
+        """Start the broker that was stopped, at its address and with its data, and wait until it answers."""
+        self._kafka.relaunch()
+        self._kafka.wait_until_ready()
+
     def watch(self) -> None:
         """Report it when a running server dies, and start it again at the same address, until they are stopped."""
         if self._watch is None:

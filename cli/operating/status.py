@@ -24,13 +24,13 @@ _PAGE = "docs/operations.md"
 def status(*, at: list[str], as_json: bool) -> None:
     """Say how it stands with the installation."""
     settings = load_settings()
-    found = [*asyncio.run(_looked_at(settings)), *map(of_process, at)]
+    found = [*asyncio.run(looked_at(settings)), *map(of_process, at)]
     verdicts = {one.verdict for one in found}
     if as_json:
         print_json({"well": verdicts <= {Verdict.WELL, Verdict.NOTE}, "checks": [_document(one) for one in found]})
     else:
         for one in found:
-            _print(one)
+            tell(one)
         typer.echo(_conclusion(found))
     if Verdict.TROUBLE in verdicts:
         raise typer.Exit(FAILED)
@@ -38,7 +38,8 @@ def status(*, at: list[str], as_json: bool) -> None:
         raise typer.Exit(NOT_CHECKED)
 
 
-async def _looked_at(settings: Settings) -> list[Standing]:
+async def looked_at(settings: Settings) -> list[Standing]:
+    """Return how it stands with everything that the database and Kafka know."""
     engine = create_reading_engine(settings.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
     try:
         known = await _or_unknown(of_database(engine, settings), "database", settings)
@@ -56,7 +57,8 @@ async def _or_unknown(asked: Awaitable[list[Standing]], what: str, settings: Set
         return [away.standing]
 
 
-def _print(one: Standing) -> None:
+def tell(one: Standing) -> None:
+    """Print how it stands with something, in lines of 80 columns."""
     mark, colour = MARKS[one.verdict]
     indent = " " * 24
     is_well = one.verdict is Verdict.WELL

@@ -1,0 +1,31 @@
+"""`whopays drill`: what it takes; what it does is imported when it is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.terminal.ending import importing
+from cli.terminal.installation import HOME
+
+DATA = HOME / "drill"
+
+
+def drill(
+    name: Annotated[str, typer.Argument(help="The drill; list shows them.", metavar="NAME", show_default=False)],
+    is_solved: Annotated[bool, typer.Option("--solve", help="Tell at once what was broken, and what to do.")] = False,
+    is_automatic: Annotated[
+        bool, typer.Option("--auto", help="Do yourself what the runbook says, with nobody there.")
+    ] = False,
+    data_dir: Annotated[Path, typer.Option(help="Folder of the embedded servers' data; emptied first.")] = DATA,
+) -> None:
+    """Practise an incident, on servers of its own.
+
+    A whole installation is started, something in it breaks, and you see what whoever is on call would see. Mend it from
+    another terminal in this folder; Enter gives a hint. The drill says when everything is well again, and how long it
+    took. Exit status 1 when it ended before that. It is refused where the environment names an installation.
+    """
+    with importing():
+        from cli.drill import performance  # noqa: PLC0415 - see above
+
+    performance.perform(name, data_dir, is_solved=is_solved, is_automatic=is_automatic)
