@@ -136,6 +136,8 @@ async def looking(settings: Settings) -> AsyncIterator[Look]:
         )
         try:
             await consumer.start()
+            # A task of the client that is cancelled before its first step would cancel whoever stops the client.
+            await asyncio.sleep(0)
             yield Look(settings, admin, consumer)
         finally:
             await consumer.stop()

@@ -22,7 +22,14 @@ FURTHER_PLACES = {
     "TransferProjects": {"schemas/parsing.py", "workers/batches/parts.py"},
 }
 SENDERS = {
-    *("cli/demo/", "cli/development/", "cli/sending/", "cli/asking/answered_accounts.py", "db/questions/"),
+    *(
+        "cli/demo/",
+        "cli/development/",
+        "cli/drill/",
+        "cli/sending/",
+        "cli/asking/answered_accounts.py",
+        "db/questions/",
+    ),
     # What it shows of an account is a choice of the contract's.
     "service/kubernetes/",
     # Of projects, intervals and profiles; an account is described by its class.
