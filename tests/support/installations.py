@@ -118,12 +118,13 @@ class Installation:
         }
         return {**os.environ, **settings, "WHOPAYS_ENCRYPTION_KEYS": KEYS, **more}
 
-    async def start(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
+    async def start(self, *roles: Role, module: str = "cli", folder: str = "", **more: str) -> Worker:
         """Start a process with these roles (all if none is named), and wait until it has started.
 
-        `module` runs instead of the command line, with its arguments; `more` are environment variables.
+        `module` runs instead of the command line, with its arguments; with a `folder`, the code that lies there. `more`
+        are environment variables.
         """
-        worker = await self.launch(*roles, module=module, **more)
+        worker = await self.launch(*roles, module=module, folder=folder, **more)
         reader = self.readers[-1]
         started = asyncio.create_task(worker.started.wait())
         await asyncio.wait([started, reader], return_when=asyncio.FIRST_COMPLETED, timeout=patience(60))
@@ -132,20 +133,26 @@ class Installation:
             raise AssertionError("the worker did not start:\n" + "\n".join(worker.lines[-20:]))
         return worker
 
-    async def launch(self, *roles: Role, module: str = "cli", **more: str) -> Worker:
+    async def launch(self, *roles: Role, module: str = "cli", folder: str = "", **more: str) -> Worker:
         """Start a process as `start` does, without waiting for anything."""
         arguments = [argument for role in roles or ALL_ROLES for argument in ("--only", str(role))]
         line, variables = ["run", *arguments], self.environment(**more)
-        process = await (_start_cold if module in _COLD else start_warm)(module, line, variables)
+        process: asyncio.subprocess.Process | WarmProcess
+        if folder or module in _COLD:
+            process = await _start_cold(module, line, variables, folder)
+        else:
+            process = await start_warm(module, line, variables)
         worker = Worker(process)
         self.workers.append(worker)
         self.readers.append(asyncio.create_task(worker.read()))
         return worker
 
 
-async def _start_cold(module: str, line: Sequence[str], environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _start_cold(
+    module: str, line: Sequence[str], environment: Mapping[str, str], folder: str
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *line, env=environment, preexec_fn=DIE_WITH_PARENT,
+        sys.executable, "-m", module, *line, env=environment, cwd=folder or None, preexec_fn=DIE_WITH_PARENT,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 

@@ -49,6 +49,8 @@ _LONGER_WITH_TOKENS = 3
 _FETCH_TIMEOUT_MS = 10
 _LONGEST_BATCH_MS = 15 * 60 * 1000
 _HAND_OVER_SECONDS = 2.0
+_HEARTBEAT_MS = 500
+"""How soon a member learns that another has come or left; until all have, nobody reads what that one had."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 253_402_300_799_999
@@ -139,6 +141,7 @@ class Subscription(BatchSubscriber):
                     "isolation_level": "read_committed",
                     "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES * (_LONGER_WITH_TOKENS if has_tokens else 1),
                     "max_poll_interval_ms": _LONGEST_BATCH_MS,
+                    "heartbeat_interval_ms": _HEARTBEAT_MS,
                 },
             ),
             KafkaSubscriberSpecification(

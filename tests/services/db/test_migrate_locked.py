@@ -22,6 +22,8 @@ async def _forgotten(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Have somebody look at the table that the migration changes, and leave the transaction open."""
     async with engine.connect() as connection:
         await connection.execute(text("SET application_name = 'a report'"))
+        for limit in ("idle_in_transaction_session_timeout", "transaction_timeout"):
+            await connection.execute(text(f"SET LOCAL {limit} = 0"))
         await connection.execute(text(f"SELECT name, '{_SECRET}' FROM installation"))  # noqa: S608 (a constant)
         yield connection
 
