@@ -5,6 +5,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/finding.py",
         "_LARGEST_NUMBER = 2**63 - 2",
     ): "No binding has so large a number: it is not found, either way.",
+    ("embedded/postgresql.py", "if False:"): "It is found to be there already.",
     ("embedded/ports.py", "return None"): "It is only asked whether it is true.",
     ("workers/consuming/start_positions.py", "consumer.seek(partition, 1)"): "Any position does: the true one follows.",
     ("audit/output_topics.py", "enable_auto_commit=True,"): "A consumer without a group commits nothing.",

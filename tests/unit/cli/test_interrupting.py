@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.program import app
 from tests.support.packages import ROOT
 
 _INTERRUPTED = """
@@ -68,3 +70,14 @@ def test_ctrl_c_in_the_middle_of_an_import_says_nothing(tmp_path: Path, words: t
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
+
+
+@pytest.mark.parametrize("words", (("who",), ("topics", "check")), ids=" ".join)
+def test_ctrl_c_raises_once_a_command_is_imported(words: tuple[str, ...]) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        said = CliRunner().invoke(app, [*words, "--help"])
+        assert said.exit_code == 0, said.output
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
