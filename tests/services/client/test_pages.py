@@ -154,7 +154,7 @@ async def test_the_client_works_where_nothing_else_is_installed(shared: Installa
         "asyncio.run(main(*sys.argv[1:3]))\n"
     )
     process = await asyncio.create_subprocess_exec(
-        str(tmp_path / "alone" / "bin" / "python"), "-W", "error", "-c", script,
+        str(tmp_path / "alone" / "bin" / "python"), "-I", "-W", "error", "-c", script,
         shared.kafka_bootstrap_servers, shared.prefix, f"a{uuid4().hex[:8]}",
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
