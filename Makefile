@@ -35,7 +35,7 @@ examples: $(READY) ## Three pipelines to copy, at work on real servers, and comp
 	@$(BIN)/python -m examples
 
 unit: $(READY) ## Run the tests that need no server; ARGS='-k binding -x' goes to pytest
-	PROPERTIES=few $(BIN)/pytest --forks 2 -p no:logging tests/unit $(ARGS)
+	PROPERTIES=few $(BIN)/pytest -n 2 --dist loadfile -p no:logging tests/unit $(ARGS)
 
 test: $(READY) ## Run all tests, JOBS=3 at a time; ARGS='-k binding -x' goes to pytest (docs/tests.md)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)

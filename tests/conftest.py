@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.support.installations import Installation
     from tests.support.proxies.ways import Ways
 
-pytest_plugins = ("tests.support.sharing", "tests.support.reporting", "tests.support.forking")
+pytest_plugins = ("tests.support.sharing", "tests.support.reporting")
 
 
 @pytest.hookimpl(tryfirst=True)

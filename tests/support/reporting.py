@@ -1,6 +1,5 @@
 """What a run says at its end: how long each part took, and what its tests measured. A pytest plugin."""
 
-import multiprocessing
 import os
 import time
 from collections import Counter, defaultdict
@@ -16,9 +15,6 @@ RECOVERY, DEATH = "recovery", "death"
 
 SERVERS_CPU_SECONDS = pytest.StashKey[float]()
 """The processor time that the servers have used when a worker no longer needs them."""
-
-NAME = "whopays-reporting"
-"""The name of the plugin."""
 
 _OWN, _CHILDREN, _SERVERS = "tests", "processes that they started", "PostgreSQL and Kafka"
 _CPU = "cpu_seconds"
@@ -49,8 +45,7 @@ class Reporting:
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Note what each phase of a test took of the processors, the processes that it waited for included."""
         spent = _spent()
-        # A copy of a process (tests/support/forking.py) begins with nothing spent.
-        item.user_properties.append((_OF_A_TEST, max(0.0, spent - self._spent_before)))
+        item.user_properties.append((_OF_A_TEST, spent - self._spent_before))
         self._spent_before = spent
         return (yield)
 
@@ -68,22 +63,16 @@ class Reporting:
 
     def pytest_sessionfinish(self) -> None:
         """Report what this process used, or pass it on to the process that prints."""
-        used = cpu_seconds(self._config)
+        used = _cpu_seconds(self._config)
         if (output := getattr(self._config, "workeroutput", None)) is not None:
             output[_CPU] = used
         else:
-            self.add(used)
+            self._add(used)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take in what a worker used."""
-        self.add(getattr(node, "workeroutput", {}).get(_CPU, {}))
-
-    def add(self, used: dict[str, float]) -> None:
-        """Take in the processor time of a process, by who used it."""
-        for who, seconds in used.items():
-            # All workers share the servers, and the last one to look has seen all of it.
-            self._cpu[who] = max(self._cpu[who], seconds) if who == _SERVERS else self._cpu[who] + seconds
+        self._add(getattr(node, "workeroutput", {}).get(_CPU, {}))
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print everything."""
@@ -111,6 +100,11 @@ class Reporting:
             elapsed = time.monotonic() - self._began
             terminalreporter.write_line(f"{elapsed:8.1f} s  from the beginning to the end; processors: {used}")
 
+    def _add(self, used: dict[str, float]) -> None:
+        for who, seconds in used.items():
+            # All workers share the servers, and the last one to look has seen all of it.
+            self._cpu[who] = max(self._cpu[who], seconds) if who == _SERVERS else self._cpu[who] + seconds
+
 
 def _write_acceptance(terminalreporter: pytest.TerminalReporter) -> None:
     def count(*outcomes: str) -> int:
@@ -124,22 +118,20 @@ def _write_acceptance(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have this run reported."""
-    config.pluginmanager.register(Reporting(config), NAME)
-
-
-def cpu_seconds(config: pytest.Config) -> dict[str, float]:
-    """Return what this process, and those that it started for tests, took of the processors, by who."""
-    times = os.times()
-    divides = bool(config.getoption("numprocesses", None) or config.getoption("forks"))
-    is_shared = divides and not hasattr(config, "workerinput") and multiprocessing.parent_process() is None
-    return {
-        _OWN: times.user + times.system,
-        # The children of a process that distributes the tests report by themselves.
-        _CHILDREN: 0.0 if is_shared else times.children_user + times.children_system + sum(warm.spent),
-        _SERVERS: config.stash.get(SERVERS_CPU_SECONDS, 0.0),
-    }
+    config.pluginmanager.register(Reporting(config))
 
 
 def _spent() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system + sum(warm.spent)
+
+
+def _cpu_seconds(config: pytest.Config) -> dict[str, float]:
+    times = os.times()
+    divides = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
+    return {
+        _OWN: times.user + times.system,
+        # The children of a process that distributes the tests are the workers, which report by themselves.
+        _CHILDREN: 0.0 if divides else times.children_user + times.children_system + sum(warm.spent),
+        _SERVERS: config.stash.get(SERVERS_CPU_SECONDS, 0.0),
+    }
