@@ -15,6 +15,7 @@ from workers.runtime.metrics import Exemplar, known_type
 from workers.runtime.roles import Role
 from workers.runtime.spans import Said, Spans, end, exemplar_of
 from workers.runtime.steps import StepClock
+from workers.runtime.traces import is_sampled
 
 _REPEATED = "Repeated"
 """What is said of a command that was answered before: no result follows."""
@@ -67,14 +68,15 @@ def _sampled(spans: Spans, messages: Sequence[Message], folded: Folded) -> Itera
     dead = {letter.record.place: letter.reason for letter in folded.dead.values()}
     results: Mapping[Identity, CommandCompleted] | None = None
     for message in messages:
-        if isinstance(message, Due):
+        trace_parent = None if isinstance(message, Due) else trail_of_message(message).passed_on.get("traceparent")
+        if isinstance(message, Due) or not is_sampled(trace_parent):
             continue
         reason = message.reason if isinstance(message, Dead) else dead.get(message.record.place)
         # Of a card number no trace is left, whatever looks like one.
         if reason is DeadLetterReason.CARD_NUMBER:
             continue
         name = _name(message)
-        context = spans.sampled(trail_of_message(message).passed_on.get("traceparent"), name)
+        context = spans.sampled(trace_parent, name)
         if context is None:
             continue
         said = _place(message.record)

@@ -65,14 +65,14 @@ class Spans:
     def __init__(self, settings: Settings, roles: Sequence[str], exporter: SpanExporter | None = None) -> None:
         """`exporter` takes the spans instead of the collector that the variables of OpenTelemetry name."""
         self._ids = RandomIdGenerator()
-        # What goes wrong with the collector is told here, in lines that quote nothing.
-        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._sampler = _sampler()
         # What is recorded is decided here, before there is a span.
         self._provider = TracerProvider(
             sampling.ALWAYS_ON, _resource(settings, roles), shutdown_on_exit=False, id_generator=self._ids
         )
         self._provider.add_span_processor(BatchSpanProcessor(_Telling(exporter or OTLPSpanExporter())))
+        # What goes wrong with the collector from here on is told in lines of ours, which quote nothing.
+        logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._tracer = self._provider.get_tracer("whopays", version("whopays"))
 
     def sampled(self, trace_parent: str | None, name: str) -> SpanContext | None:
@@ -141,13 +141,17 @@ class Spans:
         closed, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def close() -> None:
-            self._provider.shutdown()
+            self.shut_down()
             with contextlib.suppress(RuntimeError):  # nobody waits any more
                 loop.call_soon_threadsafe(closed.set)
 
         # A thread of a pool would hold the end of the process up.
         threading.Thread(target=close, name="traces", daemon=True).start()
         await closed.wait()
+
+    def shut_down(self) -> None:
+        """Send what is left, however long it takes, and no more after it."""
+        self._provider.shutdown()
 
     def _begin(
         self,

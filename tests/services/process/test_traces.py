@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from unittest.mock import patch
 
 import httpx
@@ -14,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from embedded import Addresses
+from schemas.records import REDRIVE_HEADER
 from tests.services.client.telling import connection_to
 from tests.support.collector import Collector, Told, collecting
 from tests.support.installations import Installation, free_port, installed
@@ -245,6 +247,17 @@ async def test_facts_and_dead_letters_have_spans(traced: Installation, collector
     assert (letter.said["whopays.outcome"], letter.said["whopays.reason"]) == ("DeadLetter", "MissingAttribute")
 
 
+async def test_a_redriven_record_is_decided_in_the_trace_that_it_came_with(
+    traced: Installation, collector: Collector
+) -> None:
+    again = replace(
+        bind("acme", "web", "main", "b-13", ce_traceparent=trace_parent(13)), headers=((REDRIVE_HEADER, b"0" * 32),)
+    )
+    await send(traced, [again])
+    (decided, *_) = await _spans(collector, 13, "decide BindProject")
+    assert (decided.parent_id, decided.said["whopays.redriven"]) == (SENDER, True)
+
+
 async def test_one_command_of_many_events_has_few_spans(traced: Installation, collector: Collector) -> None:
     await send(traced, [account("acme", "many"), *(project("acme", f"p{one}") for one in range(60))])
     await send(traced, [bind("acme", f"p{one}", "many", f"m-{one}") for one in range(60)])
@@ -263,7 +276,7 @@ async def test_a_collector_that_hangs_costs_spans_alone(quiet_installation: Inst
     installation = quiet_installation
     with collecting() as collector:
         collector.hang()
-        worker = await installation.start(**collector.environment())
+        worker = await installation.start(**collector.environment(OTEL_EXPORTER_OTLP_TIMEOUT="3600"))
         await send(installation, [profile("acme"), project("acme", "web"), account("acme", "main")])
         traced = [bind("acme", "web", "main", f"b-{one}", ce_traceparent=trace_parent(one)) for one in range(1, 50)]
         await send(installation, traced)
