@@ -28,7 +28,7 @@ from service.questions import Asked, Question
 from service.rights import admit
 from service.routing import Routes
 from service.snapshots import Snapshot
-from service.state import State, opened
+from service.state import State, Trace, opened
 from service.telling import tell
 from service.waits import wait_until_known, wrong_waits
 from workers.runtime.settings import Settings
@@ -72,13 +72,18 @@ ROOMS: tuple[Room, ...] = (
 """What answers in a form of its own: the console, the Kubernetes resources."""
 
 
-def make_app(settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, ...] = ROOMS) -> FastAPI:
-    """Return the application; its connections are made when it starts. Streams end when it is `stopping`."""
+def make_app(
+    settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, ...] = ROOMS, trace: Trace | None = None
+) -> FastAPI:
+    """Return the application; its connections are made when it starts. Streams end when it is `stopping`.
+
+    `trace` records requests, where anything is traced.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         described = orjson.dumps(openapi(QUESTIONS, needs_token=settings.auth != "trusted"))
-        async with opened(settings, stopping, described) as state:
+        async with opened(settings, stopping, described, trace) as state:
             service.begin(state)
             yield
 

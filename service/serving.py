@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -23,7 +23,9 @@ from service.answers import OF_QUESTIONS
 from service.app import make_app
 from service.problems import MEDIA, Problem
 from workers.runtime.believing import warn_if_trusted
+from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
+from workers.runtime.traces import spans_of
 
 logger = structlog.get_logger()
 
@@ -32,6 +34,7 @@ _KEEP_ALIVE_SECONDS = 75
 _UNREAD_SECONDS = 90
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ANY_METHOD = b"PATCH"
+_LAST_SPANS_SECONDS = 1.0
 
 
 class NotServed(Exception):
@@ -48,21 +51,27 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address that is listened on.
 
     What is being answered then is finished, within `stop_seconds`. Raises AuthNotConfigured, NotServed,
-    DatabaseRefused, and the errors of a database that cannot be reached.
+    TracesNotInstalled, DatabaseRefused, and the errors of a database that cannot be reached.
     """
     settings.insist_on_auth()
     _insist_on_sign_in(settings)
     warn_if_trusted(settings)
+    spans = spans_of(settings, (SERVE,))
     with _listening(settings) as (listener, where):
         await _check(settings)
         stopping = asyncio.Event()
-        app = make_app(settings, stopping)
+        app = make_app(settings, stopping, trace=None if spans is None else spans.answered)
         server = _Server(_config(app, settings), stopping)
         server.on_ready = lambda: on_ready(where)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
         await server.serve(sockets=[listener])
+    if spans is not None:
+        with suppress(TimeoutError):
+            # The collector may not answer.
+            async with asyncio.timeout(_LAST_SPANS_SECONDS):
+                await spans.close()
     logger.info("stopped", installation=settings.installation)
 
 

@@ -1,11 +1,10 @@
 """What all questions of a server share: connections, what it knows of the installation, and whether it is stopping."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,15 +18,15 @@ from service.heavy import Heavy
 from service.metrics import ServiceMetrics
 from service.tails import Tails
 from service.waking import Waking
-from workers.runtime.roles import SERVE
+from workers.runtime.metrics import Exemplar
 from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
-from workers.runtime.traces import spans_of
+from workers.runtime.traces import Said
 
-if TYPE_CHECKING:
-    from workers.runtime.spans import Spans
+Trace = Callable[[str, str | None, float, float, Said, bool], Exemplar | None]
+"""Records a request that was answered: what its span is called, the `traceparent` that it came with, when it began and
+ended, what the span says, and whether it failed. Returns the exemplar for its metrics; None if it is not recorded."""
 
-_LAST_SPANS_SECONDS = 1.0
 _LANES = 2
 """How many statements about single projects are under way at a time."""
 
@@ -51,7 +50,7 @@ class State:
     heavy: Heavy
     tokens: Tokens | None
     ranges: ShardRanges
-    spans: "Spans | None" = None
+    trace: Trace | None = None
     known: dict[int, Snapshot] = field(default_factory=dict)
 
     def shard_of(self, organization: str) -> int:
@@ -65,10 +64,11 @@ class State:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) -> AsyncIterator[State]:
+async def opened(
+    settings: Settings, stopping: asyncio.Event, openapi: bytes, trace: Trace | None
+) -> AsyncIterator[State]:
     """Yield the state of a server, with its connections."""
     size, seconds = settings.database_pool_size, settings.serve_statement_seconds
-    spans = spans_of(settings, (SERVE,))
     engine = create_reading_engine(settings.database_url, pool_size=size, statement_seconds=seconds)
     try:
         async with (
@@ -99,15 +99,10 @@ async def opened(settings: Settings, stopping: asyncio.Event, openapi: bytes) ->
                     heavy,
                     tokens,
                     ranges,
-                    spans,
+                    trace,
                 )
     finally:
         await engine.dispose()
-        if spans is not None:
-            with contextlib.suppress(TimeoutError):
-                # The collector may not answer.
-                async with asyncio.timeout(_LAST_SPANS_SECONDS):
-                    await spans.close()
 
 
 @asynccontextmanager

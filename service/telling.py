@@ -1,17 +1,13 @@
 """What is told of a request once it is answered: a line of the log, metrics, and a span where it is traced."""
 
 import time
-from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import Scope
 
 from schemas.tracing import is_trace_parent
-from service.state import State
+from service.state import State, Trace
 from workers.runtime.metrics import Exemplar
-
-if TYPE_CHECKING:
-    from workers.runtime.spans import Said, Spans
 
 logger = structlog.get_logger()
 
@@ -21,7 +17,7 @@ _FAILED = 500
 
 def tell(state: State, scope: Scope, request_id: str, path: str, status: int, seconds: float) -> None:
     """Tell of a request that was answered; `path` is as it is declared, never as it was asked."""
-    exemplar = None if state.spans is None else _trace(state.spans, scope, request_id, path, status, seconds)
+    exemplar = None if state.trace is None else _trace(state.trace, scope, request_id, path, status, seconds)
     state.metrics.answered(path, status, seconds, exemplar)
     logger.info(
         "answered",
@@ -33,17 +29,15 @@ def tell(state: State, scope: Scope, request_id: str, path: str, status: int, se
     )
 
 
-def _trace(spans: "Spans", scope: Scope, request_id: str, path: str, status: int, seconds: float) -> Exemplar | None:
-    said: Said = {
+def _trace(trace: Trace, scope: Scope, request_id: str, path: str, status: int, seconds: float) -> Exemplar | None:
+    said = {
         "http.request.method": scope["method"],
         "http.route": path,
         "http.response.status_code": status,
         "whopays.request_id": request_id,
     }
-    ended = time.time()
-    return spans.served(
-        f"{scope['method']} {path}", _trace_parent(scope), ended - seconds, ended, said, has_failed=status >= _FAILED
-    )
+    ended, name = time.time(), f"{scope['method']} {path}"
+    return trace(name, _trace_parent(scope), ended - seconds, ended, said, status >= _FAILED)
 
 
 def _trace_parent(scope: Scope) -> str | None:

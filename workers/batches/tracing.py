@@ -13,9 +13,9 @@ from schemas.results import CommandCompleted
 from workers.batches.messages import trail_of_message
 from workers.runtime.metrics import Exemplar, known_type
 from workers.runtime.roles import Role
-from workers.runtime.spans import Said, Spans, end, exemplar_of
+from workers.runtime.spans import Spans, end, exemplar_of
 from workers.runtime.steps import StepClock
-from workers.runtime.traces import is_sampled
+from workers.runtime.traces import Said, is_sampled
 
 _REPEATED = "Repeated"
 """What is said of a command that was answered before: no result follows."""

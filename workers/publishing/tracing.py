@@ -7,7 +7,8 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from workers.publishing.packing import Publication, Traced
 from workers.runtime.metrics import Exemplar
-from workers.runtime.spans import Said, Spans, end, exemplar_of
+from workers.runtime.spans import Spans, end, exemplar_of
+from workers.runtime.traces import Said
 
 _MOST_OF_ONE = 20
 """How many events of one context get a span in a transaction: one command may cause ten thousand."""

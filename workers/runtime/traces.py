@@ -1,12 +1,15 @@
 """Traces, off unless the settings say otherwise: whoever does not trace imports nothing of OpenTelemetry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workers.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from workers.runtime.spans import Spans
+
+Said = Mapping[str, str | bool | int | float]
+"""The attributes of a span. They name things by id, and never quote what was sent."""
 
 _SAMPLED = frozenset("13579bdf")
 _LAST_OF_FLAGS = 54

@@ -82,7 +82,7 @@ def test_spans_have_the_instants_of_what_is_over(spans: Spans, kept: InMemorySpa
 def test_a_request_belongs_to_the_trace_of_who_asks(
     spans: Spans, kept: InMemorySpanExporter, trace_parent: str | None, recorded: int
 ) -> None:
-    exemplar = spans.served("GET /", trace_parent, 1, 2, {}, has_failed=False)
+    exemplar = spans.answered("GET /", trace_parent, 1, 2, {}, False)
     found = _recorded(spans, kept)
     assert (len(found), exemplar is not None) == (recorded, bool(recorded))
     assert all(span.parent == CONTEXT for span in found)
