@@ -151,6 +151,10 @@ class Spans:
         threading.Thread(target=close, name="traces", daemon=True).start()
         await closed.wait()
 
+    def flush(self) -> None:
+        """Send what was recorded, however long it takes."""
+        self._provider.force_flush()
+
     def shut_down(self) -> None:
         """Send what is left, however long it takes, and no more after it."""
         self._provider.shutdown()
