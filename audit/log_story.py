@@ -10,15 +10,18 @@ from typing import Any
 
 import orjson
 
+from audit.claims import ClaimedIds, digest_of
 from audit.findings import Finding, Promise
 from db.log import PARTITION_POSITIONS, LogRow, row_hash
 from db.shard_ranges import ShardRange, ShardRanges
+from domain.identity import result_not_kept
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
 from schemas.topics import OUTPUT_TOPICS, Topic
 
 _INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
 _CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.COMMAND_ID_REUSED)
+_NOT_KEPT = result_not_kept().message
 _OF_AN_ORGANIZATION = (DeadLetterReason.VERSION_CONFLICT, DeadLetterReason.HANDLER_FAULT, DeadLetterReason.TOO_LARGE)
 _REPEATED = ("bindingId", "account", "establishedAt")
 _CHANGES = {
@@ -54,7 +57,9 @@ def is_interim(result: Mapping[str, Any]) -> bool:
 def is_of_claim(result: Mapping[str, Any]) -> bool:
     """Return whether a command's row of `inbox` may point to a result: none that was repeated, or that claims no id."""
     is_first = not result["dryRun"] and not result.get("repeated", False)
-    return is_first and not any(violation["reason"] in _CLAIM_NOTHING for violation in result["violations"])
+    return is_first and not any(
+        violation["reason"] in _CLAIM_NOTHING or violation["message"] == _NOT_KEPT for violation in result["violations"]
+    )
 
 
 def dead_record(place: str, timestamp: str, reason: str) -> str:
@@ -86,6 +91,7 @@ class Story:
         self.projects: dict[str, Payers] = {}
         self.accounts: dict[str, Standing] = {}
         self.unanswered: dict[tuple[str, str, str], int] = {}
+        self.claimed = ClaimedIds()
         self.dead: dict[int, str] = {}
 
     def hear(self, row: LogRow) -> Iterator[Finding]:
@@ -183,6 +189,8 @@ class Story:
 
     def _hear_result(self, row: LogRow, data: dict[str, Any]) -> None:
         command = (data["organization"], data["commandSource"], data["commandId"])
+        if command not in self.unanswered:
+            self.claimed.add(digest_of(command))
         if is_interim(data):
             self.unanswered[command] = row.position
         else:

@@ -1,15 +1,16 @@
 """One shard of the database, audited in one snapshot: its log, and the tables of its organizations."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import pairwise
 from operator import attrgetter, itemgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.claims import ClaimedIds, digest_of
 from audit.findings import Finding, Promise
 from audit.log_story import Story, dead_record, extended, is_interim, is_of_claim
 from audit.output_topics import Missing
@@ -180,6 +181,7 @@ class ShardAudit:
             yield f"it is {found[0]} ({found[1]}), but from what is known it should be {right}"
 
     async def _results(self, story: Story) -> AsyncIterator[Finding]:
+        known = ClaimedIds()
         async for claim in audit.all_claims(self._connection, self._organizations):
             place = f"command {claim['command_id']} of {claim['source']} to {claim['organization']}"
             where = f"shard {claim['shard']}, position {claim['position']}"
@@ -188,6 +190,7 @@ class ShardAudit:
                     yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
                 continue
             command = (claim["organization"], claim["source"], claim["command_id"])
+            known.add(digest_of(command))
             result = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else None
             if result is None or _command_of(result) != command or not is_of_claim(result):
                 yield Finding(Promise.RESULTS, place, f"the row at {where} is not its result")
@@ -196,6 +199,22 @@ class ShardAudit:
             elif any(claim[name] != result.get(name) for name in _FOUND_BY):
                 noted = ", ".join(f"{name} {claim[name]}" for name in _FOUND_BY)
                 yield Finding(Promise.RESULTS, place, f"it is found by {noted}: its result says otherwise")
+        async for forgotten in audit.forgotten_commands(self._connection, story.shard):
+            place = f"forgotten command at shard {story.shard}, position {forgotten['position']}"
+            if forgotten["value"] is None:
+                if story.is_whole:
+                    yield Finding(Promise.RESULTS, place, "there is no such row in the log")
+                continue
+            known.add(forgotten["digest"])
+            if trouble := _forgotten_trouble(forgotten):
+                yield Finding(Promise.RESULTS, place, trouble)
+        # Of what has had other shards the ids that are known are not those that one shard's log tells of.
+        is_only_range = story.range.first == 0 and story.range.ends is None
+        if is_only_range and known != story.claimed:
+            trouble = f"{story.claimed.number} commands were answered, {known.number} ids are known"
+            if known.number == story.claimed.number:
+                trouble += ", of other commands"
+            yield Finding(Promise.RESULTS, f"shard {story.shard}", f"{trouble}: an id could get another meaning")
         pending = {
             (row["organization"], row["source"], row["command_id"])
             async for row in audit.all_pending(self._connection, self._organizations)
@@ -229,6 +248,19 @@ class ShardAudit:
 
 _key = attrgetter("organization", "project")
 _command_of = itemgetter("organization", "commandSource", "commandId")
+
+
+def _forgotten_trouble(forgotten: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with what was kept of a command that was forgotten, whose result the log still has."""
+    result = orjson.loads(forgotten["value"])["data"] if forgotten["topic"] == Topic.COMMAND_RESULTS else None
+    if result is None or not is_of_claim(result) or digest_of(_command_of(result)) != forgotten["digest"]:
+        return "the row there is not its result"
+    if is_interim(result):
+        return "the row there is not its last result"
+    # A command in which a card number was sent tells no fingerprint.
+    if result.get("fingerprint", forgotten["fingerprint"].hex()) != forgotten["fingerprint"].hex():
+        return f"it is kept with the fingerprint {forgotten['fingerprint'].hex()}, its result has another"
+    return None
 
 
 def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Story) -> Iterator[Finding]:

@@ -127,6 +127,12 @@ async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> Async
         yield row
 
 
+async def forgotten_commands(connection: AsyncConnection, shard: int) -> AsyncIterator[Row]:
+    """Yield what is kept of a shard's commands that were forgotten, each with the log row that should be its result."""
+    async for row in _stream(connection, _FORGOTTEN, shard):
+        yield row
+
+
 async def misplaced_phases(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
     """Yield the phases that accounts of organizations entered whose noted place is not that of their event.
 
@@ -277,6 +283,12 @@ _CLAIMS = """
         inbox.project, inbox.account, log.topic, log.value
     FROM inbox LEFT JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
     WHERE inbox.organization = ANY($1)
+"""
+_FORGOTTEN = """
+    SELECT forgotten.position, forgotten.digest, forgotten.fingerprint, log.topic, log.value
+    FROM forgotten_commands AS forgotten
+    LEFT JOIN log ON log.shard = forgotten.shard AND log.position = forgotten.position
+    WHERE forgotten.shard = $1
 """
 _MISPLACED_PHASES = """
     SELECT entered.organization, entered.account, entered.number, entered.position, log.topic IS NULL AS is_missing

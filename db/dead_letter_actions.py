@@ -105,14 +105,15 @@ async def discard(
 ) -> tuple[list[int], list[KeptDeadLetter]]:
     """Note that nothing is to be done about dead letters; return their numbers, and those that are left alone.
 
-    Left alone are those that were redriven or discarded before. With `erases` the content of the others is destroyed.
+    Left alone are those that were redriven or discarded before. With `erases` their content is destroyed; then only
+    those are left alone that were done before and of which nothing is kept.
     """
     found = await lock_dead_letters(connection, numbers, with_values=False)
-    waiting = [kept.number for kept in found if kept.standing is Standing.WAITING]
-    await connection.execute(_DISCARD, {"numbers": waiting, "by": by, "reason": reason})
+    chosen = [one.number for one in found if one.standing is Standing.WAITING or (erases and one.is_kept)]
+    await connection.execute(_DISCARD, {"numbers": chosen, "by": by, "reason": reason})
     if erases:
-        await connection.execute(_ERASE, {"numbers": waiting})
-    return waiting, [kept for kept in found if kept.standing is not Standing.WAITING]
+        await connection.execute(_ERASE, {"numbers": chosen})
+    return chosen, [one for one in found if one.number not in chosen]
 
 
 async def actions_on(connection: AsyncConnection, number: int) -> list[Action]:
@@ -171,10 +172,14 @@ _DISCARD = text(
     FROM unnest(CAST(:numbers AS bigint[])) AS acted(number)
     """
 )
+ERASED = """
+    key = NULL, header_names = NULL, header_values = NULL, value = NULL, key_id = NULL, wrapped_key = NULL,
+    sealed = NULL, asker = NULL
+"""
+"""What is left of a dead letter's content once it is erased."""
 _ERASE = text(
-    """
-    UPDATE dead_letters SET key = NULL, header_names = NULL, header_values = NULL, value = NULL, key_id = NULL,
-        wrapped_key = NULL, sealed = NULL, asker = NULL
+    f"""
+    UPDATE dead_letters SET {ERASED}
     WHERE number = ANY(CAST(:numbers AS bigint[]))
     """
 )

@@ -306,35 +306,47 @@ _PAGE = text(
     ORDER BY project LIMIT :row_limit
     """
 )
+_IDENTITIES = f"{_NAMED_THRICE} AS named(organization, source, command_id)"
+_OF_NAMED = "forgotten.digest = command_digest(named.organization, named.source, named.command_id)"
 _CLAIMED = text(
     f"""
-    SELECT organization, source, command_id, fingerprint
-    FROM {_NAMED_THRICE} AS named(organization, source, command_id)
-    JOIN inbox USING (organization, source, command_id)
+    SELECT organization, source, command_id, inbox.fingerprint
+    FROM {_IDENTITIES} JOIN inbox USING (organization, source, command_id)
+    UNION ALL
+    SELECT organization, source, command_id, forgotten.fingerprint
+    FROM {_IDENTITIES} JOIN forgotten_commands AS forgotten ON {_OF_NAMED}
     """
 )
 _RESULTS = text(
     f"""
-    SELECT organization, source, command_id, log.value
-    FROM {_NAMED_THRICE} AS named(organization, source, command_id)
-    JOIN inbox USING (organization, source, command_id)
+    SELECT organization, source, command_id, log.value FROM (
+        SELECT organization, source, command_id, inbox.shard, inbox.position
+        FROM {_IDENTITIES} JOIN inbox USING (organization, source, command_id)
+        UNION ALL
+        SELECT organization, source, command_id, forgotten.shard, forgotten.position
+        FROM {_IDENTITIES} JOIN forgotten_commands AS forgotten ON {_OF_NAMED}
+    ) AS answered
     JOIN log USING (shard, position)
     """
 )
 _ACCEPTED = text(
-    """
-    SELECT topic, partition, refused."offset"
+    f"""
+    SELECT topic, partition, named."offset"
     FROM unnest(
         CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]),
         CAST(:organizations AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:fingerprints AS bytea[])
-    ) AS refused(topic, partition, "offset", organization, source, command_id, fingerprint)
+    ) AS named(topic, partition, "offset", organization, source, command_id, fingerprint)
     JOIN reading_positions USING (topic, partition)
-    JOIN inbox USING (organization, source, command_id, fingerprint)
-    WHERE refused."offset" < reading_positions.next_offset OR EXISTS (
+    WHERE (named."offset" < reading_positions.next_offset OR EXISTS (
         SELECT FROM read_ahead AS ahead
-        WHERE (ahead.topic, ahead.partition) = (refused.topic, refused.partition)
-            AND refused."offset" = ANY(ahead.offsets)
-    )
+        WHERE (ahead.topic, ahead.partition) = (named.topic, named.partition) AND named."offset" = ANY(ahead.offsets)
+    )) AND (EXISTS (
+        SELECT FROM inbox WHERE (inbox.organization, inbox.source, inbox.command_id, inbox.fingerprint)
+            = (named.organization, named.source, named.command_id, named.fingerprint)
+    ) OR EXISTS (
+        SELECT FROM forgotten_commands AS forgotten
+        WHERE {_OF_NAMED} AND forgotten.fingerprint = substr(named.fingerprint, 1, 8)
+    ))
     """
 )
 _HANDLED = text(

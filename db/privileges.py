@@ -62,8 +62,10 @@ _WORKER: Privileges = {
     "bindings": _on("SELECT", "INSERT"),
     "account_phases": _on("SELECT", "INSERT"),
     "retired_uids": _on("SELECT", "INSERT"),
-    "handled_records": _on("SELECT", "INSERT"),
-    "inbox": _on("SELECT", "INSERT", UPDATE=("shard", "position", "outcome")),
+    "handled_records": _on("SELECT", "INSERT", "DELETE"),
+    # A row leaves only for one of `forgotten_commands`, which stays: a trigger sees to it.
+    "inbox": _on("SELECT", "INSERT", "DELETE", UPDATE=("shard", "position", "outcome")),
+    "forgotten_commands": _on("SELECT", "INSERT"),
     "dead_letters": _on(
         "SELECT",
         "INSERT",
@@ -113,6 +115,8 @@ _OF_ORGANIZATIONS: Mapping[str, str] = {
         _OWN,
     ),
     "log": _OWN.replace("organization =", "boundary =", 1),
+    "forgotten_commands": "EXISTS (SELECT FROM {schema}.log WHERE log.shard = forgotten_commands.shard "
+    "AND log.position = forgotten_commands.position AND " + _OWN.replace("organization =", "log.boundary =", 1) + ")",
     "dead_letter_actions": f"number IN (SELECT number FROM {{schema}}.dead_letters WHERE {_OWN})",
     # Of no one organization.
     "replays": "false",

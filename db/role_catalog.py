@@ -8,7 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.privileges import ALEMBIC, BOUND_SCHEMA
 from db.tables import metadata
 
-_FUNCTIONS = ("bindings_move_heads", "ensure_log_partitions", "refuse_by_name")
+_FUNCTIONS = (
+    "bindings_move_heads", "command_digest", "ensure_log_partitions", "inbox_ids_are_new", "inbox_is_kept",
+    "refuse_by_name",
+)  # fmt: skip
 
 
 async def owner_of_log(connection: AsyncConnection) -> str | None:

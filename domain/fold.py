@@ -77,7 +77,8 @@ class _Batch:
             self.folded.refused[broken[0].reason] += 1
         is_looked_up = not broken and not message.dry_run
         claimed = self._answered.fingerprints.get(identity) if is_looked_up else None
-        is_repeated = claimed == message.fingerprint
+        # Of a command that was forgotten only the beginning is kept.
+        is_repeated = claimed is not None and message.fingerprint.startswith(claimed)
         claims = is_looked_up and claimed is None
         # What asks again claims its id as any other, but would ask once more when it is delivered again.
         if message.asks_again or not (claims or is_repeated):

@@ -55,8 +55,8 @@ class Claim:
 class Answered:
     """What is known of the ids that a batch's commands have; it grows with the batch.
 
-    `fingerprints` are the meanings of those that were claimed, `results` the latest results of those whose answer is
-    asked for again.
+    `fingerprints` are the meanings of those that were claimed, of one that was forgotten the first 8 bytes; `results`
+    the latest results of those whose answer is asked for again.
     """
 
     fingerprints: dict[Identity, bytes] = field(default_factory=dict)

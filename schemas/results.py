@@ -28,6 +28,10 @@ class Outcome(StrEnum):
     REJECTED = "Rejected"
 
 
+FINAL_OUTCOMES = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.REJECTED)
+"""After these no further result of the command follows."""
+
+
 class Reason(StrEnum):
     """The rules that a command can break, in the order in which violations are listed."""
 

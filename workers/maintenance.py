@@ -16,9 +16,10 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient
 from db.leases import chores_done, give_up_chore, take_chore
 from db.log import ensure_partitions, positions_left
+from workers.forgetting import ForgettingCommands, ForgettingLetters, ForgettingPlaces
+from workers.publishing.positions import is_retryable
 from workers.runtime.metric import ChoreName
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
@@ -63,36 +64,47 @@ class Maintenance:
         self._next: dict[ChoreName, float] = {}
 
     async def run(self) -> None:
-        """Work until stopped; wait for a database that is away."""
+        """Work until stopped; wait for a server that is away."""
         while not self._stopping.is_set():
             self._metrics.turns.turned(Role.MAINTENANCE)
-            try:
-                for chore in self._chores:
-                    if time.monotonic() >= self._next.get(chore.name, 0.0):
-                        await self._do(chore)
-                await self._tell()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                logger.warning("maintenance_interrupted", error=type(error).__name__)
-            else:
+            due = [chore for chore in self._chores if time.monotonic() >= self._next.get(chore.name, 0.0)]
+            survived = [await self._survives(self._do(chore)) for chore in due]
+            if all([*survived, await self._survives(self._tell())]):
                 self._metrics.alive(Role.MAINTENANCE)
                 self._metrics.turns.begun(Role.MAINTENANCE)
             await self._wait(min(_LOOK_SECONDS, self._settings.maintenance_seconds))
 
-    async def _do(self, chore: Chore) -> None:
-        """Do a chore until nothing is left, unless another process does it or it fails; others go on if it does."""
-        is_done = False
+    async def _survives(self, work: Awaitable[None]) -> bool:
+        """Return whether no server was away."""
         try:
-            while not is_done and not self._stopping.is_set() and await self._take(chore.name):
+            await work
+        except Exception as error:
+            if not is_retryable(error):
+                raise
+            logger.warning("maintenance_interrupted", error=type(error).__name__)
+            return False
+        return True
+
+    async def _do(self, chore: Chore) -> None:
+        """Do a chore until nothing is left, or others are to have their turn, unless another process does it.
+
+        If it fails, others go on.
+        """
+        is_done = is_mine = False
+        turn_ends = time.monotonic() + _LOOK_SECONDS
+        try:
+            while not is_done and not self._stopping.is_set() and time.monotonic() < turn_ends:
+                if not (is_mine := await self._take(chore.name)):
+                    break
                 began = time.monotonic()
                 with self._metrics.turns.doing(Role.MAINTENANCE):
                     is_done = not await chore.step()
                 self._metrics.alive(Role.MAINTENANCE)
                 await self._wait(0.0 if is_done else time.monotonic() - began)
-            self._next[chore.name] = time.monotonic() + self._settings.maintenance_seconds
+            if is_done or not is_mine:
+                self._next[chore.name] = time.monotonic() + self._settings.maintenance_seconds
         except Exception as error:
-            if is_transient(error):
+            if is_retryable(error):
                 raise
             logger.exception("chore_failed", chore=chore.name)
             self._metrics.chore_failed(chore.name)
@@ -119,7 +131,13 @@ class Maintenance:
                 await self._stopping.wait()
 
     def _usual(self) -> Sequence[Chore]:
-        return (Chore(ChoreName.PARTITIONS, self._make_partitions),)
+        given = (self._engine, self._settings, self._metrics)
+        return (
+            Chore(ChoreName.PARTITIONS, self._make_partitions),
+            Chore(ChoreName.COMMANDS, ForgettingCommands(*given).step),
+            Chore(ChoreName.RECORDS, ForgettingPlaces(*given).step),
+            Chore(ChoreName.DEAD_LETTERS, ForgettingLetters(*given).step),
+        )
 
     async def _make_partitions(self) -> bool:
         """Keep the next partition of the log ready, so that no batch has to make it."""

@@ -46,7 +46,8 @@ def discard(
     insist_on_a_choice(numbers, is_all, topic, organization, of_reason, since, records)
     who = person(by)
     settings = load_settings()
-    standing = None if numbers else Standing.WAITING
+    # What was done before may still hold what is to be erased.
+    standing = None if numbers or erases else Standing.WAITING
     choice = choice_of(settings, numbers, topic, organization, of_reason, since, records, standing)
     name_what_is_touched(settings, kafka=False)
 

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cli.terminal.output import count_of
 from db.audits import last_audit
 from db.closing import closed_until
+from db.leases import chores_done
 from db.published import unpublished
 from db.refusal import DatabaseRefused
 from db.replays import list_replays, waiting_replays
@@ -24,6 +26,7 @@ STATEMENT_SECONDS = 10.0
 _LONGEST_UNPUBLISHED_SECONDS = 10.0
 _LONGEST_OPEN = timedelta(seconds=15)
 _LONGEST_OVERDUE_SECONDS = 10.0
+_OLDEST_CHORE = timedelta(days=1)
 _OLDEST_AUDIT = timedelta(days=2)
 
 
@@ -53,6 +56,7 @@ class Section(StrEnum):
     NOT_PUBLISHED = "when-events-are-not-published"
     OVERDUE = "when-timers-are-overdue"
     DEAD_LETTERS = "dead-letters"
+    KEEP_AND_FORGET = "keep-and-forget"
     AUDITING = "auditing"
     SETTING_UP = "setting-it-up"
     OTHER_TOPICS = "when-the-topics-are-not-the-same"
@@ -136,6 +140,21 @@ async def _timers(connection: AsyncConnection) -> Standing:
     return Standing(_trouble_if(is_late), "timers", words, to_do, Section.OVERDUE)
 
 
+async def _maintenance(connection: AsyncConnection) -> Standing:
+    done = await chores_done(connection)
+    never = [name for name, at in done.items() if at is None]
+    section = Section.KEEP_AND_FORGET
+    if not done or never:
+        words = f"Not done yet: {', '.join(sorted(never))}." if never else "No chore was ever done."
+        return Standing(Verdict.NOTE, "maintenance", words, "See that the role maintenance runs.", section)
+    name, at = min(((name, at) for name, at in done.items() if at is not None), key=itemgetter(1))
+    age = datetime.now(UTC) - at
+    is_late = age > _OLDEST_CHORE
+    words = f"Every chore was done {_lasting(age)} ago or later."
+    to_do = f"See why {name} is not: the log of the role maintenance says chore_failed." if is_late else ""
+    return Standing(_trouble_if(is_late), "maintenance", words, to_do, section)
+
+
 async def _dead_letters(connection: AsyncConnection) -> Standing:
     waiting = {reason: number for reason, number in (await waiting_dead_letters(connection)).items() if number}
     named = ", ".join(f"{number} {reason}" for reason, number in waiting.items())
@@ -177,6 +196,7 @@ _ASKED: Sequence[Callable[[AsyncConnection], Awaitable[Standing]]] = (
     _slots,
     _watermark,
     _timers,
+    _maintenance,
     _dead_letters,
     _audit,
     _replays,

@@ -114,7 +114,9 @@ def results_statement(*named: str) -> Statement:
 def command_statement(*, is_of_source: bool, is_narrow: bool) -> Statement:
     """Return the statement for the results of a command's id, of all sources or of one."""
     seen = f" AND {is_seen('inbox.project', 'inbox.account')}" if is_narrow else ""
-    return Statement((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen))
+    project, account = (f"({_SAID} ->> '{name}')" for name in ("project", "account"))
+    said = f" AND {is_seen(project, account)}" if is_narrow else ""
+    return Statement((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen, seen_said=said))
 
 
 def _result(value: bytes) -> dict[str, Any]:
@@ -123,12 +125,23 @@ def _result(value: bytes) -> dict[str, Any]:
     return data | {"eventId": event["id"], "time": event["time"]}
 
 
-_OF_SOURCE = """
-    SELECT log.value FROM inbox JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
-    WHERE inbox.organization = :organization AND inbox.source = :source AND inbox.command_id = :command_id {seen}
+# What was forgotten is found by its digest; what it named, in its result.
+_FORGOTTEN = """
+    SELECT {said} ->> 'commandSource' AS source, log.value
+    FROM forgotten_commands AS forgotten JOIN log ON log.shard = forgotten.shard AND log.position = forgotten.position
+    WHERE forgotten.digest {digest} {{seen_said}}
 """
+_SAID = "(CAST(convert_from(log.value, 'UTF8') AS json) -> 'data')"
+_DIGEST = "command_digest(CAST(:organization AS text), CAST({source} AS text), CAST(:command_id AS text))"
+_OF_SOURCE = f"""
+    SELECT log.value FROM inbox JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
+    WHERE inbox.organization = :organization AND inbox.source = :source AND inbox.command_id = :command_id {{seen}}
+    UNION ALL
+    SELECT value FROM ({_FORGOTTEN.format(said=_SAID, digest=f"= {_DIGEST.format(source=':source')}")}) AS forgotten
+"""
+_OF_ID = f"substr({_DIGEST.format(source=repr(''))}, 1, 16)"
 # From one source to the next, since the key begins with them: there are few.
-_OF_ANY_SOURCE = """
+_OF_ANY_SOURCE = f"""
     WITH RECURSIVE sources(source) AS (
         (SELECT source FROM inbox WHERE organization = :organization ORDER BY organization, source LIMIT 1)
         UNION ALL
@@ -137,9 +150,13 @@ _OF_ANY_SOURCE = """
             ORDER BY organization, source LIMIT 1
         ) AS following
     )
-    SELECT log.value FROM sources
-    JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
-        AND inbox.command_id = :command_id {seen}
-    JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
-    ORDER BY sources.source
+    SELECT value FROM (
+        SELECT sources.source, log.value FROM sources
+        JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
+            AND inbox.command_id = :command_id {{seen}}
+        JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
+        UNION ALL
+        {_FORGOTTEN.format(said=_SAID, digest=f"BETWEEN {_OF_ID} AND {_OF_ID} || '{chr(92)}xffffffffffffffff'")}
+    ) AS found
+    ORDER BY source
 """

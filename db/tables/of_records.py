@@ -58,6 +58,22 @@ inbox = Table(
     comment="Every command's id, what it meant, and where in the log its result stands.",
 )
 
+forgotten_commands = Table(
+    "forgotten_commands",
+    metadata,
+    Column("position", BigInteger, nullable=False),
+    Column("shard", SmallInteger, nullable=False),
+    # Of organization and id 16 bytes, of these and the source 8 (the database's function command_digest).
+    Column("digest", LargeBinary, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest", name="forgotten_commands_pkey"),
+    CheckConstraint("octet_length(digest) = 24", name="forgotten_commands_digest_whole"),
+    CheckConstraint("octet_length(fingerprint) = 8", name="forgotten_commands_fingerprint_whole"),
+    # For audits: shard by shard.
+    Index("forgotten_commands_by_shard", "shard"),
+    comment="What is left of old commands: a digest of organization, source and id, what it meant, its result.",
+)
+
 handled_records = Table(
     "handled_records",
     metadata,

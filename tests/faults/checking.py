@@ -101,7 +101,7 @@ def _faults(lines: list[str]) -> Iterator[str]:
         ]
         if told["event"] in _ENDS:
             yield f"a role has ended: {'; '.join(causes)}"
-        elif told["event"] == "batch_faulty" and any("asyncpg" in cause for cause in causes):
+        elif told["event"] in ("batch_faulty", "chore_failed") and any("asyncpg" in cause for cause in causes):
             yield f"the database refused it: {'; '.join(causes)}"
 
 

@@ -29,6 +29,7 @@ MODULES = (
     "workers.consuming.lanes",
     "workers.consuming.start_positions",
     "workers.consuming.subscription",
+    "workers.forgetting",
     "workers.maintenance",
     "workers.publishing.positions",
     "workers.publishing.packing",

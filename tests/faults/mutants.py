@@ -33,6 +33,31 @@ MUTANTS: dict[str, Mutant] = {
         ),
         is_quick=True,
     ),
+    "digests not kept": Mutant(
+        "Old commands leave the inbox without a trace.",
+        "old commands forgotten, and sent again",
+        "inbox_is_kept",
+        (
+            Patch(
+                "db.forgetting",
+                "substr(fingerprint, 1, 8) FROM gone\n",
+                "substr(fingerprint, 1, 8) FROM gone WHERE false\n",
+            ),
+        ),
+        is_quick=True,
+    ),
+    "digests not looked up": Mutant(
+        "Of an id that is found taken only the inbox is asked.",
+        "old commands forgotten, and sent again",
+        "forgotten_commands_pkey",
+        (Patch("db.load", '_OF_NAMED = "forgotten', '_OF_NAMED = "false AND forgotten'),),
+    ),
+    "places forgotten that are still held": Mutant(
+        "Where records stood that claim no id is forgotten while their topic holds them.",
+        "old commands forgotten, and sent again",
+        "commands are answered once",
+        (Patch("db.forgetting", """ AND old."offset" < named.beginning""", ""),),
+    ),
     "handled records not kept": Mutant(
         "What claims no id, such as a dead letter, is not recorded as handled.",
         "read again",
@@ -49,7 +74,9 @@ MUTANTS: dict[str, Mutant] = {
         "commands are answered once",
         (
             Patch(
-                "domain.fold", "is_repeated = claimed == message.fingerprint\n", "is_repeated = claimed is not None\n"
+                "domain.fold",
+                "is_repeated = claimed is not None and message.fingerprint.startswith(claimed)\n",
+                "is_repeated = claimed is not None\n",
             ),
         ),
     ),

@@ -116,7 +116,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
-        case "maintenance":
+        case "forgetting" | "maintenance":
             # A matrix of its own (test_maintenance_killed.py).
             return
         case "asking" | "lanes" | "progress" | "start_positions" | "subscription":

@@ -18,10 +18,12 @@ from tests.faults.scenarios_of_rights import OF_RIGHTS
 from tests.faults.scenarios_of_slots import OF_SLOTS
 from tests.faults.scenarios_of_watermarks import OF_WATERMARKS
 from tests.faults.stage import (
+    FORGETFUL,
     Scenario,
     Stage,
     in_seconds,
     is_kept_or_over,
+    nothing_is_left,
     payer_is,
     waits_or_has_done,
     waits_or_is_published,
@@ -72,6 +74,29 @@ async def _read_again(stage: Stage) -> list[str]:
     back = {role: dict.fromkeys(partitions(stage.installation, role), 0) for role in CONSUMERS}
     await move_groups(stage.installation, back)
     await stage.start()
+    return await stage.goes_wrong_after()
+
+
+async def _old_commands_forgotten(stage: Stage) -> list[str]:
+    """What was answered is old at once; then all of it is sent again, and offsets go back to the beginning."""
+    worker = await stage.start(settings=FORGETFUL)
+    await stage.begin()
+    tried = command("SuspendAccount", "tried", "acme", account="a", reason="Administrative", dryRun=True)
+    await stage.load.say(tried, Said(Topic.PROJECTS, b"acme", b"poison"))
+    await all_consumed(stage.installation)
+
+    async def is_forgotten() -> bool:
+        is_faulty = any("chore_failed" in line for line in worker.lines)
+        return is_faulty or worker.process.returncode is not None or await nothing_is_left(stage.installation)
+
+    await until(is_forgotten, "that the first commands are forgotten")
+    await stage.bind("first", "a")
+    await stage.load.say(bind("acme", "p0", "b", "first-0"), account("acme", "a", ce_answer="again"))
+    await all_consumed(stage.installation)
+    await worker.stop()
+    back = {role: dict.fromkeys(partitions(stage.installation, role), 0) for role in CONSUMERS}
+    await move_groups(stage.installation, back)
+    await stage.start(settings=FORGETFUL)
     return await stage.goes_wrong_after()
 
 
@@ -194,6 +219,7 @@ SCENARIOS: dict[str, Scenario] = {
     "killed before the commit, and offsets moved to the end": _killed_at(
         CONSUMERS, "transaction.Batches._transaction: append after", are_offsets_moved=True
     ),
+    "old commands forgotten, and sent again": _old_commands_forgotten,
     "killed after the commit": _killed_at(CONSUMERS, "transaction.Batches._transaction: begun left"),
     "stopped in an outage": _stopped_in_an_outage,
     "a slow transaction": _slow_transaction,

@@ -22,6 +22,8 @@ _PATIENCE_SECONDS = 30.0
 """A mutant that does not come to rest in this time shows other faults anyway."""
 _PROJECTS = 6
 _WAIT_SECONDS = 10
+FORGETFUL = {"WHOPAYS_KEEP_COMMANDS_DAYS": "1e-9", "WHOPAYS_MAINTENANCE_SECONDS": "0.1"}
+"""Settings with which a command is old as soon as it is answered."""
 _IS_WAITING = """
 SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """
@@ -102,6 +104,12 @@ async def waits_or_is_published(stage: Stage) -> bool:
         return True
     done = "SELECT count(*) > 0 FROM inbox WHERE command_id = 'behind'"
     return await _asked(stage.installation, done) and await is_published(stage.load)
+
+
+async def nothing_is_left(installation: Installation) -> bool:
+    """Return whether nobody waits and everything that was answered is forgotten, and something was."""
+    kept = "SELECT count(*) > 0 AND NOT EXISTS (SELECT FROM inbox) FROM forgotten_commands"
+    return await _asked(installation, kept)
 
 
 async def payer_is(installation: Installation, name: str, payer: str) -> bool:

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import RecordMetadata
 from sqlalchemy import text
 
+from audit.claims import Command, digest_of
 from schemas.outgoing import headers_of
 from schemas.topics import OUTPUT_TOPICS, Topic
 from tests.support.contract_files import check_published
@@ -173,7 +174,7 @@ async def exactly_published(installation: Installation) -> list[Published]:
                 text("SELECT shard, position, topic, key, value FROM log ORDER BY shard, position")
             )
         ).all()
-        claimed = (await connection.execute(text("SELECT organization, source, command_id FROM inbox"))).all()
+        claimed = (await connection.execute(_CLAIMED)).scalars().all()
 
     async def complete() -> list[Published] | None:
         found = await published(installation)
@@ -187,7 +188,8 @@ async def exactly_published(installation: Installation) -> list[Published]:
     assert _in_order((one.topic, one.key, one.event["id"]) for one in found) == _in_order(
         (row.topic, row.key, f"{row.shard}-{row.position}") for row in logged
     )
-    assert _claiming_results(found) == Counter(tuple(row) for row in claimed)
+    claiming = _claiming_results(found)
+    assert Counter({digest_of(command): number for command, number in claiming.items()}) == Counter(claimed)
     return found
 
 
@@ -216,7 +218,7 @@ def _in_order(events: Iterable[tuple[str, bytes | None, str]]) -> dict[tuple[str
     return dict(ids)
 
 
-def _claiming_results(found: Sequence[Published]) -> Counter[tuple[str, ...]]:
+def _claiming_results(found: Sequence[Published]) -> Counter[Command]:
     """Count results by command: final ones, or the interim one while it waits, without those that claim no id."""
     claiming_none = {"Unauthenticated", "Forbidden", "CommandIdReused"}
     results = [
@@ -254,3 +256,11 @@ async def _reader(
         yield consumer, partitions
     finally:
         await consumer.stop()
+
+
+_CLAIMED = text(
+    """
+    SELECT command_digest(organization, source, command_id) FROM inbox
+    UNION ALL SELECT digest FROM forgotten_commands
+    """
+)

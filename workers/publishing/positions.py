@@ -4,7 +4,7 @@ The last watermark is kept beside it, and in the same transaction: what it says 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +18,7 @@ from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from workers.runtime.kafka import kafka_options, kafka_reading_options
 from workers.runtime.settings import Settings
+from workers.topics.cluster import administration, partitions_of
 
 _READ_SECONDS = 60
 _STOP_SECONDS = 5
@@ -109,6 +110,15 @@ class Ends:
         numbers = [TopicPartition(topic, number) for number in range(partitions)]
         ends = await self._consumer.end_offsets(numbers)
         return tuple(ends[number] for number in numbers)
+
+
+async def read_beginnings(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """Return the first offset that each partition of topics still holds."""
+    async with administration(settings) as admin:
+        partitions = await partitions_of(admin, topics)
+    async with _consumer(settings, *topics) as consumer:
+        found: dict[TopicPartition, int] = await consumer.beginning_offsets(partitions)
+    return found
 
 
 @asynccontextmanager

@@ -11,7 +11,18 @@ from schemas.commands import COMMANDS
 from schemas.envelope import IGNORABLE
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
-from workers.runtime.metric import ChoreName, Connection, Found, Kind, Label, Metric, Recall, Remembered, Step
+from workers.runtime.metric import (
+    ChoreName,
+    Connection,
+    Forgotten,
+    Found,
+    Kind,
+    Label,
+    Metric,
+    Recall,
+    Remembered,
+    Step,
+)
 from workers.runtime.roles import ALL_ROLES, AUDIT, BATCH_ROLES, CONSUMERS, SERVE, Role
 
 UNKNOWN_TYPE = "Unknown"
@@ -221,6 +232,7 @@ _DECLARED = (
         _MAINTENANCE,
         _one_of("chore", ChoreName),
     ),
+    _counter("whopays_forgotten_total", "Rows that retention took away", _MAINTENANCE, _one_of("kind", Forgotten)),
     _gauge(
         "whopays_log_positions_left",
         "Positions until the log has no partition for the next event of a shard, of the shard that has the fewest",

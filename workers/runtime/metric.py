@@ -64,6 +64,17 @@ class ChoreName(StrEnum):
     """What the role `maintenance` does."""
 
     PARTITIONS = "partitions"
+    COMMANDS = "commands"
+    RECORDS = "records"
+    DEAD_LETTERS = "dead-letters"
+
+
+class Forgotten(StrEnum):
+    """What retention takes away."""
+
+    COMMANDS = "commands"
+    RECORDS = "records"
+    DEAD_LETTERS = "dead-letters"
 
 
 class Connection(StrEnum):

@@ -18,7 +18,7 @@ from schemas.commands import COMMANDS
 from schemas.message_types import short_type, type_of
 from workers.runtime.declared_metrics import TIMER_KINDS, UNKNOWN_TYPE
 from workers.runtime.instruments import Instruments, count_on
-from workers.runtime.metric import ChoreName, Connection, Recall
+from workers.runtime.metric import ChoreName, Connection, Forgotten, Recall
 from workers.runtime.metric import Remembered as Kinds
 from workers.runtime.roles import ALL_ROLES, Role
 from workers.runtime.steps import StepClock
@@ -118,6 +118,7 @@ class Metrics(Heartbeats):
         self._overdue = OverdueMetrics(made)
         self._chores_done = made.gauge("whopays_maintenance_done_timestamp_seconds")
         self._chores_failed = made.counter("whopays_maintenance_failures_total")
+        self._forgotten = made.counter("whopays_forgotten_total")
         self._positions_left = made.gauge("whopays_log_positions_left")
 
     def watch_memory(self, memory: Memory) -> None:
@@ -242,6 +243,10 @@ class Metrics(Heartbeats):
             at = done.get(chore)
             self._chores_done.labels(chore).set(0 if at is None else at.timestamp())
         self._positions_left.set(positions_left)
+
+    def forgot(self, kind: Forgotten, rows: int) -> None:
+        """Count what retention took away."""
+        self._forgotten.labels(kind).inc(rows)
 
     def chore_failed(self, chore: ChoreName) -> None:
         """Count an error that ended a chore until its next turn."""

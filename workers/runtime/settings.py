@@ -182,6 +182,18 @@ class Settings(KafkaSettings):
         le=3600,
         description="Longest time that the role `maintenance` rests once nothing is left to do, in seconds.",
     )
+    keep_commands_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Days after which a command's row of `inbox` is forgotten but for what its id means; "
+        "if not set, never. [Keep and forget](operations.md#keep-and-forget).",
+    )
+    keep_dead_letters_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="Days after which the content of a dead letter that was redriven or discarded is erased; "
+        "if not set, never.",
+    )
     replay_rate: int = Field(
         default=5000,
         ge=1,

@@ -107,6 +107,12 @@ async def collected(load: Load) -> Evidence:
             inbox=await _rows(
                 connection, Claimed, "SELECT organization, source, command_id, shard, position FROM inbox"
             ),
+            forgotten={
+                digest: (shard, position)
+                for digest, shard, position in await connection.fetch(
+                    "SELECT digest, shard, position FROM forgotten_commands"
+                )
+            },
             dead_letters=[
                 (topic.removeprefix(load.installation.prefix), partition, offset)
                 for topic, partition, offset in await connection.fetch(

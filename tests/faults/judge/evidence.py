@@ -141,6 +141,8 @@ class Evidence:
     accounts: list[KnownAccount]
     phases: list[Phase]
     inbox: list[Claimed]
+    forgotten: dict[bytes, tuple[int, int]]
+    """Of commands that retention took out of the inbox: where the latest result stands, by the digest that is kept."""
     dead_letters: list[Place]
     unfinished: list[str]
     made_faulty: set[Place]

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from hashlib import sha256
 
 from tests.faults.judge.evidence import Evidence, Json
 from tests.faults.judge.facts import conflicts
@@ -101,12 +102,17 @@ def fingerprints_tell_meanings_apart(story: Story) -> Iterator[str]:
 
 
 def claimed_ids_are_the_answered_ones(story: Story) -> Iterator[str]:
-    """The inbox holds the ids that have a result, and the place of the latest."""
+    """The inbox, or what is kept of what was forgotten, holds the ids with a result, and the place of the latest."""
     last = {}
     for result in story.results:
         if kind_of(result) in ("final", "interim"):
             last[result.data["commandSource"], result.data["commandId"]] = result.at
     held = {(one.source, one.command_id): (one.shard, one.position) for one in story.inbox}
+    for source, command_id in last.keys() - held.keys():
+        of_id = f"{story.organization}\0{command_id}"
+        digest = sha256(of_id.encode()).digest()[:16] + sha256(f"{of_id}\0{source}".encode()).digest()[:8]
+        if digest in story.forgotten:
+            held[source, command_id] = story.forgotten[digest]
     for identity in sorted(last.keys() | held.keys()):
         if last.get(identity) != held.get(identity):
             yield f"{identity[1]}: its result is {last.get(identity)}, the inbox names {held.get(identity)}"

@@ -56,6 +56,7 @@ class Story:
     phases: list[Phase] = field(default_factory=list)
     bindings: list[Paid] = field(default_factory=list)
     inbox: list[Claimed] = field(default_factory=list)
+    forgotten: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     uncertain: set[Place] = field(default_factory=set)
     """Records that may or may not have been read, or that were made to fail."""
     fact_letters: dict[Place, str] = field(default_factory=dict)
@@ -146,6 +147,7 @@ def cut(evidence: Evidence) -> Cut:
             places[letter.place].fact_letters[letter.place] = letter.reason
     for organization, story in stories.items():
         story.organization = organization
+        story.forgotten = evidence.forgotten
     return Cut(dict(stories), poison, letters, strays)
 
 

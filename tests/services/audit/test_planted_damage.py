@@ -17,6 +17,7 @@ from tests.services.audit.damage.of_results import OF_RESULTS
 from tests.services.audit.damage.of_state import OF_STATE
 from tests.services.audit.damage.of_the_log import OF_THE_LOG
 from tests.services.audit.damage.planting import UNHELD, WHERE, Planted
+from tests.support.forgetting import forget_old_commands
 from tests.support.installations import Installation, administer, database_url, drop_database, installed
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.letters import redriven_and_discarded
@@ -83,6 +84,17 @@ async def _copied(services: Addresses, installation: Installation, *statements: 
 
 async def test_nothing_is_found_where_nothing_is_wrong(services: Addresses, sound: Installation) -> None:
     async with _copied(services, sound) as copy:
+        assert await findings_of(copy) == []
+
+
+async def test_nothing_is_found_where_old_commands_are_forgotten(services: Addresses, sound: Installation) -> None:
+    async with _copied(services, sound) as copy:
+        await forget_old_commands(copy.engine, shards=copy.settings.shards)
+        async with copy.engine.connect() as connection:
+            left = (await connection.execute(text("SELECT outcome FROM inbox"))).scalars().all()
+            kept = (await connection.execute(text("SELECT count(*) FROM forgotten_commands"))).scalar_one()
+        assert left == ["Waiting"]
+        assert kept > 10
         assert await findings_of(copy) == []
 
 

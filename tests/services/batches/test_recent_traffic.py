@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import log
 from tests.support.batches import batches
+from tests.support.forgetting import forget_commands_of
 from tests.support.model.said import Said
 from tests.support.model.stories import Story
 from tests.support.telling import tell, tell_again, told
@@ -132,9 +133,12 @@ async def test_the_result_of_a_binding_that_was_put_off_is_its_latest(engine: As
     assert {data["fingerprint"] for data in told_of} == {applied["fingerprint"]}
 
 
-async def test_a_result_whose_row_is_archived_cannot_be_repeated(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize("is_forgotten", (False, True))
+async def test_a_result_whose_row_is_archived_cannot_be_repeated(engine: AsyncEngine, is_forgotten: bool) -> None:
     worker = await begun(engine)
     await tell(worker, [of(_BIND)])
+    if is_forgotten:
+        await forget_commands_of(engine, ["acme"])
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE log DETACH PARTITION log_p0"))
         await connection.execute(text("CREATE TABLE log_new PARTITION OF log FOR VALUES FROM (0) TO (1000000)"))
@@ -144,18 +148,25 @@ async def test_a_result_whose_row_is_archived_cannot_be_repeated(engine: AsyncEn
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_stories_with_echoes(engine: AsyncEngine, seed: int) -> None:
-    """An idle worker, a busy one, a new one for each record, and large batches all give the same answers."""
+    """An idle worker, a busy one, a new one for each record, and large batches all give the same answers.
+
+    And so does one whose commands are forgotten as soon as they are answered.
+    """
     now, chance = datetime.now(UTC) + timedelta(seconds=1), Random(seed)
-    names = ("acme", "globex", "hooli", "initech")
+    names = ("acme", "globex", "hooli", "stark", "initech")
     warm, large, small = batches(engine), batches(engine), batches(engine, remembered_records=2)
+    forgotten = batches(engine)
     stories = [_story(name, seed, now) for name in names]
-    for one, two, three in zip(*stories[:3], strict=True):
+    for one, two, three, four in zip(*stories[:4], strict=True):
         warm._wary_batches = chance.choice((0, 0, 0, 1, _WARY_BATCHES))
         small._wary_batches = chance.choice((0, 1))
         await tell(warm, [one])
         await tell(batches(engine), [two])
         await tell(small, [three])
-    for batch in _in_parts(stories[3], chance):
+        forgotten._wary_batches = chance.choice((0, 1))
+        await tell(forgotten, [four])
+        await forget_commands_of(engine, ["stark"])
+    for batch in _in_parts(stories[4], chance):
         large._wary_batches = chance.choice((0, 0, 1))
         await tell(large, batch)
     first, *others = [await told(engine, name) for name in names]

@@ -31,6 +31,7 @@ async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Ins
     assert not_well(nobody) == set(map(str, CONSUMERS)), "no process reads"
     assert "1 record to be read" in nobody["projects"]["says"]
     assert nobody["watermark"]["verdict"] == nobody["audit"]["verdict"] == "note"
+    assert nobody["maintenance"]["verdict"] == "note"
     assert nobody["admin-commands"]["toDo"] == "Start one: whopays run --only admin-commands"
 
     await installation.start()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db import contacts, dead_letter_actions, dead_letters, history, load, log, store, timers
+from db import contacts, dead_letter_actions, dead_letters, forgetting, history, load, log, store, timers
 from db.driver import Statement
 from db.engine import create_engine
 from db.questions import accounts, intervals, projects, results
@@ -72,6 +72,11 @@ _FILL = (
     FROM generate_series(1, :projects) AS n
     """,
     """
+    INSERT INTO forgotten_commands
+    SELECT n / 48 + 1, n % 48, command_digest('org-' || n % 20, '/old', 'id-' || n), decode('0011223344556677', 'hex')
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
     INSERT INTO handled_records SELECT 'billing.projects', n % 12, n, now() FROM generate_series(1, :projects) AS n
     """,
     """
@@ -98,6 +103,10 @@ _ACCOUNTS = {"a": ["org-1", "org-2"], "b": ["account-1", "account-2"]}
 _PROFILES = {"a": ["org-1", "org-2"], "b": ["profile-1", "profile-2"]}
 _PROJECT: dict[str, Any] = {"organization": "org-1", "project": "project-1"}
 _ACCOUNT: dict[str, Any] = {"organization": "org-1", "account": "account-1"}
+_IDENTITIES: dict[str, Any] = {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}
+_OLD: dict[str, Any] = {"names": ["org-1"], "positions": [9], "shards": [1], "bounds": [9], "row_limit": 10}
+_PLACES_GONE: dict[str, Any] = {"topics": ["t"], "partitions": [1], "beginnings": [9], "row_limit": 10}
+_LETTERS_DONE: dict[str, Any] = {"after": 9, "before": datetime(2026, 1, 1, tzinfo=UTC), "row_limit": 10}
 _PLACES = {"a": ["t"], "b": [1], "c": [1], "d": [2]}
 _CHANGED = {
     "organization": ["org-1"], "project": ["project-1"], "state": ["Active"], "version": [1], "uid": [None],
@@ -188,7 +197,12 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(store._MOVE_CLAIMS, _FINAL, id="move claims"),
         pytest.param(contacts._FIND, _ACCOUNT, id="contact"),
         pytest.param(load._RETIRED_UIDS, {**_NAMED, "c": ["uid", "uid"]}, id="retired uids"),
-        pytest.param(load._CLAIMED, {"a": ["org-1"], "b": ["/source"], "c": ["id-1"]}, id="claimed"),
+        pytest.param(load._CLAIMED, _IDENTITIES, id="claimed"),
+        pytest.param(load._RESULTS, _IDENTITIES, id="results asked for again"),
+        pytest.param(forgetting._ORGANIZATIONS, {"name": "org-1", "row_limit": 10}, id="organizations with commands"),
+        pytest.param(forgetting._FORGET, _OLD, id="forgotten"),
+        pytest.param(forgetting._FORGET_PLACES, _PLACES_GONE, id="forgotten places"),
+        pytest.param(forgetting._FORGET_LETTERS, _LETTERS_DONE, id="erased dead letters"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
         pytest.param(dead_letter_actions._EXPECTED, {"ids": [uuid4()]}, id="redriven"),
         pytest.param(

@@ -16,14 +16,14 @@ SETTINGS = Settings(maintenance_seconds=0.01)
 
 @asynccontextmanager
 async def at_work(
-    engine: AsyncEngine, chores: Sequence[Chore] | None = None, number: int = 1, metrics: Metrics | None = None
-) -> AsyncIterator[list[Maintenance]]:
-    """Run so many processes' roles for the length of a block."""
+    engine: AsyncEngine, chores: Sequence[Chore], number: int = 1, metrics: Metrics | None = None
+) -> AsyncIterator[None]:
+    """Run so many processes' roles with these chores for the length of a block."""
     stopping = asyncio.Event()
     roles = [Maintenance(engine, SETTINGS, metrics or Metrics(), stopping, chores) for _ in range(number)]
     running = [asyncio.create_task(role.run()) for role in roles]
     try:
-        yield roles
+        yield
     finally:
         stopping.set()
         await asyncio.gather(*running)
@@ -34,3 +34,8 @@ async def is_done(engine: AsyncEngine, chore: str) -> bool:
     async with engine.connect() as connection:
         done = await connection.execute(text("SELECT done_at FROM chores WHERE chore = :chore"), {"chore": chore})
         return done.scalar_one_or_none() is not None
+
+
+def usual_chores(engine: AsyncEngine) -> Sequence[Chore]:
+    """Return the chores of this version."""
+    return Maintenance(engine, SETTINGS, Metrics(), asyncio.Event())._chores

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from db.leases import give_up_chore, take_chore
 from db.log import positions_left
-from tests.services.maintenance.chores import at_work, is_done
+from tests.services.maintenance.chores import at_work, is_done, usual_chores
 from tests.support.metrics import value_of
 from tests.support.waiting import until
 from workers.maintenance import Chore
@@ -65,15 +65,12 @@ async def test_a_chore_that_fails_is_told_and_holds_up_no_other(engine: AsyncEng
     async def fail() -> bool:
         raise ValueError("a bug")
 
-    # Of one name: there is but one as yet, and a chore's next turn goes by its name.
     counted, metrics = _Counted(1), Metrics()
+    chores = [Chore(_PARTITIONS, fail), Chore(ChoreName.COMMANDS, counted.step)]
     with capture_logs() as lines:
-        async with (
-            at_work(engine, [Chore(_PARTITIONS, fail)], metrics=metrics),
-            at_work(engine, [Chore(_PARTITIONS, counted.step)]),
-        ):
+        async with at_work(engine, chores, metrics=metrics):
             await until(partial(_failed, metrics), "the failure")
-            await until(partial(is_done, engine, _PARTITIONS), "the end of the chore")
+            await until(partial(is_done, engine, ChoreName.COMMANDS), "the end of the other chore")
     assert [(line["event"], line["chore"]) for line in lines] == [("chore_failed", _PARTITIONS)]
 
 
@@ -82,12 +79,14 @@ async def test_the_next_partition_is_made_before_it_is_needed(engine: AsyncEngin
         await connection.execute(text("DROP TABLE log_p1"))
         assert await positions_left(connection) == 999_999
     metrics = Metrics()
-    async with at_work(engine, metrics=metrics):
+    (partitions,) = [chore for chore in usual_chores(engine) if chore.name is _PARTITIONS]
+    async with at_work(engine, [partitions], metrics=metrics):
         await until(partial(_left, metrics, 1_999_999), "the partition")
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE shards SET position = 1000000 WHERE shard = 5"))
         assert await positions_left(connection) == 999_999
-        done = (await connection.execute(text("SELECT extract(epoch FROM done_at) FROM chores"))).scalar_one()
+        said = text("SELECT extract(epoch FROM done_at) FROM chores WHERE chore = 'partitions'")
+        done = (await connection.execute(said)).scalar_one()
     told = value_of(_told(metrics), "whopays_maintenance_done_timestamp_seconds", chore=_PARTITIONS)
     assert 0 < told <= float(done)
 

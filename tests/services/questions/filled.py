@@ -42,6 +42,11 @@ _FILL = (
     FROM generate_series(1, :rows) AS n
     """,
     """
+    INSERT INTO forgotten_commands
+    SELECT n / 48 + 1, n % 48, command_digest('org-' || n % 20, '/old', 'id-' || n), decode('0011223344556677', 'hex')
+    FROM generate_series(1, :rows) AS n
+    """,
+    """
     INSERT INTO log SELECT n % 48, n / 48 + 1, now(), CASE n % 3 WHEN 0 THEN 'command-results' ELSE 'notices' END,
         NULL, 'value', 'hash', 'org-' || n % 20,
         CASE n % 3 WHEN 0 THEN json_build_object('person', 'person-' || n % 100) END

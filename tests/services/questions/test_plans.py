@@ -86,7 +86,8 @@ def _of_one_thing() -> Iterator[Any]:
     command = _ORGANIZATION | {"command_id": "id-1", "source": "/source"}
     for is_of_source in (True, False):
         statement = results.command_statement(is_of_source=is_of_source, is_narrow=False)
-        yield _asked("result of a command", statement, command, "inbox_pkey", "log_p0_pkey")
+        indexes = ("inbox_pkey", "forgotten_commands_pkey", "log_p0_pkey")
+        yield _asked("result of a command", statement, command, *indexes)
 
 
 def _lists() -> Iterator[Any]:

@@ -25,6 +25,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "relay_poll_seconds": (math.ulp(0), _LARGEST),
     "relay_transaction_seconds": (math.ulp(0), math.nextafter(40, 0)),
     "relay_lease_seconds": (2, _LARGEST),
+    "keep_commands_days": (math.ulp(0), _LARGEST),
+    "keep_dead_letters_days": (math.ulp(0), _LARGEST),
     "maintenance_seconds": (math.ulp(0), 3600),
     "replay_rate": (1, _LARGEST),
     "database_pool_size": (2, _LARGEST),

@@ -10,7 +10,36 @@ _POINT = """
 """
 """Points a command's row of `inbox` to the result of its id that has a member of this value."""
 
+_FORGET = """
+    WITH gone AS (DELETE FROM inbox WHERE command_id IN ('c0', 'c2') RETURNING *)
+    INSERT INTO forgotten_commands SELECT {0} FROM gone
+"""
+
 OF_RESULTS = {
+    "an id is gone": Planted(
+        Promise.RESULTS, "an id could get another meaning", "DELETE FROM inbox WHERE command_id = 'c0'"
+    ),
+    "a forgotten command is another's": Planted(
+        Promise.RESULTS,
+        "the row there is not its result",
+        _FORGET.format(
+            "position, shard, command_digest(organization, source, command_id || '0'), substr(fingerprint, 1, 8)"
+        ),
+    ),
+    "a forgotten command stands elsewhere": Planted(
+        Promise.RESULTS,
+        "there is no such row in the log",
+        _FORGET.format(
+            "position + 1000, shard, command_digest(organization, source, command_id), substr(fingerprint, 1, 8)"
+        ),
+    ),
+    "a forgotten command means something else": Planted(
+        Promise.RESULTS,
+        "its result has another",
+        _FORGET.format(
+            "position, shard, command_digest(organization, source, command_id), substr(sha256(fingerprint), 1, 8)"
+        ),
+    ),
     "a result is gone": Planted(
         Promise.RESULTS, "has no result", "UPDATE inbox SET position = position + 1000 WHERE command_id = 'c0'"
     ),

@@ -9,6 +9,7 @@ UNHELD = (
     "ALTER TABLE projects DISABLE TRIGGER USER",
     "ALTER TABLE accounts DISABLE TRIGGER USER",
     "ALTER TABLE account_phases DISABLE TRIGGER USER",
+    "ALTER TABLE inbox DISABLE TRIGGER USER",
     "ALTER TABLE bindings DROP CONSTRAINT bindings_first_has_a_payer",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_ready_with_profile",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_suspended_by_holds",

@@ -48,6 +48,10 @@ _ROWS = tuple(
         "INSERT INTO former_payers VALUES ('ORG', 'main', now())",
         "INSERT INTO pending_bindings VALUES ('ORG', 'web', 2, 'Waiting', now(), 'main', '{}', 's', 't', '{}')",
         "INSERT INTO inbox VALUES ('ORG', 's', 'id', 'f', 1, NUMBER, 'Applied', 'web', 'main')",
+        (
+            "INSERT INTO forgotten_commands VALUES (NUMBER, 1, command_digest('ORG', 's', 'old'), "
+            "decode('0011223344556677', 'hex'))"
+        ),
         "INSERT INTO log VALUES (1, NUMBER, now(), 'projects', 'ORG/web', 'v', 'h', 'ORG')",
         (
             'INSERT INTO dead_letters (topic, partition, "offset", timestamp, reason, detail, recorded_at, size, '

@@ -5,18 +5,20 @@ import pytest
 from db.privileges import BOUND_VIEWS, Party, role_name
 from tests.services.db.roles.parties import Parties, as_party
 
+_COUNTED = {"replays": 0, "dead_letter_actions": 1, "forgotten_commands": 1}
+
 
 async def test_a_bound_reader_sees_only_the_rows_of_its_organizations(made: Parties) -> None:
     seen = {}
     async with as_party(made, Party.BOUND) as connection, as_party(made, Party.AUDITOR) as auditing:
         for table in BOUND_VIEWS:
             name = {"log": "boundary"}.get(table, "organization")
-            if table in ("replays", "dead_letter_actions"):
+            if table in ("replays", "dead_letter_actions", "forgotten_commands"):
                 seen[table] = await connection.fetchval(f"SELECT count(*) FROM {table}")
                 continue
             assert await auditing.fetchval(f"SELECT count(DISTINCT {name}) FROM {table}") == 2, table
             seen[table] = await connection.fetchval(f"SELECT array_agg(DISTINCT {name}) FROM {table}")
-    assert seen == {table: ["acme"] for table in BOUND_VIEWS} | {"replays": 0, "dead_letter_actions": 1}
+    assert seen == {table: ["acme"] for table in BOUND_VIEWS} | _COUNTED
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,12 @@ async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: A
             await connection.execute(text("UPDATE alembic_version SET version_num = '0014'"))
             await connection.execute(text("DROP TABLE bound_readers, read_ahead, chores"))
             await connection.execute(text("ALTER TABLE installation DROP COLUMN oldest_code"))
-            await connection.execute(text("DROP FUNCTION ensure_log_partitions"))
+            await connection.execute(text("DROP TABLE forgotten_commands"))
+            for function in ("ensure_log_partitions", "inbox_ids_are_new", "inbox_is_kept", "command_digest"):
+                await connection.execute(text(f"DROP FUNCTION {function} CASCADE"))
+            await connection.execute(text("DROP TRIGGER inbox_cannot_be_emptied ON inbox"))
+            kept = "CREATE TRIGGER inbox_is_kept BEFORE DELETE ON inbox EXECUTE FUNCTION refuse_by_name('x', 'x')"
+            await connection.execute(text(kept))
         assert await migrate(engine, name, SHARDS, report=said.append) == ("0014", head_revision())
         assert said[-1] == "set what each role may do"
         async with engine.connect() as connection:

@@ -11,7 +11,7 @@ from db.tables import metadata
 from tests.services.db.roles.parties import SHARDS, Parties, as_party
 
 _PARTIES = (Party.WORKER, Party.READER, Party.AUDITOR, Party.BOUND)
-_HISTORY = ("log", "log_p0", "bindings", "account_phases", "inbox", "retired_uids", "handled_records")
+_HISTORY = ("log", "log_p0", "bindings", "account_phases", "retired_uids", "forgotten_commands")
 _NOBODY: dict[str, str] = {
     **{
         f"{word} {table}": f"{word} {table}" for word in ("TRUNCATE", "DROP TABLE") for table in sorted(metadata.tables)
@@ -53,6 +53,8 @@ _READERS = {
     "bind": "INSERT INTO bindings (organization, project, number, account, from_instant) "
     "VALUES ('acme', 'web', 2, NULL, now())",
     "take an id": "INSERT INTO inbox VALUES ('acme', 's', 'new', 'f', 1, 9, 'Applied', 'web', 'main')",
+    "forget a command": "DELETE FROM inbox",
+    "forget a record": "DELETE FROM handled_records",
     "forget a contact": "DELETE FROM account_contacts",
     "a position": "INSERT INTO reading_positions VALUES ('t', 0, 1)",
     "a replay": "UPDATE replays SET state = 'Stopped'",

@@ -1,0 +1,30 @@
+"""Which command ids are known, compared without holding them: their number, and a sum of their digests."""
+
+import hashlib
+from dataclasses import dataclass
+
+Command = tuple[str, str, str]
+"""Organization, source and id of a command."""
+
+_MODULUS = 1 << 192
+
+
+@dataclass(slots=True)
+class ClaimedIds:
+    """Command ids, in whatever order they were added; two such are equal where the same ids were."""
+
+    number: int = 0
+    total: int = 0
+
+    def add(self, digest: bytes) -> None:
+        """Add a command by its digest."""
+        self.number += 1
+        # Hashed once more: what was planted in the database must not add up to what is missing.
+        self.total = (self.total + int.from_bytes(hashlib.sha256(digest).digest()[:24], "big")) % _MODULUS
+
+
+def digest_of(command: Command) -> bytes:
+    """Return the digest of a command, as the database's `command_digest` gives it."""
+    organization, source, command_id = (part.encode() for part in command)
+    of_id = organization + b"\0" + command_id
+    return hashlib.sha256(of_id).digest()[:16] + hashlib.sha256(of_id + b"\0" + source).digest()[:8]

@@ -1,0 +1,159 @@
+"""What retention takes away, in small transactions that nobody waits for (docs/decisions/0036)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.dead_letter_actions import DISCARDED, ERASED
+from db.driver import fetch
+from schemas.results import FINAL_OUTCOMES
+
+
+async def organizations_after(connection: AsyncConnection, name: str, limit: int) -> list[str]:
+    """Return the next organizations that have commands in `inbox`, in the database's order of names."""
+    return [row["organization"] for row in await fetch(connection, _ORGANIZATIONS, name=name, row_limit=limit)]
+
+
+async def forget_commands(
+    connection: AsyncConnection, places: Mapping[str, int], until: Mapping[int, int], limit: int
+) -> int:
+    """Forget up to `limit` commands of organizations, and return how many: all that stays is what their ids mean.
+
+    `places` gives the shard of each organization, `until` of each shard the position up to which results may be
+    forgotten; a command that waits for its final result is not. What somebody else has locked is left for another time.
+    """
+    rows = await fetch(
+        connection,
+        _FORGET,
+        names=list(places),
+        positions=[until[shard] for shard in places.values()],
+        shards=list(until),
+        bounds=list(until.values()),
+        row_limit=limit,
+    )
+    return int(rows[0]["forgotten"])
+
+
+async def has_places(connection: AsyncConnection) -> bool:
+    """Return whether there is any place of a record that was answered without claiming an id."""
+    (row,) = await fetch(connection, text("SELECT EXISTS (SELECT FROM handled_records) AS any"))
+    return bool(row["any"])
+
+
+async def forget_places(connection: AsyncConnection, beginnings: Mapping[tuple[str, int], int], limit: int) -> int:
+    """Forget up to `limit` places of records that were answered without claiming an id, and return how many.
+
+    Of each partition (topic, number) the first offset is given that it still holds: what stands before it is never read
+    again.
+    """
+    rows = await fetch(
+        connection,
+        _FORGET_PLACES,
+        topics=[topic for topic, _ in beginnings],
+        partitions=[partition for _, partition in beginnings],
+        beginnings=list(beginnings.values()),
+        row_limit=limit,
+    )
+    return int(rows[0]["forgotten"])
+
+
+async def forget_letters(
+    connection: AsyncConnection, after: int, before: datetime, limit: int
+) -> tuple[int | None, int]:
+    """Erase the content of dead letters that were done with before an instant, of the next `limit` after a number.
+
+    Return the number of the last one that was looked at (None: there was none), and how many were erased. One that
+    waits, or whose redriven record no worker has read yet, stays whole.
+    """
+    (row,) = await fetch(connection, _FORGET_LETTERS, after=after, before=before, row_limit=limit)
+    return row["last"], int(row["erased"])
+
+
+# From one to the next, since the key begins with them.
+_ORGANIZATIONS = text(
+    """
+    WITH RECURSIVE named(organization) AS (
+        (SELECT organization FROM inbox WHERE organization > :name ORDER BY organization LIMIT 1)
+        UNION ALL
+        SELECT following.organization FROM named CROSS JOIN LATERAL (
+            SELECT inbox.organization FROM inbox WHERE inbox.organization > named.organization
+            ORDER BY inbox.organization LIMIT 1
+        ) AS following
+    )
+    SELECT organization FROM named LIMIT :row_limit
+    """
+)
+_FINAL = ", ".join(f"'{outcome}'" for outcome in FINAL_OUTCOMES)
+# What an earlier version left without its outcome may wait, and stays.
+_FORGET = text(
+    f"""
+    WITH gone AS (
+        DELETE FROM inbox USING (
+            SELECT found.organization, found.source, found.command_id
+            FROM unnest(CAST(:names AS text[]), CAST(:positions AS bigint[])) AS named(organization, until)
+            CROSS JOIN LATERAL (
+                SELECT organization, source, command_id FROM inbox
+                JOIN unnest(CAST(:shards AS smallint[]), CAST(:bounds AS bigint[])) AS bound(shard, until)
+                    ON bound.shard = inbox.shard
+                WHERE inbox.organization = named.organization AND inbox.outcome = ANY(ARRAY[{_FINAL}])
+                    -- Positions rise from an organization's shards of before to those of now.
+                    AND inbox.position <= named.until AND inbox.position <= bound.until
+                LIMIT :row_limit FOR UPDATE OF inbox SKIP LOCKED
+            ) AS found LIMIT :row_limit
+        ) AS old
+        WHERE (inbox.organization, inbox.source, inbox.command_id) = (old.organization, old.source, old.command_id)
+        RETURNING inbox.organization, inbox.source, inbox.command_id, inbox.fingerprint, inbox.shard, inbox.position
+    ), kept AS (
+        INSERT INTO forgotten_commands (position, shard, digest, fingerprint)
+        SELECT position, shard, command_digest(organization, source, command_id), substr(fingerprint, 1, 8) FROM gone
+        RETURNING 1
+    )
+    SELECT count(*) AS forgotten FROM kept
+    """
+)
+_FORGET_PLACES = text(
+    """
+    WITH gone AS (
+        DELETE FROM handled_records AS handled USING (
+            SELECT found.topic, found.partition, found."offset", found."timestamp"
+            FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:beginnings AS bigint[]))
+                AS named(topic, partition, beginning)
+            CROSS JOIN LATERAL (
+                SELECT topic, partition, "offset", "timestamp" FROM handled_records AS old
+                WHERE (old.topic, old.partition) = (named.topic, named.partition) AND old."offset" < named.beginning
+                LIMIT :row_limit FOR UPDATE SKIP LOCKED
+            ) AS found LIMIT :row_limit
+        ) AS old
+        WHERE (handled.topic, handled.partition, handled."offset", handled."timestamp")
+            = (old.topic, old.partition, old."offset", old."timestamp")
+        RETURNING 1
+    )
+    SELECT count(*) AS forgotten FROM gone
+    """
+)
+# Whether a redriven record is its own is known by its content, until a worker has read it.
+_FORGET_LETTERS = text(
+    f"""
+    WITH looked AS (
+        SELECT number FROM dead_letters WHERE number > :after ORDER BY number LIMIT :row_limit FOR UPDATE SKIP LOCKED
+    ), over AS (
+        SELECT looked.number FROM looked CROSS JOIN LATERAL (
+            SELECT action, at FROM dead_letter_actions AS action WHERE action.number = looked.number
+            ORDER BY ordinal DESC LIMIT 1
+        ) AS last
+        WHERE last.at < CAST(:before AS timestamptz) AND NOT EXISTS (
+            SELECT FROM dead_letter_actions AS action
+            WHERE action.number = looked.number AND action.action <> '{DISCARDED}' AND action.timestamp IS NULL
+        )
+    ), erased AS (
+        UPDATE dead_letters SET {ERASED}
+        WHERE number = ANY(ARRAY(SELECT number FROM over)) AND (
+            key IS NOT NULL OR header_names IS NOT NULL OR value IS NOT NULL OR wrapped_key IS NOT NULL
+        )
+        RETURNING 1
+    )
+    SELECT (SELECT max(number) FROM looked) AS last, (SELECT count(*) FROM erased) AS erased
+    """
+)
