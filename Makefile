@@ -47,7 +47,7 @@ mutants: $(READY) ## Change the code at random and list what no test notices; AR
 	$(BIN)/python -m tests.mutants $(ARGS)
 
 chaos: $(READY) ## Break everything for an hour and check that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
-	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults $(ARGS)
+	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults tests/services $(ARGS)
 
 alerts: $(READY) ## Provoke each alert on real servers before a real Prometheus: a quarter of an hour; ARGS='-k relay'
 	$(BIN)/pytest -m chaos tests/alerting $(ARGS)

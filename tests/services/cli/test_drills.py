@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.drill.drills import DRILLS
 from cli.operating.standing import Section
+from cli.program import app
 from cli.terminal.installation import HOME, RUNNING
 from tests.services.cli.test_processes import SILENT
-from tests.support.installations import Installation
 from tests.support.processes import in_foreground
 from tests.unit.deploy.test_alerts import ALERTS
 
@@ -46,15 +47,12 @@ async def test_a_drill_ends_well_when_the_runbook_is_followed(name: str, tmp_pat
     assert RUNNING.name not in {file.name for file in _content_of(tmp_path / HOME)}
 
 
-async def test_what_is_anybody_elses_is_never_touched(quiet_installation: Installation, tmp_path: Path) -> None:
-    settings = quiet_installation.settings
-    for name, value in (
-        ("WHOPAYS_DATABASE_URL", settings.database_url),
-        ("WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", settings.kafka_bootstrap_servers),
-    ):
-        status, _, err = await _drill("relay", "--auto", folder=tmp_path, **{name: value})
-        assert status == 1
-        assert f"only on servers of its own; but {name} is set" in err
+@pytest.mark.parametrize("name", ("WHOPAYS_DATABASE_URL", "WHOPAYS_KAFKA_BOOTSTRAP_SERVERS", "WHOPAYS_INSTALLATION"))
+def test_what_is_anybody_elses_is_never_touched(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(app, ("drill", "relay", "--auto"), env={name: "somebody-elses"})
+    assert ran.exit_code == 1
+    assert f"only on servers of its own; but {name} is set" in ran.stderr
     assert _content_of(tmp_path) == [], "nothing was started"
 
 
@@ -62,12 +60,12 @@ def _content_of(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-async def test_drills_are_listed(tmp_path: Path) -> None:
-    status, out, _ = await _drill("list", folder=tmp_path)
-    assert (status, len(out.splitlines())) == (0, len(DRILLS))
-    status, _, err = await _drill("none", folder=tmp_path)
-    assert status == 2
-    assert "relay" in err
+def test_drills_are_listed() -> None:
+    listed = CliRunner().invoke(app, ("drill", "list"))
+    assert (listed.exit_code, len(listed.stdout.splitlines())) == (0, len(DRILLS))
+    unknown = CliRunner().invoke(app, ("drill", "none"))
+    assert unknown.exit_code == 2
+    assert "relay" in unknown.stderr
 
 
 def test_each_drill_is_about_an_alert_and_a_section_of_the_book() -> None:
