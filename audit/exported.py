@@ -1,16 +1,21 @@
 """Exported logs: JSON lines, the heads first, which can be checked without any server."""
 
+import asyncio
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import IO, Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.findings import Finding, Promise
 from audit.installation import Progress
 from audit.log_story import Stories
 from db import audit
+from db.archive.catalog import parts_of
+from db.archive.checking import blocks_of
+from db.archive.store import Store
+from db.archive.trouble import ArchiveNotConfigured
 from db.log import LogRow
 from db.shard_ranges import ShardRange, ShardRanges, shard_ranges
 from db.shards import all_heads
@@ -20,8 +25,10 @@ class NotExported(Exception):
     """The file was not written by `whopays export-log`."""
 
 
-async def export_log(engine: AsyncEngine, installation: str, progress: Progress) -> AsyncGenerator[bytes]:
-    """Yield the lines of an export, as of one instant."""
+async def export_log(
+    engine: AsyncEngine, store: Store | None, installation: str, progress: Progress
+) -> AsyncGenerator[bytes]:
+    """Yield the lines of an export, as of one instant: of the archive, then of the table. Raises HistoryDamaged."""
     async with audit.snapshot(engine) as connection:
         heads, ranges = await all_heads(connection), await shard_ranges(connection)
         total = sum(head.position for head in heads.values())
@@ -35,11 +42,23 @@ async def export_log(engine: AsyncEngine, installation: str, progress: Progress)
         )
         written = 0
         for shard in sorted(heads):
-            async for row, _ in audit.log_rows(connection, shard):
+            async for row in _rows(connection, store, shard):
                 key = None if row.key is None else b64encode(row.key).decode()
                 yield _line([row.shard, row.position, row.topic, key, row.value.decode(), row.hash.hex(), row.asked])
                 written += 1
                 progress("log", written, total)
+
+
+async def _rows(connection: AsyncConnection, store: Store | None, shard: int) -> AsyncGenerator[LogRow]:
+    for part in (await parts_of(connection, shard)).get(shard, []):
+        if store is None:
+            raise ArchiveNotConfigured(shard, part.last_position)
+        blocks = blocks_of(store, part)
+        while (rows := await asyncio.to_thread(next, blocks, None)) is not None:
+            for one in rows:
+                yield one.row
+    async for row, _ in audit.log_rows(connection, shard):
+        yield row
 
 
 def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from audit.archived import ArchivedShard, manifest_findings
 from audit.consumption import unread
 from audit.findings import Finding, Promise
 from audit.log_story import Stories, organization_of
@@ -14,21 +15,30 @@ from audit.output_topics import Key, Missing, TopicsAudit
 from audit.shards import ShardAudit
 from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
+from db.archive.catalog import parts_of
+from db.archive.store import Store
 from db.log import LogRow, row_at
 from db.role_troubles import role_troubles
 from db.sealed_troubles import unopenable_contacts, unopenable_letters
 from db.shard_ranges import shard_ranges
 from db.shards import all_heads
 from workers.publishing.positions import Kept, Position, read_kept
+from workers.runtime.archive import archive_of
 from workers.runtime.settings import Settings
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being read, how much of it was read, and how much there is."""
 
 
-async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -> AsyncGenerator[Finding]:
-    """Yield whatever is wrong, as it is found. Raises the driver's errors if database or broker is unreachable."""
+async def audited(
+    settings: Settings, engine: AsyncEngine, progress: Progress, *, reads_archive: bool = True
+) -> AsyncGenerator[Finding]:
+    """Yield whatever is wrong, as it is found; in the archive only where that is to be read.
+
+    Raises the driver's errors if database or broker is unreachable, and ArchiveUnreachable.
+    """
     kept = await read_kept(settings)
+    store = archive_of(settings) if reads_archive else None
     watermarks = WatermarksAudit()
     # Before the events: what is told by then stands by then.
     for finding in watermarks.hear(await read_watermarks(settings)):
@@ -51,8 +61,17 @@ async def audited(settings: Settings, engine: AsyncEngine, progress: Progress) -
             yield Finding(Promise.RIGHTS, place, trouble)
         async for finding in _sealed(connection, settings):
             yield finding
-    async for finding in _shards(settings, engine, kept, topics, progress):
+        if store is not None:
+            async for finding in manifest_findings(connection, store):
+                yield finding
+    async for finding in _shards(settings, engine, kept, topics, store, progress):
         yield finding
+
+
+async def lacks_archive(engine: AsyncEngine, settings: Settings) -> bool:
+    """Return whether a part of the log is in an archive, and it is not said where that is."""
+    async with engine.connect() as connection:
+        return settings.archive_url is None and bool(await parts_of(connection))
 
 
 async def _sealed(connection: AsyncConnection, settings: Settings) -> AsyncGenerator[Finding]:
@@ -70,6 +89,7 @@ async def _shards(
     engine: AsyncEngine,
     kept: Kept,
     topics: TopicsAudit,
+    store: Store | None,
     progress: Progress,
 ) -> AsyncGenerator[Finding]:
     async with audit.snapshot(engine) as connection:
@@ -98,7 +118,9 @@ async def _shards(
             missing = Missing(
                 topics.published, position.position if position else 0, closed, now, lasts.pop(shard, None)
             )
-            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing)
+            parts = (await parts_of(connection, shard)).get(shard, [])
+            archived = ArchivedShard(parts, store, topics.unread[shard])
+            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing, archived)
             heard_now = partial(_heard, progress, heard - head.begins_after, total)
             story = stories.of(shard)
             async for finding in one.run(story, head, heard_now):

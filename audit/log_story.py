@@ -105,6 +105,12 @@ class Story:
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             yield Finding(Promise.LOG, place, f"the row is not an event of whopays ({type(error).__name__})")
 
+    def pass_over(self, position: int, hash_: bytes) -> None:
+        """Go on after a position, of which only the hash is known: what was said up to there was not heard."""
+        self.position, self.hash, self.is_whole = position, hash_, False
+        for told in (self.projects, self.accounts, self.unanswered, self.dead):
+            told.clear()
+
     def end(self, position: int, hash_: bytes, kept_from: int = 0) -> Iterator[Finding]:
         """Compare the end of the story with the head of the shard; nothing before `kept_from` need be there."""
         place = f"shard {self.shard}"
@@ -121,7 +127,7 @@ class Story:
         expected = self.position + 1
         follows = row.position == expected
         if not follows and self.position == self.range.begins_after and row.position % PARTITION_POSITIONS == 0:
-            # Partitions of old positions may have been archived (docs/operations.md).
+            # Before there was an archive, partitions of old positions were detached by hand.
             self.is_whole = False
         elif not follows:
             missing = f"position {expected}" if row.position == expected + 1 else f"{expected} to {row.position - 1}"

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.findings import Finding, Promise
 from audit.watermarks import WatermarksAudit, not_closed
 from db import audit
-from db.log import LogRow
+from db.archive.catalog import parts_of
+from db.log import LogRow, row_hash
 from schemas.outgoing import REPLAY_HEADER, place_of
 from schemas.topics import OUTPUT_TOPICS, TOPIC_PLANS, Topic
 from workers.runtime.kafka import kafka_reading_options
@@ -22,6 +23,15 @@ _POLL_MILLISECONDS = 500
 _AT_ONCE = 2_000
 _MARGIN = timedelta(hours=1)
 """A record this close to the end of its retention may or may not be there."""
+
+
+Unread = dict[int, tuple[bytes, str]]
+"""Of archived events of a shard, by position: a digest of the record that a topic holds, and where that is."""
+
+
+def content_digest(topic: str, key: bytes | None, value: bytes | None) -> bytes:
+    """Return what tells a record from others: of its topic (without prefix), key and value."""
+    return row_hash(b"", topic, key, value or b"")[:16]
 
 
 class Published:
@@ -103,6 +113,9 @@ class TopicsAudit:
         self._topics = {settings.topic(topic): topic for topic in OUTPUT_TOPICS}
         self._last: dict[tuple[TopicPartition, int], int] = {}
         self._kept_from = 0
+        self._borders: dict[int, int] = {}
+        self.unread: defaultdict[int, Unread] = defaultdict(dict)
+        """What must still be compared with the archive, of each shard."""
         self.published = Published()
         self.reached: dict[int, int] = {}
 
@@ -159,6 +172,9 @@ class TopicsAudit:
                 else:
                     records.append((partition, record, place))
         rows = await audit.log_rows_at(connection, [place for _, _, place in records])
+        if any(place not in rows for _, _, place in records):
+            # Read after the rows: what is not among them then was archived before, or is not there.
+            self._borders = {shard: parts[-1].last_position for shard, parts in (await parts_of(connection)).items()}
         for partition, record, place in records:
             row = rows.get(place)
             troubles = self._troubles(partition, record, place, row, counts[partition.topic])
@@ -172,7 +188,10 @@ class TopicsAudit:
     ) -> list[str]:
         shard, position = place
         event = f"its event {shard}-{position}"
-        if row is None and position >= self._kept_from:
+        if row is None and position <= self._borders.get(shard, 0):
+            digest = content_digest(self._topics[partition.topic], record.key, record.value)
+            self.unread[shard][position] = digest, f"{partition.topic}/{partition.partition}, offset {record.offset}"
+        elif row is None and position >= self._kept_from:
             return [f"{event} is not in the log"]
         troubles = []
         self.reached[shard] = max(position, self.reached.get(shard, 0))

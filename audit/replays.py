@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.findings import Finding, Promise
 from audit.installation import Progress
+from db.archive.reading import History
 from db.history import HistoryDamaged, HistoryRow
 from db.replays import KeptReplay, find_replay
 from schemas.instants import parse_instant
@@ -22,6 +23,7 @@ from workers.replaying.how_far import HowFar
 from workers.replaying.reading import selected
 from workers.replaying.tally import Tally, manifest_of
 from workers.replaying.target import find_target
+from workers.runtime.archive import archive_of
 from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 
@@ -81,7 +83,8 @@ async def _compared(
         try:
             async with engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
-                async with aclosing(selected(connection, replay, {}, far.read)) as found:
+                history = History(connection, archive_of(settings))
+                async with aclosing(selected(history, replay, {}, far.read)) as found:
                     async for rows in found:
                         for row in rows:
                             partition = partition_of(row.key, row.position, replay.partitions)

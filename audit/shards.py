@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from audit.archived import ArchivedShard
 from audit.claims import ClaimedIds, digest_of
 from audit.findings import Finding, Promise
 from audit.log_story import Story, dead_record, extended, is_interim, is_of_claim
@@ -42,18 +43,22 @@ class ShardAudit:
         policy: OperatorPolicy,
         now: datetime,
         missing: Missing,
+        archived: ArchivedShard,
     ) -> None:
         self._connection = connection
         self._organizations = sorted(organizations)
         self._policy = policy
         self._now = now
         self._missing = missing
+        self._archived = archived
 
     async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
         """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables.
 
         With those of a shard that is closed its organizations have to do no more: they are in another.
         """
+        async for finding in self._archived.run(story, self._missing, heard):
+            yield finding
         async for row, recorded_at in audit.log_rows(self._connection, story.shard):
             for finding in story.hear(row):
                 yield finding
@@ -160,7 +165,8 @@ class ShardAudit:
         for subject in story.accounts.keys() - known:
             yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
         async for row in audit.misplaced_phases(self._connection, self._organizations):
-            if story.is_whole or not row["is_missing"]:
+            is_archived = row["is_missing"] and row["position"] <= self._archived.border
+            if (not is_archived and story.is_whole) or not row["is_missing"] or not self._archived.is_phase(row):
                 subject = f"{row['organization']}/{row['account']}"
                 trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"
                 yield Finding(Promise.PHASES, subject, trouble)
@@ -185,11 +191,15 @@ class ShardAudit:
         async for claim in audit.all_claims(self._connection, self._organizations):
             place = f"command {claim['command_id']} of {claim['source']} to {claim['organization']}"
             where = f"shard {claim['shard']}, position {claim['position']}"
-            if claim["value"] is None:
-                if story.is_whole:
-                    yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
-                continue
             command = (claim["organization"], claim["source"], claim["command_id"])
+            if claim["value"] is None:
+                if self._archived.has_read(claim["position"]):
+                    known.add(digest_of(command))
+                if story.is_whole and claim["position"] > self._archived.border:
+                    yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
+                elif claim["position"] <= self._archived.border and not self._archived.is_result_of(claim):
+                    yield Finding(Promise.RESULTS, place, f"the row at {where}, in the archive, is not its result")
+                continue
             known.add(digest_of(command))
             result = orjson.loads(claim["value"])["data"] if claim["topic"] == Topic.COMMAND_RESULTS else None
             if result is None or _command_of(result) != command or not is_of_claim(result):
@@ -202,7 +212,9 @@ class ShardAudit:
         async for forgotten in audit.forgotten_commands(self._connection, story.shard):
             place = f"forgotten command at shard {story.shard}, position {forgotten['position']}"
             if forgotten["value"] is None:
-                if story.is_whole:
+                if self._archived.has_read(forgotten["position"]):
+                    known.add(forgotten["digest"])
+                if story.is_whole and not self._archived.has_result(forgotten["position"]):
                     yield Finding(Promise.RESULTS, place, "there is no such row in the log")
                 continue
             known.add(forgotten["digest"])
@@ -210,7 +222,7 @@ class ShardAudit:
                 yield Finding(Promise.RESULTS, place, trouble)
         # Of what has had other shards the ids that are known are not those that one shard's log tells of.
         is_only_range = story.range.first == 0 and story.range.ends is None
-        if is_only_range and known != story.claimed:
+        if is_only_range and not self._archived.is_damaged and known != story.claimed:
             trouble = f"{story.claimed.number} commands were answered, {known.number} ids are known"
             if known.number == story.claimed.number:
                 trouble += ", of other commands"

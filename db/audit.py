@@ -49,6 +49,8 @@ async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         async with connection.begin():
             for limit in ("transaction_timeout", "statement_timeout"):
                 await connection.execute(text(f"SET LOCAL {limit} = 0"))
+            # Before the snapshot is taken, so that what it sees of the log and of the archive is of one moment.
+            await connection.execute(text("LOCK TABLE log IN ACCESS SHARE MODE"))
             yield connection
 
 
@@ -291,7 +293,8 @@ _FORGOTTEN = """
     WHERE forgotten.shard = $1
 """
 _MISPLACED_PHASES = """
-    SELECT entered.organization, entered.account, entered.number, entered.position, log.topic IS NULL AS is_missing
+    SELECT entered.organization, entered.account, entered.number, entered.position, entered.entered_at,
+        log.topic IS NULL AS is_missing
     FROM account_phases AS entered LEFT JOIN log ON log.shard = entered.shard AND log.position = entered.position
     WHERE entered.organization = ANY($1) AND (
         log.topic = 'accounts' AND log.recorded_at = entered.entered_at

@@ -15,6 +15,7 @@ class Party(StrEnum):
 
     OWNER = "owner"
     WORKER = "worker"
+    MAINTENANCE = "maintenance"
     READER = "reader"
     AUDITOR = "auditor"
     BOUND = "bound"
@@ -90,6 +91,7 @@ _WORKER: Privileges = {
     "relay_slots": _on("SELECT", "UPDATE"),
     "relay_processes": _on("SELECT", "INSERT", "UPDATE", "DELETE"),
     "replays": _on("SELECT", "INSERT", "UPDATE"),
+    "archived_log": _READ,
     "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
 _UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_processes", "retired_uids"})
@@ -133,6 +135,8 @@ def bound_view(table: str, schema: str) -> str:
 
 PRIVILEGES: Mapping[Party, Privileges] = {
     Party.WORKER: _WORKER,
+    # Besides what a worker may: a function.
+    Party.MAINTENANCE: {},
     Party.READER: _READER,
     Party.AUDITOR: _AUDITOR,
     # Of what is no organization's.

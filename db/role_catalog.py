@@ -9,7 +9,8 @@ from db.privileges import ALEMBIC, BOUND_SCHEMA
 from db.tables import metadata
 
 _FUNCTIONS = (
-    "bindings_move_heads", "command_digest", "ensure_log_partitions", "inbox_ids_are_new", "inbox_is_kept",
+    "archive_log_partition", "bindings_move_heads", "command_digest", "ensure_log_partitions",
+    "inbox_ids_are_new", "inbox_is_kept",
     "refuse_by_name",
 )  # fmt: skip
 

@@ -40,7 +40,7 @@ async def role_troubles(connection: AsyncConnection, installation: str) -> Async
     public = await _rights(connection, _EVERYBODY)
     for right in _sorted(public):
         yield "everybody", f"may {_spoken(right)}"
-    for party in (Party.WORKER, Party.READER, Party.AUDITOR, Party.BOUND):
+    for party in (Party.WORKER, Party.MAINTENANCE, Party.READER, Party.AUDITOR, Party.BOUND):
         if roles[party] in known:
             found, expected = await _rights(connection, roles[party]), _expected(party, views.keys())
             for right in _sorted(found - expected - public):

@@ -147,6 +147,9 @@ async def _grant(connection: AsyncConnection, roles: dict[Party, str]) -> None:
     await connection.execute(text(f"REVOKE ALL ON FUNCTION ensure_log_partitions() FROM PUBLIC, {groups}"))
     worker = _quoted(roles[Party.WORKER])
     await connection.execute(text(f"GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO {worker}"))
+    archive = "archive_log_partition(bigint, jsonb)"
+    await connection.execute(text(f"REVOKE ALL ON FUNCTION {archive} FROM PUBLIC, {groups}"))
+    await connection.execute(text(f"GRANT EXECUTE ON FUNCTION {archive} TO {_quoted(roles[Party.MAINTENANCE])}"))
 
 
 async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> None:

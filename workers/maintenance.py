@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.leases import chores_done, give_up_chore, take_chore
 from db.log import ensure_partitions, positions_left
+from workers.archiving import Archiving
 from workers.forgetting import ForgettingCommands, ForgettingLetters, ForgettingPlaces
 from workers.publishing.positions import is_retryable
 from workers.runtime.metric import ChoreName
@@ -137,6 +138,7 @@ class Maintenance:
             Chore(ChoreName.COMMANDS, ForgettingCommands(*given).step),
             Chore(ChoreName.RECORDS, ForgettingPlaces(*given).step),
             Chore(ChoreName.DEAD_LETTERS, ForgettingLetters(*given).step),
+            Chore(ChoreName.ARCHIVE, Archiving(self._engine, self._settings).step),
         )
 
     async def _make_partitions(self) -> bool:

@@ -13,6 +13,7 @@ from cli.operating.progress import shown_progress
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
 from db.engine import create_engine
+from workers.runtime.archive import archive_of
 
 
 def export_log(*, file: Path, may_overwrite: bool) -> None:
@@ -23,7 +24,7 @@ def export_log(*, file: Path, may_overwrite: bool) -> None:
         engine = create_engine(settings.database_url, pool_size=1)
         try:
             with shown_progress() as progress:
-                async with aclosing(exported(engine, settings.installation, progress)) as lines:
+                async with aclosing(exported(engine, archive_of(settings), settings.installation, progress)) as lines:
                     async for line in lines:
                         out.write(line)
         finally:

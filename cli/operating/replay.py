@@ -79,7 +79,8 @@ def start(
     async def work(engine: AsyncEngine) -> KeptReplay | None:
         with shown_replaying() as told:
             if is_dry:
-                print_json((await dry_run(engine, await plan(engine, settings, asked, _waits), told)).document())
+                planned = await plan(engine, settings, asked, _waits)
+                print_json((await dry_run(engine, settings, planned, told)).document())
                 return None
             replay = await begin(engine, settings, asked, _waits)
             if detach or replay.state is State.DONE:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import signal
 import time
 from collections import Counter as Counted
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.exported import NotExported, check_exported
 from audit.findings import Finding, Promise
-from audit.installation import audited
+from audit.installation import audited, lacks_archive
 from audit.metrics import AuditMetrics
 from audit.replays import NoManifest, audited_replay
 from cli.operating.progress import shown_progress
@@ -37,6 +38,8 @@ from workers.runtime.settings import Settings
 from workers.topics.admission import insist_on_prefix
 
 _RETRY_SECONDS = 10.0
+_ARCHIVE_SECONDS = 86_400.0
+"""Between two readings of the archive by an audit that goes on: it grows without an end, and nobody writes to it."""
 
 logger = structlog.get_logger()
 
@@ -80,6 +83,8 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
                     _print(finding, as_json)
         if manifest is None and not await _keep(engine, begun, found):
             typer.echo("The verdict was not kept: this role of the database may only read.", err=True)
+        if manifest is None and await lacks_archive(engine, settings):
+            typer.echo("The archive of the log was not read: WHOPAYS_ARCHIVE_URL is not set.", err=True)
         if manifest is None and not settings.encryption_keys:
             typer.echo("What is sealed was not opened: WHOPAYS_ENCRYPTION_KEYS is not set.", err=True)
     except NoManifest as error:
@@ -140,11 +145,14 @@ async def _watch(settings: Settings, every: float) -> None:
     try:
         await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
         await insist_on_prefix(engine, settings)
+        archive_read = -math.inf
         while True:
             try:
                 began = time.monotonic()
                 begun = await begin_audit(engine)
-                found = await _audit(settings, engine)
+                reads_archive = began >= archive_read + _ARCHIVE_SECONDS
+                found = await _audit(settings, engine, reads_archive=reads_archive)
+                archive_read = began if reads_archive else archive_read
                 is_kept = await _keep(engine, begun, found)
             except Exception as error:
                 if not (is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)):
@@ -161,10 +169,11 @@ async def _watch(settings: Settings, every: float) -> None:
         await engine.dispose()
 
 
-async def _audit(settings: Settings, engine: AsyncEngine) -> Counted[Promise]:
+async def _audit(settings: Settings, engine: AsyncEngine, *, reads_archive: bool) -> Counted[Promise]:
     """Log what is found; return how many findings there are of each promise."""
     found: Counted[Promise] = Counted()
-    async with aclosing(audited(settings, engine, lambda *_: None)) as findings:
+    every = audited(settings, engine, lambda *_: None, reads_archive=reads_archive)
+    async with aclosing(every) as findings:
         async for finding in findings:
             found[finding.promise] += 1
             logger.error("promise_broken", promise=finding.promise, place=finding.place, trouble=finding.trouble)

@@ -20,6 +20,7 @@ _POSITIONS = "workers.publishing.positions.PositionsUnreadable"
 ON_PURPOSE = frozenset(
     {
         "db.address.BadAddress",
+        "db.history.HistoryDamaged",
         "db.reading_positions.ReadingWentBack",
         "db.refusal.DatabaseRefused",
         "db.sealing.Unopenable",

@@ -22,6 +22,7 @@ from types import CodeType, ModuleType
 from typing import Any, TypeVar
 
 MODULES = (
+    "workers.archiving",
     "workers.batches.asking",
     "workers.batches.closed",
     "workers.batches.progress",
@@ -67,7 +68,9 @@ OF_RESHARDING = ("db.resharding",)
 """Modules that change the number of shards."""
 OF_RIGHTS = ("db.migrate", "db.roles", "workers.topics.acls")
 """Modules that give the parties their rights, in the database and at the broker."""
-INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RESHARDING, *OF_RIGHTS})
+OF_THE_ARCHIVE = ("db.archive.writing", "workers.archiving")
+"""Modules that move the log to the archive (tests/services/archive/test_killed.py)."""
+INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RESHARDING, *OF_RIGHTS, *OF_THE_ARCHIVE})
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]
@@ -162,6 +165,12 @@ def install(change: Change = lambda _, source: source) -> None:
 def environment(plan: Plan) -> dict[str, str]:
     """Return the variables that make a process do once, at each of some failpoints, what is planned there."""
     return {"FAILPOINTS": json.dumps(plan)}
+
+
+def plan(planned: Plan) -> None:
+    """Have this process do what is planned, and nothing else."""
+    _planned.clear()
+    _planned.update(planned)
 
 
 def reached(point: str) -> str:

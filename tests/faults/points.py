@@ -116,6 +116,9 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
         case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
+        case "archiving":
+            # A matrix of its own (tests/services/archive/test_killed.py).
+            return
         case "forgetting" | "maintenance":
             # A matrix of its own (test_maintenance_killed.py).
             return

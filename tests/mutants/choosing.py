@@ -108,6 +108,8 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "workers/timers.py": (("tests/services/timers",), _STORY),
     "workers/maintenance.py": (("tests/services/maintenance",),),
+    "workers/archiving.py": (("tests/services/archive",),),
+    "db/archive": (("tests/services/archive",), ("tests/services/replaying/test_drawn_selections.py",)),
     "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
     "workers/consuming": (
         ("tests/unit/consuming",),

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.archive.reading import History
 from db.closing import closed_until
-from db.history import first_kept, is_known_account, is_known_organization, is_known_project, last_before
+from db.history import is_known_account, is_known_organization, is_known_project
 from db.replays import KeptReplay, TargetTaken, clock, find_replay, go_on_with_replay, note_replay, replay_into
 from db.shard_ranges import shard_ranges
 from db.shards import Head, all_heads
@@ -18,6 +19,7 @@ from schemas.replays import ReplayState, Selection
 from schemas.topics import replay_topic
 from workers.replaying.refusal import ReplayRefused, ReplayTaken
 from workers.replaying.target import find_target, refuse_unfit
+from workers.runtime.archive import archive_of
 from workers.runtime.settings import Settings
 
 DEFAULT_PARTITIONS = 12
@@ -82,9 +84,10 @@ async def plan(
     selection = asked.selection
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await _refuse_unknown(connection, selection, await all_heads(connection))
+        history = History(connection, archive_of(settings))
+        await _refuse_unknown(connection, history, selection, await all_heads(connection))
         until = await _end(connection, selection, waits)
-        spans, available_from = await _spans(connection, asked, until)
+        spans, available_from = await _spans(connection, history, asked, until)
         begun_at = await clock(connection)
     return KeptReplay(
         name=asked.name,
@@ -142,12 +145,14 @@ def _shown(selection: Selection) -> str:
     ) or ("everything")
 
 
-async def _refuse_unknown(connection: AsyncConnection, selection: Selection, heads: Mapping[int, Head]) -> None:
+async def _refuse_unknown(
+    connection: AsyncConnection, history: History, selection: Selection, heads: Mapping[int, Head]
+) -> None:
     """Raise ReplayRefused for a selection that names what there is not, naming all of it."""
     troubles = []
     organization = selection.organization
     if organization is not None:
-        if not await is_known_organization(connection, organization):
+        if not (await is_known_organization(connection, organization) or await history.says_of(organization)):
             troubles.append(f"nothing was ever said of an organization {organization}")
         elif selection.project is not None and not await is_known_project(connection, organization, selection.project):
             troubles.append(f"{organization} has no project {selection.project}")
@@ -206,7 +211,7 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
 
 
 async def _spans(
-    connection: AsyncConnection, asked: Asked, until: datetime
+    connection: AsyncConnection, history: History, asked: Asked, until: datetime
 ) -> tuple[dict[int, tuple[int, int]], datetime | None]:
     """Return where each shard is read, and from when on all is kept, if not all of it is. Raises ReplayRefused."""
     selection = asked.selection
@@ -216,12 +221,12 @@ async def _spans(
         shards = set((await shard_ranges(connection)).shards_of(selection.organization))
     if selection.after is not None:
         shards &= selection.places.keys()
-    kept = {shard: found for shard, found in (await first_kept(connection)).items() if shard in shards}
+    kept = {shard: found for shard, found in (await history.first_kept()).items() if shard in shards}
     whole = {shard: (position - 1, heads[shard].position) for shard, (position, _) in kept.items()}
-    ends = await last_before(connection, until, whole)
+    ends = await history.last_before(until, whole)
     begins = {shard: after for shard, (after, _) in whole.items()}
     if selection.from_ is not None:
-        begins = await last_before(connection, selection.from_, whole)
+        begins = await history.last_before(selection.from_, whole)
     # Of what is no longer kept it is not known how much was before the beginning.
     lost = {
         shard: instant
@@ -232,9 +237,12 @@ async def _spans(
     }
     available_from = max(lost.values()) + _MICROSECOND if lost else None
     if available_from is not None and not asked.is_available_enough:
+        elsewhere = (
+            " More is in the archive: WHOPAYS_ARCHIVE_URL must say where." if await history.lacks_archive() else ""
+        )
         raise ReplayRefused(
             f"What is selected reaches behind what is kept: it can be had from {format_instant(available_from)} on "
-            f"(--from {format_instant(available_from)}). To take what there is: --available."
+            f"(--from {format_instant(available_from)}). To take what there is: --available.{elsewhere}"
         )
     spans = {
         shard: (max(begins[shard], min(selection.places.get(shard, 0), ends[shard])), ends[shard])

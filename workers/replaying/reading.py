@@ -3,9 +3,8 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing, closing
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.history import HistoryRow, Page, rows_after, rows_at
+from db.archive.reading import History
+from db.history import HistoryRow, Page
 from db.replays import KeptReplay
 from workers.replaying.merging import Looked, Reader, merged
 from workers.replaying.snapshot import LastOfSubjects, find_last
@@ -18,21 +17,21 @@ _SNAPSHOT_ROWS = 500
 
 
 async def selected(
-    connection: AsyncConnection, replay: KeptReplay, done: Mapping[int, int], looked: Looked
+    history: History, replay: KeptReplay, done: Mapping[int, int], looked: Looked
 ) -> AsyncGenerator[list[HistoryRow]]:
     """Yield the rows that a replay is of, in order, some at a time; without those up to the positions in `done`.
 
-    The connection is one without transactions, so that each statement stands alone.
+    What is in the archive is read there, also what goes there in the meantime.
     """
     spans = {shard: (max(after, done.get(shard, after)), last) for shard, (after, last) in replay.spans.items()}
     with ExitStack() as opened:
-        read = _whole(connection, replay)
+        read = _whole(history, replay)
         if replay.selection.latest:
             # Not from where it was left: a subject's last row is known once all are.
-            found = await find_last(connection, replay.spans, keys_of(replay.selection))
+            found = await find_last(history, replay.spans, keys_of(replay.selection))
             for one in found.values():
                 opened.enter_context(closing(one))
-            read = _of_snapshot(connection, found)
+            read = _of_snapshot(history, found)
         async with aclosing(merged(spans, _wanted(replay, read), looked)) as rows:
             async for some in rows:
                 yield some
@@ -48,19 +47,19 @@ def _wanted(replay: KeptReplay, read: Reader) -> Reader:
     return read_wanted
 
 
-def _whole(connection: AsyncConnection, replay: KeptReplay) -> Reader:
+def _whole(history: History, replay: KeptReplay) -> Reader:
     keys, shards = keys_of(replay.selection), max(1, len(replay.spans))
     limit = min(_MOST_OF_SHARD, max(_FEWEST_OF_SHARD, _ROWS_AT_ONCE // shards))
 
     async def read(shard: int, after: int, until: int) -> Page:
-        return await rows_after(connection, shard, after, until, keys, limit, _BYTES_AT_ONCE // shards)
+        return await history.rows_after(shard, after, until, keys, limit, _BYTES_AT_ONCE // shards)
 
     return read
 
 
-def _of_snapshot(connection: AsyncConnection, found: Mapping[int, LastOfSubjects]) -> Reader:
+def _of_snapshot(history: History, found: Mapping[int, LastOfSubjects]) -> Reader:
     async def read(shard: int, after: int, until: int) -> Page:
         positions, reached = found[shard].next(after, _SNAPSHOT_ROWS)
-        return Page(await rows_at(connection, shard, positions) if positions else [], min(reached, until))
+        return Page(await history.rows_at(shard, positions) if positions else [], min(reached, until))
 
     return read

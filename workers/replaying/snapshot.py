@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from tempfile import TemporaryFile
 from typing import IO
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from db.history import Keys, subjects_after
+from db.archive.reading import History
+from db.history import Keys
 
 _AT_ONCE = 4_000
 _HELD_SUBJECTS = 100_000
@@ -57,9 +56,7 @@ class LastOfSubjects:
         self._bits.close()
 
 
-async def find_last(
-    connection: AsyncConnection, spans: Mapping[int, tuple[int, int]], keys: Keys
-) -> dict[int, LastOfSubjects]:
+async def find_last(history: History, spans: Mapping[int, tuple[int, int]], keys: Keys) -> dict[int, LastOfSubjects]:
     """Read the subjects of shards once, each within its span, and return where the last row of each stands.
 
     A subject that has moved to another shard is last where the number of the shard is higher. At most some hundred
@@ -70,7 +67,7 @@ async def find_last(
     spilled: list[IO[bytes]] = []
     try:
         for shard in sorted(spans):
-            async for position, subject in _subjects(connection, shard, spans[shard], keys):
+            async for position, subject in _subjects(history, shard, spans[shard], keys):
                 held[subject] = shard, position
                 if len(held) >= _HELD_SUBJECTS:
                     spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
@@ -91,11 +88,11 @@ async def find_last(
 
 
 async def _subjects(
-    connection: AsyncConnection, shard: int, span: tuple[int, int], keys: Keys
+    history: History, shard: int, span: tuple[int, int], keys: Keys
 ) -> AsyncIterator[tuple[int, bytes]]:
     position, until = span
     while position < until:
-        rows, reached = await subjects_after(connection, shard, position, until, keys, _AT_ONCE)
+        rows, reached = await history.subjects_after(shard, position, until, keys, _AT_ONCE)
         for at, topic, key in rows:
             yield at, hashlib.blake2b(key, digest_size=16, key=topic.encode()).digest()
         position = reached

@@ -18,6 +18,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.archive.reading import History
 from db.errors import is_transient
 from db.history import HistoryDamaged
 from db.replays import (
@@ -43,6 +44,7 @@ from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayFailed, ReplayTaken
 from workers.replaying.tally import Progress, Tally, manifest_of
 from workers.replaying.target import create_target, find_target, insist_on_agreement, last_ids
+from workers.runtime.archive import archive_of
 from workers.runtime.settings import Settings
 from workers.topics.cluster import TopicMissing
 
@@ -82,6 +84,7 @@ class Work:
     ) -> None:
         self._engine = engine
         self._settings = settings
+        self._store = archive_of(settings)
         self._name = name
         self._stopping = stopping
         self._told = told
@@ -182,7 +185,8 @@ class Work:
         sending: asyncio.Task[None] | None = None
         packed = Packed(producer, replay, tally)
         try:
-            async with aclosing(selected(connection, replay, dict(tally.positions), self._far.read)) as found:
+            history = History(connection, self._store)
+            async with aclosing(selected(history, replay, dict(tally.positions), self._far.read)) as found:
                 async for rows in found:
                     await self._renew_in_time(replay)
                     for begin in range(0, len(rows), _PACKED_AT_ONCE):

@@ -67,6 +67,7 @@ class ChoreName(StrEnum):
     COMMANDS = "commands"
     RECORDS = "records"
     DEAD_LETTERS = "dead-letters"
+    ARCHIVE = "archive"
 
 
 class Forgotten(StrEnum):

@@ -199,6 +199,14 @@ class Settings(KafkaSettings):
         ge=1,
         description="Events a second that the role `replays` replays at most, for a replay without a `--rate`.",
     )
+    archive_url: SecretStr | None = Field(
+        default=None,
+        description="Where the [archive](archive.md) of the log is: a folder, or a URL that fsspec knows "
+        "(`s3://bucket/folder`); if not set, nothing is archived.",
+    )
+    archive_after_days: float = Field(
+        default=90.0, ge=0, le=36_500, description="Age from which on the log's partitions go to the archive, in days."
+    )
     database_pool_size: int = Field(default=16, ge=2, description="Connections to PostgreSQL per process.")
     database_is_disposable: bool = Field(
         default=False, description="Accept database settings that lose commits in a crash (`fsync = off` …)."

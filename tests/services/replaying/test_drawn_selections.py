@@ -5,16 +5,22 @@ The log is that of an installation, copied into a database of its own, where it 
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import history
+from db.archive.catalog import next_due
+from db.archive.reading import History
+from db.archive.writing import archive_partition
 from db.closing import closed_until
 from db.log import PARTITION_POSITIONS, ensure_partitions
 from db.tables import of_organizations, of_the_log
@@ -28,6 +34,7 @@ from workers.replaying import beginning, reading
 from workers.replaying.beginning import Asked, plan
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayRefused
+from workers.runtime.archive import archive_of
 
 _MOST_EXAMPLES = 40
 _MICROSECOND = timedelta(microseconds=1)
@@ -100,6 +107,45 @@ async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) 
     await _for_all(log, check)
 
 
+async def test_what_is_archived_is_read_likewise(told: Installation, engine: AsyncEngine, tmp_path: Path) -> None:
+    log = await _copied(told, engine)
+    there = replace(told, settings=told.settings.model_copy(update={"archive_url": SecretStr(str(tmp_path))}))
+    rows = await _archive(there, engine)
+    assert 0 < len(rows) < len(log)
+
+    async def check(selection: dict[str, Any], cut: float) -> None:
+        found = await _read(there, engine, selection)
+        if isinstance(found, str):
+            assert _filtered(log, selection, None) == [], (selection, found)
+            return
+        wanted = _filtered(log, selection, found[1])
+        assert found[0] == wanted, selection
+        begun = int(cut * len(wanted))
+        if begun:
+            left = await _read(there, engine, selection, dict(wanted[:begun]))
+            assert left == (wanted[begun:], *found[1:]), selection
+
+    await _for_all(log, check)
+
+
+async def _archive(there: Installation, engine: AsyncEngine) -> list[tuple[int, int]]:
+    """Archive what may be; return the places that are no longer in the table."""
+    store = archive_of(there.settings)
+    assert store is not None
+    before = set(await _places(engine))
+    async with engine.connect() as connection:
+        due = await next_due(connection, datetime.max.replace(tzinfo=UTC))
+    assert due is not None
+    async for _ in archive_partition(engine, store, "drawn", due):
+        pass
+    return sorted(before - set(await _places(engine)))
+
+
+async def _places(engine: AsyncEngine) -> list[tuple[int, int]]:
+    async with engine.connect() as connection:
+        return [(row.shard, row.position) for row in await connection.execute(text("SELECT shard, position FROM log"))]
+
+
 async def test_only_what_is_published_is_replayed(
     told: Installation, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +183,8 @@ async def _read(
     rows: list[tuple[int, int]] = []
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        async for some in selected(connection, replay, done or {}, lambda *_: None):
+        history = History(connection, archive_of(told.settings))
+        async for some in selected(history, replay, done or {}, lambda *_: None):
             rows += [(row.shard, row.position) for row in some]
     available_from = replay.available_from
     return rows, format_instant(replay.until), None if available_from is None else format_instant(available_from)
@@ -198,6 +245,8 @@ async def _copied(told: Installation, engine: AsyncEngine) -> list[Logged]:
     async with told.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         rows = {table: [dict(row) for row in (await connection.execute(select(table))).mappings()] for table in _COPIED}
+        said = text("SELECT shard AS s, position AS p, CAST(asked AS text) AS asked FROM log")
+        asked = [dict(row) for row in (await connection.execute(said)).mappings()]
     async with engine.begin() as connection:
         # Without what else the tables refer to.
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
@@ -205,6 +254,10 @@ async def _copied(told: Installation, engine: AsyncEngine) -> list[Logged]:
             await connection.execute(delete(table))
             if copied:
                 await connection.execute(insert(table), copied)
+        # As text: their hashes cover it.
+        await connection.execute(
+            text("UPDATE log SET asked = CAST(:asked AS json) WHERE (shard, position) = (:s, :p)"), asked
+        )
         lasts = {row["shard"]: row["position"] for row in rows[of_the_log.shards] if row["position"]}
         for table in (of_the_log.shards, of_the_log.log, of_the_log.published):
             for shard, last in lasts.items():

@@ -27,6 +27,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "relay_lease_seconds": (2, _LARGEST),
     "keep_commands_days": (math.ulp(0), _LARGEST),
     "keep_dead_letters_days": (math.ulp(0), _LARGEST),
+    "archive_after_days": (0, 36_500),
     "maintenance_seconds": (math.ulp(0), 3600),
     "replay_rate": (1, _LARGEST),
     "database_pool_size": (2, _LARGEST),

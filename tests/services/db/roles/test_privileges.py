@@ -39,6 +39,7 @@ _NOBODY: dict[str, str] = {
     "a role": "CREATE ROLE mine",
     "a member": 'GRANT "{owner}" TO CURRENT_USER',
     "a schema": "CREATE SCHEMA mine",
+    "the archive": "SELECT public.archive_log_partition(0, '[]')",
     "a file": "COPY shards TO '/tmp/mine'",
     "a program": "COPY shards FROM PROGRAM 'true'",
 }
@@ -171,6 +172,16 @@ async def test_the_log_grows_under_a_worker(made: Parties) -> None:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("SELECT * FROM log_p2")
     assert owner == role_name(made.installation, Party.OWNER)
+
+
+async def test_maintenance_takes_out_of_the_log_what_is_archived_and_nothing_else(made: Parties) -> None:
+    async with as_party(made, Party.MAINTENANCE) as connection:
+        with pytest.raises(asyncpg.RaiseError, match="is not what log_p0 holds"):
+            await connection.execute(
+                'SELECT archive_log_partition(0, \'[{"shard": 0, "first_position": 1, "last_position": 9}]\')'
+            )
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SELECT * FROM log")
 
 
 async def test_who_pays_moves_with_the_bindings_under_a_worker(made: Parties) -> None:

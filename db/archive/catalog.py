@@ -1,0 +1,163 @@
+"""What of the log is in the archive: a row of `archived_log` for each file, and what may go there next."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db.driver import Connection, Statement, fetch
+from db.log import PARTITION_POSITIONS
+from schemas.instants import format_instant
+
+MOST_LEFT = 50_000
+"""How many rows of a partition may be of shards that have not come to its end, as in the migration: they are copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of the archive: which rows of a shard it holds, and by what it is known again.
+
+    `hash_before` is the hash of the row before, None where that row was lost before there was an archive. The index is
+    the last `index_size` bytes of the file.
+    """
+
+    shard: int
+    first_position: int
+    last_position: int
+    first_instant: datetime
+    last_instant: datetime
+    hash_before: bytes | None
+    last_hash: bytes
+    file: str
+    size: int
+    sha256: bytes
+    index_size: int
+    index_sha256: bytes
+    manifest: str = ""
+    manifest_sha256: bytes = b""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds: positions have no gaps."""
+        return self.last_position - self.first_position + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A partition of the log that may be archived: its number, and the rows of each shard that go.
+
+    Of each shard the position before the first, the last one, and the hash of the row before (None: not known).
+    """
+
+    number: int
+    spans: dict[int, tuple[int, int, bytes | None]]
+
+
+async def parts_of(connection: Connection, shard: int | None = None, after: int = 0) -> dict[int, list[Part]]:
+    """Return the files of each shard, or of one, in order; only those that reach beyond a position."""
+    found: dict[int, list[Part]] = {}
+    for row in await fetch(connection, _PARTS, shard=shard, after=after):
+        found.setdefault(row["shard"], []).append(Part(*row.values()))
+    return found
+
+
+async def next_due(connection: Connection, before: datetime, beyond: int = -1) -> Due | None:
+    """Return the first partition, after number `beyond`, of which all rows that go are of instants before one.
+
+    A shard's rows go once the first row of the next partition is published, or, of a shard that is closed, all of it.
+    Those of shards that are not as far stay, and must be few.
+    """
+    shards = await fetch(connection, _SHARDS)
+    for row in await fetch(connection, _PARTITIONS):
+        number = row["number"]
+        last = (number + 1) * PARTITION_POSITIONS - 1
+        if number <= beyond:
+            continue
+        ends = {end["shard"]: end["recorded_at"] for end in await fetch(connection, _ENDS, position=last)}
+        spans, left = {}, 0
+        for one in shards:
+            shard, kept = one["shard"], one["first_kept"]
+            if kept is None or kept > last:
+                continue
+            # Of a shard that is closed nothing follows.
+            end = min(last, one["head"]) if one["is_closed"] else last
+            is_whole = one["published"] >= (end if end == one["head"] and one["is_closed"] else end + 1)
+            if is_whole and kept // PARTITION_POSITIONS == number and ends.get(shard, before) < before:
+                hash_before = one["last_hash"] if one["archived"] else b"" if kept == 1 else None
+                spans[shard] = (kept - 1, end, hash_before)
+                continue
+            left += max(0, min(one["head"], last) - max(kept - 1, last - PARTITION_POSITIONS))
+        if spans and left <= MOST_LEFT:
+            return Due(number, spans)
+    return None
+
+
+async def may_take_out(connection: Connection) -> bool:
+    """Return whether this role of the database may take out what is archived."""
+    return bool((await fetch(connection, _MAY_TAKE_OUT))[0]["may"])
+
+
+async def take_out(connection: AsyncConnection, number: int, parts: Sequence[Part]) -> None:
+    """Take what is archived of a partition out of the log, and note the files in the same transaction.
+
+    The partition is locked for a moment; whoever waits longer than `lock_timeout` is refused. The database itself looks
+    whether the rows may go.
+    """
+    said = [{name: _said(value) for name, value in asdict(part).items()} for part in parts]
+    await connection.execute(_TAKE_OUT, {"number": number, "parts": orjson.dumps(said).decode()})
+
+
+def _said(value: Any) -> Any:
+    match value:
+        case bytes():
+            return f"\\x{value.hex()}"
+        case datetime():
+            return format_instant(value)
+        case _:
+            return value
+
+
+_PARTS = Statement(
+    """
+    SELECT shard, first_position, last_position, first_instant, last_instant, hash_before, last_hash, file, size,
+        sha256, index_size, index_sha256, manifest, manifest_sha256
+    FROM archived_log
+    WHERE (CAST(:shard AS smallint) IS NULL OR shard = CAST(:shard AS smallint)) AND last_position > :after
+    ORDER BY shard, last_position
+    """
+)
+_PARTITIONS = Statement(
+    """
+    SELECT CAST(substring(partition.relname FROM '^log_p([0-9]+)$') AS bigint) AS number
+    FROM pg_inherits JOIN pg_class AS partition ON partition.oid = inhrelid
+    WHERE inhparent = CAST('log' AS regclass) ORDER BY number
+    """
+)
+_SHARDS = Statement(
+    """
+    SELECT shards.shard, shards.position AS head, closed_at IS NOT NULL AS is_closed,
+        coalesce(published.position, 0) AS published,
+        coalesce(archived.last_position, 0) AS archived, archived.last_hash, first.position AS first_kept
+    FROM shards LEFT JOIN published USING (shard)
+    LEFT JOIN LATERAL (
+        SELECT last_position, last_hash FROM archived_log WHERE archived_log.shard = shards.shard
+        ORDER BY last_position DESC LIMIT 1
+    ) AS archived ON true
+    LEFT JOIN LATERAL (
+        SELECT log.position FROM log WHERE log.shard = shards.shard ORDER BY log.position LIMIT 1
+    ) AS first ON true
+    ORDER BY shards.shard
+    """
+)
+_ENDS = Statement(
+    """
+    SELECT log.shard, log.recorded_at FROM shards JOIN log ON log.shard = shards.shard
+        AND log.position = CASE WHEN closed_at IS NULL THEN :position ELSE least(:position, shards.position) END
+    """
+)
+_MAY_TAKE_OUT = Statement("SELECT has_function_privilege('archive_log_partition(bigint, jsonb)', 'EXECUTE') AS may")
+_TAKE_OUT = text("SELECT archive_log_partition(:number, CAST(:parts AS jsonb))")
