@@ -50,6 +50,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
         def _split_scope(self, nodeid: str) -> str:
             return unit_of_work(nodeid)
 
+        def _pending_of(self, workload: dict[str, dict[str, bool]]) -> int:
+            # It is asked after each test, and would count all that are done again: thousands of times thousands.
+            for file in [file for file, tests in workload.items() if all(tests.values())]:
+                del workload[file]
+            pending: int = super()._pending_of(workload)
+            return pending
+
     config.option.loadscopereorder = False
     return ByFile(config, log)
 
