@@ -48,5 +48,8 @@ def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock)
 
 def result_not_kept() -> Violation:
     """The command was answered, and its result is asked for again, but no longer in the log."""
-    text = "the command was answered before, and nothing was done now; its result is archived and cannot be repeated"
+    text = (
+        "the command was answered before, and nothing was done now; its result is archived and is not published again: "
+        "whopays result, and results?id= over HTTP, tell it"
+    )
     return violation(Reason.EXPIRED, text)

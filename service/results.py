@@ -1,6 +1,12 @@
 """Questions about what became of commands."""
 
-from db.questions.results import latest_results, results_of_command
+from collections.abc import Sequence
+from operator import itemgetter
+
+from db.archive.trouble import ArchiveUnreachable
+from db.questions.archived_results import ArchivedResult, archived_results, read_results
+from db.questions.pages import Items
+from db.questions.results import latest_results, result_of, results_of_command
 from schemas.results import Outcome
 from service import examples
 from service.answers import JSON, Answer, answer
@@ -8,10 +14,11 @@ from service.models import Page, Result, Results
 from service.organizations import ROOT
 from service.paging import PAGE, page
 from service.parameters import choice, conflicting, identifier, words
-from service.problems import Problem, Reason, Violation
+from service.problems import Problem, Reason, Violation, unavailable
 from service.questions import Asked, Question
 from service.snapshots import snapshot
 from service.waits import OF_ALL
+from workers.runtime.archive import archive_of
 
 _ID = words("id", 128, "The id of a command; goes with `source` only.", "c-4711")
 _SOURCE = words("source", 256, "The source of the command with the id; without it, of all.", "/shop", pattern=r"[^\0]+")
@@ -22,15 +29,45 @@ _NOT_WITH_ID = (_PROJECT, _ACCOUNT, _OUTCOME, *PAGE)
 
 
 async def _results(asked: Asked) -> Answer:
-    values, command_id = asked.values, asked.values.get(_ID.name)
+    return await (_of_command if _ID.name in asked.values else _latest)(asked)
+
+
+async def _of_command(asked: Asked) -> Answer:
+    which = asked.organization, asked.values[_ID.name], asked.values.get(_SOURCE.name), asked.reach
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        if command_id is not None:
-            source = values.get(_SOURCE.name)
-            items = await results_of_command(connection, asked.organization, command_id, source, asked.reach)
-            if not items:
-                raise Problem("ResultNotFound", "No command that the asker sees has claimed this id.")
-            return answer({"items": items}, found)
-        outcome = values.get(_OUTCOME.name)
+        items = await results_of_command(connection, *which)
+        archived = await archived_results(connection, *which)
+        if not items and not archived:
+            raise _unclaimed()
+    # The archive is asked once no snapshot is held.
+    items += await _read(asked, archived)
+    if not items:
+        raise _unclaimed()
+    return answer({"items": sorted(items, key=itemgetter("commandSource"))}, found)
+
+
+async def _read(asked: Asked, archived: Sequence[ArchivedResult]) -> Items:
+    if not archived:
+        return []
+    try:
+        store = archive_of(asked.state.settings)
+        if store is None:
+            if all(one.is_forgotten for one in archived):
+                return []
+            raise Problem("ResultNotFound", "The result is archived, and this server is not told where the archive is.")
+        return [result_of(value) for value in await read_results(store, archived, asked.reach)]
+    except ArchiveUnreachable as error:
+        raise unavailable("The result is archived, and the archive cannot be reached at present.") from error
+
+
+def _unclaimed() -> Problem:
+    return Problem("ResultNotFound", "No command that the asker sees has claimed this id.")
+
+
+async def _latest(asked: Asked) -> Answer:
+    values = asked.values
+    outcome = values.get(_OUTCOME.name)
+    async with snapshot(asked.state, asked.organization) as (connection, found):
         items, key = await latest_results(
             connection,
             asked.organization,

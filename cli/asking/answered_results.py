@@ -5,9 +5,10 @@ import orjson
 from cli.asking.reaching import reached
 from cli.asking.snapshots import one_snapshot
 from cli.terminal.ending import CommandFailed
-from cli.terminal.installation import database_address
+from cli.terminal.installation import database_address, load_settings
 from cli.terminal.output import print_json
 from cli.terminal.screen import show
+from db.questions.archived_results import ArchivedResult, archived_results, read_results
 from db.questions.results import published_results
 
 
@@ -19,7 +20,9 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
 
     async def look() -> list[bytes]:
         async with one_snapshot(database_url, organization) as (connection, _):
-            return await published_results(connection, organization, command_id, source)
+            values = await published_results(connection, organization, command_id, source)
+            elsewhere = await archived_results(connection, organization, command_id, source)
+        return values + (await _read(elsewhere) if elsewhere else [])
 
     values = reached(look())
     if not values:
@@ -27,10 +30,19 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
         raise CommandFailed(
             f"The organization {organization} has no answered command {command_id}{sender}.\n"
             "It was not sent, is not answered yet (whopays health), was a dry run, or came from nobody known: "
-            "the last two claim no id. Or its result was archived with an old partition of the log."
+            "the last two claim no id."
         )
     events = [orjson.loads(value) for value in values]
     if as_json:
         print_json(events)
     else:
         show(*map(result_card, events))
+
+
+async def _read(found: list[ArchivedResult]) -> list[bytes]:
+    from workers.runtime.archive import archive_of  # noqa: PLC0415 - few results are archived
+
+    store = archive_of(load_settings())
+    if store is None:
+        raise CommandFailed("Its result is in the archive of the log: WHOPAYS_ARCHIVE_URL must say where that is.")
+    return await read_results(store, found)

@@ -22,6 +22,13 @@ def rows_in(store: Store, part: Part, block: Block) -> list[ArchivedRow]:
     return _rows(part, block, store.read(part.file, block.offset, block.offset + block.length))
 
 
+def value_at(store: Store, part: Part, position: int) -> bytes:
+    """Return the event at a position of a file. Raises ArchiveDamaged."""
+    index = index_of(store, part)
+    rows = rows_in(store, part, index.blocks[index.block_after(position - 1)])
+    return rows[position - rows[0].row.position].row.value
+
+
 def blocks_of(store: Store, part: Part) -> Iterator[list[ArchivedRow]]:
     """Yield the rows of a file, block by block; at the end the whole file was compared. Raises ArchiveDamaged."""
     index = index_of(store, part)

@@ -26,7 +26,7 @@ async def results_of_command(
 
     Each is the data of `CommandCompleted`, with `eventId` and `time`; those that are not seen are left out.
     """
-    return [_result(value) for value in await published_results(connection, organization, command_id, source, reach)]
+    return [result_of(value) for value in await published_results(connection, organization, command_id, source, reach)]
 
 
 async def latest_results(
@@ -61,7 +61,7 @@ async def latest_results(
         rows = await fetch(connection, results_statement(*named), **named, **values)
     else:
         rows = await seen_results(connection, reach, **values)
-    return page_of(rows, limit, lambda row: _result(row["value"]), "position")
+    return page_of(rows, limit, lambda row: result_of(row["value"]), "position")
 
 
 async def published_results(
@@ -119,7 +119,8 @@ def command_statement(*, is_of_source: bool, is_narrow: bool) -> Statement:
     return Statement((_OF_SOURCE if is_of_source else _OF_ANY_SOURCE).format(seen=seen, seen_said=said))
 
 
-def _result(value: bytes) -> dict[str, Any]:
+def result_of(value: bytes) -> dict[str, Any]:
+    """Return what is answered of a result that was published."""
     event = orjson.loads(value)
     data: dict[str, Any] = event["data"]
     return data | {"eventId": event["id"], "time": event["time"]}

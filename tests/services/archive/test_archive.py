@@ -33,6 +33,8 @@ from db.tables.of_the_archive import archived_log
 from schemas.topics import OUTPUT_TOPICS
 from tests.services.archive.small import archive_all, archive_next, exported, rows_in_table
 from tests.services.audit.auditing import findings_of
+from tests.services.http.served import serving
+from tests.support.command_line import whopays_of
 from tests.support.installations import Installation
 
 _LAST = datetime.max.replace(tzinfo=UTC)
@@ -88,6 +90,40 @@ async def test_other_programs_read_the_files(archived: Installation, folder: Pat
     assert said["format"] == "whopays-log-archive/1"
     assert said["rows"] == sum(part["lastPosition"] - part["firstPosition"] + 1 for part in said["parts"])
     assert not _files(folder, "*.unfinished")
+
+
+async def test_results_are_found_where_their_events_are(archived: Installation, folder: Path) -> None:
+    """Of a command whose event is archived, and of one whose event is not; on the command line and over HTTP."""
+    engine = archived.engine
+    places = await rows_in_table(engine)
+    async with engine.connect() as connection:
+        asked = text("SELECT organization, source, command_id, shard, position FROM inbox ORDER BY shard, position")
+        commands = (await connection.execute(asked)).all()
+    gone = [row for row in commands if (row.shard, row.position) not in places]
+    assert gone
+    assert len(gone) < len(commands)
+    async with serving(engine, archived.settings) as here:
+        for row in (*gone[:3], commands[-1]):
+            path = f"/v1/organizations/{row.organization}/results"
+            answered = await here.client.get(path, params={"id": row.command_id, "source": row.source})
+            assert answered.status_code == 200, answered.text
+            (item,) = answered.json()["items"]
+            assert (item["commandId"], item["eventId"]) == (row.command_id, f"{row.shard}-{row.position}")
+        without = await here.client.get("/v1/organizations/acme/results", params={"id": "never"})
+        assert without.status_code == 404
+    lost = archived.settings.model_copy(update={"archive_url": None})
+    away = archived.settings.model_copy(update={"archive_url": SecretStr("nowhere://secret")})
+    row = gone[0]
+    path = f"/v1/organizations/{row.organization}/results"
+    for settings, status, words in (lost, 404, "is archived"), (away, 503, "cannot be reached"):
+        async with serving(engine, settings) as here:
+            answered = await here.client.get(path, params={"id": row.command_id})
+            assert answered.status_code == status, answered.text
+            assert words in answered.text
+            assert "secret" not in answered.text
+    whopays = whopays_of(archived)
+    said = await whopays("result", row.organization, row.command_id, "--json", WHOPAYS_ARCHIVE_URL=str(folder))
+    assert said.expect(0).document[0]["id"] == f"{row.shard}-{row.position}"
 
 
 async def test_what_stays_can_go_on(archived: Installation) -> None:

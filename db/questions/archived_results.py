@@ -1,0 +1,83 @@
+"""Results of commands whose events are archived: where they are, by what the table still has of each command.
+
+Two steps, so that no storage is asked while a snapshot is held.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+
+from db.archive.catalog import Part
+from db.archive.checking import value_at
+from db.archive.store import Store
+from db.driver import Connection, Statement, fetch
+from domain.reach import EVERYTHING, Reach
+
+
+class ArchivedResult(NamedTuple):
+    """Where the result of a command is. Of what was forgotten only its result says what it names."""
+
+    position: int
+    is_forgotten: bool
+    part: Part
+
+
+async def archived_results(
+    connection: Connection, organization: str, command_id: str, source: str | None = None, reach: Reach = EVERYTHING
+) -> list[ArchivedResult]:
+    """Return where the latest results of the commands with an id are, of one source or of all, if they are archived.
+
+    What is not seen is left out, as far as that is known without looking.
+    """
+    rows = await fetch(connection, ARCHIVED, organization=organization, command_id=command_id, source=source)
+    return [
+        ArchivedResult(position, is_forgotten, Part(*part))
+        for position, project, account, is_forgotten, *part in (tuple(row.values()) for row in rows)
+        if is_forgotten or reach.sees(project, account)
+    ]
+
+
+async def read_results(store: Store, found: Sequence[ArchivedResult], reach: Reach = EVERYTHING) -> list[bytes]:
+    """Return the events that are seen, as they were published. Raises HistoryDamaged and ArchiveUnreachable."""
+    values = [await asyncio.to_thread(value_at, store, one.part, one.position) for one in found]
+    named = [orjson.loads(value)["data"] for value in values]
+    return [
+        value for value, data in zip(values, named, strict=True) if reach.sees(data.get("project"), data.get("account"))
+    ]
+
+
+_PART = """
+    part.shard, part.first_position, part.last_position, part.first_instant, part.last_instant, part.hash_before,
+    part.last_hash, part.file, part.size, part.sha256, part.index_size, part.index_sha256
+"""
+_DIGEST = "command_digest(CAST(:organization AS text), {source}, CAST(:command_id AS text))"
+_OF_ID = f"substr({_DIGEST.format(source=repr(''))}, 1, 16)"
+# From one source to the next, and by a digest, as in `db.questions.results`.
+ARCHIVED = Statement(
+    f"""
+    WITH RECURSIVE sources(source) AS (
+        (SELECT source FROM inbox WHERE organization = :organization ORDER BY organization, source LIMIT 1)
+        UNION ALL
+        SELECT following.source FROM sources CROSS JOIN LATERAL (
+            SELECT source FROM inbox WHERE organization = :organization AND inbox.source > sources.source
+            ORDER BY organization, source LIMIT 1
+        ) AS following
+    )
+    SELECT inbox.position, inbox.project, inbox.account, false, {_PART}
+    FROM sources
+    JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
+        AND inbox.command_id = :command_id
+    JOIN archived_log AS part ON part.shard = inbox.shard AND part.first_position <= inbox.position
+        AND part.last_position >= inbox.position
+    WHERE CAST(:source AS text) IS NULL OR sources.source = CAST(:source AS text)
+    UNION ALL
+    SELECT forgotten.position, NULL, NULL, true, {_PART}
+    FROM shards JOIN forgotten_commands AS forgotten USING (shard)
+    JOIN archived_log AS part ON part.shard = forgotten.shard AND part.first_position <= forgotten.position
+        AND part.last_position >= forgotten.position
+    WHERE forgotten.digest BETWEEN {_OF_ID} AND {_OF_ID} || '{chr(92)}xffffffffffffffff'
+        AND (CAST(:source AS text) IS NULL OR forgotten.digest = {_DIGEST.format(source="CAST(:source AS text)")})
+    """
+)
