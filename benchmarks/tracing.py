@@ -158,7 +158,7 @@ async def _measure(settings: Settings, rounds: int, batches: int, size: int) -> 
             with patch.object(deciding, "_metrics", counting), patch.object(deciding, "_trace", tracing):
                 began = time.process_time()
                 await process(Topic.ADMIN_COMMANDS, bound, commands)
-                spans.flush()  # what is recorded in a turn is sent in it
+                spans.flush()  # what is recorded in a turn is sent in it: more often than otherwise
                 seconds = time.process_time() - began
             if turn:  # the first one only warms up
                 costs[way].append(seconds / len(bound) * 1e6)

@@ -10,7 +10,6 @@ from domain.messages import Due, Folded, Identity, Message
 from schemas.parsing import CommandMessage, FactMessage
 from schemas.records import DeadLetterReason, Record
 from schemas.results import CommandCompleted
-from workers.batches.messages import trail_of_message
 from workers.runtime.metrics import Exemplar, known_type
 from workers.runtime.roles import Role
 from workers.runtime.spans import Spans, end, exemplar_of
@@ -21,6 +20,7 @@ _REPEATED = "Repeated"
 """What is said of a command that was answered before: no result follows."""
 
 _Said = dict[str, str | bool | int | float]
+_Result = tuple[str, CommandCompleted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ def trace_batch(
     spans: Spans, role: Role, messages: Sequence[Message], folded: Folded, clock: StepClock
 ) -> Exemplar | None:
     """Record a batch that is committed, and return the exemplar for its metrics; None if it is not recorded."""
-    sampled = [*_sampled(spans, messages, folded), *_sampled_results(spans, messages, folded)]
+    results = _sampled_results(folded)
+    # What is left of the results are final ones of commands of earlier batches: what was scheduled, or waited.
+    sampled = [*_sampled(spans, messages, folded, results), *_later(spans, results)]
     laps, ended = clock.untaken, clock.started_at + clock.elapsed
     # Work that is divided shares a clock.
     began = clock.started_at + (laps[0].began if laps else 0.0)
@@ -63,47 +65,55 @@ def trace_batch(
     return exemplar_of(batch)
 
 
-def _sampled(spans: Spans, messages: Sequence[Message], folded: Folded) -> Iterator[_Sampled]:
-    """Yield the records whose senders trace them."""
+def _sampled(
+    spans: Spans, messages: Sequence[Message], folded: Folded, results: dict[Identity, _Result]
+) -> Iterator[_Sampled]:
+    """Yield the records whose senders trace them, and take their results away."""
     dead = {letter.record.place: letter.reason for letter in folded.dead.values()}
-    results: Mapping[Identity, CommandCompleted] | None = None
+    taken: dict[Identity, CommandCompleted | None] = {}
     for message in messages:
-        trace_parent = None if isinstance(message, Due) else trail_of_message(message).passed_on.get("traceparent")
-        if isinstance(message, Due) or not is_sampled(trace_parent):
+        if isinstance(message, Due):
+            continue
+        trace_parent = _passed_on(message).get("traceparent")
+        if not is_sampled(trace_parent):
             continue
         reason = message.reason if isinstance(message, Dead) else dead.get(message.record.place)
-        # Of a card number no trace is left, whatever looks like one.
-        if reason is DeadLetterReason.CARD_NUMBER:
-            continue
-        name = _name(message)
-        context = spans.sampled(trace_parent, name)
-        if context is None:
-            continue
         said = _place(message.record)
         if reason is not None:
             said |= {"whopays.outcome": "DeadLetter", "whopays.reason": reason}
         elif isinstance(message, CommandMessage):
-            results = _results(folded) if results is None else results
-            said |= _outcome(results.get((message.organization, message.event.source, message.event.id)))
-        yield _Sampled(context, name, said)
+            identity = (message.organization, message.event.source, message.event.id)
+            _, completed = results.pop(identity, (None, taken.get(identity)))
+            said |= _outcome(completed)
+            taken[identity] = completed
+        name = _name(message)
+        context = spans.sampled(trace_parent, name)
+        # Of a card number no trace is left, whatever looks like one.
+        if context is not None and reason is not DeadLetterReason.CARD_NUMBER:
+            yield _Sampled(context, name, said)
 
 
-def _sampled_results(spans: Spans, messages: Sequence[Message], folded: Folded) -> Iterator[_Sampled]:
-    """Yield the final results of commands of earlier batches: what was scheduled or waited belongs to their traces."""
-    of_this_batch: set[Identity] | None = None
+def _later(spans: Spans, results: Mapping[Identity, _Result]) -> Iterator[_Sampled]:
+    for trace_parent, completed in results.values():
+        name = f"decide {known_type(completed.command_type)}"
+        context = spans.sampled(trace_parent, name)
+        if context is not None:
+            yield _Sampled(context, name, _outcome(completed) | {"whopays.later": True})
+
+
+def _sampled_results(folded: Folded) -> dict[Identity, _Result]:
+    """Return the latest result of each command whose sender traces it, with the `traceparent` that it carries."""
+    found: dict[Identity, _Result] = {}
     for outgoing in folded.outgoing:
-        completed = outgoing.event
-        trace_parent = outgoing.passed_on.get("traceparent")
-        if trace_parent is None or not isinstance(completed, CommandCompleted):
-            continue
-        if of_this_batch is None:
-            commands = (message for message in messages if isinstance(message, CommandMessage))
-            of_this_batch = {(one.organization, one.event.source, one.event.id) for one in commands}
-        if _identity(completed) not in of_this_batch:
-            name = f"decide {known_type(completed.command_type)}"
-            context = spans.sampled(trace_parent, name)
-            if context is not None:
-                yield _Sampled(context, name, _outcome(completed) | {"whopays.later": True})
+        trace_parent, completed = outgoing.passed_on.get("traceparent"), outgoing.event
+        if trace_parent is not None and is_sampled(trace_parent) and isinstance(completed, CommandCompleted):
+            identity = (completed.organization, completed.command_source, completed.command_id)
+            found[identity] = (trace_parent, completed)
+    return found
+
+
+def _passed_on(message: CommandMessage | FactMessage | Dead) -> Mapping[str, str]:
+    return message.trail.passed_on if isinstance(message, Dead) else message.event.passed_on
 
 
 def _name(message: CommandMessage | FactMessage | Dead) -> str:
@@ -135,12 +145,3 @@ def _outcome(completed: CommandCompleted | None) -> _Said:
     if completed.violations:
         said["whopays.reason"] = completed.violations[0].reason
     return said
-
-
-def _results(folded: Folded) -> Mapping[Identity, CommandCompleted]:
-    completed = (one.event for one in folded.outgoing if isinstance(one.event, CommandCompleted))
-    return {_identity(one): one for one in completed}
-
-
-def _identity(completed: CommandCompleted) -> Identity:
-    return (completed.organization, completed.command_source, completed.command_id)
