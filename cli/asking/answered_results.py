@@ -1,5 +1,7 @@
 """The answer to the question what became of a command."""
 
+from typing import TYPE_CHECKING
+
 import orjson
 
 from cli.asking.reaching import reached
@@ -8,8 +10,10 @@ from cli.terminal.ending import CommandFailed
 from cli.terminal.installation import database_address, load_settings
 from cli.terminal.output import print_json
 from cli.terminal.screen import show
-from db.questions.archived_results import ArchivedResult, archived_results, read_results
-from db.questions.results import published_results
+from db.questions.results import has_archive, published_results
+
+if TYPE_CHECKING:
+    from db.archive.store import Store
 
 
 def result(organization: str, command_id: str, source: str | None, *, as_json: bool) -> None:
@@ -21,8 +25,12 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
     async def look() -> list[bytes]:
         async with one_snapshot(database_url, organization) as (connection, _):
             values = await published_results(connection, organization, command_id, source)
+            if not await has_archive(connection):
+                return values
+            from db.questions.archived_results import archived_results, read_results  # noqa: PLC0415 - takes its time
+
             elsewhere = await archived_results(connection, organization, command_id, source)
-        return values + (await _read(elsewhere) if elsewhere else [])
+        return values + (await read_results(_archive(), elsewhere) if elsewhere else [])
 
     values = reached(look())
     if not values:
@@ -39,10 +47,10 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
         show(*map(result_card, events))
 
 
-async def _read(found: list[ArchivedResult]) -> list[bytes]:
+def _archive() -> "Store":
     from workers.runtime.archive import archive_of  # noqa: PLC0415 - few results are archived
 
     store = archive_of(load_settings())
     if store is None:
         raise CommandFailed("Its result is in the archive of the log: WHOPAYS_ARCHIVE_URL must say where that is.")
-    return await read_results(store, found)
+    return store

@@ -85,6 +85,11 @@ async def published_results(
     return [row["value"] for row in rows]
 
 
+async def has_archive(connection: Connection) -> bool:
+    """Return whether a part of the log is archived (`db.questions.archived_results`)."""
+    return bool((await fetch(connection, _HAS_ARCHIVE))[0]["has"])
+
+
 @cache
 def results_statement(*named: str) -> Statement:
     """Return the statement for the latest results that name `:project`, `:account`, or both."""
@@ -161,3 +166,4 @@ _OF_ANY_SOURCE = f"""
     ) AS found
     ORDER BY source
 """
+_HAS_ARCHIVE = Statement("SELECT EXISTS (SELECT FROM archived_log) AS has")
