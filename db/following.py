@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from db.shard_ranges import FIRST_KEPT
 from schemas.replays import type_in
 
 
@@ -77,13 +78,3 @@ _SINCE = """
     ) AS found ON true
     ORDER BY wanted.organization, found.position
 """
-FIRST_KEPT = """
-    SELECT max(CASE WHEN first > begins_after + 1 OR begins_after = 0 THEN first ELSE 1 END) AS position
-    FROM (
-        SELECT begins_after, coalesce(
-            (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1
-        ) AS first
-        FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
-    ) AS kept
-"""
-"""The SQL for the first position kept of `:shards`, one of each range: of a later one only what is lost counts."""

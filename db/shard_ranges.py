@@ -91,3 +91,13 @@ _RANGES = Statement(
     """
 )
 """Those that are in use together are closed at the same instant."""
+FIRST_KEPT = """
+    SELECT max(CASE WHEN first > begins_after + 1 OR begins_after = 0 THEN first ELSE 1 END) AS position
+    FROM (
+        SELECT begins_after, coalesce(
+            (SELECT position FROM log WHERE log.shard = shards.shard ORDER BY position LIMIT 1), shards.position + 1
+        ) AS first
+        FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
+    ) AS kept
+"""
+"""The SQL for the first position kept of `:shards`, one of each range: of a later one only what is lost counts."""

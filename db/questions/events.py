@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from db.driver import Connection, Statement, fetch
-from db.following import FIRST_KEPT
+from db.shard_ranges import FIRST_KEPT
 from schemas.message_types import type_of
 from schemas.topics import Topic
 
