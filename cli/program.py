@@ -127,6 +127,12 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("serve", "Answer questions over HTTP until SIGTERM or Ctrl-C.", "operating.commands:serve"),
         Command("migrate", "Create or upgrade the tables of the database.", "operating.commands:migrate"),
         Command(
+            "reconcile",
+            "Say what brings the database and the topics together again, or do it.",
+            "operating.topic_commands:reconcile",
+            checks=True,
+        ),
+        Command(
             "reshard",
             "Divide the organizations among another number of shards; stop everything first.",
             "operating.topic_commands:reshard",

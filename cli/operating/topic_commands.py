@@ -1,4 +1,4 @@
-"""`whopays topics` and `reshard`: what they take; what they do is imported when one is called, to complete fast."""
+"""`whopays topics`, `reconcile`, `reshard`: what they take; what they do is imported when one is called."""
 
 from typing import Annotated
 
@@ -99,6 +99,28 @@ def restore_positions(as_json: AsJson = False) -> None:
         from cli.operating import adopting  # noqa: PLC0415 - see above
 
     adopting.restore_positions(as_json=as_json)
+
+
+def reconcile(
+    is_applied: Annotated[
+        bool, typer.Option("--apply/--plan", help="Do it, everything stopped; or only say it.", show_default="--plan")
+    ] = False,
+    goes_on: Annotated[
+        bool, typer.Option("--go-on", help="Do not publish again what output topics have lost: readers do without.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what brings the database and the topics together again, or do it.
+
+    For topics that are missing, moved, re-created or cut off, and for positions that are lost. Each step is found by
+    what is there, so that it can be repeated at any time.
+
+    Exit status 1 when something is left to do or to decide, 2 when it could not be checked.
+    """
+    with importing():
+        from cli.operating import reconciling  # noqa: PLC0415 - see above
+
+    reconciling.reconcile(is_applied=is_applied, goes_on=goes_on, as_json=as_json)
 
 
 def reshard(

@@ -1,7 +1,7 @@
 """Restoring the relay's positions from what is published, after `relay-positions` lost records."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -88,10 +88,9 @@ async def _position(connection: AsyncConnection, shard: int, position: int, head
     return Position(position, row.hash)
 
 
-async def _last_published(settings: Settings) -> dict[int, int]:
-    """Read the output topics, committed records only, and return the highest position of each shard's events."""
+async def published_events(settings: Settings) -> AsyncIterator[tuple[str, bytes | None, int, int]]:
+    """Yield topic (without prefix), key, shard and position of every committed event on the output topics."""
     consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
-    last: dict[int, int] = {}
     try:
         await consumer.start()
         partitions = await _partitions(settings)
@@ -103,10 +102,16 @@ async def _last_published(settings: Settings) -> dict[int, int]:
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:
                     if found := place_of(record.value, settings.source):
-                        shard, position = found
-                        last[shard] = max(last.get(shard, 0), position)
+                        yield record.topic.removeprefix(settings.topic_prefix), record.key, *found
     finally:
         await consumer.stop()
+
+
+async def _last_published(settings: Settings) -> dict[int, int]:
+    """Return the highest position of each shard's events on the topics."""
+    last: dict[int, int] = {}
+    async for _, _, shard, position in published_events(settings):
+        last[shard] = max(last.get(shard, 0), position)
     return last
 
 

@@ -166,6 +166,7 @@ def test_workers_start_without_what_migrates() -> None:
 
 def test_commands_that_check_say_so_in_their_exit_status() -> None:
     assert {words for words, command in LISTED.items() if command.checks} == {
+        "reconcile",
         "status",
         "token check",
         "topics check",
