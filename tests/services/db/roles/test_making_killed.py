@@ -24,10 +24,10 @@ _POINTS = [point for point in failpoints.points(failpoints.OF_RIGHTS[:2]) if not
 _SOME = (
     "roles._make_roles: connection.execute after",
     "roles._grant: connection.execute (2) after",
-    "migrate.migrate: engine.begin leaving",
-    "migrate.migrate: engine.begin left",
+    "migrate._migrate: noting_lock_holders leaving",
+    "migrate._migrate: noting_lock_holders left",
 )
-_AFTER_ITS_COMMIT = "migrate.migrate: engine.begin left"
+_AFTER_ITS_COMMIT = "migrate._migrate: noting_lock_holders left"
 _OF_OTHERS = {
     *(f"roles.{one} after" for one in ("act_as_owner: _me", "act_as_owner: _me (2)", "_make_roles: _me")),
     *(f"roles.set_up_roles: {one} after" for one in ("connection.execute (3)", "_me")),
