@@ -165,7 +165,8 @@ class ShardAudit:
         for subject in story.accounts.keys() - known:
             yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
         async for row in audit.misplaced_phases(self._connection, self._organizations):
-            is_archived = row["is_missing"] and row["position"] <= self._archived.border
+            told_at = row["position"]
+            is_archived = row["is_missing"] and told_at is not None and told_at <= self._archived.border
             if (not is_archived and story.is_whole) or not row["is_missing"] or not self._archived.is_phase(row):
                 subject = f"{row['organization']}/{row['account']}"
                 trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from db.migration_plan import Kind, migrations, oldest_code
+from db.migration_plan import migrations, oldest_code
 from db.revisions import migration_files
 from tests.support.packages import ROOT
 
@@ -14,7 +14,7 @@ _VERSIONS = "db/migrations/versions"
 
 
 class NoHistory(Exception):
-    """The repository has no commit to take: it is a shallow clone, or none at all."""
+    """There is no commit to take: none works beside the present one, or this is a shallow clone, or none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,21 @@ class EarlierCode:
 
 
 def earlier_code() -> EarlierCode:
-    """Return the last release, if it works on the present tables; else the code before the last expand migration.
+    """Return the last release, if it works on the present tables; else the code before the last migration.
 
-    Raises NoHistory.
+    Raises NoHistory where no earlier code works, or none can be had.
     """
     release = _commit_of_release()
     if release is not None and (known := _revision(release)) >= oldest_code():
         return EarlierCode(release, "the last release", known)
-    expanding = [one.revision for one in migrations() if one.kind is Kind.EXPAND]
-    file = migration_files()[expanding[-1]].name
+    last = migrations()[-1].revision
+    file = migration_files()[last].name
     added = _git("log", "-1", "--diff-filter=A", "--format=%H", "--", f"{_VERSIONS}/{file}").decode().strip()
     # What is not committed yet comes after all that is.
     commit = _git("rev-parse", "--verify", f"{added}^" if added else "HEAD").decode().strip()
-    return EarlierCode(commit, f"the code before migration {expanding[-1]}", _revision(commit))
+    if (known := _revision(commit)) < oldest_code():
+        raise NoHistory(f"code of {known} works on no tables after migration {last}")
+    return EarlierCode(commit, f"the code before migration {last}", known)
 
 
 def _commit_of_release() -> str | None:

@@ -32,7 +32,7 @@ class Server(Worker):
 async def serving(
     installation: Installation, *arguments: str, module: str = "cli", **environment: str
 ) -> AsyncIterator[Server]:
-    """Yield a server of an installation that listens on a free port; it is killed at the end.
+    """Yield a server of an installation, on a free port unless `--port` is said; it is killed at the end.
 
     `module` runs instead of the command line, with its arguments.
     """
@@ -59,8 +59,7 @@ async def _start(
         "-m",
         module,
         "serve",
-        "--port",
-        "0",
+        *(() if "--port" in arguments else ("--port", "0")),
         "--json",
         *arguments,
         env=installation.environment(**environment),

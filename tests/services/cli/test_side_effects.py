@@ -30,6 +30,7 @@ CHANGING = {
     ("erase-contact",),
     ("replay", "forget"),
     ("replay", "start"),
+    ("reshard",),
     ("rewrap-keys",),
     ("topics", "adopt"),
     ("topics", "create"),
@@ -40,7 +41,9 @@ CHANGING = {
 LOOKING: dict[tuple[str, ...], int] = {
     ("migrate",): 0,
     ("migrate", "--plan"): 0,
+    ("reconcile",): 0,
     ("status",): 1,
+    ("top", "--once"): 0,
     ("export-log", "log.jsonl"): 0,
     ("health",): 1,
     ("new-key",): 0,
