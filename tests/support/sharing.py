@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from xdist.scheduler import LoadScopeScheduling
 
+_OBJECTS_BETWEEN_LOOKS = 50_000
+"""How many objects are made before Python looks for garbage among them: usually 700, a look at every other test."""
+
 RUN_FOLDER = pytest.StashKey[Path]()
 """The folder of the run, in the stash of a worker's configuration."""
 
@@ -50,6 +53,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(_OBJECTS_BETWEEN_LOOKS)
         gc.enable()
 
 
