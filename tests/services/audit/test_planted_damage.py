@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import make_url, text
 
+from audit.watermarks import read_watermarks
 from db.engine import create_engine
 from embedded import Addresses
 from schemas.topics import Topic
+from schemas.watermarks import Watermark
 from tests.services.audit.auditing import findings_of
 from tests.services.audit.damage.of_payers import OF_PAYERS
 from tests.services.audit.damage.of_results import OF_RESULTS
@@ -22,6 +25,7 @@ from tests.support.installations import Installation, administer, database_url, 
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.letters import redriven_and_discarded
 from tests.support.messages import Said, account, bind, command, profile, project
+from tests.support.waiting import until
 
 _DAMAGE = OF_THE_LOG | OF_PAYERS | OF_STATE | OF_RESULTS
 
@@ -58,6 +62,13 @@ async def sound(services: Addresses, template: str) -> AsyncIterator[Installatio
         await all_consumed(installation)
         await redriven_and_discarded(installation)
         await exactly_published(installation)
+        published_by = datetime.now(UTC)
+
+        async def is_closed() -> bool:
+            found = await read_watermarks(installation.settings)
+            return bool(found) and Watermark.parsed(found[-1].value).closed_until >= published_by
+
+        await until(is_closed, "a watermark that closes all that is published")
         for worker in installation.workers:
             assert await worker.stop() == 0
         await installation.engine.dispose()
