@@ -13,7 +13,7 @@ _OWN = Path("/proc/self/cgroup")
 
 @contextmanager
 def limited(pid: int, cores: float) -> Iterator[None]:
-    """Give a process so many cores, until the context ends, when it has ended or goes back. Raises BenchmarkFailed."""
+    """Limit a process to so many cores until the context ends, when it is as it was. Raises BenchmarkFailed."""
     above = _own_group()
     group = above / f"whopays-bench-{pid}"
     quota = int(cores * _PERIOD_MICROSECONDS)

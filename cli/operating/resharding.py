@@ -22,7 +22,7 @@ from workers.topics.admission import insist_on_prefix
 
 
 def reshard(*, shards: int, is_sure: bool, as_json: bool) -> None:
-    """Give the installation so many shards."""
+    """Close the shards in use, and begin so many others."""
     settings = load_settings()
     name_what_is_touched(settings)
     if not is_sure:

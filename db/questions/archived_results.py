@@ -13,6 +13,7 @@ from db.archive.catalog import Part
 from db.archive.checking import value_at
 from db.archive.store import Store
 from db.driver import Connection, Statement, fetch
+from db.questions.by_command_id import DIGESTS, SOURCES, digest
 from domain.reach import EVERYTHING, Reach
 
 
@@ -52,19 +53,9 @@ _PART = """
     part.shard, part.first_position, part.last_position, part.first_instant, part.last_instant, part.hash_before,
     part.last_hash, part.file, part.size, part.sha256, part.index_size, part.index_sha256
 """
-_DIGEST = "command_digest(CAST(:organization AS text), {source}, CAST(:command_id AS text))"
-_OF_ID = f"substr({_DIGEST.format(source=repr(''))}, 1, 16)"
-# From one source to the next, and by a digest, as in `db.questions.results`.
 ARCHIVED = Statement(
     f"""
-    WITH RECURSIVE sources(source) AS (
-        (SELECT source FROM inbox WHERE organization = :organization ORDER BY organization, source LIMIT 1)
-        UNION ALL
-        SELECT following.source FROM sources CROSS JOIN LATERAL (
-            SELECT source FROM inbox WHERE organization = :organization AND inbox.source > sources.source
-            ORDER BY organization, source LIMIT 1
-        ) AS following
-    )
+    {SOURCES}
     SELECT inbox.position, inbox.project, inbox.account, false, {_PART}
     FROM sources
     JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
@@ -77,7 +68,7 @@ ARCHIVED = Statement(
     FROM shards JOIN forgotten_commands AS forgotten USING (shard)
     JOIN archived_log AS part ON part.shard = forgotten.shard AND part.first_position <= forgotten.position
         AND part.last_position >= forgotten.position
-    WHERE forgotten.digest BETWEEN {_OF_ID} AND {_OF_ID} || '{chr(92)}xffffffffffffffff'
-        AND (CAST(:source AS text) IS NULL OR forgotten.digest = {_DIGEST.format(source="CAST(:source AS text)")})
+    WHERE forgotten.digest {DIGESTS}
+        AND (CAST(:source AS text) IS NULL OR forgotten.digest = {digest(":source")})
     """
 )

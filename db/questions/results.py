@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from db.driver import Connection, Statement, fetch
+from db.questions.by_command_id import DIGESTS, SOURCES, digest
 from db.questions.pages import After, Items, Page, page_of
 from db.questions.reached import is_seen, reached_values
 from db.questions.seen_results import seen_results
@@ -138,31 +139,21 @@ _FORGOTTEN = """
     WHERE forgotten.digest {digest} {{seen_said}}
 """
 _SAID = "(CAST(convert_from(log.value, 'UTF8') AS json) -> 'data')"
-_DIGEST = "command_digest(CAST(:organization AS text), CAST({source} AS text), CAST(:command_id AS text))"
 _OF_SOURCE = f"""
     SELECT log.value FROM inbox JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
     WHERE inbox.organization = :organization AND inbox.source = :source AND inbox.command_id = :command_id {{seen}}
     UNION ALL
-    SELECT value FROM ({_FORGOTTEN.format(said=_SAID, digest=f"= {_DIGEST.format(source=':source')}")}) AS forgotten
+    SELECT value FROM ({_FORGOTTEN.format(said=_SAID, digest=f"= {digest(':source')}")}) AS forgotten
 """
-_OF_ID = f"substr({_DIGEST.format(source=repr(''))}, 1, 16)"
-# From one source to the next, since the key begins with them: there are few.
 _OF_ANY_SOURCE = f"""
-    WITH RECURSIVE sources(source) AS (
-        (SELECT source FROM inbox WHERE organization = :organization ORDER BY organization, source LIMIT 1)
-        UNION ALL
-        SELECT following.source FROM sources CROSS JOIN LATERAL (
-            SELECT source FROM inbox WHERE organization = :organization AND inbox.source > sources.source
-            ORDER BY organization, source LIMIT 1
-        ) AS following
-    )
+    {SOURCES}
     SELECT value FROM (
         SELECT sources.source, log.value FROM sources
         JOIN inbox ON inbox.organization = :organization AND inbox.source = sources.source
             AND inbox.command_id = :command_id {{seen}}
         JOIN log ON log.shard = inbox.shard AND log.position = inbox.position
         UNION ALL
-        {_FORGOTTEN.format(said=_SAID, digest=f"BETWEEN {_OF_ID} AND {_OF_ID} || '{chr(92)}xffffffffffffffff'")}
+        {_FORGOTTEN.format(said=_SAID, digest=DIGESTS)}
     ) AS found
     ORDER BY source
 """

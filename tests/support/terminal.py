@@ -49,7 +49,7 @@ class Terminal:
         os.write(self.device, keys.encode())
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give the terminal another size."""
+        """Change the size of the terminal."""
         _resize(self.device, columns, lines)
 
     async def shows(self, words: str) -> list[str]:

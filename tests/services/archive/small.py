@@ -22,7 +22,7 @@ _FUNCTIONS = ("ensure_log_partitions()", "archive_log_partition(bigint, jsonb)")
 
 
 async def shrink(engine: AsyncEngine) -> None:
-    """Give an empty log partitions of a few positions each."""
+    """Divide an empty log into partitions of a few positions each."""
     async with engine.begin() as connection:
         for function in _FUNCTIONS:
             asked = text("SELECT pg_get_functiondef(CAST(:name AS regprocedure))")

@@ -57,21 +57,7 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_what_is_read_is_the_log_filtered(told: Installation, engine: AsyncEngine) -> None:
     log = await _copied(told, engine)
-
-    async def check(selection: dict[str, Any], cut: float) -> None:
-        found = await _read(told, engine, selection)
-        if isinstance(found, str):
-            # It can match nothing.
-            assert _filtered(log, selection, None) == [], (selection, found)
-            return
-        wanted = _filtered(log, selection, found[1])
-        assert found[0] == wanted, selection
-        begun = int(cut * len(wanted))
-        if begun:
-            left = await _read(told, engine, selection, dict(wanted[:begun]))
-            assert left == (wanted[begun:], *found[1:]), selection
-
-    await _for_all(log, check)
+    await _for_all(log, _reading(told, engine, log))
 
 
 async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) -> None:
@@ -112,20 +98,7 @@ async def test_what_is_archived_is_read_likewise(told: Installation, engine: Asy
     there = replace(told, settings=told.settings.model_copy(update={"archive_url": SecretStr(str(tmp_path))}))
     rows = await _archive(there, engine)
     assert 0 < len(rows) < len(log)
-
-    async def check(selection: dict[str, Any], cut: float) -> None:
-        found = await _read(there, engine, selection)
-        if isinstance(found, str):
-            assert _filtered(log, selection, None) == [], (selection, found)
-            return
-        wanted = _filtered(log, selection, found[1])
-        assert found[0] == wanted, selection
-        begun = int(cut * len(wanted))
-        if begun:
-            left = await _read(there, engine, selection, dict(wanted[:begun]))
-            assert left == (wanted[begun:], *found[1:]), selection
-
-    await _for_all(log, check)
+    await _for_all(log, _reading(there, engine, log))
 
 
 async def _archive(there: Installation, engine: AsyncEngine) -> list[tuple[int, int]]:
@@ -164,6 +137,25 @@ async def test_only_what_is_published_is_replayed(
     later = format_instant(parse_instant(end) + _MICROSECOND)
     assert "does the relay run" in str(await _read(told, engine, {"until": later}))
     assert "Nothing can match" in str(await _read(told, engine, {"from_": end}))
+
+
+def _reading(told: Installation, engine: AsyncEngine, log: list[Logged]) -> Check:
+    """Return what checks that a selection reads the log filtered by it, and what is left of it after a part."""
+
+    async def check(selection: dict[str, Any], cut: float) -> None:
+        found = await _read(told, engine, selection)
+        if isinstance(found, str):
+            # It can match nothing.
+            assert _filtered(log, selection, None) == [], (selection, found)
+            return
+        wanted = _filtered(log, selection, found[1])
+        assert found[0] == wanted, selection
+        begun = int(cut * len(wanted))
+        if begun:
+            left = await _read(told, engine, selection, dict(wanted[:begun]))
+            assert left == (wanted[begun:], *found[1:]), selection
+
+    return check
 
 
 async def _read(
