@@ -53,7 +53,8 @@ async def metered(processes: Mapping[str, Any]) -> AsyncIterator[dict[str, Usage
         looking.cancel()
         _look(processes, families, usages)
         for name, process in processes.items():
-            usages[name].cpu_seconds = _cpu_seconds(process) - before[name]
+            with contextlib.suppress(psutil.NoSuchProcess):  # whoever waits for what it does says that it has ended
+                usages[name].cpu_seconds = _cpu_seconds(process) - before[name]
         named = sum(usage.cpu_seconds for usage in usages.values())
         usages[OTHERS] = Usage(max(0.0, _machine_cpu_seconds() - all_before - named))
 
