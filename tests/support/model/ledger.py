@@ -1,9 +1,9 @@
 """What the model stores about an organization, and how it reports the outcome of a message."""
 
-from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.support.copying import copied
 from tests.support.model import accounts
 from tests.support.model.said import Said
 from tests.support.model.seen import Seen
@@ -95,7 +95,7 @@ class Ledger:
         for name in sorted(self.state["accounts"]):
             account = self.state["accounts"][name]
             if account["profile"] == profile and account["phase"] != "Archived":
-                self._settled(name, deepcopy(account))
+                self._settled(name, copied(account))
         self._out += self._own
 
     def _event(self, kind: str, record: dict[str, Any], name: str, told: Seen, by: str | None = None) -> None:
@@ -151,4 +151,4 @@ def _shown(account: dict[str, Any]) -> Seen:
         "activated",
         "closure",
     ]
-    return {name: deepcopy(account[name]) for name in shown} | {"holds": held}
+    return {name: copied(account[name]) for name in shown} | {"holds": held}

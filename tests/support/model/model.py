@@ -4,9 +4,9 @@ It shares no code with the service. Everything is decided on a copy of the whole
 command is refused or a dry run.
 """
 
-from copy import deepcopy
 from datetime import datetime
 
+from tests.support.copying import copied
 from tests.support.model import accounts
 from tests.support.model.facts import Facts
 from tests.support.model.ledger import Answer, moment
@@ -79,7 +79,7 @@ class Model(Facts):
             self._claimed[key] = means
         if said.answer not in (None, "again"):
             faults = ["Invalid", *faults]
-        before, self._own, self._superseded = deepcopy(self.state), [], []
+        before, self._own, self._superseded = copied(self.state), [], []
         outcome, violations = ("Rejected", broken or faults) if broken or faults else self._judge(said, is_dry)
         if violations:
             outcome = "Rejected"
@@ -133,7 +133,7 @@ class Model(Facts):
         }
         if account["phase"] == "Archived" and not (only_erases and data["contact"] is None):
             return "Rejected", ["AccountArchived"]
-        before, reason = deepcopy(account), None
+        before, reason = copied(account), None
         match said.type:
             case "UpdateAccount":
                 broken = accounts.update(account, {name: on for name, on in data.items() if name != "account"})

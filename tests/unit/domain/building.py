@@ -1,7 +1,6 @@
 """An organization's service in memory: say something to it, look at what it answers and tells."""
 
 import itertools
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
 from schemas.policy import OperatorPolicy
 from schemas.results import CommandCompleted, Outcome
+from tests.support.copying import copied
 from tests.support.whole_books import prepare
 from tests.unit.schemas.building import command, fact, structured
 
@@ -180,7 +180,7 @@ class Desk:
             else part
             for name, part in known.items()
         }
-        return deepcopy(present) | {"answered": deepcopy(self.answered)}
+        return copied(present) | {"answered": copied(self.answered)}
 
 
 def ready_desk() -> Desk:

@@ -5,7 +5,6 @@ docs/contract.md sections 5, 7 and 8. A story goes on in time, and what is due b
 
 import itertools
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from domain import bindings, closure, notices
 from domain.messages import Due, Message
 from schemas.outgoing import Outgoing
+from tests.support.copying import copied
 from tests.support.properties import examples
 from tests.unit.domain.batching import EACH, POLICY, act, batches, chapters, kept_of
 from tests.unit.domain.kept import Kept
@@ -84,7 +84,7 @@ def test_what_comes_again_changes_nothing(story: list[Said], cuts: set[int]) -> 
         done += kept.due(now)
         act(kept, now, set())
         kept.batch(said, now, POLICY)
-    before = replace(deepcopy(kept), counts={})
+    before = replace(copied(kept), counts={})
     places = {handled.place for handled in kept.handled}
     again = [
         message

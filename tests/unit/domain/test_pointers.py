@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from copy import deepcopy
 from functools import cache
 from typing import Any
 
 import pytest
 
 from schemas.commands import COMMANDS
+from tests.support.copying import copied
 from tests.support.packages import ROOT
 from tests.unit.domain.building import NOON, Desk
 from tests.unit.domain.test_unchanged import FULL
@@ -52,7 +52,7 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
 
 def _with(data: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     """Return the data with another value at a path; with none of that member where the value is `...`."""
-    changed: Any = deepcopy(data)
+    changed: Any = copied(data)
     *outer, last = path
     inner = changed
     for step in outer:
