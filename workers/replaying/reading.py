@@ -7,7 +7,7 @@ from db.archive.reading import History
 from db.history import HistoryRow, Page
 from db.replays import KeptReplay
 from workers.replaying.merging import Looked, Reader, merged
-from workers.replaying.snapshot import LastOfSubjects, find_last
+from workers.replaying.snapshot import Alive, LastOfSubjects, find_last
 from workers.replaying.wanted import keys_of, wants
 
 _ROWS_AT_ONCE = 16_000
@@ -16,8 +16,12 @@ _BYTES_AT_ONCE = 16 * 1024 * 1024
 _SNAPSHOT_ROWS = 500
 
 
+async def _without_lease() -> None:
+    """Whoever only reads has no lease to keep."""
+
+
 async def selected(
-    history: History, replay: KeptReplay, done: Mapping[int, int], looked: Looked
+    history: History, replay: KeptReplay, done: Mapping[int, int], looked: Looked, alive: Alive = _without_lease
 ) -> AsyncGenerator[list[HistoryRow]]:
     """Yield the rows that a replay is of, in order, some at a time; without those up to the positions in `done`.
 
@@ -28,20 +32,22 @@ async def selected(
         read = _whole(history, replay)
         if replay.selection.latest:
             # Not from where it was left: a subject's last row is known once all are.
-            found = await find_last(history, replay.spans, keys_of(replay.selection))
+            found = await find_last(history, replay.spans, keys_of(replay.selection), alive)
             for one in found.values():
                 opened.enter_context(closing(one))
             read = _of_snapshot(history, found)
-        async with aclosing(merged(spans, _wanted(replay, read), looked)) as rows:
+        async with aclosing(merged(spans, _wanted(replay, read, alive), looked)) as rows:
             async for some in rows:
                 yield some
 
 
-def _wanted(replay: KeptReplay, read: Reader) -> Reader:
+def _wanted(replay: KeptReplay, read: Reader, alive: Alive) -> Reader:
     is_wanted = wants(replay.selection)
 
     async def read_wanted(shard: int, after: int, until: int) -> Page:
         page = await read(shard, after, until)
+        # Also where nothing is selected, and so nothing is yielded, for long.
+        await alive()
         return Page([row for row in page.rows if is_wanted(row)], page.reached)
 
     return read_wanted

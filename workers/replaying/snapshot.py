@@ -3,7 +3,7 @@
 import hashlib
 import mmap
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -15,6 +15,9 @@ _HELD_SUBJECTS = 100_000
 _BUCKETS = 64
 Place = tuple[int, int]
 """A shard, and a position in it."""
+Alive = Callable[[], Awaitable[None]]
+"""Is called after each page that is read, so that whoever reads for long keeps its lease; it may raise to end that."""
+
 _ENTRY = struct.Struct("<16sHQ")
 
 
@@ -56,7 +59,9 @@ class LastOfSubjects:
         self._bits.close()
 
 
-async def find_last(history: History, spans: Mapping[int, tuple[int, int]], keys: Keys) -> dict[int, LastOfSubjects]:
+async def find_last(
+    history: History, spans: Mapping[int, tuple[int, int]], keys: Keys, alive: Alive
+) -> dict[int, LastOfSubjects]:
     """Read the subjects of shards once, each within its span, and return where the last row of each stands.
 
     A subject that has moved to another shard is last where the number of the shard is higher. At most some hundred
@@ -67,7 +72,7 @@ async def find_last(history: History, spans: Mapping[int, tuple[int, int]], keys
     spilled: list[IO[bytes]] = []
     try:
         for shard in sorted(spans):
-            async for position, subject in _subjects(history, shard, spans[shard], keys):
+            async for position, subject in _subjects(history, shard, spans[shard], keys, alive):
                 held[subject] = shard, position
                 if len(held) >= _HELD_SUBJECTS:
                     spilled = spilled or [TemporaryFile() for _ in range(_BUCKETS)]  # noqa: SIM115 (closed below)
@@ -88,11 +93,12 @@ async def find_last(history: History, spans: Mapping[int, tuple[int, int]], keys
 
 
 async def _subjects(
-    history: History, shard: int, span: tuple[int, int], keys: Keys
+    history: History, shard: int, span: tuple[int, int], keys: Keys, alive: Alive
 ) -> AsyncIterator[tuple[int, bytes]]:
     position, until = span
     while position < until:
         rows, reached = await history.subjects_after(shard, position, until, keys, _AT_ONCE)
+        await alive()
         for at, topic, key in rows:
             yield at, hashlib.blake2b(key, digest_size=16, key=topic.encode()).digest()
         position = reached

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -59,7 +60,7 @@ logger = structlog.get_logger()
 
 
 class _Halted(Exception):
-    """Somebody stopped the replay, or it was noted as failed."""
+    """Somebody stopped the replay, it was noted as failed, or this process is to end."""
 
     def __init__(self, state: ReplayState) -> None:
         super().__init__(state)
@@ -186,9 +187,9 @@ class Work:
         packed = Packed(producer, replay, tally)
         try:
             history = History(connection, self._store)
-            async with aclosing(selected(history, replay, dict(tally.positions), self._far.read)) as found:
+            done, alive = dict(tally.positions), partial(self._alive, replay)
+            async with aclosing(selected(history, replay, done, self._far.read, alive)) as found:
                 async for rows in found:
-                    await self._renew_in_time(replay)
                     for begin in range(0, len(rows), _PACKED_AT_ONCE):
                         # In small steps, since a relay in the same process must not wait for it.
                         await asyncio.sleep(0)
@@ -246,6 +247,12 @@ class Work:
 
     def _tell(self, replay: KeptReplay) -> None:
         self._told(Progress(self._written, self._far.positions, replay.to_look_at))
+
+    async def _alive(self, replay: KeptReplay) -> None:
+        """Keep the lease while reading. Raises as `_renew`, and _Halted if this process is to end."""
+        if self._stopping.is_set():
+            raise _Halted(ReplayState.RUNNING)
+        await self._renew_in_time(replay)
 
     async def _renew_in_time(self, replay: KeptReplay) -> None:
         if time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._settings.relay_lease_seconds / 3):

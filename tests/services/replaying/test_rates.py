@@ -1,12 +1,18 @@
-"""How much of a replay goes out at once, its rate over a quarter of a second; and how much is counted."""
+"""How much of a replay goes out at once, its rate over a quarter of a second; what is counted; its lease."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from db.archive.reading import History
+from schemas.message_types import type_of
 from schemas.replays import ReplayState, Selection
 from tests.support.installations import Installation
+from workers.replaying import reading, snapshot, working
 from workers.replaying.beginning import Asked, begin
 from workers.replaying.role import counted_by
 from workers.replaying.tally import Progress
@@ -58,3 +64,56 @@ async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: In
 
     assert await Work(told.engine, told.settings, "counted", asyncio.Event(), see).run() is ReplayState.DONE
     assert 0 < before < counted() == shown[-1]
+
+
+@pytest.mark.parametrize(
+    "selection", (Selection(latest=True), Selection(organization="acme", type=(type_of("AccountPhaseChanged"),)))
+)
+async def test_a_lease_is_renewed_while_nothing_is_found(
+    told: Installation, monkeypatch: pytest.MonkeyPatch, selection: Selection
+) -> None:
+    """While a snapshot is searched for what is last, and where most of what is read is not selected."""
+    monkeypatch.setattr(working, "_RENEW_SECONDS", 0.0)
+    for limit in ("_FEWEST_OF_SHARD", "_MOST_OF_SHARD"):
+        monkeypatch.setattr(reading, limit, 1)
+    monkeypatch.setattr(snapshot, "_AT_ONCE", 1)
+    name = f"leased-{len(selection.topics)}"
+    renewed: list[bool] = []
+
+    def watched(read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def read_watched(*given: Any) -> Any:
+            async with told.engine.begin() as connection:
+                renewed.append((await connection.execute(_IS_RENEWED, {"name": name})).scalar_one())
+                # Longer than a lease lasts, so that a renewal shows, and nobody else takes it meanwhile.
+                await connection.execute(_LENGTHEN, {"name": name})
+            return await read(*given)
+
+        return read_watched
+
+    for read in ("subjects_after", "rows_after"):
+        monkeypatch.setattr(History, read, watched(getattr(History, read)))
+    await begin(told.engine, told.settings, Asked(name, selection, partitions=1))
+    assert await Work(told.engine, told.settings, name, asyncio.Event()).run() is ReplayState.DONE
+    assert len(renewed) > 10
+    assert all(renewed)
+
+
+async def test_a_process_that_is_to_end_searches_no_further(
+    told: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, subjects_after, pages = asyncio.Event(), History.subjects_after, 0
+
+    async def stop(*given: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        stopping.set()
+        return await subjects_after(*given)
+
+    monkeypatch.setattr(History, "subjects_after", stop)
+    await begin(told.engine, told.settings, Asked("ended", Selection(latest=True), partitions=1))
+    assert await Work(told.engine, told.settings, "ended", stopping).run() is ReplayState.RUNNING
+    assert pages == 1
+
+
+_IS_RENEWED = text("SELECT expires_at < clock_timestamp() + interval '10 minutes' FROM replays WHERE name = :name")
+_LENGTHEN = text("UPDATE replays SET expires_at = clock_timestamp() + interval '30 minutes' WHERE name = :name")
