@@ -70,7 +70,9 @@ OF_RIGHTS = ("db.migrate", "db.roles", "workers.topics.acls")
 """Modules that give the parties their rights, in the database and at the broker."""
 OF_THE_ARCHIVE = ("db.archive.writing", "workers.archiving")
 """Modules that move the log to the archive (tests/services/archive/test_killed.py)."""
-INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RESHARDING, *OF_RIGHTS, *OF_THE_ARCHIVE})
+READING_THE_ARCHIVE = ("db.archive.reading",)
+"""Modules that read the log wherever it is: they change nothing, but a partition may move while they read it."""
+INSTRUMENTED = frozenset({*MODULES, *OF_QUESTIONS, *OF_RESHARDING, *OF_RIGHTS, *OF_THE_ARCHIVE, *READING_THE_ARCHIVE})
 CHANGEABLE = frozenset({"audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers"})
 
 Change = Callable[[str, str], str]

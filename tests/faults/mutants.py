@@ -4,6 +4,7 @@ A mutant is an ordinary process whose modules are patched as they are imported (
 nothing of it. Patches follow the code: a test fails if a patch's old text does not occur exactly once.
 """
 
+from tests.faults.mutants_of_archiving import OF_ARCHIVING
 from tests.faults.mutants_of_questions import OF_QUESTIONS
 from tests.faults.mutants_of_replaying import OF_REPLAYING, POSITIONS_APART
 from tests.faults.mutants_of_rights import OF_RIGHTS
@@ -355,6 +356,7 @@ MUTANTS: dict[str, Mutant] = {
     **OF_SLOTS,
     **OF_WATERMARKS,
     **OF_REPLAYING,
+    **OF_ARCHIVING,
     **OF_QUESTIONS,
     **OF_RIGHTS,
 }

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 MUTANT_VARIABLE = "MUTANT"
 """The environment variable that names a process's mutant."""
+PARTITION_VARIABLE = "PARTITION_POSITIONS"
+"""The one that says how many positions a partition of the log holds, in a database that was made so."""
 
 
 @dataclass(frozen=True)

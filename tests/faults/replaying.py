@@ -65,17 +65,25 @@ def foreground_points() -> list[str]:
 
 
 async def replay(
-    installation: Installation, *words: str, plan: Mapping[str, str] | None = None, mutant: str | None = None
+    installation: Installation,
+    *words: str,
+    plan: Mapping[str, str] | None = None,
+    mutant: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run `whopays replay` with these words, and something planned at failpoints; return status and what it said."""
-    return await ended(await launched(installation, *words, plan=plan, mutant=mutant))
+    return await ended(await launched(installation, *words, plan=plan, mutant=mutant, settings=settings))
 
 
 async def launched(
-    installation: Installation, *words: str, plan: Mapping[str, str] | None = None, mutant: str | None = None
+    installation: Installation,
+    *words: str,
+    plan: Mapping[str, str] | None = None,
+    mutant: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> WarmProcess:
     """Start `whopays replay` with these words, and something planned at failpoints."""
-    variables = {**OFTEN, **failpoints.environment(plan or {})}
+    variables = {**OFTEN, **failpoints.environment(plan or {}), **(settings or {})}
     if mutant is not None:
         variables[MUTANT_VARIABLE] = mutant
     return await start_warm(FAILING_WORKER, ["replay", *words], installation.environment(**variables))

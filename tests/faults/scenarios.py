@@ -9,6 +9,7 @@ from tests.faults import failpoints
 from tests.faults.matrix import give_up_for_dead, note_faulty
 from tests.faults.moving import ends, move_groups, partitions
 from tests.faults.points import CONSUMERS, RELAY
+from tests.faults.scenarios_of_archiving import ARCHIVING
 from tests.faults.scenarios_of_publishing import PUBLISHING
 from tests.faults.scenarios_of_questions import OF_QUESTIONS
 from tests.faults.scenarios_of_reading_ahead import READING_AHEAD
@@ -235,6 +236,7 @@ SCENARIOS: dict[str, Scenario] = {
     **OF_SLOTS,
     **OF_WATERMARKS,
     **REPLAYING,
+    **ARCHIVING,
     **OF_REDRIVING,
     **OF_QUESTIONS,
     **OF_RIGHTS,

@@ -14,20 +14,21 @@ _COMMITTED = "producer.transact: asyncio.shield after"
 
 async def _killed_after_a_commit(stage: Stage) -> list[str]:
     """A replay is killed between a commit and whatever comes next, and another process goes on."""
-    await _spoken(stage.installation)
+    await spoken(stage.installation)
     return await _compared(stage, "killed", {_COMMITTED: failpoints.KILL})
 
 
 async def _undisturbed(stage: Stage) -> list[str]:
     """Nothing is broken; the end of a replay and of a snapshot is the very instant of an event."""
-    await _spoken(stage.installation)
+    await spoken(stage.installation)
     log = await log_of(stage.installation)
     instants = sorted(row.event["time"] for row in log)
     wrong = await _compared(stage, "whole", {}, until=instants[len(instants) // 2])
     return wrong + await _compared(stage, "latest", {}, until=instants[-1], latest=True)
 
 
-async def _spoken(installation: Installation) -> None:
+async def spoken(installation: Installation) -> None:
+    """Say much, and stop once all of it is published and closed."""
     worker = await installation.start()
     await say_much(installation)
     await close(installation)
