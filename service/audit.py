@@ -44,7 +44,8 @@ QUESTIONS = (
         description=(
             "Every command of the organization, newest first, the refused ones too: who asked for it, by whose word "
             "and with which roles, and what became of it. A page may end before its `limit` where commands are rare "
-            "among very many events; `next` goes on. For operators and auditors of the whole organization."
+            "among very many events; `next` goes on. Commands are listed as far back as the log's table reaches, not "
+            "those whose results are archived. For operators and auditors of the whole organization."
         ),
         handler=_audit,
         models={JSON: Page[AuditedCommand]},

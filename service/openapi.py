@@ -25,6 +25,10 @@ Each answer about an organization is one snapshot: `Whopays-As-Of` names the las
 `Whopays-Closed-Until` the instant up to which, itself included, who paid is final. `HEAD` is answered wherever `GET`
 is, streams excepted. Parameters that are unknown, repeated or malformed are refused, all at once. Members may be
 added to answers; none is ever removed.
+
+A method that a path does not have is 405. What cannot be read as HTTP is 400 (`InvalidParameter`, without
+`X-Request-Id`), and ends the connection; so does a method that HTTP does not know which arrives in pieces, or right
+behind another request. What was sent ahead on that connection may then stay unanswered.
 """
 _TAGS = (
     ("Questions", "Organizations, projects, accounts, and who pays for what."),

@@ -96,8 +96,11 @@ QUESTIONS = (
         path=f"{ROOT}/results",
         summary="What became of commands",
         description=(
-            "With `id`: the latest result of the command, one for each source, without pages. "
-            "Without: the latest results, newest first. Only what claimed its id has a result here."
+            "With `id`: the latest result of the command, one for each source, without pages. It is found for ever, "
+            "also once the command is forgotten or its result is archived: by a server that is told where the archive "
+            "is, else it is `ResultNotFound`, and `Unavailable` while the archive cannot be reached. "
+            "Without: the latest results, newest first, as far back as the tables are kept: commands that were "
+            "forgotten, and results that are archived, are not listed. Only what claimed its id has a result here."
         ),
         handler=_results,
         models={JSON: Page[Result] | Results},

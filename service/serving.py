@@ -1,10 +1,8 @@
 """A server of questions: where it listens, how it begins, and how it ends."""
 
 import asyncio
-import re
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -14,14 +12,11 @@ import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
-from httptools import HttpParserInvalidMethodError, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from db.reading import create_reading_engine
 from db.revisions import check
-from service.answers import OF_QUESTIONS
 from service.app import make_app
-from service.problems import MEDIA, Problem
+from service.protocol import Protocol
 from workers.runtime.believing import warn_if_trusted
 from workers.runtime.roles import SERVE
 from workers.runtime.settings import Settings
@@ -32,8 +27,6 @@ logger = structlog.get_logger()
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 75
 _UNREAD_SECONDS = 90
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_ANY_METHOD = b"PATCH"
 _LAST_SPANS_SECONDS = 1.0
 
 
@@ -117,53 +110,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which refuses what it cannot read as everything else is refused.
-
-    Its parser knows methods by a list, and ends at any other before the path: such a one is read under a name that it
-    knows, and asked under its own.
-    """
-
-    _received = b""
-    _unknown_method: str | None = None
-
-    def data_received(self, data: bytes) -> None:
-        self._received = data
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        super().on_headers_complete()
-        if self._unknown_method is not None:
-            self.scope["method"] = self._unknown_method
-            self._unknown_method = None
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the words of the library)
-        """Answer what is no HTTP, or an address that is longer than 64 KiB, with a problem, and end the connection."""
-        if self._read_under_another_method():
-            return
-        problem = Problem("InvalidParameter", "The request is not HTTP, or its address is longer than 64 KiB.")
-        body = problem.body()
-        headers = [*OF_QUESTIONS, (b"content-type", MEDIA.encode()), (b"content-length", str(len(body)).encode())]
-        lines = [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + b"".join(lines) + b"\r\n" + body)
-        self.transport.close()
-
-    def _read_under_another_method(self) -> bool:
-        method, _, rest = self._received.partition(b" ")
-        is_unknown = isinstance(sys.exception(), HttpParserInvalidMethodError) and self._unknown_method is None
-        if not is_unknown or not _METHOD.fullmatch(method):
-            return False
-        self._unknown_method = method.decode()
-        self.parser = HttpRequestParser(self)
-        self.data_received(_ANY_METHOD + b" " + rest)
-        return True
-
-
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
-        http=_Protocol,
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,
