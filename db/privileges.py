@@ -94,7 +94,7 @@ _WORKER: Privileges = {
     "archived_log": _READ,
     "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
-_UNASKED = frozenset({"bound_readers", "fan_outs", "handled_records", "read_ahead", "relay_processes", "retired_uids"})
+_UNASKED = frozenset({"bound_readers", "handled_records", "relay_processes", "retired_uids"})
 """Tables of which no question is asked."""
 _READER: Privileges = {
     ALEMBIC: _READ,
@@ -111,8 +111,8 @@ _OWN = "organization = ANY (ARRAY(SELECT organization FROM {schema}.bound_reader
 _OF_ORGANIZATIONS: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "account_contacts", "account_phases", "accounts", "bindings", "dead_letters", "former_payers", "inbox",
-            "organizations", "payment_profiles", "pending_bindings", "projects",
+            "account_contacts", "account_phases", "accounts", "bindings", "dead_letters", "fan_outs", "former_payers",
+            "inbox", "organizations", "payment_profiles", "pending_bindings", "projects",
         ),
         _OWN,
     ),

@@ -1,6 +1,7 @@
 """The whole product at work with the roles of `whopays migrate --roles`: each part as its own, and as no other."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -91,6 +92,10 @@ async def test_everything_works_as_its_role(installation: Installation, made: Pa
     ):
         for party in (Party.READER, Party.AUDITOR, Party.WORKER):
             await _run(installation, made, party, *words)
+    for party in (Party.READER, Party.AUDITOR):
+        seen = await _run(installation, made, party, "top", "--once", "--json", "--every", "0.2")
+        assert [one for one in seen.document["checks"] if one["verdict"] == "unknown"] == []
+        assert seen.document["events"]["perSecond"] is not None
     for line in (
         ("dead-letters", "redrive", "1"),
         ("dead-letters", "discard", "1", "--reason", "a test", "--yes"),
@@ -131,6 +136,8 @@ async def test_questions_over_http_as_a_reader_and_as_one_who_is_bound(
             }
             others = (await client.get("/v1/organizations/other/projects")).text
             assert ('"web"' in others) is (party is Party.READER)
+            unknown_metrics = re.findall("^(.*) NaN$", (await client.get("/metrics")).text, re.MULTILINE)
+            assert unknown_metrics == [], "what the role may not read"
     unknown = {path.removeprefix("nobody"): status for path, status in seen[Party.READER].items() if "nobody" in path}
     assert {path: seen[Party.READER][f"acme{path}"] for path in paths} == dict.fromkeys(paths, 200)
     for path in paths:
