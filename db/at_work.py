@@ -24,11 +24,20 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """Who publishes, and in how many seconds the lease ends: less than 0 where nobody renews it."""
+class Slot:
+    """Who publishes a slot's shards, and in how many seconds the lease ends: less than 0 where nobody renews it.
 
-    owner: str
-    seconds_left: float
+    Nobody does, and has not since a relay stopped in good order, where both are None.
+    """
+
+    number: int
+    owner: str | None
+    seconds_left: float | None
+
+    @property
+    def holder(self) -> str | None:
+        """Who publishes it, if anybody does."""
+        return self.owner if self.seconds_left is not None and self.seconds_left >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,12 @@ async def totals(connection: AsyncConnection) -> Totals:
     return Totals(row["at"], decided, int(row["events"]), int(row["published"]))
 
 
-async def publishing_lease(connection: AsyncConnection) -> Lease | None:
-    """Return who publishes; None if nobody does, or all have stopped in good order."""
-    for row in await fetch(connection, _LEASE):
-        return Lease(row["owner"], float(row["seconds_left"]))
-    return None
+async def publishing_slots(connection: AsyncConnection) -> Sequence[Slot]:
+    """Return who publishes each slot."""
+    return [
+        Slot(row["slot"], row["owner"], None if row["seconds_left"] is None else float(row["seconds_left"]))
+        for row in await fetch(connection, _SLOTS)
+    ]
 
 
 async def open_fan_outs(connection: AsyncConnection, limit: int) -> Sequence[OpenFanOut]:
@@ -77,10 +87,11 @@ _DECIDED = text(
     ) AS read GROUP BY topic
     """
 )
-_LEASE = text(
+_SLOTS = text(
     """
-    SELECT owner, extract(epoch FROM expires_at - clock_timestamp()) AS seconds_left FROM relay_leases
-    ORDER BY expires_at DESC LIMIT 1
+    SELECT slot, owner, extract(epoch FROM expires_at - clock_timestamp()) AS seconds_left
+    FROM relay_slots CROSS JOIN generate_series(0, number - 1) AS slot LEFT JOIN relay_leases USING (slot)
+    ORDER BY slot
     """
 )
 _FAN_OUTS = text(

@@ -136,16 +136,18 @@ def top(
     is_once: Annotated[
         bool, typer.Option("--once", help="Look twice, print one screen, and end, as where there is no terminal.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Watch how much waits, where it goes, and who is at work.
 
     Asks the database and Kafka, and processes for the time of their batches by step. On a terminal until q or Ctrl-C;
-    the arrows scroll what does not fit. Changes nothing; says what is away, and goes on when it is back.
+    the arrows scroll what does not fit. Changes nothing; says what is away, and goes on when it is back. With --json: a
+    document a line with each look, or one with --once.
     """
     with importing():
         from cli.operating import top  # noqa: PLC0415 - see above
 
-    top.top(metrics=metrics, every=every, is_once=is_once)
+    top.top(metrics=metrics, every=every, is_once=is_once, as_json=as_json)
 
 
 def export_log(

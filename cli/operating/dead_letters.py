@@ -58,7 +58,7 @@ def list_(
     more = ask(settings, question)
     found = more[:limit]
     if as_json:
-        print_json([_document(kept) for kept in found])
+        print_json([document_of(kept) for kept in found])
     elif found:
         show_parts(listing_of(found))
     else:
@@ -83,7 +83,7 @@ def show(*, number: int, is_opened: bool, as_json: bool) -> None:
     is_hidden = kept.is_sealed and not is_opened
     value = None if is_hidden else value_of(kept, settings.keys() if kept.is_sealed else None)
     if as_json:
-        print_json(_document(kept) | _content(kept, value) | {"actions": [_action_document(one) for one in actions]})
+        print_json(document_of(kept) | _content(kept, value) | {"actions": [_action_document(one) for one in actions]})
     else:
         show_parts(card_of(kept, actions, value, is_hidden=is_hidden))
 
@@ -149,7 +149,8 @@ def card_of(kept: KeptDeadLetter, actions: Sequence[Action], value: bytes | None
     return Card(Text.assemble(f"{kept.number}  ", (kept.reason, "bold red")), [body], "red")
 
 
-def _document(kept: KeptDeadLetter) -> dict[str, Any]:
+def document_of(kept: KeptDeadLetter) -> dict[str, Any]:
+    """Return a dead letter for programs, without its content."""
     return {
         "number": kept.number,
         "id": kept.event_id,

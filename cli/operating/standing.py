@@ -1,6 +1,6 @@
 """What `whopays status` finds out, one sentence about each thing; and what the database knows of it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -21,6 +21,7 @@ from db.watching import overdue, unpublished_age, waiting_dead_letters
 from schemas.replays import ReplayState
 from workers.runtime.settings import Settings
 
+PAGE = "docs/operations.md"
 STATEMENT_SECONDS = 10.0
 """How long one statement of these questions may take."""
 _LONGEST_UNPUBLISHED_SECONDS = 10.0
@@ -75,6 +76,16 @@ class Standing:
     to_do: str
     section: Section
 
+    def document(self) -> dict[str, str | None]:
+        """Return it for programs."""
+        return {
+            "what": self.what,
+            "verdict": self.verdict,
+            "says": self.words,
+            "toDo": self.to_do or None,
+            "section": f"{PAGE}#{self.section}",
+        }
+
 
 async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]:
     """Return how it stands with everything that the database knows. Raises what a database raises that is away."""
@@ -87,6 +98,11 @@ async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]
     ready = Standing(Verdict.WELL, "database", f"It answers, at revision {head_revision()}.", "", Section.UPGRADING)
     async with engine.connect() as connection:
         return [ready, *[await ask(connection) for ask in _ASKED]]
+
+
+def is_well(found: Iterable[Standing]) -> bool:
+    """Return whether everything is well."""
+    return all(one.verdict in {Verdict.WELL, Verdict.NOTE} for one in found)
 
 
 def is_answering(found: Sequence[Standing]) -> bool:

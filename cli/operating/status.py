@@ -3,14 +3,13 @@
 import asyncio
 import textwrap
 from collections.abc import Awaitable
-from typing import Any
 
 import typer
 
 from cli.operating.answering import CannotBeAsked, answer_of
 from cli.operating.probing import of_process
 from cli.operating.reached import of_kafka
-from cli.operating.standing import MARKS, STATEMENT_SECONDS, Standing, Verdict, is_answering, of_database
+from cli.operating.standing import MARKS, PAGE, STATEMENT_SECONDS, Standing, Verdict, is_answering, is_well, of_database
 from cli.terminal.ending import FAILED, NOT_CHECKED
 from cli.terminal.installation import load_settings
 from cli.terminal.output import count_of, print_json
@@ -18,7 +17,6 @@ from db.reading import create_reading_engine
 from workers.runtime.settings import Settings
 
 _WIDTH = 80
-_PAGE = "docs/operations.md"
 
 
 def status(*, at: list[str], as_json: bool) -> None:
@@ -27,7 +25,7 @@ def status(*, at: list[str], as_json: bool) -> None:
     found = [*asyncio.run(looked_at(settings)), *map(of_process, at)]
     verdicts = {one.verdict for one in found}
     if as_json:
-        print_json({"well": verdicts <= {Verdict.WELL, Verdict.NOTE}, "checks": [_document(one) for one in found]})
+        print_json({"well": is_well(found), "checks": [one.document() for one in found]})
     else:
         for one in found:
             tell(one)
@@ -62,7 +60,7 @@ def tell(one: Standing) -> None:
     mark, colour = MARKS[one.verdict]
     indent = " " * 24
     is_well = one.verdict is Verdict.WELL
-    lines = [one.words] if is_well else [one.words, one.to_do, f"See {_PAGE}#{one.section}"]
+    lines = [one.words] if is_well else [one.words, one.to_do, f"See {PAGE}#{one.section}"]
     first, *others = [
         line
         for text in lines
@@ -78,8 +76,3 @@ def _conclusion(found: list[Standing]) -> str:
     unknown = sum(one.verdict is Verdict.UNKNOWN for one in found)
     said = f"{count_of(trouble, 'thing')} to look at." if trouble else "Everything is well." if not unknown else ""
     return " ".join(filter(None, (said, f"{count_of(unknown, 'server')} could not be asked." if unknown else "")))
-
-
-def _document(one: Standing) -> dict[str, Any]:
-    section = f"{_PAGE}#{one.section}"
-    return {"what": one.what, "verdict": one.verdict, "says": one.words, "toDo": one.to_do or None, "section": section}

@@ -18,10 +18,12 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cli.operating.scraping import told_by, url_of
+from cli.operating.top_document import document_of
 from cli.operating.top_screen import drawn_view
 from cli.operating.watched import View, Watched
 from cli.terminal.ending import Misused
 from cli.terminal.installation import load_settings
+from cli.terminal.output import print_json, print_json_line
 from cli.terminal.screen import console, put
 from workers.runtime.settings import Settings
 
@@ -32,10 +34,17 @@ _ENDING = {"q", "Q", "\x04"}
 _KEY = re.compile(r"\x1b\[[0-9]*[A-Z~]|.", re.DOTALL)
 
 
-def top(*, metrics: Sequence[str] | None, every: float, is_once: bool) -> None:
-    """Watch until somebody ends it; print one screen where it is asked for once, or nobody can watch."""
+def top(*, metrics: Sequence[str] | None, every: float, is_once: bool, as_json: bool) -> None:
+    """Watch until somebody ends it; print one screen where it is asked for once, or nobody can watch.
+
+    For programs a document is printed with each look, or one where it is asked for once.
+    """
     settings = load_settings()
     urls = [_url(word) for word in metrics] if metrics else _own_urls(settings)
+    if as_json:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_print_documents(settings, urls, every, is_once=is_once))
+        return
     screen = console()
     if is_once or not screen.is_terminal or screen.is_dumb_terminal:
         view = asyncio.run(_looked_at(settings, urls, every))
@@ -74,6 +83,20 @@ async def _looked_at(settings: Settings, urls: Sequence[str], every: float) -> V
     finally:
         await watched.close()
     return watched.view
+
+
+async def _print_documents(settings: Settings, urls: Sequence[str], every: float, *, is_once: bool) -> None:
+    if is_once:
+        print_json(document_of(await _looked_at(settings, urls, every), datetime.now(UTC)))
+        return
+    watched = Watched(settings, urls, every)
+    try:
+        while True:
+            await watched.look_once()
+            print_json_line(document_of(watched.view, datetime.now(UTC)))
+            await asyncio.sleep(every)
+    finally:
+        await watched.close()
 
 
 async def _watch(settings: Settings, urls: Sequence[str], every: float, screen: Console) -> None:

@@ -15,6 +15,7 @@ from cli.operating.watched import View
 from cli.terminal.describing import duration
 from cli.terminal.layout import Column, Listing, visible
 from cli.terminal.output import count_of
+from db.at_work import Slot
 from schemas.replays import ReplayState
 
 _NOTHING = Text("?", style="dim")
@@ -72,7 +73,7 @@ def _flows(view: View) -> Iterator[RenderableType]:
         by_whom = Text(readers) if readers else Text("nobody", style="red")
         rows.append(_flow(str(one.topic), one.records, one.seconds, rate, by_whom))
     if view.unpublished is not None:
-        rows.append(_flow("events", view.unpublished, view.unpublished_seconds, view.published, _publisher(view)))
+        rows.append(_flow("events", view.unpublished, view.unpublished_seconds, view.published, _publishers(view)))
     if rows:
         yield Text()
         yield _listing(("", "waiting", "oldest", "per s", "by"), rows)
@@ -84,13 +85,41 @@ def _flow(name: str, waiting: int, seconds: float, rate: float | None, by: Text)
     return [Text(name), Text(f"{waiting:,}", style), Text(_short(seconds), style), told, by]
 
 
-def _publisher(view: View) -> Text:
-    if view.lease is None:
+def _publishers(view: View) -> Text:
+    """Name the relay, or where there are several slots the one of each: those of one relay together."""
+    if not any(one.owner for one in view.slots):
         return Text("no relay", style="red")
-    owner = visible(view.lease.owner)
-    if view.lease.seconds_left < 0:
-        return Text(f"nobody: the lease of {owner} ended {_short(-view.lease.seconds_left)} ago", style="red")
-    return Text(f"{owner}, {_short(view.leased_seconds)} or more")
+    if len(view.slots) == 1:
+        return _publisher(view, view.slots)
+    by_owner: dict[tuple[str | None, bool], list[Slot]] = {}
+    for one in view.slots:
+        by_owner.setdefault((one.owner, one.holder is None), []).append(one)
+    named = [
+        Text.assemble(f"{'slot' if len(slots) == 1 else 'slots'} {_numbers(slots)}: ", _publisher(view, slots))
+        for slots in by_owner.values()
+    ]
+    return Text("; ").join(named)
+
+
+def _publisher(view: View, slots: Sequence[Slot]) -> Text:
+    """Say who holds slots that are in the same hands, for how long at least, or since when nobody does."""
+    owner, holder, left = slots[0].owner, slots[0].holder, slots[0].seconds_left
+    if holder is not None:
+        return Text(f"{visible(holder)}, {_short(min(view.held_seconds[one.number] for one in slots))} or more")
+    if owner is None or left is None:
+        return Text("nobody", style="red")
+    return Text(f"nobody: the lease of {visible(owner)} ended {_short(-left)} ago", style="red")
+
+
+def _numbers(slots: Sequence[Slot]) -> str:
+    """Return the numbers of slots, in order: those that follow one another as the first and the last of them."""
+    runs: list[list[int]] = []
+    for one in slots:
+        if runs and one.number == runs[-1][-1] + 1:
+            runs[-1][1:] = [one.number]
+        else:
+            runs.append([one.number])
+    return ", ".join("-".join(map(str, run)) for run in runs)
 
 
 def _organizations(view: View) -> Iterator[RenderableType]:

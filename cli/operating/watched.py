@@ -15,7 +15,7 @@ from cli.operating.reached import of_consumer, seen_of_kafka
 from cli.operating.scraping import AtWork, Told, address_of, at_work, rate_of, told_by
 from cli.operating.standing import STATEMENT_SECONDS, Section, Standing, Verdict, is_answering, of_database
 from cli.operating.waiting import Look, Waiting, looking
-from db.at_work import Lease, OpenFanOut, Totals, open_fan_outs, publishing_lease, totals
+from db.at_work import OpenFanOut, Slot, Totals, open_fan_outs, publishing_slots, totals
 from db.dead_letters import Choice, KeptDeadLetter, list_dead_letters
 from db.reading import create_reading_engine
 from db.replays import KeptReplay, list_replays
@@ -36,14 +36,14 @@ class View:
     """What was seen last. `standings` are by who was asked; what nobody could be asked about is empty.
 
     Rates are a second: of each input topic, and of what is published.
-    `leased_seconds` is for how long the lease was seen in the same hands.
+    `held_seconds` is for how long each slot was seen in the same hands.
     """
 
     installation: str
     standings: dict[str, Sequence[Standing]] = field(default_factory=dict)
     waiting: Sequence[Waiting] = ()
-    lease: Lease | None = None
-    leased_seconds: float = 0.0
+    slots: Sequence[Slot] = ()
+    held_seconds: Mapping[int, float] = field(default_factory=dict)
     decided: dict[Topic, float] = field(default_factory=dict)
     published: float | None = None
     unpublished: int | None = None
@@ -67,7 +67,7 @@ class Watched:
         self._engine = create_reading_engine(settings.database_url, pool_size=2, statement_seconds=STATEMENT_SECONDS)
         self._is_there = False
         self._totals: deque[Totals] = deque(maxlen=_RATED)
-        self._leased: tuple[str, float] | None = None
+        self._held: dict[int, tuple[str, float]] = {}
         self._told: dict[str, deque[Told]] = {url: deque(maxlen=_RATED) for url in urls}
         self._kafka = AsyncExitStack()
         self._look: Look | None = None
@@ -101,8 +101,9 @@ class Watched:
             self._is_there = False
             self._totals.clear()
             self.view.standings["database"] = [away.standing]
-            self.view.published = self.view.unpublished = self.view.lease = None
-            self.view.decided, self.view.fan_outs, self.view.replays, self.view.letters = {}, (), (), ()
+            self.view.published = self.view.unpublished = None
+            self.view.decided, self.view.slots = {}, ()
+            self.view.fan_outs, self.view.replays, self.view.letters = (), (), ()
 
     async def _ask_database(self, engine: AsyncEngine) -> None:
         view = self.view
@@ -111,14 +112,14 @@ class Watched:
             async with engine.connect() as connection:
                 self._totals.append(await totals(connection))
                 view.unpublished_seconds = await unpublished_age(connection)
-                view.lease = await publishing_lease(connection)
+                view.slots = await publishing_slots(connection)
                 view.fan_outs = await open_fan_outs(connection, _LISTED)
                 replays = await list_replays(connection, limit=20)
                 view.letters = await list_dead_letters(connection, Choice(), limit=_LISTED)
             unfinished = (ReplayState.RUNNING, ReplayState.FAILED)
             view.replays = [one for one in replays if one.state in unfinished][:_LISTED]
             self._note_rates()
-            self._note_lease()
+            self._note_holders()
         self._is_there = is_answering(found)
         view.standings["database"] = found
 
@@ -134,13 +135,14 @@ class Watched:
             rose = last.decided.get(name, 0) - first.decided.get(name, 0)
             self.view.decided[topic] = max(0.0, rose / seconds)
 
-    def _note_lease(self) -> None:
-        lease, now = self.view.lease, time.monotonic()
-        if lease is None:
-            self._leased = None
-        elif self._leased is None or self._leased[0] != lease.owner:
-            self._leased = lease.owner, now
-        self.view.leased_seconds = 0.0 if self._leased is None else now - self._leased[1]
+    def _note_holders(self) -> None:
+        now, before = time.monotonic(), self._held
+        holders = {one.number: one.holder for one in self.view.slots if one.holder is not None}
+        self._held = {
+            number: before[number] if number in before and before[number][0] == holder else (holder, now)
+            for number, holder in holders.items()
+        }
+        self.view.held_seconds = {number: now - since for number, (_, since) in self._held.items()}
 
     async def _see_kafka(self) -> None:
         try:

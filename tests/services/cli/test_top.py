@@ -1,15 +1,18 @@
 """`whopays top` on a real terminal: what it shows, that one server that is away hides no other, and how it ends."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from schemas.topics import INPUT_TOPICS
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, free_port
 from tests.support.kafka import all_consumed, send
 from tests.support.messages import account, project
 from tests.support.proxies.ways import Ways
 from tests.support.terminal import terminal
+from tests.support.waiting import until
 
 
 async def test_who_is_away_is_said_and_everything_else_goes_on(quiet_installation: Installation, ways: Ways) -> None:
@@ -69,6 +72,28 @@ async def test_once_for_pipes(playground: Installation) -> None:
         said = (await whopays(*words)).expect(0).out
         assert "admin-commands" in said
         assert "\x1b" not in said, "plain where it is no terminal"
+
+
+async def test_documents_for_programs(playground: Installation) -> None:
+    once = (await whopays_of(playground)("top", "--once", "--json")).expect(0).document
+    assert [one["topic"] for one in once["topics"]] == list(INPUT_TOPICS)
+    (slot,) = once["events"]["slots"]
+    assert slot["holder"]
+    assert once["events"]["perSecond"] is not None
+
+    words = ("top", "--json", "--every", "0.2")
+    async with terminal(*words, environment=playground.environment(TERM="xterm")) as shown:
+
+        async def several() -> list[str] | None:
+            lines = shown.written.decode().split("\r\n")[:-1]
+            return lines if len(lines) > 1 else None
+
+        first, second, *_ = map(json.loads, await until(several, "a document with each look"))
+        assert first.keys() == second.keys() == once.keys()
+        assert first["time"] < second["time"]
+        assert (first["events"]["perSecond"], second["events"]["perSecond"] is None) == (None, False)
+        shown.press("\x03")
+        assert await shown.ended() == 0
 
 
 @pytest.mark.parametrize("where", ("nowhere", "ftp://127.0.0.1:1/metrics", "http:///metrics"))

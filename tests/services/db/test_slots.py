@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.at_work import Slot, publishing_slots
 from db.leases import give_up_lease, take_lease
 from db.slots import Division, Sharing, agree, division, leave, note_fenced, share_out, without_relay
 
@@ -72,3 +73,17 @@ async def test_slots_without_a_relay_are_named(connection: AsyncConnection) -> N
     assert await agree(connection, 3, _HOUR)
     assert await take_lease(connection, 3, 1, "a", _HOUR)
     assert await without_relay(connection) == (3, [0, 2])
+
+
+async def test_the_holder_of_each_slot_is_told(connection: AsyncConnection) -> None:
+    assert await publishing_slots(connection) == [Slot(0, None, None)]
+    assert await agree(connection, 3, _HOUR)
+    for slot, owner in ((1, "a"), (2, "b")):
+        assert await take_lease(connection, 3, slot, owner, _HOUR)
+    await connection.execute(
+        text("UPDATE relay_leases SET expires_at = clock_timestamp() - interval '1 s' WHERE slot = 2")
+    )
+    found = await publishing_slots(connection)
+    assert [(one.number, one.owner, one.holder) for one in found] == [(0, None, None), (1, "a", "a"), (2, "b", None)]
+    assert found[1].seconds_left is not None
+    assert 0 < found[1].seconds_left <= _HOUR

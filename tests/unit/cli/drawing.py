@@ -27,7 +27,7 @@ from cli.operating.watched import View
 from cli.sending.answers import result_card
 from cli.terminal.describing import event_line
 from cli.terminal.screen import UNLIMITED, put
-from db.at_work import Lease, OpenFanOut
+from db.at_work import OpenFanOut, Slot
 from db.dead_letter_actions import Action
 from db.dead_letters import KeptDeadLetter
 from db.questions.intervals import TimelineEntry
@@ -41,14 +41,14 @@ from workers.topics.plan import Difference
 WIDTHS = {"60": 60, "80": 80, "100": 100, "140": 140, "piped": UNLIMITED}
 PICTURES = Path(__file__).with_name("pictures")
 
-_NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
+NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 _LONG = "research-and-development-of-the-third-floor.eu-central"
 """Longer than anything that a narrow terminal has space for beside something else."""
 
 
 def _entry(number: int, account: str, begins: float, ends: float | None) -> TimelineEntry:
-    end = None if ends is None else _NOON + timedelta(minutes=ends)
-    return TimelineEntry(number, f"web.{number}", account, _NOON + timedelta(minutes=begins), end)
+    end = None if ends is None else NOON + timedelta(minutes=ends)
+    return TimelineEntry(number, f"web.{number}", account, NOON + timedelta(minutes=begins), end)
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, str]:
@@ -130,11 +130,11 @@ _EVENT: dict[str, Any] = {
 _KEPT = KeptDeadLetter(
     number=17,
     record=Record(
-        "billing.projects", 3, 1042, _NOON, b"acme", (("content-type", b"application/json"),), b'{"data": "\x1b[2J"}'
+        "billing.projects", 3, 1042, NOON, b"acme", (("content-type", b"application/json"),), b'{"data": "\x1b[2J"}'
     ),
     reason=DeadLetterReason.INVALID_FACT,
     detail=f"/state: is required; /project: {_LONG} is known under another uid",
-    recorded_at=_NOON,
+    recorded_at=NOON,
     organization="acme",
     size=17,
     sha256=None,
@@ -150,15 +150,15 @@ _KEPT = KeptDeadLetter(
 _LETTERS = [
     _KEPT,
     replace(_KEPT, number=12, unconfirmed_id=UUID(int=1), organization=_LONG),
-    replace(_KEPT, number=11, discarded_at=_NOON, detail="the record has no value; nothing is deleted by it"),
-    replace(_KEPT, number=9, redriven_at=_NOON, organization=None, reason=DeadLetterReason.UNSUPPORTED_VERSION),
+    replace(_KEPT, number=11, discarded_at=NOON, detail="the record has no value; nothing is deleted by it"),
+    replace(_KEPT, number=9, redriven_at=NOON, organization=None, reason=DeadLetterReason.UNSUPPORTED_VERSION),
 ]
 _ACTIONS = [
-    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1050", True, 23),
-    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1051", True, None),
-    Action("Redriven", "ada@build-1.example.com", _NOON, None, _NOON, "billing.projects/3/1052", False, None),
-    Action("Redriven", "ada@build-1.example.com", _NOON, None, None, None, False, None),
-    Action("Discarded", "bob@build-1.example.com", _NOON, "the project was sent by hand", None, None, False, None),
+    Action("Redriven", "ada@build-1.example.com", NOON, None, NOON, "billing.projects/3/1050", True, 23),
+    Action("Redriven", "ada@build-1.example.com", NOON, None, NOON, "billing.projects/3/1051", True, None),
+    Action("Redriven", "ada@build-1.example.com", NOON, None, NOON, "billing.projects/3/1052", False, None),
+    Action("Redriven", "ada@build-1.example.com", NOON, None, None, None, False, None),
+    Action("Discarded", "bob@build-1.example.com", NOON, "the project was sent by hand", None, None, False, None),
 ]
 
 _DIFFERENCES = [
@@ -201,11 +201,11 @@ _INTERVALS: list[dict[str, Any]] = [
 
 _REPLAY = KeptReplay(
     name="invoices-of-january", selection=Selection(), target="billing.replay.invoices", target_id=None, partitions=12,
-    asked_partitions=None, until=_NOON, available_from=None, spans={0: (0, 400), 1: (0, 600)}, rate=None,
+    asked_partitions=None, until=NOON, available_from=None, spans={0: (0, 400), 1: (0, 600)}, rate=None,
     is_detached=True, state=ReplayState.RUNNING, trouble=None, owner="worker-3.example.com-17-5f3a9c21",
-    is_leased=True, records=120, looked_at=250, begun_at=_NOON, forgotten_at=None, manifest=None,
+    is_leased=True, records=120, looked_at=250, begun_at=NOON, forgotten_at=None, manifest=None,
 )  # fmt: skip
-_WATCHED = View(
+WATCHED = View(
     "production",
     standings={
         "database": [
@@ -222,10 +222,10 @@ _WATCHED = View(
         Waiting(Topic.ADMIN_COMMANDS, 12_345, 192.0, [Reader("10.0.0.7", 12)],
                 {b"acme": 912, b"globex": 80, b"\x1b[2J": 7, None: 1}),
     ],
-    lease=Lease("worker-1-17-5f3a9c21", 8.0), leased_seconds=7_500.0,
+    slots=[Slot(0, "worker-1-17-5f3a9c21", 8.0)], held_seconds={0: 7_500.0},
     decided={Topic.PROJECTS: 3.21, Topic.ADMIN_COMMANDS: 1_204.0},
     published=2_410.4, unpublished=17, unpublished_seconds=0.4,
-    fan_outs=[OpenFanOut("acme", _LONG, "AccountSuspended", _NOON, "genome", 10_000)],
+    fan_outs=[OpenFanOut("acme", _LONG, "AccountSuspended", NOON, "genome", 10_000)],
     replays=[_REPLAY, replace(_REPLAY, name="again", state=ReplayState.FAILED, trouble="the topic has another id")],
     letters=[_LETTERS[0]],
     at_work={
@@ -238,14 +238,25 @@ _WATCHED = View(
     },
     outcomes={"Applied": 1_190.0, "Rejected": 14.2, "Waiting": 0.0},
 )  # fmt: skip
+_OF_SEVERAL_SLOTS = View(
+    "production",
+    slots=[
+        *(Slot(number, "worker-1-17-5f3a9c21", 8.0) for number in (0, 1, 2)),
+        Slot(3, "worker-2-17-0b9c44de", 3.0),
+        Slot(4, "worker-1-17-5f3a9c21", 7.0),
+        Slot(5, "worker-2-17-0b9c44de", -61.0),
+        Slot(6, None, None),
+    ],
+    held_seconds={0: 7_500.0, 1: 7_500.0, 2: 7_500.0, 3: 40.0, 4: 12.0}, unpublished=0,
+)  # fmt: skip
 
 SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "timeline": (
         Timeline("acme/genome", (_entry(1, "main", 0, 10), _entry(2, "lab", 10, 20), _entry(3, "main", 25, None)),
-                 _NOON + timedelta(minutes=30)),
+                 NOON + timedelta(minutes=30)),
     ),
     "timeline-of-long-names": (
-        Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), _NOON + timedelta(minutes=30)),
+        Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), NOON + timedelta(minutes=30)),
     ),
     "project": (project_card(_PROJECT),),
     "account": tuple(account_view(_ACCOUNT)),
@@ -258,7 +269,8 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "dead-letters-show": (card_of(_KEPT, _ACTIONS, _KEPT.record.value, is_hidden=False),),
     "topics-check": tuple(differences_view(_DIFFERENCES)),
     "tail": (event_line(_EVENT),),
-    "top": tuple(drawn_view(_WATCHED, _NOON)),
+    "top": tuple(drawn_view(WATCHED, NOON)),
+    "top-of-several-slots": tuple(drawn_view(_OF_SEVERAL_SLOTS, NOON)),
     "verify": (finding_line(_FINDING),),
 }  # fmt: skip
 

@@ -1,0 +1,112 @@
+"""What `whopays top` makes of what it sees: for programs, and of slots in several hands."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from cli.operating.top_document import document_of
+from cli.operating.top_screen import drawn_view
+from cli.operating.watched import View, Watched
+from db.at_work import Slot
+from tests.unit.cli.drawing import NOON, WATCHED, drawn
+from workers.runtime.settings import Settings
+
+
+def test_the_document_says_what_is_on_the_screen() -> None:
+    document = document_of(WATCHED, NOON)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert (document["installation"], document["time"], document["well"]) == (
+        "production", "2027-01-31T12:00:00.000000Z", False,
+    )  # fmt: skip
+    assert [(one["what"], one["verdict"]) for one in document["checks"]] == [
+        ("database", "well"), ("audit", "note"), ("dead letters", "trouble"), ("topics", "well"),
+    ]  # fmt: skip
+    assert [(one["topic"], one["waiting"], one["oldestSeconds"], one["perSecond"]) for one in document["topics"]] == [
+        ("projects", 0, 0.0, 3.21), ("payment-profiles", 0, 0.0, None), ("admin-commands", 12_345, 192.0, 1_204.0),
+    ]  # fmt: skip
+    assert document["topics"][2]["readers"] == [{"host": "10.0.0.7", "partitions": 12}]
+    assert document["topics"][2]["next"] == {
+        "records": 1000,
+        "organizations": [
+            {"organization": "acme", "records": 912},
+            {"organization": "globex", "records": 80},
+            {"organization": "\x1b[2J", "records": 7},
+            {"organization": None, "records": 1},
+        ],
+    }
+    assert document["events"] == {
+        "waiting": 17, "oldestSeconds": 0.4, "perSecond": 2_410.4,
+        "slots": [{"slot": 0, "holder": "worker-1-17-5f3a9c21", "heldSeconds": 7_500.0,
+                   "lastHolder": "worker-1-17-5f3a9c21", "leaseSeconds": 8.0}],
+    }  # fmt: skip
+    batches, relay = document["roles"]
+    assert (batches["role"], batches["batchesPerSecond"], batches["batchSeconds"]) == ("admin-commands", 4.1, 0.741)
+    assert batches["stepSeconds"]["lock"] == 0.099
+    assert relay == {"role": "relay", "at": "10.0.0.7:9100", "silentSeconds": 45.0, "batchesPerSecond": None,
+                     "batchSeconds": None, "stepSeconds": {}}  # fmt: skip
+    assert document["commandsPerSecond"] == {"Applied": 1_190.0, "Rejected": 14.2, "Waiting": 0.0}
+    (announced,) = document["beingAnnounced"]
+    assert (announced["kind"], announced["toldUpTo"], announced["projects"]) == ("AccountSuspended", "genome", 10_000)
+    assert [(one["name"], one["state"], one["lookedAt"], one["toLookAt"], one["trouble"])
+            for one in document["replays"]] == [
+        ("invoices-of-january", "Running", 250, 1000, None),
+        ("again", "Failed", 250, 1000, "the topic has another id"),
+    ]  # fmt: skip
+    assert [(one["number"], one["state"]) for one in document["deadLetters"]] == [(17, "waiting")]
+
+
+def test_what_was_not_found_out_is_no_number() -> None:
+    (role,) = WATCHED.at_work["http://10.0.0.7:9100/metrics"][1:]
+    silent = {"http://10.0.0.7:9100/metrics": [replace(role, silent_seconds=math.nan)]}
+    assert document_of(View("production", at_work=silent), NOON)["roles"][0]["silentSeconds"] is None
+    assert document_of(View("production"), NOON)["events"] == {
+        "waiting": None, "oldestSeconds": None, "perSecond": None, "slots": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("slots", "said"),
+    (
+        ((), "no relay"),
+        ((Slot(0, None, None),), "no relay"),
+        ((Slot(0, None, None), Slot(1, None, None)), "no relay"),
+        ((Slot(0, "a", 3.0),), "a, 7 s or more"),
+        ((Slot(0, "a", -3.0),), "nobody: the lease of a ended 3 s ago"),
+        ((Slot(0, "a", 0.0), Slot(1, "a", 3.0)), "slots 0-1: a, 7 s or more"),
+        (
+            (Slot(0, "a", 3.0), Slot(1, "b", 3.0), Slot(2, "a", 1.0)),
+            "slots 0, 2: a, 7 s or more; slot 1: b, 8 s or more",
+        ),
+        (
+            (Slot(0, "a", 3.0), Slot(1, "a", -3.0), Slot(2, None, None), Slot(3, None, None)),
+            "slot 0: a, 7 s or more; slot 1: nobody: the lease of a ended 3 s ago; slots 2-3: nobody",
+        ),
+    ),
+)  # fmt: skip
+def test_each_slot_is_said_to_be_in_somebodys_hands(slots: tuple[Slot, ...], said: str) -> None:
+    view = View("production", slots=slots, held_seconds={0: 7.0, 1: 8.0, 2: 9.0}, unpublished=0)
+    line = next(line for line in drawn(tuple(drawn_view(view, NOON)), 200).splitlines() if line.startswith("events"))
+    assert line.split("?", 1)[1].strip() == said
+
+
+async def test_a_holder_counts_from_when_it_was_first_seen() -> None:
+    watched = Watched(Settings(), [], 1.0)
+    seen = []
+    for slots in (
+        (Slot(0, "a", 3.0), Slot(1, "b", 3.0), Slot(2, "c", 3.0)),
+        (Slot(0, "a", 3.0), Slot(1, "a", 3.0), Slot(2, "c", -1.0)),
+        (Slot(0, "a", 3.0), Slot(1, "a", 3.0), Slot(2, "c", 3.0)),
+    ):
+        watched.view.slots = slots
+        watched._note_holders()
+        seen.append(dict(watched._held))
+        assert watched.view.held_seconds.keys() == seen[-1].keys()
+    first, second, third = seen
+    assert second[0] == first[0]
+    assert (second[1][0], second[1][1] > first[1][1]) == ("a", True)
+    assert second.keys() == {0, 1}, "nobody renews the third"
+    assert third[1] == second[1]
+    assert third[2][1] > first[2][1]
+    await watched.close()
