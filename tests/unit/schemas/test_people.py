@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from schemas.people import _DEFAULT_IGNORABLE, is_authid, is_same_person, is_system, person_of
+from tests.support.properties import left_to_make_test
 
 INVISIBLE = {
     # name: one that is in no category of format characters, or at a bound of its range
@@ -109,6 +110,7 @@ def test_people_who_only_look_alike(one: str, other: str) -> None:
     assert not is_same_person(one, other)
 
 
+@left_to_make_test
 def test_whoever_it_is_stays_one_however_the_name_is_folded_and_composed() -> None:
     for code in range(sys.maxunicode + 1):
         name = chr(code)
