@@ -17,17 +17,16 @@ from uuid import uuid4
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from benchmarks.alone import measure_alone
 from benchmarks.contenders import measure_rebindings, warm_up, whopays_contender
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.fleet import Fleet, establish
-from benchmarks.installations import installed, servers
 from benchmarks.measuring import processes_of
 from benchmarks.outcomes import verify_state
 from benchmarks.pacing import Acknowledged, keep_pace, latency_of, seeing, seen_at, times_of, undisturbed
 from benchmarks.processes import Program, check_of, whopays
 from benchmarks.progress import step
-from benchmarks.report import Report, environment_facts, write
-from benchmarks.tables import show, show_environment
+from benchmarks.report import Report
 from benchmarks.traffic import ends, observing, producing
 from benchmarks.usage import Usage, metered
 from db.engine import create_engine
@@ -77,18 +76,7 @@ def main(
     json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Latency of commands at a tenth and at half of the load, with and without a replay beside them."""
-    asyncio.run(_run(Size(seconds, pairs, commands, reached, together, rate), json))
-
-
-async def _run(size: Size, json: Path | None) -> None:
-    with servers() as addresses:
-        async with installed(addresses) as settings:
-            environment = await environment_facts(settings)
-            show_environment(environment)
-            report = await _measured(settings, size)
-            show(report)
-            if json is not None:
-                write(json, environment, [report])
+    asyncio.run(measure_alone(_measured, Size(seconds, pairs, commands, reached, together, rate), json))
 
 
 async def _measured(settings: Settings, size: Size) -> Report:

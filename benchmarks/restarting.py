@@ -15,16 +15,15 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.alone import measure_alone
 from benchmarks.contenders import measure_rebindings, warm_up, whopays_contender
 from benchmarks.failures import BenchmarkFailed
 from benchmarks.fleet import Fleet, establish
-from benchmarks.installations import installed, servers
 from benchmarks.outcomes import verify_state
 from benchmarks.pacing import Acknowledged, Latency, keep_pace, latency_of, seeing, seen_at, times_of, undisturbed
 from benchmarks.processes import Program, whopays
 from benchmarks.progress import step
-from benchmarks.report import Report, environment_facts, write
-from benchmarks.tables import show, show_environment
+from benchmarks.report import Report
 from benchmarks.traffic import Observer, Offsets, ends, observing, producing
 from schemas.topics import Topic
 from workers.runtime.roles import Role
@@ -67,18 +66,7 @@ def main(
     json: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
 ) -> None:
     """Latency of commands at a tenth and at half of the load, undisturbed and during a rolling restart."""
-    asyncio.run(_run(Size(seconds, commands, reached), json))
-
-
-async def _run(size: Size, json: Path | None) -> None:
-    with servers() as addresses:
-        async with installed(addresses) as settings:
-            environment = await environment_facts(settings)
-            show_environment(environment)
-            report = await _measured(settings, size)
-            show(report)
-            if json is not None:
-                write(json, environment, [report])
+    asyncio.run(measure_alone(_measured, Size(seconds, commands, reached), json))
 
 
 async def _measured(settings: Settings, size: Size) -> Report:
