@@ -55,6 +55,12 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/db",),
         ("tests/services/questions",),
     ),
+    "db/migrations/versions/0021_forgotten_commands.py": (
+        ("tests/services/db/test_migrate.py",),
+        ("tests/services/maintenance",),
+        ("tests/services/questions", "tests/services/audit"),
+    ),
+    "db/migrations/versions/0022_archive.py": (("tests/services/db/test_migrate.py",), ("tests/services/archive",)),
     "db": (
         ("tests/unit/db",),
         ("tests/services/db",),
@@ -68,6 +74,12 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/http", "tests/services/kubernetes/test_lists.py"),
         ("tests/services/cli/test_asking.py", "tests/services/cli/test_lists.py"),
     ),
+    "db/questions/resources": (
+        ("tests/unit/db",),
+        ("tests/services/questions",),
+        ("tests/services/kubernetes",),
+    ),
+    "db/forgetting.py": (("tests/services/db/test_forgetting.py",), ("tests/services/maintenance",)),
     "db/audit.py": (
         ("tests/services/audit/test_planted_damage.py",),
         ("tests/services/audit", "tests/services/db/test_snapshot.py"),

@@ -17,11 +17,10 @@ from db.archive.store import Store
 from db.archive.writing import archive_partition
 
 POSITIONS = 4
-_PARTITIONS = 60
 _FUNCTIONS = ("ensure_log_partitions()", "archive_log_partition(bigint, jsonb)")
 
 
-async def shrink(engine: AsyncEngine) -> None:
+async def shrink(engine: AsyncEngine, partitions: int = 60) -> None:
     """Divide an empty log into partitions of a few positions each."""
     async with engine.begin() as connection:
         for function in _FUNCTIONS:
@@ -31,7 +30,7 @@ async def shrink(engine: AsyncEngine) -> None:
             assert small != made
             await connection.exec_driver_sql(small)
         await connection.execute(text("DROP TABLE log_p0, log_p1"))
-        for number in range(_PARTITIONS):
+        for number in range(partitions):
             await connection.execute(text(f"CREATE TABLE log_p{number} (LIKE log INCLUDING ALL)"))
             bounds = f"FROM ({number * POSITIONS}) TO ({(number + 1) * POSITIONS})"
             await connection.execute(text(f"ALTER TABLE log ATTACH PARTITION log_p{number} FOR VALUES {bounds}"))
