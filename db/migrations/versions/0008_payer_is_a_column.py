@@ -41,7 +41,8 @@ def upgrade() -> None:
     )
     op.drop_table("bindings_before")
     op.drop_table("projects_before")
-    op.execute("DROP FUNCTION bindings_touch, bindings_refuse_change")
+    # Of databases that were at 0005 to 0007 for a while.
+    op.execute("DROP FUNCTION IF EXISTS bindings_touch, bindings_refuse_change")
     _create_keys()
     for statement in (_REFUSE, _MOVE_HEADS, *_TRIGGERS):
         op.execute(statement)
