@@ -123,7 +123,7 @@ def _edits(node: ast.AST, source: bytes, lines: list[int]) -> Iterator[tuple[int
             yield *span(test), "False"
         case ast.comprehension(ifs=[test, *_]):
             yield *span(test), "True"
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not _is_nothing(value):
             yield *span(value), "None"
         case ast.Expr(value=ast.Call() | ast.Await()) | ast.AugAssign() | ast.Raise() | ast.Delete():
             yield *span(node), "pass"
@@ -133,6 +133,11 @@ def _edits(node: ast.AST, source: bytes, lines: list[int]) -> Iterator[tuple[int
             yield *span(node), "continue"
         case _:
             pass
+
+
+def _is_nothing(value: ast.expr) -> bool:
+    """Tell whether None would be the same: it is as untrue as False."""
+    return isinstance(value, ast.Constant) and (value.value is None or value.value is False)
 
 
 def _sql_edits(since: int, until: int, source: bytes) -> Iterator[tuple[int, int, str]]:

@@ -79,6 +79,10 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/questions",),
         ("tests/services/kubernetes",),
     ),
+    **dict.fromkeys(
+        ("db/questions/archived_results.py", "db/questions/by_command_id.py"),
+        (("tests/services/archive",), ("tests/services/questions", "tests/services/maintenance")),
+    ),
     "db/forgetting.py": (("tests/services/db/test_forgetting.py",), ("tests/services/maintenance",)),
     "db/audit.py": (
         ("tests/services/audit/test_planted_damage.py",),

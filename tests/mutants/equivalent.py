@@ -21,6 +21,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/watching.py",
         "return at + (_MARK_UNCHANGED_SECONDS if False else _MARK_SECONDS)",
     ): "A bookmark comes sooner than it must.",
+    ("db/archive/files.py", "_LEVEL = 7"): "It is compressed somewhat more.",
+    ("db/archive/reading.py", "_HELD_INDEXES = 65"): "One more index is at hand.",
     **dict.fromkeys(
         (
             (f"cli/{name}.py", "engine = create_engine(settings.database_url, pool_size=2)")

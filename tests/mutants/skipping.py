@@ -21,8 +21,12 @@ _READ_BY_PEOPLE = frozenset(
     }
 )
 _LAYOUT = frozenset({"Padding", "Panel", "Table", "Text"})
-_TUNING = ("_AT_ONCE", "_MS", "_SECONDS", "_seconds")
+_TUNING = ("_AT_ONCE", "_MS", "_SECONDS", "_seconds", "byte_limit")
 """How much is taken at once, or how long something is waited for: one more is no fault."""
+_TUNED = frozenset(
+    {"AT_ONCE", "AT_ONCE_IN_ALL", "BLOCK_BYTES", "FAN_OUT_PAGE", "_PAGE", "_PAGE_OF_EACH_SHARD", "_REPORT_EVERY"}
+)
+"""The same by other names, where they are numbers."""
 _LOGS = frozenset({"logger", "logging", "warnings"})
 _NOT_CODE = frozenset({"TYPE_CHECKING", "__name__"})
 
@@ -37,7 +41,7 @@ def changeable_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 def _changeable_children(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            children: list[ast.AST] = [*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body]
+            children: list[ast.AST] = [*_defaults(node.args), *node.body]
         case ast.ClassDef(body=body):
             children = [*body]
         case ast.AnnAssign(value=value):
@@ -49,6 +53,17 @@ def _changeable_children(node: ast.AST) -> Iterator[ast.AST]:
         case _:
             children = list(ast.iter_child_nodes(node))
     return (child for child in children if not _is_skipped(child))
+
+
+def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
+    """Yield the defaults of parameters, but of those that only say how much or how long."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    first = len(positional) - len(arguments.defaults)
+    named = [
+        *zip(positional[first:], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return (default for argument, default in named if default is not None and not argument.arg.endswith(_TUNING))
 
 
 def _is_skipped(node: ast.AST) -> bool:
@@ -63,7 +78,8 @@ def _is_skipped(node: ast.AST) -> bool:
         case ast.Import() | ast.ImportFrom() | ast.Raise(exc=ast.Name(id="NotImplementedError")):
             return True  # of the latter, what is written instead of it is called
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            return name in ("__all__", "logger") or name.endswith(_TUNING)
+            is_tuned = name in _TUNED and isinstance(node.value, ast.Constant | ast.BinOp)
+            return name in ("__all__", "logger") or name.endswith(_TUNING) or is_tuned
         case ast.Call(func=ast.Name(id=name)):
             return name in _LAYOUT
         case ast.Subscript(value=ast.Name(id="Annotated" | "Callable" | "Mapping" | "Literal")):

@@ -35,6 +35,18 @@ def _changed(folder: Path, source: str) -> list[str]:
         ("a = [b for b in c if d]", ["a = [b for b in c if True]"]),
         ("a = 'SELECT b FROM c WHERE d <= :e'", ["a = 'SELECT b FROM c WHERE d < :e'"]),
         ("a = max(b)", ["a = min(b)"]),
+        ("raise NotImplementedError", []),
+        ("def f(): return False", ["def f(): return True"]),
+        ("def f(): return 0", ["def f(): return None", "def f(): return 1"]),
+        (
+            "def f(a, b=1, *, c=True, d=2): ...",
+            [
+                "def f(a, b=2, *, c=True, d=2): ...",
+                "def f(a, b=1, *, c=False, d=2): ...",
+                "def f(a, b=1, *, c=True, d=3): ...",
+            ],
+        ),
+        ("def f(a, b_seconds=1, byte_limit=7, *, c_seconds=2): ...", []),
     ),
 )
 def test_each_kind_of_change(tmp_path: Path, line: str, changed: list[str]) -> None:
@@ -55,6 +67,7 @@ def test_what_is_left_alone(tmp_path: Path) -> None:
     """If 1 < 2."""
     from a import b
     WAIT_SECONDS = 30
+    _PAGE = 5_000
     logger = b.get(1)
     c: dict[1, True]
     def f(d: int | str) -> int | str:
