@@ -115,6 +115,14 @@ def shown_address(database_url: str) -> str:
     return f"postgresql://{who}{found['hosts']}/{found['database'] or ''}"
 
 
+def _host(text: str) -> re.Match[str]:
+    """Return a host and its port. Raises BadAddress."""
+    found = _HOST.fullmatch(text)
+    if found is None:
+        raise BadAddress(f"{_WORDS}: its hosts are not HOST:PORT, separated by commas. Is the password encoded?")
+    return found
+
+
 def _parameters(database_url: str) -> dict[str, str]:
     """Return all parameters of an address and of the service it names, under libpq's names."""
     found = _ADDRESS.fullmatch(database_url)
@@ -123,11 +131,9 @@ def _parameters(database_url: str) -> dict[str, str]:
     said = {"user": found["user"], "password": found["password"], "dbname": found["database"]}
     parameters = {name: unquote(value) for name, value in said.items() if value}
     if found["hosts"]:
-        hosts = [_HOST.fullmatch(one) for one in found["hosts"].split(",")]
-        if None in hosts:
-            raise BadAddress(f"{_WORDS}: its hosts are not HOST:PORT, separated by commas. Is the password encoded?")
-        parameters["host"] = ",".join(unquote(one["host"].strip("[]")) for one in hosts if one)
-        ports = [one["port"] or "" for one in hosts if one]
+        hosts = [_host(one) for one in found["hosts"].split(",")]
+        parameters["host"] = ",".join(unquote(one["host"].strip("[]")) for one in hosts)
+        ports = [one["port"] or "" for one in hosts]
         if any(ports):
             parameters["port"] = ",".join(ports)
     for part in (found["parameters"] or "").split("&"):

@@ -81,7 +81,7 @@ async def next_due(connection: Connection, before: datetime, beyond: int = -1) -
         spans, left = {}, 0
         for one in shards:
             shard, kept = one["shard"], one["first_kept"]
-            if kept is None or kept > last:
+            if kept > last:
                 continue
             # Of a shard that is closed nothing follows.
             end = min(last, one["head"]) if one["is_closed"] else last
@@ -147,9 +147,9 @@ _SHARDS = Statement(
         SELECT last_position, last_hash FROM archived_log WHERE archived_log.shard = shards.shard
         ORDER BY last_position DESC LIMIT 1
     ) AS archived ON true
-    LEFT JOIN LATERAL (
+    CROSS JOIN LATERAL (
         SELECT log.position FROM log WHERE log.shard = shards.shard ORDER BY log.position LIMIT 1
-    ) AS first ON true
+    ) AS first
     ORDER BY shards.shard
     """
 )

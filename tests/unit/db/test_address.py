@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from asyncpg.connect_utils import _parse_connect_dsn_and_args
 
-from db.address import BadAddress, connect_arguments, engine_url, shown_address
+from db.address import BadAddress, connect_arguments, engine_url, shown_address, with_password
 
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _LIBPQ = (
@@ -171,6 +171,31 @@ def test_a_file_of_services_that_is_not_there() -> None:
 def test_what_is_shown_has_no_password_and_no_parameters() -> None:
     shown = shown_address("postgresql+asyncpg://me:secret@a:1,b:2/x?password=secret&sslpassword=secret")
     assert shown == "postgresql://me:***@a:1,b:2/x"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    (
+        ("postgresql://db", "postgresql://db/"),
+        ("postgresql://me@db/x", "postgresql://me@db/x"),
+        ("postgresql://:secret@db/x", "postgresql://:***@db/x"),
+        ("db", "its address"),
+    ),
+)
+def test_what_is_shown_of_less(address: str, shown: str) -> None:
+    assert shown_address(address) == shown
+
+
+def test_hosts_that_cannot_be_read_are_refused() -> None:
+    assert "its hosts are not HOST:PORT, separated by commas" in (_refusal("postgresql://a:1,db:5432:1/x") or "")
+
+
+def test_a_password_that_is_kept_elsewhere() -> None:
+    for address in ("postgresql://me@db/x", "postgresql://me@db/x?sslmode=require"):
+        assert connect_arguments(with_password(address, "a/b &?é"))["password"] == "a/b &?é"
+    for address in ("postgresql://me:one@db/x", "postgresql://me@db/x?password=one"):
+        with pytest.raises(BadAddress, match="has a password already"):
+            with_password(address, "other")
 
 
 def test_the_dialect_is_told_the_first_host() -> None:
