@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.raising import MOST_APART, raise_busy, raise_idle, raise_to
+from db.raising import MOST_APART, Raised, raise_busy, raise_idle, raise_to
 from db.shards import all_heads, lock_shards
 
 _SECOND = timedelta(seconds=1)
@@ -43,6 +43,24 @@ async def test_not_at_all_where_the_clocks_are_apart(engine: AsyncEngine, ahead:
     assert raised.is_apart
     assert abs(raised.ahead - ahead) < _SECOND * 4
     assert set((await _instants(engine)).values()) == {_BEGINNING}
+
+
+@pytest.mark.parametrize("sign", (-1, 1))
+def test_clocks_are_apart_beyond_the_bound(sign: int) -> None:
+    assert not Raised(sign * MOST_APART, frozenset()).is_apart
+    assert Raised(sign * (MOST_APART + timedelta(microseconds=1)), frozenset()).is_apart
+
+
+async def test_shards_that_are_closed_are_not_raised(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE shards SET closed_at = clock_timestamp() WHERE shard = 3"))
+        now = await _now(connection)
+        assert (await raise_idle(connection, now)).skipped == frozenset()
+        await raise_busy(connection, 3, now)
+        assert await raise_to(connection, now + _SECOND, {}) == []
+    instants = await _instants(engine)
+    assert instants.pop(3) == _BEGINNING
+    assert set(instants.values()) == {now + _SECOND}
 
 
 async def test_whoever_writes_is_left_alone_and_nothing_is_lowered(engine: AsyncEngine) -> None:

@@ -171,6 +171,22 @@ async def test_events_are_kept_from_a_position_on(engine: AsyncEngine) -> None:
         assert await first_position(connection, [SHARD]) == 7
 
 
+async def test_of_a_later_range_of_shards_only_what_is_lost_counts(engine: AsyncEngine) -> None:
+    former = (SHARD + 1) % SHARDS
+    async with engine.begin() as connection:
+        await connection.execute(
+            text("UPDATE shards SET begins_after = 7, position = 9 WHERE shard = :s"), {"s": SHARD}
+        )
+        await connection.execute(text("UPDATE shards SET position = 7 WHERE shard = :s"), {"s": former})
+        for shard, position in ((SHARD, 8), (SHARD, 9), (former, 4)):
+            row = text("INSERT INTO log VALUES (:shard, :position, now(), 'notices', NULL, 'v', 'h')")
+            await connection.execute(row, {"shard": shard, "position": position})
+        assert await first_position(connection, [SHARD]) == 1
+        assert await first_position(connection, [former, SHARD]) == 4
+        await connection.execute(text("DELETE FROM log WHERE position = 8"))
+        assert await first_position(connection, [former, SHARD]) == 9
+
+
 @pytest.fixture
 def letters() -> list[Dead]:
     """Three records that could not be answered: of a fact, of nobody, and one with a card number."""

@@ -1,11 +1,15 @@
 """What is remembered of a shard counts only while nobody else wrote there."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
 
 from db.memory import FullyLoaded, Memory
 from db.shards import Head
 from domain.book import Book
-from domain.state import Project
+from domain.state import Kept, Organization, Project
+from tests.services.db.records_of_each_kind import BARE, FAN_OUT, PROFILES, PROJECT, pending_binding
 
 _NOW = datetime(2026, 7, 1, tzinfo=UTC)
 _LEFT = {1: Head(7, b"left", _NOW, _NOW)}
@@ -100,3 +104,31 @@ def test_what_was_changed_without_all_of_it_being_known_is_forgotten() -> None:
     book.apply([project("web")])
     memory.leave(entered, _LEFT, FullyLoaded(), book)
     assert not knows(memory, "web")
+
+
+_OF_EACH_KIND: dict[str, tuple[Any, tuple[Kept, ...]]] = {
+    "projects": (PROJECT.key, (PROJECT, pending_binding())),
+    "accounts": (BARE.key, (BARE,)),
+    "payment_profiles": (PROFILES[0].key, (PROFILES[0],)),
+    "organizations": ("acme", (Organization(organization="acme", default_account="bare"), FAN_OUT)),
+}
+
+
+@pytest.mark.parametrize("kind", _OF_EACH_KIND)
+def test_each_kind_is_remembered_and_forgotten_once_it_is_changed(kind: str) -> None:
+    key, records = _OF_EACH_KIND[kind]
+    memory = Memory(9, lambda _: 1)
+    remembered = getattr(memory, kind)
+    for changed in records:
+        book = Book()
+        book.load(records)
+        memory.leave(memory.enter(_LEFT), _LEFT, FullyLoaded(**{kind: {key, "none"}}), book)
+        entered = memory.enter(_LEFT)
+        assert remembered.recall([key, "none", "other"]) == ([*records], ["other"]), "of what is not there, too"
+        book = Book()
+        book.load(records)
+        book.apply([changed])
+        memory.leave(entered, _LEFT, FullyLoaded(), book)
+        memory.enter(_LEFT)
+        assert remembered.recall([key]) == ([], [key])
+    assert (remembered.hits, remembered.misses) == (2 * len(records), 2 * len(records))

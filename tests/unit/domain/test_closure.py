@@ -10,7 +10,7 @@ from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
 from domain.state import Account, Balance
 from schemas.listed import LISTED_PROJECTS
-from tests.unit.domain.building import MICROSECOND, NOON
+from tests.unit.domain.building import MICROSECOND, NOON, ready_desk
 
 _ENDED = BoundProjects(last_ended_at=NOON)
 
@@ -52,6 +52,17 @@ def test_nothing_is_owed_as_of_the_last_end(account: Account, bound: BoundProjec
 def test_what_is_outstanding_is_told(account: Account, blockers: dict[str, Any]) -> None:
     [broken] = closure_blockers(account, BoundProjects())
     assert (broken.blockers, broken.field) == (blockers, "/account")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reasons"), ((timedelta(minutes=5), []), (timedelta(minutes=5) + MICROSECOND, ["Invalid"]))
+)
+def test_a_balance_may_be_five_minutes_ahead_of_the_clock(ahead: timedelta, reasons: list[str]) -> None:
+    desk = ready_desk()
+    desk.now = NOON + timedelta(hours=1)
+    as_of = (desk.now + ahead).isoformat()
+    said = desk.command("ReportBalance", account="a", outstanding="0", currencyCode="USD", asOf=as_of)
+    assert said.reasons == reasons
 
 
 def test_bound_projects_are_told_with_their_number() -> None:

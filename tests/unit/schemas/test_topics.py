@@ -4,6 +4,7 @@ from pathlib import Path
 
 from schemas.topics import (
     INPUT_TOPICS,
+    MOST_PARTITIONS,
     OUTPUT_TOPICS,
     TOPIC_PLANS,
     Topic,
@@ -73,6 +74,23 @@ def test_the_producers_rule_the_topics_that_come_in() -> None:
 def test_what_one_reader_reads_whole_is_in_one_partition() -> None:
     single = [plan.topic for plan in TOPIC_PLANS if plan.single_partition]
     assert single == [Topic.WATERMARKS, Topic.RELAY_POSITIONS, Topic.REPLAY_POSITIONS]
+
+
+def test_what_else_the_broker_is_told() -> None:
+    usual = {"cleanup.policy", "min.compaction.lag.ms", "retention.ms"}
+    told = {
+        str(plan.topic): {name: plan.settings[name] for name in plan.settings.keys() - usual} for plan in TOPIC_PLANS
+    }
+    positions = {"segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"}
+    assert {topic: settings for topic, settings in told.items() if settings} == {
+        "dead-letters": {"max.message.bytes": "8388608"},
+        "watermarks": {
+            "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01", "delete.retention.ms": "60000",
+        },
+        "relay-positions": positions,
+        "replay-positions": positions,
+    }  # fmt: skip
+    assert MOST_PARTITIONS == 2_000
 
 
 def test_the_topic_of_a_replay() -> None:
