@@ -47,6 +47,7 @@ _ROWS = tuple(
         ),
         "INSERT INTO former_payers VALUES ('ORG', 'main', now())",
         "INSERT INTO pending_bindings VALUES ('ORG', 'web', 2, 'Waiting', now(), 'main', '{}', 's', 't', '{}')",
+        "INSERT INTO fan_outs VALUES ('ORG', 'main', 1, 'AccountReady', 'r', 'm', now(), '', '{}')",
         "INSERT INTO inbox VALUES ('ORG', 's', 'id', 'f', 1, NUMBER, 'Applied', 'web', 'main')",
         (
             "INSERT INTO forgotten_commands VALUES (NUMBER, 1, command_digest('ORG', 's', 'old'), "
