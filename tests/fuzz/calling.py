@@ -37,6 +37,7 @@ _GRANTS = tuple(
 )
 _TOKEN_SECONDS = 24 * 60 * 60
 _HELD = ("--checks=all", "--exclude-checks=positive_data_acceptance", "--continue-on-failure")
+PHASES = "examples,coverage,fuzzing,stateful"
 _SHOWN = ("--no-color", "--warnings=off", "--generation-database=none")
 
 
@@ -65,7 +66,7 @@ async def tell_the_examples(installation: Installation) -> None:
     await exactly_published(installation)
 
 
-async def call_all(installation: Installation, folder: Path, examples: int, seed: int) -> Called:
+async def call_all(installation: Installation, folder: Path, examples: int, seed: int, phases: str = PHASES) -> Called:
     """Ask a server of the installation, of each operation in each phase up to so many times; files go to the folder.
 
     The server needs a token, and the one that is sent sees all, unless it is left out to see what happens then.
@@ -77,8 +78,8 @@ async def call_all(installation: Installation, folder: Path, examples: int, seed
     async with _serving(installation, log, issuer) as url:
         command = Path(sys.executable).with_name("schemathesis")
         process = await asyncio.create_subprocess_exec(
-            command, "run", f"{url}/openapi.json", f"--max-examples={examples}", f"--seed={seed}", *_HELD, *_SHOWN,
-            f"--header=Authorization: Bearer {token}", f"--request-timeout={patience(20)}",
+            command, "run", f"{url}/openapi.json", f"--max-examples={examples}", f"--seed={seed}", f"--phases={phases}",
+            *_HELD, *_SHOWN, f"--header=Authorization: Bearer {token}", f"--request-timeout={patience(20)}",
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"}, cwd=folder,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             preexec_fn=DIE_WITH_PARENT,

@@ -12,7 +12,10 @@ import schemathesis
 import schemathesis.cli
 import typer
 from schemathesis.cli import EventHandler, ExecutionContext
+from schemathesis.engine.context import EngineContext
 from schemathesis.engine.events import EngineEvent, ScenarioFinished
+from schemathesis.engine.run.stateful import _executor
+from schemathesis.engine.run.stateful.context import StatefulContext
 from schemathesis.generation.meta import TestPhase
 from schemathesis.generation.modes import GenerationMode
 from schemathesis.specs.openapi import stateful
@@ -135,6 +138,18 @@ def _may_begin(*_: object) -> bool:
     """Return whether a sequence of calls may begin with an operation: with each, since names are of what there is."""
     return True
 
+
+_classified = _executor._classify_flaky
+
+
+def _go_on(*, ctx: StatefulContext, engine: EngineContext, state: Any) -> Any:
+    """Go on where a sequence that is repeated is answered otherwise, as the hour is another: it would end there."""
+    status, again, events = _classified(ctx=ctx, engine=engine, state=state)
+    wanted = engine.config.get_hypothesis_settings(phase="stateful", apply_ci_profile=False).max_examples
+    return status, again or (not events and ctx.completed_scenarios < wanted), events
+
+
+_executor._classify_flaky = _go_on
 
 # By itself it begins with what takes no names, and hardly comes to what takes some.
 setattr(stateful, stateful.is_likely_root_transition.__name__, _may_begin)
