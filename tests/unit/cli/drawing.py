@@ -219,14 +219,21 @@ WATCHED = View(
     waiting=[
         Waiting(Topic.PROJECTS, 0, 0.0, [Reader("10.0.0.7", 6), Reader("10.0.0.7", 6)]),
         Waiting(Topic.PAYMENT_PROFILES, 0, 0.0, []),
-        Waiting(Topic.ADMIN_COMMANDS, 12_345, 192.0, [Reader("10.0.0.7", 12)],
+        Waiting(Topic.ADMIN_COMMANDS, 12_345, 192.0, [Reader("10.0.0.7", 8), Reader("10.0.0.8", 4)],
                 {b"acme": 912, b"globex": 80, b"\x1b[2J": 7, None: 1}),
     ],
     slots=[Slot(0, "worker-1-17-5f3a9c21", 8.0)], held_seconds={0: 7_500.0},
-    decided={Topic.PROJECTS: 3.21, Topic.ADMIN_COMMANDS: 1_204.0},
+    decided={Topic.PROJECTS: 13.21, Topic.ADMIN_COMMANDS: 1_204.0},
     published=2_410.4, unpublished=17, unpublished_seconds=0.4,
-    fan_outs=[OpenFanOut("acme", _LONG, "AccountSuspended", NOON, "genome", 10_000)],
-    replays=[_REPLAY, replace(_REPLAY, name="again", state=ReplayState.FAILED, trouble="the topic has another id")],
+    fan_outs=[
+        OpenFanOut("acme", _LONG, "AccountSuspended", NOON, "genome", 10_000),
+        OpenFanOut("acme", "lab", "AccountReady", NOON, "", 1),
+    ],
+    replays=[
+        _REPLAY,
+        replace(_REPLAY, name="yesterday", is_leased=False),
+        replace(_REPLAY, name="again", state=ReplayState.FAILED, trouble="the topic has another id"),
+    ],
     letters=[_LETTERS[0]],
     at_work={
         "http://10.0.0.7:9100/metrics": [

@@ -2,13 +2,17 @@
 
 import json
 import math
+import re
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from cli.operating.top_document import document_of
 from cli.operating.top_screen import drawn_view
 from cli.operating.watched import View, Watched
+from cli.terminal.screen import put
 from db.at_work import Slot
 from tests.unit.cli.drawing import NOON, WATCHED, drawn
 from workers.runtime.settings import Settings
@@ -24,9 +28,12 @@ def test_the_document_says_what_is_on_the_screen() -> None:
         ("database", "well"), ("audit", "note"), ("dead letters", "trouble"), ("topics", "well"),
     ]  # fmt: skip
     assert [(one["topic"], one["waiting"], one["oldestSeconds"], one["perSecond"]) for one in document["topics"]] == [
-        ("projects", 0, 0.0, 3.21), ("payment-profiles", 0, 0.0, None), ("admin-commands", 12_345, 192.0, 1_204.0),
+        ("projects", 0, 0.0, 13.21), ("payment-profiles", 0, 0.0, None), ("admin-commands", 12_345, 192.0, 1_204.0),
     ]  # fmt: skip
-    assert document["topics"][2]["readers"] == [{"host": "10.0.0.7", "partitions": 12}]
+    assert document["topics"][2]["readers"] == [
+        {"host": "10.0.0.7", "partitions": 8},
+        {"host": "10.0.0.8", "partitions": 4},
+    ]
     assert document["topics"][2]["next"] == {
         "records": 1000,
         "organizations": [
@@ -47,14 +54,31 @@ def test_the_document_says_what_is_on_the_screen() -> None:
     assert relay == {"role": "relay", "at": "10.0.0.7:9100", "silentSeconds": 45.0, "batchesPerSecond": None,
                      "batchSeconds": None, "stepSeconds": {}}  # fmt: skip
     assert document["commandsPerSecond"] == {"Applied": 1_190.0, "Rejected": 14.2, "Waiting": 0.0}
-    (announced,) = document["beingAnnounced"]
-    assert (announced["kind"], announced["toldUpTo"], announced["projects"]) == ("AccountSuspended", "genome", 10_000)
-    assert [(one["name"], one["state"], one["lookedAt"], one["toLookAt"], one["trouble"])
-            for one in document["replays"]] == [
-        ("invoices-of-january", "Running", 250, 1000, None),
-        ("again", "Failed", 250, 1000, "the topic has another id"),
+    assert [(one["kind"], one["toldUpTo"], one["projects"]) for one in document["beingAnnounced"]] == [
+        ("AccountSuspended", "genome", 10_000), ("AccountReady", None, 1),
+    ]  # fmt: skip
+    replays = [(one["name"], one["state"], one["lookedAt"], one["toLookAt"]) for one in document["replays"]]
+    assert replays == [
+        ("invoices-of-january", "Running", 250, 1000),
+        ("yesterday", "Running", 250, 1000),
+        ("again", "Failed", 250, 1000),
+    ]
+    assert [(one["worker"], one["trouble"]) for one in document["replays"]] == [
+        ("worker-3.example.com-17-5f3a9c21", None), (None, None),
+        ("worker-3.example.com-17-5f3a9c21", "the topic has another id"),
     ]  # fmt: skip
     assert [(one["number"], one["state"]) for one in document["deadLetters"]] == [(17, "waiting")]
+
+
+def test_what_is_bad_is_red_and_what_waits_is_bold() -> None:
+    out = StringIO()
+    screen = Console(file=out, width=120, force_terminal=True, color_system="standard", highlight=False)
+    put(screen, *drawn_view(WATCHED, NOON))
+    shown = out.getvalue()
+    for words, colour in (("45 s ago", "31"), ("nobody", "31"), ("LOOK", "31"), ("ok", "32"), ("12,345", "1")):
+        assert re.search(rf"\x1b\[{colour}m *{re.escape(words)}", shown), words
+    for words in ("1 s ago", "10.0.0.7: 12 partitions", "3 min 12 s ago"):
+        assert not re.search(rf"\x1b\[[0-9;]*m *{re.escape(words)}", shown), words
 
 
 def test_what_was_not_found_out_is_no_number() -> None:
