@@ -1,7 +1,7 @@
 """Another number of shards: nothing that was said moves, what comes is above it, and nobody adds to what is closed."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -131,6 +131,46 @@ async def test_what_is_closed_holds_nothing_up_and_closes_nothing(told: AsyncEng
     assert {shard: head.last_instant for shard, head in (await _heads(told)).items() if shard < 4} == {
         shard: instant for shard, instant in closed.items() if shard < 4
     }
+
+
+async def test_shards_close_and_begin_at_an_instant_that_none_has_passed(told: AsyncEngine) -> None:
+    async def instants(first: int, end: int) -> set[tuple[datetime | None, ...]]:
+        values = {"first": first, "end": end}
+        async with told.connect() as connection:
+            return {tuple(row) for row in await connection.execute(_INSTANTS, values)}
+
+    async with told.connect() as connection:
+        before = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    await _reshard(told, 7)
+    ((closed, last, _), *others) = {(*row[:2], None) for row in await instants(0, 4)}
+    assert others == []
+    assert closed == last
+    assert last is not None
+    assert last > before
+    assert await instants(4, 11) == {(None, last, last)}
+    async with told.begin() as connection:
+        # Instants of before lie ahead of a clock that has gone back.
+        ahead = "UPDATE shards SET last_instant = last_instant + interval '1 hour' WHERE shard = 5"
+        await connection.execute(text(ahead))
+    await _reshard(told, 3)
+    ahead_of = last + timedelta(hours=1)
+    assert {row[0] for row in await instants(4, 11)} == {ahead_of}
+    assert {row[0] for row in await instants(0, 4)} == {last}, "closed once"
+    assert await instants(11, 14) == {(None, ahead_of, ahead_of)}
+
+
+_INSTANTS = text(
+    "SELECT closed_at, last_instant, written_at FROM shards WHERE shard >= :first AND shard < :end ORDER BY shard"
+)
+
+
+@pytest.mark.parametrize(("before", "after"), (("0018", "0019"), ("0021", "0021")))
+async def test_code_that_knows_nothing_of_it_does_not_start_again(told: AsyncEngine, before: str, after: str) -> None:
+    async with told.begin() as connection:
+        await connection.execute(text("UPDATE installation SET oldest_code = :code"), {"code": before})
+    await _reshard(told, 7)
+    async with told.connect() as connection:
+        assert (await connection.execute(text("SELECT oldest_code FROM installation"))).scalar_one() == after
 
 
 async def test_it_is_refused_while_anything_is_left_to_do(told: AsyncEngine) -> None:
