@@ -12,7 +12,7 @@ from audit.findings import Finding, Promise
 from audit.installation import Progress
 from audit.log_story import Stories
 from db import audit
-from db.archive.catalog import parts_of
+from db.archive.catalog import parts_beyond
 from db.archive.checking import blocks_of
 from db.archive.store import Store
 from db.archive.trouble import ArchiveNotConfigured
@@ -50,7 +50,7 @@ async def export_log(
 
 
 async def _rows(connection: AsyncConnection, store: Store | None, shard: int) -> AsyncGenerator[LogRow]:
-    for part in (await parts_of(connection, shard)).get(shard, []):
+    for part in await parts_beyond(connection, shard, 0):
         if store is None:
             raise ArchiveNotConfigured(shard, part.last_position)
         blocks = blocks_of(store, part)

@@ -15,7 +15,7 @@ from audit.output_topics import Key, Missing, TopicsAudit
 from audit.shards import ShardAudit
 from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
-from db.archive.catalog import parts_of
+from db.archive.catalog import parts_beyond, parts_of
 from db.archive.store import Store
 from db.log import LogRow, row_at
 from db.role_troubles import role_troubles
@@ -118,7 +118,7 @@ async def _shards(
             missing = Missing(
                 topics.published, position.position if position else 0, closed, now, lasts.pop(shard, None)
             )
-            parts = (await parts_of(connection, shard)).get(shard, [])
+            parts = await parts_beyond(connection, shard, 0)
             archived = ArchivedShard(parts, store, topics.unread[shard])
             one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing, archived)
             heard_now = partial(_heard, progress, heard - head.begins_after, total)

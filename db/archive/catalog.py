@@ -57,12 +57,17 @@ class Due:
     spans: dict[int, tuple[int, int, bytes | None]]
 
 
-async def parts_of(connection: Connection, shard: int | None = None, after: int = 0) -> dict[int, list[Part]]:
-    """Return the files of each shard, or of one, in order; only those that reach beyond a position."""
+async def parts_of(connection: Connection) -> dict[int, list[Part]]:
+    """Return the files of each shard, in order."""
     found: dict[int, list[Part]] = {}
-    for row in await fetch(connection, _PARTS, shard=shard, after=after):
+    for row in await fetch(connection, _PARTS):
         found.setdefault(row["shard"], []).append(Part(*row.values()))
     return found
+
+
+async def parts_beyond(connection: Connection, shard: int, position: int) -> list[Part]:
+    """Return the files of a shard that reach beyond a position, in order."""
+    return [Part(*row.values()) for row in await fetch(connection, _PARTS_BEYOND, shard=shard, position=position)]
 
 
 async def next_due(connection: Connection, before: datetime, beyond: int = -1) -> Due | None:
@@ -121,14 +126,14 @@ def _said(value: Any) -> Any:
             return value
 
 
-_PARTS = Statement(
-    """
+_PART = """
     SELECT shard, first_position, last_position, first_instant, last_instant, hash_before, last_hash, file, size,
         sha256, index_size, index_sha256, manifest, manifest_sha256
     FROM archived_log
-    WHERE (CAST(:shard AS smallint) IS NULL OR shard = CAST(:shard AS smallint)) AND last_position > :after
-    ORDER BY shard, last_position
-    """
+"""
+_PARTS = Statement(f"{_PART} ORDER BY shard, last_position")
+_PARTS_BEYOND = Statement(
+    f"{_PART} WHERE shard = CAST(:shard AS smallint) AND last_position > :position ORDER BY last_position"
 )
 _PARTITIONS = Statement(
     """

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from db.archive.catalog import Part, parts_of
+from db.archive.catalog import Part, parts_beyond, parts_of
 from db.archive.checking import index_of, rows_in
 from db.archive.files import ArchivedRow, FileIndex
 from db.archive.store import Store
@@ -186,7 +186,7 @@ class History:
         """Learn of what was archived in the meantime; return whether what follows a position is among it."""
         parts = (await self._known()).setdefault(shard, [])
         known = parts[-1].last_position if parts else 0
-        parts += (await parts_of(self._connection, shard, known)).get(shard, [])
+        parts += await parts_beyond(self._connection, shard, known)
         return bool(parts) and parts[-1].last_position > max(known, position)
 
 

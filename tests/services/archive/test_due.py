@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.archive import catalog
-from db.archive.catalog import Due, Part, next_due, parts_of, take_out
+from db.archive.catalog import Due, Part, next_due, parts_beyond, parts_of, take_out
 from db.log import append
 from db.tables.of_the_archive import archived_log
 from tests.services.archive.small import rows_in_table, shrink
@@ -121,9 +121,9 @@ async def test_what_is_noted_comes_in_order(connection: AsyncConnection) -> None
     assert sorted(every) == [_NUMBERS[name] for name, one in _SHARDS.items() if one.is_archived]
     assert all(parts == [_part(shard, 1, 2), _part(shard, 3, 3)] for shard, parts in every.items())
     assert [part.rows for part in every[0]] == [2, 1]
-    assert await parts_of(connection, 1) == {1: every[1]}
-    assert await parts_of(connection, 1, after=2) == {1: every[1][1:]}
-    assert await parts_of(connection, 1, after=3) == {}
+    assert await parts_beyond(connection, 1, 0) == every[1]
+    assert await parts_beyond(connection, 1, 2) == every[1][1:]
+    assert await parts_beyond(connection, 1, 3) == []
 
 
 async def test_what_goes_leaves_the_table_and_nothing_else(engine: AsyncEngine, connection: AsyncConnection) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db import contacts, dead_letter_actions, dead_letters, forgetting, history, load, log, store, timers
+from db.archive import catalog
 from db.driver import Statement
 from db.engine import create_engine
-from db.questions import accounts, intervals, projects, results
+from db.questions import accounts, archived_results, intervals, projects, results
 from db.questions.who import WHO_PAYS
 from embedded import Addresses
 from tests.support.installations import database
@@ -93,6 +94,11 @@ _FILL = (
     FROM generate_series(1, :projects) AS n
     """,
     """
+    INSERT INTO archived_log
+    SELECT n % 48, n / 48 * 10 + 1, n / 48 * 10 + 10, now(), now(), NULL, 'h', 'file', 1, 'h', 1, 'h', 'name', 'h'
+    FROM generate_series(1, :projects) AS n
+    """,
+    """
     INSERT INTO account_phases
     SELECT 'org-' || n % 20, 'account-' || n, 1, NULL, 'Provisioning', 'Created', '', 'alice', 'c1', now()
     FROM generate_series(1, :projects) AS n
@@ -160,7 +166,8 @@ async def _generic_plan(connection: AsyncConnection, statement: Statement | Text
     numbered = _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", statement.text)
     await connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
     await connection.exec_driver_sql(f"PREPARE planned AS {numbered}")
-    rows = await connection.exec_driver_sql(f"EXPLAIN EXECUTE planned({', '.join(['NULL'] * len(names))})")
+    nulls = f"({', '.join(['NULL'] * len(names))})" if names else ""
+    rows = await connection.exec_driver_sql(f"EXPLAIN EXECUTE planned{nulls}")
     await connection.exec_driver_sql("DEALLOCATE planned")
     return _without_empty_partition(rows.scalars())
 
@@ -228,6 +235,19 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
             results.command_statement(is_of_source=True, is_narrow=False),
             {"organization": "org-1", "command_id": "id-1", "source": "/source"},
             id="results",
+        ),
+        pytest.param(catalog._PARTS_BEYOND, {"shard": 1, "position": 40}, id="files of the archive"),
+        pytest.param(catalog._SHARDS, {}, id="what may be archived"),
+        pytest.param(catalog._ENDS, {"position": 40}, id="ends of a partition"),
+        pytest.param(
+            archived_results.ARCHIVED,
+            {"organization": "org-1", "command_id": "id-1", "source": "/source"},
+            id="archived results",
+        ),
+        pytest.param(
+            archived_results.ARCHIVED,
+            {"organization": "org-1", "command_id": "id-1", "source": None},
+            id="archived results of any source",
         ),
     ),
 )
