@@ -11,6 +11,7 @@ from db.archive.catalog import Due, Part, may_take_out, next_due
 from db.archive.writing import archive_partition
 from db.replays import clock
 from workers.runtime.archive import archive_of
+from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
 
 _TURN_SECONDS = 1.0
@@ -25,9 +26,10 @@ class NotAllowedToArchive(Exception):
 class Archiving:
     """Works on one partition at a time; whatever goes wrong, it is begun again from the start."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+    def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
         self._settings = settings
+        self._metrics = metrics
         self._store = archive_of(settings)
         self._working: AsyncGenerator[list[Part]] | None = None
 
@@ -50,7 +52,7 @@ class Archiving:
         try:
             async for parts in working:
                 if parts:
-                    _tell(parts)
+                    self._tell(parts)
                 elif time.monotonic() > end:
                     self._working = working
                     break
@@ -69,12 +71,7 @@ class Archiving:
                 )
             return due
 
-
-def _tell(parts: list[Part]) -> None:
-    logger.info(
-        "log_archived",
-        manifest=parts[0].manifest,
-        shards=len(parts),
-        rows=sum(part.rows for part in parts),
-        bytes=sum(part.size for part in parts),
-    )
+    def _tell(self, parts: list[Part]) -> None:
+        rows, size = sum(part.rows for part in parts), sum(part.size for part in parts)
+        self._metrics.archived(rows, size)
+        logger.info("log_archived", manifest=parts[0].manifest, shards=len(parts), rows=rows, bytes=size)

@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from db.archive.trouble import ArchiveUnreachable
 from db.leases import chores_done, give_up_chore, take_chore
 from db.log import ensure_partitions, positions_left
 from workers.archiving import Archiving
@@ -105,7 +106,8 @@ class Maintenance:
             if is_done or not is_mine:
                 self._next[chore.name] = time.monotonic() + self._settings.maintenance_seconds
         except Exception as error:
-            if is_retryable(error):
+            # A storage that is away holds up its own chore alone.
+            if is_retryable(error) and not isinstance(error, ArchiveUnreachable):
                 raise
             logger.exception("chore_failed", chore=chore.name)
             self._metrics.chore_failed(chore.name)
@@ -138,7 +140,7 @@ class Maintenance:
             Chore(ChoreName.COMMANDS, ForgettingCommands(*given).step),
             Chore(ChoreName.RECORDS, ForgettingPlaces(*given).step),
             Chore(ChoreName.DEAD_LETTERS, ForgettingLetters(*given).step),
-            Chore(ChoreName.ARCHIVE, Archiving(self._engine, self._settings).step),
+            Chore(ChoreName.ARCHIVE, Archiving(*given).step),
         )
 
     async def _make_partitions(self) -> bool:

@@ -19,6 +19,7 @@ from tests.faults import failpoints
 from tests.faults.failpoints import ERRORS, FAULT, HANG
 from tests.faults.matrix import FAILING_WORKER
 from tests.faults.moving import delete_records
+from tests.faults.mutating import PARTITION_VARIABLE
 from tests.support.command_line import whopays_of
 from tests.support.kafka import send
 from tests.support.messages import Said, account, bind, command, profile, project
@@ -217,6 +218,19 @@ async def _a_bug(stage: Stage) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def _an_archive_that_is_away(stage: Stage) -> AsyncIterator[None]:
+    """A process to which partitions look small enough to be archived, where no folder can be made."""
+    turns = [bind("acme", "web", ("lab", "main")[turn % 2], f"archived-{turn}", waitSeconds=30) for turn in range(4)]
+    await stage.say(*turns)
+    await stage.stop("maintenance")
+    away = {"WHOPAYS_ARCHIVE_URL": "/proc/archive", "WHOPAYS_ARCHIVE_AFTER_DAYS": "0", PARTITION_VARIABLE: "2"}
+    await stage.start("maintenance", FAILING_WORKER, WHOPAYS_MAINTENANCE_SECONDS="0.1", **away)
+    yield
+    await stage.stop("maintenance")
+    await stage.start("maintenance")
+
+
+@asynccontextmanager
 async def _no_partition_can_be_made(stage: Stage) -> AsyncIterator[None]:
     """The role maintenance may not make tables, and the log's last partition is smaller than it should be."""
     attached = "ALTER TABLE log DETACH PARTITION log_p0; ALTER TABLE log ATTACH PARTITION log_p0 FOR VALUES FROM (0) TO"
@@ -299,6 +313,7 @@ SCENES = (
     Scene(("WhopaysBatchesSlow", "WhopaysQuestionsSlow"), _the_database_is_slow),
     Scene(("WhopaysBatchesRetried", "WhopaysQuestionsFail"), _the_database_is_away),
     Scene(("WhopaysHandlerFault",), _a_bug),
+    Scene(("WhopaysArchivingFails",), _an_archive_that_is_away),
     Scene(("WhopaysMaintenanceStalled", "WhopaysLogNearlyFull"), _no_partition_can_be_made),
 )
 NOT_PROVOKED: dict[str, str] = {}

@@ -228,10 +228,12 @@ _DECLARED = (
     ),
     _counter(
         "whopays_maintenance_failures_total",
-        "Errors, other than of a server that is away, that ended a chore until its next turn",
+        "Errors, other than of PostgreSQL or Kafka being away, that ended a chore until its next turn",
         _MAINTENANCE,
         _one_of("chore", ChoreName),
     ),
+    _counter("whopays_archived_events_total", "Events that went from the log to the archive", _MAINTENANCE),
+    _counter("whopays_archived_bytes_total", "Bytes of the files that hold them", _MAINTENANCE),
     _counter("whopays_forgotten_total", "Rows that retention took away", _MAINTENANCE, _one_of("kind", Forgotten)),
     _gauge(
         "whopays_log_positions_left",

@@ -119,6 +119,8 @@ class Metrics(Heartbeats):
         self._chores_done = made.gauge("whopays_maintenance_done_timestamp_seconds")
         self._chores_failed = made.counter("whopays_maintenance_failures_total")
         self._forgotten = made.counter("whopays_forgotten_total")
+        self._archived_events = made.counter("whopays_archived_events_total")
+        self._archived_bytes = made.counter("whopays_archived_bytes_total")
         self._positions_left = made.gauge("whopays_log_positions_left")
 
     def watch_memory(self, memory: Memory) -> None:
@@ -247,6 +249,11 @@ class Metrics(Heartbeats):
     def forgot(self, kind: Forgotten, rows: int) -> None:
         """Count what retention took away."""
         self._forgotten.labels(kind).inc(rows)
+
+    def archived(self, events: int, size: int) -> None:
+        """Count events that went to the archive, and the bytes of the files that they went to."""
+        self._archived_events.inc(events)
+        self._archived_bytes.inc(size)
 
     def chore_failed(self, chore: ChoreName) -> None:
         """Count an error that ended a chore until its next turn."""

@@ -17,6 +17,7 @@ failpoints.install()
 from db.archive import catalog  # noqa: E402
 from db.engine import create_engine  # noqa: E402
 from workers.archiving import Archiving  # noqa: E402
+from workers.runtime.metrics import Metrics  # noqa: E402
 from workers.runtime.settings import Settings  # noqa: E402
 
 
@@ -24,7 +25,7 @@ async def archive_one(settings: Settings) -> None:
     """Archive a partition."""
     engine = create_engine(settings.database_url, pool_size=2)
     try:
-        archiving = Archiving(engine, settings)
+        archiving = Archiving(engine, settings, Metrics())
         while await archiving.step() and archiving.is_working:
             pass
     finally:

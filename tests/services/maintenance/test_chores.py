@@ -4,12 +4,14 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
+from db.archive.trouble import ArchiveUnreachable
 from db.leases import give_up_chore, take_chore
 from db.log import positions_left
 from tests.services.maintenance.chores import at_work, is_done, usual_chores
@@ -61,9 +63,10 @@ async def test_whoever_holds_a_chore_keeps_others_from_it(engine: AsyncEngine) -
         await until(partial(is_done, engine, _PARTITIONS), "the end of the chore")
 
 
-async def test_a_chore_that_fails_is_told_and_holds_up_no_other(engine: AsyncEngine) -> None:
+@pytest.mark.parametrize("failure", (ValueError("a bug"), ArchiveUnreachable("the storage is away")))
+async def test_a_chore_that_fails_is_told_and_holds_up_no_other(engine: AsyncEngine, failure: Exception) -> None:
     async def fail() -> bool:
-        raise ValueError("a bug")
+        raise failure
 
     counted, metrics = _Counted(1), Metrics()
     chores = [Chore(_PARTITIONS, fail), Chore(ChoreName.COMMANDS, counted.step)]

@@ -113,6 +113,8 @@ async def test_every_metric_has_its_known_value_after_a_story(quiet_installation
         ("replays_working", ()): 0,
         ("replays_waiting", ()): 0,
         ("maintenance_failures_total", ()): 0,
+        ("archived_events_total", ()): 0,
+        ("archived_bytes_total", ()): 0,
         ("forgotten_total", ()): 0,
         ("consumer_lag_records", ()): 0,
         ("consumer_lag_seconds", ()): 0,

@@ -89,6 +89,10 @@ CASES = {
     "WhopaysMaintenanceStalled": _of(
         'whopays_maintenance_done_timestamp_seconds{chore="partitions"}', f"-90000{_ALWAYS}", f"-80000{_ALWAYS}"
     ),
+    "WhopaysArchivingFails": Case(
+        {'whopays_maintenance_failures_total{chore="archive"}': "0x20 1x20"},
+        {'whopays_maintenance_failures_total{chore="commands"}': "0x20 1x20"},
+    ),
     "WhopaysLogNearlyFull": _of("whopays_log_positions_left", f"499999{_ALWAYS}", f"500000{_ALWAYS}"),
     "WhopaysReplaysWaiting": _of("whopays_replays_waiting", f"1{_ALWAYS}", f"0{_ALWAYS}"),
     "WhopaysQuestionsFail": Case({_GOOD: "0+94x100", _BAD: "0+6x100"}, {_GOOD: "0+96x100", _BAD: "0+4x100"}),
