@@ -101,6 +101,7 @@ async def _shards(
     heard = 0
     stories = Stories(ranges)
     lasts: defaultdict[int, dict[Key, LogRow]] = defaultdict(dict)
+    archives: dict[int, ArchivedShard] = {}
     closed = kept.last.watermark.closed_until if kept.last else None
     for shard in range(ranges.total):
         # A snapshot per shard, so that none is held for long.
@@ -120,13 +121,14 @@ async def _shards(
             )
             parts = await parts_beyond(connection, shard, 0)
             archived = ArchivedShard(parts, store, topics.unread[shard])
-            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing, archived)
+            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing, archived, archives)
             heard_now = partial(_heard, progress, heard - head.begins_after, total)
             story = stories.of(shard)
             async for finding in one.run(story, head, heard_now):
                 yield finding
             stories.done(story)
             if story.range.ends is not None:
+                archives[shard] = archived
                 following = ranges.every[ranges.every.index(story.range) + 1]
                 for (topic, key), row in missing.last.items():
                     lasts[following.shard_of(organization_of(key))][topic, key] = row

@@ -44,13 +44,16 @@ class ShardAudit:
         now: datetime,
         missing: Missing,
         archived: ArchivedShard,
+        closed: Mapping[int, ArchivedShard],
     ) -> None:
+        """`closed` is what the archive has of closed shards, in which organizations of this one were before."""
         self._connection = connection
         self._organizations = sorted(organizations)
         self._policy = policy
         self._now = now
         self._missing = missing
         self._archived = archived
+        self._closed = closed
 
     async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
         """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables.
@@ -166,11 +169,16 @@ class ShardAudit:
             yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
         async for row in audit.misplaced_phases(self._connection, self._organizations):
             told_at = row["position"]
-            is_archived = row["is_missing"] and told_at is not None and told_at <= self._archived.border
-            if (not is_archived and story.is_whole) or not row["is_missing"] or not self._archived.is_phase(row):
+            archived = self._archive_of(row)
+            is_archived = row["is_missing"] and told_at is not None and told_at <= archived.border
+            if (not is_archived and story.is_whole) or not row["is_missing"] or not archived.is_phase(row):
                 subject = f"{row['organization']}/{row['account']}"
                 trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"
                 yield Finding(Promise.PHASES, subject, trouble)
+
+    def _archive_of(self, row: Mapping[str, Any]) -> ArchivedShard:
+        """Return what the archive has of the shard in which something was told."""
+        return self._closed.get(row["shard"], self._archived)
 
     def _phase_troubles(self, account: Account, profile: PaymentProfile | None) -> Iterator[str]:
         if account.phase is Phase.ARCHIVED:
@@ -194,11 +202,12 @@ class ShardAudit:
             where = f"shard {claim['shard']}, position {claim['position']}"
             command = (claim["organization"], claim["source"], claim["command_id"])
             if claim["value"] is None:
-                if self._archived.has_read(claim["position"]):
+                archived = self._archive_of(claim)
+                if archived.has_read(claim["position"]):
                     known.add(digest_of(command))
-                if story.is_whole and claim["position"] > self._archived.border:
+                if story.is_whole and claim["position"] > archived.border:
                     yield Finding(Promise.RESULTS, place, f"it is claimed, but has no result at {where}")
-                elif claim["position"] <= self._archived.border and not self._archived.is_result_of(claim):
+                elif claim["position"] <= archived.border and not archived.is_result_of(claim):
                     yield Finding(Promise.RESULTS, place, f"the row at {where}, in the archive, is not its result")
                 continue
             known.add(digest_of(command))

@@ -293,7 +293,7 @@ _FORGOTTEN = """
     WHERE forgotten.shard = $1
 """
 _MISPLACED_PHASES = """
-    SELECT entered.organization, entered.account, entered.number, entered.position, entered.entered_at,
+    SELECT entered.organization, entered.account, entered.number, entered.shard, entered.position, entered.entered_at,
         log.topic IS NULL AS is_missing
     FROM account_phases AS entered LEFT JOIN log ON log.shard = entered.shard AND log.position = entered.position
     WHERE entered.organization = ANY($1) AND (
