@@ -1,29 +1,18 @@
-"""What `whopays status` finds out, one sentence about each thing; and what the database knows of it."""
+"""What `whopays status` says, one sentence about each thing, and how it judges what the database knows of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import itemgetter
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from cli.terminal.output import count_of
-from db.audits import last_audit
-from db.closing import closed_until
-from db.leases import chores_done
-from db.published import unpublished
-from db.refusal import DatabaseRefused
-from db.replays import list_replays, waiting_replays
-from db.revisions import check, head_revision
-from db.slots import without_relay
-from db.watching import overdue, unpublished_age, waiting_dead_letters
+from db.audits import LastAudit
+from db.watching import Overdue
+from schemas.records import DeadLetterReason
 from schemas.replays import ReplayState
-from workers.runtime.settings import Settings
 
 PAGE = "docs/operations.md"
-STATEMENT_SECONDS = 10.0
-"""How long one statement of these questions may take."""
 _LONGEST_UNPUBLISHED_SECONDS = 10.0
 _LONGEST_OPEN = timedelta(seconds=15)
 _LONGEST_OVERDUE_SECONDS = 10.0
@@ -87,31 +76,13 @@ class Standing:
         }
 
 
-async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]:
-    """Return how it stands with everything that the database knows. Raises what a database raises that is away."""
-    try:
-        await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
-    except DatabaseRefused as refused:
-        section = Section.REFUSES_TO_START
-        first, _, rest = str(refused).partition("\n")
-        return [Standing(Verdict.TROUBLE, "database", first, rest or "Do what it says.", section)]
-    ready = Standing(Verdict.WELL, "database", f"It answers, at revision {head_revision()}.", "", Section.UPGRADING)
-    async with engine.connect() as connection:
-        return [ready, *[await ask(connection) for ask in _ASKED]]
-
-
 def is_well(found: Iterable[Standing]) -> bool:
     """Return whether everything is well."""
     return all(one.verdict in {Verdict.WELL, Verdict.NOTE} for one in found)
 
 
-def is_answering(found: Sequence[Standing]) -> bool:
-    """Return whether a database answered all that it was asked."""
-    return len(found) > 1
-
-
-async def _publishing(connection: AsyncConnection) -> Standing:
-    events, age = await unpublished(connection), await unpublished_age(connection)
+def of_publishing(events: int, age: float) -> Standing:
+    """Return how it stands with so many unpublished events, the first of which is so many seconds old."""
     words = "Every event is published."
     if events:
         words = f"{count_of(events, 'event')} not published yet, the oldest {age:.0f} s old."
@@ -120,8 +91,8 @@ async def _publishing(connection: AsyncConnection) -> Standing:
     return Standing(_trouble_if(is_late), "publishing", words, to_do, Section.NOT_PUBLISHED)
 
 
-async def _slots(connection: AsyncConnection) -> Standing:
-    number, free = await without_relay(connection)
+def of_relays(number: int, free: Sequence[int]) -> Standing:
+    """Return how it stands with the relays, of whose slots some have none."""
     if not free:
         words = "A relay publishes." if number == 1 else f"Each of the {number} slots has a relay."
     elif len(free) == number:
@@ -133,20 +104,20 @@ async def _slots(connection: AsyncConnection) -> Standing:
     return Standing(verdict, "relays", words, to_do, Section.NOT_PUBLISHED)
 
 
-async def _watermark(connection: AsyncConnection) -> Standing:
-    until = await closed_until(connection)
+def of_watermark(until: datetime | None, now: datetime) -> Standing:
+    """Return how it stands with the instant up to which everything is known."""
     section = Section.NOT_PUBLISHED
     if until is None:
         return Standing(Verdict.NOTE, "watermark", "Nothing is closed yet: no relay has run.", "Start one.", section)
-    age = datetime.now(UTC) - until
+    age = now - until
     is_late = age > _LONGEST_OPEN
     words = f"Payers are complete up to {age.total_seconds():.0f} s ago."
     to_do = "Look for clocks_apart in the relay's log, and for transactions that hang in PostgreSQL." if is_late else ""
     return Standing(_trouble_if(is_late), "watermark", words, to_do, section)
 
 
-async def _timers(connection: AsyncConnection) -> Standing:
-    found = await overdue(connection)
+def of_timers(found: Overdue) -> Standing:
+    """Return how it stands with what is due."""
     is_late = found.seconds > _LONGEST_OVERDUE_SECONDS
     number = sum(found.numbers.values())
     words = f"{count_of(number, 'thing')} due, the first for {found.seconds:.0f} s." if number else "Nothing is due."
@@ -156,34 +127,35 @@ async def _timers(connection: AsyncConnection) -> Standing:
     return Standing(_trouble_if(is_late), "timers", words, to_do, Section.OVERDUE)
 
 
-async def _maintenance(connection: AsyncConnection) -> Standing:
-    done = await chores_done(connection)
+def of_maintenance(done: Mapping[str, datetime | None], now: datetime) -> Standing:
+    """Return how it stands with the chores, of each of which it is known when it was done."""
     never = [name for name, at in done.items() if at is None]
     section = Section.KEEP_AND_FORGET
     if not done or never:
         words = f"Not done yet: {', '.join(sorted(never))}." if never else "No chore was ever done."
         return Standing(Verdict.NOTE, "maintenance", words, "See that the role maintenance runs.", section)
     name, at = min(((name, at) for name, at in done.items() if at is not None), key=itemgetter(1))
-    age = datetime.now(UTC) - at
+    age = now - at
     is_late = age > _OLDEST_CHORE
     words = f"Every chore was done {_lasting(age)} ago or later."
     to_do = f"See why {name} is not: the log of the role maintenance says chore_failed." if is_late else ""
     return Standing(_trouble_if(is_late), "maintenance", words, to_do, section)
 
 
-async def _dead_letters(connection: AsyncConnection) -> Standing:
-    waiting = {reason: number for reason, number in (await waiting_dead_letters(connection)).items() if number}
+def of_dead_letters(numbers: Mapping[DeadLetterReason, int]) -> Standing:
+    """Return how it stands with so many waiting dead letters of each reason."""
+    waiting = {reason: number for reason, number in numbers.items() if number}
     named = ", ".join(f"{number} {reason}" for reason, number in waiting.items())
     words = f"{sum(waiting.values())} wait for somebody: {named}." if waiting else "None waits."
     to_do = "whopays dead-letters list --waiting; then redrive or discard them." if waiting else ""
     return Standing(_trouble_if(bool(waiting)), "dead letters", words, to_do, Section.DEAD_LETTERS)
 
 
-async def _audit(connection: AsyncConnection) -> Standing:
-    last = await last_audit(connection)
+def of_audit(last: LastAudit | None, now: datetime) -> Standing:
+    """Return how it stands with the promises, as the last audit found."""
     if last is None:
         return Standing(Verdict.NOTE, "audit", "None was kept yet.", "whopays verify", Section.AUDITING)
-    age = datetime.now(UTC) - last.ended_at
+    age = now - last.ended_at
     findings = sum(last.findings.values())
     words = f"The last one ended {_lasting(age)} ago, with {count_of(findings, 'finding')}."
     if findings:
@@ -192,9 +164,8 @@ async def _audit(connection: AsyncConnection) -> Standing:
     return Standing(verdict, "audit", words, "whopays verify" if verdict is Verdict.NOTE else "", Section.AUDITING)
 
 
-async def _replays(connection: AsyncConnection) -> Standing:
-    states = [one.state for one in await list_replays(connection)]
-    stuck = await waiting_replays(connection)
+def of_replays(states: Sequence[ReplayState], stuck: Sequence[str]) -> Standing:
+    """Return how it stands with replays in these states, of which nobody works on the stuck ones."""
     running, failed = states.count(ReplayState.RUNNING), states.count(ReplayState.FAILED)
     words = f"{running} running" + (f", {len(stuck)} of them with nobody working on them" if stuck else "")
     words += f", {failed} failed." if failed else "."
@@ -205,18 +176,6 @@ async def _replays(connection: AsyncConnection) -> Standing:
         to_do = "whopays replay list; then show NAME says why."
     verdict = Verdict.TROUBLE if stuck else Verdict.NOTE if failed else Verdict.WELL
     return Standing(verdict, "replays", words, to_do, Section.SETTING_UP)
-
-
-_ASKED: Sequence[Callable[[AsyncConnection], Awaitable[Standing]]] = (
-    _publishing,
-    _slots,
-    _watermark,
-    _timers,
-    _maintenance,
-    _dead_letters,
-    _audit,
-    _replays,
-)
 
 
 def _trouble_if(is_trouble: bool) -> Verdict:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable
 import typer
 
 from cli.operating.answering import CannotBeAsked, answer_of
+from cli.operating.known import STATEMENT_SECONDS, is_answering, of_database
 from cli.operating.probing import of_process
 from cli.operating.reached import of_kafka
-from cli.operating.standing import MARKS, PAGE, STATEMENT_SECONDS, Standing, Verdict, is_answering, is_well, of_database
+from cli.operating.standing import MARKS, PAGE, Standing, Verdict, is_well
 from cli.terminal.ending import FAILED, NOT_CHECKED
 from cli.terminal.installation import load_settings
 from cli.terminal.output import count_of, print_json
@@ -29,7 +30,7 @@ def status(*, at: list[str], as_json: bool) -> None:
     else:
         for one in found:
             tell(one)
-        typer.echo(_conclusion(found))
+        typer.echo(concluded(found))
     if Verdict.TROUBLE in verdicts:
         raise typer.Exit(FAILED)
     if Verdict.UNKNOWN in verdicts:
@@ -71,7 +72,8 @@ def tell(one: Standing) -> None:
         typer.echo(f"{indent}{line}")
 
 
-def _conclusion(found: list[Standing]) -> str:
+def concluded(found: list[Standing]) -> str:
+    """Return what is said at the end."""
     trouble = sum(one.verdict is Verdict.TROUBLE for one in found)
     unknown = sum(one.verdict is Verdict.UNKNOWN for one in found)
     said = f"{count_of(trouble, 'thing')} to look at." if trouble else "Everything is well." if not unknown else ""

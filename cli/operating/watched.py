@@ -11,9 +11,10 @@ from http.client import HTTPException
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cli.operating.answering import CannotBeAsked, answer_of
+from cli.operating.known import STATEMENT_SECONDS, is_answering, of_database
 from cli.operating.reached import of_consumer, seen_of_kafka
 from cli.operating.scraping import AtWork, Told, address_of, at_work, rate_of, told_by
-from cli.operating.standing import STATEMENT_SECONDS, Section, Standing, Verdict, is_answering, of_database
+from cli.operating.standing import Section, Standing, Verdict
 from cli.operating.waiting import Look, Waiting, looking
 from db.at_work import OpenFanOut, Slot, Totals, open_fan_outs, publishing_slots, totals
 from db.dead_letters import Choice, KeptDeadLetter, list_dead_letters
