@@ -59,13 +59,14 @@ def show_pages(
             async for page, known in found:
                 if page is None:
                     raise CommandFailed(kind.missing)
-                _show(page, wanted, kind, more(known), is_first=is_first)
+                show_page(page, wanted, kind, more(known), is_first=is_first)
                 is_first = False
 
     reached(pages())
 
 
-def _show(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_first: bool) -> None:
+def show_page(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_first: bool) -> None:
+    """Print a page."""
     items, following = page
     if wanted.as_json and wanted.is_all:
         for item in items:

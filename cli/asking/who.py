@@ -40,10 +40,10 @@ def who(
         return
     answer = _asked(database_address(), organization, project, instant)
     if as_json:
-        print_json(_document(organization, project, answer))
-    _insist(answer, organization, project)
+        print_json(document_of(organization, project, answer))
+    insist(answer, organization, project)
     if not as_json:
-        for line in _lines(organization, project, instant, answer):
+        for line in lines_of(organization, project, instant, answer):
             typer.echo(line)
 
 
@@ -51,8 +51,8 @@ async def _watch(database_url: str, organization: str, project: str, *, as_json:
     async with aclosing(payers_as_they_change(database_url, organization, project)) as answers:
         async for answer in answers:
             if as_json:
-                print_json_line(_document(organization, project, answer))
-            _insist(answer, organization, project)
+                print_json_line(document_of(organization, project, answer))
+            insist(answer, organization, project)
             if not as_json:
                 since = answer.payer["establishedAt"] if answer.payer else format_instant(answer.as_of)
                 typer.echo(f"{since} {answer.account or 'nobody'}")
@@ -60,10 +60,11 @@ async def _watch(database_url: str, organization: str, project: str, *, as_json:
 
 def insist_on_known(database_url: str, organization: str, project: str) -> None:
     """Raise CommandFailed for a project that was never reported: something else than that nobody pays for it."""
-    _insist(_asked(database_url, organization, project, None), organization, project)
+    insist(_asked(database_url, organization, project, None), organization, project)
 
 
-def _insist(answer: PayerAnswer, organization: str, project: str) -> None:
+def insist(answer: PayerAnswer, organization: str, project: str) -> None:
+    """Raise CommandFailed where the answer says that the project was never reported."""
     if answer.is_known:
         return
     if answer.is_organization_known:
@@ -77,7 +78,8 @@ def _asked(database_url: str, organization: str, project: str, instant: datetime
     return reached(who_pays(database_url, organization, project, instant))
 
 
-def _lines(organization: str, project: str, instant: datetime | None, answer: PayerAnswer) -> list[str]:
+def lines_of(organization: str, project: str, instant: datetime | None, answer: PayerAnswer) -> list[str]:
+    """Return an answer for people; of an instant that is to come only what holds now is known."""
     if instant is None or instant <= answer.as_of:
         when = f"at {format_instant(instant)}" if instant else "now"
         return [answer.account or f"nobody pays for {organization}/{project} {when}"]
@@ -93,7 +95,8 @@ def _lines(organization: str, project: str, instant: datetime | None, answer: Pa
     return [*lines, f"Scheduled: {one.account} from {format_instant(one.effective_at)} ({by})."]
 
 
-def _document(organization: str, project: str, answer: PayerAnswer) -> dict[str, Any]:
+def document_of(organization: str, project: str, answer: PayerAnswer) -> dict[str, Any]:
+    """Return an answer as JSON has it."""
     one = answer.scheduled
     return {
         "organization": organization,

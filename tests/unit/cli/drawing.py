@@ -58,7 +58,7 @@ def _condition(kind: str, status: str, reason: str, message: str) -> dict[str, s
     }  # fmt: skip
 
 
-_ACCOUNT: dict[str, Any] = {
+ACCOUNT: dict[str, Any] = {
     "organization": "acme", "account": _LONG, "displayName": "Research and development", "phase": "Suspended",
     "conditions": [
         _condition("ConfigurationValid", "True", "RequirementsMet", "currency and payment terms are set"),
@@ -99,7 +99,7 @@ _ACCOUNT: dict[str, Any] = {
     ],
 }  # fmt: skip
 
-_RESULT: dict[str, Any] = {
+RESULT: dict[str, Any] = {
     "data": {
         "organization": "acme", "commandId": "6f2b7a52-0ad0-4e07-a2d1-9be8d47a4f3f", "commandSource": "/cli",
         "commandType": "io.milo.billing.BindProject.v1", "fingerprint": "0123456789abcdef", "dryRun": False,
@@ -119,15 +119,15 @@ _RESULT: dict[str, Any] = {
     }
 }  # fmt: skip
 
-_STANDING = {"account": _LONG, "phase": "Suspended", "missing": [_ACCOUNT["conditions"][1], _ACCOUNT["conditions"][2]]}
+_STANDING = {"account": _LONG, "phase": "Suspended", "missing": [ACCOUNT["conditions"][1], ACCOUNT["conditions"][2]]}
 
-_EVENT: dict[str, Any] = {
+EVENT: dict[str, Any] = {
     "id": "7-42", "time": "2027-01-31T12:00:00.000000Z", "sequence": "00000000000000000007",
     "type": "io.milo.billing.BindingChanged.v1", "subject": "acme/genome",
     "data": {"change": "Superseded", "previous": {"account": "main"}, "current": {"account": _LONG}},
 }  # fmt: skip
 
-_KEPT = KeptDeadLetter(
+KEPT = KeptDeadLetter(
     number=17,
     record=Record(
         "billing.projects", 3, 1042, NOON, b"acme", (("content-type", b"application/json"),), b'{"data": "\x1b[2J"}'
@@ -148,10 +148,10 @@ _KEPT = KeptDeadLetter(
     unconfirmed_id=None,
 )
 _LETTERS = [
-    _KEPT,
-    replace(_KEPT, number=12, unconfirmed_id=UUID(int=1), organization=_LONG),
-    replace(_KEPT, number=11, discarded_at=NOON, detail="the record has no value; nothing is deleted by it"),
-    replace(_KEPT, number=9, redriven_at=NOON, organization=None, reason=DeadLetterReason.UNSUPPORTED_VERSION),
+    KEPT,
+    replace(KEPT, number=12, unconfirmed_id=UUID(int=1), organization=_LONG),
+    replace(KEPT, number=11, discarded_at=NOON, detail="the record has no value; nothing is deleted by it"),
+    replace(KEPT, number=9, redriven_at=NOON, organization=None, reason=DeadLetterReason.UNSUPPORTED_VERSION),
 ]
 _ACTIONS = [
     Action("Redriven", "ada@build-1.example.com", NOON, None, NOON, "billing.projects/3/1050", True, 23),
@@ -187,8 +187,8 @@ _PROJECT: dict[str, Any] = {
 }  # fmt: skip
 
 _ACCOUNTS: list[dict[str, Any]] = [
-    _ACCOUNT,
-    _ACCOUNT | {"account": "lab", "displayName": None, "phase": "Ready", "conditions": [_ACCOUNT["conditions"][0]]},
+    ACCOUNT,
+    ACCOUNT | {"account": "lab", "displayName": None, "phase": "Ready", "conditions": [ACCOUNT["conditions"][0]]},
 ]
 _PROJECTS: list[dict[str, Any]] = [
     _PROJECT,
@@ -266,16 +266,16 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
         Timeline(f"acme/{_LONG}", (_entry(1, _LONG, 0, 10), _entry(2, "lab", 10, None)), NOON + timedelta(minutes=30)),
     ),
     "project": (project_card(_PROJECT),),
-    "account": tuple(account_view(_ACCOUNT)),
+    "account": tuple(account_view(ACCOUNT)),
     "accounts": (accounts_listing(_ACCOUNTS),),
     "projects": (projects_listing(_PROJECTS),),
     "unbound": (unbound_listing(_PROJECTS[1:]),),
     "intervals": (intervals_listing("account", _INTERVALS),),
-    "result": (result_card(_RESULT, _STANDING),),
+    "result": (result_card(RESULT, _STANDING),),
     "dead-letters-list": (listing_of(_LETTERS),),
-    "dead-letters-show": (card_of(_KEPT, _ACTIONS, _KEPT.record.value, is_hidden=False),),
+    "dead-letters-show": (card_of(KEPT, _ACTIONS, KEPT.record.value, is_hidden=False),),
     "topics-check": tuple(differences_view(_DIFFERENCES)),
-    "tail": (event_line(_EVENT),),
+    "tail": (event_line(EVENT),),
     "top": tuple(drawn_view(WATCHED, NOON)),
     "top-of-several-slots": tuple(drawn_view(_OF_SEVERAL_SLOTS, NOON)),
     "verify": (finding_line(_FINDING),),
