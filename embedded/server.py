@@ -68,7 +68,7 @@ class Server(ABC):
 
         Raises `EmbeddedError`, with the end of the log, when it ends or does not answer within two minutes.
         """
-        for _ in range(_ATTEMPTS_WITH_PORTS):
+        for left in reversed(range(_ATTEMPTS_WITH_PORTS)):
             process = self._launched()
             deadline = time.monotonic() + _SECONDS_TO_START
             while process.exit_code() is None:
@@ -77,13 +77,11 @@ class Server(ABC):
                 if time.monotonic() > deadline:
                     raise process.failure(f"does not answer after {_SECONDS_TO_START:.0f} seconds")
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
-            if "Address already in use" not in process.output():
-                break
+            if not left or "Address already in use" not in process.output():
+                raise process.failure(f"ended while starting (exit code {process.exit_code()})")
             self.stop()
             self.ports = self._folder.choose_ports(self.port_names, new=True)
             self._process = Process(self.program())
-        process = self._launched()
-        raise process.failure(f"ended while starting (exit code {process.exit_code()})")
 
     def ask_to_stop(self) -> None:
         """Start a clean stop without waiting for it."""

@@ -129,12 +129,13 @@ def of_timers(found: Overdue) -> Standing:
 
 def of_maintenance(done: Mapping[str, datetime | None], now: datetime) -> Standing:
     """Return how it stands with the chores, of each of which it is known when it was done."""
-    never = [name for name, at in done.items() if at is None]
+    known = {name: at for name, at in done.items() if at is not None}
+    never = sorted(done.keys() - known.keys())
     section = Section.KEEP_AND_FORGET
-    if not done or never:
-        words = f"Not done yet: {', '.join(sorted(never))}." if never else "No chore was ever done."
+    if never or not known:
+        words = f"Not done yet: {', '.join(never)}." if never else "No chore was ever done."
         return Standing(Verdict.NOTE, "maintenance", words, "See that the role maintenance runs.", section)
-    name, at = min(((name, at) for name, at in done.items() if at is not None), key=itemgetter(1))
+    name, at = min(known.items(), key=itemgetter(1))
     age = now - at
     is_late = age > _OLDEST_CHORE
     words = f"Every chore was done {_lasting(age)} ago or later."

@@ -47,7 +47,11 @@ _REASONED = {"reason": "AccountNotReady", "retryable": False, "message": "it is 
     (
         ({"account": "lab"}, False, "✔ Applied  account lab, project genome"),
         ({"account": None, "project": None}, False, "✔ Applied"),
-        ({"account": "lab", "outcome": "Unchanged"}, True, "= Unchanged  account lab, project genome  (answered before"),
+        (
+            {"account": "lab", "outcome": "Unchanged"},
+            True,
+            "= Unchanged  account lab, project genome  (answered before",
+        ),
         ({"account": "lab", "dryRun": True}, False, "✔ Applied  account lab, project genome  (dry run: nothing"),
         ({"account": "lab", "outcome": "Waiting"}, False, "… Waiting  account lab, project genome  (a final result f"),
         ({"account": "lab", "outcome": "Scheduled", "dryRun": True}, False, "… Scheduled  account lab, project genome"),
@@ -181,9 +185,7 @@ def test_a_project_without_a_payer() -> None:
         "organization": "acme", "project": "web", "state": "Active", "version": 3, "uid": "u1", "payer": None,
         "scheduled": None, "waiting": [],
     }  # fmt: skip
-    assert _said(project_card(project)) == (
-        "acme/web\nstate    Active, version 3\nuid      u1\npaid by  nobody\n"
-    )
+    assert _said(project_card(project)) == ("acme/web\nstate    Active, version 3\nuid      u1\npaid by  nobody\n")
 
 
 _PAYER = {"account": "lab", "establishedAt": "2027-01-31T11:00:00.000000Z"}

@@ -46,7 +46,9 @@ def test_what_became_of_a_dead_letter(changed: dict[str, Any], state: str) -> No
 
 
 def _card(kept: KeptDeadLetter, *actions: Action, value: bytes | None = None, is_hidden: bool = False) -> list[str]:
-    return [line.rstrip() for line in drawn([card_of(kept, actions, value, is_hidden=is_hidden)], UNLIMITED).splitlines()]
+    return [
+        line.rstrip() for line in drawn([card_of(kept, actions, value, is_hidden=is_hidden)], UNLIMITED).splitlines()
+    ]
 
 
 _SENT = Action("Redriven", "ada", NOON, None, NOON, "p/3/1050", False, None)
