@@ -104,7 +104,13 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli/test_dead_letters.py", "tests/services/cli/test_redriving.py"),
     ),
     "workers": (
-        ("tests/unit/consuming", "tests/unit/runtime", "tests/unit/test_packages.py", "tests/unit/test_docs.py"),
+        (
+            "tests/unit/consuming",
+            "tests/unit/runtime",
+            "tests/unit/workers",
+            "tests/unit/test_packages.py",
+            "tests/unit/test_docs.py",
+        ),
         ("tests/services/batches", "tests/services/timers"),
         ("tests/services/consuming", "tests/services/topics", "tests/services/publishing"),
         ("tests/services/process", "tests/services/cli/test_serving.py", "tests/services/personal_data"),
@@ -139,6 +145,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/faults/test_lost_answers.py",),
     ),
     "workers/replaying": (
+        ("tests/unit/workers",),
         ("tests/services/replaying/test_selections.py", "tests/services/replaying/test_rates.py"),
         ("tests/services/replaying",),
         ("tests/services/client/test_replays.py", "tests/faults/test_replay_killed.py"),
@@ -151,6 +158,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "workers/topics/acls.py": (("tests/services/kafka_security",), ("tests/services/cli/test_side_effects.py",)),
     "audit": (
+        ("tests/unit/audit",),
         ("tests/services/audit",),
         ("tests/services/cli", "tests/faults/test_judge.py"),
         ("tests/services/process",),
@@ -188,7 +196,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/http/test_lookups.py",),
         ("tests/services/questions/test_of_many.py", "tests/services/http", "tests/services/client"),
     ),
-    "embedded": (("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
+    "embedded": (("tests/unit/embedded",), ("tests/services/embedded",), ("tests/services/cli/test_processes.py",)),
     "embedded/kafka_security.py": (("tests/services/kafka_security",),),
 }
 

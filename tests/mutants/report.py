@@ -61,4 +61,5 @@ def _line(survivor: Outcome) -> str:
 
 
 def _reason(survivor: Outcome) -> str | None:
-    return EQUIVALENT.get((str(survivor.change.path), survivor.after))
+    path, after = str(survivor.change.path), survivor.after
+    return EQUIVALENT.get((path, after)) or EQUIVALENT.get((path, f"{survivor.before}  ->  {after}"))

@@ -27,6 +27,7 @@ _TUNED = frozenset(
     {"AT_ONCE", "AT_ONCE_IN_ALL", "BLOCK_BYTES", "FAN_OUT_PAGE", "_PAGE", "_PAGE_OF_EACH_SHARD", "_REPORT_EVERY"}
 )
 """The same by other names, where they are numbers."""
+_CLOCKS = frozenset({"monotonic", "perf_counter", "time"})
 _LOGS = frozenset({"logger", "logging", "warnings"})
 _NOT_CODE = frozenset({"TYPE_CHECKING", "__name__"})
 
@@ -49,7 +50,7 @@ def _changeable_children(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Lambda(body=lambda_body):
             children = [lambda_body]
         case ast.Call(func=func, args=args, keywords=keywords):
-            children = [func, *args, *(one.value for one in keywords if one.arg not in _READ_BY_PEOPLE)]
+            children = [func, *args, *(one.value for one in keywords if not _is_left_alone(one))]
         case _:
             children = list(ast.iter_child_nodes(node))
     return (child for child in children if not _is_skipped(child))
@@ -72,7 +73,10 @@ def _is_skipped(node: ast.AST) -> bool:
             return True  # a docstring
         case ast.Expr(value=value):
             call = value.value if isinstance(value, ast.Await) else value
-            return isinstance(call, ast.Call) and (_first_name(call) in _LOGS or _first_name(call) == "assert_never")
+            if not isinstance(call, ast.Call):
+                return False
+            # How long is waited for, and that what cannot be is refused.
+            return _first_name(call) in _LOGS or _first_name(call) == "assert_never" or _last_name(call.func) == "sleep"
         case ast.If(test=test):
             return any(isinstance(one, ast.Name) and one.id in _NOT_CODE for one in ast.walk(test))
         case ast.Import() | ast.ImportFrom() | ast.Raise(exc=ast.Name(id="NotImplementedError")):
@@ -86,6 +90,22 @@ def _is_skipped(node: ast.AST) -> bool:
             return True  # a type
         case _:
             return False
+
+
+def _is_left_alone(keyword: ast.keyword) -> bool:
+    """Return whether people alone read it, or it says of a `zip` that both are of one length, which they are."""
+    is_sure = keyword.arg == "strict" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+    return is_sure or keyword.arg in _READ_BY_PEOPLE
+
+
+def reads_a_clock(node: ast.AST) -> bool:
+    """Return whether an expression asks a clock, whose instants are never quite equal to any other."""
+    calls = (one for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(_last_name(call.func) in _CLOCKS and not call.args for call in calls)
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _first_name(node: ast.expr) -> str:

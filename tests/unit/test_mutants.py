@@ -47,6 +47,9 @@ def _changed(folder: Path, source: str) -> list[str]:
             ],
         ),
         ("def f(a, b_seconds=1, byte_limit=7, *, c_seconds=2): ...", []),
+        ("a = zip(b, c, strict=False)", ["a = zip(b, c, strict=True)"]),
+        ("a = b(strict=c < d)", ["a = b(strict=c <= d)"]),
+        ("a = b.time(c) < d", ["a = b.time(c) <= d"]),
     ),
 )
 def test_each_kind_of_change(tmp_path: Path, line: str, changed: list[str]) -> None:
@@ -70,9 +73,13 @@ def test_what_is_left_alone(tmp_path: Path) -> None:
     _PAGE = 5_000
     logger = b.get(1)
     c: dict[1, True]
-    def f(d: int | str) -> int | str:
+    async def f(d: int | str) -> int | str:
         """Or 3."""
         logger.info("e", number=1)
+        time.sleep(3)
+        await asyncio.sleep(4)
+    i = zip(j, k, strict=True)
+    l = time.monotonic() < m
     @g(1)
     class H: ...
     '''

@@ -82,7 +82,12 @@ def test_servers_of_an_earlier_run_are_waited_for(folder: DataFolder, said: list
     with (folder.path / _SERVERS).open() as of_a_server:
         fcntl.flock(of_a_server, fcntl.LOCK_EX)
         waiting = threading.Event()
-        again = DataFolder(folder.path, lambda words: (said.append(words), waiting.set())[0])
+
+        def report(words: str) -> None:
+            said.append(words)
+            waiting.set()
+
+        again = DataFolder(folder.path, report)
         taking = threading.Thread(target=again.acquire)
         taking.start()
         assert waiting.wait(60)

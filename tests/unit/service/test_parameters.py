@@ -5,7 +5,19 @@ from urllib.parse import quote
 
 import pytest
 
-from service.parameters import AT, LIMIT, choice, identifier, read_names, read_query, truth, words
+from service.parameters import (
+    AT,
+    LIMIT,
+    choice,
+    conflicting,
+    identifier,
+    number,
+    person,
+    read_names,
+    read_query,
+    truth,
+    words,
+)
 from service.problems import LONGEST_QUOTE, Reason, quoted
 
 PARAMETERS = {
@@ -17,6 +29,9 @@ PARAMETERS = {
         choice("state", ("Active", "Deleted"), "", "Active"),
         truth("unbound", ""),
         words("id", 128, "", "c"),
+        words("any", 3, "", "c", pattern="a*"),
+        person("by", "", "ada"),
+        number("after", 0, 10**18, "", 1),
     )
 }
 
@@ -32,6 +47,7 @@ def read(query: str | bytes) -> tuple[dict[str, object], list[tuple[str, str]]]:
         ("", {}),
         ("&&", {}),
         ("limit=1", {"limit": 1}),
+        ("&limit=1", {"limit": 1}),
         ("limit=1000", {"limit": 1000}),
         ("unbound=true&state=Active", {"unbound": True, "state": "Active"}),
         ("account=a.b-c", {"account": "a.b-c"}),
@@ -39,6 +55,10 @@ def read(query: str | bytes) -> tuple[dict[str, object], list[tuple[str, str]]]:
         ("id=a%20b", {"id": "a b"}),
         ("id=a+b", {"id": "a b"}),
         ("id=a=b", {"id": "a=b"}),
+        ("id=" + "a" * 128, {"id": "a" * 128}),
+        ("any=a", {"any": "a"}),
+        ("by=Ada+L.", {"by": "Ada L."}),
+        ("after=" + "9" * 18, {"after": 10**18 - 1}),
         ("at=2026-11-01T00:00:00Z", {"at": datetime(2026, 11, 1, tzinfo=UTC)}),
         ("at=2026-11-01T01:00:00%2B01:00", {"at": datetime(2026, 11, 1, tzinfo=UTC)}),
         ("at=2026-11-01T01:00:00+01:00", {"at": datetime(2026, 11, 1, tzinfo=UTC)}),
@@ -76,6 +96,12 @@ def test_what_is_right_is_read(query: str, values: dict[str, object]) -> None:
         ("unbound=True", (Reason.MALFORMED, "unbound")),
         ("unbound=1", (Reason.MALFORMED, "unbound")),
         ("id=", (Reason.MALFORMED, "id")),
+        ("id=" + "a" * 129, (Reason.MALFORMED, "id")),
+        ("any=", (Reason.MALFORMED, "any")),
+        ("by=", (Reason.MALFORMED, "by")),
+        ("by=+ada", (Reason.MALFORMED, "by")),
+        ("by=" + "a" * 257, (Reason.MALFORMED, "by")),
+        ("after=1" + "0" * 18, (Reason.OUT_OF_RANGE, "after")),
         ("id=a%00", (Reason.MALFORMED, "id")),
         ("id=%C3%A9", (Reason.MALFORMED, "id")),
         ("id=%zz", (Reason.MALFORMED, "id")),
@@ -134,3 +160,13 @@ def test_little_is_quoted_and_readers_of_json_take_it() -> None:
     assert max(map(len, violations[0].message.split('"'))) <= LONGEST_QUOTE
     assert quoted("\ud800") == "?"
     assert read(quote("é" * 200) + "=1")[1][0][0] == Reason.UNKNOWN
+
+
+def test_one_that_does_not_go_with_another_is_named() -> None:
+    found = conflicting("at", "It goes without `account`.")
+    assert (found.reason, found.field, found.message) == (Reason.CONFLICTING, "at", "It goes without `account`.")
+
+
+def test_no_text_holds_nul() -> None:
+    wrong = read_query(PARAMETERS, b"id=a%00")[1]
+    assert [one.message for one in wrong] == ["It must not contain NUL."]
