@@ -37,7 +37,7 @@ def read_cursor(cursor: tuple[bytes, Key, bytes], path: str, values: Mapping[str
 
 def _decode(text: str) -> tuple[bytes, Key, bytes]:
     try:
-        if len(text) > _LONGEST or not text.isascii():
+        if len(text) > _LONGEST:
             raise ValueError
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
         # One text for one cursor: base64 has several for the same bytes.

@@ -63,10 +63,11 @@ class Routes:
 def _child(node: _Node, part: bytes) -> _Node:
     if not part.startswith(b"{"):
         return node.following.setdefault(part, _Node())
+    name = part[1:-1].decode()
     if node.named is None:
-        node.named, node.name = _Node(), part[1:-1].decode()
-    if node.name != part[1:-1].decode():
-        raise ValueError(f"two names for one part of a path: {node.name}, {part.decode()}")
+        node.named, node.name = _Node(), name
+    if node.name != name:
+        raise ValueError(f"two names for one part of a path: {node.name}, {name}")
     return node.named
 
 

@@ -39,6 +39,19 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "A bookmark comes sooner than it must.",
     ("db/archive/files.py", "_LEVEL = 7"): "It is compressed somewhat more.",
     ("db/archive/reading.py", "_HELD_INDEXES = 65"): "One more index is at hand.",
+    ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
+    ("service/kubernetes/selectors.py", "while start < len(selector):"): "A last term that is empty is left out.",
+    (
+        "service/kubernetes/selectors.py",
+        "end = len(selector) if False else term.end()",
+    ): "The pattern matches anything.",
+    **dict.fromkeys(
+        (
+            ("service/kubernetes/tables.py", f"if whole <= {limit}:")
+            for limit in ("10 * _MINUTE", "8 * _HOUR", "8 * _DAY", "8 * _YEAR")
+        ),
+        "There the smaller unit is none.",
+    ),
     **dict.fromkeys(
         (
             (f"cli/{name}.py", "engine = create_engine(settings.database_url, pool_size=2)")

@@ -1,11 +1,13 @@
 """Cursors hold for their path and parameters, and for nothing else."""
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
-from service.cursors import CURSOR, Key, read_cursor, write_cursor
+from service.cursors import CURSOR, Key, _digest, read_cursor, write_cursor
 from service.parameters import Refused
 
 PATH = "/v1/organizations/acme/projects"
@@ -65,6 +67,23 @@ def test_a_cursor_has_one_spelling() -> None:
     for other in (cursor + "=", cursor + "==", cursor + "\n", " " + cursor):
         with pytest.raises(Refused):
             read(other)
+
+
+@pytest.mark.parametrize("key", ({"web": 1}, 7, [1.5], ["web", [3]], ["web", {}]))
+def test_a_forged_key_of_other_parts_is_refused(key: Any) -> None:
+    """Whoever knows how cursors are made can make one of anything."""
+    content = orjson.dumps(key)
+    forged = urlsafe_b64encode(_digest(content, PATH, ASKED) + content).decode().rstrip("=")
+    with pytest.raises(Refused):
+        read(forged)
+
+
+def test_a_cursor_is_of_2048_characters_at_most() -> None:
+    longest = write_cursor(("a" * 1520,), PATH, ASKED)
+    assert len(longest) == 2048
+    assert read(longest) == ("a" * 1520,)
+    with pytest.raises(Refused):
+        read(write_cursor(("a" * 1521,), PATH, ASKED))
 
 
 OF_THE_FIRST_VERSION = "gZD5LPIE5Zw8DsW0WyJ3ZWIiLDNd"

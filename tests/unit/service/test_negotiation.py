@@ -21,6 +21,12 @@ OFFERED = ("application/json", "application/x-ndjson")
         ("text/html, application/x-ndjson;q=0.2, */*;q=0.1", "application/x-ndjson"),
         ("application/json;q=0, */*", "application/x-ndjson"),
         ("application/x-ndjson, application/json", "application/json"),
+        ("application/*;q=0.9, application/json;q=0.1, */*;q=0.2", "application/x-ndjson"),
+        ("application/*;q=0, application/x-ndjson", "application/x-ndjson"),
+        ("*/*, application/*;q=0.1, application/json;q=0.2", "application/json"),
+        ("application/x-ndjson;q=0.2, application/json;q=2", "application/json"),
+        ("application/x-ndjson;q=0.2, application/json;q=-1", "application/x-ndjson"),
+        ("application/x-ndjson;q=0.2, application/json; level=1 ; q = 0.1", "application/x-ndjson"),
         ("application/x-ndjson;q=1, application/json;q=0.9", "application/x-ndjson"),
     ),
 )

@@ -2,8 +2,10 @@
 
 import pytest
 
+from service.answers import Answer
 from service.app import QUESTIONS
 from service.problems import Problem
+from service.questions import Asked, Question
 from service.routing import Routes
 
 ROUTES = Routes(QUESTIONS)
@@ -47,6 +49,40 @@ def test_other_methods_are_refused_and_told_which_there_are() -> None:
         with pytest.raises(Problem, match="MethodNotAllowed") as refused:
             ROUTES.find(ACME, method)
         assert refused.value.headers == {"Allow": "GET, HEAD"}
+
+
+async def _handler(_: Asked) -> Answer:
+    raise AssertionError
+
+
+def _question(path: str, method: str = "GET", *, has_head: bool = True) -> Question:
+    return Question(
+        name="one", path=path, summary="", description="", handler=_handler, method=method, has_head=has_head
+    )
+
+
+@pytest.mark.parametrize(
+    ("questions", "allowed", "found"),
+    (
+        ((_question("/a", "POST"), _question("/a")), "GET, HEAD, POST", {"GET", "HEAD", "POST"}),
+        ((_question("/a", "POST"),), "POST", {"POST"}),
+        ((_question("/a", has_head=False), _question("/a", "POST")), "GET, POST", {"GET", "POST"}),
+    ),
+)
+def test_which_methods_a_path_has(questions: tuple[Question, ...], allowed: str, found: set[str]) -> None:
+    routes = Routes(questions)
+    for method in ("GET", "HEAD", "POST", "PUT"):
+        if method in found:
+            assert routes.find(b"/a", method)[0].method == ("GET" if method == "HEAD" else method)
+            continue
+        with pytest.raises(Problem, match="MethodNotAllowed") as refused:
+            routes.find(b"/a", method)
+        assert refused.value.headers == {"Allow": allowed}
+
+
+def test_a_part_of_a_path_has_one_name() -> None:
+    with pytest.raises(ValueError, match="two names for one part of a path: a, b"):
+        Routes((_question("/{a}/x"), _question("/{b}/y")))
 
 
 def test_the_path_is_judged_before_the_method() -> None:
