@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from http.client import HTTPException
 from io import StringIO
 
 import pytest
@@ -99,7 +100,9 @@ def test_a_process_of_this_host_is_found_by_its_port() -> None:
     try:
         assert told_by(url).total("c_total", a="1") == 3.0
         assert _own_urls(Settings(metrics_port=server.port)) == [url]
-        with pytest.raises(Exception, match="/other is answered with 404"):
+        with pytest.raises(OSError, match="SSL"):
+            told_by(url.replace("http:", "https:"))
+        with pytest.raises(HTTPException, match="/other is answered with 404"):
             told_by(url.replace("/metrics", "/other"))
     finally:
         server.close()

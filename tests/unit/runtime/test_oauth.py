@@ -67,7 +67,7 @@ async def test_a_token_is_used_for_most_of_its_life() -> None:
             assert [await provider.token(), await provider.token()] == tokens
         endpoint.said = b'{"access_token": "tN", "expires_in": 60}'
         provider = _tokens(endpoint.url)
-        assert await asyncio.gather(provider.token(), provider.token()) == ["t5", "t5"]
+        assert set(await asyncio.gather(provider.token(), provider.token())) == {"t5"}
 
 
 async def test_who_asks_for_a_token() -> None:

@@ -17,6 +17,7 @@ from workers.topics.cluster import FoundTopic
 
 _SETTINGS = Settings(topic_prefix="t.")
 _KNOWN = replace(_REPLAY, target="t.replay.again", partitions=DEFAULT_PARTITIONS)
+_ASKED = Asked("again", Selection())
 _ACME = selection_of(organization="acme")
 
 
@@ -37,9 +38,7 @@ def _found(partitions: int = 3, **settings: str) -> FoundTopic:
     ),
 )
 def test_the_same_again(asked: dict[str, Any], known: dict[str, Any]) -> None:
-    _insist_on_the_same(
-        _SETTINGS, Asked(**{"name": "again", "selection": Selection()} | asked), replace(_KNOWN, **known)
-    )
+    _insist_on_the_same(_SETTINGS, replace(_ASKED, **asked), replace(_KNOWN, **known))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +57,7 @@ def test_the_same_again(asked: dict[str, Any], known: dict[str, Any]) -> None:
 )
 def test_another_of_the_same_name(asked: dict[str, Any], known: dict[str, Any], said: str) -> None:
     with pytest.raises(ReplayTaken) as taken:
-        _insist_on_the_same(
-            _SETTINGS, Asked(**{"name": "again", "selection": Selection()} | asked), replace(_KNOWN, **known)
-        )
+        _insist_on_the_same(_SETTINGS, replace(_ASKED, **asked), replace(_KNOWN, **known))
     assert str(taken.value).splitlines()[0] == f"The name again is used: {said}."
 
 
