@@ -79,14 +79,16 @@ def test_a_message_as_a_record() -> None:
     ]
     assert [(name, value.partition(b";")[0]) for name, value in _FACT.headers] == [content_type]
     assert "the token" not in repr(_COMMAND)
-    for data in (None, [], {}, {"organization": 7}):
+    others: tuple[Any, ...] = (None, [], {}, {"organization": 7})
+    for data in others:
         of_nobody = Message(_COMMAND.event | {"data": data}, Topic.ADMIN_COMMANDS)
         assert (of_nobody.organization, of_nobody.key) == (None, None)
         assert len(of_nobody.headers) == 1
 
 
 def test_for_programs() -> None:
-    result, letter = {"data": {}}, {"data": {"reason": "X"}}
+    result: dict[str, Any] = {"data": {}}
+    letter = {"data": {"reason": "X"}}
     answer = Answer("t/0/1", True, result, is_repeat=True, dead_letter=letter, events=[{"id": "1-1"}])
     assert _document(_COMMAND, answer, {"account": "lab"}, is_answered=True) == {
         "id": "c1", "source": "/cli", "place": "t/0/1", "answered": True, "answeredBefore": True, "result": result,
