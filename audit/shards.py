@@ -320,7 +320,7 @@ def _payers_of(bindings: Sequence[Binding], project: Project | None, story: Stor
 
 
 def _in_words(account: str | None, since: datetime | None) -> str:
-    return f"{account or 'nobody'} has paid since {since and format_instant(since)}"
+    return "nobody has ever paid" if since is None else f"{account or 'nobody'} has paid since {format_instant(since)}"
 
 
 def _digest(bindings: Sequence[Binding], first: int) -> bytes:

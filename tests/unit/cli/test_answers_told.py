@@ -61,6 +61,7 @@ def test_the_outcome_of_a_command(data: dict[str, Any], is_repeat: bool, line: s
     title, first, *rest = _said(result_card(_result(**data), is_repeat=is_repeat)).splitlines()
     assert title == "BindProject acme"
     assert first.startswith(line)
+    assert "None" not in first
     assert ("a final result follows" in first) == (data.get("outcome") == "Waiting")
     assert ("answered before" in first) == is_repeat
     assert rest == [_FOOT.strip()]
@@ -87,6 +88,15 @@ def test_what_is_wrong_and_how_the_account_stands() -> None:
         "phase": "Suspended",
         "missing": ACCOUNT["conditions"][1:3],
     }
+
+
+def test_what_may_succeed_later_is_marked() -> None:
+    later = _REASONED | {"retryable": True}
+    for violations, is_marked in (([_REASONED, later], True), ([_REASONED], False), ([later], True)):
+        said = _said(result_card(_result(outcome="Rejected", violations=violations, violationCount=len(violations))))
+        assert ("the same may succeed later, under a new id" in said) is is_marked
+        assert said.count("✘  AccountNotReady") == violations.count(_REASONED)
+        assert said.count("↻  AccountNotReady") == violations.count(later)
 
 
 def test_what_came_of_a_fact_and_of_a_dead_letter() -> None:

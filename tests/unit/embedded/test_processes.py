@@ -194,6 +194,21 @@ def test_one_that_ends_for_another_reason_is_not_tried_again(folder: DataFolder)
     server.stop()
 
 
+def test_one_that_never_answers_is_given_up(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedded.server._SECONDS_TO_START", 0.0)
+    server = _Small(folder, "import signal; signal.pause()")
+    server.launch()
+    with pytest.raises(EmbeddedError, match="Small does not answer after 0 seconds"):
+        server.wait_until_ready()
+    assert os.getsid(server.supervisor_id) == server.supervisor_id, "Ctrl-C in the terminal is for its parent alone"
+    monkeypatch.undo()
+    server.ask_to_stop()
+    with pytest.raises(EmbeddedError, match=r"ended while starting \(exit code 143\)"):
+        server.wait_until_ready()
+    assert server.description_of_end() == (f"Small has ended (exit code 143; its log is {folder.log('small')})")
+    server.stop()
+
+
 def test_a_supervisor_ends_with_whoever_started_it(tmp_path: Path) -> None:
     """The end of its standard input is the sign; what is written there before means nothing."""
     specification = {
