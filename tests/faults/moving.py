@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DeleteGroupsRequest
@@ -15,6 +16,7 @@ from tests.support.installations import Installation
 from tests.support.waiting import until
 from workers.consuming.subscription import consumer_group
 from workers.runtime.roles import Role
+from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
 
 CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
@@ -61,6 +63,25 @@ async def delete_records(installation: Installation, role: Role) -> None:
         await admin.delete_records({one: RecordsToDelete(end) for one, end in found.items() if end})
     finally:
         await admin.close()
+
+
+async def lose_records(installation: Installation, topic: Topic) -> None:
+    """Delete all records of a compacted topic of one partition, as a wrong cleanup policy does."""
+    name = installation.settings.topic(topic)
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": "delete"})
+    async with administration(installation.settings) as admin:
+        await admin.alter_configs([resource])
+
+        async def deleted() -> bool:
+            try:
+                await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=-1)})
+            except KafkaError:
+                return False  # the broker has not applied the policy yet
+            return True
+
+        await until(deleted, "the deletion of the records")
+        resource.configs = {"cleanup.policy": "compact"}
+        await admin.alter_configs([resource])
 
 
 async def recreate(installation: Installation, *topics: Topic) -> None:

@@ -6,10 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
-from aiokafka.structs import TopicPartition
 from sqlalchemy import make_url, text
 
 from db.placing import shard_of
@@ -18,6 +14,7 @@ from embedded import Addresses
 from embedded.packages import folder_of_package
 from embedded.postgresql import MAJOR_VERSION
 from schemas.topics import Topic
+from tests.faults.moving import lose_records
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, Worker, administer, drop_database
 from tests.support.kafka import all_consumed, delete_topic, exactly_published, published, send
@@ -25,7 +22,6 @@ from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
 from workers.publishing.positions import read_kept
 from workers.runtime.roles import Role
-from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
 
 Lose = Callable[[Installation], Awaitable[None]]
@@ -52,6 +48,10 @@ async def _positions(installation: Installation) -> dict[int, int]:
     return {shard: position.position for shard, position in found.items()}
 
 
+async def _without_records(installation: Installation) -> None:
+    await lose_records(installation, Topic.RELAY_POSITIONS)
+
+
 async def _ends_in_failure(worker: Worker, words: str) -> None:
     await worker.logged(words)
     assert await worker.ended() != 0
@@ -62,25 +62,6 @@ async def _recreated(installation: Installation) -> None:
     await delete_topic(installation, Topic.RELAY_POSITIONS)
     await create_topics(installation.settings)
     await _ends_in_failure(await installation.launch(), "was deleted and re-created")
-
-
-async def _without_records(installation: Installation) -> None:
-    """Delete the records of relay-positions, as a wrong cleanup policy does."""
-    name = installation.settings.topic(Topic.RELAY_POSITIONS)
-    resource = ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": "delete"})
-    async with administration(installation.settings) as admin:
-        await admin.alter_configs([resource])
-
-        async def deleted() -> bool:
-            try:
-                await admin.delete_records({TopicPartition(name, 0): RecordsToDelete(before_offset=-1)})
-            except KafkaError:
-                return False  # the broker has not applied the policy yet
-            return True
-
-        await until(deleted, "the deletion of the records")
-        resource.configs = {"cleanup.policy": "compact"}
-        await admin.alter_configs([resource])
 
 
 async def test_the_bound_follows_what_is_published(installation: Installation) -> None:

@@ -11,6 +11,7 @@ from audit.watermarks import read_watermarks
 from db.placing import shard_of
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
+from tests.faults.moving import lose_records
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, Worker
 from tests.support.kafka import all_consumed, exactly_published, send
@@ -101,6 +102,29 @@ async def test_the_number_of_slots_changes_under_load(quiet_installation: Instal
     await exactly_published(installation)
     await _closed(installation)
     (await whopays_of(installation)("verify")).expect(0)
+
+
+async def test_lost_positions_of_every_slot_are_restored(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    consumers = await installation.start(*_CONSUMERS)
+    relay = await installation.start(Role.RELAY, **_slots(3))
+    await _publishes(relay, 0, 1, 2)
+    await _begin(installation)
+    await exactly_published(installation)
+    assert await relay.stop() == 0
+    before = await read_kept(installation.settings)
+    assert {slot_of(shard, 3) for shard in before.positions} == {0, 1, 2}
+    await lose_records(installation, Topic.RELAY_POSITIONS)
+    moved = (await whopays_of(installation)("topics", "restore-positions", "--json")).expect(0).document["moved"]
+    assert {one["shard"]: one["to"] for one in moved} == {
+        shard: found.position for shard, found in before.positions.items()
+    }
+    restored = await read_kept(installation.settings)
+    assert (restored.positions, restored.last) == (before.positions, before.last)
+    await installation.start(Role.RELAY, **_slots(3))
+    await _bind(installation, range(2))
+    await exactly_published(installation)
+    assert await consumers.stop() == 0
 
 
 async def test_positions_behind_an_open_transaction_of_another_slot_are_read(installation: Installation) -> None:
