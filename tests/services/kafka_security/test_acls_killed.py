@@ -1,4 +1,4 @@
-"""`whopays topics acls --apply`, killed: no party has more than is its part, and doing it again is enough."""
+"""`whopays topics acls --apply`, killed: what was given stays, nobody has more than is their part, again is enough."""
 
 import os
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _INSTALLATION = "killed"
 
 @pytest.mark.parametrize("share", (0.5, *(pytest.param(one, marks=pytest.mark.chaos) for one in (0.0, 1.0))))
 async def test_killed_and_done_again(broker: Secured, share: float) -> None:
-    """After the first right, half of them, and the last."""
+    """After the first right, half of them, and the last; then after the first once more."""
     settings = Settings(
         kafka_bootstrap_servers=broker.kafka.bootstrap_servers,
         installation=_INSTALLATION,
@@ -39,6 +39,8 @@ async def test_killed_and_done_again(broker: Secured, share: float) -> None:
     done = max(1, int(len(wanted) * share))
     assert await _apply(broker, settings, principals, _at(done)) == -SIGKILL
     assert await _given(settings, principals) == set(wanted[:done])
+    assert await _apply(broker, settings, principals, _at(1)) == -SIGKILL
+    assert await _given(settings, principals) == set(wanted[:done]), "nothing is taken away to be given again"
     assert await _apply(broker, settings, principals, {}) == 0
     assert await _given(settings, principals) == set(wanted)
 
