@@ -13,6 +13,7 @@ from embedded.data_folder import DataFolder
 from embedded.kafka import Kafka
 from embedded.kafka_security import ADMIN, KafkaSecurity
 from tests.faults.own_servers import Breakable
+from tests.support.command_line import Ran, whopays_of
 from tests.support.folders import temporary_folder
 from tests.support.installations import Installation, installed
 from workers.runtime.kafka import kafka_options
@@ -23,6 +24,8 @@ from workers.topics.cluster import administration
 
 STRANGER = "stranger"
 """A user to whom nobody gave any right."""
+ON_CALL = "on-call"
+"""A user who is two parties: `operators` and `relay`."""
 
 _TOKENS = {
     # Kafka's own validator for developments: it believes an unsigned token. What is tested is the client.
@@ -85,8 +88,14 @@ class SecuredInstallation:
 
     async def start(self, party: Party) -> None:
         """Start a process with the roles of a party, as that party."""
-        said = {f"WHOPAYS_{name.upper()}": value for name, value in self.broker.scram(party).items()}
-        await self.installation.start(*ROLES[party], **said)
+        await self.installation.start(*ROLES[party], **self._variables(party))
+
+    async def whopays(self, user: str, *words: str) -> Ran:
+        """Run a command line as this user."""
+        return await whopays_of(self.installation)(*words, **self._variables(user))
+
+    def _variables(self, user: str) -> dict[str, str]:
+        return {f"WHOPAYS_{name.upper()}": value for name, value in self.broker.scram(user).items()}
 
 
 @pytest_asyncio.fixture(scope="package")
@@ -94,7 +103,7 @@ async def broker() -> AsyncIterator[Secured]:
     """A secure broker with a user for each party."""
     with temporary_folder() as path:
         folder = DataFolder(path / "kafka", lambda _: None)
-        security = KafkaSecurity(folder.path, [*Party, STRANGER])
+        security = KafkaSecurity(folder.path, [*Party, STRANGER, ON_CALL])
         kafka = Kafka(folder, settings=_TOKENS, report=lambda _: None, security=security)
         running = Breakable(folder, kafka)
         try:
@@ -117,6 +126,7 @@ async def _secured(services: Addresses, template: str, broker: Secured) -> Async
     async with installed(addresses, template, roles=(), **broker.scram(ADMIN)) as installation:
         async with administration(installation.settings) as client:
             await apply(client, {party: f"User:{party}" for party in Party}, installation.settings)
+            await apply(client, dict.fromkeys((Party.OPERATORS, Party.RELAY), f"User:{ON_CALL}"), installation.settings)
         yield SecuredInstallation(broker, installation)
 
 

@@ -18,7 +18,8 @@ from audit.installation import audited
 from db.dead_letters import Choice
 from schemas.message_types import type_of
 from schemas.topics import Topic
-from tests.services.kafka_security.conftest import ROLES, STRANGER, Secured, SecuredInstallation
+from tests.faults.moving import lose_records
+from tests.services.kafka_security.conftest import ON_CALL, ROLES, STRANGER, Secured, SecuredInstallation
 from tests.support.messages import bind
 from tests.support.waiting import patience
 from whopays_client import (
@@ -110,6 +111,9 @@ async def test_the_roles_play_their_parts_as_their_parties(secured: SecuredInsta
     assert change["data"]["current"]["account"] == "main"
     assert change["type"] == type_of("BindingChanged")
     await _insist_on_the_operators_part(secured)
+    for worker in secured.installation.workers:
+        assert await worker.stop() == 0
+    await _insist_on_bringing_together(secured)
 
 
 async def _insist_on_the_operators_part(secured: SecuredInstallation) -> None:
@@ -127,6 +131,19 @@ async def _insist_on_the_operators_part(secured: SecuredInstallation) -> None:
     await redrive(settings, Choice(), by="olga", again=False, rate=None, state=state)
     assert len(state.put) == 1
     assert [one async for one in audited(settings, secured.installation.engine, lambda *_: None)] == []
+
+
+async def _insist_on_bringing_together(secured: SecuredInstallation) -> None:
+    """Find that positions are lost, and restore them: each by the rights that docs/kafka.md says it needs."""
+    whopays = secured.whopays
+    assert "have not changed" in (await whopays(Party.OPERATORS, "topics", "adopt")).expect(0).out
+    for user, words in ((Party.RELAY, ("topics", "restore-positions")), (ON_CALL, ("reconcile", "--apply"))):
+        await lose_records(secured.installation, Topic.RELAY_POSITIONS)
+        planned = (await whopays(Party.OPERATORS, "reconcile")).expect(1)
+        assert "whopays topics restore-positions" in planned.out
+        (await whopays(Party.OPERATORS, "topics", "restore-positions")).expect(1)
+        (await whopays(user, *words)).expect(0)
+        assert "agree" in (await whopays(Party.OPERATORS, "reconcile")).expect(0).out
 
 
 async def test_the_client_says_what_it_may_not_do(secured: SecuredInstallation) -> None:
