@@ -1,5 +1,7 @@
 """Which commands are the same by meaning (docs/contract.md section 6)."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -219,6 +221,13 @@ def test_the_order_of_members_does_not_matter_to_what_is_refused() -> None:
     assert _meaning(structured("BindProject", data)) == _meaning(
         structured("BindProject", dict(reversed(data.items())))
     )
+
+
+def test_a_contact_is_covered_as_all_else_is() -> None:
+    """By no key and no salt: what is kept of it, whoever guesses it can compute (docs/decisions/0037)."""
+    said = {"account": "a", "contact": {"emails": ["ada@example.com"], "name": "Ada"}, "organization": "acme"}
+    written = json.dumps(["UpdateAccount", said], separators=(",", ":")).encode()
+    assert _meaning(structured("UpdateAccount", said)) == sha256(written).digest()
 
 
 def test_a_card_number_leaves_no_trace_in_it() -> None:
