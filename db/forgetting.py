@@ -1,12 +1,13 @@
 """What retention takes away, in small transactions that nobody waits for (docs/decisions/0036)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.dead_letter_actions import DISCARDED, ERASED
+from db.dead_letter_actions import DISCARDED, ERASED, REDRIVEN
 from db.driver import fetch
 from schemas.results import FINAL_OUTCOMES
 
@@ -59,16 +60,48 @@ async def forget_places(connection: AsyncConnection, beginnings: Mapping[tuple[s
     return int(rows[0]["forgotten"])
 
 
-async def forget_letters(
-    connection: AsyncConnection, after: int, before: datetime, limit: int
-) -> tuple[int | None, int]:
+@dataclass(frozen=True, slots=True)
+class ForgottenLetters:
+    """What came of some dead letters: the number of the `last` one that was looked at (None: there was none), how many
+    were `erased`, and the numbers of those that may go altogether, since the archive has their events.
+    """
+
+    last: int | None
+    erased: int
+    may_go: Sequence[int]
+
+
+async def forget_letters(connection: AsyncConnection, after: int, before: datetime, limit: int) -> ForgottenLetters:
     """Erase the content of dead letters that were done with before an instant, of the next `limit` after a number.
 
-    Return the number of the last one that was looked at (None: there was none), and how many were erased. One that
-    waits, or whose redriven record no worker has read yet, stays whole.
+    One that waits, or whose redriven record no worker has read yet, stays whole.
     """
     (row,) = await fetch(connection, _FORGET_LETTERS, after=after, before=before, row_limit=limit)
-    return row["last"], int(row["erased"])
+    return ForgottenLetters(row["last"], int(row["erased"]), row["may_go"])
+
+
+async def may_let_letters_go(connection: AsyncConnection) -> bool:
+    """Return whether this role of the database may take dead letters away."""
+    return bool((await fetch(connection, _MAY_LET_GO))[0]["may"])
+
+
+async def let_letters_go(
+    connection: AsyncConnection, numbers: Sequence[int], beginnings: Mapping[tuple[str, int], int]
+) -> int:
+    """Take dead letters away, with what was done about them, and return how many.
+
+    Of each partition (topic, number) the first offset is given that it still holds. As long as it holds the record of a
+    redrive, that stays: a repetition of it is known by its id. The database itself looks whether the others may go.
+    """
+    rows = await fetch(
+        connection,
+        _LET_GO,
+        numbers=list(numbers),
+        topics=[topic for topic, _ in beginnings],
+        partitions=[partition for _, partition in beginnings],
+        beginnings=list(beginnings.values()),
+    )
+    return int(rows[0]["gone"])
 
 
 # From one to the next, since the key begins with them.
@@ -154,6 +187,28 @@ _FORGET_LETTERS = text(
         )
         RETURNING 1
     )
-    SELECT (SELECT max(number) FROM looked) AS last, (SELECT count(*) FROM erased) AS erased
+    SELECT (SELECT max(number) FROM looked) AS last, (SELECT count(*) FROM erased) AS erased, ARRAY(
+        SELECT number FROM dead_letters AS letter WHERE number = ANY(ARRAY(SELECT number FROM over)) AND position <= (
+            SELECT last_position FROM archived_log AS archived WHERE archived.shard = letter.shard
+            ORDER BY last_position DESC LIMIT 1
+        )
+    ) AS may_go
+    """
+)
+_MAY_LET_GO = text("SELECT has_function_privilege('forget_dead_letters(bigint[])', 'EXECUTE') AS may")
+# Of a topic that is not read any more nobody knows what it holds: what was redriven to it stays.
+_LET_GO = text(
+    f"""
+    SELECT forget_dead_letters(ARRAY(
+        SELECT letter.number FROM dead_letters AS letter
+        WHERE letter.number = ANY(CAST(:numbers AS bigint[])) AND NOT EXISTS (
+            SELECT FROM dead_letter_actions AS action
+            LEFT JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:beginnings AS bigint[]))
+                AS held(topic, partition, beginning)
+                ON held.topic = letter.topic AND held.partition = action.partition
+            WHERE action.number = letter.number AND action.action = '{REDRIVEN}'
+                AND (held.beginning > action."offset") IS NOT TRUE
+        )
+    )) AS gone
     """
 )

@@ -9,7 +9,7 @@ from db.privileges import ALEMBIC, BOUND_SCHEMA
 from db.tables import metadata
 
 _FUNCTIONS = (
-    "archive_log_partition", "bindings_move_heads", "command_digest", "ensure_log_partitions",
+    "archive_log_partition", "bindings_move_heads", "command_digest", "ensure_log_partitions", "forget_dead_letters",
     "inbox_ids_are_new", "inbox_is_kept",
     "refuse_by_name",
 )  # fmt: skip

@@ -147,9 +147,10 @@ async def _grant(connection: AsyncConnection, roles: dict[Party, str]) -> None:
     await connection.execute(text(f"REVOKE ALL ON FUNCTION ensure_log_partitions() FROM PUBLIC, {groups}"))
     worker = _quoted(roles[Party.WORKER])
     await connection.execute(text(f"GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO {worker}"))
-    archive = "archive_log_partition(bigint, jsonb)"
-    await connection.execute(text(f"REVOKE ALL ON FUNCTION {archive} FROM PUBLIC, {groups}"))
-    await connection.execute(text(f"GRANT EXECUTE ON FUNCTION {archive} TO {_quoted(roles[Party.MAINTENANCE])}"))
+    maintenance = _quoted(roles[Party.MAINTENANCE])
+    for function in ("archive_log_partition(bigint, jsonb)", "forget_dead_letters(bigint[])"):
+        await connection.execute(text(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC, {groups}"))
+        await connection.execute(text(f"GRANT EXECUTE ON FUNCTION {function} TO {maintenance}"))
 
 
 async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> None:

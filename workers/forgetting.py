@@ -4,12 +4,20 @@ Whatever a step takes away it takes away in one transaction, together with keepi
 (docs/decisions/0036).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.forgetting import forget_commands, forget_letters, forget_places, has_places, organizations_after
+from db.forgetting import (
+    forget_commands,
+    forget_letters,
+    forget_places,
+    has_places,
+    let_letters_go,
+    may_let_letters_go,
+    organizations_after,
+)
 from db.history import first_kept, last_before
 from db.published import published_at_least
 from db.shards import all_heads
@@ -67,9 +75,7 @@ class ForgettingPlaces:
             async with self._engine.connect() as connection:
                 if not await has_places(connection):
                     return False
-            topics = list(map(self._settings.topic, INPUT_TOPICS))
-            found = await read_beginnings(self._settings, topics)
-            self._beginnings = {(one.topic, one.partition): offset for one, offset in found.items()}
+            self._beginnings = await _beginnings(self._settings)
         async with self._engine.begin() as connection:
             number = await forget_places(connection, self._beginnings, _ROWS_AT_ONCE)
         self._metrics.forgot(Forgotten.RECORDS, number)
@@ -79,7 +85,10 @@ class ForgettingPlaces:
 
 
 class ForgettingLetters:
-    """Erases the content of dead letters that were done with long ago; each round begins with the first one."""
+    """Erases the content of dead letters that were done with long ago, and takes those away whose events are archived.
+
+    Each round begins with the first one.
+    """
 
     def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
@@ -94,10 +103,28 @@ class ForgettingLetters:
             return False
         before = datetime.now(UTC) - timedelta(days=days)
         async with self._engine.begin() as connection:
-            last, erased = await forget_letters(connection, self._after, before, _ROWS_AT_ONCE)
-        self._metrics.forgot(Forgotten.DEAD_LETTERS, erased)
-        self._after = last or 0
-        return last is not None
+            found = await forget_letters(connection, self._after, before, _ROWS_AT_ONCE)
+        self._metrics.forgot(Forgotten.DEAD_LETTERS, found.erased)
+        if found.may_go:
+            await self._let_go(found.may_go)
+        self._after = found.last or 0
+        return found.last is not None
+
+    async def _let_go(self, numbers: Sequence[int]) -> None:
+        """Take away what nothing can come back to, where this process's role of the database may."""
+        async with self._engine.connect() as connection:
+            if not await may_let_letters_go(connection):
+                return
+        beginnings = await _beginnings(self._settings)
+        async with self._engine.begin() as connection:
+            number = await let_letters_go(connection, numbers, beginnings)
+        self._metrics.forgot(Forgotten.WHOLE_DEAD_LETTERS, number)
+
+
+async def _beginnings(settings: Settings) -> Mapping[tuple[str, int], int]:
+    """Return the first offset that each partition of the topics of input still holds."""
+    found = await read_beginnings(settings, list(map(settings.topic, INPUT_TOPICS)))
+    return {(one.topic, one.partition): offset for one, offset in found.items()}
 
 
 async def _published_before(connection: AsyncConnection, instant: datetime) -> dict[int, int]:

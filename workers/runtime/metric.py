@@ -76,6 +76,8 @@ class Forgotten(StrEnum):
     COMMANDS = "commands"
     RECORDS = "records"
     DEAD_LETTERS = "dead-letters"
+    """Their content."""
+    WHOLE_DEAD_LETTERS = "whole-dead-letters"
 
 
 class Connection(StrEnum):

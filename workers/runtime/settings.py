@@ -191,8 +191,8 @@ class Settings(KafkaSettings):
     keep_dead_letters_days: float | None = Field(
         default=None,
         gt=0,
-        description="Days after which the content of a dead letter that was redriven or discarded is erased; "
-        "if not set, never.",
+        description="Days after which the content of a dead letter that was redriven or discarded is erased, and the "
+        "rest too once its event is archived; if not set, never. [Keep and forget](operations.md#keep-and-forget).",
     )
     replay_rate: int = Field(
         default=5000,

@@ -7,7 +7,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.forgetting import forget_commands, forget_letters, forget_places, has_places, organizations_after
+from db.forgetting import (
+    ForgottenLetters,
+    forget_commands,
+    forget_letters,
+    forget_places,
+    has_places,
+    organizations_after,
+)
 from schemas.results import Outcome
 
 _BEFORE = datetime(2026, 3, 1, tzinfo=UTC)
@@ -101,11 +108,11 @@ async def test_the_content_of_letters_that_are_done_with_goes(engine: AsyncEngin
         }
         go = [numbers[name] for name, (goes, _) in _LETTERS.items() if goes]
         every = sorted(numbers.values())
-        assert await forget_letters(connection, 0, _BEFORE, 2) == (every[1], 1)
+        assert await forget_letters(connection, 0, _BEFORE, 2) == ForgottenLetters(every[1], 1, [])
         assert await _whole(connection) == [number for number in every if number != go[0]]
-        assert await forget_letters(connection, every[1], _BEFORE, 99) == (every[-1], len(go) - 1)
-        assert await forget_letters(connection, 0, _BEFORE, 99) == (every[-1], 0), "they are erased"
-        assert await forget_letters(connection, every[-1], _BEFORE, 99) == (None, 0)
+        assert await forget_letters(connection, every[1], _BEFORE, 99) == ForgottenLetters(every[-1], len(go) - 1, [])
+        assert await forget_letters(connection, 0, _BEFORE, 99) == ForgottenLetters(every[-1], 0, []), "they are erased"
+        assert await forget_letters(connection, every[-1], _BEFORE, 99) == ForgottenLetters(None, 0, [])
         assert await _whole(connection) == [number for number in every if number not in go]
 
 
@@ -113,8 +120,8 @@ async def test_whatever_a_letter_still_holds_goes(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
         for name in _CONTENT:
             number = await _letter(connection, name, [(_DISCARDED, _BEFORE - _TICK)])
-            assert await forget_letters(connection, number - 1, _BEFORE, 1) == (number, 1), name
-            assert await forget_letters(connection, number - 1, _BEFORE, 1) == (number, 0), name
+            assert await forget_letters(connection, number - 1, _BEFORE, 1) == ForgottenLetters(number, 1, []), name
+            assert await forget_letters(connection, number - 1, _BEFORE, 1) == ForgottenLetters(number, 0, []), name
 
 
 async def _letter(connection: AsyncConnection, content: str, actions: list[Any]) -> int:

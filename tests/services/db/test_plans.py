@@ -118,8 +118,8 @@ _CHANGED = {
     "organization": ["org-1"], "project": ["project-1"], "state": ["Active"], "version": [1], "uid": [None],
     "display_name": [None],
 }  # fmt: skip
-_SMALL = "installation|shards|published"
-"""Tables with a row for each shard, or one: they are read as a whole."""
+_SMALL = "installation|shards|published|archived_log"
+"""Tables with a row for each shard, with some (here none), or one: they are read as a whole."""
 _AT = {**_PROJECT, "at": datetime(2026, 1, 1, tzinfo=UTC)}
 _WHO_PAYS = text(
     WHO_PAYS.replace("$1", ":organization")
@@ -210,6 +210,7 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(forgetting._FORGET, _OLD, id="forgotten"),
         pytest.param(forgetting._FORGET_PLACES, _PLACES_GONE, id="forgotten places"),
         pytest.param(forgetting._FORGET_LETTERS, _LETTERS_DONE, id="erased dead letters"),
+        pytest.param(forgetting._LET_GO, {"numbers": [1, 2]} | _PLACES_GONE, id="dead letters that go"),
         pytest.param(load._HANDLED, _PLACES, id="handled"),
         pytest.param(dead_letter_actions._EXPECTED, {"ids": [uuid4()]}, id="redriven"),
         pytest.param(

@@ -1,13 +1,15 @@
 """Where records stood that claim no id, and what dead letters hold: kept as long as anybody may come back to it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from db.dead_letter_actions import discard
+from db.dead_letter_actions import _ERASE, discard
+from db.forgetting import forget_letters, let_letters_go
+from db.tables.of_the_archive import archived_log
 from domain.dead_letters import Dead
 from schemas.records import DeadLetterReason, Record
 from tests.faults.moving import delete_records
@@ -36,9 +38,14 @@ async def test_a_place_is_forgotten_once_its_topic_does_not_hold_it(quiet_instal
     forgetting = ForgettingPlaces(installation.engine, installation.settings, Metrics())
     assert not await forgetting.step()
     assert await _places(installation.engine) == 3
+    await _keep_redriven(installation)
+    assert await _forget(installation.engine, AT_ONCE, installation.settings) == []
+    assert await _letters(installation.engine) == 1, "its topic holds what was redriven"
     await delete_records(installation, Role.ADMIN_COMMANDS)
     assert not await forgetting.step()
     assert await _places(installation.engine) == 0
+    await _forget(installation.engine, AT_ONCE, installation.settings)
+    assert await _letters(installation.engine) == 0
 
 
 async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncEngine) -> None:
@@ -52,7 +59,8 @@ async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncE
         waiting, discarded, unread, redriven = (await connection.execute(_WHOLE)).scalars().all()
         await discard(connection, [discarded], "ada", "no use")
         for number, read_at in ((unread, None), (redriven, NOW)):
-            await connection.execute(text(_REDRIVEN), {"number": number, "read_at": read_at})
+            values = {"number": number, "read_at": read_at, "partition": 0, "offset": 9}
+            await connection.execute(text(_REDRIVEN), values)
     forget = partial(_forget, engine)
     assert await forget(1.0) == [waiting, discarded, unread, redriven]
     assert await forget(None) == [waiting, discarded, unread, redriven]
@@ -67,15 +75,76 @@ async def test_what_was_redriven_can_be_erased_by_hand(engine: AsyncEngine) -> N
         letter = Dead(record, DeadLetterReason.HANDLER_FAULT, "why", True, "acme")
         await keep_letters(connection, [letter], NOW, KEYS)
         (number,) = (await connection.execute(_WHOLE)).scalars().all()
-        await connection.execute(text(_REDRIVEN), {"number": number, "read_at": NOW})
+        values = {"number": number, "read_at": NOW, "partition": 0, "offset": 9}
+        await connection.execute(text(_REDRIVEN), values)
         for erases, discarded in ((False, []), (True, [number]), (True, [])):
             found, left = await discard(connection, [number], "ada", "no use", erases=erases)
             assert (found, [one.number for one in left]) == (discarded, [] if discarded else [number])
         assert (await connection.execute(_WHOLE)).scalars().all() == []
 
 
-async def _forget(engine: AsyncEngine, days: float | None) -> list[Any]:
-    forgetting = ForgettingLetters(engine, Settings(keep_dead_letters_days=days), Metrics())
+async def test_what_is_archived_and_done_with_goes(engine: AsyncEngine) -> None:
+    letters = [
+        Dead(Record("billing.admin-commands", 0, place, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT,
+             "why", True, "acme")
+        for place in range(6)
+    ]  # fmt: skip
+    async with engine.begin() as connection:
+        await keep_letters(connection, letters, NOW, KEYS)
+        numbers = (await connection.execute(_WHOLE)).scalars().all()
+        waiting, discarded, unread, held, gone, published = numbers
+        await discard(connection, [discarded, published], "ada", "no use")
+        for number, read_at, offset in ((unread, None, 1), (held, NOW, 9), (gone, NOW, 8)):
+            values = {"number": number, "read_at": read_at, "partition": 0, "offset": offset}
+            await connection.execute(text(_REDRIVEN), values)
+        await _archive(connection, 5)
+        erased = await forget_letters(connection, 0, datetime.max.replace(tzinfo=UTC), 500)
+        assert (erased.last, erased.erased) == (published, 4)
+        assert sorted(erased.may_go) == [discarded, held, gone]
+        for beginnings, number in (({}, 1), ({("billing.admin-commands", 0): 9}, 1)):
+            assert await let_letters_go(connection, erased.may_go, beginnings) == number
+        # The database looks for itself: whether it is erased, and if so, whether it is done with, read and archived.
+        sealed = text("UPDATE dead_letters SET wrapped_key = 'kept' WHERE number = :number")
+        await connection.execute(sealed, {"number": held})
+        await connection.execute(_ERASE, {"numbers": [waiting, unread, published]})
+        assert await let_letters_go(connection, numbers, {("billing.admin-commands", 0): 10}) == 0
+        left = text("SELECT number FROM dead_letters ORDER BY number")
+        assert (await connection.execute(left)).scalars().all() == [waiting, unread, held, published]
+        acted = text("SELECT number FROM dead_letter_actions ORDER BY number")
+        assert (await connection.execute(acted)).scalars().all() == [unread, held, published]
+
+
+async def _keep_redriven(installation: Installation) -> None:
+    """Keep a dead letter whose event is archived, and whose record was put on its topic, where a dry run stands."""
+    topic = f"{installation.prefix}{Role.ADMIN_COMMANDS}"
+    letter = Dead(Record(topic, 0, 0, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT, "why", True, "acme")
+    async with installation.engine.begin() as connection:
+        await keep_letters(connection, [letter], NOW, KEYS)
+        (number,) = (await connection.execute(_WHOLE)).scalars().all()
+        place = text('SELECT partition, max("offset") AS "offset" FROM handled_records GROUP BY partition')
+        put = (await connection.execute(place)).one()._asdict()
+        await connection.execute(text(_REDRIVEN), put | {"number": number, "read_at": NOW})
+        await _archive(connection, 1)
+
+
+async def _archive(connection: AsyncConnection, position: int) -> None:
+    """Note that a shard's log is archived up to a position."""
+    await connection.execute(
+        insert(archived_log).values(
+            shard=7, first_position=1, last_position=position, first_instant=NOW, last_instant=NOW, last_hash=b"h",
+            file="f", size=1, sha256=b"s", index_size=1, index_sha256=b"s", manifest="m", manifest_sha256=b"s",
+        )
+    )  # fmt: skip
+
+
+async def _letters(engine: AsyncEngine) -> int:
+    async with engine.connect() as connection:
+        return int((await connection.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one())
+
+
+async def _forget(engine: AsyncEngine, days: float | None, settings: Settings | None = None) -> list[Any]:
+    given = (settings or Settings()).model_copy(update={"keep_dead_letters_days": days})
+    forgetting = ForgettingLetters(engine, given, Metrics())
     while await forgetting.step():
         pass
     async with engine.connect() as connection:
@@ -90,5 +159,5 @@ async def _places(engine: AsyncEngine) -> int:
 _REDRIVEN = """
     INSERT INTO dead_letter_actions
         (number, ordinal, action, by, at, redrive_id, sent_at, partition, "offset", timestamp)
-    VALUES (:number, 1, 'Redriven', 'ada', now(), gen_random_uuid(), now(), 0, 9, :read_at)
+    VALUES (:number, 1, 'Redriven', 'ada', now(), gen_random_uuid(), now(), :partition, :offset, :read_at)
 """
