@@ -127,5 +127,8 @@ async def _launched(
 
 async def _is_done(installation: Installation, name: str) -> bool:
     async with installation.engine.connect() as connection:
-        state = text("SELECT state FROM replays WHERE name = :name")
-        return bool((await connection.execute(state, {"name": name})).scalar_one() == "Done")
+        replay = (
+            await connection.execute(text("SELECT state, trouble FROM replays WHERE name = :name"), {"name": name})
+        ).one()
+    assert replay.state != "Failed", replay.trouble
+    return bool(replay.state == "Done")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import InvalidTopicError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidTopicError, TopicAlreadyExistsError, UnknownTopicOrPartitionError, for_code
 
 from db.log import largest_event_bytes
 from schemas.outgoing import event_id_of
@@ -55,7 +55,10 @@ async def refuse_unfit(
 
 
 async def create_target(settings: Settings, name: str, partitions: int, topics: Sequence[str]) -> FoundTopic:
-    """Create a replay's topic unless it is there; return it. Raises ReplayRefused where the broker refuses the name."""
+    """Create a replay's topic unless it is there; return it.
+
+    Raises ReplayRefused where the broker refuses the name, and KafkaError where it may succeed later.
+    """
     replicas = settings.topic_replication_factor
     new = NewTopic(
         name=name,
@@ -125,5 +128,6 @@ async def _last_id(consumer: AIOKafkaConsumer, partition: TopicPartition, begin:
 async def _found(client: AIOKafkaAdminClient, name: str) -> FoundTopic:
     found = (await describe(client, [name])).topics.get(name)
     if found is None:
-        raise TopicMissing(f"Kafka has no topic {name}, though it was created a moment ago.")
+        # Whoever hears this tries again: not every broker knows at once what was created.
+        raise UnknownTopicOrPartitionError(f"Kafka does not tell of {name} yet, which was created a moment ago.")
     return found
