@@ -56,10 +56,9 @@ async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: A
         async with engine.begin() as connection:
             await connection.execute(text("DROP SCHEMA whopays_bound CASCADE"))
             # As it was before the last migration.
-            await connection.execute(text("UPDATE alembic_version SET version_num = '0021'"))
-            await connection.execute(text("DROP TABLE archived_log"))
-            await connection.execute(text("DROP FUNCTION archive_log_partition"))
-        assert await migrate(engine, name, SHARDS, report=said.append) == ("0021", head_revision())
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0022'"))
+            await connection.execute(text("DROP FUNCTION forget_dead_letters"))
+        assert await migrate(engine, name, SHARDS, report=said.append) == ("0022", head_revision())
         assert said[-1] == "set what each role may do"
         async with engine.connect() as connection:
             owners = await connection.execute(
