@@ -108,11 +108,14 @@ def _closed(snapshots: Sequence[Snapshot]) -> datetime | None:
 async def _copy(connection: AsyncConnection, what: Exported, writer: Writer) -> int:
     is_watched = error_console().is_terminal
     total = await count_intervals(connection, what) if is_watched else 0
+    heading = int(writer.form == "csv")  # the first line of a CSV file names its columns
     with shown_rows(total) as progress:
 
         async def take(rows: bytes) -> None:
+            nonlocal heading
             writer.take(rows)
-            progress(rows.count(b"\n"))
+            progress(rows.count(b"\n") - heading)
+            heading = 0
 
         return await copy_intervals(connection, what, writer.form, take)
 
