@@ -60,8 +60,7 @@ def tell(one: Standing) -> None:
     """Print how it stands with something, in lines of 80 columns."""
     mark, colour = MARKS[one.verdict]
     indent = " " * 24
-    is_well = one.verdict is Verdict.WELL
-    lines = [one.words] if is_well else [one.words, one.to_do, f"See {PAGE}#{one.section}"]
+    lines = [one.words] if one.verdict is Verdict.WELL else [one.words, one.to_do, f"See {PAGE}#{one.section}"]
     first, *others = [
         line
         for text in lines

@@ -16,6 +16,8 @@ from pyarrow import parquet
 from schemas.instants import format_instant, parse_instant
 from tests.services.cli.telling import FORMULA, QUOTED, Told
 from tests.support.command_line import Ran, Whopays
+from tests.support.installations import Installation
+from tests.support.terminal import terminal
 from tests.support.waiting import until
 
 
@@ -64,6 +66,22 @@ async def test_a_period_is_cut_and_is_the_same_in_every_form(whopays: Whopays, t
     assert [row["BillingAccountName"] for row in rows[2]] == ["lab", f"'{FORMULA}", "lab"]
     assert [row["SubAccountName"] for row in rows[2]] == [f"'{FORMULA}", QUOTED, QUOTED]
     assert rows[2] == [{name: _in_csv(value) for name, value in row.items()} for row in rows[0]]
+
+
+async def test_a_terminal_shows_how_far_it_is(
+    playground: Installation, whopays: Whopays, told: Told, tmp_path: Path
+) -> None:
+    begins, _, ends = told.changes
+    await exported(whopays, begins, ends, "--format", "ndjson")
+    for form in ("csv", "parquet"):
+        words = ("export", "intervals", "--from", begins, "--until", ends, "--organization", "told")
+        words = (*words, "--format", form, "--out", str(tmp_path / f"shown.{form}"))
+        async with terminal(*words, environment=playground.environment(TERM="xterm")) as shown:
+            assert await shown.ended() == 0
+            written = shown.written.decode()
+        assert "3 of 3 " in written
+        assert "4 of 3 " not in written
+        assert "3 intervals written" in " ".join(written.split())
 
 
 def _in_csv(value: object) -> str:
