@@ -74,9 +74,9 @@ async def test_a_terminal_shows_how_far_it_is(
     begins, _, ends = told.changes
     await exported(whopays, begins, ends, "--format", "ndjson")
     for form in ("csv", "parquet"):
-        words = ("export", "intervals", "--from", begins, "--until", ends, "--organization", "told")
-        words = (*words, "--format", form, "--out", str(tmp_path / f"shown.{form}"))
-        async with terminal(*words, environment=playground.environment(TERM="xterm")) as shown:
+        period = ("export", "intervals", "--from", begins, "--until", ends, "--organization", "told")
+        file = ("--format", form, "--out", str(tmp_path / f"shown.{form}"))
+        async with terminal(*period, *file, environment=playground.environment(TERM="xterm")) as shown:
             assert await shown.ended() == 0
             written = shown.written.decode()
         assert "3 of 3 " in written

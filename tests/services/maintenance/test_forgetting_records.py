@@ -1,6 +1,7 @@
 """Where records stood that claim no id, and what dead letters hold: kept as long as anybody may come back to it."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -49,18 +50,11 @@ async def test_a_place_is_forgotten_once_its_topic_does_not_hold_it(quiet_instal
 
 
 async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncEngine) -> None:
-    letters = [
-        Dead(Record("billing.admin-commands", 0, place, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT,
-             "why", True, "acme")
-        for place in range(4)
-    ]  # fmt: skip
     async with engine.begin() as connection:
-        await keep_letters(connection, letters, NOW, KEYS)
-        waiting, discarded, unread, redriven = (await connection.execute(_WHOLE)).scalars().all()
+        waiting, discarded, unread, redriven = await _kept(connection, 4)
         await discard(connection, [discarded], "ada", "no use")
-        for number, read_at in ((unread, None), (redriven, NOW)):
-            values = {"number": number, "read_at": read_at, "partition": 0, "offset": 9}
-            await connection.execute(text(_REDRIVEN), values)
+        await _redrive(connection, unread, None)
+        await _redrive(connection, redriven, NOW)
     forget = partial(_forget, engine)
     assert await forget(1.0) == [waiting, discarded, unread, redriven]
     assert await forget(None) == [waiting, discarded, unread, redriven]
@@ -70,13 +64,9 @@ async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncE
 
 
 async def test_what_was_redriven_can_be_erased_by_hand(engine: AsyncEngine) -> None:
-    record = Record("billing.admin-commands", 0, 0, NOW - timedelta(days=1), b"acme", (), b"secret")
     async with engine.begin() as connection:
-        letter = Dead(record, DeadLetterReason.HANDLER_FAULT, "why", True, "acme")
-        await keep_letters(connection, [letter], NOW, KEYS)
-        (number,) = (await connection.execute(_WHOLE)).scalars().all()
-        values = {"number": number, "read_at": NOW, "partition": 0, "offset": 9}
-        await connection.execute(text(_REDRIVEN), values)
+        (number,) = await _kept(connection, 1)
+        await _redrive(connection, number, NOW)
         for erases, discarded in ((False, []), (True, [number]), (True, [])):
             found, left = await discard(connection, [number], "ada", "no use", erases=erases)
             assert (found, [one.number for one in left]) == (discarded, [] if discarded else [number])
@@ -84,19 +74,12 @@ async def test_what_was_redriven_can_be_erased_by_hand(engine: AsyncEngine) -> N
 
 
 async def test_what_is_archived_and_done_with_goes(engine: AsyncEngine) -> None:
-    letters = [
-        Dead(Record("billing.admin-commands", 0, place, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT,
-             "why", True, "acme")
-        for place in range(6)
-    ]  # fmt: skip
     async with engine.begin() as connection:
-        await keep_letters(connection, letters, NOW, KEYS)
-        numbers = (await connection.execute(_WHOLE)).scalars().all()
+        numbers = await _kept(connection, 6)
         waiting, discarded, unread, held, gone, published = numbers
         await discard(connection, [discarded, published], "ada", "no use")
         for number, read_at, offset in ((unread, None, 1), (held, NOW, 9), (gone, NOW, 8)):
-            values = {"number": number, "read_at": read_at, "partition": 0, "offset": offset}
-            await connection.execute(text(_REDRIVEN), values)
+            await _redrive(connection, number, read_at, offset=offset)
         await _archive(connection, 5)
         erased = await forget_letters(connection, 0, datetime.max.replace(tzinfo=UTC), 500)
         assert (erased.last, erased.erased) == (published, 4)
@@ -117,14 +100,30 @@ async def test_what_is_archived_and_done_with_goes(engine: AsyncEngine) -> None:
 async def _keep_redriven(installation: Installation) -> None:
     """Keep a dead letter whose event is archived, and whose record was put on its topic, where a dry run stands."""
     topic = f"{installation.prefix}{Role.ADMIN_COMMANDS}"
-    letter = Dead(Record(topic, 0, 0, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT, "why", True, "acme")
     async with installation.engine.begin() as connection:
-        await keep_letters(connection, [letter], NOW, KEYS)
-        (number,) = (await connection.execute(_WHOLE)).scalars().all()
+        (number,) = await _kept(connection, 1, topic)
         place = text('SELECT partition, max("offset") AS "offset" FROM handled_records GROUP BY partition')
-        put = (await connection.execute(place)).one()._asdict()
-        await connection.execute(text(_REDRIVEN), put | {"number": number, "read_at": NOW})
+        put = (await connection.execute(place)).one()
+        await _redrive(connection, number, NOW, put.partition, put.offset)
         await _archive(connection, 1)
+
+
+async def _kept(connection: AsyncConnection, number: int, topic: str = "billing.admin-commands") -> Sequence[int]:
+    """Keep so many dead letters, and return their numbers."""
+    letters = [
+        Dead(Record(topic, 0, place, NOW, b"acme", (), b"secret"), DeadLetterReason.HANDLER_FAULT, "why", True, "acme")
+        for place in range(number)
+    ]
+    await keep_letters(connection, letters, NOW, KEYS)
+    return (await connection.execute(_WHOLE)).scalars().all()
+
+
+async def _redrive(
+    connection: AsyncConnection, number: int, read_at: datetime | None, partition: int = 0, offset: int = 9
+) -> None:
+    """Note that a dead letter was redriven to a place, and when a worker has read it there."""
+    values = {"number": number, "read_at": read_at, "partition": partition, "offset": offset}
+    await connection.execute(text(_REDRIVEN), values)
 
 
 async def _archive(connection: AsyncConnection, position: int) -> None:
