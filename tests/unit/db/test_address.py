@@ -115,6 +115,7 @@ def test_certificates_arrive_where_asyncpg_reads_them() -> None:
         ("hostaddr=10.0.0.1", "hostaddr is nothing"),
         ("connect_timeout=soon", "connect_timeout is a whole number of seconds"),
         ("target_session_attrs=master", "target_session_attrs may be"),
+        ("sslnegotiation=later", "sslnegotiation may be"),
         ("client_encoding=latin1", "client_encoding may be"),
         ("pool_size=3", 'there is no parameter "pool_size"'),
         ("statement_timeout=5s", "options=-c%20NAME=VALUE"),
