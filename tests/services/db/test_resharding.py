@@ -14,7 +14,7 @@ from db.leases import take_lease
 from db.log import append, chain_rows, row_at
 from db.published import note_published
 from db.raising import raise_idle
-from db.refusal import DatabaseRefused, ForeignInstallation, StillAtWork
+from db.refusal import DatabaseRefused, ForeignInstallation, StillAtWork, UnsafeDatabase
 from db.resharding import Resharded, reshard
 from db.revisions import check
 from db.shard_ranges import ShardRange, ShardRanges, shard_ranges
@@ -193,6 +193,15 @@ async def test_it_is_refused_while_anything_is_left_to_do(told: AsyncEngine) -> 
         await reshard(told, _NAME, 32_000, published)
     assert await _heads(told) == heads
     assert (await reshard(told, _NAME, 4, {})).is_new is False
+
+
+async def test_a_database_that_takes_no_writes_is_refused_in_words(told: AsyncEngine) -> None:
+    async with told.begin() as connection:
+        name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+        await connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    await told.dispose()  # it counts for the next connection
+    with pytest.raises(UnsafeDatabase, match="takes no writes"):
+        await reshard(told, _NAME, 7, {})
 
 
 async def test_each_process_has_to_know_the_new_ones(told: AsyncEngine) -> None:
