@@ -58,6 +58,7 @@ _LINE, _BESIDE = Consumption((3,)), Consumption((3,), ("aba",))
 _RESTORED = Publication(rows=2, relays=1, restores=1)
 _DIVIDED, _AND_BACK = Dividing(changes=1), Dividing()
 _LEAPING, _FAILING_OVER = Closing(faults=frozenset({LEAP})), Closing(faults=frozenset({FAILOVER}))
+_OF_TWO_SLOTS = replace(_FAILING_OVER, slots=2)
 _SQUATTED = Admission((Command("a", Who.STRANGER), Command("a"), Command("a", Who.FORGER)))
 _REDRIVEN = Admission((Command("b", is_faulty=True), Command("c", Who.STRANGER, is_faulty=True)))
 
@@ -77,6 +78,7 @@ SMALL = (
     Case("dividing", "2 relays, 1 row in each of 2 shards, from 1 slot to 2 and back", _AND_BACK),
     Case("closing", "2 shards, 1 row in each, a clock that leaps ahead", _LEAPING),
     Case("closing", "2 shards, 1 row in each, a database that fails over", _FAILING_OVER),
+    Case("closing", "2 shards, 1 row in each, 2 slots, a database that fails over", _OF_TWO_SLOTS),
     Case("admission", "2 processes, an id used by 3 people", _SQUATTED),
     Case("admission", "2 processes, 2 dead letters that are redriven", _REDRIVEN),
 )
@@ -149,6 +151,8 @@ _REMOVED: tuple[
     (closing.Safeguard.HELD, "late", _FAILING_OVER),
     (closing.Safeguard.NOT_CARRIED_OVER, "late", _FAILING_OVER),
     (closing.Safeguard.NEVER_LOWER, "fell", _FAILING_OVER),
+    (closing.Safeguard.NOTED_AFTERWARDS, "late", _OF_TWO_SLOTS),
+    (closing.Safeguard.ENDS_AFTERWARDS, "behind", _OF_TWO_SLOTS),
     (admission.Safeguard.STAMP, "late", _SQUATTED),
     (admission.Safeguard.NO_CLAIM, "squatted", _SQUATTED),
     (admission.Safeguard.BY_PLACE, "doubled", _SQUATTED),

@@ -1,8 +1,10 @@
-"""Watermarks as a model: db/raising.py, and watermarks.py, idle.py and takeover.py of workers/publishing/.
+"""Watermarks as a model: db/raising.py, and watermarks.py, closing.py, idle.py, takeover.py of workers/publishing/.
 
-How rows and positions reach Kafka is another model's matter (publication.py): here a row is published in one step, and
-a watermark is told in one. A database that fails over forgets the instants that it raised, never a row, and whoever was
-connected to it begins again; its clock may be behind then. Clocks are small numbers.
+Of several slots the relay of slot 0 closes the shards of all; relays of the others publish a row, and note in the
+database that they have, in a step each. How rows and positions reach Kafka is another model's matter (publication.py):
+here a row is published in one step, and a watermark is told in one. A database that fails over forgets the instants
+that it raised, and what was noted, never a row, and whoever was connected to it begins again; its clock may be behind
+then. Clocks are small numbers.
 """
 
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import NamedTuple
 _APART = 1
 """How far two clocks may be apart for idle shards to be raised."""
 _LEAP = 3
+_LATER = 99
 LEAP, FAILOVER = "leap", "failover"
 
 
@@ -25,14 +28,17 @@ class Safeguard(StrEnum):
     HELD = "whoever takes up work raises the shards to the last watermark first"
     NOT_CARRIED_OVER = "a watermark is computed from nothing that was read before the producer was initialised"
     NEVER_LOWER = "a watermark that is lower than the last one is not sent"
+    NOTED_AFTERWARDS = "a slot notes its positions once Kafka has committed them"
+    ENDS_AFTERWARDS = "where events end is asked for after the other slots' positions were read"
 
 
 class Shard(NamedTuple):
-    """The row of a shard, the instants of its log, and how many of them are published."""
+    """The row of a shard, the instants of its log, how many of them are published, and noted to be by another slot."""
 
     last: int = 0
     log: tuple[int, ...] = ()
     published: int = 0
+    noted: int = 0
 
 
 class Relay(NamedTuple):
@@ -41,6 +47,10 @@ class Relay(NamedTuple):
     heads: tuple[tuple[int, int] | None, ...]
     closed: tuple[int, ...]
     skew: int = 0
+    noted: tuple[int, ...] = ()
+    """How much other slots have published of each shard, as it was read."""
+    ends: tuple[int, ...] = ()
+    """How much of each shard stood before the ends when these were asked for, if that is not as a watermark is told."""
 
 
 class World(NamedTuple):
@@ -61,9 +71,13 @@ class World(NamedTuple):
 
 @dataclass(frozen=True)
 class Closing:
-    """Up to `rows` rows in each of `shards` shards, until the time is `until`, with some faults, once each."""
+    """Up to `rows` rows in each of `shards` shards, until the time is `until`, with some faults, once each.
+
+    Shard `n` is published by the relay of slot `n` modulo `slots`.
+    """
 
     shards: int = 2
+    slots: int = 1
     rows: int = 1
     until: int = 2
     faults: frozenset[str] = frozenset({LEAP, FAILOVER})
@@ -84,12 +98,14 @@ class Closing:
         if FAILOVER in world.faults:
             yield "the database fails over", self._failed_over(world)
         yield from self._worker(world)
+        yield from self._other_slots(world)
         if world.relay is not None:
             for told, after in self._relay(world, world.relay):
                 yield f"the relay {told}", after
         elif world.writing is None:
             for skew in (0, 1):
-                begun = Relay((None,) * self.shards, (0,) * self.shards, skew)
+                ends = () if self._holds(Safeguard.ENDS_AFTERWARDS) else _published(world)
+                begun = Relay((None,) * self.shards, (0,) * self.shards, skew, (0,) * self.shards, ends)
                 yield f"a relay begins, its clock {skew} behind", self._held(world)._replace(relay=begun)
 
     def violation(self, world: World) -> str | None:
@@ -119,6 +135,27 @@ class Closing:
             written = shard._replace(last=instant, log=(*shard.log, instant))
             yield f"a worker commits {instant}", _with_shard(world, number, written)._replace(writing=None)
 
+    def _is_of_another(self, number: int) -> bool:
+        return number % self.slots != 0
+
+    def _other_slots(self, world: World) -> Iterator[tuple[str, World]]:
+        """`Relay._publish` and `Bound.note` of the relays of other slots."""
+        for number, shard in enumerate(world.shards):
+            if not self._is_of_another(number):
+                continue
+            if shard.published < len(shard.log):
+                yield self._publishes(world, number, "another slot publishes")
+            known = shard.published if self._holds(Safeguard.NOTED_AFTERWARDS) else len(shard.log)
+            if shard.noted < known:
+                yield "another slot notes its positions", _with_shard(world, number, shard._replace(noted=known))
+
+    def _publishes(self, world: World, number: int, who: str) -> tuple[str, World]:
+        shard = world.shards[number]
+        instant = shard.log[shard.published]
+        after = _with_shard(world, number, shard._replace(published=shard.published + 1))
+        wrong = f"late: {instant} is published although {world.told} is closed" if instant <= world.told else ""
+        return f"{who} {instant}", after._replace(wrong=wrong)
+
     def _held(self, world: World) -> World:
         """`hold_to`."""
         if not self._holds(Safeguard.HELD):
@@ -126,8 +163,8 @@ class Closing:
         return world._replace(shards=tuple(one._replace(last=max(one.last, world.told)) for one in world.shards))
 
     def _failed_over(self, world: World) -> World:
-        """What was raised is forgotten, what was written is not."""
-        forgotten = tuple(one._replace(last=max(one.log, default=0)) for one in world.shards)
+        """What was raised or noted is forgotten, what was written is not."""
+        forgotten = tuple(one._replace(last=max(one.log, default=0), noted=0) for one in world.shards)
         return world._replace(
             shards=forgotten,
             ahead=-1,
@@ -149,11 +186,13 @@ class Closing:
         if seen != relay.heads:
             yield "reads the heads", world._replace(relay=relay._replace(heads=seen))
         for number, shard in enumerate(world.shards):
-            if shard.published < len(shard.log):
-                instant = shard.log[shard.published]
-                after = _with_shard(world, number, shard._replace(published=shard.published + 1))
-                wrong = f"late: {instant} is published although {world.told} is closed" if instant <= world.told else ""
-                yield f"publishes {instant}", after._replace(wrong=wrong)
+            if shard.published < len(shard.log) and not self._is_of_another(number):
+                yield self._publishes(world, number, "publishes")
+        noted = tuple(shard.noted for shard in world.shards)
+        if noted != relay.noted:
+            yield "reads what other slots have noted", world._replace(relay=relay._replace(noted=noted))
+        if relay.ends and relay.ends != _published(world):
+            yield "asks where events end", world._replace(relay=relay._replace(ends=_published(world)))
         yield from self._tells(world, relay)
 
     def _raised(self, world: World, relay: Relay) -> World:
@@ -172,10 +211,14 @@ class Closing:
         return world._replace(shards=shards)
 
     def _tells(self, world: World, relay: Relay) -> Iterator[tuple[str, World]]:
-        """`Watermarks.count` and `Watermarks.next`."""
+        """`Watermarks.count`, `Watermarks.end_at` and `Watermarks.next`."""
+        known = [
+            relay.noted[number] if self._is_of_another(number) else shard.published
+            for number, shard in enumerate(world.shards)
+        ]
         counts = [
-            head is not None and (shard.published >= head[0] or not self._holds(Safeguard.PUBLISHED_FIRST))
-            for head, shard in zip(relay.heads, world.shards, strict=True)
+            head is not None and (position >= head[0] or not self._holds(Safeguard.PUBLISHED_FIRST))
+            for head, position in zip(relay.heads, known, strict=True)
         ]
         closed = tuple(
             head[1] if does_count and head is not None else before
@@ -190,6 +233,10 @@ class Closing:
         counted = world._replace(relay=relay._replace(heads=heads, closed=closed))
         if watermark > world.told:
             wrong = f"future: {watermark} is closed at {world.now}" if watermark > world.now else ""
+            for number, end in enumerate(relay.ends):
+                shard = world.shards[number]
+                if self._is_of_another(number) and min(shard.log[end : shard.published], default=_LATER) <= watermark:
+                    wrong = f"behind: {watermark} is closed up to ends that not all of it stands before"
             yield f"tells that {watermark} is closed", counted._replace(told=watermark, wrong=wrong)
         elif 0 < watermark < world.told and not self._holds(Safeguard.NEVER_LOWER):
             yield (
@@ -198,6 +245,10 @@ class Closing:
             )
         elif counted != world:
             yield "counts what is published", counted
+
+
+def _published(world: World) -> tuple[int, ...]:
+    return tuple(shard.published for shard in world.shards)
 
 
 def _with_shard(world: World, number: int, shard: Shard) -> World:
