@@ -66,6 +66,11 @@ def test_times_and_sizes_are_in_their_units(panel: dict[str, Any]) -> None:
         assert units <= {panel["fieldConfig"]["defaults"]["unit"]}
 
 
+def test_what_goes_to_the_archive_is_shown() -> None:
+    shown = {name for panel in PANELS for target in panel["targets"] for name in metrics(expression(target["expr"]))}
+    assert {name for name in METRICS if name.startswith(("whopays_archived_", "whopays_forgotten_"))} <= shown
+
+
 def test_panels_do_not_overlap_and_have_their_own_numbers() -> None:
     places: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
