@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from service.probes import QUESTIONS
 from tests.support.packages import ROOT
@@ -215,6 +216,21 @@ def test_nothing_reaches_a_pod_that_no_policy_lets_in() -> None:
     everything = [policy for policy in of_kind("NetworkPolicy") if policy["spec"].get("ingress") == []]
     assert [len(selected(policy["spec"]["podSelector"])) for policy in everything] == [len(pods())]
     assert all(policy["spec"]["policyTypes"] == ["Ingress", "Egress"] for policy in everything)
+
+
+def test_whoever_makes_traces_reaches_the_collector() -> None:
+    folder = KUBERNETES / "components" / "traces"
+    (settings,) = [said for file, said in settings_files() if file.startswith("components/traces/")]
+    (policy,) = yaml.safe_load_all((folder / "network.yaml").read_text(encoding="utf-8"))
+    assert settings == {"WHOPAYS_TRACES": "otlp"}
+    assert all("WHOPAYS_TRACES" not in said for file, said in settings_files() if "traces" not in file), "off elsewhere"
+    reached = selected(policy["spec"]["podSelector"])
+    assert reached == [one for one in pods() if one.containers[-1]["args"][0] in {"run", "serve"}]
+    ((rule,),) = [policy["spec"]["egress"]]
+    page = (ROOT / "docs" / "traces.md").read_text(encoding="utf-8")
+    (usual,) = re.findall(r"`http://localhost:(\d+)` by default", page)
+    assert rule["ports"] == [{"port": int(usual), "protocol": "TCP"}]
+    assert rule["to"]
 
 
 def test_what_is_scraped_is_there() -> None:

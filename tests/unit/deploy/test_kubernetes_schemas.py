@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,11 +74,7 @@ def test_a_member_that_there_is_not_is_noticed() -> None:
 @needs("kubectl")
 @pytest.mark.parametrize("folder", ("base", "overlays/example"))
 def test_kustomize_renders_it(folder: str) -> None:
-    done = subprocess.run(
-        ["kubectl", "kustomize", str(KUBERNETES / folder)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    rendered = list(yaml.safe_load_all(done.stdout))
+    rendered = _rendered(KUBERNETES / folder)
     assert {one["metadata"]["name"] for one in rendered} >= {"whopays-workers", "whopays-migrate", "whopays"}
     configuration = next(one["metadata"]["name"] for one in rendered if one["kind"] == "ConfigMap")
     for one in rendered:
@@ -85,3 +83,26 @@ def test_kustomize_renders_it(folder: str) -> None:
         if one["kind"] in {"Deployment", "Job"}:
             containers = one["spec"]["template"]["spec"]["containers"]
             assert [each["envFrom"][0]["configMapRef"]["name"] for each in containers] == [configuration]
+
+
+@needs("kubectl")
+def test_an_overlay_switches_traces_on_and_names_its_collector(tmp_path: Path) -> None:
+    copy = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = copy / "overlays" / "example"
+    file = overlay / "kustomization.yaml"
+    said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    said["components"].append("../../components/traces")
+    file.write_text(yaml.safe_dump(said), encoding="utf-8")
+    with (overlay / "settings.env").open("a", encoding="utf-8") as settings:
+        settings.write("OTEL_EXPORTER_OTLP_ENDPOINT=http://tempo.observability:4318\n")
+    rendered = _rendered(overlay)
+    (configuration,) = [one["data"] for one in rendered if one["kind"] == "ConfigMap"]
+    assert configuration["WHOPAYS_TRACES"] == "otlp"
+    assert configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://tempo.observability:4318"
+    assert "whopays-traces" in {one["metadata"]["name"] for one in rendered if one["kind"] == "NetworkPolicy"}
+
+
+def _rendered(folder: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
