@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -46,7 +47,8 @@ _PARTITION_FETCH_BYTES = 128 * 1024
 """A little of each partition, so that none is read long before another."""
 _LONGER_WITH_TOKENS = 3
 """How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
-_FETCH_TIMEOUT_MS = 10
+_FETCH_TIMEOUT_MS = 200
+"""How long a fetch waits where nothing comes; whatever comes ends it at once."""
 _LONGEST_BATCH_MS = 15 * 60 * 1000
 _HAND_OVER_SECONDS = 2.0
 _HEARTBEAT_MS = 500
@@ -165,9 +167,10 @@ class Subscription(BatchSubscriber):
         """Fetch records, watched."""
         self._turns.turned(self.role)
         with self.liveness.fetching(lambda: bool(consumer.partitions_for_topic(self._topic))):
-            records = await super().get_msg(consumer)
+            # FastStream's own sleeps when there was nothing, and would hear of what comes meanwhile only afterwards.
+            fetched = await consumer.getmany(timeout_ms=_FETCH_TIMEOUT_MS, max_records=self.max_records)
         self._fetched_in = self._lanes.generation
-        return records
+        return tuple(chain.from_iterable(fetched.values()))
 
     async def consume_one(self, msg: tuple[ConsumerRecord, ...]) -> None:
         """Hand over what was fetched."""
@@ -253,11 +256,17 @@ def _record(raw: ConsumerRecord) -> Record:
         topic=raw.topic,
         partition=raw.partition,
         offset=raw.offset,
-        timestamp=_EPOCH + timedelta(milliseconds=min(max(raw.timestamp, 0), _LATEST_MS)),
+        timestamp=_instant(raw.timestamp),
         key=_shared(raw.key),
-        headers=_shared(headers) if [name for name, _ in headers] == ["content-type"] else headers,
+        headers=_shared(headers) if len(headers) == 1 and headers[0][0] == "content-type" else headers,
         value=raw.value,
     )
+
+
+@lru_cache(maxsize=4096)
+def _instant(milliseconds: int) -> datetime:
+    """Return an instant, the same object for what came in the same millisecond."""
+    return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST_MS))
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from aiokafka import TopicPartition
@@ -48,9 +49,15 @@ class Waiting:
 
     def put(self, record: Record, boundary: str) -> None:
         """Add a record behind those of its partition that have the same boundary."""
-        place = (partition_of(record), boundary)
-        self._shards.setdefault(self._shard_of(boundary), {}).setdefault(place, deque()).append(record)
-        self._count(record, 1)
+        partition = partition_of(record)
+        queues = self._shards.setdefault(self._shard_of(boundary), {})
+        queue = queues.get((partition, boundary))
+        if queue is None:
+            queue = queues[partition, boundary] = deque()
+        queue.append(record)
+        self.of_partition[partition] += 1
+        self.records += 1
+        self.bytes += _size_of(record)
 
     def take(self, busy: Collection[int]) -> Batch | None:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
@@ -72,8 +79,9 @@ class Waiting:
         if not records:
             return None
         self._are_others.append(has_emptied)
-        for record in records:
-            self._count(record, -1)
+        self.of_partition.subtract(map(partition_of, records))
+        self.records -= len(records)
+        self.bytes -= sum(map(_size_of, records))
         return Batch(records, frozenset(shards))
 
     def clear(self) -> None:
@@ -82,15 +90,13 @@ class Waiting:
         self.of_partition.clear()
         self.records = self.bytes = 0
 
-    def _count(self, record: Record, sign: int) -> None:
-        self.of_partition[partition_of(record)] += sign
-        self.records += sign
-        self.bytes += sign * _size_of(record)
-
 
 def partition_of(record: Record) -> TopicPartition:
     """Return the partition of a record."""
-    return TopicPartition(record.topic, record.partition)
+    return _partition(record.topic, record.partition)
+
+
+_partition = cache(TopicPartition)
 
 
 def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> list[Record]:
@@ -118,7 +124,8 @@ def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> 
 
 
 def _size_of(record: Record) -> int:
-    headers = sum(
-        _BYTES_OF_A_HEADER + len(name) + len(value or b"") for name, value in record.headers if name != "content-type"
-    )
-    return _BYTES_OF_A_RECORD + len(record.value or b"") + len(record.key or b"") + headers
+    size = _BYTES_OF_A_RECORD + len(record.value or b"") + len(record.key or b"")
+    for name, value in record.headers:
+        if name != "content-type":
+            size += _BYTES_OF_A_HEADER + len(name) + len(value or b"")
+    return size
