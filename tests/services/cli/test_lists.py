@@ -105,7 +105,9 @@ async def test_changes_after_one_and_of_a_type(whopays: Whopays, told: Told) -> 
         json.loads(line) for line in (await whopays("changes", "told", "--all", "--json")).expect(0).out.splitlines()
     ]
     bindings = ("changes", "told", "--type", "BindingChanged")
-    lines = (await whopays(*bindings, "--json")).expect(0).out.splitlines()
+    read = (await whopays(*bindings, "--json")).expect(0)
+    lines = read.out.splitlines()
+    assert read.err == ""
     assert [json.loads(line) for line in lines] == [event for event in events if "BindingChanged" in event["type"]]
     page = (await whopays(*bindings, "--limit", "2")).expect(0)
     assert [line.split("  ")[-1] for line in page.out.splitlines()][1] == "Bound: nobody → main"

@@ -72,7 +72,7 @@ def test_ctrl_c_in_the_middle_of_an_import_says_nothing(tmp_path: Path, words: t
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
-@pytest.mark.parametrize("words", (("who",), ("topics", "check")), ids=" ".join)
+@pytest.mark.parametrize("words", (("who",), ("topics", "check"), ("dev",)), ids=" ".join)
 def test_ctrl_c_raises_once_a_command_is_imported(words: tuple[str, ...]) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

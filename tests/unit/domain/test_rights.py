@@ -150,6 +150,14 @@ def test_what_is_seen_adds_up() -> None:
     assert not reach.is_everything
 
 
+def test_a_reach_of_all_accounts_or_of_all_projects_is_not_one_of_everything() -> None:
+    named = (Names(frozenset({"main"})),)
+    for narrowed in (Reach(accounts=named), Reach(projects=named)):
+        assert not narrowed.is_everything
+        assert not narrowed.sees(None, None)
+    assert Reach().sees(None, None)
+
+
 def test_a_role_for_the_whole_organization_is_not_narrowed() -> None:
     assert has_role(asker(granted("operator")), "acme", [Role.OPERATOR])
     assert not has_role(asker(granted("operator", accounts=["*"])), "acme", [Role.OPERATOR])
