@@ -84,7 +84,7 @@ async def opened(
                 ranges = await shard_ranges(connection)
             waking = Waking(engine)
             tails = Tails(pool, waking, ranges)
-            async with _running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
+            async with running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
                 yield State(
                     settings,
@@ -106,7 +106,7 @@ async def opened(
 
 
 @asynccontextmanager
-async def _running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run what never ends by itself."""
     tasks = [asyncio.create_task(role) for role in roles]
     try:

@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.watching import Overdue, first_after, overdue, unpublished_age, waiting_dead_letters
 from domain.messages import DueKind
 from schemas.records import DeadLetterReason
+from workers.runtime.looking import AgeLook
+from workers.runtime.metrics import Metrics
+from workers.runtime.roles import Role
 
 _HOUR = timedelta(hours=1)
 _PENDING_BINDINGS = (
@@ -30,6 +33,13 @@ async def test_nothing_is_overdue_where_nothing_is_there(engine: AsyncEngine) ->
         assert await unpublished_age(connection) == 0
         assert await first_after(connection, {0: 0}) is None
         assert set((await waiting_dead_letters(connection)).values()) == {0}
+
+
+async def test_what_was_published_meanwhile_has_no_age(engine: AsyncEngine) -> None:
+    metrics = Metrics((Role.RELAY,))
+    async with engine.connect() as connection:
+        await AgeLook(metrics).look(connection, {}, left=1)
+    assert metrics.registry.get_sample_value("whopays_events_unpublished_age_seconds") == 0
 
 
 async def test_what_is_due_is_counted_from_the_first_of_it(engine: AsyncEngine) -> None:

@@ -1,11 +1,21 @@
 """What was added to the log since positions, of several organizations at once."""
 
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.driver import driver
 from db.following import Followed, events_since, first_kept_position
 from db.placing import shard_of
+from db.reading import reading_pool
+from db.shard_ranges import shard_ranges
+from service.state import running
+from service.tails import Tails
+from service.waking import Waking
 from tests.services.http.committing import SHARDS, commit
+from tests.support.waiting import patience
 
 _BYTES = 1024 * 1024
 _SHARD = shard_of("acme", SHARDS)
@@ -61,3 +71,25 @@ async def test_what_is_kept_begins_somewhere(engine: AsyncEngine) -> None:
     await commit(engine, "acme", "a", "b")
     async with engine.connect() as connection:
         assert await first_kept_position(await driver(connection), [_SHARD]) == 1
+
+
+async def test_what_is_kept_of_all_ends_is_bounded_and_what_is_older_is_read(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.tails._KEPT_BYTES", 1)
+    url = engine.url.render_as_string(hide_password=False)
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(reading_pool(url, pool_size=2, statement_seconds=30))
+        async with pool.acquire() as connection:
+            ranges = await shard_ranges(connection)
+        waking = Waking(engine)
+        tails = Tails(pool, waking, ranges)
+        await stack.enter_async_context(running(waking.run(), tails.run()))
+        follower = await stack.enter_async_context(tails.following("acme", _SHARD, 0, 0))
+        seen: list[int] = []
+        async with asyncio.timeout(patience(30)):
+            for number in range(1, 4):
+                await commit(engine, "acme", "a", "b")
+                while len(seen) < 2 * number:
+                    seen += [event.position for event in await follower.next(patience(30))]
+    assert seen == [1, 2, 3, 4, 5, 6]
