@@ -23,7 +23,7 @@ from schemas.outgoing import CONTENT_TYPE
 from schemas.results import Outcome
 from schemas.topics import INPUT_TOPICS, Topic
 from workers.consuming.subscription import consumer_group
-from workers.runtime.kafka import kafka_options
+from workers.runtime.kafka import kafka_options, kafka_reading_options
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
@@ -226,11 +226,7 @@ async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
         )
         stack.push_async_callback(producer.stop)
         await producer.start()
-        results = AIOKafkaConsumer(
-            **kafka_options(settings),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-        )
+        results = AIOKafkaConsumer(**kafka_reading_options(settings))
         stack.push_async_callback(results.stop)
         await results.start()
         results.assign(answers)

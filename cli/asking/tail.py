@@ -15,7 +15,7 @@ from cli.terminal.names import topic_named
 from cli.terminal.output import print_json_line
 from cli.terminal.screen import console, put
 from schemas.topics import OUTPUT_TOPICS, Topic
-from workers.runtime.kafka import kafka_options
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
 
@@ -58,11 +58,7 @@ async def events(
     """Yield the events of topics as they are published, read committed."""
     async with administration(settings) as admin:
         partitions = await partitions_of(admin, [settings.topic(topic) for topic in topics])
-    consumer = AIOKafkaConsumer(
-        **kafka_options(settings),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-    )
+    consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
         await consumer.start()
         consumer.assign(partitions)

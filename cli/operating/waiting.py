@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from db.reading_positions import reading_positions
 from schemas.topics import Topic
 from workers.consuming.subscription import consumer_group
-from workers.runtime.kafka import kafka_options
+from workers.runtime.kafka import kafka_reading_options
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 from workers.topics.cluster import administration, partitions_of
@@ -128,12 +128,7 @@ async def readers_of(admin: AIOKafkaAdminClient, group: str) -> list[Reader]:
 async def looking(settings: Settings) -> AsyncIterator[Look]:
     """Yield what looks at Kafka. Raises what Kafka raises that is away."""
     async with administration(settings) as admin:
-        consumer = AIOKafkaConsumer(
-            **kafka_options(settings),
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            max_poll_records=_LOOKED_AT,
-        )
+        consumer = AIOKafkaConsumer(**kafka_reading_options(settings), max_poll_records=_LOOKED_AT)
         try:
             await consumer.start()
             # A task of the client that is cancelled before its first step would cancel whoever stops the client.

@@ -8,8 +8,11 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from audit.metrics import AuditMetrics
+from workers.runtime.instruments import Instruments
+from workers.runtime.metric import Found
 from workers.runtime.metrics import Heartbeats, Metrics
 from workers.runtime.roles import ALL_ROLES, AUDIT, Role
+from workers.runtime.tokens.counting import TokenMetrics
 
 kinds = pytest.mark.parametrize("make", (Metrics, AuditMetrics))
 
@@ -50,3 +53,14 @@ async def test_an_audit_shows_life_until_it_is_interrupted_and_again_once_one_fi
     assert not await shows_life()
     metrics.audited({}, 1.0)
     assert await shows_life()
+
+
+def test_grants_that_are_ignored_are_counted_beside_tokens() -> None:
+    instruments = Instruments((Role.ADMIN_COMMANDS,), checks_tokens=True)
+    counted = TokenMetrics(instruments)
+    counted.token(Found.VERIFIED, ignored_grants=2)
+    counted.token(Found.VERIFIED, ignored_grants=1)
+    counted.token(Found.KNOWN)
+    told = instruments.registry.get_sample_value
+    assert told("whopays_grants_ignored_total") == 3
+    assert [told("whopays_tokens_total", {"outcome": found}) for found in Found] == [2, 1, 0]
