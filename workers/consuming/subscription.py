@@ -45,6 +45,8 @@ from workers.runtime.settings import Settings
 
 _PARTITION_FETCH_BYTES = 128 * 1024
 """A little of each partition, so that none is read long before another."""
+_MOST_FETCHED = 2_000
+"""How many records are taken over at once, which takes some ten milliseconds: batches are not smaller or larger by it."""
 _LONGER_WITH_TOKENS = 3
 """How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
 _FETCH_TIMEOUT_MS = 200
@@ -153,7 +155,7 @@ class Subscription(BatchSubscriber):
             ),
             calls,
             batch_timeout_ms=_FETCH_TIMEOUT_MS,
-            max_records=settings.batch_max_records,
+            max_records=_MOST_FETCHED,
         )
         # What `broker.subscriber(...)` does with a subscriber that it has made itself.
         super(KafkaRegistrator, broker).subscriber(self)
