@@ -105,8 +105,14 @@ def _expected(account: str, project: str, expectation: str, payer: str | None) -
     return sorted([*ACCOUNTS[account], *PROJECTS[project], *precondition], key=ORDER.index)
 
 
-@pytest.mark.parametrize(("account", "project", "expectation", "bound"), CASES)
-def test_every_rule_that_is_broken_is_named(account: str, project: str, expectation: str, bound: str) -> None:
+@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_every_rule_that_is_broken_is_named(account: str, project: str) -> None:
+    for expectation, bound in (case[2:] for case in CASES if case[:2] == (account, project)):
+        _is_named(account, project, expectation, bound)
+
+
+def _is_named(account: str, project: str, expectation: str, bound: str) -> None:
     payer = PAYERS[bound]
     desk = _desk(account, project, payer)
     said = desk.bind(**_said(expectation, payer))

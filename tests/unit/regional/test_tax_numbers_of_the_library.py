@@ -36,8 +36,13 @@ def test_there_are_examples() -> None:
     assert len(WRONG) > 60
 
 
-@pytest.mark.parametrize(("country", "number"), RIGHT)
-def test_right_numbers_are_accepted_in_every_spelling(country: str, number: str) -> None:
+@pytest.mark.parametrize("country", sorted({country for country, _ in RIGHT}))
+def test_right_numbers_are_accepted_in_every_spelling(country: str) -> None:
+    for number in (number for of, number in RIGHT if of == country):
+        _is_accepted(country, number)
+
+
+def _is_accepted(country: str, number: str) -> None:
     if number in WITHOUT_CHECK_DIGITS:
         with pytest.raises(WrongTaxNumber):
             compact_tax_number(country, number)
@@ -52,13 +57,14 @@ def test_right_numbers_are_accepted_in_every_spelling(country: str, number: str)
             assert compact_tax_number(country, prefix + kept) == kept
 
 
-@pytest.mark.parametrize(("country", "number"), WRONG)
-def test_wrong_check_digits_are_refused(country: str, number: str) -> None:
-    if number in ISSUED_ANYWAY:
-        assert compact_tax_number(country, number) == number
-        return
-    with pytest.raises(WrongTaxNumber):
-        compact_tax_number(country, number)
+@pytest.mark.parametrize("country", sorted({country for country, _ in WRONG}))
+def test_wrong_check_digits_are_refused(country: str) -> None:
+    for number in (number for of, number in WRONG if of == country):
+        if number in ISSUED_ANYWAY:
+            assert compact_tax_number(country, number) == number
+        else:
+            with pytest.raises(WrongTaxNumber):
+                compact_tax_number(country, number)
 
 
 def _is_of(module: str, number: str) -> bool:

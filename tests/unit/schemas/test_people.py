@@ -53,9 +53,9 @@ BLANKS = " \u00a0\u1680\u2000\u2003\u200a\u202f\u205f\u3000"
 
 
 @pytest.mark.parametrize("unseen", INVISIBLE.values(), ids=INVISIBLE)
-@pytest.mark.parametrize("spelt", ("{}", "{}ann", "ann{}", "a{}nn", "ä{}ö"))
-def test_what_cannot_be_seen_names_nobody(unseen: str, spelt: str) -> None:
-    assert not is_authid(spelt.format(unseen))
+def test_what_cannot_be_seen_names_nobody(unseen: str) -> None:
+    for spelt in ("{}", "{}ann", "ann{}", "a{}nn", "ä{}ö"):
+        assert not is_authid(spelt.format(unseen)), spelt
 
 
 @pytest.mark.parametrize("blank", BLANKS)

@@ -83,9 +83,9 @@ def test_text_counts_code_points(sign: str, count: int) -> None:
     assert not _accepts(Text, sign * (count + 501))
 
 
-@pytest.mark.parametrize("code", (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-def test_control_characters_are_refused(code: int) -> None:
-    assert not _accepts(Text, f"a{chr(code)}b")
+def test_control_characters_are_refused() -> None:
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)):
+        assert not _accepts(Text, f"a{chr(code)}b"), hex(code)
 
 
 @pytest.mark.parametrize(
