@@ -173,13 +173,16 @@ async def _a_shard_is_held(stage: Stage) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _the_database_is_slow(stage: Stage) -> AsyncIterator[None]:
-    """Everything is locked most of the time, by something that takes a second and a half each time."""
+    """Everything is locked most of the time, by something that takes a second and a half each time.
+
+    It locks in the order of batches: otherwise they and it would wait for each other.
+    """
 
     async def lock(_: int) -> None:
         session = await stage.connect()
         try:
             await session.execute(
-                "BEGIN; LOCK TABLE projects IN ACCESS EXCLUSIVE MODE; SELECT FROM shards FOR UPDATE;"
+                "BEGIN; SELECT FROM shards ORDER BY shard FOR UPDATE; LOCK TABLE projects IN ACCESS EXCLUSIVE MODE;"
                 "SELECT pg_sleep(1.5); ROLLBACK"
             )
         finally:
