@@ -281,20 +281,24 @@ async def _by_hand(stage: Stage, statements: str) -> None:
 async def _again_and_again(happens: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
     """Have something happen four times a second, or as often as it can, until the block ends; its errors with it."""
 
+    ends = asyncio.Event()
+
     async def go_on() -> None:
         for number in count():
             await happens(number)
-            await asyncio.sleep(0.25)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.25):
+                    await ends.wait()
+            if ends.is_set():
+                return
 
     async with AsyncExitStack() as stack:
         going_on = asyncio.create_task(go_on())
 
         async def end() -> None:
-            if going_on.done():
-                await going_on
-            going_on.cancel()
-            with suppress(asyncio.CancelledError):
-                await going_on
+            # Not cancelled: a client of Kafka that is being closed swallows that, and it would go on for ever.
+            ends.set()
+            await going_on
 
         stack.push_async_callback(end)
         yield
