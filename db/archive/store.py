@@ -134,8 +134,9 @@ class _Object(NewFile):
         self._file.close()
 
     def _abandon(self) -> None:
-        # Closed, it would be there as far as it was written.
+        # Closed, also by its finalizer, it would be there as far as it was written.
         self._file.discard()
+        self._file.closed = True
 
 
 @contextmanager

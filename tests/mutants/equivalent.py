@@ -37,6 +37,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/watching.py",
         "return at + (_MARK_UNCHANGED_SECONDS if False else _MARK_SECONDS)",
     ): "A bookmark comes sooner than it must.",
+    (
+        "workers/batches/transaction.py",
+        "delay = min(delay + 2, _LONGEST_DELAY_SECONDS)",
+    ): "It is waited for longer before the next attempt.",
+    (
+        "cli/demo/story.py",
+        '_project("globex", "portal", "Active", 4, "A new portal starts without a payer,"),',
+    ): "Any version will do that is later than the last.",
     ("db/archive/files.py", "_LEVEL = 7"): "It is compressed somewhat more.",
     ("db/archive/reading.py", "_HELD_INDEXES = 65"): "One more index is at hand.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
