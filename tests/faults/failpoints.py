@@ -43,6 +43,7 @@ MODULES = (
     "workers.publishing.relay",
     "workers.publishing.slots",
     "workers.publishing.telling",
+    "workers.replaying.lease",
     "workers.replaying.merging",
     "workers.replaying.reading",
     "workers.replaying.role",

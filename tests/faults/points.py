@@ -113,7 +113,7 @@ def _roles(point: str) -> Iterator[tuple[Role, ...]]:
                 or "(" in point
             ):
                 yield TIMERS
-        case "merging" | "reading" | "role" | "snapshot" | "target" | "working":
+        case "lease" | "merging" | "reading" | "role" | "snapshot" | "target" | "working":
             # Of replays, which have a matrix of their own (test_replay_killed.py).
             return
         case "archiving":

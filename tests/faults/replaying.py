@@ -23,8 +23,8 @@ MODULES = (
 
 NEVER = (
     "producer.producing: producer.client.close",  # only where a producer does not end by itself
-    "working.Work.run: fail_replay",  # only where a replay fails
-    "working.Work.run: _engine.begin",
+    "working.Work.run: _lease.fail",  # only where a replay fails
+    "lease.Lease.fail",
     "working.Work._until_shown: _wait",  # only where a broker is slow
     "snapshot.",  # of snapshots, which are tried by themselves
     "reading._of_snapshot",
@@ -37,9 +37,9 @@ NEVER = (
 
 _TRIED_AGAIN = (
     "working.Work._publish: sending (3)",
-    "working.Work.run: _owns",
+    "working.Work.run: _lease.is_held",
     "working.Work.run: _wait",
-    "working.Work._owns",
+    "lease.Lease.is_held",
 )
 """Where a replay comes once something went wrong."""
 

@@ -42,6 +42,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "delay = min(delay + 2, _LONGEST_DELAY_SECONDS)",
     ): "It is waited for longer before the next attempt.",
     (
+        "workers/publishing/slots.py",
+        "return bool(ended)  ->  return None",
+    ): "It is looked again sooner for what has ended.",
+    (
         "cli/demo/story.py",
         '_project("globex", "portal", "Active", 4, "A new portal starts without a payer,"),',
     ): "Any version will do that is later than the last.",

@@ -7,32 +7,23 @@ producer: the next one reads again how far the replay is.
 
 import asyncio
 import contextlib
-import os
-import socket
 import time
 from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.archive.reading import History
-from db.errors import is_transient
 from db.history import HistoryDamaged
 from db.replays import (
     KeptReplay,
     clock,
     conclude_replay,
-    fail_replay,
     find_replay,
-    give_up_replay,
-    keep_replay,
     note_target,
-    owner_of_replay,
-    take_replay,
 )
 from schemas.replays import ReplayState
 from schemas.topics import Topic
@@ -40,6 +31,7 @@ from workers.publishing.positions import is_retryable
 from workers.publishing.producer import SETTLE_SECONDS, Place, TransactionalProducer, producing, transact
 from workers.replaying.how_far import HowFar
 from workers.replaying.kept import read_tally
+from workers.replaying.lease import Halted, Lease
 from workers.replaying.packed import Packed
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayFailed, ReplayTaken
@@ -50,21 +42,13 @@ from workers.runtime.settings import Settings
 from workers.topics.cluster import TopicMissing
 
 _RETRY_SECONDS = 0.5
-_RENEW_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 0.5
 _TRANSACTION_BYTES = 16 * 1024 * 1024
 _TRANSACTIONS_A_SECOND = 4
 _PACKED_AT_ONCE = 100
 _LOOK_AGAIN_SECONDS, _LOOKS = 0.1, 100
 
 logger = structlog.get_logger()
-
-
-class _Halted(Exception):
-    """Somebody stopped the replay, it was noted as failed, or this process is to end."""
-
-    def __init__(self, state: ReplayState) -> None:
-        super().__init__(state)
-        self.state = state
 
 
 class Work:
@@ -89,15 +73,15 @@ class Work:
         self._name = name
         self._stopping = stopping
         self._told = told
-        self._usual_rate = usual_rate
-        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        self.has_begun = False
-        """Whether this process has had the lease."""
-        self._rate: int | None = None
-        self._renewed = 0.0
+        self._lease = Lease(engine, settings, name, usual_rate)
         self._written = 0
         self._far = HowFar({}, {})
         self._next = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether this process has had the lease."""
+        return self._lease.was_held
 
     async def run(self) -> ReplayState:
         """Return how the replay stands then. Raises ReplayTaken where another works on it, and ReplayFailed.
@@ -107,27 +91,26 @@ class Work:
         while not self._stopping.is_set():
             try:
                 return await self._work()
-            except _Halted as halted:
+            except Halted as halted:
                 return halted.state
             except (ReplayFailed, HistoryDamaged, TopicMissing) as error:
-                async with self._engine.begin() as connection:
-                    await fail_replay(connection, self._name, self._owner, str(error))
+                await self._lease.fail(str(error))
                 raise ReplayFailed(str(error)) from error
             except Exception as error:
                 if not is_retryable(error):
                     raise
-                if not await self._owns():
+                if not await self._lease.is_held():
                     raise ReplayTaken(
                         f"Another process took the replay {self._name} over: this one was fenced, and ends."
                     ) from error
                 logger.warning("replay_interrupted", replay=self._name, error=type(error).__name__)
             finally:
-                await self._give_up()
+                await self._lease.give_up()
             await self._wait(_RETRY_SECONDS)
         return ReplayState.RUNNING
 
     async def _work(self) -> ReplayState:
-        await self._take()
+        await self._lease.take()
         async with self._engine.connect() as connection:
             replay = await find_replay(connection, self._name)
         if replay is not None and replay.target_id is None:
@@ -206,8 +189,7 @@ class Work:
             if sending is not None:
                 await sending
                 sending = None
-            self._renewed = 0.0
-            await self._renew_in_time(replay)
+            await self._renew(replay)
             tally.finished_at = await clock(connection)
             packed.add_markers(self._settings.source)
             await (await self._send(producer, replay, packed))
@@ -222,12 +204,12 @@ class Work:
         """Begin to send what is packed, once the rate allows it."""
         while (left := self._next - time.monotonic()) > 0:
             await self._renew_in_time(replay)
-            await self._wait(min(left, _RENEW_SECONDS / 2))
+            await self._wait(min(left, _LONGEST_WAIT_SECONDS))
             if self._stopping.is_set():
                 break
-        if self._rate:
+        if self._lease.rate:
             # What was missed is not made up for: whoever asks for a rate must not get twice as much for a while.
-            self._next = max(self._next, time.monotonic()) + packed.rows / self._rate
+            self._next = max(self._next, time.monotonic()) + packed.rows / self._lease.rate
         batches = packed.finished(self._settings.topic(Topic.REPLAY_POSITIONS))
         return asyncio.create_task(self._transact(producer, replay, batches, packed))
 
@@ -243,66 +225,24 @@ class Work:
     def _rows_at_once(self) -> int:
         """Return how many rows go out in a transaction: all of a second's in several."""
         most = self._settings.relay_batch_rows
-        return most if self._rate is None else max(1, min(most, self._rate // _TRANSACTIONS_A_SECOND))
+        return most if self._lease.rate is None else max(1, min(most, self._lease.rate // _TRANSACTIONS_A_SECOND))
 
     def _tell(self, replay: KeptReplay) -> None:
         self._told(Progress(self._written, self._far.positions, replay.to_look_at))
 
     async def _alive(self, replay: KeptReplay) -> None:
-        """Keep the lease while reading. Raises as `_renew`, and _Halted if this process is to end."""
+        """Keep the lease while reading. Raises as `Lease.renew`, and Halted if this process is to end."""
         if self._stopping.is_set():
-            raise _Halted(ReplayState.RUNNING)
+            raise Halted(ReplayState.RUNNING)
         await self._renew_in_time(replay)
 
     async def _renew_in_time(self, replay: KeptReplay) -> None:
-        if time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._settings.relay_lease_seconds / 3):
-            self._tell(replay)
-            await self._renew()
+        if self._lease.is_due:
+            await self._renew(replay)
 
-    async def _take(self) -> None:
-        """Take the lease. Raises ReplayTaken while another has it, and _Halted unless the replay is running."""
-        async with self._engine.begin() as connection:
-            taken = await take_replay(connection, self._name, self._owner, self._settings.relay_lease_seconds)
-        if taken is None:
-            raise ReplayTaken(f"Another process works on the replay {self._name}.")
-        self.has_begun = True
-        self._go_by(*taken)
-
-    async def _renew(self) -> None:
-        """Keep the lease. Raises ReplayTaken once another has taken it, and _Halted unless the replay is running."""
-        async with self._engine.begin() as connection:
-            kept = await keep_replay(
-                connection,
-                self._name,
-                self._owner,
-                self._settings.relay_lease_seconds,
-                self._written,
-                self._far.positions,
-            )
-        if kept is None:
-            raise ReplayTaken(f"Another process took the replay {self._name} over: this one ends.")
-        self._go_by(*kept)
-
-    def _go_by(self, state: ReplayState, rate: int | None) -> None:
-        self._renewed = time.monotonic()
-        self._rate = rate or self._usual_rate
-        if state is not ReplayState.RUNNING:
-            raise _Halted(state)
-
-    async def _owns(self) -> bool:
-        """Return whether nobody has taken the lease since this process did; also where that cannot be asked."""
-        try:
-            async with self._engine.connect() as connection:
-                return await owner_of_replay(connection, self._name) == self._owner
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return True
-
-    async def _give_up(self) -> None:
-        with contextlib.suppress(Exception):  # the lease runs out by itself
-            async with self._engine.begin() as connection:
-                await give_up_replay(connection, self._name, self._owner)
+    async def _renew(self, replay: KeptReplay) -> None:
+        self._tell(replay)
+        await self._lease.renew(self._written, self._far.positions)
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -12,7 +12,7 @@ from db.archive.reading import History
 from schemas.message_types import type_of
 from schemas.replays import ReplayState, Selection
 from tests.support.installations import Installation
-from workers.replaying import reading, snapshot, working
+from workers.replaying import lease, reading, snapshot
 from workers.replaying.beginning import Asked, begin
 from workers.replaying.role import counted_by
 from workers.replaying.tally import Progress
@@ -73,7 +73,7 @@ async def test_a_lease_is_renewed_while_nothing_is_found(
     told: Installation, monkeypatch: pytest.MonkeyPatch, selection: Selection
 ) -> None:
     """While a snapshot is searched for what is last, and where most of what is read is not selected."""
-    monkeypatch.setattr(working, "_RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "_RENEW_SECONDS", 0.0)
     for limit in ("_FEWEST_OF_SHARD", "_MOST_OF_SHARD"):
         monkeypatch.setattr(reading, limit, 1)
     monkeypatch.setattr(snapshot, "_AT_ONCE", 1)

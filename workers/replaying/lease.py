@@ -1,0 +1,96 @@
+"""The lease of a replay: which process works on it, and whether it may go on."""
+
+import contextlib
+import os
+import socket
+import time
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from db.errors import is_transient
+from db.replays import fail_replay, give_up_replay, keep_replay, owner_of_replay, take_replay
+from schemas.replays import ReplayState
+from workers.replaying.refusal import ReplayTaken
+from workers.runtime.settings import Settings
+
+_RENEW_SECONDS = 1.0
+
+
+class Halted(Exception):
+    """Somebody stopped the replay, it was noted as failed, or this process is to end."""
+
+    def __init__(self, state: ReplayState) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+class Lease:
+    """Held by the process that works on a replay. It is for liveness alone: what makes a replay exact is Kafka.
+
+    `usual_rate` is how many events a second are sent at most where nobody said so; None: as many as can be.
+    """
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, name: str, usual_rate: int | None) -> None:
+        self._engine = engine
+        self._name = name
+        self._seconds = settings.relay_lease_seconds
+        self._usual_rate = usual_rate
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self._renewed = 0.0
+        self.was_held = False
+        """Whether this process has had it."""
+        self.rate: int | None = None
+        """How many events a second may be sent, as of the last time that it was taken or renewed."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to renew it."""
+        return time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._seconds / 3)
+
+    async def take(self) -> None:
+        """Take it. Raises ReplayTaken while another process has it, and Halted unless the replay is running."""
+        async with self._engine.begin() as connection:
+            taken = await take_replay(connection, self._name, self._owner, self._seconds)
+        if taken is None:
+            raise ReplayTaken(f"Another process works on the replay {self._name}.")
+        self.was_held = True
+        self._go_by(*taken)
+
+    async def renew(self, records: int, looked_at: int) -> None:
+        """Keep it, and note how many records were replayed, and positions looked at.
+
+        Raises ReplayTaken once another process has it, and Halted as `take` does.
+        """
+        async with self._engine.begin() as connection:
+            kept = await keep_replay(connection, self._name, self._owner, self._seconds, records, looked_at)
+        if kept is None:
+            raise ReplayTaken(f"Another process took the replay {self._name} over: this one ends.")
+        self._go_by(*kept)
+
+    async def is_held(self) -> bool:
+        """Return whether nobody has taken it since this process did; also where that cannot be asked."""
+        try:
+            async with self._engine.connect() as connection:
+                return await owner_of_replay(connection, self._name) == self._owner
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            return True
+
+    async def fail(self, why: str) -> None:
+        """Note that the replay has failed."""
+        async with self._engine.begin() as connection:
+            await fail_replay(connection, self._name, self._owner, why)
+
+    async def give_up(self) -> None:
+        """Let another process have it at once."""
+        with contextlib.suppress(Exception):  # it runs out by itself
+            async with self._engine.begin() as connection:
+                await give_up_replay(connection, self._name, self._owner)
+
+    def _go_by(self, state: ReplayState, rate: int | None) -> None:
+        self._renewed = time.monotonic()
+        self.rate = rate or self._usual_rate
+        if state is not ReplayState.RUNNING:
+            raise Halted(state)
