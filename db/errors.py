@@ -48,6 +48,12 @@ def is_not_allowed(error: BaseException) -> bool:
     return _sqlstate(error) in _NOT_ALLOWED
 
 
+def brief(error: BaseException) -> str:
+    """Name an error without its text, which may quote what was sent: of PostgreSQL's, its own name and SQLSTATE."""
+    name, state = type(_cause(error)).__name__, _sqlstate(error)
+    return name if state is None else f"{name} {state}"
+
+
 def _cause(error: BaseException) -> BaseException:
     """Return asyncpg's own error, which SQLAlchemy wraps twice."""
     adapted = error.orig if isinstance(error, DBAPIError) else None

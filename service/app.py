@@ -14,7 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from service import accounts, audit, events, intervals, operators, organizations, payers, probes, projects, results
 from service.answers import Answer, refusal, write
 from service.asker import check_host
@@ -192,7 +192,7 @@ def _problem(error: Exception, asked: Asked) -> Problem:
         return error
     cause = error.__cause__ if isinstance(error, Problem) else error
     if isinstance(error, Problem) or is_transient(error):
-        logger.warning("database_unavailable", request_id=asked.request_id, error=type(cause).__name__)
+        logger.warning("database_unavailable", request_id=asked.request_id, error=brief(cause or error))
         return error if isinstance(error, Problem) else unavailable()
     logger.exception("question_failed", request_id=asked.request_id)  # noqa: LOG004 (called where it is handled)
     return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")

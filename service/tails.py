@@ -16,6 +16,7 @@ from itertools import islice
 
 import structlog
 
+from db.errors import brief
 from db.following import Followed, FollowedEvent, events_since, first_kept_position
 from db.reading import ReadingPool
 from db.shard_ranges import ShardRanges
@@ -141,7 +142,7 @@ class Tails:
                         else:
                             await self._waking.next_look()
             except Exception as error:  # noqa: BLE001 (whoever follows waits until the database is there again)
-                logger.info("events_not_followed", error=type(error).__name__)
+                logger.info("events_not_followed", error=brief(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def wake(self) -> None:

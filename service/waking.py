@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.closing import closed_instants
 from db.driver import driver, fetch
+from db.errors import brief
 from db.shards import NOTIFY_CHANNEL
 
 _LOOK_SECONDS = 0.5
@@ -61,7 +62,7 @@ class Waking:
                         # Whoever came next by it in the pool would be notified.
                         await connection.invalidate()
             except Exception as error:  # noqa: BLE001 (whoever waits goes on waiting, and asks the database itself)
-                logger.info("commits_not_watched", error=type(error).__name__)
+                logger.info("commits_not_watched", error=brief(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.archive.trouble import ArchiveUnreachable
+from db.errors import brief
 from db.leases import chores_done, give_up_chore, take_chore
 from db.log import ensure_partitions, positions_left
 from workers.archiving import Archiving
@@ -83,7 +84,7 @@ class Maintenance:
         except Exception as error:
             if not is_retryable(error):
                 raise
-            logger.warning("maintenance_interrupted", error=type(error).__name__)
+            logger.warning("maintenance_interrupted", error=brief(error))
             return False
         return True
 

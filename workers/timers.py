@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from db.timers import due, unfinished_fan_outs
 from domain.messages import Due
 from workers.batches.transaction import Batches, Stopping
@@ -54,7 +54,7 @@ class Timers:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                logger.warning("timers_interrupted", error=type(error).__name__)
+                logger.warning("timers_interrupted", error=brief(error))
                 await self._wait(_RETRY_SECONDS)
                 continue
             self._metrics.alive(Role.TIMERS)

@@ -29,7 +29,7 @@ from cli.terminal.output import count_of, print_json_line
 from cli.terminal.screen import show
 from db.audits import Begun, begin_audit, keep_audit
 from db.engine import create_engine
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from db.revisions import check
 from workers.publishing.positions import PositionsUnreadable
 from workers.runtime.logs import set_up_logs
@@ -158,7 +158,7 @@ async def _watch(settings: Settings, every: float) -> None:
                 if not (is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)):
                     raise
                 metrics.interrupted()
-                logger.warning("audit_interrupted", error=type(error).__name__)
+                logger.warning("audit_interrupted", error=brief(error))
                 await asyncio.sleep(min(every, _RETRY_SECONDS))
             else:
                 metrics.audited(found, time.monotonic() - began)

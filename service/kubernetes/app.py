@@ -10,7 +10,7 @@ import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from schemas.askers import Verified
 from schemas.identifiers import IDENTIFIER_RULE, is_identifier
 from service.answers import Answer, write
@@ -158,7 +158,7 @@ def _refusal(error: Exception, request_id: str, path: str) -> Refusal:
     if isinstance(error, Problem):
         return refusal_of(error)
     if is_transient(error):
-        logger.warning("database_unavailable", request_id=request_id, error=type(error).__name__)
+        logger.warning("database_unavailable", request_id=request_id, error=brief(error))
         return refusal_of(unavailable())
     logger.error("question_failed", request_id=request_id, path=path, exc_info=error)
     return internal()

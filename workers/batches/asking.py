@@ -10,12 +10,11 @@ from datetime import datetime
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from db.redriven import kept_askers
 from db.sealing import KeyEncryption
 from schemas.asking import Checked
 from schemas.records import Headers, Record
-from workers.batches.messages import brief
 
 _RETRY_SECONDS = 0.5
 

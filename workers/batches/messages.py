@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 
+from db.errors import brief
 from db.log import EventTooLarge
 from domain.dead_letters import Dead
 from domain.messages import Due, Message
@@ -76,10 +77,3 @@ def _organization(message: Message) -> str | None:
 def place_of(message: Message) -> str:
     """Return where a message is from, for log lines."""
     return f"{message.kind}/{message.organization}/{message.name}" if isinstance(message, Due) else message.record.place
-
-
-def brief(error: BaseException) -> str:
-    """Name an error without its text, which may quote what was sent."""
-    cause = getattr(error, "orig", None) or error
-    state = getattr(cause, "sqlstate", None)
-    return f"{type(cause).__name__} {state}" if state else type(cause).__name__

@@ -14,7 +14,7 @@ import structlog
 from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient, is_wrong_schema
+from db.errors import brief, is_transient, is_wrong_schema
 from db.load import load
 from db.log import PARTITION_POSITIONS, append, chain_rows, ensure_partitions
 from db.memory import Memory
@@ -31,7 +31,6 @@ from workers.batches.asking import Askers, Verify
 from workers.batches.closed import ClosedTime, UnknownServer
 from workers.batches.messages import (
     Reader,
-    brief,
     dead_letter_of,
     is_keyed_otherwise,
     message_of,

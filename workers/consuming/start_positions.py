@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from db.reading_positions import read_at_least, reading_positions
 from workers.consuming.lag import Lag
 from workers.consuming.open_transactions import OpenTransactions
@@ -134,7 +134,7 @@ class Reading:
             except Exception as error:
                 if not (is_transient(error) or isinstance(error, KafkaError | IllegalStateError)):
                     raise
-                logger.warning("reading_retried", role=self._role, error=type(error).__name__)
+                logger.warning("reading_retried", role=self._role, error=brief(error))
             else:
                 return
             await self._wait(_RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.errors import brief
 from db.leases import give_up_lease, take_lease
 from db.log import read
 from db.shards import all_heads
@@ -79,7 +80,7 @@ class Relay:
         except Exception as error:
             if not is_retryable(error):
                 raise
-            logger.warning("relay_interrupted", slot=self._slot, error=type(error).__name__)
+            logger.warning("relay_interrupted", slot=self._slot, error=brief(error))
             self._telling.interrupted()
             return True
         return False

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.engine import listening_connection
+from db.errors import brief
 from db.shards import NOTIFY_CHANNEL
 from db.slots import Sharing, agree, leave, share_out
 from workers.publishing.positions import is_retryable
@@ -66,7 +67,7 @@ class Slots:
                 except Exception as error:
                     if not is_retryable(error):
                         raise
-                    logger.warning("relay_interrupted", error=type(error).__name__)
+                    logger.warning("relay_interrupted", error=brief(error))
                     self._telling.interrupted()
                 await self._pause(self._content_seconds() if is_content else _RETRY_SECONDS)
                 if self._reap():
@@ -133,7 +134,7 @@ class Slots:
                 async with listening_connection(self._settings.database_url) as connection:
                     await self._be_woken_by(connection)
             except Exception as error:  # noqa: BLE001 (being woken is a convenience: polling goes on)
-                logger.info("relay_not_notified", error=type(error).__name__)
+                logger.info("relay_not_notified", error=brief(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _be_woken_by(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.errors import is_transient
+from db.errors import brief, is_transient
 from db.replays import waiting_replays
 from workers.replaying.refusal import ReplayRefused, ReplayTaken
 from workers.replaying.tally import Progress
@@ -42,7 +42,7 @@ class Replays:
                 except Exception as error:
                     if not is_transient(error):
                         raise
-                    logger.warning("replays_interrupted", error=type(error).__name__)
+                    logger.warning("replays_interrupted", error=brief(error))
                 else:
                     self._metrics.alive(Role.REPLAYS)
                     self._metrics.turns.begun(Role.REPLAYS)

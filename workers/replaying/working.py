@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.archive.reading import History
+from db.errors import brief
 from db.history import HistoryDamaged
 from db.replays import (
     KeptReplay,
@@ -103,7 +104,7 @@ class Work:
                     raise ReplayTaken(
                         f"Another process took the replay {self._name} over: this one was fenced, and ends."
                     ) from error
-                logger.warning("replay_interrupted", replay=self._name, error=type(error).__name__)
+                logger.warning("replay_interrupted", replay=self._name, error=brief(error))
             finally:
                 await self._lease.give_up()
             await self._wait(_RETRY_SECONDS)
