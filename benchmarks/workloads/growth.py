@@ -18,6 +18,7 @@ from benchmarks.outcomes import verify_state
 from benchmarks.progress import step
 from benchmarks.report import Report, peak_bytes, rate
 from benchmarks.workloads.rebinding import MEASURED
+from db.rows import REPORTED_COLUMNS
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
@@ -89,7 +90,8 @@ async def _copy(
     connection: "asyncpg.Connection[asyncpg.Record]", table: str, model: Project, organizations: int
 ) -> str:
     """Return the statement that copies the model's row of a table under the names of projects $1 to $2."""
-    columns = await columns_of(connection, table)
+    # Who pays follows from the bindings, which move the heads of the projects.
+    columns = REPORTED_COLUMNS if table == "projects" else await columns_of(connection, table)
     names = _NAMES[table] | {"organization": f"'organization-' || lpad((place % {organizations})::text, 5, '0')"}
     copied = ", ".join(names.get(column, f'model."{column}"') for column in columns)
     which = f"organization = '{model[0]}'" + (f" AND project = '{model[1]}'" if "project" in columns else "")
