@@ -1,6 +1,5 @@
 """Connections to PostgreSQL, with the limits that keep a stuck client from holding the shards of others."""
 
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,7 +8,6 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db.address import DatabaseUnreachable, connect_arguments, engine_url
@@ -18,7 +16,7 @@ from db.driver import read_instants
 
 
 def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str, str] | None = None) -> AsyncEngine:
-    """Return an engine; connections that were idle are checked before use. Raises BadAddress.
+    """Return an engine; connections are checked before use. Raises BadAddress.
 
     `session` are settings of each session, instead of those that workers need.
     """
@@ -28,13 +26,11 @@ def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str
         engine_url(database_url),
         pool_size=pool_size,
         max_overflow=0,
+        pool_pre_ping=True,
         async_creator=partial(connect, command_timeout=COMMAND_SECONDS, **arguments),
     )
     event.listen(engine.sync_engine, "connect", _set_up_instants)
     event.listen(engine.sync_engine, "connect", _note_server)
-    event.listen(engine.sync_engine, "connect", _note_use)
-    event.listen(engine.sync_engine, "checkin", _note_use)
-    event.listen(engine.sync_engine, "checkout", _check_what_was_idle)
     event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
     event.listen(engine.sync_engine, "handle_error", _say_whose_it_is)
     return engine
@@ -71,19 +67,6 @@ def _note_server(connection: Any, record: Any) -> None:
     record.info[_SERVER] = connection.run_async(lambda driver: driver.fetchval(_WHICH_SERVER))
 
 
-def _note_use(_connection: object, record: Any) -> None:
-    record.info[_USED] = time.monotonic()
-
-
-def _check_what_was_idle(connection: Any, record: Any, _proxy: object) -> None:
-    """Check a connection, unless it was used a moment ago: SQLAlchemy's `pool_pre_ping` takes three round trips."""
-    if time.monotonic() - record.info[_USED] > _FRESH_SECONDS:
-        try:
-            connection.ping()
-        except Exception as error:
-            raise InvalidatePoolError from error
-
-
 def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
     """Replace a connection whose BEGIN once failed, perhaps by cancellation: asyncpg only sets savepoints on it."""
     if getattr(context.original_exception, "sqlstate", None) == asyncpg.NoActiveSQLTransactionError.sqlstate:
@@ -91,9 +74,6 @@ def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
         context.invalidate_pool_on_disconnect = False
 
 
-_FRESH_SECONDS = 1.0
-"""What breaks this soon after a connection was used is noticed by whoever uses it next, and tries again."""
-_USED = "used"
 _SERVER = "server"
 _WHICH_SERVER = """
 SELECT concat_ws('/', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(), oid)
