@@ -28,6 +28,8 @@ from workers.runtime.settings import Settings
 _WARM_UP = 50
 _LONGEST_PAUSE_SECONDS = 0.05
 _TOLD_SECONDS = 30.0
+_SPANS = 3
+"""Of a command: its decision, and its two events."""
 _PARTS = (
     "until its batch begins",
     *Step,
@@ -88,12 +90,19 @@ async def _send(settings: Settings, collector: Collector, sent: list[Rebinding])
 
 
 async def _told(collector: Collector, numbers: range) -> None:
-    """Wait until the collector knows all of them. Raises BenchmarkFailed."""
+    """Wait until the collector knows all of them, and what they link to. Raises BenchmarkFailed."""
+
+    def is_told(number: int) -> bool:
+        spans = collector.of(_trace(number))
+        return len(spans) == _SPANS and {link for span in spans for link in span.links} <= known
+
+    known: set[tuple[str, str]] = set()
     until = time.monotonic() + _TOLD_SECONDS
-    while any(len(collector.of(_trace(number))) < 3 for number in numbers):
+    while not all(map(is_told, numbers)):
         if time.monotonic() > until:
             raise BenchmarkFailed("the collector was not told of every command")
         await asyncio.sleep(0.1)
+        known = {span.context for span in collector.spans}
 
 
 def _parts_of(collector: Collector, number: int, acknowledged: float, seen: float) -> dict[str, float]:

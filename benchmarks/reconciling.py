@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import Annotated
 
 import typer
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.failures import BenchmarkFailed
@@ -18,6 +17,7 @@ from benchmarks.relaying.ours import Ours
 from db.engine import create_engine
 from db.published import unpublished
 from schemas.topics import TOPIC_PLANS
+from tests.support.mirroring import mirror
 from workers.reconciling import Action, next_steps, take
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -53,7 +53,7 @@ async def _run(events: int) -> None:
                     elsewhere = {"kafka_bootstrap_servers": others.kafka_bootstrap_servers}
                     moved = settings.model_copy(update=elsewhere)
                     await create_topics(moved)
-                    await _mirror(settings, moved)
+                    await mirror(settings, moved)
                     await _timed("a moved cluster, reconciled", _reconcile(engine, moved))
                 await _timed("the same, back again", _reconcile(engine, settings))
                 async with administration(settings) as admin:
@@ -94,35 +94,6 @@ async def _publish(engine: AsyncEngine, settings: Settings) -> None:
             if time.monotonic() > deadline:
                 raise BenchmarkFailed("the relay takes too long: ask for fewer events")
             await asyncio.sleep(0.1)
-
-
-async def _mirror(one: Settings, other: Settings) -> None:
-    """Copy committed records in order, each to the same partition."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=one.kafka_bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-    )
-    producer = AIOKafkaProducer(bootstrap_servers=other.kafka_bootstrap_servers)
-    await consumer.start()
-    await producer.start()
-    try:
-        async with administration(one) as admin:
-            described = await admin.describe_topics([one.topic(plan.topic) for plan in TOPIC_PLANS])
-        places = [
-            TopicPartition(topic["topic"], number["partition"]) for topic in described for number in topic["partitions"]
-        ]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                for record in records:
-                    await producer.send(
-                        place.topic, record.value, record.key, place.partition, record.timestamp, list(record.headers)
-                    )
-        await producer.flush()
-    finally:
-        await producer.stop()
-        await consumer.stop()
 
 
 if __name__ == "__main__":

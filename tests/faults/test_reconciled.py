@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions
 
 from schemas.topics import INPUT_TOPICS, TOPIC_PLANS, Topic
@@ -15,6 +14,7 @@ from tests.support.command_line import whopays_of
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, delete_topic, exactly_published, published, results, send
 from tests.support.messages import account, bind, profile, project
+from tests.support.mirroring import mirror
 from workers.reconciling import Action, next_steps, take
 from workers.topics.cluster import administration
 from workers.topics.plan import create_topics
@@ -127,36 +127,7 @@ async def test_a_cluster_that_is_moved_with_all_that_it_holds(
     )
     moved = Installation(settings, installation.engine, None, installation.workers, installation.readers)
     await create_topics(settings)
-    await _mirror(installation, moved)
+    await mirror(installation.settings, moved.settings)
     assert await _applied(moved) == ["AdoptTopics"]
     await _works(moved, "after")
     assert len([one for one in await published(moved) if one.data.get("commandId") == "bind-before"]) == 1
-
-
-async def _mirror(one: Installation, other: Installation) -> None:
-    """Copy committed records as a mirror does: in order, each to the same partition, at whatever offset."""
-    producer = AIOKafkaProducer(bootstrap_servers=other.kafka_bootstrap_servers)
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=one.kafka_bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-    )
-    try:
-        await producer.start()
-        await consumer.start()
-        async with administration(one.settings) as admin:
-            described = await admin.describe_topics([one.settings.topic(plan.topic) for plan in TOPIC_PLANS])
-        places = [
-            TopicPartition(topic["topic"], number["partition"]) for topic in described for number in topic["partitions"]
-        ]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for place, records in (await consumer.getmany(timeout_ms=200)).items():
-                for record in records:
-                    await producer.send(
-                        place.topic, record.value, record.key, place.partition, record.timestamp, list(record.headers)
-                    )
-        await producer.flush()
-    finally:
-        await consumer.stop()
-        await producer.stop()

@@ -46,7 +46,7 @@ from workers.runtime.settings import Settings
 _PARTITION_FETCH_BYTES = 128 * 1024
 """A little of each partition, so that none is read long before another."""
 _MOST_FETCHED = 2_000
-"""How many records are taken over at once, which takes some ten milliseconds; batches are as large as they are."""
+"""How many records are taken over at once, which takes some ten milliseconds. Batches have a size of their own."""
 _LONGER_WITH_TOKENS = 3
 """How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
 _FETCH_TIMEOUT_MS = 200

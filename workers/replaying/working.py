@@ -19,13 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.archive.reading import History
 from db.errors import brief
 from db.history import HistoryDamaged
-from db.replays import (
-    KeptReplay,
-    clock,
-    conclude_replay,
-    find_replay,
-    note_target,
-)
+from db.replays import KeptReplay, clock, conclude_replay, find_replay, note_target
 from schemas.replays import ReplayState
 from schemas.topics import Topic
 from workers.publishing.positions import is_retryable
