@@ -135,6 +135,11 @@ class ArchivedShard:
             self._phases.add(row.position, _digest(row.key.decode(errors="replace"), format_instant(recorded_at)))
 
 
+def archive_of(row: Mapping[str, Any], archived: ArchivedShard, closed: Mapping[int, ArchivedShard]) -> ArchivedShard:
+    """Return what the archive has of the shard in which something was told."""
+    return closed.get(row["shard"], archived)
+
+
 _OF_RESULT = ("organization", "commandSource", "commandId", "outcome", "project", "account")
 
 

@@ -4,16 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 
-from audit.claims import digest_of
 from audit.log_story import Payers, Story, extended
-from audit.shards import _by_project, _chain_troubles, _forgotten_trouble, _payers_of
+from audit.payers import _by_project, _chain_troubles, _payers_of
 from db.shard_ranges import ShardRange
 from domain.state import Binding, Project
 from schemas.instants import format_instant
-from tests.unit.audit.telling import NOON, result
+from tests.unit.audit.telling import NOON
 
 _SINCE = "2027-01-31T15:00:00.000000Z"
 _LAST = f"lab has paid since {_SINCE} according to its last binding"
@@ -129,24 +127,3 @@ async def test_bindings_by_project() -> None:
     assert [one async for one in _by_project(every(*others, *_BINDINGS))] == [others, _BINDINGS]
     assert [one async for one in _by_project(every(*_BINDINGS))] == [_BINDINGS]
     assert [one async for one in _by_project(every())] == []
-
-
-@pytest.mark.parametrize(
-    ("data", "changed", "trouble"),
-    (
-        ({"fingerprint": "00ff"}, {}, None),
-        ({}, {}, None),
-        ({"fingerprint": "00fe"}, {}, "it is kept with the fingerprint 00ff, its result has another"),
-        ({"outcome": "Waiting"}, {}, "the row there is not its last result"),
-        ({"dryRun": True}, {}, "the row there is not its result"),
-        ({}, {"topic": "notices"}, "the row there is not its result"),
-        ({}, {"digest": bytes(24)}, "the row there is not its result"),
-    ),
-)
-def test_what_is_kept_of_a_command_that_was_forgotten(
-    data: dict[str, Any], changed: dict[str, Any], trouble: str | None
-) -> None:
-    topic, event = result("c1", **data)
-    digest = digest_of(("acme", "/cli", "c1"))
-    row = {"value": orjson.dumps(event), "topic": topic, "digest": digest, "fingerprint": b"\x00\xff"}
-    assert _forgotten_trouble(row | changed) == trouble
