@@ -1,13 +1,14 @@
 """The phases of accounts, compared with what is known about them and with what the log says."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.archived import ArchivedShard, archive_of
+from audit.archived import ArchivedShard
 from audit.findings import Finding, Promise
-from audit.log_story import Story
+from audit.log_story import Standing, Story
 from db import audit
 from db.audit import Unloadable
 from domain.phase import standing
@@ -24,10 +25,10 @@ async def account_findings(
     organizations: Sequence[str],
     story: Story,
     archived: ArchivedShard,
-    closed: Mapping[int, ArchivedShard],
     policy: OperatorPolicy,
     now: datetime,
 ) -> AsyncIterator[Finding]:
+    """Yield the accounts of organizations that are not in the phase they should be in, or were said to be in."""
     known = set()
     async for account, profile, last_number, last_phase in audit.all_accounts(connection, organizations):
         if isinstance(account, Unloadable):
@@ -36,47 +37,42 @@ async def account_findings(
             continue
         subject = "/".join(account.key)
         known.add(subject)
-        if not isinstance(profile, Unloadable):
-            for trouble in _phase_troubles(account, profile, policy, now):
-                yield Finding(Promise.PHASES, subject, trouble)
+        if not isinstance(profile, Unloadable) and (trouble := _phase_trouble(account, profile, policy, now)):
+            yield Finding(Promise.PHASES, subject, trouble)
         if (last_number, last_phase) != (account.phases, account.phase):
-            yield Finding(
-                Promise.PHASES,
-                subject,
+            trouble = (
                 f"it entered {account.phases} phases and is {account.phase}, but its history ends with number "
-                f"{last_number}, {last_phase}",
+                f"{last_number}, {last_phase}"
             )
+            yield Finding(Promise.PHASES, subject, trouble)
         told = story.accounts.get(subject)
+        kept = Standing(account.sequence, account.phase, account.version)
         if told is None and story.is_whole:
             yield Finding(Promise.PHASES, subject, "the log does not mention this account")
-        elif told and (told.sequence, told.phase, told.version) != (
-            account.sequence,
-            account.phase,
-            account.version,
-        ):
-            yield Finding(
-                Promise.PHASES,
-                subject,
-                f"it is at sequence {account.sequence}, {account.phase}, version {account.version}; the log says "
-                f"{told.sequence}, {told.phase}, {told.version}",
-            )
+        elif told not in (None, kept):
+            yield Finding(Promise.PHASES, subject, f"it is at {kept}; the log says {told}")
     for subject in story.accounts.keys() - known:
         yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
     async for row in audit.misplaced_phases(connection, organizations):
-        told_at = row["position"]
-        archive = archive_of(row, archived, closed)
-        is_archived = row["is_missing"] and told_at is not None and told_at <= archive.border
-        if (not is_archived and story.is_whole) or not row["is_missing"] or not archive.is_phase(row):
-            subject = f"{row['organization']}/{row['account']}"
+        if not _is_in_archive(row, story, archived.of(row["shard"])):
             trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"
-            yield Finding(Promise.PHASES, subject, trouble)
+            yield Finding(Promise.PHASES, f"{row['organization']}/{row['account']}", trouble)
 
 
-def _phase_troubles(
+def _is_in_archive(row: Mapping[str, Any], story: Story, archived: ArchivedShard) -> bool:
+    """Return whether the event of a phase may be in the archive, as far as that was looked at."""
+    if not row["is_missing"]:
+        return False
+    is_archived = row["position"] is not None and row["position"] <= archived.border
+    return (is_archived or not story.is_whole) and archived.is_phase(row)
+
+
+def _phase_trouble(
     account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime
-) -> Iterator[str]:
+) -> str | None:
+    """Return in which phase an account should be, if it is in another."""
     if account.phase is Phase.ARCHIVED:
-        return
+        return None
     found = (account.phase, account.conditions[-1].reason if account.conditions else None)
     # The operator's policy may have changed since: it is applied when the account or its profile changes.
     policies = [policy]
@@ -85,6 +81,7 @@ def _phase_troubles(
     # The timers may not have handled an expiry yet.
     instants = (now, now - _TIMERS_MARGIN) if profile and profile.due_at else (now,)
     following = [standing(account, profile, policy, now) for policy in policies for now in instants]
-    if found not in [(one.phase, one.reason) for one in following]:
-        right = f"{following[0].phase} ({following[0].reason})"
-        yield f"it is {found[0]} ({found[1]}), but from what is known it should be {right}"
+    if found in [(one.phase, one.reason) for one in following]:
+        return None
+    right = f"{following[0].phase} ({following[0].reason})"
+    return f"it is {found[0]} ({found[1]}), but from what is known it should be {right}"

@@ -49,12 +49,16 @@ async def manifest_findings(connection: AsyncConnection, store: Store) -> AsyncI
 class ArchivedShard:
     """The part of a shard's log that is in the archive; without a store its files are not looked at."""
 
-    def __init__(self, parts: list[Part], store: Store | None, unread: Unread) -> None:
+    def __init__(
+        self, parts: list[Part], store: Store | None, unread: Unread, closed: Mapping[int, "ArchivedShard"]
+    ) -> None:
+        """`closed` are the shards in which organizations of this one were before."""
         self.border = parts[-1].last_position if parts else 0
         """The last position that is in the archive."""
         self._parts = parts
         self._store = store
         self._unread = unread
+        self._closed = closed
         self._results = _Digests()
         self._phases = _Digests()
         self._is_read = bool(parts) and store is not None
@@ -87,6 +91,10 @@ class ArchivedShard:
             for position, (_, record) in self._unread.items():
                 trouble = f"its event {self._parts[0].shard}-{position} is not in the archive of the log"
                 yield Finding(Promise.TOPICS, record, trouble)
+
+    def of(self, shard: int | None) -> "ArchivedShard":
+        """Return what is archived of the shard in which something was told: one that is closed, or this."""
+        return self if shard is None else self._closed.get(shard, self)
 
     def has_read(self, position: int) -> bool:
         """Return whether a position is in the archive, and that was read."""
@@ -133,11 +141,6 @@ class ArchivedShard:
                 self._results.add(row.position, _digest(*map(data.get, _OF_RESULT)))
         elif row.topic == Topic.ACCOUNTS and row.key is not None:
             self._phases.add(row.position, _digest(row.key.decode(errors="replace"), format_instant(recorded_at)))
-
-
-def archive_of(row: Mapping[str, Any], archived: ArchivedShard, closed: Mapping[int, ArchivedShard]) -> ArchivedShard:
-    """Return what the archive has of the shard in which something was told."""
-    return closed.get(row["shard"], archived)
 
 
 _OF_RESULT = ("organization", "commandSource", "commandId", "outcome", "project", "account")

@@ -11,13 +11,15 @@ from schemas.instants import format_instant
 
 
 async def dead_letter_findings(connection: AsyncConnection, story: Story) -> AsyncIterator[Finding]:
+    """Yield the dead letters of a shard that are not as they were published, on either side."""
     told = dict(story.dead)
     async for letter in audit.all_dead_letters(connection, story.shard):
-        place, where = f"dead letter {letter['number']}", f"shard {story.shard}, position {letter['position']}"
+        place = f"dead letter {letter['number']}"
         kept = dead_record(letter["place"], format_instant(letter["timestamp"]), letter["reason"])
         published = told.pop(letter["position"], None)
         if published is None:
             if story.is_whole:
+                where = f"shard {story.shard}, position {letter['position']}"
                 yield Finding(Promise.DEAD_LETTERS, place, f"it is kept, but has no event at {where}")
         elif published != kept:
             yield Finding(Promise.DEAD_LETTERS, place, f"it is kept as {kept}, and was published as {published}")

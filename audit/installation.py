@@ -12,7 +12,7 @@ from audit.consumption import unread
 from audit.findings import Finding, Promise
 from audit.log_story import Stories, organization_of
 from audit.output_topics import Key, Missing, TopicsAudit
-from audit.shards import ShardAudit
+from audit.shards import log_findings, table_findings
 from audit.watermarks import WatermarksAudit, read_watermarks
 from db import audit
 from db.archive.catalog import parts_beyond, parts_of
@@ -120,12 +120,16 @@ async def _shards(
                 topics.published, position.position if position else 0, closed, now, lasts.pop(shard, None)
             )
             parts = await parts_beyond(connection, shard, 0)
-            archived = ArchivedShard(parts, store, topics.unread[shard])
-            one = ShardAudit(connection, organizations[shard], settings.policy(), now, missing, archived, archives)
+            archived = ArchivedShard(parts, store, topics.unread[shard], archives)
             heard_now = partial(_heard, progress, heard - head.begins_after, total)
             story = stories.of(shard)
-            async for finding in one.run(story, head, heard_now):
+            async for finding in log_findings(connection, story, head, archived, missing, heard_now):
                 yield finding
+            # The organizations of a shard that is closed are in another.
+            if story.range.ends is None:
+                listed = organizations[shard]
+                async for finding in table_findings(connection, story, listed, archived, settings.policy(), now):
+                    yield finding
             stories.done(story)
             if story.range.ends is not None:
                 archives[shard] = archived

@@ -75,6 +75,9 @@ class Standing:
     phase: str
     version: int | None
 
+    def __str__(self) -> str:
+        return f"sequence {self.sequence}, {self.phase}, version {self.version}"
+
 
 class Story:
     """The story of one shard so far. `is_whole` is False if the log no longer starts with its first row.

@@ -1,6 +1,6 @@
 """The payers of projects, compared with their bindings and with what the log says."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from operator import attrgetter
@@ -21,14 +21,14 @@ R = TypeVar("R")
 async def payer_findings(
     connection: AsyncConnection, organizations: Sequence[str], story: Story
 ) -> AsyncIterator[Finding]:
+    """Yield the projects of organizations whose payers contradict each other, or what was said of them."""
     unloadable: list[Unloadable] = []
     projects = {
         project.key: project async for project in _loaded(audit.all_projects(connection, organizations), unloadable)
     }
     bound = set()
     ends: dict[Key, datetime] = {}
-    every = _loaded(audit.all_bindings(connection, organizations), unloadable)
-    async for bindings in _by_project(every):
+    async for bindings in _by_project(_loaded(audit.all_bindings(connection, organizations), unloadable)):
         key = _key(bindings[0])
         bound.add(key)
         for before, after in pairwise(bindings):
@@ -47,13 +47,17 @@ async def payer_findings(
         yield Finding(Promise.PAYERS, subject, "the log reports payers, but the project is missing")
     for row in unloadable:
         yield Finding(Promise.STATE, row.place, row.trouble)
-    kept = await audit.all_former_payers(connection, organizations)
+    for finding in _former_payers(ends, await audit.all_former_payers(connection, organizations)):
+        yield finding
+
+
+def _former_payers(ends: Mapping[Key, datetime], kept: Mapping[Key, datetime]) -> Iterator[Finding]:
+    """Compare when each account last stopped paying for a project with what is kept of that."""
     for key in sorted(ends.keys() | kept.keys()):
         if kept.get(key) != ends.get(key):
             found, said = (instant and format_instant(instant) for instant in (ends.get(key), kept.get(key)))
-            yield Finding(
-                Promise.PAYERS, "/".join(key), f"its last binding to end did so at {found}, the table says {said}"
-            )
+            trouble = f"its last binding to end did so at {found}, the table says {said}"
+            yield Finding(Promise.PAYERS, "/".join(key), trouble)
 
 
 _key = attrgetter("organization", "project")

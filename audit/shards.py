@@ -1,6 +1,6 @@
 """One shard of the database, audited in one snapshot: its log, and the tables of its organizations."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
@@ -19,67 +19,57 @@ from db.shards import Head
 from schemas.policy import OperatorPolicy
 
 
-class ShardAudit:
-    """Audits the organizations of one shard against the story that its log tells."""
+async def log_findings(
+    connection: AsyncConnection,
+    story: Story,
+    head: Head,
+    archived: ArchivedShard,
+    missing: Missing,
+    heard: Callable[[int], None],
+) -> AsyncIterator[Finding]:
+    """Hear the whole log of a shard, and compare it with its head, the topics and the dead letters.
 
-    def __init__(
-        self,
-        connection: AsyncConnection,
-        organizations: AbstractSet[str],
-        policy: OperatorPolicy,
-        now: datetime,
-        missing: Missing,
-        archived: ArchivedShard,
-        closed: Mapping[int, ArchivedShard],
-    ) -> None:
-        """`closed` is what the archive has of closed shards, in which organizations of this one were before."""
-        self._connection = connection
-        self._organizations = sorted(organizations)
-        self._policy = policy
-        self._now = now
-        self._missing = missing
-        self._archived = archived
-        self._closed = closed
+    `heard` is called with each position.
+    """
+    async for finding in archived.run(story, missing, heard):
+        yield finding
+    async for row, recorded_at in audit.log_rows(connection, story.shard):
+        for finding in story.hear(row):
+            yield finding
+        for finding in missing.look(row, recorded_at):
+            yield finding
+        heard(row.position)
+    for finding in story.end(head.position, head.hash, await audit.kept_from(connection)):
+        yield finding
+    if story.range.ends is None:
+        for finding in missing.end():
+            yield finding
+    for position, boundary in await audit.lost_rows(connection, story.shard):
+        trouble = f"its organization is noted as {boundary or 'none'}, which its key does not begin with"
+        yield Finding(Promise.LOG, f"shard {story.shard}, position {position}", trouble)
+    async for finding in dead_letter_findings(connection, story):
+        yield finding
 
-    async def run(self, story: Story, head: Head, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
-        """Hear the whole log (`heard` is called with each position), and compare it with the topics and the tables.
 
-        With those of a shard that is closed its organizations have to do no more: they are in another.
-        """
-        async for finding in self._archived.run(story, self._missing, heard):
-            yield finding
-        async for row, recorded_at in audit.log_rows(self._connection, story.shard):
-            for finding in story.hear(row):
-                yield finding
-            for finding in self._missing.look(row, recorded_at):
-                yield finding
-            heard(row.position)
-        for finding in story.end(head.position, head.hash, await audit.kept_from(self._connection)):
-            yield finding
-        if story.range.ends is None:
-            for finding in self._missing.end():
-                yield finding
-        for position, boundary in await audit.lost_rows(self._connection, story.shard):
-            trouble = f"its organization is noted as {boundary or 'none'}, which its key does not begin with"
-            yield Finding(Promise.LOG, f"shard {story.shard}, position {position}", trouble)
-        if story.range.ends is not None:
-            async for finding in dead_letter_findings(self._connection, story):
-                yield finding
-            return
-        # Include organizations that came after they were listed.
-        subjects = story.projects.keys() | story.accounts.keys()
-        self._organizations = sorted({*self._organizations, *(subject.split("/")[0] for subject in subjects)})
-        async for finding in payer_findings(self._connection, self._organizations, story):
-            yield finding
-        async for finding in account_findings(
-            self._connection, self._organizations, story, self._archived, self._closed, self._policy, self._now
-        ):
-            yield finding
-        async for other in audit.unloadable_others(self._connection, self._organizations):
-            yield Finding(Promise.STATE, other.place, other.trouble)
-        async for finding in result_findings(
-            self._connection, self._organizations, story, self._archived, self._closed
-        ):
-            yield finding
-        async for finding in dead_letter_findings(self._connection, story):
-            yield finding
+async def table_findings(
+    connection: AsyncConnection,
+    story: Story,
+    listed: AbstractSet[str],
+    archived: ArchivedShard,
+    policy: OperatorPolicy,
+    now: datetime,
+) -> AsyncIterator[Finding]:
+    """Compare the tables of a shard's organizations with the story that its log told.
+
+    Organizations that came after they were listed are known from the story.
+    """
+    subjects = story.projects.keys() | story.accounts.keys()
+    organizations = sorted({*listed, *(subject.split("/")[0] for subject in subjects)})
+    async for finding in payer_findings(connection, organizations, story):
+        yield finding
+    async for finding in account_findings(connection, organizations, story, archived, policy, now):
+        yield finding
+    async for other in audit.unloadable_others(connection, organizations):
+        yield Finding(Promise.STATE, other.place, other.trouble)
+    async for finding in result_findings(connection, organizations, story, archived):
+        yield finding

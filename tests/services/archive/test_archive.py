@@ -265,7 +265,7 @@ async def _looked_at(engine: AsyncEngine, folder: Path, lying: Part | None = Non
             yield finding
         for shard, parts in (await parts_of(connection)).items():
             missing = Missing(Published(), 0, None, datetime.now(UTC))
-            async for finding in ArchivedShard(parts, store, {}).run(
+            async for finding in ArchivedShard(parts, store, {}, {}).run(
                 Story(shard, ShardRange(0, 48)), missing, lambda _: None
             ):
                 yield finding
