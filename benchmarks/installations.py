@@ -52,7 +52,9 @@ def servers() -> Iterator[Servers]:
         raise BenchmarkFailed("set both WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS, or none of them")
     with (
         tempfile.TemporaryDirectory(prefix="whopays-bench-", ignore_cleanup_errors=True) as folder,
-        EmbeddedServices(Path(folder), postgresql_settings={"log_line_prefix": _STATEMENT_PREFIX}) as embedded,
+        EmbeddedServices(
+            Path(folder), for_load=True, postgresql_settings={"log_line_prefix": _STATEMENT_PREFIX}
+        ) as embedded,
     ):
         addresses = embedded.start()
         log = Path(folder) / "logs" / "postgresql.log"

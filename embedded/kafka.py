@@ -38,12 +38,15 @@ _JAVA_OPTIONS = [
     "--enable-native-access=ALL-UNNAMED",
     "--sun-misc-unsafe-memory-access=allow",
 ]
+_QUICK_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 
 
 class Kafka(Server):
     """The broker: loopback address only, no automatic creation of topics; without `security` everybody may do anything.
 
     Alone, with nothing replicated, unless `settings` name the other nodes of a quorum and all have one `cluster_id`.
+    Java's optimising compiler works only in one made `for_load`: in one that lives for minutes, or has little to do, it
+    takes more of the processors than it saves.
     """
 
     name: ClassVar[str] = "Apache Kafka"
@@ -57,9 +60,11 @@ class Kafka(Server):
         report: Callable[[str], None],
         cluster_id: str | None = None,
         security: KafkaSecurity | None = None,
+        for_load: bool = False,
         trains_into: Path | None = None,
     ) -> None:
         super().__init__(folder)
+        self._for_load = for_load
         self._security = security
         self._cluster_id = cluster_id or new_cluster_id()
         self._settings = settings
@@ -94,8 +99,7 @@ class Kafka(Server):
         format_it = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}"]
         format_it += ["--config", "kafka.properties"]
         return self._as_program(
-            # It runs for half a second: the optimising compiler would not pay off.
-            ["-XX:TieredStopAtLevel=1"],
+            [_QUICK_COMPILER_ALONE],
             format_it if self._security is None else self._security.with_users(format_it),
             name=f"{self.name} (format)",
         )
@@ -110,8 +114,9 @@ class Kafka(Server):
         """Return the broker."""
         client, controller, broker = (self.ports[name] for name in self.port_names)
         self._write_configuration(_DATA, client_port=client, controller_port=controller, broker_port=broker)
-        training = [] if self._trains_into is None else [f"-XX:AOTCacheOutput={self._trains_into}"]
-        return self._as_program(training, ["kafka.Kafka", "kafka.properties"], name=self.name)
+        options = [] if self._for_load else [_QUICK_COMPILER_ALONE]
+        options += [] if self._trains_into is None else [f"-XX:AOTCacheOutput={self._trains_into}"]
+        return self._as_program(options, ["kafka.Kafka", "kafka.properties"], name=self.name)
 
     def is_ready(self) -> bool:
         """Return whether the broker says which requests it supports; it does so once it is in service."""
@@ -157,6 +162,8 @@ class Kafka(Server):
             # A killed broker may register again only when its former session has expired: by default, after 9 seconds.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
+            # By default the controller writes a record twice a second while it has nothing to write.
+            "metadata.max.idle.interval.ms": "0",
             # By default a quarter of the heap.
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
         }
@@ -186,7 +193,7 @@ def _train(cache: Path) -> None:
     """Start a broker that writes what it has loaded into a cache when it ends. Raises `EmbeddedError`."""
     with tempfile.TemporaryDirectory(prefix="whopays-kafka-") as name:
         folder = DataFolder(Path(name), lambda _: None)
-        broker = Kafka(folder, settings={}, report=lambda _: None, trains_into=cache)
+        broker = Kafka(folder, settings={}, report=lambda _: None, for_load=True, trains_into=cache)
         folder.acquire()
         try:
             broker.fetch_libraries()

@@ -48,6 +48,7 @@ class EmbeddedServices:
         *,
         report: Callable[[str], None] = _print_to_standard_error,
         durable: bool = True,
+        for_load: bool = False,
         postgresql_settings: Mapping[str, str] | None = None,
         kafka_settings: Mapping[str, str] | None = None,
         kafka_users: Iterable[str] | None = None,
@@ -55,13 +56,20 @@ class EmbeddedServices:
         """Take the folder (created if missing), and where to report what takes long.
 
         Without `durable` PostgreSQL does not wait for the disk: right for tests, whose data need not survive a crash of
-        the machine. The settings are PostgreSQL's and the broker's own, by name, and override those of this package.
+        the machine. With `for_load` Java's optimising compiler works for Kafka: right for benchmarks. The settings are
+        PostgreSQL's and the broker's own, by name, and override those of this package.
         With `kafka_users` the broker is a secure one, and these are its users: see `kafka_security`.
         """
         self._folder = DataFolder(data_directory, report)
         self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
         self._kafka_security = None if kafka_users is None else KafkaSecurity(self._folder.path, kafka_users)
-        self._kafka = Kafka(self._folder, settings=kafka_settings or {}, report=report, security=self._kafka_security)
+        self._kafka = Kafka(
+            self._folder,
+            settings=kafka_settings or {},
+            report=report,
+            security=self._kafka_security,
+            for_load=for_load,
+        )
         self._servers: tuple[Server, Server] = (self._postgresql, self._kafka)
         self._addresses: Addresses | None = None
         self._report = report

@@ -95,7 +95,7 @@ def _servers(size: Size) -> Iterator[Addresses]:
         return
     with (
         tempfile.TemporaryDirectory(prefix="whopays-bench-", ignore_cleanup_errors=True) as folder,
-        EmbeddedServices(Path(folder), postgresql_settings={"wal_level": "logical"}) as embedded,
+        EmbeddedServices(Path(folder), for_load=True, postgresql_settings={"wal_level": "logical"}) as embedded,
     ):
         yield embedded.start()
 
