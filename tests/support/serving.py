@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from tests.support.installations import Installation, Worker
-from tests.support.processes import DIE_WITH_PARENT
 from tests.support.waiting import patience
+from tests.support.warm import start_warm
 
 
 @dataclass
@@ -54,26 +53,13 @@ async def asking(server: Server) -> AsyncIterator[httpx.AsyncClient]:
 async def _start(
     installation: Installation, module: str, *arguments: str, **environment: str
 ) -> tuple[Server, asyncio.Task[None]]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        "serve",
-        *(() if "--port" in arguments else ("--port", "0")),
-        "--json",
-        *arguments,
-        env=installation.environment(**environment),
-        preexec_fn=DIE_WITH_PARENT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    line = ["serve", *(() if "--port" in arguments else ("--port", "0")), "--json", *arguments]
+    process = await start_warm(module, line, installation.environment(**environment))
     server = Server(process)
     reader = asyncio.create_task(server.read())
-    assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), patience(60))
-    if not line:
+    announced = await asyncio.wait_for(process.stdout.readline(), patience(60))
+    if not announced:
         await reader
         raise AssertionError("the server did not start:\n" + "\n".join(server.lines[-20:]))
-    server.url = json.loads(line)["url"]
+    server.url = json.loads(announced)["url"]
     return server, reader
