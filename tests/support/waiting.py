@@ -8,7 +8,9 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-_BETWEEN_SECONDS = 0.03
+_BETWEEN_SECONDS, _LONGEST_SECONDS = 0.03, 0.25
+_SHARE = 0.1
+"""How much longer than needed one may wait at most, so as to look less often: most looks ask a server."""
 
 
 def patience(seconds: float) -> float:
@@ -34,4 +36,4 @@ async def until(look: Callable[[], Awaitable[Found | None]], what: str, seconds:
         waited = time.monotonic() - began
         if waited > patience(seconds):
             raise AssertionError(f"{what}: not within {waited:.0f} s")
-        await asyncio.sleep(_BETWEEN_SECONDS)
+        await asyncio.sleep(min(max(_BETWEEN_SECONDS, waited * _SHARE), _LONGEST_SECONDS))
