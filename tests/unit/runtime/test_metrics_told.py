@@ -1,9 +1,11 @@
 """What a process notes is what its metrics tell, number by number."""
 
 import math
+import platform
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from importlib.metadata import version
 
 import pytest
 from aiokafka import TopicPartition
@@ -13,14 +15,16 @@ from audit.metrics import AuditMetrics
 from db.audits import Begun, LastAudit
 from db.memory import Memory
 from db.watching import Overdue
+from domain.dead_letters import Dead
 from domain.messages import DueKind, Folded
 from schemas.records import DeadLetterReason
 from schemas.results import Outcome, Reason
 from service.metrics import ServiceMetrics
+from tests.unit.schemas.building import structured
 from workers.runtime.declared_metrics import TIMER_KINDS
 from workers.runtime.metric import ChoreName, Forgotten, Step
 from workers.runtime.metrics import Heartbeats, Metrics, known_type
-from workers.runtime.roles import Role
+from workers.runtime.roles import SERVE, Role
 from workers.runtime.steps import StepClock
 
 _AT = datetime(2031, 5, 6, tzinfo=UTC)
@@ -41,12 +45,16 @@ def test_what_a_batch_came_to() -> None:
     metrics, memory, role = Metrics(), Memory(10, lambda _: 0), Role.ADMIN_COMMANDS
     metrics.watch_memory(memory)
     create = "io.milo.billing.CreateAccount.v1"
+    dead = Dead(structured("BindProject", {}), DeadLetterReason.TOMBSTONE, "why", is_private=False, boundary="acme")
     folded = Folded(
         stale_facts=2,
         repeated_commands=3,
         outcomes=Counter({(create, Outcome.APPLIED): 4, ("other", Outcome.REJECTED): 5}),
         rejected=Counter({("other", Reason.UNKNOWN_COMMAND): 6}),
         refused=Counter({Reason.FORBIDDEN: 7}),
+        dead={
+            0: Dead(structured("BindProject", {}), DeadLetterReason.TOMBSTONE, "why", is_private=False, boundary="acme")
+        },
     )
     clock = StepClock()
     with clock(Step.LOAD):
@@ -66,6 +74,7 @@ def test_what_a_batch_came_to() -> None:
         "why": _told(metrics, "commands_rejected_total", type="Unknown", reason=Reason.UNKNOWN_COMMAND),
         "refused": _told(metrics, "commands_refused_total", reason=Reason.FORBIDDEN),
         "mismatches": _told(metrics, "key_mismatch_total"),
+        "dead": _told(metrics, "dead_letters_total", reason=DeadLetterReason.TOMBSTONE),
         "batches": _told(metrics, "batch_seconds_count", role=role),
         "records": _told(metrics, "batch_records_sum", role=role),
         "steps": _told(metrics, "batch_step_seconds_count", role=role, step=Step.LOAD),
@@ -78,6 +87,7 @@ def test_what_a_batch_came_to() -> None:
         "why": 12,
         "refused": 14,
         "mismatches": 18,
+        "dead": 2,
         "batches": 2,
         "records": 16,
         "steps": 1,
@@ -190,6 +200,10 @@ def test_what_every_process_notes() -> None:
     shown = _told(metrics, "role_heartbeat_timestamp_seconds", role=Role.RELAY)
     assert shown is not None
     assert before <= shown <= time.time()
+    python = platform.python_version()
+    assert _told(metrics, "build_info", version=version("whopays"), python=python) == 1
+    for made in (Heartbeats((SERVE,)), metrics, ServiceMetrics()):
+        assert _told(made, "grants_ignored_total") == 0, "tokens are checked, unless it is said that they are not"
     metrics.watch_pool(lambda: 2, lambda: 3, 4)
     assert _told(metrics, "database_connections", state="in_use") == 2
     assert _told(metrics, "database_connections", state="idle") == 3
@@ -215,10 +229,15 @@ def test_what_a_server_knows_and_what_it_does_not() -> None:
     )
     assert [_told(metrics, name) for name in names] == [5, 1.5, _AT.timestamp(), 7, 12, _AT.timestamp()]
     assert _told(metrics, "dead_letters_waiting", reason=reason) == 6
+    assert _overdue(metrics)["open"] == 7
     metrics.know_nothing()
     unknown = [*(_told(metrics, name) for name in names), *_overdue(metrics).values()]
     unknown += [_told(metrics, "dead_letters_waiting", reason=one) for one in DeadLetterReason]
     assert all(number is not None and math.isnan(number) for number in unknown)
+    metrics.known(0, 0, None)
+    closed = _told(metrics, "closed_until_timestamp_seconds")
+    assert closed is not None
+    assert math.isnan(closed)
     metrics.audited(None)
     assert _told(metrics, "last_audit_timestamp_seconds") == 0
     metrics.answered("/x", 404, 0.25, None)

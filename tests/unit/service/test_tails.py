@@ -80,6 +80,12 @@ async def test_all_who_follow_are_woken_and_read_on(tails: Tails) -> None:
             tails._add(one._tail, Followed(events, 3))
             assert await asyncio.gather(*waiting) == [events, events]
             assert (one.position, other.position) == (3, 3)
+            waiting = [asyncio.create_task(one.next(60))]
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not waiting[0].done(), "it was woken once, for what it was given"
+            one.wake()
+            assert await waiting[0] == []
             assert await one.next(0) == [], "not for longer than so many seconds"
             waiting = [asyncio.create_task(follower.next(60)) for follower in (one, other)]
             await asyncio.sleep(0)

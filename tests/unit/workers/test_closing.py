@@ -1,6 +1,7 @@
 """Up to when readers of `bindings` are complete: only once all that was seen of every shard is published."""
 
 import math
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,11 +13,13 @@ from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from workers.publishing import watermarks as module
 from workers.publishing.dividing import slot_of, transactional_id
+from workers.publishing.packing import Publication
 from workers.publishing.positions import BEGINNING, Kept, LastWatermark, Position
 from workers.publishing.producer import Place
 from workers.publishing.telling import Telling
 from workers.publishing.watermarks import OffsetUnknown, Watermarks
-from workers.runtime.metrics import Metrics
+from workers.runtime.metrics import Exemplar, Metrics
+from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 _AT = datetime(2026, 5, 6, tzinfo=UTC)
@@ -64,13 +67,14 @@ def test_a_shard_is_closed_once_what_was_seen_of_it_is_published() -> None:
     # Of what is yet to be published the first counts, and of one position the last instant.
     watermarks.see({0: _head(5, 20), 1: _head(0, 40)})
     watermarks.see({0: _head(6, 25)})
-    watermarks.count(_at(s0=4))
-    assert _closed(watermarks) == _later(10)
-    watermarks.see({0: _head(5, 21)})
     watermarks.count(_at(s0=5))
-    assert _closed(watermarks) == _later(21)
+    assert _closed(watermarks) == _later(20)
+    watermarks.see({0: _head(7, 30)})
+    watermarks.see({0: _head(7, 31)})
     watermarks.count(_at(s0=6))
-    assert _closed(watermarks) == _later(21), "the head at 6 was not kept beside that at 5"
+    assert _closed(watermarks) == _later(20)
+    watermarks.count(_at(s0=7))
+    assert _closed(watermarks) == _later(31)
     assert watermarks._closed_by(_later(5)) == _later(5), "none that is yet to come"
 
 
@@ -131,7 +135,7 @@ def test_the_ends_follow_what_is_published() -> None:
 
 def test_a_watermark_is_due_soon_after_something_was_published(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.0)
-    monkeypatch.setattr(module, "IDLE_SECONDS", 1e9)
+    monkeypatch.setattr(module, "IDLE_SECONDS", time.monotonic())
     watermarks = Watermarks(_SETTINGS, Kept(), (4, 5))
     watermarks.written(_last(0))
     assert not watermarks.is_due()
@@ -174,3 +178,33 @@ def test_a_process_tells_which_slots_it_publishes() -> None:
     closed = told("whopays_closed_until_timestamp_seconds")
     assert closed is not None
     assert math.isnan(closed), "the slot that closes is another process's now"
+
+
+async def test_a_transaction_is_counted_and_told_from_its_beginning_to_its_end() -> None:
+    traced: list[tuple[Publication, float, float]] = []
+
+    def trace(*told: Any) -> Exemplar | None:
+        traced.append(told)
+        return None
+
+    publication, metrics = Publication([], {}, 7, 0), Metrics()
+    told = metrics.registry.get_sample_value
+    for slots, left in ((1, 0), (2, None)):
+        metrics.left(9)
+        metrics.oldest_unpublished(1.0)
+        telling = Telling(Settings(relay_slots=slots), metrics, trace if slots == 1 else None)
+        telling.transacted(publication, 100.0, 2.5)
+        telling.interrupted()
+        # Of what is left nothing is asked.
+        await telling.published(None, publication, {})  # type: ignore[arg-type]
+        assert told("whopays_events_unpublished") == (9 if left is None else left), "one of several does not know"
+        assert bool(told("whopays_events_unpublished_age_seconds")) is (left is None)
+        metrics.turns._turned[Role.RELAY] -= 7200.0
+        with telling.lap():
+            assert Role.RELAY not in metrics.turns.hanging(3600.0)
+    assert traced == [(publication, 100.0, 102.5)]
+    names = ("transaction_events_sum", "transaction_seconds_sum", "interruptions_total")
+    assert [told(f"whopays_relay_{name}") for name in names] == [14, 5, 2]
+    assert told("whopays_events_published_total") == 14
+    assert told("whopays_role_heartbeat_timestamp_seconds", {"role": Role.RELAY})
+    assert Role.RELAY not in metrics.turns.waiting_to_begin()
