@@ -52,9 +52,7 @@ def test_what_a_batch_came_to() -> None:
         outcomes=Counter({(create, Outcome.APPLIED): 4, ("other", Outcome.REJECTED): 5}),
         rejected=Counter({("other", Reason.UNKNOWN_COMMAND): 6}),
         refused=Counter({Reason.FORBIDDEN: 7}),
-        dead={
-            0: Dead(structured("BindProject", {}), DeadLetterReason.TOMBSTONE, "why", is_private=False, boundary="acme")
-        },
+        dead={0: dead},
     )
     clock = StepClock()
     with clock(Step.LOAD):
