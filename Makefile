@@ -46,7 +46,7 @@ image-test: $(READY) ## Build the image without a container engine, run every pa
 mutants: $(READY) ## Change the code at random and list what no test notices; ARGS='--seed 7 --count 60'
 	$(BIN)/python -m tests.mutants $(ARGS)
 
-chaos: $(READY) ## Break everything for an hour and check that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
+chaos: $(READY) ## Break everything for more than an hour and check that nothing is lost; SEED=7 repeats a run, ARGS='-k broker' selects
 	SEED=$(SEED) $(BIN)/pytest -m chaos tests/faults tests/services $(ARGS)
 
 alerts: $(READY) ## Provoke each alert on real servers before a real Prometheus: a quarter of an hour; ARGS='-k relay'

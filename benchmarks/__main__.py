@@ -48,31 +48,28 @@ _Json = Annotated[Path | None, typer.Option(help="Write all figures to this file
 
 
 @dataclass(frozen=True, slots=True)
-class _Sizes:
-    """How much `all` measures."""
+class Workload:
+    """How a workload is measured, and how much of it: `quick` only shows that it runs, and its figures mean nothing."""
 
-    rebinding: rebinding.Size
-    mixed: mixed.Size
-    backlog: backlog.Size
-    paced: paced.Size
-    growth: growth.Size
-    huge: huge.Size
-    processes: worker_processes.Size
-    rights: rights.Size
+    run: Callable[[Servers, Any], Awaitable[Report]]
+    size: Any
+    quick: Any
 
 
-_FULL = _Sizes(_REBINDING, _MIXED, _BACKLOG, _PACED, _GROWTH, _HUGE, _PROCESSES, _RIGHTS)
-_QUICK = _Sizes(
-    rebinding.Size(commands=1_000, few_commands=50, organizations=20, projects=500, rounds=1),
-    mixed.Size(records=1_000, organizations=20, projects=500, rounds=1),
-    backlog.Size(commands=2_000, organizations=20, projects=500),
-    paced.Size(seconds=1.0, organizations=20, projects=500),
-    growth.Size(commands=500, organizations=20, projects=(500, 1_000, 2_000), rounds=1),
-    huge.Size(commands=2_000, projects=200, small=2, seconds=1.0, rounds=1),
-    worker_processes.Size(commands=500, organizations=20, projects=500, rounds=1),
-    rights.Size(commands=1_000, organizations=20, projects=500, rounds=1),
-)
-"""Only shows that everything runs: these figures mean nothing."""
+_FEW: dict[str, Any] = {"organizations": 5, "projects": 50}
+WORKLOADS = {
+    "rebinding": Workload(rebinding.run, _REBINDING, rebinding.Size(commands=200, few_commands=10, rounds=1, **_FEW)),
+    "mixed": Workload(mixed.run, _MIXED, mixed.Size(records=200, rounds=1, **_FEW)),
+    "backlog": Workload(backlog.run, _BACKLOG, backlog.Size(commands=500, **_FEW)),
+    "paced": Workload(paced.run, _PACED, paced.Size(seconds=0.5, commands=200, **_FEW)),
+    "growth": Workload(
+        growth.run, _GROWTH, growth.Size(commands=100, organizations=5, projects=(50, 100, 200), rounds=1)
+    ),
+    "huge": Workload(huge.run, _HUGE, huge.Size(commands=1_000, projects=50, small=1, seconds=0.5, rounds=1)),
+    "processes": Workload(worker_processes.run, _PROCESSES, worker_processes.Size(commands=200, rounds=1, **_FEW)),
+    "rights": Workload(rights.run, _RIGHTS, rights.Size(commands=200, rounds=1, **_FEW)),
+    "suspension": Workload(suspension.run, _SUSPENSION, suspension.Size(projects=600)),
+}
 
 
 @program.command("all")
@@ -80,19 +77,20 @@ def measure_all(
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes, which only show that it runs.")] = False,
     json: _Json = None,
 ) -> None:
-    """Every workload of the following but `suspension`, in one run on the same servers."""
-    sizes = _QUICK if quick else _FULL
+    """Every workload of the following in one run on the same servers, `suspension` with --quick only."""
 
     async def measure(found: Servers, done: Callable[[Report], None]) -> None:
-        rebound = await rebinding.run(found, sizes.rebinding)
-        done(rebound)
-        done(await mixed.run(found, sizes.mixed))
-        done(await backlog.run(found, sizes.backlog))
-        done(await paced.run(found, replace(sizes.paced, reached=rate(rebound.rounds["whopays"]))))
-        done(await growth.run(found, sizes.growth))
-        done(await huge.run(found, sizes.huge))
-        done(await worker_processes.run(found, sizes.processes))
-        done(await rights.run(found, sizes.rights))
+        reached = None
+        for name, workload in WORKLOADS.items():
+            if name == "suspension" and not quick:
+                continue
+            size = workload.quick if quick else workload.size
+            if name == "paced":
+                size = replace(size, reached=reached)
+            report = await workload.run(found, size)
+            if name == "rebinding":
+                reached = rate(report.rounds["whopays"])
+            done(report)
 
     _run(measure, json)
 

@@ -9,6 +9,9 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from schemas.askers import Unidentified
 from tests.support.tokens import SigningKey, TokenIssuer, bearing
@@ -17,11 +20,19 @@ from workers.runtime.settings import Settings
 from workers.runtime.tokens.verifying import Tokens
 
 _ALGORITHMS = ("Ed25519", "ES256", "RS256", "PS256")
-_COUNT = 1000
 _GRANTS = (
     {"organization": "acme", "role": "account-admin", "accounts": ["main", "eu-*"]},
     {"organization": "acme", "role": "project-owner"},
 )
+
+
+def main(
+    count: Annotated[int, typer.Option(min=1, help="Tokens of each algorithm, and as many forged ones.")] = 1_000,
+) -> None:
+    """Print the microseconds of processor time for a token of each algorithm."""
+    set_up_logs(Settings(log_level="WARNING"))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_measure(Path(folder), count))
 
 
 async def _microseconds(tokens: Tokens, sent: Sequence[bytes], *, holds: bool) -> float:
@@ -35,13 +46,13 @@ async def _microseconds(tokens: Tokens, sent: Sequence[bytes], *, holds: bool) -
     return took / len(sent) * 1e6
 
 
-async def _measure(folder: Path) -> None:
+async def _measure(folder: Path, count: int) -> None:
     print(f"{'alg':8} {'bytes':>6} {'first, µs':>10} {'again, µs':>10} {'forged, µs':>10}")
     for algorithm in _ALGORITHMS:
         issuer = TokenIssuer(folder, f"https://{algorithm.lower()}.example", SigningKey(algorithm))
         forger = SigningKey(algorithm)
-        sent = [issuer.token(f"person-{number}", _GRANTS) for number in range(_COUNT)]
-        forged = [issuer.token(f"person-{number}", _GRANTS, key=forger) for number in range(_COUNT)]
+        sent = [issuer.token(f"person-{number}", _GRANTS) for number in range(count)]
+        forged = [issuer.token(f"person-{number}", _GRANTS, key=forger) for number in range(count)]
         async with Tokens(Settings(auth="jwt", issuers=issuer.configured)) as tokens:
             await tokens.verify(bearing(issuer.token()), datetime.now(UTC))
             first = await _microseconds(tokens, sent, holds=True)
@@ -51,6 +62,4 @@ async def _measure(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        set_up_logs(Settings(log_level="WARNING"))
-        asyncio.run(_measure(Path(temporary)))
+    typer.run(main)

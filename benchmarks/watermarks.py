@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Annotated
 
 import psutil
+import typer
 
 from benchmarks.installations import installed, servers
 from benchmarks.usage import OTHERS, metered, server_processes
@@ -18,19 +20,23 @@ from workers.publishing.producer import TransactionalProducer
 from workers.publishing.watermarks import BUSY_SECONDS, IDLE_SECONDS, Watermarks
 from workers.runtime.settings import Settings
 
-_TIMES = 300
 _DAY_SECONDS = 86_400
 _MARKER_BYTES = 78
 """What the end of a transaction takes in each partition that it wrote to."""
 
 
-async def _run() -> None:
+def main(times: Annotated[int, typer.Option(min=1, help="How often each is done.")] = 300) -> None:
+    """Print what each takes once, and what an idle installation takes of it."""
+    asyncio.run(_run(times))
+
+
+async def _run(times: int) -> None:
     with servers() as addresses:
         async with installed(addresses) as settings:
-            await _measure(settings)
+            await _measure(settings, times)
 
 
-async def _measure(settings: Settings) -> None:
+async def _measure(settings: Settings, times: int) -> None:
     processes = {"whopays": psutil.Process(), **server_processes()}
     engine = create_engine(settings.database_url)
     producer = TransactionalProducer(
@@ -41,12 +47,12 @@ async def _measure(settings: Settings) -> None:
         async with engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             async with metered(processes) as raising:
-                for _ in range(_TIMES):
+                for _ in range(times):
                     await raise_idle(connection, datetime.now(UTC))
             watermarks = Watermarks(settings, Kept(), [10**6] * settings.topic_partitions)
             written = 0
             async with metered(processes) as writing:
-                for _ in range(_TIMES):
+                for _ in range(times):
                     await raise_idle(connection, datetime.now(UTC))
                     watermarks.see(await all_heads(connection))
                     watermarks.count({})
@@ -65,16 +71,16 @@ async def _measure(settings: Settings) -> None:
     idle = 0.0
     print(f"{'CPU, milliseconds':24}{'raising':>10}{'a watermark':>14}")
     for name in processes:
-        once = raising[name].cpu_seconds / _TIMES
-        transaction = writing[name].cpu_seconds / _TIMES - once
+        once = raising[name].cpu_seconds / times
+        transaction = writing[name].cpu_seconds / times - once
         idle += once / RAISE_SECONDS + transaction / IDLE_SECONDS
         print(f"{name:24}{1000 * once:10.2f}{1000 * transaction:14.2f}")
     print(f"idle: {100 * idle:.2f} % of a core, servers included")
     for words, seconds in (("idle", IDLE_SECONDS), ("busy", BUSY_SECONDS)):
-        megabytes = written / _TIMES * _DAY_SECONDS / seconds / 1e6
+        megabytes = written / times * _DAY_SECONDS / seconds / 1e6
         print(f"{words}: {megabytes:.1f} MB a day to {Topic.WATERMARKS}, of {settings.topic_partitions} partitions")
     print(f"the machine did {writing[OTHERS].cpu_seconds:.1f} s of other work meanwhile")
 
 
 if __name__ == "__main__":
-    asyncio.run(_run())
+    typer.run(main)

@@ -1,13 +1,69 @@
 """What the benchmarks take hold of by name is there, and what they compute: they run too seldom to find out."""
 
+import pkgutil
+import re
+import shlex
+import signal
+import sys
 from dataclasses import replace
+from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
+from runpy import run_path
 from statistics import median
 
 import pytest
 
+import benchmarks
+from benchmarks.__main__ import WORKLOADS, program
 from benchmarks.capacity import LARGEST_DATABASE_CORES, Costs, growth, waiting
 from benchmarks.profiling import STEPS
+from tests.support.packages import ROOT
+
+_STARTED_BY_OTHERS = frozenset(
+    f"benchmarks.{name}" for name in ("floor", "questions.served", "relaying.launch", "straightforward")
+)
+"""What a benchmark starts as a process of its own; these take no options."""
+
+
+def _programs() -> dict[str, Path]:
+    """Return the file of every benchmark that can be started, by what follows `python -m`."""
+    files = [
+        path
+        for path in (ROOT / "benchmarks").rglob("*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    ]
+    named = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__"): path for path in files}
+    return {name: named[name] for name in sorted(named.keys() - _STARTED_BY_OTHERS)}
+
+
+def _documented() -> list[str]:
+    """Return every command line of a benchmark that a page of the docs shows."""
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md")]
+    return sorted({line.strip() for page in pages for line in re.findall(r"python -m (benchmarks[^`#\n]*)", page)})
+
+
+def test_every_module_can_be_imported() -> None:
+    for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
+        import_module(module.name)
+
+
+def test_every_workload_is_among_all() -> None:
+    assert {*WORKLOADS, "all", "plot"} == {command.name for command in program.registered_commands}
+
+
+@pytest.mark.parametrize("line", sorted({*_programs(), *_documented()}))
+def test_every_benchmark_takes_its_options(
+    line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *options = shlex.split(line)
+    monkeypatch.setattr(sys, "argv", [name, *options, "--help"])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        run_path(str(_programs()[name]), run_name="__main__")
+    shown = capsys.readouterr()
+    assert ended.value.code == 0, shown.err
+    assert "Usage:" in shown.out
 
 
 @pytest.mark.parametrize(("module", "name"), STEPS.values(), ids=STEPS)

@@ -116,6 +116,7 @@ def test_every_file_has_its_tests() -> None:
 
 
 _OF_NO_PART = {
+    "tests/services/benchmarks": "of the programs in benchmarks/",
     "tests/services/examples": "of the programs in examples/",
     "tests/services/other_languages": "of programs in other languages",
     "tests/services/proxies": "of what tests use to break the network",

@@ -1,0 +1,1 @@
+"""Benchmarks: they run, and send what the published schemas say."""
