@@ -2,12 +2,15 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cli.program import app
 from tests.support.packages import PACKAGES, ROOT
@@ -52,6 +55,11 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
         assert words[0] in commands, line
         if group and len(words) > 1 and re.fullmatch(r"[a-z][a-z-]*", words[1]):
             assert words[1] in group, line
+
+
+@of_each_page
+def test_every_option_that_is_shown_exists(page: Path) -> None:
+    assert [refusal for line in _shown(page.read_text(encoding="utf-8")) if (refusal := _refusal(line))] == []
 
 
 @of_each_page
@@ -101,6 +109,27 @@ def test_all_pages_tell_of_one_soak() -> None:
     assert f"{soak['records']:,} records" in summary
     assert f" {soak['audits']} audits" in summary
     assert summary in (DOCS / "reliability.md").read_text(encoding="utf-8")
+
+
+def _shown(page: str) -> Iterator[str]:
+    """Yield what follows `whopays` in each command of a page, without what the shell does with it."""
+    blocks = "".join(re.findall(r"^```(?:sh|bash)\n(.*?)^```", page, re.DOTALL | re.MULTILINE)).replace("\\\n", " ")
+    commands = [
+        *re.findall(r"^(?:\.venv/bin/)?whopays (.*)", blocks, re.MULTILINE),
+        *re.findall(r"`(?:\.venv/bin/)?whopays ([^`\n]*)`", page),
+    ]
+    return (re.split(r"\s+#|\s[|>&]|;", command)[0] for command in commands)
+
+
+@cache
+def _refusal(line: str) -> str:
+    """Return what the command line says against the options of a command, if anything."""
+    commands, words = dict(_commands()), shlex.split(line)
+    if words[0] not in commands or "|" in line:
+        return ""  # no command, or several
+    place = 2 if words[1:] and words[1] in commands[words[0]] else 1
+    asked = CliRunner().invoke(app, [*words[:place], "--help", *words[place:]])
+    return asked.output if "No such option" in asked.output else ""  # prose names some without a value
 
 
 def _events(row: str) -> list[str]:
