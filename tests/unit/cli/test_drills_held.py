@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from cli.drill import performance
 from cli.drill import site as module
 from cli.drill.drills import DRILLS, is_visible
-from cli.drill.site import PARTS, Site
+from cli.drill.incidents import _Rubbish, run
+from cli.drill.site import AT_WORK, PARTS, Site, silent
 from cli.operating.standing import Section, Standing, Verdict
+from cli.terminal.ending import CommandFailed
+from schemas.topics import Topic
 from tests.support.waiting import until
 from workers.runtime.settings import Settings
 
@@ -75,11 +79,20 @@ class _Held:
         return await until(written, "what the process was called with")
 
 
+_IDLE = """#!/bin/sh
+[ -e "$(dirname "$0")/deaf" ] && trap "" TERM
+echo "$@"
+case "$3 $4" in "run --only" | "verify --watch") exec sleep 600 ;; esac
+[ ! -e "$(dirname "$0")/failing" ]
+"""
+"""A process that does nothing: a part of the installation for long, a command at once."""
+
+
 @pytest_asyncio.fixture
 async def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[_Held]:
     idle = tmp_path / "idle"
     # It hears no SIGTERM where there is such a file.
-    idle.write_text('#!/bin/sh\n[ -e "$(dirname "$0")/deaf" ] && trap "" TERM\necho "$@"\nexec sleep 600\n')
+    idle.write_text(_IDLE)
     idle.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(idle))
     one = _Held(tmp_path)
@@ -141,3 +154,95 @@ async def test_the_script_asks_and_what_there_is_not_is_said(held: _Held) -> Non
     assert held.site._alive() == {"relay"}
     assert held.kafka == ["halted", "resumed"]
     assert await held.ask("start") == 2
+
+
+async def test_what_breaks_and_what_the_runbook_does_about_it(held: _Held, capfd: pytest.CaptureFixture[str]) -> None:
+    site = held.site
+    for part in AT_WORK:
+        await site.start(part)
+    before = {part: held.process(part) for part in AT_WORK}
+    await DRILLS["relay"].breaks(site)
+    stopped = await asyncio.to_thread(os.waitid, os.P_PID, before["relay"].pid, os.WSTOPPED | os.WNOWAIT)
+    assert stopped is not None
+    assert stopped.si_status == signal.SIGSTOP
+    os.kill(before["relay"].pid, signal.SIGCONT)
+    await DRILLS["relay"].mends(site)
+    assert held.process("relay").pid != before["relay"].pid
+    await DRILLS["worker"].breaks(site)
+    assert before["projects"].returncode == -signal.SIGKILL
+    await DRILLS["worker"].mends(site)
+    assert site._alive() == {*AT_WORK}
+    await DRILLS["kafka"].breaks(site)
+    await DRILLS["kafka"].mends(site)
+    assert held.kafka == ["halted", "resumed"]
+    capfd.readouterr()
+    await DRILLS["rubbish"].mends(site)
+    said = [line for line in capfd.readouterr().out.splitlines() if line.startswith("$")]
+    assert [line.split()[:4] for line in said] == [
+        ["$", "whopays", "dead-letters", "list"],
+        ["$", "whopays", "dead-letters", "discard"],
+    ]
+    assert before["commands"].returncode is None, "it is touched by no other"
+
+
+async def test_a_command_that_fails_ends_the_drill_unless_that_is_expected(held: _Held) -> None:
+    await run("verify", "now")
+    await run("verify", "now", fails=True)
+    (held.site.folder / "failing").touch()
+    await run("verify", "now", fails=True)
+    with pytest.raises(CommandFailed, match=r"^whopays verify now failed\.$"):
+        await run("verify", "now")
+
+
+def test_rubbish_is_half_an_event_of_acme() -> None:
+    rubbish = _Rubbish({"number": 7}, Topic.PROJECTS)
+    assert rubbish.key == b"acme"
+    assert rubbish.value.startswith(b'{"specversion": "1.0"')
+    assert rubbish.value.endswith(b'"organization": "acme", 7')
+
+
+def test_what_is_sent_in_a_drill_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    fact = module._fact("project-3", 8)
+    assert (fact.key, fact.topic, fact.organization) == (b"acme", Topic.PROJECTS, "acme")
+    assert fact.event["data"] == {"organization": "acme", "project": "project-3", "state": "Active", "version": 8}
+    assert (fact.event["id"], fact.event["source"]) == ("project-3-8", "/drill")
+    monkeypatch.setenv("WHOPAYS_SHARDS", "3")
+    monkeypatch.setenv("OTHER", "3")
+    assert "WHOPAYS_SHARDS" not in silent()
+    assert silent()["OTHER"] == "3"
+
+
+@pytest.mark.parametrize("is_solved", (True, False))
+async def test_hints_come_one_by_one_and_then_the_page(
+    held: _Held, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_solved: bool
+) -> None:
+    async def at_once(*_: Any) -> list[Standing]:
+        return [_standing("Kafka", Verdict.TROUBLE), _standing("topics", Verdict.WELL)]
+
+    async def well(_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(performance, "_when_it_shows", at_once)
+    monkeypatch.setattr(performance, "_until_well", well)
+    drill = DRILLS["kafka"]
+    seconds = await performance._practise(drill, held.site, is_solved=is_solved, is_automatic=False)
+    assert 0 <= seconds < 3600
+    said = capsys.readouterr().out
+    hints = [line.removeprefix("Hint: ") for line in said.splitlines() if line.startswith("Hint: ")]
+    assert hints == ([*drill.hints, f"docs/operations.md#{drill.section} has it all."] if is_solved else [])
+    for words in (
+        f"{drill.alert}: {drill.page}",
+        "Kafka",
+        f"Logs are in {held.site.folder}",
+        f"{held.site.script} restart relay",
+        "export WHOPAYS_DATABASE_URL='",
+        "export WHOPAYS_KAFKA_BOOTSTRAP_SERVERS='",
+        "export WHOPAYS_AUTH='",
+    ):
+        assert words in said
+    assert ("Enter gives a hint; Ctrl-C ends the drill." in said) is not is_solved
+    assert "topics" not in said, "only what is not well"
+    assert held.kafka == [], "whoever practises mends it"
+    await performance._practise(drill, held.site, is_solved=False, is_automatic=True)
+    assert held.kafka == ["resumed"]
+    assert "Mend it." not in capsys.readouterr().out
