@@ -2,18 +2,30 @@
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from cli.drill.drills import DRILLS
+from cli.drill.site import Site
 from cli.operating.standing import Section
 from cli.program import app
 from cli.terminal.installation import HOME, RUNNING
+from schemas.facts import ProjectChanged
+from schemas.parsing import read_command, read_fact
+from schemas.policy import OperatorPolicy
 from tests.services.cli.test_processes import SILENT
+from tests.support.batches import batches, records
+from tests.support.messages import account, bind, project
 from tests.support.processes import in_foreground
 from tests.unit.deploy.test_alerts import ALERTS
+from workers.runtime.roles import Role
+from workers.runtime.settings import Settings
 
 
 async def _drill(*words: str, folder: Path, **environment: str) -> tuple[int | None, str, str]:
@@ -54,6 +66,54 @@ def test_what_is_anybody_elses_is_never_touched(name: str, tmp_path: Path, monke
     assert ran.exit_code == 1
     assert f"only on servers of its own; but {name} is set" in ran.stderr
     assert _content_of(tmp_path) == [], "nothing was started"
+
+
+async def test_rows_are_damaged_and_put_back(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    settings = Settings(database_url=engine.url.render_as_string(hide_password=False))
+    nowhere: Any = None
+    site = Site(settings, nowhere, tmp_path, lambda _: None)
+    await batches(engine).process(Role.PROJECTS, records(project("acme", "project-1")), _READ_PROJECT)
+    made = [account("acme", "main"), account("acme", "lab"), bind("acme", "project-1", "main", "b")]
+    await batches(engine).process(Role.ADMIN_COMMANDS, records(*made), _READ_COMMAND)
+
+    async def rows() -> tuple[Any, ...]:
+        async with engine.connect() as connection:
+            return tuple((await connection.execute(text(_ROWS))).one())
+
+    before = await rows()
+    assert before[1:] == (None, None, None)
+    await DRILLS["promise"].breaks(site)
+    assert await rows() == ("lab", None, None, None)
+    await DRILLS["promise"].mends(site)
+    assert await rows() == ("main", None, None, None)
+    await DRILLS["redrive"].breaks(site)
+    damaged = await rows()
+    assert damaged[1:3] == (0, "EUR")
+    assert damaged[3] is not None
+    await DRILLS["redrive"].mends(site)
+    assert await rows() == ("main", None, None, None)
+    assert [line for line in capfd.readouterr().out.splitlines() if line.startswith("$")] == [
+        "$ whopays verify",
+        "$ whopays timeline acme project-1",
+        "$ whopays verify",
+        "$ whopays dead-letters list --waiting",
+        "$ whopays verify",
+        "$ whopays dead-letters redrive --all",
+        "$ whopays verify",
+    ]
+    await site.close()
+
+
+_ROWS = """
+SELECT (SELECT account FROM projects WHERE (organization, project) = ('acme', 'project-1')),
+       outstanding, outstanding_currency_code, outstanding_as_of::text
+FROM accounts WHERE (organization, account) = ('acme', 'lab')
+"""
+_READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
+_READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=OperatorPolicy())
 
 
 def _content_of(folder: Path) -> list[Path]:
