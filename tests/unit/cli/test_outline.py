@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cli.program import COMMANDS, Group
 from tests.unit.cli.test_program import LISTED, command_of
 
 _KEPT = Path(__file__).with_name("commands.txt")
@@ -23,9 +24,12 @@ def _parameter(one: Any) -> str:
 
 def outline() -> str:
     """Return all commands with their parameters."""
+    groups = {one.name for listed in COMMANDS.values() for one in listed if isinstance(one, Group)}
     lines = []
-    for words in sorted(LISTED):
-        lines += [words, *map(_parameter, command_of(words).params)]
+    for words in ("", *sorted({*LISTED, *groups})):
+        command = command_of(words)
+        alone = " (with or without another word)" * getattr(command, "invoke_without_command", False)
+        lines += [f"whopays {words}{alone}", *map(_parameter, command.params)]
     return "\n".join(lines) + "\n"
 
 

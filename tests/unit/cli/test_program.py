@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cli.operating import letters
-from cli.program import COMMANDS, Command, Group, app
+from cli.program import COMMANDS, Command, Group, _Check, app
 from cli.terminal.ending import insist_on_one_value
 from db.dead_letters import Standing
 from tests.support.imports import HEAVY, completed, imported
@@ -82,6 +82,12 @@ def test_an_option_that_takes_one_value_is_given_once(words: str) -> None:
                 assert ended.exit_code == 2
                 assert first in ended.stderr
                 assert "It takes one value, but 2 were given." in " ".join(re.findall(r"[^\s│]+", ended.stderr))
+
+
+def test_the_word_of_a_group_takes_each_of_its_own_options_once() -> None:
+    ended = run("dev", "--data-dir", "here", "--data-dir=there")
+    assert ended.exit_code == 2
+    assert "--data-dir" in ended.stderr
 
 
 def test_options_that_say_so_may_be_repeated() -> None:
@@ -171,4 +177,7 @@ def test_commands_that_check_say_so_in_their_exit_status() -> None:
         "token check",
         "topics check",
         "verify",
+    }
+    assert {words for words in LISTED if isinstance(command_of(words), _Check)} == {
+        words for words, command in LISTED.items() if command.checks
     }
