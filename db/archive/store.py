@@ -105,7 +105,7 @@ class _LocalFile(NewFile):
             # Of a process that was killed.
             if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
                 left.unlink(missing_ok=True)
-        self._unfinished = self._path.with_name(f"{self._path.name}.{uuid4().hex[:8]}{_UNFINISHED}")
+        self._unfinished = self._path.with_name(f"{self._path.name}.{uuid4().hex}{_UNFINISHED}")
         super().__init__(name, self._unfinished.open("wb"))
 
     def _finish(self) -> None:

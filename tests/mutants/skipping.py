@@ -1,7 +1,7 @@
 """What is not worth changing: docstrings, types, log lines, decorators, and what a person only reads."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _READ_BY_PEOPLE = frozenset(
     {
@@ -21,12 +21,53 @@ _READ_BY_PEOPLE = frozenset(
     }
 )
 _LAYOUT = frozenset({"Padding", "Panel", "Table", "Text"})
-_TUNING = ("_AT_ONCE", "_MS", "_SECONDS", "_seconds", "byte_limit")
+_TUNING = ("_AT_ONCE", "_MILLISECONDS", "_MS", "_SECONDS", "_seconds", "byte_limit")
 """How much is taken at once, or how long something is waited for: one more is no fault."""
 _TUNED = frozenset(
-    {"AT_ONCE", "AT_ONCE_IN_ALL", "BLOCK_BYTES", "FAN_OUT_PAGE", "_PAGE", "_PAGE_OF_EACH_SHARD", "_REPORT_EVERY"}
+    {
+        "AT_ONCE",
+        "AT_ONCE_IN_ALL",
+        "BLOCK_BYTES",
+        "FAN_OUT_PAGE",
+        "TRANSACTION_BYTES",
+        "_AHEAD_BYTES",
+        "_AHEAD_RECORDS",
+        "_BATCH_BYTES",
+        "_BYTES_OF_A_HEADER",
+        "_BYTES_OF_A_RECORD",
+        "_FEWEST_OF_SHARD",
+        "_GZIP_LEVEL",
+        "_HELD_INDEXES",
+        "_HELD_SUBJECTS",
+        "_IN_MEMORY",
+        "_KEPT_BYTES",
+        "_LEVEL",
+        "_LOOKED_AT",
+        "_LOOK_FURTHER",
+        "_MOST_FETCHED",
+        "_MOST_OF_SHARD",
+        "_PAGE",
+        "_PAGE_BYTES",
+        "_PAGE_EVENTS",
+        "_PAGE_OF_EACH_SHARD",
+        "_PAGE_ROWS",
+        "_PARTITION_FETCH_BYTES",
+        "_PIECE_BYTES",
+        "_POOL_SIZE",
+        "_PREFETCH",
+        "_READERS_OF_PAGES",
+        "_REMEMBERED",
+        "_REMEMBERED_BYTES",
+        "_REPORT_EVERY",
+        "_ROW_GROUP_BYTES",
+        "_SNAPSHOT_ROWS",
+        "_TAKEN_BYTES",
+        "_TRANSACTION_BYTES",
+        "_WORTH_A_THREAD",
+        "_WORTH_COMPRESSING",
+    }
 )
-"""The same by other names, where they are numbers."""
+"""The same by other names, where they are numbers: what is read, sent, kept or remembered at once."""
 _CLOCKS = frozenset({"monotonic", "perf_counter", "time"})
 _LOGS = frozenset({"logger", "logging", "warnings"})
 _NOT_CODE = frozenset({"TYPE_CHECKING", "__name__"})
@@ -82,14 +123,20 @@ def _is_skipped(node: ast.AST) -> bool:
         case ast.Import() | ast.ImportFrom() | ast.Raise(exc=ast.Name(id="NotImplementedError")):
             return True  # of the latter, what is written instead of it is called
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-            is_tuned = name in _TUNED and isinstance(node.value, ast.Constant | ast.BinOp)
-            return name in ("__all__", "logger") or name.endswith(_TUNING) or is_tuned
+            return name in ("__all__", "logger") or name.endswith(_TUNING) or _is_tuned([name], node.value)
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+            return _is_tuned([one.id for one in names if isinstance(one, ast.Name)], *values)
         case ast.Call(func=ast.Name(id=name)):
             return name in _LAYOUT
         case ast.Subscript(value=ast.Name(id="Annotated" | "Callable" | "Mapping" | "Literal")):
             return True  # a type
         case _:
             return False
+
+
+def _is_tuned(names: Sequence[str], *values: ast.expr | None) -> bool:
+    """Return whether all of these names, which have these values, say how much is taken at once."""
+    return {*names} <= _TUNED and all(isinstance(one, ast.Constant | ast.BinOp) for one in values)
 
 
 def _is_left_alone(keyword: ast.keyword) -> bool:

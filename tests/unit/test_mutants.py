@@ -30,6 +30,8 @@ def _changed(folder: Path, source: str) -> list[str]:
         ("a = True", ["a = False"]),
         ("a = 7", ["a = 8"]),
         ("a = 'é' + b", ["a = 'é' - b"]),
+        ("_PAGE, a = 1, b", ["_PAGE, a = 2, b"]),
+        ("_PAGE = f(1)", ["_PAGE = f(2)"]),
         ("f(a)", ["pass"]),
         ("raise a", ["pass"]),
         ("a = [b for b in c if d]", ["a = [b for b in c if True]"]),
@@ -71,6 +73,7 @@ def test_what_is_left_alone(tmp_path: Path) -> None:
     from a import b
     WAIT_SECONDS = 30
     _PAGE = 5_000
+    _PAGE_EVENTS, _PAGE_BYTES = 500, 512 * 1024
     logger = b.get(1)
     c: dict[1, True]
     async def f(d: int | str) -> int | str:
