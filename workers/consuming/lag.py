@@ -31,8 +31,6 @@ class Lag:
             at, noticed = self._behind_since.get(partition, (position, now))
             since = noticed if at == position else now
             self._behind_since[partition] = (position, since)
-        if first is not None or position >= end:
-            self._behind_since.pop(partition, None)
         self._told.add(partition)
         self._metrics.behind(partition, max(0, end - offset), since)
 
