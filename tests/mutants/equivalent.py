@@ -10,6 +10,13 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "No binding has so large a number: it is not found, either way.",
     ("embedded/postgresql.py", "if done.exists():  ->  if False:"): "It is found to be there already.",
     ("embedded/data_folder.py", "_SMALLEST_FREE_BYTES = 300000001"): "One byte of 300 MB.",
+    **dict.fromkeys(
+        (
+            (f"workers/{name}.py", 'self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:9]}"')
+            for name in ("maintenance", "publishing/slots", "replaying/lease")
+        ),
+        "It is different from all others, with one sign more.",
+    ),
     ("embedded/data_folder.py", "if free <= _SMALLEST_FREE_BYTES:"): "One byte of 300 MB.",
     (
         "service/parameters.py",
@@ -49,14 +56,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "cli/demo/story.py",
         '_project("globex", "portal", "Active", 4, "A new portal starts without a payer,"),',
     ): "Any version will do that is later than the last.",
-    ("db/archive/files.py", "_LEVEL = 7"): "It is compressed somewhat more.",
-    ("db/archive/reading.py", "_HELD_INDEXES = 65"): "One more index is at hand.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
     ("service/kubernetes/selectors.py", "while start < len(selector):"): "A last term that is empty is left out.",
     (
         "service/kubernetes/selectors.py",
         "end = len(selector) if False else term.end()",
     ): "The pattern matches anything.",
+    ("workers/topics/cluster.py", "return {}  ->  return None"): "Of no topic nothing is looked up.",
+    ("service/tails.py", "elif self.position <= tail.reached:"): "What comes after the last one is nothing.",
+    ("workers/replaying/snapshot.py", "if len(held) > _HELD_SUBJECTS:"): "One more subject is held.",
     **dict.fromkeys(
         (
             ("service/kubernetes/tables.py", f"if whole <= {limit}:")

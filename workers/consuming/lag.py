@@ -36,7 +36,6 @@ class Lag:
 
     def forget(self) -> None:
         """Tell nothing of these partitions any more: somebody else may have them now."""
-        for partition in self._told:
-            self._metrics.forget_partition(partition)
-        self._told.clear()
+        while self._told:
+            self._metrics.forget_partition(self._told.pop())
         self._behind_since.clear()

@@ -54,3 +54,10 @@ def test_nothing_is_told_of_partitions_that_somebody_else_may_have() -> None:
     lag.forget()
     lag.forget()
     assert b"b.projects" not in generate_latest(metrics.registry)
+    # Who had it meanwhile may have noticed it long before.
+    lag.note(_PARTITION, None, 5, 9, _at(5000))
+    lag.forget()
+    lag.note(_PARTITION, None, 5, 9, _at(1000))
+    records, seconds = _told(metrics)
+    assert records == 4
+    assert seconds == pytest.approx(1000, abs=100)

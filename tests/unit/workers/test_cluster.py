@@ -1,5 +1,6 @@
 """What is made of a broker's answers about its topics, and how it is asked."""
 
+from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartiti
 from aiokafka.protocol.metadata import MetadataRequest_v5
 
 from workers.topics.cluster import Cluster, FoundTopic, TopicMissing, describe, partitions_of
-from workers.topics.metadata import Metadata, _MetadataRequest_v12
+from workers.topics.metadata import Metadata, _MetadataRequest_v12, _Uuid
 
 _ID = UUID(int=7)
 _GONE, _FORBIDDEN = UnknownTopicOrPartitionError.errno, TopicAuthorizationFailedError.errno
@@ -35,7 +36,7 @@ class _Client:
 
     def __init__(self, topics: list[dict[str, Any]], configured: list[dict[str, Any]]) -> None:
         self._topics = topics
-        self._answers = [_answer(resources=[one]) for one in configured]
+        self._answers = [_answer(resources=configured)]
         self.asked: list[str] = []
 
     async def _send_request(self, _: Metadata) -> Any:
@@ -60,7 +61,7 @@ async def test_topics_are_described_but_those_that_are_gone() -> None:
     settings = {"retention.ms": "1"}
     assert found == Cluster("c", {"b": FoundTopic(_ID, 2, 2, settings), "c": FoundTopic(_ID, 0, 0, settings)})
     assert asked == ["b", "c", "d"]
-    assert await _described([_topic("a", _GONE)], [_configured("a")]) == (Cluster("c", {}), [])
+    assert await _described([_topic("a", _GONE)], [_configured("a", _FORBIDDEN)]) == (Cluster("c", {}), [])
 
 
 async def test_what_a_broker_does_not_say_is_raised() -> None:
@@ -96,3 +97,10 @@ def test_topics_are_asked_for_by_name_and_never_made(with_rights: bool) -> None:
     assert (Metadata.API_KEY, newer.API_KEY, newer.API_VERSION, newer.RESPONSE_TYPE.API_VERSION) == (3, 3, 12, 12)
     assert newer.RESPONSE_TYPE.API_KEY == 3
     assert newer.FLEXIBLE_VERSION
+    assert Metadata(["a"])._with_rights is False
+
+
+def test_ids_of_topics_are_sixteen_bytes() -> None:
+    answered = BytesIO(_ID.bytes + b"more")
+    assert _Uuid.encode(_ID) == _ID.bytes
+    assert (_Uuid.decode(answered), answered.read()) == (_ID, b"more")
