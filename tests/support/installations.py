@@ -161,12 +161,12 @@ _COLD = frozenset({"tests.faults.jumping_worker"})
 """Modules that change what libraries are to find when they are imported."""
 
 
-async def create_template(addresses: Addresses) -> str:
+async def create_template(addresses: Addresses, shards: int = Settings().shards) -> str:
     """Create a migrated database that others are copied from, and return its name."""
     name = f"whopays_{uuid4().hex[:12]}"
     await administer(addresses, f'CREATE DATABASE "{name}"')
     engine = create_engine(database_url(addresses, name))
-    await migrate(engine, TEMPLATE_INSTALLATION, Settings().shards)
+    await migrate(engine, TEMPLATE_INSTALLATION, shards)
     await engine.dispose()
     return name
 

@@ -21,19 +21,29 @@ from tests.services.audit.damage.of_state import OF_STATE
 from tests.services.audit.damage.of_the_log import OF_THE_LOG
 from tests.services.audit.damage.planting import UNHELD, WHERE, Planted
 from tests.support.forgetting import forget_old_commands
-from tests.support.installations import Installation, administer, database_url, drop_database, installed
+from tests.support.installations import (
+    Installation,
+    administer,
+    create_template,
+    database_url,
+    drop_database,
+    installed,
+)
 from tests.support.kafka import all_consumed, exactly_published, send
 from tests.support.letters import redriven_and_discarded
 from tests.support.messages import Said, account, bind, command, profile, project
 from tests.support.waiting import until
 
+_SHARDS = 6
+"""Fewer than usual: an audit looks at each, and here are more than a hundred."""
 _DAMAGE = OF_THE_LOG | OF_PAYERS | OF_STATE | OF_RESULTS
 
 
 @pytest_asyncio.fixture(scope="module")
-async def sound(services: Addresses, template: str) -> AsyncIterator[Installation]:
+async def sound(services: Addresses) -> AsyncIterator[Installation]:
     """An installation that has been through a little of everything, and whose processes have ended."""
-    async with installed(services, template) as installation:
+    template = await create_template(services, _SHARDS)
+    async with installed(services, template, shards=_SHARDS) as installation:
         names = ("web", "api", "old")
         await send(installation, [profile("acme"), profile("globex"), *(project("acme", name) for name in names)])
         await all_consumed(installation)
@@ -73,6 +83,7 @@ async def sound(services: Addresses, template: str) -> AsyncIterator[Installatio
             assert await worker.stop() == 0
         await installation.engine.dispose()
         yield installation
+    await drop_database(services, template)
 
 
 @asynccontextmanager
