@@ -12,13 +12,16 @@ _UNBROKEN = ("tail", "verify")
 """One line each, however long: the terminal wraps it, so that it can be copied."""
 
 
-@pytest.mark.parametrize(("file", "picture"), tuple(pictures()), ids=[file.stem for file, _ in pictures()])
+_DRAWN = tuple(pictures())
+
+
+@pytest.mark.parametrize(("file", "picture"), _DRAWN, ids=[file.stem for file, _ in _DRAWN])
 def test_a_picture_is_as_it_was(file: Path, picture: str) -> None:
     assert picture == file.read_text(encoding="utf-8"), "look at it; python -m tests.unit.cli.drawing keeps it"
 
 
 def test_no_picture_is_left_over() -> None:
-    assert {file for file, _ in pictures()} == set(PICTURES.iterdir())
+    assert {file for file, _ in _DRAWN} == set(PICTURES.iterdir())
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
