@@ -18,7 +18,7 @@ READY := .venv/.ready
 help: ## List the targets
 	@echo "whopays: who pays for this project?"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "  PYTHON=python3.13  chooses the interpreter (3.11 or later) that .venv is made with"
 

@@ -138,7 +138,7 @@ def of_maintenance(done: Mapping[str, datetime | None], now: datetime) -> Standi
     name, at = min(known.items(), key=itemgetter(1))
     age = now - at
     is_late = age > _OLDEST_CHORE
-    words = f"Every chore was done {_lasting(age)} ago or later."
+    words = f"Every chore was done within the last {_lasting(age)}."
     to_do = f"See why {name} is not: the log of the role maintenance says chore_failed." if is_late else ""
     return Standing(_trouble_if(is_late), "maintenance", words, to_do, section)
 

@@ -94,11 +94,11 @@ _SAID: tuple[tuple[Standing, Verdict, str, str], ...] = (
         "Not done yet: a, b.",
         _NOT_MAINTAINED,
     ),
-    (of_maintenance({"archive": _ago(days=1)}, _NOW), _WELL, "Every chore was done 24 h ago or later.", ""),
+    (of_maintenance({"archive": _ago(days=1)}, _NOW), _WELL, "Every chore was done within the last 24 h.", ""),
     (
         of_maintenance(_CHORES, _NOW),
         _TROUBLE,
-        "Every chore was done 24 h ago or later.",
+        "Every chore was done within the last 24 h.",
         "See why archive is not: the log of the role maintenance says chore_failed.",
     ),
     (of_dead_letters(dict.fromkeys(DeadLetterReason, 0)), _WELL, "None waits.", ""),
