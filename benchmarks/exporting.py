@@ -22,6 +22,7 @@ from benchmarks.installations import environment_of, installed, servers
 from db.audit import snapshot
 from db.engine import create_engine
 from db.exports import Exported, copy_intervals
+from schemas.terms import PaymentTerms
 from workers.runtime.settings import Settings
 
 _FROM, _UNTIL = "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z"
@@ -60,7 +61,7 @@ async def fill(settings: Settings, projects: int) -> None:
     engine = create_engine(settings.database_url)
     async with engine.begin() as connection:
         for statement in _FILL.split(";"):
-            await connection.execute(text(statement.format(projects=projects)))
+            await connection.execute(text(statement.format(projects=projects, terms=_TERMS)))
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("VACUUM (ANALYZE) bindings, projects, accounts"))
@@ -96,6 +97,7 @@ def _export(settings: Settings, form: str, file: Path) -> _Run:
     return _Run(took, usage.ru_maxrss * 1024, file.stat().st_size)
 
 
+_TERMS = json.dumps(PaymentTerms().model_dump(by_alias=True, exclude_none=True))
 # As a restored backup is loaded: what triggers would write is written here.
 _CHANGES = _BEFORE + _WITHIN
 _FILL = f"""
@@ -106,7 +108,7 @@ _FILL = f"""
     INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, display_name,
         currency_code, payment_terms, payment_profile, holds, activated_at)
     SELECT 'org-' || p / {_PER_ORGANIZATION}, 'account-' || a, 1, 1, 1, 'Ready', '[]', 'Account number ' || a, 'EUR',
-        '{{{{}}}}', 'card', '[]', '2027-01-01'
+        '{{terms}}', 'card', '[]', '2027-01-01'
     FROM generate_series(0, {{projects}} - 1, {_PER_ORGANIZATION}) AS p, generate_series(0, 9) AS a;
     INSERT INTO projects (organization, project, state, version, display_name, number, account, payer_since)
     SELECT 'org-' || p / {_PER_ORGANIZATION}, 'project-' || p, 'Active', 1, 'Project number ' || p, {_CHANGES},
