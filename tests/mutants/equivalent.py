@@ -52,10 +52,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "workers/publishing/slots.py",
         "return bool(ended)  ->  return None",
     ): "It is looked again sooner for what has ended.",
-    (
-        "cli/demo/story.py",
-        '_project("globex", "portal", "Active", 4, "A new portal starts without a payer,"),',
-    ): "Any version will do that is later than the last.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
     ("service/kubernetes/selectors.py", "while start < len(selector):"): "A last term that is empty is left out.",
     (
@@ -71,21 +67,5 @@ EQUIVALENT: dict[tuple[str, str], str] = {
             for limit in ("10 * _MINUTE", "8 * _HOUR", "8 * _DAY", "8 * _YEAR")
         ),
         "There the smaller unit is none.",
-    ),
-    **dict.fromkeys(
-        (
-            (f"cli/{name}.py", "engine = create_engine(settings.database_url, pool_size=2)")
-            for name in (
-                "demo/performance",
-                "operating/adopting",
-                "operating/exporting",
-                "operating/intervals",
-                "operating/migrating",
-                "operating/personal_data",
-                "operating/topics",
-                "terminal/asking",
-            )
-        ),
-        "It opens one connection at a time.",
     ),
 }

@@ -140,9 +140,13 @@ def _is_tuned(names: Sequence[str], *values: ast.expr | None) -> bool:
 
 
 def _is_left_alone(keyword: ast.keyword) -> bool:
-    """Return whether people alone read it, or it says of a `zip` that both are of one length, which they are."""
+    """Return whether it means nothing: people alone read it, there may be a connection more, or a `zip` is strict.
+
+    Of the latter both are of one length.
+    """
+    is_constant = isinstance(keyword.value, ast.Constant)
     is_sure = keyword.arg == "strict" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
-    return is_sure or keyword.arg in _READ_BY_PEOPLE
+    return is_sure or (keyword.arg == "pool_size" and is_constant) or keyword.arg in _READ_BY_PEOPLE
 
 
 def reads_a_clock(node: ast.AST) -> bool:

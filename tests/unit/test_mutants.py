@@ -51,6 +51,8 @@ def _changed(folder: Path, source: str) -> list[str]:
         ("def f(a, b_seconds=1, byte_limit=7, *, c_seconds=2): ...", []),
         ("a = zip(b, c, strict=False)", ["a = zip(b, c, strict=True)"]),
         ("a = b(strict=c < d)", ["a = b(strict=c <= d)"]),
+        ("a = b(pool_size=1)", []),
+        ("a = b(pool_size=c + 1)", ["a = b(pool_size=c - 1)", "a = b(pool_size=c + 2)"]),
         ("a = b.time(c) < d", ["a = b.time(c) <= d"]),
     ),
 )
