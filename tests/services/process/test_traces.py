@@ -115,6 +115,7 @@ async def test_a_command_is_followed_from_its_sender_to_its_result(traced: Insta
     assert {span.name for span in steps} == set(Step)
     assert {span.parent_id for span in steps} == {batch.span_id}
     assert all(batch.began <= span.began <= span.ended <= batch.ended for span in steps)
+    commit = max((span for span in steps if span.name == Step.COMMIT), key=lambda span: span.began)
 
     published = [span for span in spans if span.kind == PRODUCER]
     assert sorted(span.said["messaging.message.id"] for span in published) == sorted(one.event["id"] for one in events)
@@ -123,7 +124,8 @@ async def test_a_command_is_followed_from_its_sender_to_its_result(traced: Insta
         transaction = _linked(collector, span)
         assert (transaction.name, transaction.parent_id) == ("relay transaction", "")
         assert transaction.links == ((trace(1), SENDER),)
-        assert batch.ended <= transaction.began
+        # A relay may be quicker than the news of the commit.
+        assert commit.began <= transaction.began
     assert batch.resource["service.name"] == "whopays"
     assert batch.resource["whopays.installation"] == traced.settings.installation
 
