@@ -11,6 +11,7 @@ from tests.faults.moving import recreate
 from tests.faults.own_servers import OwnServers, own_servers
 from tests.services.audit.auditing import findings_of
 from tests.support.command_line import whopays_of
+from tests.support.going_back import put_back
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, delete_topic, exactly_published, published, results, send
 from tests.support.messages import account, bind, profile, project
@@ -76,6 +77,19 @@ async def test_an_output_topic_that_is_lost_is_for_somebody_to_decide(quiet_inst
     assert [step["action"] for step in left["toDo"]] == ["Decide"]
     assert (await whopays("reconcile", "--apply", "--json")).expect(1).document == left | {"done": []}
     assert await _applied(installation, "--go-on") == []
+
+
+async def test_a_database_that_went_back_is_for_somebody_to_decide(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    await _works(installation, "before")
+    await put_back(installation.engine)
+    whopays = whopays_of(installation)
+    left = (await whopays("reconcile", "--apply", "--json")).expect(1).document
+    assert left["done"] == []
+    (step,) = left["toDo"]
+    assert step["action"] == "Decide"
+    assert "1 of its logs end before what is published, and 3 events are on the topics" in step["why"]
+    assert (await whopays("reconcile", "--apply", "--json", "--go-on")).expect(1).document == left
 
 
 async def test_positions_that_are_lost_and_a_topic_that_was_cut_off(quiet_installation: Installation) -> None:

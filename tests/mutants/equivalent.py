@@ -8,6 +8,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/finding.py",
         "_LARGEST_NUMBER = 2**63 - 2",
     ): "No binding has so large a number: it is not found, either way.",
+    (
+        "domain/notices.py",
+        "number=unfinished[-1].number + 1 if unfinished else 2,",
+    ): "Numbers only order the fan-outs of an account that are not done, and nobody is told of them.",
     ("embedded/postgresql.py", "if done.exists():  ->  if False:"): "It is found to be there already.",
     ("embedded/data_folder.py", "_SMALLEST_FREE_BYTES = 300000001"): "One byte of 300 MB.",
     **dict.fromkeys(

@@ -14,6 +14,8 @@ import pytest
 from schemas.askers import Grant, Role, Unidentified, Verified
 from tests.security.conftest import Guard
 from tests.support.tokens import ISSUER, TokenIssuer, bearing
+from workers.runtime.settings import Settings
+from workers.runtime.tokens import verifying
 
 _NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 _UNIX = int(_NOW.timestamp())
@@ -33,6 +35,19 @@ async def test_a_token_says_who_asks_and_what_they_may(guard: Guard, issuer: Tok
     assert found.expires == datetime.fromtimestamp(1_900_000_060, UTC)
     assert found.command == ("/ci", "c1")
     assert await guard.accepts(token) is found, "what was verified is known"
+
+
+async def test_what_was_not_used_for_longest_is_forgotten_first(
+    issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = [issuer.token(name) for name in ("alice", "bobby", "carol")]
+    monkeypatch.setattr(verifying, "_REMEMBERED_BYTES", len(first) + len(second))
+    async with verifying.Tokens(Settings(auth="jwt", issuers=issuer.configured)) as tokens:
+        guard = Guard(tokens)
+        found = {token: await guard.accepts(token) for token in (first, second)}
+        assert await guard.accepts(first) is found[first]
+        found[third] = await guard.accepts(third)
+        assert [await guard.accepts(token) is found[token] for token in (first, third, second)] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from db.placing import shard_of
 from schemas.topics import Topic
+from tests.support.going_back import put_back
 from tests.support.installations import Installation, Worker, free_port
 from tests.support.kafka import all_consumed, exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
@@ -61,12 +62,7 @@ async def test_a_database_that_went_back(quiet_installation: Installation, runni
     before = await exactly_published(installation)
     if not running:
         assert await worker.stop() == 0
-    await _run(
-        installation,
-        "DELETE FROM log USING shards WHERE log.shard = shards.shard AND log.position > shards.position - 3",
-        "UPDATE shards SET position = position - 3 WHERE position > 3",
-        "UPDATE shards SET hash = log.hash FROM log WHERE (log.shard, log.position) = (shards.shard, shards.position)",
-    )
+    await put_back(installation.engine)
     if not running:
         worker = await installation.launch()
     await _ends_in_failure(worker, "the database was restored to an earlier state")
