@@ -185,13 +185,14 @@ def _partly_lost(settings: Settings, lost: Sequence[Topic]) -> Step:
 async def _gone_back(settings: Settings, heads: Mapping[int, Head], ahead: Mapping[int, int]) -> Step:
     """Return the decision that is left where readers know more than the database, with what they know more."""
     ends = {shard: head.position for shard, head in heads.items()}
-    beyond: dict[str, None] = {}
+    said: set[str] = set()
     count = 0
     async for topic, key, shard, position in published_events(settings):
         if position > ends.get(shard, 0):
             count += 1
-            beyond[f"{topic} {'-' if key is None else key.decode(errors='replace')}"] = None
-    named = ", ".join(list(beyond)[:_MOST_NAMED]) or "none that the topics still hold"
+            said.add(f"{topic} {'-' if key is None else key.decode(errors='replace')}")
+    beyond = tuple(sorted(said))  # partitions are read in any order
+    named = ", ".join(beyond[:_MOST_NAMED]) or "none that the topics still hold"
     return Step(
         Action.DECIDE,
         f"The database went back, or is another one: {sum(ahead[one] > ends.get(one, 0) for one in ahead)} of its "
@@ -199,7 +200,7 @@ async def _gone_back(settings: Settings, heads: Mapping[int, Head], ahead: Mappi
         f"otherwise ({named}{' …' if len(beyond) > _MOST_NAMED else ''}). Restore the latest state there is. If that "
         "is gone for good, what readers were told is no longer true: all has to be published again, to new topics.",
         'docs/operations.md, "When the database is restored to an earlier state"',
-        beyond=tuple(beyond),
+        beyond=beyond,
     )
 
 
