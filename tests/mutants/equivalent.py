@@ -12,6 +12,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "domain/notices.py",
         "number=unfinished[-1].number + 1 if unfinished else 2,",
     ): "Numbers only order the fan-outs of an account that are not done, and nobody is told of them.",
+    ("cli/operating/top.py", "loop.remove_reader(source)  ->  pass"): "The loop ends right after.",
     ("embedded/postgresql.py", "if done.exists():  ->  if False:"): "It is found to be there already.",
     ("embedded/data_folder.py", "_SMALLEST_FREE_BYTES = 300000001"): "One byte of 300 MB.",
     **dict.fromkeys(
