@@ -80,6 +80,17 @@ async def test_nothing_is_wrong_with_what_is_archived(archived: Installation) ->
     assert await findings_of(without) == []
 
 
+async def test_every_manifest_that_is_damaged_is_named(archived: Installation, folder: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "archive"
+    shutil.copytree(folder, copied)
+    manifests = _files(copied, "manifest-*.json")
+    assert len(manifests) > 1
+    for manifest in manifests:
+        manifest.write_bytes(manifest.read_bytes() + b" ")
+    found = [finding async for finding in _looked_at(archived.engine, copied)]
+    assert sorted(finding.place for finding in found) == sorted(str(one.relative_to(copied)) for one in manifests)
+
+
 async def test_other_programs_read_the_files(archived: Installation, folder: Path) -> None:
     lines = set(await exported(archived.engine, Store(str(folder))))
     for file in _files(folder, "*.zst"):
