@@ -140,6 +140,8 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/faults/test_offsets.py", "tests/faults/test_processes.py"),
     ),
     "workers/publishing": (
+        ("tests/unit/workers",),
+        ("tests/services/db/test_raising.py",),
         ("tests/services/publishing",),
         ("tests/services/process",),
         ("tests/faults/test_lost_answers.py",),

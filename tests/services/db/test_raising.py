@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.raising import MOST_APART, Raised, raise_busy, raise_idle, raise_to
 from db.shards import all_heads, lock_shards
+from workers.publishing import idle
+from workers.publishing.idle import IdleShards
 
 _SECOND = timedelta(seconds=1)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -81,6 +83,26 @@ async def test_whoever_writes_is_left_alone_and_nothing_is_lowered(engine: Async
     async with engine.begin() as connection:
         await raise_busy(connection, 3, await _now(connection))
     assert (await _instants(engine))[3] > _BEGINNING
+
+
+async def test_a_shard_that_is_always_written_to_is_waited_for_every_third_time(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited_for = []
+
+    async def noted(connection: AsyncConnection, shard: int, own: datetime) -> None:
+        waited_for.append(shard)
+        await raise_busy(connection, shard, own)
+
+    monkeypatch.setattr(idle, "raise_busy", noted)
+    monkeypatch.setattr(idle, "RAISE_SECONDS", 0.0)
+    shards = IdleShards(engine)
+    async with engine.begin() as writing, engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await lock_shards(writing, [3])
+        for _ in range(7):
+            await shards.raise_them(connection)
+    assert waited_for == [3, 3]
 
 
 async def test_raising_to_what_was_closed_tells_what_is_not(engine: AsyncEngine) -> None:
