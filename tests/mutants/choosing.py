@@ -129,10 +129,16 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli/test_dead_letters.py", "tests/services/db/test_dead_letters.py"),
     ),
     "workers/timers.py": (("tests/services/timers",), _STORY),
+    "workers/reconciling.py": (("tests/faults/test_reconciled.py",),),
     "workers/maintenance.py": (("tests/services/maintenance",),),
     "workers/archiving.py": (("tests/services/archive",),),
     "db/archive": (("tests/services/archive",), ("tests/services/replaying/test_drawn_selections.py",)),
-    "workers/batches": (("tests/services/batches",), ("tests/services/timers", "tests/services/process"), _STORY),
+    "workers/batches": (
+        ("tests/unit/workers",),
+        ("tests/services/batches",),
+        ("tests/services/timers", "tests/services/process"),
+        _STORY,
+    ),
     "workers/consuming": (
         ("tests/unit/consuming",),
         ("tests/services/consuming", "tests/services/process"),
@@ -153,7 +159,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/client/test_replays.py", "tests/faults/test_replay_killed.py"),
     ),
     "workers/topics": (
-        ("tests/unit/runtime",),
+        ("tests/unit/runtime", "tests/unit/workers"),
         ("tests/services/topics",),
         ("tests/services/cli",),
         ("tests/faults/test_offsets.py",),
@@ -165,6 +171,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli", "tests/faults/test_judge.py"),
         ("tests/services/process",),
     ),
+    "audit/archived.py": (("tests/unit/audit",), ("tests/services/archive",), ("tests/services/audit",)),
     "audit/replays.py": (("tests/services/replaying/test_verify_manifest.py",),),
     "cli": (
         ("tests/unit/cli", "tests/unit/test_docs.py"),
