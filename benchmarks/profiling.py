@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial, wraps
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from unittest.mock import patch
 
 import typer
@@ -68,23 +68,6 @@ STEPS = {
 }
 
 
-class _Spent(NamedTuple):
-    """Seconds."""
-
-    cpu: float
-    elapsed: float
-
-    def __add__(self, other: "_Spent") -> "_Spent":  # type: ignore[override]
-        return _Spent(self.cpu + other.cpu, self.elapsed + other.elapsed)
-
-    def __sub__(self, other: "_Spent") -> "_Spent":
-        return _Spent(self.cpu - other.cpu, self.elapsed - other.elapsed)
-
-
-def _now() -> _Spent:
-    return _Spent(time.process_time(), time.perf_counter())
-
-
 class Steps:
     """CPU and elapsed seconds by step; steps within others are counted in both."""
 
@@ -94,31 +77,18 @@ class Steps:
         self.cpu: defaultdict[str, float] = defaultdict(float)
         self.server_cpu: defaultdict[str, float] = defaultdict(float)
         self.elapsed: defaultdict[str, float] = defaultdict(float)
-        self._measured = _Spent(0.0, 0.0)
 
     @contextmanager
     def timed(self, name: str, *, asks_server: bool = True) -> Iterator[None]:
-        """Add what passes in the context, without what measuring takes of it."""
+        """Add what passes in the context."""
         server_process = self._server if asks_server else None  # to look at it takes longer than rendering an event
-        with self._measuring():
-            server = _cpu_of_family(server_process)
-        measuring, began = self._measured, _now()
+        server, cpu, elapsed = _cpu_of_family(server_process), time.process_time(), time.perf_counter()
         try:
             yield
         finally:
-            passed = _now() - began - (self._measured - measuring)
-            with self._measuring():
-                self.elapsed[name] += passed.elapsed
-                self.cpu[name] += passed.cpu
-                self.server_cpu[name] += _cpu_of_family(server_process) - server
-
-    @contextmanager
-    def _measuring(self) -> Iterator[None]:
-        began = _now()
-        try:
-            yield
-        finally:
-            self._measured += _now() - began
+            self.elapsed[name] += time.perf_counter() - elapsed
+            self.cpu[name] += time.process_time() - cpu
+            self.server_cpu[name] += _cpu_of_family(server_process) - server
 
     def wrapped(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that is timed under a name."""
