@@ -125,7 +125,7 @@ def _is_skipped(node: ast.AST) -> bool:
         case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
             return name in ("__all__", "logger") or name.endswith(_TUNING) or _is_tuned([name], node.value)
         case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
-            return _is_tuned([one.id for one in names if isinstance(one, ast.Name)], *values)
+            return _is_tuned([one.id if isinstance(one, ast.Name) else "" for one in names], *values)
         case ast.Call(func=ast.Name(id=name)):
             return name in _LAYOUT
         case ast.Subscript(value=ast.Name(id="Annotated" | "Callable" | "Mapping" | "Literal")):
@@ -144,9 +144,9 @@ def _is_left_alone(keyword: ast.keyword) -> bool:
 
     Of the latter both are of one length.
     """
-    is_constant = isinstance(keyword.value, ast.Constant)
-    is_sure = keyword.arg == "strict" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
-    return is_sure or (keyword.arg == "pool_size" and is_constant) or keyword.arg in _READ_BY_PEOPLE
+    value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+    is_sure, is_pool = keyword.arg == "strict" and value is True, keyword.arg == "pool_size" and value is not None
+    return is_sure or is_pool or keyword.arg in _READ_BY_PEOPLE
 
 
 def reads_a_clock(node: ast.AST) -> bool:

@@ -32,6 +32,7 @@ def _changed(folder: Path, source: str) -> list[str]:
         ("a = 'é' + b", ["a = 'é' - b"]),
         ("_PAGE, a = 1, b", ["_PAGE, a = 2, b"]),
         ("_PAGE = f(1)", ["_PAGE = f(2)"]),
+        ("a.b, a.c = 1, 2", ["a.b, a.c = 2, 2", "a.b, a.c = 1, 3"]),
         ("f(a)", ["pass"]),
         ("raise a", ["pass"]),
         ("a = [b for b in c if d]", ["a = [b for b in c if True]"]),
