@@ -17,7 +17,8 @@ from workers.consuming.waiting import Batch, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
-"""How full every lane must be before another starts: small batches finish soon, and what waits grows meanwhile."""
+"""How full every lane must be before another starts, for which a whole batch must wait: small ones finish soon, and
+what comes meanwhile gathers."""
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
 """How much may wait in all, and be read of a partition beyond what is acknowledged. When it is paused, what was
 prefetched of it is fetched again."""
@@ -139,8 +140,11 @@ class Lanes(Strategy):
             self._source.resume(partition)
 
     def _has_free_lane(self) -> bool:
+        if self._is_ending or len(self._lanes) == _LANES:
+            return False
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
-        return not self._is_ending and len(self._lanes) < _LANES and all(n >= enough for n in self._lanes.values())
+        is_worth_it = self._waiting.records >= self._batch_records and all(n >= enough for n in self._lanes.values())
+        return is_worth_it or not self._lanes
 
     def _is_far_ahead(self, partition: TopicPartition, part: float = 1.0) -> bool:
         """Return whether so much is read of a partition that it is to wait, or still is; `part` is that of the most."""

@@ -153,7 +153,9 @@ async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
     taken = scene.submitting(*_records(0, 0, 8))
     await scene.has_begun(1)
     await asyncio.wait_for(taken, 10)
-    scene.submitting(*_records(1, 0, 1, "b"), *_records(0, 8, 4), *_records(2, 0, 1, "c"))
+    scene.submitting(*_records(1, 0, 1, "b"), *_records(0, 8, 5), *_records(2, 0, 1, "c"))
+    await scene.has_begun(1)  # less than a batch waits: it gathers
+    scene.submitting(*_records(0, 13, 1))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, 0), (2, 0)]
     # The later one is durable first, and acknowledged without the earlier one.
@@ -196,13 +198,13 @@ async def test_a_partition_is_not_read_on_for_ever_while_its_first_record_is_und
     scene.submitting(*_records(0, 0, _BATCH))
     await scene.has_begun(1)
     scene.submitting(*_records(0, _BATCH, 3 * _BATCH, "b"))
-    await scene.settles_all(4 * _BATCH, held=0)
+    await scene.settles_all(3 * _BATCH, held=0)
     assert scene.paused == set()
-    scene.submitting(*_records(0, 4 * _BATCH, _BATCH, "b"))
-    await scene.settles_all(5 * _BATCH, held=0)
+    scene.submitting(*_records(0, 4 * _BATCH, 3 * _BATCH, "b"))
+    await scene.settles_all(6 * _BATCH, held=0)
     assert scene.paused == {0}
-    scene.settled[0].set_result(True)
-    await scene.has_acknowledged({0: 5 * _BATCH})
+    await scene.settles_all(7 * _BATCH)
+    await scene.has_acknowledged({0: 7 * _BATCH})
     assert scene.paused == set()
     await scene.lanes.end(0)
 
