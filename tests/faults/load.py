@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -186,15 +186,19 @@ async def loaded(
     rate: float = DEFAULT_RATE,
     organizations: int = 12,
     huge_projects: int = 0,
+    begun: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Load]:
     """Keep records flowing for the length of a block; `rate` is in records per second.
 
     With `huge_projects` one organization has an account that pays for so many, which is suspended now and then.
+    `begun` waits, where that matters, until what everything else builds on has been decided.
     """
     load = Load(installation, seed, rate, organizations, huge_projects)
     flowing = None
     try:
         await load.begin()
+        if begun is not None:
+            await begun()
         flowing = asyncio.create_task(load.go_on())
         yield load
     finally:

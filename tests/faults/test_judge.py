@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from embedded import Addresses
 from tests.faults.checking import all_is_well, come_to_rest
@@ -13,12 +14,13 @@ from tests.faults.judge import RULES, Evidence, collected, findings
 from tests.faults.lies import LIES
 from tests.faults.load import Load, loaded
 from tests.faults.lying import Lie, told
+from tests.faults.scenes.of_the_huge import HUGE
 from tests.support.installations import Installation, installed
 from tests.support.waiting import until
 
 _RATE = 300.0
 _FAN_OUT_PROJECTS = 600
-"""More than a page of 500, by as many as may not find their payer in time where a machine is slow."""
+"""More than a page of 500, also when some of them are just not bound."""
 _OUTCOMES = {"Applied", "Unchanged", "Scheduled", "Waiting", "Rejected"}
 _REASONS = {
     "Unauthenticated",
@@ -68,7 +70,12 @@ async def truth(services: Addresses, template: str) -> AsyncIterator[Evidence]:
 
 
 async def test_nothing_is_found_where_nothing_is_wrong(installation: Installation) -> None:
-    async with loaded(installation, seed=6, rate=_RATE, huge_projects=_FAN_OUT_PROJECTS) as load:
+    async def all_are_bound() -> None:
+        # Otherwise, on a slow machine, the account is suspended before.
+        await until(lambda: _has_bound(installation, _FAN_OUT_PROJECTS), "payers", seconds=90)
+
+    size = _FAN_OUT_PROJECTS
+    async with loaded(installation, seed=6, rate=_RATE, huge_projects=size, begun=all_are_bound) as load:
         await until(lambda: _has_sent(load, 3500), "the load", seconds=90)
     await all_is_well(load)
     _assert_that_everything_occurred(await collected(load), load)
@@ -87,6 +94,12 @@ def test_a_lie_is_seen_through(truth: Evidence, lie: Lie) -> None:
 
 def test_each_rule_sees_through_a_lie() -> None:
     assert {lie.rule for lie in LIES.values()} == RULES
+
+
+async def _has_bound(installation: Installation, projects: int) -> bool:
+    async with installation.engine.connect() as connection:
+        bound = text("SELECT count(*) FROM projects WHERE organization = :huge AND account IS NOT NULL")
+        return (await connection.execute(bound, {"huge": HUGE})).scalar_one() >= projects
 
 
 async def _has_sent(load: Load, records: int) -> bool:
