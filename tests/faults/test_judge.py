@@ -99,7 +99,8 @@ def test_each_rule_sees_through_a_lie() -> None:
 async def _has_bound(installation: Installation, projects: int) -> bool:
     async with installation.engine.connect() as connection:
         bound = text("SELECT count(*) FROM projects WHERE organization = :huge AND account IS NOT NULL")
-        return (await connection.execute(bound, {"huge": HUGE})).scalar_one() >= projects
+        found = (await connection.execute(bound, {"huge": HUGE})).scalar_one()
+    return bool(found >= projects)
 
 
 async def _has_sent(load: Load, records: int) -> bool:
