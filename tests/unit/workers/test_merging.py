@@ -109,3 +109,10 @@ def test_of_subjects_that_are_spilled_the_last_position_counts() -> None:
     assert [set(one) for one in last] == [set(subjects[0::2]), set(subjects[1::2])]
     places = {subject: (1, number) for number, subject in enumerate(subjects)}
     assert last[0] | last[1] == {**places, subjects[3]: (1, 2**40), subjects[4]: (300, 50)}
+
+
+def test_more_subjects_are_spilled_than_are_read_at_once() -> None:
+    held = {number.to_bytes(16, "big"): (1, number) for number in range(10_000)}
+    with TemporaryFile() as file:
+        _spill({**held}, [file])
+        assert _last_of(file) == held
