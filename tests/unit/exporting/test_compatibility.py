@@ -234,6 +234,9 @@ ADDITIONS: dict[str, Change] = {
     "unknown members are taken": lambda all_: all_["BindProject"].pop("additionalProperties"),
     "a rule falls": lambda all_: (all_["BindProject"].pop("if"), all_["BindProject"].pop("then")),
     "shorter than before": lambda all_: CHANGED(all_)["project"].update(maxLength=63),
+    "always the same from now on": lambda all_: RESULT(all_).update(
+        dryRun={"const": False}, violationCount={"const": 0}
+    ),
     "a form of what had none": lambda all_: CHANGED(all_)["cause"].update({"x-note": "as ever"}),
     "words": lambda all_: (
         BIND(all_)["project"].update(description="Which project."),
