@@ -35,7 +35,7 @@ _REPLAY_SECONDS = 60.0
 _TOKEN_SECONDS = 3600
 
 
-def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bool = False) -> None:
+def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bool) -> None:
     """Empty the data folder, start PostgreSQL and Kafka in it, and play the story; everything is stopped at the end.
 
     `began` is when this process did, on the monotonic clock. Before the end, the console is served if wanted, until

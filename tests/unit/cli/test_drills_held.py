@@ -219,8 +219,10 @@ async def test_hints_come_one_by_one_and_then_the_page(
     async def at_once(*_: Any) -> list[Standing]:
         return [_standing("Kafka", Verdict.TROUBLE), _standing("topics", Verdict.WELL)]
 
+    waited: list[list[str]] = []
+
     async def well(_: Any) -> None:
-        return None
+        waited.append([*held.kafka])
 
     monkeypatch.setattr(performance, "_when_it_shows", at_once)
     monkeypatch.setattr(performance, "_until_well", well)
@@ -243,6 +245,7 @@ async def test_hints_come_one_by_one_and_then_the_page(
     assert ("Enter gives a hint; Ctrl-C ends the drill." in said) is not is_solved
     assert "topics" not in said, "only what is not well"
     assert held.kafka == [], "whoever practises mends it"
+    assert waited == [[]], "until all is well"
     await performance._practise(drill, held.site, is_solved=False, is_automatic=True)
-    assert held.kafka == ["resumed"]
+    assert waited == [[], ["resumed"]], "mended first"
     assert "Mend it." not in capsys.readouterr().out
