@@ -17,8 +17,7 @@ from workers.consuming.waiting import Batch, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
-"""How full every lane must be before another starts, for which a whole batch must wait: small ones finish soon, and
-what comes meanwhile gathers."""
+"""How full every lane must be before another starts: small batches finish soon, and what comes meanwhile gathers."""
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
 """How much may wait in all, and be read of a partition beyond what is acknowledged. When it is paused, what was
 prefetched of it is fetched again."""
@@ -59,7 +58,7 @@ class Lanes(Strategy):
         self._waiting = Waiting(batch_records, shard_of)
         self._paused: set[TopicPartition] = set()
         self._busy: set[int] = set()
-        self._lanes: dict[asyncio.Task[None], int] = {}
+        self._lanes: dict[asyncio.Task[None], Batch] = {}
         self._progress: dict[TopicPartition, Progress] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
@@ -133,7 +132,7 @@ class Lanes(Strategy):
             self._busy |= batch.shards
             progress = {partition: self._progress[partition] for partition in batch.partitions}
             lane = asyncio.create_task(self._run(batch, progress))
-            self._lanes[lane] = len(batch.records)
+            self._lanes[lane] = batch
             lane.add_done_callback(self._free)
         for partition in [one for one in self._paused if not self._is_far_ahead(one, _READ_ON_BELOW)]:
             self._paused.discard(partition)
@@ -142,9 +141,11 @@ class Lanes(Strategy):
     def _has_free_lane(self) -> bool:
         if self._is_ending or len(self._lanes) == _LANES:
             return False
+        batches = self._lanes.values()
+        # Nobody waits behind those who have more than fits in; but what only came meanwhile gathers, up to a batch.
+        is_worth_it = self._waiting.records >= self._batch_records or any(batch.is_cut for batch in batches)
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
-        is_worth_it = self._waiting.records >= self._batch_records and all(n >= enough for n in self._lanes.values())
-        return is_worth_it or not self._lanes
+        return not batches or (is_worth_it and all(len(batch.records) >= enough for batch in batches))
 
     def _is_far_ahead(self, partition: TopicPartition, part: float = 1.0) -> bool:
         """Return whether so much is read of a partition that it is to wait, or still is; `part` is that of the most."""

@@ -23,10 +23,11 @@ Place = tuple[TopicPartition, str]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records to be decided in one transaction, and the shards that they are of."""
+    """Records to be decided in one transaction, and the shards that they are of; `is_cut` where more of one waits."""
 
     records: list[Record]
     shards: frozenset[int]
+    is_cut: bool
 
     @property
     def partitions(self) -> set[TopicPartition]:
@@ -63,7 +64,7 @@ class Waiting:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
         records: list[Record] = []
         shards: list[int] = []
-        is_limited, has_emptied = any(self._are_others), False
+        is_limited, has_emptied, is_cut = any(self._are_others), False, False
         for shard in [one for one in self._shards if one not in busy]:
             room = self._batch_records - len(records)
             most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
@@ -74,6 +75,7 @@ class Waiting:
             has_emptied |= len(queues) < before
             if queues:
                 self._shards[shard] = queues
+                is_cut = True
             if queues or len(records) == self._batch_records:
                 break  # of other shards nobody need wait for those who have more
         if not records:
@@ -82,7 +84,7 @@ class Waiting:
         self.of_partition.subtract(map(partition_of, records))
         self.records -= len(records)
         self.bytes -= sum(map(_size_of, records))
-        return Batch(records, frozenset(shards))
+        return Batch(records, frozenset(shards), is_cut)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -164,6 +164,14 @@ async def test_what_a_full_lane_leaves_room_for_begins_beside_it() -> None:
     await scene.lanes.end(0)
 
 
+async def test_nobody_waits_behind_who_has_a_little_more_than_fits_in() -> None:
+    scene = Scene()
+    scene.submitting(*_records(0, 0, _BATCH + 3), *_records(0, _BATCH + 3, 1, "b"))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(0, _BATCH + 3)]
+    await scene.lanes.end(0)
+
+
 async def test_nothing_begins_beside_a_small_lane() -> None:
     scene = Scene()
     taken = scene.submitting(*_records(0, 0, 1))
