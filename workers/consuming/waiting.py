@@ -64,7 +64,7 @@ class Waiting:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
         records: list[Record] = []
         shards: list[int] = []
-        is_limited, has_emptied, is_cut = any(self._are_others), False, False
+        is_limited, has_emptied = any(self._are_others), False
         for shard in [one for one in self._shards if one not in busy]:
             room = self._batch_records - len(records)
             most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
@@ -75,7 +75,6 @@ class Waiting:
             has_emptied |= len(queues) < before
             if queues:
                 self._shards[shard] = queues
-                is_cut = True
             if queues or len(records) == self._batch_records:
                 break  # of other shards nobody need wait for those who have more
         if not records:
@@ -84,7 +83,7 @@ class Waiting:
         self.of_partition.subtract(map(partition_of, records))
         self.records -= len(records)
         self.bytes -= sum(map(_size_of, records))
-        return Batch(records, frozenset(shards), is_cut)
+        return Batch(records, frozenset(shards), is_cut=shards[-1] in self._shards)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -247,5 +247,6 @@ async def test_hints_come_one_by_one_and_then_the_page(
     assert held.kafka == [], "whoever practises mends it"
     assert waited == [[]], "until all is well"
     await performance._practise(drill, held.site, is_solved=False, is_automatic=True)
+    assert held.kafka == ["resumed"]
     assert waited == [[], ["resumed"]], "mended first"
     assert "Mend it." not in capsys.readouterr().out
