@@ -3,8 +3,8 @@ PYTHON ?= python3
 ARGS ?=
 SEED ?=
 MINUTES ?= 10
-# How many processes run tests at once. Tests wait more than they work, so three keep two processors busy.
-JOBS ?= 3
+# How many processes run tests at once. Tests wait more than they work, so it takes four to keep two processors busy.
+JOBS ?= 4
 
 # Where bytecode is not kept, every process that a test starts compiles all that it imports: 2.5 times the work.
 unexport PYTHONDONTWRITEBYTECODE
@@ -37,7 +37,7 @@ examples: $(READY) ## Three pipelines to copy, at work on real servers, and comp
 unit: $(READY) ## Run the tests that need no server; ARGS='-k binding -x' goes to pytest
 	PROPERTIES=few $(BIN)/pytest -n 2 --dist loadfile -p no:logging tests/unit $(ARGS)
 
-test: $(READY) ## Run all tests, JOBS=3 at a time; ARGS='-k binding -x' goes to pytest (docs/tests.md)
+test: $(READY) ## Run all tests, JOBS=4 at a time; ARGS='-k binding -x' goes to pytest (docs/tests.md)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 image-test: $(READY) ## Build the image without a container engine, run every part of whopays in it, state its size and contents
