@@ -48,6 +48,10 @@ class Copy:
         self._pytest = WarmPytest(folder, environment)
         self._sound: set[str] = set()
 
+    def close(self) -> None:
+        """End what runs the tests."""
+        self._pytest.close()
+
     def tried(self, change: Change) -> Outcome:
         """Run the tests on a change, stage by stage, until one notices; none twice. Raises NotTrustworthy.
 

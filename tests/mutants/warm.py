@@ -50,6 +50,12 @@ class WarmPytest:
         said = self._output.read_text(encoding="utf-8", errors="replace")
         return (None if status == _ENDED_BY_TIME else status), said
 
+    def close(self) -> None:
+        """End it, once no run is on its way."""
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
 
 def _serve() -> None:
     for line in sys.stdin:
