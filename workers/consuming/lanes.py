@@ -18,6 +18,8 @@ from workers.consuming.waiting import Batch, Waiting, partition_of
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
 """How full every lane must be before another starts: small batches finish soon, and what comes meanwhile gathers."""
+_HANGS_SECONDS = 1.0
+"""After this time others no longer wait for a batch: it may be at a lock that somebody else holds on its shard."""
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
 """How much may wait in all, and be read of a partition beyond what is acknowledged. When it is paused, what was
 prefetched of it is fetched again."""
@@ -48,6 +50,7 @@ class Lanes(Strategy):
         shard_of: Callable[[str], int],
         fail: Callable[[BaseException], None],
         most_ahead: int = _AHEAD_RECORDS,
+        hangs_seconds: float = _HANGS_SECONDS,
     ) -> None:
         self._process = process
         self._fail = fail
@@ -55,10 +58,12 @@ class Lanes(Strategy):
         self._batch_records = batch_records
         self._boundary_of = boundary_of
         self._most_ahead = most_ahead
+        self._hangs_seconds = hangs_seconds
         self._waiting = Waiting(batch_records, shard_of)
         self._paused: set[TopicPartition] = set()
         self._busy: set[int] = set()
         self._lanes: dict[asyncio.Task[None], Batch] = {}
+        self._in_time: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
         self._progress: dict[TopicPartition, Progress] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
@@ -133,6 +138,7 @@ class Lanes(Strategy):
             progress = {partition: self._progress[partition] for partition in batch.partitions}
             lane = asyncio.create_task(self._run(batch, progress))
             self._lanes[lane] = batch
+            self._in_time[lane] = asyncio.get_running_loop().call_later(self._hangs_seconds, self._hang, lane)
             lane.add_done_callback(self._free)
         for partition in [one for one in self._paused if not self._is_far_ahead(one, _READ_ON_BELOW)]:
             self._paused.discard(partition)
@@ -141,7 +147,7 @@ class Lanes(Strategy):
     def _has_free_lane(self) -> bool:
         if self._is_ending or len(self._lanes) == _LANES:
             return False
-        batches = self._lanes.values()
+        batches = [self._lanes[lane] for lane in self._in_time]
         # Nobody waits behind those who have more than fits in; but what only came meanwhile gathers, up to a batch.
         is_worth_it = self._waiting.records >= self._batch_records or any(batch.is_cut for batch in batches)
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
@@ -169,8 +175,14 @@ class Lanes(Strategy):
             # Its shards stay busy: nothing behind it is started, so nothing behind it is acknowledged.
             self._is_ending = True
 
+    def _hang(self, lane: asyncio.Task[None]) -> None:
+        del self._in_time[lane]
+        self._fill()
+
     def _free(self, lane: asyncio.Task[None]) -> None:
         del self._lanes[lane]
+        if (timer := self._in_time.pop(lane, None)) is not None:
+            timer.cancel()
         self._watch(lane)
         self._fill()
 

@@ -32,6 +32,7 @@ class Scene:
     settled: list[asyncio.Future[bool]] = field(default_factory=list)
     failures: list[BaseException] = field(default_factory=list)
     unacknowledgeable: Exception | None = None
+    hangs_seconds: float = 3600
     lanes: Lanes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,6 +44,7 @@ class Scene:
             shard_of=lambda boundary: ord(boundary[0]),
             fail=self.failures.append,
             most_ahead=5 * _BATCH,
+            hangs_seconds=self.hangs_seconds,
         )
         self.admit({0: 0, 1: 0, 2: 0})
 
@@ -182,6 +184,31 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
     scene.settled[0].set_result(True)
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, 0), (2, 5)]
+    await scene.lanes.end(0)
+
+
+async def test_others_begin_beside_a_small_lane_that_hangs() -> None:
+    scene = Scene(hangs_seconds=0)
+    scene.submitting(*_records(0, 0, 1))
+    await scene.has_begun(1)
+    scene.submitting(*_records(0, 1, 1), *_records(1, 0, 1, "b"))
+    await scene.has_begun(2)
+    assert scene.offsets(1) == [(1, 0)]
+    scene.settled[1].set_result(True)
+    await scene.has_acknowledged({1: 1})
+    scene.settled[0].set_result(True)
+    await scene.has_begun(3)
+    assert scene.offsets(2) == [(0, 1)]
+    await scene.lanes.end(0)
+
+
+async def test_a_lane_that_hangs_is_one_of_four() -> None:
+    scene = Scene(hangs_seconds=0)
+    for number in range(5):
+        scene.submitting(*_records(0, number, 1, "abcde"[number]))
+        await scene.has_begun(min(number + 1, 4))
+    scene.settled[2].set_result(True)
+    await scene.has_begun(5)
     await scene.lanes.end(0)
 
 
