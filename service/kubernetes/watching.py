@@ -109,12 +109,13 @@ class Watch:
     async def _changes(self) -> AsyncGenerator[bytes, None]:
         loop, waking = asyncio.get_running_loop(), self._state.waking
         while loop.time() < self._ends:
-            is_behind = False
-            if waking.positions.get(self._shard, 0) > self._position:
+            is_behind, seen = False, waking.positions.get(self._shard, 0)
+            if seen > self._position:
                 piece, is_behind = await self._next()
                 if piece:
                     yield piece
-            if not is_behind:
+            # Of what was seen while this was told, no other look tells.
+            if not is_behind and waking.positions.get(self._shard, 0) == seen:
                 due = self._mark_due()
                 try:
                     async with asyncio.timeout_at(min(due, self._ends)):
