@@ -133,7 +133,7 @@ async def _shards(
             stories.done(story)
             if story.range.ends is not None:
                 archives[shard] = archived
-                following = ranges.every[ranges.every.index(story.range) + 1]
+                following = ranges.following(story.range)
                 for (topic, key), row in missing.last.items():
                     lasts[following.shard_of(organization_of(key))][topic, key] = row
             heard += head.position - head.begins_after

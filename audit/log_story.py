@@ -233,7 +233,7 @@ class Stories:
         self._begun.pop(story.shard, None)
         if story.range.ends is None:
             return
-        following = self._ranges.every[self._ranges.every.index(story.range) + 1]
+        following = self._ranges.following(story.range)
         if not story.is_whole:
             for shard in following.numbers:
                 self.of(shard).is_whole = False

@@ -55,6 +55,10 @@ class ShardRanges:
                 return one
         raise LookupError(f"there is no shard {shard}")
 
+    def following(self, earlier: ShardRange) -> ShardRange:
+        """Return the range that is in use since an earlier one is closed."""
+        return self.every[self.every.index(earlier) + 1]
+
     def shards_of(self, boundary: str) -> tuple[int, ...]:
         """Return the shards that an organization has had, oldest first."""
         return tuple(one.shard_of(boundary) for one in self.every)

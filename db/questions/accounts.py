@@ -44,7 +44,7 @@ async def account(
     rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
     if not rows:
         return None
-    row = rows[0]
+    (row,) = rows
     bound = BoundProjects(row["bound"], row["first"], row["last_ended_at"])
     answer = account_document(row)
     answer |= {

@@ -5,8 +5,6 @@ from service.problems import Reason, Violation
 from service.questions import Asked
 from service.waits import event_id
 
-_MOST = 1024
-
 
 def wrong_events(asked: Asked) -> list[Violation]:
     """Return what is wrong with the events that are waited for: one is of a shard that there is not."""
@@ -18,7 +16,7 @@ def wrong_events(asked: Asked) -> list[Violation]:
 
 def _positions(text: str) -> dict[int, int]:
     """Return the positions of events by their shards. Raises Refused."""
-    places = [event_id(one) for one in text.split(",")[: _MOST + 1]]
+    places = [event_id(one) for one in text.split(",")]
     if len(dict(places)) < len(places):
         raise Refused(Reason.REPEATED, "It must be one event of a shard.")
     return dict(places)

@@ -37,10 +37,9 @@ async def accounts_page(
     reached: Reached = EVERYWHERE,
 ) -> list[ShownAccount]:
     """Return accounts by name, or the one that is named; not those out of reach."""
-    named = {} if account is None else {"account": account}
     statement = _accounts(organization is not None, account is not None, not reached.is_everything)
-    values = values_of(organization, after[:2]) | reached.values()
-    rows = await fetch(connection, statement, **values, **named, row_limit=limit)
+    values = values_of(organization, after) | reached.values()
+    rows = await fetch(connection, statement, **values, account=account, row_limit=limit)
     return [
         ShownAccount(
             row["organization"],

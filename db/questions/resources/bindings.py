@@ -52,7 +52,7 @@ async def bindings_page(
         statement = _seen_bindings(only_active)
     else:
         statement = _bindings(is_one, only_active, tuple(named), f" AND ({within})")
-    values = values_of(organization, after[:2] if only_active else after) | reached.values()
+    values = values_of(organization, after) | reached.values()
     rows = await fetch(connection, statement, **values, **named, row_limit=limit)
     return [ShownBinding(*row.values()) for row in rows]
 

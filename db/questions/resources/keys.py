@@ -3,7 +3,6 @@
 Without an organization, pages are of all organizations.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 Key = tuple[str, str, int]
@@ -12,14 +11,10 @@ FIRST: Key = ("", "", 0)
 """Before all others: no name is empty."""
 
 
-def values_of(organization: str | None, after: Sequence[str | int]) -> dict[str, Any]:
+def values_of(organization: str | None, after: Key) -> dict[str, Any]:
     """Return the values for what is required of rows after a key (`after_key`), of an organization or of all."""
     names = ("after_organization", "after_name", "after_number")
-    key = dict(zip(names, after, strict=False))
-    if organization is None:
-        return key
-    del key["after_organization"]
-    return {"organization": organization, **key}
+    return {"organization": organization, **dict(zip(names, after, strict=True))}
 
 
 def after_key(is_one: bool, *columns: str) -> str:

@@ -34,15 +34,14 @@ async def projects_page(
     reached: Reached = EVERYWHERE,
 ) -> list[ShownProject]:
     """Return projects by name, or the one that is named; not those that are deleted, or out of reach."""
-    named = {} if project is None else {"project": project}
     if reached.is_everything:
         statement = _projects(organization is not None, project is not None)
     elif organization is not None and project is None:
         statement = _REACHED_PROJECTS
     else:
         statement = _projects(organization is not None, project is not None, f" AND {is_within('project', 'project')}")
-    values = values_of(organization, after[:2]) | reached.values()
-    rows = await fetch(connection, statement, **values, **named, row_limit=limit)
+    values = values_of(organization, after) | reached.values()
+    rows = await fetch(connection, statement, **values, project=project, row_limit=limit)
     return [ShownProject(*row.values()) for row in rows]
 
 

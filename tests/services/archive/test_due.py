@@ -48,6 +48,7 @@ _SHARDS = {
     "begins later": _Shard((8, 9), 9),
     "rows of before are there": _Shard((2, 3, 4, 5, 6, 7, 8), 8, is_archived=False, left=4),
     "the rows of before are lost": _Shard((6, 7, 8), 8, (5, 7, None), is_archived=False),
+    "one row is left": _Shard((7, 8), 8, (6, 7, None), is_archived=False),
     "not as far": _Shard((4, 5, 6), 6, left=3),
     "of the first partition": _Shard((1, 2, 3, 4), 4, is_archived=False, left=1),
     "nothing said": _Shard((), 0, is_archived=False),

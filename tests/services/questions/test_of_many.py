@@ -212,8 +212,17 @@ async def test_dead_letters_newest_first(engine: AsyncEngine, letters: list[Dead
         await keep_letters(connection, letters, day(2), KEYS)
         await connection.execute(text(_ACTED), {"redriven": day(3), "discarded": day(4)})
     async with asking(engine) as (connection, _):
-        found = await all_pages(connection, lambda on, most, after: dead_letters(on, limit=most, after=after), 2)
+        found, _ = await dead_letters(connection, limit=9)
+        for limit in (1, 2, 3):
+            paged = await all_pages(
+                connection, lambda on, most, after: dead_letters(on, limit=most, after=after), limit
+            )
+            assert paged == found
         for filters, places in (
+            ({"within": ["acme"]}, [0, 2]),
+            ({"within": ["acme"], "organization": "acme"}, [0, 2]),
+            ({"within": ["acme", "globex"], "organization": "globex"}, []),
+            ({"within": ["globex"], "organization": "acme"}, []),
             ({"organization": "acme"}, [0, 2]),
             ({"topic": "billing.projects"}, [1, 2]),
             ({"reason": DeadLetterReason.TOMBSTONE}, [1]),
@@ -246,6 +255,7 @@ async def test_replays_newest_first(engine: AsyncEngine) -> None:
     async with asking(engine) as (connection, _):
         while True:
             page, after = await replays(connection, limit=1, after=after)
+            assert page
             found += [one.name for one in page]
             if after is None:
                 break

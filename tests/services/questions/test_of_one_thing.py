@@ -11,6 +11,7 @@ from db.questions.accounts import account
 from db.questions.organizations import organization
 from db.questions.payers import PayerQuestion, payers
 from db.questions.projects import project, project_and_snapshot
+from db.questions.who import Scheduled, who_pays
 from tests.services.questions.story import LEGACY_ID, SHARD, TICK, asking, day, interval, text_of
 
 _BALANCE = {"outstanding": "12.5", "currencyCode": "EUR", "asOf": text_of(3)}
@@ -137,6 +138,22 @@ async def test_nobody_knows_who_pays_for_what_was_never_reported(told: AsyncEngi
         assert (unknown, its_snapshot.as_of) == (None, snapshot.as_of)
         assert found is not None
         assert found["payer"] == interval("web", "main", 1, 1, organization="globex")
+
+
+async def test_who_pays_as_shells_ask(told: AsyncEngine) -> None:
+    url = told.url.render_as_string(hide_password=False)
+    web = await who_pays(url, "acme", "web", day(5))
+    assert (web.payer, web.at, web.account) == (interval("web", "main", 3, 3), day(5), "main")
+    assert (web.is_settled, web.is_known, web.is_organization_known, web.scheduled) == (True, True, True, None)
+    assert web.as_of > day(7), "the clock goes on after the last change"
+    assert not (await who_pays(url, "acme", "web", day(5) + TICK)).is_settled
+    idle = await who_pays(url, "acme", "idle")
+    assert (idle.payer, idle.account, idle.at, idle.is_settled) == (None, None, idle.as_of, False)
+    assert idle.scheduled == Scheduled("spare", day(20), "c1", "/shop")
+    for whose, name, known in (("acme", "unknown", True), ("nobody", "web", False)):
+        found = await who_pays(url, whose, name, day(3))
+        assert (found.payer, found.scheduled, found.is_known) == (None, None, False)
+        assert found.is_organization_known is known
 
 
 async def test_an_account_on_hold_that_pays(told: AsyncEngine) -> None:

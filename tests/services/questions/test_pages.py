@@ -35,13 +35,14 @@ Asked = Callable[[AsyncConnection, int, After | None], Awaitable[Page | None]]
 
 
 async def all_pages(connection: AsyncConnection, question: Asked, limit: int) -> list[dict[str, Any]]:
-    """Return what is on all pages of a question; each but the last is full."""
+    """Return what is on all pages of a question; each but the last is full, and none but the first is empty."""
     found: list[dict[str, Any]] = []
     after: After | None = None
     while True:
         page = await question(connection, limit, after)
         assert page is not None
         items, after = page
+        assert items or not found
         found += items
         if after is None:
             return found

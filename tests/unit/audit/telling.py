@@ -69,6 +69,7 @@ def rows(said: tuple[Said, ...], begins_after: int = 0, shard: int = 0, hash_: b
     rows = []
     for position, (topic, event) in enumerate(said, begins_after + 1):
         value = orjson.dumps({"id": f"{shard}-{position}"} | event)
-        hash_ = row_hash(hash_, topic, b"acme", value)
-        rows.append(LogRow(shard, position, topic, b"acme", value, hash_))
+        key = event["subject"].encode() if topic in (Topic.ACCOUNTS, Topic.BINDINGS) else b"acme"
+        hash_ = row_hash(hash_, topic, key, value)
+        rows.append(LogRow(shard, position, topic, key, value, hash_))
     return rows

@@ -1,16 +1,15 @@
 """What the log of a shard says, row by row: the rows that are right, and what is found of each that is not."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from audit.claims import ClaimedIds, digest_of
 from audit.findings import Promise
-from audit.log_story import Stories, Story, is_of_claim, organization_of
+from audit.log_story import Story, is_of_claim
 from db.log import PARTITION_POSITIONS, LogRow, row_hash
-from db.shard_ranges import ShardRange, ShardRanges
+from db.shard_ranges import ShardRange
 from domain.identity import result_not_kept
 from schemas.topics import Topic
 from tests.unit.audit.telling import LATER, NOON, SOUND, Said, account, binding, letter, payer, result, rows
@@ -228,45 +227,3 @@ def test_a_closed_shard_may_be_archived_as_a_whole(
     story = Story(0, ShardRange(0, 1, 4, ends))
     assert [one.promise for one in story.end(position, b"", kept_from)] == [Promise.LOG] * (is_found and position != 4)
     assert story.is_whole is is_found
-
-
-_OLD, _NEW = ShardRange(0, 1, 0, (14,)), ShardRange(1, 2, 14)
-_RANGES = ShardRanges([_OLD, _NEW])
-
-
-def test_what_closed_shards_told_goes_on_in_those_after_them() -> None:
-    stories = Stories(_RANGES)
-    old = stories.of(0)
-    assert stories.of(0) is old
-    _heard(rows(SOUND), old)
-    stories.done(old)
-    new = stories.of(_NEW.shard_of("acme"))
-    assert (new.is_whole, new.position) == (True, 14)
-    assert (new.projects, new.accounts, new.unanswered) == (old.projects, old.accounts, old.unanswered)
-    stories.done(new)
-    assert stories.of(new.shard) is not new
-    assert stories.of(0) is not old
-    damaged = Stories(_RANGES)
-    damaged.of(0).is_whole = False
-    damaged.done(damaged.of(0))
-    assert [damaged.of(shard).is_whole for shard in _NEW.numbers] == [False, False]
-
-
-def test_organizations_of_keys() -> None:
-    assert [organization_of(key) for key in (None, b"acme", b"acme/web")] == ["", "acme", "acme"]
-
-
-def test_sums_of_ids_do_not_depend_on_their_order() -> None:
-    every = [digest_of(("acme", "/cli", f"c{number}")) for number in range(50)]
-    assert len(set(every)) == 50
-    forwards, backwards = ClaimedIds(), ClaimedIds()
-    for digest in every:
-        forwards.add(digest)
-    for digest in reversed(every):
-        backwards.add(digest)
-    assert forwards == backwards
-    assert (forwards.number, forwards.total < 1 << 192) == (50, True)
-    other = ClaimedIds()
-    other.add(sha256(every[0]).digest()[:24])
-    assert other.total != int.from_bytes(every[0], "big")
-    assert forwards.total == sum(int.from_bytes(sha256(one).digest()[:24], "big") for one in every) % (1 << 192)

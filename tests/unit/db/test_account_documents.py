@@ -17,6 +17,7 @@ from db.questions.account_documents import (
     balance_document,
     blockers_document,
 )
+from db.questions.accounts import _phase
 from domain.bound_projects import BoundProjects
 from domain.closure import closure_blockers
 from domain.reach import EVERYTHING
@@ -134,3 +135,14 @@ def test_what_blocks_closure_is_what_a_refusal_names(
     told = blockers_document(_row(account), bound, EVERYTHING)
     assert json.dumps(told) == json.dumps([one.model_dump(mode="json") for one in refused])
     assert (balance_document(_row(account)) is None) is (balance is None)
+
+
+def test_where_a_phase_was_told_and_by_whom() -> None:
+    names = ("organization", "account", "previous_phase", "phase", "reason", "message")
+    at = datetime(2027, 1, 31, 12, tzinfo=UTC)
+    row = {**dict.fromkeys(names), "by": "alice", "entered_at": at, "shard": 3, "position": 7}
+    told = _phase(row | {"value": b'{"data":{"cause":{"by":"alice","commandId":"c1"}}}'})
+    assert (told["cause"], told["eventId"]) == ({"by": "alice", "commandId": "c1"}, "3-7")
+    # Its event is archived; of an old one it is not known where it stands.
+    told = _phase(row | {"value": None, "position": None})
+    assert (told["cause"], told["eventId"]) == ({"by": "alice"}, None)
