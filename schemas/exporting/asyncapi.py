@@ -9,6 +9,7 @@ from typing import Any
 from schemas.envelope import SPECVERSION
 from schemas.exporting.catalogue import MESSAGES, Kind, Message
 from schemas.exporting.envelopes import PUBLISHED, READ
+from schemas.exporting.generating import DEFINITIONS
 from schemas.exporting.parties import CHANNELS, Channel
 from schemas.exporting.telling import examples_of
 from schemas.forms import Schema
@@ -186,7 +187,7 @@ def _draft_7(schema: Any, places: dict[str, str]) -> Any:
     """Return a schema whose references lead to the components, and stand alone, as draft 7 wants them."""
     match schema:
         case {"$ref": str(target), **rest}:
-            reference = {"$ref": f"#/components/schemas/{places[target.rsplit('/', 1)[-1]]}"}
+            reference = {"$ref": f"#/components/schemas/{places[target.removeprefix(DEFINITIONS)]}"}
             return {**rest, "allOf": [reference]} if rest else reference
         case dict():
             return {word: _draft_7(said, places) for word, said in schema.items()}

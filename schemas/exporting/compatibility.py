@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from schemas.exporting.generating import WAY
+from schemas.exporting.generating import DEFINITIONS, WAY
 from schemas.forms import Schema
 
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
@@ -135,7 +135,7 @@ def _kinds(document: Schema, schema: Schema) -> dict[str, Schema]:
     """Return the schemas of the JSON types that a schema takes; objects of several kinds by their titles."""
     if "$ref" in schema:
         beside = {word: said for word, said in schema.items() if word not in ("$ref", *_WORDS_ONLY)}
-        return _kinds(document, document["$defs"][schema["$ref"].rsplit("/", 1)[-1]] | beside)
+        return _kinds(document, document["$defs"][schema["$ref"].removeprefix(DEFINITIONS)] | beside)
     if "anyOf" in schema:
         found: dict[str, Schema] = {}
         for alternative in schema["anyOf"]:

@@ -15,6 +15,8 @@ from schemas.forms import Schema
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WAY = "x-way"
 """Says `in` of what whopays reads, and `out` of what it publishes."""
+DEFINITIONS = "#/$defs/"
+"""How a reference to one of a schema's own definitions begins."""
 
 _Field = core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField
 _FIRST = ("title", "description", "type", "properties", "required", "additionalProperties")

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.exporting.catalogue import MESSAGES, Message
 from schemas.exporting.envelopes import envelopes
 from schemas.exporting.files import schemas
-from schemas.exporting.generating import WAY
+from schemas.exporting.generating import DEFINITIONS, WAY
 from schemas.exporting.parties import CHANNELS
 from schemas.forms import (
     ALSO_CHECKED,
@@ -151,7 +151,7 @@ def _table(schema: Schema, *, read: bool) -> Iterator[str]:
 def _form(said: Schema, *, read: bool) -> str:
     match said:
         case {"$ref": str(target)}:
-            return _reference(target.rsplit("/", 1)[-1], read=read)
+            return _reference(target.removeprefix(DEFINITIONS), read=read)
         case {"anyOf": [*alternatives]}:
             told = [_form(one, read=read) for one in alternatives if not (read and one == {"type": "null"})]
             return " or ".join(told)

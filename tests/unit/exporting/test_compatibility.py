@@ -1,12 +1,14 @@
 """What breaks a publisher or a subscriber is told in words; what only adds passes; and nothing released is broken."""
 
 import copy
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from schemas.exporting.compatibility import breaks, documents_in
+from schemas.forms import INSTANT
 from tests.support.contract_files import FOLDER
 
 V1 = documents_in(FOLDER / "v1")
@@ -152,11 +154,17 @@ BREAKS_OF_SUBSCRIBERS: dict[str, tuple[Change, str]] = {
     ),
     "another type": (
         lambda all_: RESULT(all_).update(eventCount={"type": "string"}),
-        "CommandCompleted eventCount: may now be string, which it never was",
+        (
+            "CommandCompleted eventCount: was integer at times and never is any more\n"
+            "CommandCompleted eventCount: may now be string, which it never was"
+        ),
     ),
     "a wider type": (
         lambda all_: RESULT(all_).update(eventCount={"type": "number"}),
-        "CommandCompleted eventCount: may now be number, which it never was",
+        (
+            "CommandCompleted eventCount: was integer at times and never is any more\n"
+            "CommandCompleted eventCount: may now be number, which it never was"
+        ),
     ),
     "a further value": (
         lambda all_: CHANGED(all_)["change"]["enum"].append("Paused"),
@@ -172,7 +180,7 @@ BREAKS_OF_SUBSCRIBERS: dict[str, tuple[Change, str]] = {
     ),
     "another form": (
         lambda all_: CURRENT(all_)["establishedAt"].pop("pattern"),
-        "BindingChanged current.establishedAt: pattern was",
+        f"BindingChanged current.establishedAt: pattern was {json.dumps(INSTANT.published['pattern'])} and is null",
     ),
     "longer": (
         lambda all_: CHANGED(all_)["project"].update(maxLength=1000),
@@ -257,8 +265,7 @@ def test_nothing_that_was_released_is_broken() -> None:
     ids=[*BREAKS_OF_PUBLISHERS, *(f"subscribers: {name}" for name in BREAKS_OF_SUBSCRIBERS)],
 )
 def test_a_break_is_told_in_words(change: Change, words: str) -> None:
-    told = breaks(V1, _changed(change))
-    assert [said for said in told if said.startswith(words)], told
+    assert "\n".join(breaks(V1, _changed(change))) == words
 
 
 @pytest.mark.parametrize("change", ADDITIONS.values(), ids=ADDITIONS)
