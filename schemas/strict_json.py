@@ -66,7 +66,7 @@ def read_flat_objects(raw: Sequence[bytes]) -> list[dict[str, Any]] | None:
     That is one which is not strict, has objects or lists within, or an escape by number.
     """
     # Between two of them stands what none of them can know, or two faults could make up for each other.
-    separator = token_hex(16)
+    separator = token_hex()
     try:
         text = f',"{separator}",'.encode().join(raw).decode("utf-8")
         value = _DECODER.decode(f"[{text}]")
