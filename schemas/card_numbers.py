@@ -19,7 +19,8 @@ _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _URL_SAFE = str.maketrans("-_", "+/")
 _DIGITS_TOGETHER = re.compile(r"[0-9](?:[\s\u2010-\u2015-]*[0-9]){12,}")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+# Escapes of what may stand in a card number: digits, and blanks of all kinds.
+_ESCAPED = re.compile(r"\\(?:[tnrf]|u([0-9a-fA-F]{4}))")
 _NOT_SEARCHED: frozenset[Path] = frozenset(
     {
         ("organization",),
@@ -50,7 +51,7 @@ def has_card_number_within(text: str) -> bool:
     """Return whether some digits of `text`, with blanks and hyphens between or not, can be taken for a card number."""
     for run in _DIGITS_TOGETHER.findall(text):
         digits = _NOT_A_DIGIT.sub("", run)
-        windows = (digits[start : start + size] for size in range(13, 20) for start in range(len(digits) - size + 1))
+        windows = (digits[start : start + size] for size in range(13, 20) for start in range(len(digits)))
         if any(map(is_card_number, windows)):
             return True
     return False
@@ -127,4 +128,5 @@ def _leniently_decoded(text: str) -> bytes:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    return chr(int(escape.group(1), 16))
+    code = escape.group(1)
+    return " " if code is None else chr(int(code, 16))
