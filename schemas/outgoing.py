@@ -83,10 +83,10 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
 def headers_of(value: bytes) -> list[tuple[str, bytes]]:
     """Return the Kafka headers of a rendered event: its content type, and the trace that it belongs to, if any."""
     # The data come last, and within a string every quotation mark is escaped, so the first match is the member.
-    end = value.index(b',"data":')
-    if value.find(_TRACE, 0, end) < 0:
+    attributes = value[: value.index(b',"data":')]
+    if _TRACE not in attributes:
         return [JSON_HEADER]
-    return [JSON_HEADER, ("traceparent", orjson.loads(value[:end] + b"}")["traceparent"].encode())]
+    return [JSON_HEADER, ("traceparent", orjson.loads(attributes + b"}")["traceparent"].encode())]
 
 
 def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] | None:

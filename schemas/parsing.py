@@ -176,7 +176,7 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
     try:
         return FactMessage(record, event, model.model_validate(data, by_alias=True, by_name=False))
     except ValidationError as error:
-        detail = "; ".join(f"{pointer(path) or '/'}: {message}" for path, message in faults_of(error)[:10])
+        detail = "; ".join(f"{pointer(path) or '/'}: {message}" for path, message in faults_of(error))
         raise Unanswerable(DeadLetterReason.INVALID_FACT, detail) from None
 
 

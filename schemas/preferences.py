@@ -58,7 +58,7 @@ class EInvoicing(Wire):
     @classmethod
     def _without_type_of_identifier(cls, address: str | None, info: ValidationInfo) -> str | None:
         if address is not None and info.data.get("standard") == "PeppolBis3":
-            return _PARTICIPANT_PREFIX.sub("", address, count=1)
+            return _PARTICIPANT_PREFIX.sub("", address)
         return address
 
 

@@ -13,7 +13,7 @@ from schemas.events import (
     Event,
     ProjectBillingNotice,
 )
-from schemas.outgoing import headers_of, place_of, render
+from schemas.outgoing import event_id_of, headers_of, place_of, render
 from schemas.results import (
     CommandCompleted,
     DeadLetter,
@@ -75,6 +75,17 @@ def test_where_in_the_log_an_event_is(value: bytes | None, place: tuple[int, int
     assert place_of(value, "/w") == place
     assert place_of(render(outgoing(), "5-77", "/whopays/test")) == (5, 77)
     assert place_of(render(outgoing(), "5-77", "/whopays/test"), "/whopays/other") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "event_id"),
+    (
+        (b'{"id":"7-12"}', "7-12"), (b'{"id":7}', "7"), (b"{}", None), (b"[]", None), (b'["id"]', None), (b"7", None),
+        (b"", None), (None, None), (b"\xff", None),
+    ),
+)  # fmt: skip
+def test_what_an_event_is_called(value: bytes | None, event_id: str | None) -> None:
+    assert event_id_of(value) == event_id
 
 
 def test_a_key_that_is_no_text_is_no_attribute() -> None:
