@@ -55,7 +55,16 @@ def test_watermarks_that_rise_break_nothing() -> None:
     assert _heard()[0].last is None
 
 
-@pytest.mark.parametrize("value", (None, b"", b"{}", b"[]", _said(1, 2).replace(b"watermark-", b"other-")))
+@pytest.mark.parametrize(
+    "value",
+    (
+        None, b"", b"{}", b"[]", _said(1, 2).replace(b"watermark-", b"other-"),
+        *(
+            _said(1, 2).replace(b"[2]", offsets)
+            for offsets in (b"[2,-1]", b"[-1,2]", b'[2,"x"]', b"[2,1.5]", b"[2,true]", b"[2,null]")
+        ),
+    ),
+)  # fmt: skip
 def test_what_is_no_watermark_is_told_and_left_out(value: bytes | None) -> None:
     audit, troubles = _heard(_said(1, 5), _Record(value, 1), _said(2, 6))
     assert [trouble.partition("(")[0] for trouble in troubles] == ["1 it is no watermark "]

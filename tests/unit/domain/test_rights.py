@@ -7,7 +7,7 @@ import pytest
 from domain.commands import RULES
 from domain.reach import EVERYTHING, Reach, reach_of
 from domain.rights import has_role, judged, organizations_of
-from schemas.askers import Asker, Names, Role, grants_of
+from schemas.askers import Asker, Kind, Names, Role, grants_of
 from schemas.commands import COMMANDS, BindProject, CreateAccount, SetDefaultAccount, SuspendAccount, TransferProjects
 from schemas.results import Reason
 
@@ -122,6 +122,8 @@ def test_what_is_trusted_may_do_everything() -> None:
         [{"organization": "acme", "role": "viewer", "accounts": "main"}],
         [{"organization": "acme", "role": "viewer", "accounts": None}],
         [{"organization": "acme", "role": "viewer", "accounts": ["main", 7]}],
+        [{"organization": "acme", "role": "viewer", "accounts": ["main", "Main"]}],
+        [{"organization": "acme", "role": "viewer", "accounts": ["m*", "M*"]}],
         [{"organization": "acme", "role": "viewer", "projects": ["*web"]}],
         [{"organization": "acme", "role": "viewer", "projects": ["w**"]}],
         [{"organization": "acme", "role": "viewer", "projects": [""]}],
@@ -129,6 +131,18 @@ def test_what_is_trusted_may_do_everything() -> None:
 )
 def test_what_is_in_no_known_form_grants_nothing_and_is_counted(claim: Any) -> None:
     assert grants_of(claim) == ((), 1)
+
+
+def test_what_is_in_full_form_grants_all_that_it_says() -> None:
+    lists: dict[str, Any] = {"accounts": ["main", "eu-*", "main"], "projects": ["*"], "paymentProfiles": ["card"]}
+    [grant], ignored = grants_of([granted("viewer", **lists)])
+    assert (grant.names(Kind.ACCOUNTS), ignored) == (Names(frozenset({"main"}), ("eu-",)), 0)
+    assert (grant.names(Kind.PROJECTS), grant.names(Kind.PAYMENT_PROFILES)) == (
+        Names(frozenset(), ("",)),
+        Names(frozenset({"card"}), ()),
+    )
+    assert (grants_of(None), grants_of([])) == (((), 0), ((), 0))
+    assert Asker("alice").ignored_grants == 0
 
 
 def test_a_malformed_grant_spoils_no_other() -> None:

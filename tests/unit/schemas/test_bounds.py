@@ -181,11 +181,12 @@ def test_what_a_cut_object_is_called() -> None:
 def test_flat_objects_are_read_at_once_and_whatever_else_is_looked_at_closer() -> None:
     one, other = b'{"a":1}', b'{"b":"x"}'
     assert read_flat_objects([one, other]) == [{"a": 1}, {"b": "x"}]
+    assert read_flat_objects([one, other, one]) == [{"a": 1}, {"b": "x"}, {"a": 1}]
     assert read_flat_objects([one]) == [{"a": 1}]
     assert read_flat_objects([]) == []
     for closer in (
         b'{"c":{}}', b'{"c":[]}', rb'{"c":"\u0041"}', b"1", b'"{"', b'{"c":1,"c":2}', b"", b'{"c":1},{"d":2}', b"\xff",
-        b'{"c":NaN}', b'{"c":1',
+        b'{"c":1},7', b'7,{"c":1}', b'{"c":NaN}', b'{"c":1',
     ):  # fmt: skip
         assert read_flat_objects([one, closer]) is None, closer
         assert read_flat_objects([closer, one]) is None, closer

@@ -4,10 +4,11 @@ import json
 from base64 import b64encode
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from schemas.records import DeadLetterReason, Record
+from schemas.records import REDRIVE_HEADER, DeadLetterReason, Record, Unanswerable
 from tests.unit.schemas.building import BIND, Headers, attributes, binary, command, record, refusal, structured
 
 STRUCTURED = ("application/cloudevents+json", "Application/CloudEvents", "application/cloudevents+json; charset=UTF-8")
@@ -56,6 +57,23 @@ def test_a_specversion_header_that_is_no_text_is_missing_and_still_binary(value:
     unanswerable = refusal(lambda: command(record(enveloped, (("ce_specversion", value),))))
     assert unanswerable.reason is DeadLetterReason.MISSING_ATTRIBUTE
     assert unanswerable.detail.startswith("specversion is")
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_one"),
+    (
+        ((("x", b"0" * 32), (REDRIVE_HEADER, b"0" * 32)), True),
+        ((("x", b"1" * 32), (REDRIVE_HEADER, b"0" * 31)), False),
+        (((REDRIVE_HEADER, None), ("x", b"0" * 32)), False),
+        ((), False),
+    ),
+)
+def test_the_id_of_what_was_redriven_is_in_its_own_header(headers: Headers, is_one: bool) -> None:
+    assert record(b"{}", headers).redrive_id == (UUID(int=0) if is_one else None)
+
+
+def test_what_cannot_be_answered_says_why() -> None:
+    assert str(Unanswerable(DeadLetterReason.TOMBSTONE, "no value")) == "Tombstone: no value"
 
 
 def _in_base64(said: Any, **beside: Any) -> Record:

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from schemas.commands import BindProject
+from schemas.contact import Contact
+from schemas.scalars import Wire
 from tests.unit.schemas.building import BIND, CREATE, command, structured
-from tests.unit.schemas.read_commands import CONTACT, broken, in_words
+from tests.unit.schemas.read_commands import CONTACT, broken, in_words, read
 
 
 @pytest.mark.parametrize("field", ("account", "project", "reason", "expectedAccount", "dryRun"))
@@ -16,6 +20,23 @@ def test_a_value_is_never_quoted(field: str) -> None:
         said = in_words(command(structured("BindProject", BIND | {field: value})))
         assert said
         assert "zz" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    ((BindProject, BIND | {"waitSeconds": "Secret"}), (Contact, CONTACT | {"name": 47.11, "x": "Secret"})),
+)
+def test_no_value_is_in_the_text_of_an_error(model: type[Wire], data: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        model.model_validate(data)
+    assert "Secret" not in str(refused.value)
+    assert "47.11" not in str(refused.value)
+
+
+def test_what_was_read_is_changed_by_nobody() -> None:
+    bind = read("BindProject", BIND)
+    with pytest.raises(ValidationError, match="frozen"):
+        bind.account = "other"
 
 
 def test_a_name_is_quoted_to_a_hundred_characters_only() -> None:

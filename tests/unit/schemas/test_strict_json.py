@@ -90,6 +90,13 @@ def test_levels_in_the_whole_value(opening: str, closing: str) -> None:
         read_object(_nested(fits + 1, opening, closing))
 
 
+def test_levels_are_counted_and_not_the_objects_beside() -> None:
+    beside = b'{"beside":[' + b",".join([b"{}"] * 99) + b"],"
+    read_object(beside + _nested(MAX_LEVELS, "[", "]")[1:])
+    with pytest.raises(NotStrictJson, match="32 levels"):
+        read_object(beside + _nested(MAX_LEVELS + 1, "[", "]")[1:])
+
+
 @pytest.mark.parametrize(("opening", "closing"), (("[", "]"), ('{"y":', "}"), ("[", "")))
 def test_very_deep_nesting_is_refused_and_not_a_fault(opening: str, closing: str) -> None:
     with pytest.raises(NotStrictJson):
