@@ -63,6 +63,8 @@ def test_what_a_transfer_breaks(source: str, target: str, listed: str, owned: in
     members: dict[str, Any] = {} if names is None else {"projects": names}
     said = _desk(owned).command("TransferProjects", fromAccount=source, toAccount=target, **members)
     assert said.reasons == sorted(expected, key=lambda reason: REASON_ORDER[Reason(reason)])
+    too_many = [one.field for one in said.result.violations if one.reason is Reason.TOO_MANY_PROJECTS]
+    assert too_many == ["/fromAccount" if names is None else "/projects"] * expected.count("TooManyProjects")
     foreign = [one.blockers for one in said.result.violations if one.reason is Reason.PRECONDITION_FAILED]
     assert foreign == [
         {"count": len(others), "projects": others}

@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
+from domain.bound_projects import BoundProjects
 from domain.state import Binding
 from schemas.events import BindingChanged
 from schemas.outgoing import Outgoing
@@ -194,3 +197,14 @@ def test_organizations_do_not_meet() -> None:
     assert desk.bind("p1", "b", organization="beta").reasons == ["AccountNotFound"]
     ids = {binding.binding_id for binding in _timeline(desk)}
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize("name", ("p2", "ghost"))
+def test_a_project_that_only_seems_to_be_paid_for_is_not_moved(name: str) -> None:
+    """What an account pays for is counted apart from the projects: where the two differ, nothing is decided."""
+    desk = bound_desk()
+    desk.book.look_up(projects={("acme", "ghost")})
+    desk.book.load_bound(("acme", "a"), BoundProjects(2, sorted(("p1", name))))
+    with pytest.raises(LookupError, match=f"a bound project is not loaded: acme/{name}"):
+        desk.command("TransferProjects", fromAccount="a", toAccount="b")
+    assert desk.payer() == "a"

@@ -7,7 +7,7 @@ import pytest
 
 from domain.messages import Due, DueKind
 from schemas.results import CommandCompleted
-from tests.unit.domain.building import NOON, Desk, Said, ready_desk
+from tests.unit.domain.building import MICROSECOND, NOON, Desk, Said, ready_desk
 
 LATER = NOON + timedelta(hours=1)
 
@@ -106,3 +106,17 @@ def test_patience_ends() -> None:
     assert _due(desk, DueKind.WAITING_BINDING, "p9").outgoing == []
     desk.now += timedelta(seconds=1.5)
     assert _answers(_due(desk, DueKind.WAITING_BINDING, "p9")) == [("long", "Rejected", ["ProjectNotFound"])]
+
+
+@pytest.mark.parametrize(("ahead", "is_bound"), ((timedelta(0), True), (MICROSECOND, False)))
+def test_who_waited_for_an_instant_that_has_come_is_bound_at_once(ahead: timedelta, is_bound: bool) -> None:
+    desk = ready_desk()
+    desk.command("BindProject", {"id": "first"}, project="p9", account="a", waitSeconds=60)
+    desk.now = NOON + timedelta(seconds=30)
+    instant = (desk.now + ahead).isoformat()
+    desk.command("BindProject", {"id": "second"}, project="p9", account="b", effectiveAt=instant)
+    desk.last = desk.now - MICROSECOND
+    assert [answer[0] for answer in _answers(desk.project(project="p9"))] == ["first", "second"][: 1 + is_bound]
+    assert desk.payer("p9") == ("b" if is_bound else "a")
+    desk.now += timedelta(seconds=1)
+    assert len(_answers(_due(desk, DueKind.SCHEDULED_BINDING, "p9"))) == (0 if is_bound else 1)
