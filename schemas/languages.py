@@ -57,7 +57,7 @@ def canonical_language(tag: str) -> str:
     if match is None:
         raise UnknownLanguage("not a language tag")
     extensions = sorted(_EXTENSION.findall(match["extensions"]))
-    if len({extension[:2] for extension in extensions}) != len(extensions):
+    if len({extension[1] for extension in extensions}) != len(extensions):
         raise UnknownLanguage("an extension twice")
     if not extensions and not match["private"]:
         return _canonical_subtags(lower)

@@ -49,7 +49,7 @@ def document(name: str, *, is_read: bool, **said: Any) -> Schema:
 def in_order(schema: Schema) -> Schema:
     """Return the schema of an object in the order in which it is read."""
     first = {word: schema[word] for word in _FIRST if word in schema}
-    return first | {word: said for word, said in schema.items() if word not in first}
+    return first | schema
 
 
 def _definitions(schemas: dict[str, Schema]) -> dict[str, dict[str, Schema]]:
@@ -101,7 +101,7 @@ class _Generator(GenerateJsonSchema):
             return {"anyOf": [made, {"type": "null"}], **default}
         made.pop("default", None)
         rest = [one for one in alternatives if one != {"type": "null"}]
-        if len(rest) == 1 and len(alternatives) > 1:
+        if len(rest) == 1:
             del made["anyOf"]
             made |= rest[0]
         return made

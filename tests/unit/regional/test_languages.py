@@ -39,6 +39,13 @@ def test_known_tags_have_one_form(tag: str, canonical: str) -> None:
     assert canonical_language(canonical) == canonical
 
 
+def test_a_tag_has_a_hundred_letters_at_most() -> None:
+    longest = "de-x" + "-abcdefgh" * 10 + "-abcde"
+    assert (len(longest), canonical_language(longest)) == (100, longest)
+    with pytest.raises(UnknownLanguage):
+        canonical_language(longest + "f")
+
+
 @pytest.mark.parametrize(
     "tag",
     (
