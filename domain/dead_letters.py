@@ -45,8 +45,9 @@ class Dead:
     def owner(self) -> str | None:
         """Its organization as it may be kept: where a card number was sent, no name that holds one."""
         name = self.organization
-        is_risky = self.reason is DeadLetterReason.CARD_NUMBER and name is not None
-        return None if is_risky and has_card_number_within(name or "") else name
+        if name is None or self.reason is not DeadLetterReason.CARD_NUMBER:
+            return name
+        return None if has_card_number_within(name) else name
 
 
 def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:

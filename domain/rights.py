@@ -102,14 +102,15 @@ def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | No
 
 
 def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: str | None = None) -> bool:
-    """Return whether somebody has one of the roles in an organization (`*` for all), or for an account of it."""
+    """Return whether somebody has one of the roles in an organization (`*` for all), or for an account of it.
+
+    Without an account only grants that are not narrowed count.
+    """
     if asker.grants is None:
         return True
     wanted = frozenset(roles)
     return any(
-        grant.role in wanted
-        and grant.is_in(organization)
-        and (not grant.lists if account is None else grant.reaches(Kind.ACCOUNTS, account))
+        grant.role in wanted and grant.is_in(organization) and grant.reaches(Kind.ACCOUNTS, account)
         for grant in asker.grants
     )
 
