@@ -75,3 +75,20 @@ def test_bound_projects_are_told_with_their_number() -> None:
         "ActiveBindingsExist",
         "ChargesOutstanding",
     ]
+
+
+@pytest.mark.parametrize(("chosen", "left"), (("c", None), ("a", "a")))
+def test_an_account_that_is_closed_is_no_default_any_more(chosen: str, left: str | None) -> None:
+    desk = ready_desk()
+    desk.create("c")
+    desk.command("SetDefaultAccount", account=chosen)
+    desk.command("RequestClosure", account="c")
+    assert desk.command("ApproveClosure", {"authid": "bob"}, account="c").account.phase == "Archived"
+    assert desk.book.default_account("acme") == left
+
+
+def test_of_two_reports_as_of_one_instant_the_later_counts() -> None:
+    desk = ready_desk()
+    as_of = {"currencyCode": "USD", "asOf": NOON.isoformat()}
+    outcomes = [desk.command("ReportBalance", account="a", outstanding=owed, **as_of).outcome for owed in "0110"]
+    assert outcomes == ["Applied", "Applied", "Unchanged", "Applied"]

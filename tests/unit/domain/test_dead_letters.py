@@ -110,6 +110,23 @@ def test_of_a_card_number_nothing_is_passed_on(number: str) -> None:
     assert (told.causation_id, told.passed_on) == (None, {"traceparent": "order 12"})
 
 
+@pytest.mark.parametrize(
+    ("reason", "organization", "owner"),
+    (
+        (DeadLetterReason.CARD_NUMBER, "4111111111111111", None),
+        (DeadLetterReason.CARD_NUMBER, "of-4111-1111-1111-1111", None),
+        (DeadLetterReason.CARD_NUMBER, "acme", "acme"),
+        (DeadLetterReason.CARD_NUMBER, None, None),
+        (DeadLetterReason.UNDECODABLE, "4111111111111111", "4111111111111111"),
+        (DeadLetterReason.UNDECODABLE, None, None),
+    ),
+)
+def test_whose_it_is_is_kept_unless_that_is_a_card_number(
+    reason: DeadLetterReason, organization: str | None, owner: str | None
+) -> None:
+    assert Dead(_record(b"x"), reason, "why", False, "acme", Trail(), organization).owner == owner
+
+
 def test_the_reasons_are_those_of_the_contract() -> None:
     assert [str(reason) for reason in DeadLetterReason] == [
         "Undecodable", "Tombstone", "TooLarge", "MissingAttribute", "UnsupportedVersion", "UnknownType", "InvalidFact",

@@ -52,8 +52,23 @@ def test_something_later_ends_a_scheduled_binding(name: str, members: dict[str, 
 
 
 @pytest.mark.parametrize("report", ({"state": "Deleted", "version": 2}, {"version": 1, "uid": "u-9"}))
-def test_the_end_of_the_project_ends_its_scheduled_binding(report: dict[str, Any]) -> None:
-    assert _answers(_scheduled_desk().project(**report)) == [("later", "Rejected", ["Superseded"])]
+@pytest.mark.parametrize("is_paid", (False, True))
+def test_the_end_of_the_project_ends_its_scheduled_binding(report: dict[str, Any], is_paid: bool) -> None:
+    desk = ready_desk()
+    if is_paid:
+        desk.bind("p1", "b")
+    desk.command("BindProject", {"id": "later"}, project="p1", account="a", effectiveAt=LATER.isoformat())
+    assert _answers(desk.project(**report)) == [("later", "Rejected", ["Superseded"])]
+
+
+@pytest.mark.parametrize("state", ("Active", "Inactive"))
+def test_another_report_of_the_project_ends_none(state: str) -> None:
+    desk = _scheduled_desk()
+    assert desk.project(state, 2).told == []
+    assert desk.profile(version=2).outgoing == []
+    desk.project("Active", 3)
+    desk.now = LATER
+    assert _answers(_due(desk, DueKind.SCHEDULED_BINDING)) == [("later", "Applied", [])]
 
 
 def test_a_transfer_ends_a_scheduled_binding() -> None:

@@ -1,12 +1,12 @@
 """Versions of payment profiles (docs/contract.md section 3)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from schemas.results import DeadLetter
-from tests.unit.domain.building import NOON, Desk, ready_desk
+from tests.unit.domain.building import MICROSECOND, NOON, Desk, ready_desk
 
 
 def test_a_lower_version_is_stale_and_so_is_the_same_content_again() -> None:
@@ -74,14 +74,25 @@ def test_a_profile_belongs_to_its_organization() -> None:
     assert not desk.profile(version=3).is_stale
 
 
+def _due_at(desk: Desk) -> datetime | None:
+    """Return when the expiry of the profile has to be looked at."""
+    known = desk.book.payment_profile("acme", "card-1")
+    assert known is not None
+    return known.due_at
+
+
 def test_an_expiry_that_is_past_when_reported() -> None:
     desk = ready_desk()
     desk.now = NOON + timedelta(hours=1)
     said = desk.profile(version=2, expiresAt="2027-01-31T13:00:00Z")
     assert said.phases == ["Incomplete", "Incomplete"]
     assert {violation.reason for violation in desk.bind().result.violations} == {"AccountNotReady"}
+    assert _due_at(desk) is None
     desk.now = NOON + timedelta(hours=2)
     assert desk.profile(version=3, expiresAt="2027-01-31T14:00:00.000001Z").phases == ["Ready", "Ready"]
+    assert _due_at(desk) == NOON + timedelta(hours=2) + MICROSECOND
+    desk.profile("Invalid", 4, expiresAt="2027-01-31T15:00:00Z")
+    assert _due_at(desk) is None
 
 
 def test_an_unknown_profile_is_kept_for_later() -> None:

@@ -164,6 +164,28 @@ def test_what_is_seen_adds_up() -> None:
     assert not reach.is_everything
 
 
+def test_what_one_of_several_grants_reaches_is_seen() -> None:
+    grants = (granted("viewer", accounts=[name], projects=[f"of-{name}"]) for name in ("main", "second"))
+    reach = reach_of(asker(*grants), "acme")
+    assert reach is not None
+    assert [reach.sees_account(name) for name in ("main", "second", "third")] == [True, True, False]
+    assert [reach.sees_project(f"of-{name}") for name in ("main", "second", "third")] == [True, True, False]
+    assert [reach.sees(None, *names) for names in (("third", "main"), ("main", None), ("third",), ())] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert [reach.sees(name, "third") for name in ("of-second", "other", None)] == [True, False, False]
+
+
+def test_whoever_has_no_role_is_told_what_to_ask_for() -> None:
+    [unknown] = judged(asker(), "acme", None, {}).missing
+    assert (unknown.field, "needs a role in the organization: ask for viewer" in unknown.message) == (
+        "/organization",
+        True,
+    )
+    [known] = judged(asker(), "acme", RULES[CreateAccount].rights, {"account": "main"}).missing
+    assert known.message == "the token does not grant account-admin for what account names: ask for that role"
+
+
 def test_a_reach_of_all_accounts_or_of_all_projects_is_not_one_of_everything() -> None:
     named = (Names(frozenset({"main"})),)
     for narrowed in (Reach(accounts=named), Reach(projects=named)):

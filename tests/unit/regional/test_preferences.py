@@ -63,6 +63,7 @@ def test_valid_preferences(preferences: dict[str, Any]) -> None:
         ({"taxRegistrations": [DE | {"number": 136695976}]}, ["/taxRegistrations/0/number"]),
         ({"taxRegistrations": [DE | {"number": "DE\u202e136695976"}]}, ["/taxRegistrations/0/number"]),
         ({"taxRegistrations": [AT, DE | {"country": "EL"}]}, ["/taxRegistrations/1/country"]),
+        ({"taxRegistrations": [{"country": "EL", "number": " "}]}, ["/taxRegistrations/0/country"]),
         ({"taxRegistrations": [DE | {"kind": "vat"}]}, ["/taxRegistrations/0/kind"]),
         ({"taxRegistrations": [DE, AT, DE, DE]}, ["/taxRegistrations/2/country", "/taxRegistrations/3/country"]),
         ({"eInvoicing": {"standard": "Peppol", "address": "x"}}, ["/eInvoicing/standard"]),
