@@ -8,6 +8,7 @@ import pytest
 from domain.messages import Due, DueKind
 from schemas.results import CommandCompleted
 from tests.unit.domain.building import MICROSECOND, NOON, Desk, Said, ready_desk
+from tests.unit.schemas.building import command, structured
 
 LATER = NOON + timedelta(hours=1)
 
@@ -96,6 +97,26 @@ def test_nothing_is_done_before_it_is_due() -> None:
     assert _due(desk, DueKind.SCHEDULED_BINDING).outgoing == []
     assert _due(desk, DueKind.PAYMENT_PROFILE, "card-1").outgoing == []
     assert _due(desk, DueKind.FAN_OUT, "a").outgoing == []
+
+
+def _overdue_desk() -> Desk:
+    """Return a desk at which a binding is due by now, and the patience of another is over; nobody has acted yet."""
+    desk = _scheduled_desk()
+    desk.command("BindProject", {"id": "waits"}, project="p9", account="a", waitSeconds=60)
+    desk.now = LATER
+    return desk
+
+
+def test_what_is_overdue_comes_before_what_is_said() -> None:
+    said = _overdue_desk().command("BindProject", {"id": "said"}, project="p1", account="b")
+    overdue = [("waits", "Rejected", ["ProjectNotFound"]), ("later", "Applied", [])]
+    assert _answers(said) == [*overdue, ("said", "Applied", [])]
+
+
+def test_nothing_overtakes_what_the_timers_bring() -> None:
+    said = command(structured("BindProject", {"organization": "acme", "project": "p2", "account": "b"}, id="said"))
+    heard = _overdue_desk().hear(Due(DueKind.SCHEDULED_BINDING, "acme", "p1"), said)
+    assert [answer[0] for answer in _answers(heard)] == ["later", "said"]
 
 
 def test_who_waits_is_served_in_order_by_the_last_that_was_missing() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from domain.messages import Due, DueKind
 from schemas.results import DeadLetter
 from tests.unit.domain.building import MICROSECOND, NOON, Desk, ready_desk
 
@@ -93,6 +94,17 @@ def test_an_expiry_that_is_past_when_reported() -> None:
     assert _due_at(desk) == NOON + timedelta(hours=2) + MICROSECOND
     desk.profile("Invalid", 4, expiresAt="2027-01-31T15:00:00Z")
     assert _due_at(desk) is None
+
+
+def test_an_expiry_goes_back_to_the_fact_that_told_it() -> None:
+    desk = Desk()
+    desk.profile(expiresAt=(NOON + timedelta(hours=1)).isoformat())
+    desk.create(paymentProfile="card-1", currencyCode="USD", paymentTerms={})
+    desk.now = NOON + timedelta(hours=1)
+    said = desk.hear(Due(DueKind.PAYMENT_PROFILE, "acme", "card-1"))
+    assert said.phases == ["Incomplete"]
+    assert (said.account.cause.fact_id, said.account.cause.command_id, said.account.cause.by) == ("m-1", None, "alice")
+    assert desk.hear(Due(DueKind.PAYMENT_PROFILE, "acme", "card-1")).outgoing == []
 
 
 def test_an_unknown_profile_is_kept_for_later() -> None:

@@ -46,6 +46,7 @@ def test_a_conflict_changes_nothing_and_is_kept_as_a_dead_letter_of_the_organiza
     said = desk.project("Deleted", 1, uid="u-1")
     assert _is_conflict(said)
     assert (said.outgoing[0].boundary, len(said.folded.dead), len(said.folded.unclaimed)) == ("acme", 1, 1)
+    assert said.one(DeadLetter).value is not None
     assert desk.memory() == before
     assert said.folded.stale_facts == 0
 
