@@ -89,6 +89,6 @@ def test_an_account_that_is_closed_is_no_default_any_more(chosen: str, left: str
 
 def test_of_two_reports_as_of_one_instant_the_later_counts() -> None:
     desk = ready_desk()
-    as_of = {"currencyCode": "USD", "asOf": NOON.isoformat()}
+    as_of: dict[str, Any] = {"currencyCode": "USD", "asOf": NOON.isoformat()}
     outcomes = [desk.command("ReportBalance", account="a", outstanding=owed, **as_of).outcome for owed in "0110"]
     assert outcomes == ["Applied", "Applied", "Unchanged", "Applied"]

@@ -57,6 +57,6 @@ def test_what_is_told_of_a_member(way: str, old: Schema, new: Schema, said: list
 
 
 def test_every_topic_that_is_gone_is_told() -> None:
-    old = {"asyncapi": {"channels": {name: {"messages": {"M": {}}} for name in ("a", "b", "c")}}}
-    new = {"asyncapi": {"channels": {"b": {"messages": {}}}}}
+    old: Schema = {"asyncapi": {"channels": {name: {"messages": {"M": {}}} for name in ("a", "b", "c")}}}
+    new: Schema = {"asyncapi": {"channels": {"b": {"messages": {}}}}}
     assert breaks(old, new) == ["topic a: is gone", "topic b: M is no longer on it", "topic c: is gone"]
