@@ -128,6 +128,33 @@ def test_release_when_the_clock_stepped_back() -> None:
     assert _timeline(desk)[1].from_instant == last + MICROSECOND
 
 
+@pytest.mark.parametrize(
+    ("account", "before", "payer"),
+    (
+        ("a", {}, "a"),
+        (None, {}, None),
+        ("a", {"SuspendAccount": {"account": "a", "reason": "Administrative"}}, None),
+        ("c", {}, None),
+        ("closing", {"RequestClosure": {"account": "closing"}}, None),
+    ),
+)
+def test_the_default_account_pays_where_it_can(
+    account: str | None, before: dict[str, dict[str, str]], payer: str | None
+) -> None:
+    desk = ready_desk()
+    desk.create("c")
+    desk.create("closing", **READY)
+    balance = {"account": "closing", "outstanding": "0", "currencyCode": "USD", "asOf": (NOON + SECOND).isoformat()}
+    desk.command("ReportBalance", {}, **balance)
+    assert desk.command("SetDefaultAccount", account=account).reasons == []
+    for name, members in before.items():
+        assert desk.command(name, {}, **members).outcome == "Applied"
+    said = desk.project(project="p9")
+    assert (desk.payer("p9"), said.notices) == (payer, [] if payer else [("p9", "PayerMissing")])
+    if payer:
+        assert (said.binding.change, said.binding.cause.by) == ("Bound", "system:default-account")
+
+
 def test_the_counters_go_on_when_the_name_is_used_again() -> None:
     desk = bound_desk()
     desk.project("Deleted", 2)

@@ -60,6 +60,8 @@ def test_the_end_of_the_project_ends_its_scheduled_binding(report: dict[str, Any
         desk.bind("p1", "b")
     desk.command("BindProject", {"id": "later"}, project="p1", account="a", effectiveAt=LATER.isoformat())
     assert _answers(desk.project(**report)) == [("later", "Rejected", ["Superseded"])]
+    desk.now = LATER
+    assert _due(desk, DueKind.SCHEDULED_BINDING).outgoing == []
 
 
 @pytest.mark.parametrize("state", ("Active", "Inactive"))
