@@ -71,6 +71,37 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("workers/topics/cluster.py", "return {}  ->  return None"): "Of no topic nothing is looked up.",
     ("service/tails.py", "elif self.position <= tail.reached:"): "What comes after the last one is nothing.",
     ("workers/replaying/snapshot.py", "if len(held) > _HELD_SUBJECTS:"): "One more subject is held.",
+    ("workers/batches/progress.py", "self._end = 1"): "The first record that is read sets it.",
+    ("workers/batches/progress.py", "if offset >= position:"): "What is decided is never the first that is not.",
+    (
+        "workers/batches/tracing.py",
+        "if not is_sampled(trace_parent):  ->  if False:",
+    ): "Only slower: there is no context, either way.",
+    ("workers/batches/transaction.py", "self._partition_ensured = -2"): "Both are before the first partition.",
+    **dict.fromkeys(
+        (("workers/consuming/lanes.py", line) for line in ("self.generation = 1", "self.generation += 2")),
+        "Generations are the same, or they are not.",
+    ),
+    ("workers/replaying/working.py", "self._written = 1"): "It is set before anybody is told.",
+    **dict.fromkeys(
+        (
+            ("workers/publishing/restoring.py", f"last[shard] = max(last.get(shard, 1), {what})")
+            for what in ("bound", "position")
+        ),
+        "The first position is 1.",
+    ),
+    **dict.fromkeys(
+        (
+            ("workers/replaying/snapshot.py", line)
+            for line in (
+                "_BUCKETS = 65",
+                "self._bits = mmap.mmap(-1, (last - after) // 8 + 2)",
+                "entries[subject[1] % len(files)].append(_ENTRY.pack(subject, *place))",
+                "while chunk := file.read(_ENTRY.size * 4097):",
+            )
+        ),
+        "Any number, and any byte of a hash, does.",
+    ),
     **dict.fromkeys(
         (
             ("service/kubernetes/tables.py", f"if whole <= {limit}:")

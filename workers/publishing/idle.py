@@ -37,10 +37,10 @@ class IdleShards:
             self._say(raised.ahead.total_seconds())
             return
         self._skipped = Counter({shard: self._skipped[shard] + 1 for shard in raised.skipped})
-        shard, times = max(self._skipped.items(), key=lambda item: item[1], default=(0, 0))
-        if times >= _PATIENCE:
-            del self._skipped[shard]
-            await self._wait_for(shard)
+        for shard, times in self._skipped.most_common(1):
+            if times >= _PATIENCE:
+                del self._skipped[shard]
+                await self._wait_for(shard)
 
     async def _wait_for(self, shard: int) -> None:
         try:

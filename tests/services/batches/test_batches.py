@@ -158,9 +158,13 @@ async def test_batches_go_on_across_the_partitions_of_the_log(
     monkeypatch.setattr(batch, "PARTITION_POSITIONS", 10)
     settling = batches(engine)
     for number in range(45):
-        said = project("acme", f"p{number}")
-        await settling.process(Role.PROJECTS, records(said, offset=number), _READ_PROJECT)
-    places = await _all(engine, "SELECT tableoid::regclass::text AS name, count(*) AS n FROM log GROUP BY 1 ORDER BY 1")
+        # Beside one whose shard stays in the first of them.
+        said = project("acme", f"p{number}"), project("globex", "web")
+        await settling.process(Role.PROJECTS, records(*said, offset=2 * number), _READ_PROJECT)
+    placed = (
+        "SELECT tableoid::regclass::text AS name, count(*) AS n FROM log WHERE boundary = 'acme' GROUP BY 1 ORDER BY 1"
+    )
+    places = await _all(engine, placed)
     assert [(row.name, row.n) for row in places] == [
         ("log_p0", 9), ("log_p1", 10), ("log_p2", 10), ("log_p3", 10), ("log_p4", 6)
     ]  # fmt: skip

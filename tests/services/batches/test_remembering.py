@@ -56,6 +56,26 @@ async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, monke
     assert [row.account for row in payers] == ["a", "b"]
 
 
+async def test_ids_are_looked_up_in_the_first_twelve_batches(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records may have been read before; where none was, others are taken for new."""
+    asked: list[Any] = []
+
+    async def fetch(connection: Any, statement: Any, /, **values: Any) -> Any:
+        asked.append(statement)
+        return await fetched(connection, statement, **values)
+
+    fetched = load.fetch  # type: ignore[attr-defined]  # imported there
+    monkeypatch.setattr(load, "fetch", fetch)
+    settling, are_looked_up = batches(engine), []
+    for number in range(14):
+        asked.clear()
+        await settling.process(*_of(_COMMANDS, account("acme", f"a{number}"), offset=number))
+        are_looked_up.append(load._CLAIMED in asked)
+    assert are_looked_up == [True] * 12 + [False] * 2
+
+
 def _of(how: tuple[Role, Any], *said: Any, offset: int = 0) -> tuple[Role, list[Record], Any]:
     return how[0], records(*said, offset=offset), how[1]
 

@@ -45,6 +45,7 @@ _IN_BASE64 = _structured({}, organization="other").replace(
         (_structured({"organization": "acme"}, organization="other"), "acme"),
         (_structured({"nested": {"organization": "other"}, "organization": "acme"}), "acme"),
         (_structured({}).replace(b"{}", rb'{"organizatio\u006e": "acme", "a": "organization"}'), "acme"),
+        (_structured({}).replace(b"{}", rb'{"organizatio\u006e": "acme", "a": {"organization": "other"}}'), "acme"),
         (_structured({}).replace(b"{}", b'{"organization"  :\n"acme"}'), "acme"),
         (_IN_BASE64, "acme"),
         (_structured({"organization": "Not An Identifier"}), "of-the-key"),

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.records import Record
+from schemas.records import Headers, Record
 from workers.consuming.waiting import Batch, Waiting
 
 _BATCH = 8
@@ -56,6 +57,22 @@ def test_beside_others_who_has_much_gets_a_quarter_of_a_batch_and_alone_all_of_i
     assert [len(_taken(waiting) or ()) for _ in range(9)] == [2] * 8 + [8]
 
 
+def test_beside_others_who_has_much_gets_no_more_however_little_they_have() -> None:
+    waiting = _waiting([("a", 100), ("a1", 1)])
+    _taken(waiting)
+    for offset, boundary in enumerate(("a2", "a3", "a4", "a5"), 200):
+        waiting.put(_record(0, offset), boundary)
+    assert _taken(waiting) == [7, 8, 200, 201, 202, 203]
+    small = Waiting(3, _shard_of)
+    for offset, boundary in enumerate(("a", "a", "a", "a", "a", "a1")):
+        small.put(_record(0, offset), boundary)
+    assert [_taken(small) for _ in range(2)] == [[0, 1, 5], [2]]
+
+
+def test_what_is_left_is_shared_like_the_rest() -> None:
+    assert _taken(_waiting([("a", 100), ("a1", 100), ("a2", 1)])) == [0, 1, 2, 3, 100, 101, 102, 200]
+
+
 def test_many_get_one_each_and_who_got_none_is_first_the_next_time() -> None:
     waiting = _waiting([(f"a{number}", 2) for number in range(12)])
     assert _taken(waiting) == list(range(0, 16, 2))
@@ -84,6 +101,21 @@ def test_what_waits_is_counted() -> None:
     waiting.put(_record(0, 1), "a")
     waiting.clear()
     assert (waiting.records, waiting.bytes, _taken(waiting), dict(waiting.of_partition)) == (0, 0, None, {})
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "value", "size"),
+    (
+        (None, (), None, 220),
+        (b"key", (), b"value", 220 + 3 + 5),
+        (None, (("content-type", b"application/json"),), None, 220),
+        (None, (("name", b"value"), ("other", None)), None, 220 + (200 + 4 + 5) + (200 + 5)),
+    ),
+)
+def test_how_much_a_record_takes(key: bytes | None, headers: Headers, value: bytes | None, size: int) -> None:
+    waiting = Waiting(_BATCH, _shard_of)
+    waiting.put(Record("topic", 0, 0, _BEGAN, key, headers, value), "a")
+    assert waiting.bytes == size
 
 
 _NAMES = st.sampled_from(("a", "a2", "b", "b2", "c"))

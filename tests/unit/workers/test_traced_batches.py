@@ -30,12 +30,15 @@ _NOT_SAMPLED = f"00-{_OF_ALL}-b7ad6b7169203331-00"
 _HANDLER_FAULT = DeadLetterReason.HANDLER_FAULT
 
 
-def _traced(*messages: Message, monkeypatch: pytest.MonkeyPatch, **folded: Any) -> list[ReadableSpan]:
-    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+def _traced(
+    *messages: Message, monkeypatch: pytest.MonkeyPatch, sampler: str = "parentbased_always_off", **folded: Any
+) -> list[ReadableSpan]:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
     kept = InMemorySpanExporter()
     spans = Spans(Settings(), ["admin-commands"], kept)
     clock = StepClock()
     clock.started_at = 1000.0
+    clock._zero -= 100.0
     clock.laps += [Lap(Step.READ, 0.25, 0.5), Lap(Step.LOCK, 0.5, 2.0)]
     exemplar = trace_batch(spans, Role.ADMIN_COMMANDS, messages, Folded(**folded), clock)
     spans.shut_down()
@@ -90,6 +93,8 @@ def test_nothing_is_recorded_of_what_nobody_samples(monkeypatch: pytest.MonkeyPa
     quiet = _command(trace_parent=_NOT_SAMPLED)
     outgoing = [_result(trace_parent=_NOT_SAMPLED)]
     assert _traced(due, quiet, unsaid, monkeypatch=monkeypatch, outgoing=outgoing) == []
+    nobody = _traced(_command(), monkeypatch=monkeypatch, sampler="always_off", outgoing=[_result(), _result("c-9")])
+    assert nobody == [], "also where its sender would"
 
 
 def test_a_batch_has_its_steps_and_links_to_what_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,6 +114,8 @@ def test_a_batch_has_its_steps_and_links_to_what_is_sampled(monkeypatch: pytest.
     assert [one.context for one in decided.links] == [batch.context]
     assert decided.start_time == batch.start_time == 1_000_250_000_000
     assert decided.end_time == batch.end_time
+    assert batch.end_time is not None
+    assert batch.end_time >= 1_100_000_000_000
     assert _said(decided) == {"whopays.outcome": "Applied", "whopays.organization": "acme"}
     assert decided.status.is_ok or decided.status.is_unset
 
@@ -118,7 +125,7 @@ def test_what_became_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
     header = (REDRIVE_HEADER, b"0123456789abcdef0123456789abcdef")
     redriven = replace(redriven, record=replace(redriven.record, headers=(header,)))
     outgoing = [_result("c-1", is_rejected=True), _result("c-2"), _result("c-2"), _result("c-9")]
-    messages = [_command("c-1"), _command("c-2"), _command("c-2"), redriven]
+    messages = [_command("c-0", _NOT_SAMPLED), _command("c-1"), _command("c-2"), _command("c-2"), redriven]
     found = _traced(*messages, monkeypatch=monkeypatch, outgoing=outgoing)
     said = [_said(one) for one in found[2:-1]]
     applied = {"whopays.outcome": "Applied", "whopays.organization": "acme"}
