@@ -128,7 +128,7 @@ async def _of_output(engine: AsyncEngine, settings: Settings, *, goes_on: bool) 
     last: dict[int, int] = {}
     held = set()
     async for topic, _, shard, position in published_events(settings):
-        last[shard] = max(position, last.get(shard, 0))
+        last[shard] = max(position, last.get(shard, position))
         held.add(topic)
     positions = (await read_kept(settings)).positions
     async with engine.connect() as connection:

@@ -130,13 +130,18 @@ async def test_claims_that_are_refused(guard: Guard, issuer: TokenIssuer, claims
     await guard.refuses(token, why, _NOW)
 
 
+@pytest.mark.parametrize("audience", (["whopays"], ["other", "whopays"]))
+async def test_a_token_may_be_meant_for_several(guard: Guard, issuer: TokenIssuer, audience: list[str]) -> None:
+    await guard.accepts(issuer.token(aud=audience))
+
+
 @pytest.mark.parametrize("exp", (b"NaN", b"Infinity", b"-Infinity", b"0x7fffffff", b"+1900000000", b"1_900_000_000"))
 async def test_numbers_that_are_no_json(guard: Guard, issuer: TokenIssuer, exp: bytes) -> None:
     claims = b'{"iss":"https://login.example","aud":"whopays","sub":"alice","exp":%s}' % exp
     await guard.refuses(issuer.key.sign(b'{"alg":"EdDSA","kid":"first"}', claims), "claims cannot be read")
 
 
-@pytest.mark.parametrize("exp", (1e300, 10**39, 10**60, 4e15, 1_900_000_000.5))
+@pytest.mark.parametrize("exp", (1e300, 10**39, 10**60, 4e15, 253_402_300_740, 1_900_000_000.5))
 async def test_a_token_may_count_for_very_long(guard: Guard, issuer: TokenIssuer, exp: float) -> None:
     assert (await guard.accepts(issuer.token(exp=exp))).expires > _NOW
 

@@ -58,7 +58,13 @@ def test_rsa_keys_need_2048_bits() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    ({"alg": "EdDSA"}, {"alg": "Ed25519"}, {"use": "sig"}, {"key_ops": ["sign", "verify"]}),
+    (
+        {"alg": "EdDSA"},
+        {"alg": "Ed25519"},
+        {"use": "sig"},
+        {"key_ops": ["sign", "verify"]},
+        {"key_ops": [7, "other", "sign"]},
+    ),
 )
 async def test_keys_that_are(own: TokenIssuer, more: dict[str, Any]) -> None:
     own.publish(own.key.public(**more))

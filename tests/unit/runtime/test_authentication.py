@@ -1,6 +1,7 @@
 """Nobody is believed by default, and issuers that cannot be trusted are refused before anything starts."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -32,6 +33,23 @@ def test_who_reads_commands_needs_to_know_whom_to_believe() -> None:
         Process(Settings(), [Role.ADMIN_COMMANDS])
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    (([], "must be JSON"), ({"": _GOOD}, "has 1 to 256 visible characters"), ({"a\n": _GOOD}, "visible characters")),
+)
+def test_what_names_no_issuers(said: object, words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Settings(issuers=said)  # type: ignore[arg-type]
+
+
+def test_issuers_are_taken_over_and_told_as_they_were_said() -> None:
+    said = {"b": {"audiences": ["y", "x"], "jwks": "/keys.json"}, "a": _GOOD}
+    settings = Settings(issuers=said)  # type: ignore[arg-type]
+    assert Settings(issuers=settings.issuers).issuers == settings.issuers
+    assert settings.model_dump()["issuers"] == {"b": {"audiences": ["x", "y"], "jwks": "/keys.json"}, "a": _GOOD}
+    assert (settings.issuers["b"].path, settings.issuers["a"].path) == (Path("/keys.json"), None)
+
+
 def test_issuers_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHOPAYS_ISSUERS", json.dumps({"https://login.example": _GOOD}))
     expected = Issuer("https://login.example", frozenset({"whopays"}), "https://login.example/keys")
@@ -56,6 +74,10 @@ def test_where_keys_may_be(jwks: str) -> None:
         ({**_GOOD, "audiences": []}, "audiences"),
         ({**_GOOD, "audiences": "whopays"}, "audiences"),
         ({**_GOOD, "audiences": [7]}, "audiences"),
+        ({**_GOOD, "audiences": ["whopays", 7]}, "audiences is a list of names"),
+        ({**_GOOD, "audiences": [""]}, "audiences is a list of names"),
+        ({**_GOOD, "audiences": {}}, "audiences is a list of at least one"),
+        ({**_GOOD, "jwks": 7}, "the path of a file, or an https URL"),
         ({"jwks": "/etc/keys.json"}, "needs audiences and jwks"),
         ({**_GOOD, "audience": ["whopays"]}, "needs audiences and jwks"),
         ("https://login.example/keys", "needs audiences and jwks"),

@@ -85,6 +85,19 @@ def test_lines_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert _SECRET not in err
 
 
+def test_only_a_line_that_is_about_a_fault_describes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(Settings())
+    structlog.get_logger().warning("before", exc_info=True)
+    try:
+        raise ValueError(_SECRET)
+    except ValueError:
+        structlog.get_logger().warning("during")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], "exception" in line, "exc_info" in line) for line in lines] == [
+        ("before", False, False), ("during", False, False),
+    ]  # fmt: skip
+
+
 def test_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs(Settings(log_format="console", log_level="DEBUG"))
     structlog.get_logger().debug("happened", number=1)

@@ -82,9 +82,10 @@ def test_a_port_that_is_taken_is_named(address: str) -> None:
         first = MetricsServer(address, 0, Metrics().registry)
     except MetricsNotServed:
         pytest.skip(f"this host has no {address}")
-    with pytest.raises(MetricsNotServed, match=f"at {address}, port {first.port}: .*in use"):
+    with pytest.raises(MetricsNotServed, match=f"at {address}, port {first.port}: Address already in use"):
         MetricsServer(address, first.port, Metrics().registry)
     first.close()
+    MetricsServer(address, first.port, Metrics().registry).close()
 
 
 @pytest.mark.parametrize("address", ("192.0.2.1", "no.such.host.invalid", "not an address"))
@@ -96,6 +97,11 @@ def test_an_address_that_is_not_of_this_host_is_named(address: str) -> None:
 def test_only_the_address_that_was_asked_for_is_listened_on(server: MetricsServer) -> None:
     with socket.socket() as other, pytest.raises(ConnectionRefusedError):
         other.connect(("127.0.0.2", server.port))
+
+
+def test_whoever_asks_does_not_hold_up_the_end_of_a_process(server: MetricsServer) -> None:
+    assert server._thread.daemon
+    assert server._server.daemon_threads
 
 
 def test_a_role_that_is_no_worker_shows_life_too() -> None:

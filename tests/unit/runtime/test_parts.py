@@ -1,8 +1,11 @@
 """The small parts of every role: whether it comes round, how its steps are timed, and which URLs are asked."""
 
+from types import SimpleNamespace
+
 import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
+from workers.runtime import turns as module
 from workers.runtime.liveness import Liveness
 from workers.runtime.metric import Step
 from workers.runtime.roles import Role
@@ -38,6 +41,18 @@ def test_what_a_role_does_beside_others_has_to_end() -> None:
         assert turns.hanging(_LONG) == [Role.TIMERS], "to begin with something is to come round"
         turns._turned = dict.fromkeys(_ROLES, -_LONG)
     assert turns.hanging(_LONG) == [Role.TIMERS], "and so is to end it"
+
+
+def test_a_role_hangs_once_more_time_has_passed_than_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    turns = Turns(_ROLES)
+    with turns.doing(Role.RELAY):
+        clock.now = 110.0
+        assert turns.hanging(10) == []
+        clock.now = 110.5
+        turns.turned(Role.RELAY)
+        assert turns.hanging(10) == sorted(_ROLES)
 
 
 def test_roles_that_have_not_begun() -> None:
