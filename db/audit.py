@@ -59,9 +59,9 @@ async def organizations(connection: AsyncConnection) -> list[str]:
     return [row["organization"] for row in await fetch(connection, _ORGANIZATIONS)]
 
 
-async def log_rows(connection: AsyncConnection, shard: int, after: int = 0) -> AsyncIterator[tuple[LogRow, datetime]]:
-    """Yield a shard's rows after a position, in order, each with the instant at which it was recorded."""
-    async for row in _stream(connection, _LOG, shard, after):
+async def log_rows(connection: AsyncConnection, shard: int) -> AsyncIterator[tuple[LogRow, datetime]]:
+    """Yield a shard's rows in order, each with the instant at which it was recorded."""
+    async for row in _stream(connection, _LOG, shard):
         yield LogRow(*row[:7]), row[7]
 
 
@@ -235,7 +235,7 @@ _ORGANIZATIONS = text(
 )
 _LOG = """
     SELECT shard, position, topic, key, value, hash, CAST(asked AS text), recorded_at FROM log
-    WHERE shard = $1 AND position > $2 ORDER BY position
+    WHERE shard = $1 ORDER BY position
 """
 _LOG_AT = text(
     """

@@ -116,9 +116,9 @@ _OF_ORGANIZATIONS: Mapping[str, str] = {
         ),
         _OWN,
     ),
-    "log": _OWN.replace("organization =", "boundary =", 1),
+    "log": _OWN.replace("organization =", "boundary ="),
     "forgotten_commands": "EXISTS (SELECT FROM {schema}.log WHERE log.shard = forgotten_commands.shard "
-    "AND log.position = forgotten_commands.position AND " + _OWN.replace("organization =", "log.boundary =", 1) + ")",
+    "AND log.position = forgotten_commands.position AND " + _OWN.replace("organization =", "log.boundary =") + ")",
     "dead_letter_actions": f"number IN (SELECT number FROM {{schema}}.dead_letters WHERE {_OWN})",
     # Of no one organization.
     "replays": "false",

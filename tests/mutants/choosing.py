@@ -95,12 +95,12 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "db/exports.py": (("tests/services/cli/test_export_intervals.py",), ("tests/services/http",)),
     "db/dead_letters.py": (
-        ("tests/services/db/test_dead_letters.py",),
+        ("tests/services/db/test_dead_letters.py", "tests/services/db/test_redrives.py"),
         ("tests/services/batches/test_dead_letters.py", "tests/services/personal_data"),
         ("tests/services/cli/test_dead_letters.py", "tests/services/cli/test_redriving.py"),
     ),
     "db/dead_letter_actions.py": (
-        ("tests/services/db/test_dead_letters.py",),
+        ("tests/services/db/test_dead_letters.py", "tests/services/db/test_redrives.py"),
         ("tests/services/cli/test_dead_letters.py", "tests/services/cli/test_redriving.py"),
     ),
     "workers": (
@@ -126,7 +126,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "workers/exchange.py": (("tests/services/cli/test_send.py",), ("tests/services/cli",)),
     "workers/redriving.py": (
         ("tests/services/cli/test_redriving.py",),
-        ("tests/services/cli/test_dead_letters.py", "tests/services/db/test_dead_letters.py"),
+        ("tests/services/cli/test_dead_letters.py", "tests/services/db/test_redrives.py"),
     ),
     "workers/timers.py": (("tests/services/timers",), _STORY),
     "workers/reconciling.py": (("tests/faults/test_reconciled.py",),),

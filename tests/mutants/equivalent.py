@@ -109,4 +109,101 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         ),
         "There the smaller unit is none.",
     ),
+    **dict.fromkeys(
+        (
+            *(
+                ("db/timers.py", line)
+                for line in (
+                    "WHERE due_at < clock_timestamp() AND (",
+                    "FROM payment_profiles WHERE due_at < clock_timestamp() ORDER BY due_at LIMIT :row_limit",
+                )
+            ),
+            *(
+                ("db/slots.py", line)
+                for line in (
+                    (
+                        "WITH gone AS (DELETE FROM relay_processes WHERE owner <> :owner "
+                        "AND expires_at <= clock_timestamp())"
+                    ),
+                    "WHERE kept.expires_at <= excluded.expires_at - make_interval(secs => :seconds / 3)",
+                    "SELECT count(*) FROM relay_processes WHERE owner <> :owner AND expires_at > clock_timestamp()",
+                    "SELECT FROM relay_leases WHERE relay_leases.slot = slot.slot AND expires_at > clock_timestamp()",
+                )
+            ),
+            *(
+                ("db/watching.py", line)
+                for line in (
+                    "FROM pending_bindings WHERE kind = 'Scheduled' AND due_at < clock_timestamp()",
+                    (
+                        "FROM pending_bindings AS pending WHERE kind = 'Waiting' "
+                        "AND due_at < clock_timestamp() AND NOT EXISTS ("
+                    ),
+                    "FROM payment_profiles WHERE due_at < clock_timestamp()",
+                )
+            ),
+            ("db/leases.py", "FROM relay_leases WHERE expires_at >= clock_timestamp() LIMIT 1"),
+            ("db/load.py", "AND due_at < clock_timestamp() + interval '1 minute'"),
+        ),
+        "A microsecond of the database's clock, which is read then and there.",
+    ),
+    **dict.fromkeys(
+        (
+            ("db/raising.py", line)
+            for line in (
+                "AND shards.last_instant <= clock.bound AND greatest(ahead, -ahead) <= CAST(:most_apart AS interval)",
+                "WHERE shards.shard = free.shard AND shards.last_instant <= clock.bound",
+                (
+                    "WHERE shards.shard = CAST(:shard AS smallint) AND shards.last_instant <= clock.bound "
+                    "AND closed_at IS NULL"
+                ),
+                "SELECT shard FROM shards WHERE last_instant <= CAST(:instant AS timestamptz) AND closed_at IS NULL",
+                "WHERE shards.shard = behind.shard AND shards.last_instant <= :instant",
+            )
+        ),
+        "What is there already is raised to where it is.",
+    ),
+    (
+        "db/published.py",
+        "ON CONFLICT (shard) DO UPDATE SET position = excluded.position WHERE published.position <= excluded.position",
+    ): "What is there already is raised to where it is.",
+    ("db/store.py", "if not claim.is_new  ->  if True"): "What was just claimed is moved to where it is.",
+    (
+        "db/load.py",
+        "profiles = {(account.organization, account.payment_profile) for account in accounts if True}",
+    ): "No payment profile is called None.",
+    ("db/load.py", "found = [one for one in known if True]"): "Of an account nothing else is remembered.",
+    (
+        "db/load.py",
+        "for fan_out in book.fan_outs((organization, account))[:2]:",
+    ): "A page more is loaded, which nobody asks for.",
+    (
+        "db/load.py",
+        'page = [row["project"] for row in await fetch(connection, _PAGE, **place, row_limit=FAN_OUT_PAGE + 2)]',
+    ): "A row more is read, and cut off.",
+    ("db/load.py", "if not rows:  ->  if False:"): "Only slower: nothing is in what is empty.",
+    ("db/history.py", "_FURTHEST = 20001"): "How many positions one statement is about.",
+    **dict.fromkeys(
+        (
+            ("db/history.py", "return min(until, position + (limit if False else _FURTHEST))"),
+            ("db/history.py", "return min(until, position + (limit if keys.boundary is not None else _FURTHEST))"),
+        ),
+        "A statement is about more or fewer positions than it should be, and says up to where.",
+    ),
+    (
+        "db/history.py",
+        (
+            "while middles := {shard: (low[shard] + high[shard] + 2) // 2 for shard in within "
+            "if low[shard] < high[shard]}:"
+        ),
+    ): "It is bisected beside the middle.",
+    ("db/exports.py", "return int(status.rsplit(maxsplit=2)[-1])"): "The last word is the same.",
+    ("db/log.py", "rows = await read(connection, {shard: position - 1}, 2)"): "A row more is read, and left out.",
+    ("db/memory.py", "self._epochs[shard] += 2"): "It is another epoch, either way.",
+    **dict.fromkeys(
+        (
+            ("db/dead_letters.py", f"possible = [number for number in numbers if {one}]")
+            for one in ("0 <= number <= LARGEST_NUMBER", "0 < number < LARGEST_NUMBER")
+        ),
+        "No dead letter has that number.",
+    ),
 }

@@ -27,6 +27,7 @@ _TWIN, _UNSAID = next(_TWINS), next(_TWINS)
 _GLOBEX = shard_of("globex", _SHARDS)
 _SILENT = next(shard for shard in range(_SHARDS) if shard not in (_ACME, _GLOBEX))
 _TICK = timedelta(microseconds=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _TOPICS = ("bindings", "notices", "command-results")
 _KEYS = (
     Keys(_TOPICS),
@@ -37,6 +38,7 @@ _KEYS = (
     Keys(_TOPICS, _UNSAID),
     Keys(_TOPICS, None, b"acme/api"),
 )
+_EVERY = Keys((*_TOPICS, "dead-letters"))
 _UNTIL = (1, 3, 6, 11, 12, 14, 22)
 
 
@@ -145,8 +147,16 @@ async def test_rows_at_positions_and_before_instants(engine: AsyncEngine, store:
         for bounds in ((0, 22), (3, 22), (5, 9), (12, 20), (2, 5), (11, 22), (7, 7), (10, 13), (0, 11)):
             # The last shard has said nothing, and so has nothing in the archive.
             await _bisects(history, {_ACME: bounds, _GLOBEX: (0, 10), _SILENT: (0, 0)})
-        with pytest.raises(HistoryDamaged, match="of 2 rows of shard"):
+        with pytest.raises(HistoryDamaged, match=rf"of 2 rows of shard {_ACME} from 22 on, 1 are there"):
             await history.rows_at(_ACME, [22, 23])
+
+
+async def test_no_more_is_read_once_there_are_so_many_bytes(engine: AsyncEngine, store: Store) -> None:
+    async with _reading(engine, store) as history:
+        first, second = (len(row.value) for row, _ in _LOG[_ACME][12:14])
+        for byte_limit, rows in ((1, 1), (first, 1), (first + 1, 2), (first + second, 2)):
+            page = await history.rows_after(_ACME, 12, 22, _EVERY, 9, byte_limit=byte_limit)
+            assert (len(page.rows), page.reached) == (rows, 12 + rows), byte_limit
 
 
 async def test_who_is_in_the_archive_and_what_is_kept(engine: AsyncEngine, store: Store) -> None:
@@ -162,6 +172,7 @@ async def test_who_is_in_the_archive_and_what_is_kept(engine: AsyncEngine, store
         assert not await history.says_of("acme")
         kept = await history.first_kept()
         assert [kept[shard] for shard in (_ACME, _GLOBEX)] == [(12, _at(12)), (8, _at(8))]
+        assert {place for shard, place in kept.items() if shard not in _LOG} == {(1, _NEVER)}
         await _reads_all(history, _ACME, (14,), first=11)
         for reading in (history.rows_after(_ACME, 10, 22, _KEYS[0], 9), history.rows_at(_ACME, [3, 12])):
             with pytest.raises(ArchiveNotConfigured, match=r"11\b"):
@@ -191,6 +202,8 @@ async def test_a_hole_is_told_of_and_not_stepped_over(engine: AsyncEngine, store
     async with _reading(engine, store) as history:
         with pytest.raises(HistoryDamaged, match="has a hole between positions 13 and 16"):
             await history.rows_after(_ACME, 13, 16, _KEYS[0], 9)
+        with pytest.raises(HistoryDamaged, match="has a hole between positions 14 and 15"):
+            await history.rows_after(_ACME, 14, 15, _KEYS[0], 9)
         with pytest.raises(HistoryDamaged, match="of 2 rows of shard"):
             await history.rows_at(_ACME, [14, 15])
         with pytest.raises(HistoryDamaged, match="the log has holes: of 1 rows"):

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.closing import closed_instants, closed_until
 from db.log import append, chain_rows
-from db.published import note_published
+from db.published import note_published, unpublished
 from db.shards import lock_shards, move_heads
 from schemas.events import NoticeKind, ProjectBillingNotice
 from schemas.outgoing import Outgoing
@@ -68,6 +68,20 @@ async def test_what_is_published_closes_and_what_is_not_holds_up(engine: AsyncEn
     assert await _closed(engine) == transfer - _MICROSECOND, "the last of three events of one instant is to come"
     await _note(engine, 4)
     assert await _closed(engine) == transfer
+
+
+async def test_what_is_not_known_to_be_published_is_counted(engine: AsyncEngine) -> None:
+    async def left() -> int:
+        async with engine.connect() as connection:
+            return await unpublished(connection)
+
+    assert await left() == 0
+    await _commit(engine, _SHARD, events=3)
+    await _commit(engine, 7, events=2)
+    assert await left() == 5
+    for position, expected in ((1, 4), (3, 2), (2, 2)):
+        await _note(engine, position)
+        assert await left() == expected, "what is known is never lowered"
 
 
 async def test_later_events_do_not_take_back_what_is_closed(engine: AsyncEngine) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domain.book import NotLoaded
@@ -84,7 +85,7 @@ async def test_fan_outs_and_their_pages(engine: AsyncEngine, monkeypatch: pytest
 
 async def test_enough_bound_projects_are_known_by_name(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as a decision looks at, even if the batch takes away those it names; and how many there are."""
-    monkeypatch.setattr("db.load.AT_ONCE", 2)
+    monkeypatch.setattr("db.load.AT_ONCE", 1)
     monkeypatch.setattr("db.load.LISTED", 2)
     monkeypatch.setattr("db.load.MOST_PROJECTS", 3)
     names = [f"p{number}" for number in range(9)]
@@ -103,6 +104,40 @@ async def test_enough_bound_projects_are_known_by_name(engine: AsyncEngine, monk
     ):
         bound = (await kept(engine, needs=needs)).book.bound_projects(FULL)
         assert (bound.count, bound.first) == (9, names[:known])
+
+
+async def test_what_is_overdue_may_take_projects_away_first(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an account that is emptied so many more are known by name; a clock may step back by a minute meanwhile."""
+    monkeypatch.setattr("db.load.MOST_PROJECTS", 1)
+    names = [f"p{number}" for number in range(9)]
+    await kept(
+        engine,
+        FULL,
+        *(replace(PROJECT, project=name) for name in names),
+        *(replace(BINDING, project=name) for name in names),
+    )
+    async with engine.begin() as connection:
+        for place, (organization, kind, seconds) in enumerate(
+            (
+                ("acme", "Scheduled", -9), ("acme", "Scheduled", 50), ("acme", "Scheduled", 90),
+                ("acme", "Waiting", -9), ("globex", "Scheduled", -9), ("globex", "Waiting", -9),
+            )
+        ):  # fmt: skip
+            values = {"organization": organization, "project": f"other-{place}", "kind": kind, "seconds": seconds}
+            await connection.execute(_PENDING, values)
+    bound = (await kept(engine, needs=Needs(emptied={FULL.key}))).book.bound_projects(FULL)
+    assert (bound.count, bound.first) == (9, names[: 1 + 2])
+
+
+_PENDING = text(
+    """
+    INSERT INTO pending_bindings (organization, project, number, kind, due_at, account, command, source, type, origin)
+    VALUES (:organization, :project, 1, :kind, clock_timestamp() + make_interval(secs => :seconds), 'none', '{}',
+        '/shop', 't', '{}')
+    """
+)
 
 
 async def test_accounts_are_found_by_a_reported_profile(engine: AsyncEngine) -> None:

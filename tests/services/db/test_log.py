@@ -105,6 +105,10 @@ async def test_reading_in_portions(engine: AsyncEngine) -> None:
     assert await found({2: 3, 1: 0}, 2) == [(1, 1), (1, 2), (2, 4), (2, 5)]
     assert await found({1: 5}, 2) == []
     assert await found({3: 0}, 9, 1) == [(3, 1)], "one row at least, however large"
+    async with engine.connect() as connection:
+        (first, second) = await read(connection, {3: 0}, 2)
+    assert await found({3: 0}, 9, len(first.value)) == [(3, 1)]
+    assert await found({3: 0}, 9, len(first.value) + len(second.value)) == [(3, 1), (3, 2)]
     assert await found({3: 0, 1: 4}, 9, 2100) == [(1, 5), (3, 1), (3, 2)]
     async with engine.connect() as connection:
         row = await row_at(connection, 1, 3)

@@ -145,6 +145,10 @@ async def test_a_database_of_something_else(empty: AsyncEngine) -> None:
     await run(empty, "CREATE TABLE customers (name text)")
     with pytest.raises(UnknownDatabase, match="customers"):
         await migrate(empty, "here", SHARDS)
+    await run(empty, *(f"CREATE TABLE customers_{number} (name text)" for number in range(5)))
+    named = r"\(customers, customers_0, customers_1, customers_2, customers_3\)"
+    with pytest.raises(UnknownDatabase, match=named):
+        await check(empty, "here", SHARDS)
     with pytest.raises(UnknownDatabase, match="customers"):
         await check(empty, "here", SHARDS)
 

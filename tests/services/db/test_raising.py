@@ -80,9 +80,13 @@ async def test_whoever_writes_is_left_alone_and_nothing_is_lowered(engine: Async
     instants = await _instants(engine)
     assert instants.pop(1) == later
     assert [shard for shard, instant in instants.items() if instant == _BEGINNING] == [3, 5]
+    before = await _instants(engine)
     async with engine.begin() as connection:
         await raise_busy(connection, 3, await _now(connection))
-    assert (await _instants(engine))[3] > _BEGINNING
+        await raise_busy(connection, 1, await _now(connection))
+    after = await _instants(engine)
+    assert [shard for shard, instant in after.items() if instant != before[shard]] == [3]
+    assert after[3] > _BEGINNING
 
 
 async def test_a_shard_that_is_always_written_to_is_waited_for_every_third_time(

@@ -69,7 +69,9 @@ async def test_what_is_decided_ahead_is_noted_until_the_position_is_past_it(engi
     assert await _ahead(engine) == [("a", 0, 3, [3]), ("a", 0, 6, [4, 6, 5, 6]), ("b", 0, 8, [8])]
     await _read(engine, 1, Span("a", 0, 2, 5, passed=(3, 6)))
     assert await _ahead(engine) == [("a", 0, 6, [4, 6, 5, 6]), ("b", 0, 8, [8])]
-    await _read(engine, 1, Span("a", 0, 5, 7, passed=(6,)))
+    await _read(engine, 1, Span("a", 0, 5, 6, passed=(6,)))
+    assert await _ahead(engine) == [("a", 0, 6, [4, 6, 5, 6]), ("b", 0, 8, [8])], "the last of them is still to come"
+    await _read(engine, 1, Span("a", 0, 6, 7, passed=(6,)))
     assert await _ahead(engine) == [("b", 0, 8, [8])]
     assert await _positions(engine, "a") == {0: 7, 1: 0}
 
@@ -83,6 +85,8 @@ async def test_what_was_decided_ahead_and_is_gone_is_not_passed(engine: AsyncEng
     # If somebody else has read up to there, it need not be noted.
     await _read(engine, 1, Span("a", 0, 0, 9))
     await _read(engine, 1, Span("a", 0, 0, 10, passed=(8,)))
+    with pytest.raises(ReadingWentBack):
+        await _read(engine, 1, Span("a", 0, 10, 11, passed=(10,)))
     assert await _positions(engine, "a") == {0: 10, 1: 0}
 
 

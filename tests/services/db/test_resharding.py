@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.closing import closed_until
 from db.leases import take_lease
 from db.log import append, chain_rows, row_at
-from db.published import note_published
+from db.published import note_published, published_at_least
 from db.raising import raise_idle
 from db.refusal import DatabaseRefused, ForeignInstallation, StillAtWork, UnsafeDatabase
 from db.resharding import Resharded, reshard
@@ -189,7 +189,9 @@ async def test_it_is_refused_while_anything_is_left_to_do(told: AsyncEngine) -> 
         await reshard(told, _NAME, 7, published)
     async with told.begin() as connection:
         await connection.execute(text("DELETE FROM relay_leases"))
-    with pytest.raises(DatabaseRefused, match="too many"):
+    with pytest.raises(StillAtWork, match="in 4 of 4 shards: the log of shard 0 ends"):
+        await reshard(told, _NAME, 7, {})
+    with pytest.raises(DatabaseRefused, match="too many: 4 were used, 32000 can be"):
         await reshard(told, _NAME, 32_000, published)
     assert await _heads(told) == heads
     assert (await reshard(told, _NAME, 4, {})).is_new is False
@@ -207,8 +209,9 @@ async def test_a_database_that_takes_no_writes_is_refused_in_words(told: AsyncEn
 async def test_each_process_has_to_know_the_new_ones(told: AsyncEngine) -> None:
     await _reshard(told, 7)
     await check(told, _NAME, 7, 4, is_disposable=True)
-    for shards, first in ((4, 0), (7, 0), (11, 0), (7, 3)):
-        with pytest.raises(ForeignInstallation):
+    made, begins = "was made with 7 shards", "first shard is 4; WHOPAYS_FIRST_SHARD says"
+    for shards, first, words in ((4, 0, made), (7, 0, f"{begins} 0"), (11, 0, made), (7, 3, f"{begins} 3")):
+        with pytest.raises(ForeignInstallation, match=words):
             await check(told, _NAME, shards, first, is_disposable=True)
 
 
@@ -219,6 +222,17 @@ async def test_of_an_installation_in_which_nothing_was_said(engine: AsyncEngine)
     async with engine.connect() as connection:
         ranges = await shard_ranges(connection)
     assert ranges.every[-1].shard_of("acme") == shard == ranges.shard_at("acme", 1)
+    with pytest.raises(StillAtWork, match=f"the log of shard {shard} ends at 1, and Kafka says 0"):
+        await reshard(engine, _NAME, 4, {})
+
+
+async def test_as_many_shards_as_there_can_be(told: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.resharding._HIGHEST", 11)
+    with pytest.raises(DatabaseRefused, match="8 more shards would be too many: 4 were used, 11 can be"):
+        await _reshard(told, 8)
+    assert (await _reshard(told, 7)).now.numbers == range(4, 11)
+    async with told.connect() as connection:
+        assert (await published_at_least(connection)).keys() == set(range(11))
 
 
 def test_a_position_beyond_the_end_of_a_closed_shard_is_nowhere() -> None:

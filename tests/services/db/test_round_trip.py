@@ -174,6 +174,15 @@ async def test_what_is_reported_and_who_pays_are_kept_apart(engine: AsyncEngine)
     assert (await kept(engine, third, both)).book.project("acme", "web") == both
 
 
+async def test_a_report_changes_its_project_alone(engine: AsyncEngine) -> None:
+    others = [replace(DELETED, project="api"), replace(DELETED, organization="globex", project="web")]
+    await kept(engine, PROJECT, *others)
+    renamed = replace(PROJECT, version=2, state="Inactive", display_name="é", number=0, account=None, payer_since=None)
+    keys = {one.key for one in (renamed, *others)}
+    book = (await kept(engine, renamed, needs=replace(NEEDS, projects=keys))).book
+    assert [book.project(*one.key) for one in (renamed, *others)] == [renamed, *others]
+
+
 def test_records_and_rows_have_the_same_names() -> None:
     assert set(PROJECT_TYPES) == {field.name for field in fields(Project)}
     assert set(BINDING_TYPES) == {field.name for field in fields(Binding)}

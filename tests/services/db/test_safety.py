@@ -65,7 +65,7 @@ async def test_commits_that_one_database_forgets(migrated: AsyncEngine, value: s
         f'synchronous_commit = {value} .set for the database "{name}" only.*DATABASE "{name}" RESET synchronous_commit'
     )
     with pytest.raises(UnsafeDatabase, match=words):
-        await _check(migrated, is_disposable=False)
+        await check(migrated, "here", _SHARDS)
     await _check(migrated)
 
 
@@ -114,4 +114,19 @@ async def test_a_role_that_cannot_let_the_log_grow(migrated: AsyncEngine, role: 
         with pytest.raises(UnsafeDatabase, match=f'add partitions.*ensure_log_partitions.. TO "{role}"'):
             await _check(other)
         await _set(migrated, f'GRANT "{me}" TO "{role}"')
+        await _check(other)
+
+
+async def test_a_role_that_lacks_columns_of_a_table(migrated: AsyncEngine, role: str) -> None:
+    await _set(migrated, f'GRANT ALL ON ALL TABLES IN SCHEMA public TO "{role}"')
+    await _set(migrated, f'GRANT EXECUTE ON FUNCTION ensure_log_partitions() TO "{role}"')
+    async with _as(migrated, role) as other:
+        await _check(other)
+        await _set(migrated, f'REVOKE UPDATE ON inbox FROM "{role}"')
+        with pytest.raises(UnsafeDatabase, match=r"lacks the privilege UPDATE on the table inbox \(and 2 more\)"):
+            await _check(other)
+        await _set(migrated, f'GRANT UPDATE (shard, outcome) ON inbox TO "{role}"')
+        with pytest.raises(UnsafeDatabase, match=r"lacks the privilege UPDATE on the table inbox\. "):
+            await _check(other)
+        await _set(migrated, f'GRANT UPDATE (position) ON inbox TO "{role}"')
         await _check(other)

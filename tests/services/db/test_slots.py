@@ -1,5 +1,6 @@
 """Among how many slots the shards are divided, and who has which: one number at a time, shared out fairly."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from db.at_work import Slot, publishing_slots
 from db.leases import give_up_lease, take_lease
 from db.slots import Division, Sharing, agree, division, leave, note_fenced, share_out, without_relay
+from tests.support.waiting import until
 
 _HOUR = 3600.0
 
@@ -40,6 +42,7 @@ async def test_a_lease_that_has_ended_or_lies_too_far_ahead_holds_no_number(conn
         assert await take_lease(connection, number, 0, "old", 60)
         await connection.execute(moved, {"seconds": seconds})
         assert await agree(connection, number + 1, 60), seconds
+        assert await without_relay(connection) == (number + 1, list(range(number + 1)))
 
 
 async def test_earlier_numbers_are_kept_until_their_producers_are_fenced(connection: AsyncConnection) -> None:
@@ -67,6 +70,34 @@ async def test_slots_are_shared_out_among_those_who_count(connection: AsyncConne
     assert await share_out(connection, "b", _HOUR, counts=True) == Sharing((2,), 3)
     await connection.execute(text("UPDATE relay_processes SET expires_at = clock_timestamp() - interval '1 s'"))
     assert await share_out(connection, "a", _HOUR, counts=True) == Sharing((2,), 3), "whoever is silent does not count"
+
+
+async def test_whoever_counted_before_the_number_changed_counts_no_more(connection: AsyncConnection) -> None:
+    assert (await share_out(connection, "a", _HOUR, counts=True)).share == 1
+    assert await agree(connection, 4, _HOUR)
+    assert await share_out(connection, "b", _HOUR, counts=True) == Sharing((0, 1, 2, 3), 4)
+
+
+async def test_who_wants_another_number_waits_for_whoever_changes_it(engine: AsyncEngine) -> None:
+    """And then finds out that somebody works with that."""
+
+    async def other() -> bool:
+        async with engine.begin() as connection:
+            return await agree(connection, 2, _HOUR)
+
+    async def is_waiting() -> bool:
+        async with engine.connect() as watching:
+            return bool((await watching.execute(_WAITING)).scalar_one())
+
+    async with engine.begin() as first:
+        assert await agree(first, 3, _HOUR)
+        assert await take_lease(first, 3, 0, "first", _HOUR)
+        waiting = asyncio.create_task(other())
+        await until(is_waiting, "the other one at the lock")
+    assert not await waiting
+
+
+_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
 
 
 async def test_slots_without_a_relay_are_named(connection: AsyncConnection) -> None:

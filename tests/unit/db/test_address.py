@@ -1,6 +1,7 @@
 """Addresses of databases: everything that libpq takes is translated, or refused by its name."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,6 +57,7 @@ def test_each_parameter_of_libpq_is_known(name: str) -> None:
         ("postgres://db/a%20b", {"database": "a b"}),
         ("postgresql://a:1,b:2/x", {"host": ["a", "b"], "port": [1, 2]}),
         ("postgresql://a,b/x", {"host": ["a", "b"]}),
+        ("postgresql://a:65535,:1/x", {"host": ["a", "localhost"], "port": [65535, 1]}),
         ("postgresql://a:1,b/x", {"port": [1, 5432]}),
         ("postgresql://[::1]:5433,[fe80::2]/x", {"host": ["::1", "fe80::2"], "port": [5433, 5432]}),
         ("postgresql:///x?host=/run/pg&port=5433", {"host": ["/run/pg"], "port": 5433}),
@@ -101,6 +103,11 @@ def test_certificates_arrive_where_asyncpg_reads_them() -> None:
     assert read.ssl.minimum_version.name == "TLSv1_3"
 
 
+def test_a_system_without_certificates_needs_a_file_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=None))
+    assert "no certificate file for sslrootcert=system" in (_refusal("postgresql://db/x?sslrootcert=system") or "")
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     (
@@ -122,6 +129,9 @@ def test_certificates_arrive_where_asyncpg_reads_them() -> None:
         ("sslmode", '"sslmode" has no value'),
         ("port=x", "a port is a number from 1 to 65535"),
         ("port=0", "a port is a number"),
+        ("port=65536", "a port is a number"),
+        ("host=a,b&port=1,0", "a port is a number"),
+        ("ssl_min_protocol_version=SSLv3", "ssl_min_protocol_version may be TLSv1, TLSv1.1, TLSv1.2, TLSv1.3"),
         ("host=a,b,c&port=1,2", "one port, or as many as hosts"),
     ),
 )
@@ -152,7 +162,9 @@ def test_what_is_no_address_is_not_repeated(address: str) -> None:
 
 def test_a_service_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "services"
-    file.write_text("[billing]\nhost=a,b\nport=1,2\nuser=me\npassword=100%\ndbname=x\napplication_name=from-service\n")
+    file.write_text(
+        "[billing]\nhost=a,b\nport=8,9\nport=1,2\nuser=me\npassword=100%\ndbname=x\napplication_name=from-service\n"
+    )
     arguments = connect_arguments(f"postgresql://?service=billing&servicefile={file}&user=other")
     assert (arguments["host"], arguments["port"], arguments["user"]) == (["a", "b"], [1, 2], "other")
     assert (arguments["database"], arguments["password"]) == ("x", "100%")
@@ -201,7 +213,8 @@ def test_a_password_that_is_kept_elsewhere() -> None:
 
 def test_the_dialect_is_told_the_first_host() -> None:
     assert str(engine_url("postgresql://me@a:1,b:2/x")) == "postgresql+asyncpg://me@a:1/x"
-    assert engine_url("postgresql:///x?host=/run/pg").query == {"host": "/run/pg"}
+    of_socket = engine_url("postgresql:///x?host=/run/pg")
+    assert (of_socket.host, of_socket.query) == (None, {"host": "/run/pg"})
 
 
 def _as_asyncpg_reads(address: str) -> Any:

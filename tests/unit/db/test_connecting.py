@@ -3,11 +3,14 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
+import asyncpg
 import pytest
 
+from db import connecting
 from db.address import DatabaseUnreachable
-from db.connecting import attempts, connect
+from db.connecting import SESSION, attempts, connect
 
 _HERE = "127.0.0.1"
 
@@ -61,3 +64,48 @@ def test_a_standby_that_is_preferred_is_looked_for_at_every_host_first() -> None
     ]  # fmt: skip
     wanted = _tried(host=["a", "b"], target_session_attrs="read-write")
     assert [kind for _, _, _, kind in wanted] == ["read-write"] * 2
+
+
+@pytest.mark.parametrize(
+    ("hosts", "error", "kind", "words"),
+    (
+        (1, asyncpg.CannotConnectNowError("starting up"), asyncpg.CannotConnectNowError, "starting up"),
+        (1, ConnectionRefusedError("refused"), DatabaseUnreachable, "refused"),
+        (1, TimeoutError(), DatabaseUnreachable, "TimeoutError"),
+        (2, asyncpg.CannotConnectNowError("starting up"), DatabaseUnreachable, "h0:1: starting up; h1:1: starting up"),
+        (2, TimeoutError(), DatabaseUnreachable, "h0:1: TimeoutError; h1:1: TimeoutError"),
+        (2, asyncpg.InvalidPasswordError("no"), asyncpg.InvalidPasswordError, "no"),
+    ),
+)
+async def test_the_trouble_of_each_host_is_told(
+    monkeypatch: pytest.MonkeyPatch, hosts: int, error: Exception, kind: type[Exception], words: str
+) -> None:
+    async def refused(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(asyncpg, "connect", refused)
+    with pytest.raises(kind) as raised:
+        await connect(host=[f"h{number}" for number in range(hosts)], port=1)
+    assert str(raised.value) == words
+
+
+async def test_whoever_asks_may_pause_and_is_limited_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Any] = {}
+    made, set_up = object(), []
+
+    async def noted(**arguments: object) -> object:
+        told.update(arguments)
+        return made
+
+    async def read_instants(connection: object) -> None:
+        set_up.append(connection)
+
+    monkeypatch.setattr(connecting, "connect", noted)
+    monkeypatch.setattr(connecting, "read_instants", read_instants)
+    assert await connecting.connect_to_ask("postgresql://db/x") is made
+    assert set_up == [made]
+    settings = told["server_settings"]
+    assert settings.items() >= (SESSION | {"idle_in_transaction_session_timeout": "10min"}).items() - {
+        ("transaction_timeout", "60s")
+    }
+    assert settings["transaction_timeout"] == "0"

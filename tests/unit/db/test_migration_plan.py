@@ -54,6 +54,8 @@ def test_what_follows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plans = {present: _plan(present) for present in (None, "0004", "0006")}
     assert {present: plan.needs_stop for present, plan in plans.items()} == {None: True, "0004": True, "0006": False}
     assert plans["0006"].needs_code is None
+    assert plans[None].needs_code == "0006"
+    assert {one.title for one in migrations()} == {"Something changes"}
 
 
 def test_what_is_taken_away_needs_code_that_does_not_use_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

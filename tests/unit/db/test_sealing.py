@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from db.rewrapping import Outdated
 from db.sealing import KEY_BYTES, LocalKeys, Sealed, Unopenable, fresh_key, seal, unseal
 
 OLD, NEW = bytes(32), bytes(range(32))
@@ -18,6 +19,13 @@ def test_what_is_sealed_opens_and_shows_nothing_of_itself() -> None:
         assert unseal(sealed, "contact:acme/a", KEYS) == piece
         assert sealed.key_id == "old"
         assert not piece or piece not in sealed.sealed + sealed.wrapped_key
+
+
+def test_what_earlier_versions_sealed_still_opens() -> None:
+    wrapped = "f92f845eab6d54b89849b9b832ba9a5572c192d8fff05c67b9696502c013a7b6b46fe8e1dbcc0e007edd4b8340efa6a1"
+    wrapped += "cf919964303b77d667086bc2"
+    sealed = "0ec83476c8ebb4aa0da80b62a8215b2ee031aaf3975f4d38a949556f3a691c8fe4828d122c0dce367412f93083"
+    assert unseal(Sealed("old", bytes.fromhex(wrapped), bytes.fromhex(sealed)), "contact:acme/a", KEYS) == PIECE
 
 
 def test_the_same_is_never_sealed_to_the_same() -> None:
@@ -76,3 +84,7 @@ def test_a_fresh_key_is_as_long_as_it_must_be_and_another_each_time() -> None:
     keys = {fresh_key() for _ in range(10)}
     assert len(keys) == 10
     assert {len(b64decode(key, validate=True)) for key in keys} == {KEY_BYTES}
+
+
+def test_what_is_wrapped_under_an_older_key_is_counted_in_all() -> None:
+    assert Outdated(contacts=3, dead_letters=2).total == 5

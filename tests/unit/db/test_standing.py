@@ -5,8 +5,19 @@ from uuid import UUID
 
 import pytest
 
-from db.dead_letters import LARGEST_NUMBER, Choice, KeptDeadLetter, Standing, chosen_by, list_statement, value_of
-from db.sealing import LocalKeys, seal
+from db.dead_letters import (
+    LARGEST_NUMBER,
+    Choice,
+    KeptDeadLetter,
+    Standing,
+    chosen_by,
+    list_statement,
+    value_of,
+)
+from db.dead_letters import (
+    _kept as kept_of,
+)
+from db.sealing import LocalKeys, Sealed, seal
 from schemas.records import DeadLetterReason, Record
 
 _NOW = datetime(2027, 1, 31, 12, tzinfo=UTC)
@@ -47,6 +58,29 @@ def test_what_was_done_last_counts(
 def test_a_sealed_value_is_opened_where_there_are_keys() -> None:
     assert value_of(_kept(), _KEYS) == b"sealed"
     assert value_of(_kept(), None) == b"open"
+
+
+_ROW = {
+    "number": 1, "topic": "t", "partition": 0, "offset": 5, "timestamp": _NOW, "key": b"acme",
+    "header_names": [b"a", b"b"], "header_values": [b"1", None], "value": b"open", "reason": "InvalidFact",
+    "detail": "", "recorded_at": _NOW, "organization": "acme", "size": 4, "sha256": b"s", "shard": 0, "position": 3,
+    "origin": None, "is_sealed": False, "key_id": None, "wrapped_key": None, "sealed": None, "redriven_at": None,
+    "discarded_at": None, "unconfirmed_id": None,
+}  # fmt: skip
+
+
+def test_a_dead_letter_is_read_from_its_row() -> None:
+    """What was stored before its event had a place, what was erased, and what is sealed in part are read as well."""
+    whole = kept_of(_ROW)
+    assert (whole.record.headers, whole.event_id, whole.is_kept) == ((("a", b"1"), ("b", None)), "0-3", True)
+    assert kept_of(_ROW | {"shard": None, "position": None}).event_id is None
+    erased = kept_of(_ROW | {"header_names": None, "header_values": None})
+    assert (erased.record.headers, erased.is_kept) == ((), False)
+    assert kept_of(_ROW | {"header_names": [], "header_values": []}).is_kept
+    wrapped = {"key_id": "first", "wrapped_key": b"w"}
+    assert kept_of(_ROW | wrapped).sealed is None, "who asked is sealed alone"
+    assert kept_of(_ROW | {"sealed": b"x"}).sealed is None, "it is erased"
+    assert kept_of(_ROW | wrapped | {"sealed": b"x"}).sealed == Sealed("first", b"w", b"x")
 
 
 def test_what_is_chosen_is_put_in_values_that_the_database_can_hold() -> None:

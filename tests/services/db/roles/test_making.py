@@ -13,6 +13,7 @@ from db.migrate import migrate
 from db.privileges import Party, role_name
 from db.refusal import RolesRefused
 from db.revisions import head_revision
+from db.role_troubles import role_troubles
 from embedded import Addresses
 from tests.services.db.roles.parties import SHARDS, Parties, as_party, drop_roles
 from tests.support.installations import administer, database_url, drop_database
@@ -30,6 +31,45 @@ async def test_doing_it_again_changes_nothing_and_says_so(made: Parties) -> None
     assert said == []
     async with as_party(made, Party.BOUND) as connection:
         assert await connection.fetchval("SELECT count(*) FROM accounts") == 1
+
+
+async def test_what_was_granted_besides_is_taken_back(made: Parties) -> None:
+    """By tables, by columns alone, and by functions; what each role needs it keeps."""
+    worker, auditor = (role_name(made.installation, party) for party in (Party.WORKER, Party.AUDITOR))
+    maintenance = role_name(made.installation, Party.MAINTENANCE)
+    engine, owner = create_engine(made.database_url, pool_size=1), create_engine(made.address(Party.OWNER), pool_size=1)
+    try:
+        for statements, is_told in (
+            (["GRANT SELECT ON log TO PUBLIC", f'GRANT DELETE ON log TO "{worker}"'], True),
+            ([f'GRANT UPDATE (value) ON log TO "{worker}"'], True),
+            ([f'GRANT EXECUTE ON FUNCTION {name} TO PUBLIC, "{auditor}"' for name in _FUNCTIONS], False),
+        ):
+            async with engine.begin() as connection:
+                for statement in statements:
+                    await connection.execute(text(statement))
+            said: list[str] = []
+            await migrate(owner, made.installation, SHARDS, report=said.append)
+            assert said == (["set what each role may do"] if is_told else []), statements
+            async with engine.connect() as connection:
+                assert [one async for one in role_troubles(connection, made.installation)] == []
+                for name, user in _FUNCTIONS.items():
+                    may = [
+                        (await connection.execute(_MAY_CALL, {"role": role, "function": name})).scalar_one()
+                        for role in (worker, maintenance, auditor)
+                    ]
+                    assert may == [user is Party.WORKER, user is Party.MAINTENANCE, False], name
+    finally:
+        await engine.dispose()
+        await owner.dispose()
+
+
+_FUNCTIONS = {
+    "ensure_log_partitions()": Party.WORKER,
+    "archive_log_partition(bigint, jsonb)": Party.MAINTENANCE,
+    "forget_dead_letters(bigint[])": Party.MAINTENANCE,
+}
+"""What may be called, and by whom."""
+_MAY_CALL = text("SELECT has_function_privilege(CAST(:role AS name), :function, 'EXECUTE')")
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from db.engine import create_engine
+from db.privileges import BOUND_VIEWS
 from db.role_troubles import role_troubles
 from tests.services.db.roles.parties import Parties
 
@@ -21,6 +22,8 @@ _PLANTED = {
     "GRANT SELECT ON log TO PUBLIC": ("everybody", "may SELECT log"),
     'REVOKE SELECT ON shards FROM "{worker}"': ("role {worker}", "may not SELECT shards, which is its part"),
     'ALTER ROLE "{worker}" CREATEROLE': ("role {worker}", "has the attributes CREATEROLE"),
+    'ALTER ROLE "{worker}" CREATEDB': ("role {worker}", "has the attributes CREATEDB"),
+    'ALTER ROLE "{worker}" REPLICATION': ("role {worker}", "has the attributes REPLICATION"),
     'GRANT "{owner}" TO "{worker}"': ("role {worker}", "is a member of"),
     'ALTER ROLE "{auditor}" RENAME TO "{auditor}_before"': ("role {auditor}", "it is missing"),
     "ALTER TABLE bindings OWNER TO CURRENT_USER": ("bindings", "it is not owned by {owner}"),
@@ -54,6 +57,12 @@ async def test_a_change_is_found(made: Parties, statement: str) -> None:
     found = await _found(made, statement.format(**_names(made)))
     assert [words for where, words in found if where == place and trouble in words], found
     assert {where for where, _ in found} == {place}, "nothing else is"
+
+
+async def test_each_view_is_looked_at_whatever_is_wrong_with_another(made: Parties) -> None:
+    gone = [f"whopays_bound.{name}" for name in (BOUND_VIEWS[0], BOUND_VIEWS[-1])]
+    found = await _found(made, "; ".join(f"DROP VIEW {name}" for name in gone))
+    assert [place for place, _ in found] == gone
 
 
 async def test_without_roles_there_is_nothing_to_find(made: Parties) -> None:
