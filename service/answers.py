@@ -36,7 +36,8 @@ OF_QUESTIONS: Headers = [
 
 _WORTH_COMPRESSING, _WORTH_A_THREAD = 1024, 128 * 1024
 _TELLS_THE_SNAPSHOT = frozenset({200, 304, 404, 503})
-_GZIP_LEVEL, _GZIP_WINDOW = 4, 31
+_GZIP_LEVEL = 4
+_GZIP_WINDOW = 31
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ def answer(document: Any, snapshot: Snapshot | None = None, *, has_tag: bool = T
 def refusal(problem: Problem, snapshot: Snapshot | None = None) -> Answer:
     """Return a problem as an answer."""
     headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-    return Answer(problem.body(), snapshot, False, MEDIA, problem.status, headers)
+    return Answer(problem.body(), snapshot, media=MEDIA, status=problem.status, headers=headers)
 
 
 def headers_of_snapshot(snapshot: Snapshot | None, status: int = 200) -> Headers:
@@ -72,8 +73,8 @@ def headers_of_snapshot(snapshot: Snapshot | None, status: int = 200) -> Headers
     return headers
 
 
-async def write(answer: Answer, scope: Scope, send: Send, request_id: str) -> int:
-    """Send an answer as the request wants it, and return its status: 304 where the asker has it already."""
+async def write(answer: Answer, scope: Scope, send: Send, request_id: str) -> None:
+    """Send an answer as the request wants it: 304 where the asker has it already."""
     status, body = answer.status, answer.body
     accepted, known = _conditions(scope)
     headers = [
@@ -95,7 +96,6 @@ async def write(answer: Answer, scope: Scope, send: Send, request_id: str) -> in
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-    return status
 
 
 @lru_cache(maxsize=256)

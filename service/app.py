@@ -140,23 +140,22 @@ class _Service:
         began = time.perf_counter()
         sent = _Sent(send)
         asked = Asked(state, scope, receive, token_hex(8))
-        status = 500
         try:
-            status = await _answer(asked, self._routes, sent)
+            await _answer(asked, self._routes, sent)
         except Exception as error:
             problem = _problem(error, asked)
             if sent.status is not None:
                 # Too late for another answer: a body that ends early says that it is not complete.
                 raise
             snapshot = problem.snapshot or _last_known(problem, asked)
-            status = await write(refusal(problem, snapshot), scope, sent, asked.request_id)
+            await write(refusal(problem, snapshot), scope, sent, asked.request_id)
         finally:
             path = "none" if asked.question is None else asked.question.path
-            tell(state, scope, asked.request_id, path, sent.status or status, time.perf_counter() - began)
+            tell(state, scope, asked.request_id, path, sent.status or 500, time.perf_counter() - began)
 
 
-async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
-    """Judge a request, answer it, and return the status."""
+async def _answer(asked: Asked, routes: Routes, send: Send) -> None:
+    """Judge a request, and answer it."""
     scope = asked.scope
     question, names = routes.find(scope["raw_path"], scope["method"])
     asked.question = question
@@ -181,9 +180,9 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> int:
         await wait_until_known(asked)
     result = await question.handler(asked)
     if isinstance(result, Answer):
-        return await write(result, scope, send, asked.request_id)
-    await result(scope, asked.receive, send)
-    return 200
+        await write(result, scope, send, asked.request_id)
+    else:
+        await result(scope, asked.receive, send)
 
 
 def _problem(error: Exception, asked: Asked) -> Problem:

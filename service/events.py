@@ -39,7 +39,7 @@ async def _page(asked: Asked) -> Answer:
             limit=asked.limit,
             types=asked.values.get(_TYPE.name, TOPICS.keys()),
         )
-    if len(found_events) < asked.limit and reached < found.position:
+    if len(found_events) < asked.limit:
         # What is seen is rare: the answer knows what it has looked at.
         found = replace(found, position=reached)
     return Answer(b"[" + b",".join(event.value for event in found_events) + b"]", found, media=PAGES)

@@ -17,11 +17,11 @@ from service.answers import Answer, write
 from service.asker import who_asks
 from service.kubernetes.admission import Admitted, admitted
 from service.kubernetes.listing import get, list_page, list_whole, wait_for
-from service.kubernetes.negotiation import JSON, discovery_form, object_form, plain_form
+from service.kubernetes.negotiation import discovery_form, object_form, plain_form
 from service.kubernetes.objects import namespace
 from service.kubernetes.options import is_watched, parameters, read_options
 from service.kubernetes.paths import Discovered, Objects, Place, place_of
-from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS
+from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS, Resource
 from service.kubernetes.statuses import Refusal, bad_request, internal, not_allowed, not_watched, refusal_of
 from service.kubernetes.streaming import Stream, send_stream
 from service.kubernetes.tables import read_included
@@ -57,7 +57,7 @@ def application(state: State) -> ASGIApp:
             if sent.status is not None:
                 # It is too late for another answer: a body that ends early says that it is not complete.
                 raise
-            refused = Answer(refusal.body(), None, False, JSON, refusal.code, refusal.headers)
+            refused = Answer(refusal.body(), status=refusal.code, headers=refusal.headers)
             await write(refused, scope, sent, request_id)
         finally:
             tell(state, scope, request_id, path, sent.status or 500, time.perf_counter() - began)
@@ -76,12 +76,12 @@ async def _asked(state: State, place: Place, scope: Scope) -> _Result:
             form = (discovery_form if place.aggregated else plain_form)(accept)
             document = place.aggregated(form.version) if place.aggregated and form.kind else place.document()
             return Answer(orjson.dumps(document) + b"\n", media=form.media)
-        case Objects(resource=None):
-            _admitted(asker, place, scope)
+        case Objects():
+            asks = _admitted(asker, place, scope)
+            if place.resource is not None:
+                return await _objects(state, place, place.resource, scope, accept, asks)
             plain_form(accept)
             return Answer(orjson.dumps(namespace(_name(place.organization or "", "namespace"))) + b"\n")
-        case _:
-            return await _objects(state, place, scope, accept, _admitted(asker, place, scope))
 
 
 def _admitted(asker: Verified, place: Objects, scope: Scope) -> Admitted:
@@ -91,10 +91,10 @@ def _admitted(asker: Verified, place: Objects, scope: Scope) -> Admitted:
     return admitted(asker, verb, place.resource, place.organization, place.name)
 
 
-async def _objects(state: State, place: Objects, scope: Scope, accept: str | None, asks: Admitted) -> _Result:
-    resource, organization, name = place.resource, place.organization, place.name
-    if resource is None:
-        raise internal()
+async def _objects(
+    state: State, place: Objects, resource: Resource, scope: Scope, accept: str | None, asks: Admitted
+) -> _Result:
+    organization, name = place.organization, place.name
     form = object_form(accept, is_list=name is None)
     given = parameters(scope["query_string"])
     if organization is not None:

@@ -34,16 +34,16 @@ class Options:
 
     selection: Selection
     included: Included
-    is_watch: bool = False
-    position: int | None = None
-    is_exact: bool = False
-    limit: int = 0
-    after: Key = FIRST
-    began_at: int | None = None
-    asks: str = ""
-    has_bookmarks: bool = False
-    sends_initial_events: bool | None = None
-    timeout_seconds: int = 0
+    is_watch: bool
+    position: int | None
+    is_exact: bool
+    limit: int
+    after: Key
+    began_at: int | None
+    asks: str
+    has_bookmarks: bool
+    sends_initial_events: bool | None
+    timeout_seconds: int
 
 
 def parameters(query: bytes) -> dict[str, str]:

@@ -107,7 +107,7 @@ def _requires_a_label(selector: str) -> bool:
     requires, at = False, 0
     while selector[at:].strip():
         term = _LABEL_TERM.match(selector, at)
-        if term is None or term.end() == at:
+        if term is None:
             raise bad_request(f"unable to parse requirement: '{quoted(selector)}'")
         keys = ("absent_key", "set_key", "key", "bound_key", "present_key")
         key = next(term[name] for name in keys if term[name] is not None)

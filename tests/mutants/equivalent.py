@@ -206,4 +206,41 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         ),
         "No dead letter has that number.",
     ),
+    **dict.fromkeys(
+        (
+            (
+                "service/kubernetes/finding.py",
+                f"{name}s = await {name}s_page(scope.connection, organization, FIRST, 2, {name}=name)",
+            )
+            for name in ("account", "project")
+        ),
+        "There is one of a name.",
+    ),
+    (
+        "service/kubernetes/finding.py",
+        "if found is None or not is_identifier(found[1]) or int(found[2]) >= _LARGEST_NUMBER:",
+    ): "No binding has so large a number: it is not found, either way.",
+    **dict.fromkeys(
+        (
+            ("service/answers.py", f"return _gzip(body) if {test} else await asyncio.to_thread(_gzip, body)")
+            for test in ("False", "len(body) <= _WORTH_A_THREAD")
+        ),
+        "Only slower: it is compressed in a thread.",
+    ),
+    **dict.fromkeys(
+        ((f"service/{name}.py", "await leaving  ->  pass") for name in ("event_streams", "lines")),
+        "What is cancelled ends by itself, a moment later.",
+    ),
+    **dict.fromkeys(
+        (
+            ("service/kubernetes/watching.py", f"if self._mark_due() {earlier} loop.time() {later} self._ends:")
+            for earlier, later in (("<", "<"), ("<=", "<="))
+        ),
+        "An instant of a clock more or less.",
+    ),
+    (
+        "service/kubernetes/watching.py",
+        "return lines, page.reached <= head",
+    ): "It sees once more that nothing follows before it waits.",
+    ("service/serving.py", "_BACKLOG = 2049"): "One connection more that waits.",
 }

@@ -10,6 +10,7 @@ from starlette.types import Message
 
 from db.questions.snapshots import Snapshot
 from schemas.askers import Asker, Verified
+from service import lines
 from service.answers import Answer, answer, headers_of_snapshot, refusal, write
 from service.asker import unauthenticated
 from service.lines import _problem, send_lines
@@ -44,12 +45,11 @@ async def _written(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    status = await write(one, {"type": "http", "method": method, "headers": headers}, send, "r1")
+    await write(one, {"type": "http", "method": method, "headers": headers}, send, "r1")
     start, body = sent
-    assert start["status"] == status
     named = [(name.decode(), value.decode()) for name, value in start["headers"]]
     assert len(dict(named)) == len(named)
-    return status, dict(named), body["body"]
+    return start["status"], dict(named), body["body"]
 
 
 async def test_a_plain_answer() -> None:
@@ -168,6 +168,14 @@ def test_what_the_last_line_says(error: Exception, name: str) -> None:
     assert problem.name == name
     assert "of a fault" not in problem.detail
     assert name != "Internal" or "r1" in problem.detail
+
+
+@pytest.mark.parametrize(("left", "name"), ((0.5, "Unavailable"), (0.0, "Unauthenticated"), (-0.5, "Unauthenticated")))
+def test_an_answer_that_takes_too_long_ends_with_its_token_or_before(
+    monkeypatch: pytest.MonkeyPatch, left: float, name: str
+) -> None:
+    monkeypatch.setattr(lines, "seconds_left", lambda _: left)
+    assert _problem(TimeoutError(), _asked()).name == name
 
 
 async def test_head_of_lines() -> None:

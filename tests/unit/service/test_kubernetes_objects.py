@@ -140,6 +140,9 @@ def test_projects() -> None:
         "uid": _uid("resources.milo.io/Project/acme/idle"),
         "resourceVersion": "7",
     }
+    # Of half of it nothing is said.
+    for half in ({"account": "main", "established_at": None}, {"account": None, "established_at": _BEGAN}):
+        assert project_object("acme", "idle", 7, is_active=False, **half)["status"] == idle["status"]
     assert paid["spec"] == {"organizationRef": {"name": "acme"}}
     assert fields_of(PROJECTS, paid) == {NAME: "web"}
     assert fields_of(BILLING_ACCOUNTS, _account(None)) == {NAME: "main", PHASE: "Ready"}

@@ -13,6 +13,7 @@ from service.kubernetes.statuses import Refusal
 _FORBIDDEN, _UNSUPPORTED = "FieldValueForbidden", "FieldValueNotSupported"
 _ACTIVE = Requirement(PHASE, True, "Active")
 _LARGEST = 2**63 - 1
+OF_THE_FIRST_VERSION = "eyJ2IjoxLCJydiI6MTIsImFmdGVyIjpbImFjbWUiLCJ3ZWIiLDNdLCJvZiI6IjhmMzUwN2ZiYzE4MTI5ODM1NSJ9"
 
 
 def _read(**given: str) -> Options:
@@ -106,6 +107,12 @@ def test_a_page_goes_on_where_the_one_before_ended(began_at: int, number: int) -
     key = ("acme", "web", number)
     page = _read(**{"continue": write_continue(_read(), began_at, key)})
     assert (page.began_at, page.after) == (began_at, key)
+
+
+def test_tokens_of_the_first_version_are_still_read() -> None:
+    # A server of the next version goes on with a list that was begun at this one.
+    page = _read(**{"continue": OF_THE_FIRST_VERSION})
+    assert (page.began_at, page.after) == (12, ("acme", "web", 3))
 
 
 def test_a_token_is_of_one_list() -> None:

@@ -7,8 +7,11 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from schemas.identifiers import IDENTIFIER_RULE
+from schemas.replays import NAME_RULE
 from service.app import QUESTIONS
-from service.openapi import openapi
+from service.openapi import _example, openapi
+from service.problems import PROBLEMS
 from service.questions import Access, Question
 
 DOCUMENT = openapi(QUESTIONS)
@@ -71,6 +74,21 @@ def test_problems_have_examples_that_are_valid(question: Question) -> None:
             assert (str(value["status"]), value["type"]) == (status, f"urn:whopays:problem:{name}")
             schema = response["content"]["application/problem+json"]["schema"]
             jsonschema_rs.validator_for(resolved(schema)).validate(value)
+
+
+def test_examples_of_problems_name_what_is_wrong_where_that_is_something() -> None:
+    wrong = {"Forbidden": [("Forbidden", "organization")], "InvalidParameter": [("Unknown", "colour")]}
+    for name in PROBLEMS:
+        told = [(one["reason"], one["field"]) for one in _example(name)["violations"]]
+        assert told == wrong.get(name, [])
+
+
+def test_names_in_paths_are_described_by_their_rules() -> None:
+    rules = {
+        one["name"]: one["description"] for item in DOCUMENT["paths"].values() for one in item.get("parameters", [])
+    }
+    others = dict.fromkeys(("organization", "project", "account"), f"Its name: {IDENTIFIER_RULE}.")
+    assert rules == {"name": f"Its name: {NAME_RULE}.", **others}
 
 
 @of_each_question
