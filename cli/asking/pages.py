@@ -55,18 +55,16 @@ def show_pages(
 
     async def pages() -> None:
         async with aclosing(_pages(database_url, organization, wanted, question, after)) as found:
-            is_first = True
             async for page, known in found:
                 if page is None:
                     raise CommandFailed(kind.missing)
-                show_page(page, wanted, kind, more(known), is_first=is_first)
-                is_first = False
+                show_page(page, wanted, kind, more(known))
 
     reached(pages())
 
 
-def show_page(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, is_first: bool) -> None:
-    """Print a page."""
+def show_page(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any]) -> None:
+    """Print a page. One that is empty is the only one: what follows another has items."""
     items, following = page
     if wanted.as_json and wanted.is_all:
         for item in items:
@@ -77,7 +75,7 @@ def show_page(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any], *, i
         show(kind.drawn(items))
         if following is not None and not wanted.is_all:
             typer.echo(f"There are more: --after {text_of(following)}, or --all", err=True)
-    elif is_first:
+    else:
         typer.echo(kind.nothing)
 
 

@@ -72,9 +72,8 @@ def show(*, number: int, is_opened: bool, as_json: bool) -> None:
     settings = load_settings()
 
     async def question(connection: AsyncConnection) -> tuple[list[KeptDeadLetter], list[Action]]:
-        return await find_dead_letters(connection, [number]), await actions_on(
-            connection, max(0, min(number, LARGEST_NUMBER))
-        )
+        found = await find_dead_letters(connection, [number])
+        return found, await actions_on(connection, number) if found else []
 
     found, actions = ask(settings, question)
     if not found:

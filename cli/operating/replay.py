@@ -10,11 +10,10 @@ from typing import TypeVar, assert_never
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cli.operating.replaying import card_of, row_of, shown_replaying
+from cli.operating.replaying import card_of, listing_of, shown_replaying
 from cli.terminal.ending import CommandFailed, Misused
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
-from cli.terminal.layout import Column, Listing
 from cli.terminal.output import print_json
 from cli.terminal.screen import show as show_parts
 from db.engine import create_engine
@@ -98,8 +97,7 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         print_json([document_of(replay) for replay in found])
     elif found:
-        columns = ("name", "state", "records", "begun", "until", "topic")
-        show_parts(Listing([Column(name, may_move=name in columns[3:]) for name in columns], list(map(row_of, found))))
+        show_parts(listing_of(found))
     else:
         typer.echo("There are no replays.")
 

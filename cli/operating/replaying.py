@@ -1,12 +1,12 @@
 """How a replay is shown: as it goes on, in a list, and by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from cli.terminal.layout import Card, details
+from cli.terminal.layout import Card, Column, Listing, details
 from cli.terminal.output import count_of
 from cli.terminal.screen import error_console
 from db.replays import KeptReplay
@@ -43,8 +43,14 @@ def shown_replaying() -> Iterator[Callable[[Come], None]]:
         yield told
 
 
-def row_of(replay: KeptReplay) -> list[Text]:
-    """Return the cells of a replay in the list of all: name, state, records, begun, until, topic."""
+def listing_of(replays: Sequence[KeptReplay]) -> Listing:
+    """Return replays as a list."""
+    stays = [Column(name) for name in ("name", "state", "records")]
+    moves = [Column(name, may_move=True) for name in ("begun", "until", "topic")]
+    return Listing(stays + moves, [_row_of(one) for one in replays])
+
+
+def _row_of(replay: KeptReplay) -> list[Text]:
     return [
         Text(replay.name, style="bold"), Text(_state_in_words(replay)), Text(f"{replay.records:,}"),
         Text(format_instant(replay.begun_at)), Text(format_instant(replay.until)), Text(replay.target),

@@ -108,7 +108,7 @@ async def _watch(settings: Settings, urls: Sequence[str], every: float, screen: 
     def press(key: str) -> None:
         if key in _ENDING:
             ended.set()
-        pane.offset = max(0, pane.offset + _LINES.get(key, 0))
+        pane.scroll(key)
         watched.changed.set()
 
     with screen.screen(hide_cursor=True) as shown, _keys(loop, press):
@@ -146,6 +146,10 @@ class _Pane:
     def __init__(self) -> None:
         self.content = Group()
         self.offset = 0
+
+    def scroll(self, key: str) -> None:
+        """Begin so many lines further down, or up, as a key that is pressed says; not above the first one."""
+        self.offset = max(0, self.offset + _LINES.get(key, 0))
 
     def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it; where everything fits, nothing is scrolled."""

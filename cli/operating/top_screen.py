@@ -161,7 +161,7 @@ def _batches(one: AtWork) -> tuple[Text, Text, Text]:
     if one.batches is None:
         return Text(), Text(), Text()
     steps = [(step, 1000 * seconds) for step, seconds in one.batches.steps.items()]
-    told = " ".join(f"{step} {ms:.0f}" for step, ms in steps if ms >= 0.5)
+    told = " ".join(f"{step} {ms:.0f}" for step, ms in steps if round(ms))
     return _rate(one.batches.a_second), Text(f"{1000 * one.batches.seconds:,.0f}"), Text(told)
 
 

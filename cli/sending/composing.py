@@ -62,7 +62,7 @@ def _kind(name: str) -> tuple[type[Wire], Topic]:
         return COMMANDS[name], Topic.ADMIN_COMMANDS
     if name in FACTS:
         return FACTS[name]
-    similar = get_close_matches(name, _names(), n=1)
+    similar = get_close_matches(name, _names())
     hint = f"Did you mean {similar[0]}?" if similar else f"Known are {', '.join(_names())}."
     raise Misused(f"{name!r} is no command or fact. {hint}")
 
@@ -101,7 +101,7 @@ def _read(path: str, text: str, kinds: set[str]) -> Any:
 
 def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:
     """Return the JSON types that a model's member may have; none for a member that it does not know."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     choices = [schema]
     for step in path:
@@ -112,7 +112,7 @@ def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
     if "$ref" in schema:
-        return _resolved(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
+        return _resolved(definitions[schema["$ref"].removeprefix("#/$defs/")], definitions)
     if "anyOf" in schema:
         return [found for choice in schema["anyOf"] for found in _resolved(choice, definitions)]
     return [schema]

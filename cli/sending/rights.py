@@ -15,16 +15,18 @@ DEV_ISSUER = "whopays-dev"
 
 
 def advice_on_rights(message: Message, result: Mapping[str, Any] | None) -> str | None:
-    """Return how to get a token that will do, where a `whopays dev` of this folder refused a command for its sender."""
+    """Return how to get a token that will do, where a `whopays dev` of this folder refused a command for its sender.
+
+    The command names its organization: it was sent.
+    """
     refused = {violation["reason"] for violation in result["data"].get("violations", ())} if result else set()
     if refused.isdisjoint({Reason.UNAUTHENTICATED, Reason.FORBIDDEN}) or DEV_ISSUER not in running_here().get(
         "issuers", {}
     ):
         return None
     person = str(message.event.get("authid") or "alice")
-    data = message.event.get("data")
     rights = RULES[COMMANDS[message.name]].rights
-    roles = dict.fromkeys(right.roles_for(data if isinstance(data, dict) else {})[0] for right in rights)
+    roles = dict.fromkeys(right.roles_for(message.event["data"])[0] for right in rights)
     file = HOME / "token"
     words = [person, *(word for role in roles for word in ("--role", role)), "--organization", message.organization]
     return (

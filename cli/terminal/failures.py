@@ -111,7 +111,7 @@ def _words(error: BaseException) -> str:
 
 def _bad_settings(error: ValidationError) -> str:
     lines = ["The settings (environment or .env) are not right:"]
-    for item in error.errors(include_url=False):
+    for item in error.errors():
         # Only names of settings and what they must be: a value may hold a password.
         name = f"{Settings.model_config.get('env_prefix', '')}{item['loc'][0]}".upper() if item["loc"] else "settings"
         lines.append(f"  {name}: {item['msg'].removeprefix('Value error, ').replace('Input should', 'should')}")

@@ -13,6 +13,29 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "number=unfinished[-1].number + 1 if unfinished else 2,",
     ): "Numbers only order the fan-outs of an account that are not done, and nobody is told of them.",
     ("cli/operating/top.py", "loop.remove_reader(source)  ->  pass"): "The loop ends right after.",
+    ("cli/operating/top.py", "if not settings.metrics_port:  ->  if False:"): "Nobody answers at port 0.",
+    (
+        "cli/operating/top.py",
+        'for key in _KEY.findall(os.read(source, 1025).decode(errors="replace")):',
+    ): "One sign more is read at once.",
+    ("cli/operating/top_screen.py", "if owner is None and left is None:"): "Both are None, or neither is.",
+    ("cli/operating/verify.py", "showing_life.cancel()  ->  pass"): "The loop cancels what is left when it ends.",
+    (
+        "cli/operating/verify.py",
+        "reads_archive = began > archive_read + _ARCHIVE_SECONDS",
+    ): "A nanosecond less than a day.",
+    (
+        "cli/operating/waiting.py",
+        "deadline = time.monotonic() + _READ_MS / 1001",
+    ): "It is waited for a little less.",
+    (
+        "cli/operating/waiting.py",
+        "read = await self.consumer.getmany(timeout_ms=_READ_MS // 5)",
+    ): "It is asked a little sooner again.",
+    (
+        "cli/operating/watched.py",
+        "replays = await list_replays(connection, limit=21)",
+    ): "One more is looked at, and not shown.",
     ("embedded/postgresql.py", "if done.exists():  ->  if False:"): "It is found to be there already.",
     ("embedded/data_folder.py", "_SMALLEST_FREE_BYTES = 300000001"): "One byte of 300 MB.",
     **dict.fromkeys(

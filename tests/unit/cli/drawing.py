@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from audit.findings import Finding, Promise
 from cli.asking.accounts import account_view
+from cli.asking.audited import audit_listing
 from cli.asking.listed import intervals_listing, projects_listing, unbound_listing
 from cli.asking.listed_accounts import accounts_listing
 from cli.asking.project import project_card
@@ -199,6 +200,14 @@ _INTERVALS: list[dict[str, Any]] = [
     _PROJECT["payer"] | {"account": "lab", "from": "2027-02-01T00:00:00.000000Z", "until": None},
 ]
 
+_ASKED: list[dict[str, Any]] = [
+    {
+        "time": "2027-01-31T12:00:00.000000Z", "person": "ada@example.com", "dryRun": False, "outcome": "Rejected",
+        "commandType": "io.milo.billing.BindProject.v1", "reasons": ["Forbidden"], "project": "genome",
+        "account": _LONG, "roles": ["viewer", "project-owner"], "issuer": "https://idp.example", "commandId": "c1",
+    }
+]  # fmt: skip
+
 _REPLAY = KeptReplay(
     name="invoices-of-january", selection=Selection(), target="billing.replay.invoices", target_id=None, partitions=12,
     asked_partitions=None, until=NOON, available_from=None, spans={0: (0, 400), 1: (0, 600)}, rate=None,
@@ -271,6 +280,7 @@ SUBJECTS: dict[str, tuple[RenderableType, ...]] = {
     "projects": (projects_listing(_PROJECTS),),
     "unbound": (unbound_listing(_PROJECTS[1:]),),
     "intervals": (intervals_listing("account", _INTERVALS),),
+    "audit": (audit_listing(_ASKED),),
     "result": (result_card(RESULT, _STANDING),),
     "dead-letters-list": (listing_of(_LETTERS),),
     "dead-letters-show": (card_of(KEPT, _ACTIONS, KEPT.record.value, is_hidden=False),),

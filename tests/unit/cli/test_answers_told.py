@@ -247,23 +247,20 @@ _KIND = Kind(lambda items: f"drawn {len(items)}", "There is none.", (str,))
 
 
 @pytest.mark.parametrize(
-    ("page", "wanted", "is_first", "out", "err"),
+    ("page", "wanted", "out", "err"),
     (
-        (([], None), Wanted(2, None, False, False), True, "There is none.\n", ""),
-        (([], None), Wanted(2, None, True, False), False, "", ""),
-        (([{}], ("b",)), Wanted(2, None, False, False), True, "drawn 1\n", "There are more: --after b, or --all\n"),
-        (([{}], ("b",)), Wanted(2, None, True, False), True, "drawn 1\n", ""),
-        (([{}], None), Wanted(2, None, False, False), True, "drawn 1\n", ""),
-        (([{}, {}], ("b",)), Wanted(2, None, True, True), True, "{}\n{}\n", ""),
+        (([], None), Wanted(2, None, False, False), "There is none.\n", ""),
+        (([{}], ("b",)), Wanted(2, None, False, False), "drawn 1\n", "There are more: --after b, or --all\n"),
+        (([{}], ("b",)), Wanted(2, None, True, False), "drawn 1\n", ""),
+        (([{}], None), Wanted(2, None, False, False), "drawn 1\n", ""),
+        (([{}, {}], ("b",)), Wanted(2, None, True, True), "{}\n{}\n", ""),
     ),
 )
-def test_a_page(
-    page: Any, wanted: Wanted, is_first: bool, out: str, err: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    show_page(page, wanted, _KIND, {"settled": True}, is_first=is_first)
+def test_a_page(page: Any, wanted: Wanted, out: str, err: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show_page(page, wanted, _KIND, {"settled": True})
     assert (*capsys.readouterr(),) == (out, err)
 
 
 def test_a_page_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    show_page(([{}], ("b",)), Wanted(2, None, False, True), _KIND, {"settled": True}, is_first=True)
+    show_page(([{}], ("b",)), Wanted(2, None, False, True), _KIND, {"settled": True})
     assert json.loads(capsys.readouterr().out) == {"items": [{}], "next": "b", "settled": True}

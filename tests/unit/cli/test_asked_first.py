@@ -16,11 +16,27 @@ from db.sealing import KEY_BYTES
 
 _ERASE = ("erase-contact", "acme", "main")
 _REREAD = ("topics", "reread", "projects")
+_RESHARD = ("reshard", "2")
 _QUESTIONS: dict[tuple[str, ...], str] = {
     _ERASE: "Erase the contact of acme/main? Nobody will ever be able to read it again.",
     _REREAD: "Read t.projects from its beginning when the workers start again?",
+    _RESHARD: "Is everything stopped, serve too, and are there to be 2 shards?",
 }
-_SETTINGS = {"WHOPAYS_TOPIC_PREFIX": "t."}
+_TOUCHING: dict[tuple[str, ...], bool] = {
+    ("dead-letters", "discard", "--all", "--reason", "old"): False,
+    ("dead-letters", "redrive", "--all"): True,
+    (*_ERASE, "--yes"): False,
+    ("migrate",): False,
+    ("reconcile", "--apply"): True,
+    (*_RESHARD, "--yes"): True,
+    ("rewrap-keys",): False,
+    ("topics", "adopt"): True,
+    (*_REREAD, "--yes"): True,
+    ("topics", "restore-positions"): True,
+}
+"""What changes an installation, and whether Kafka, too."""
+_KEYS = '{"one": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}'
+_SETTINGS = {"WHOPAYS_TOPIC_PREFIX": "t.", "WHOPAYS_ENCRYPTION_KEYS": _KEYS}
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +74,19 @@ def test_whoever_says_yes_is_taken_at_their_word(words: tuple[str, ...]) -> None
         assert "Check WHOPAYS_DATABASE_URL" in ran.stderr
     assert _QUESTIONS[words] in _asked(words, "y\n").stderr
     assert _QUESTIONS[words] not in _asked((*words, "--yes")).stderr
+
+
+@pytest.mark.parametrize("words", _TOUCHING, ids=" ".join)
+def test_what_is_about_to_be_changed_is_named_first(words: tuple[str, ...]) -> None:
+    ran = _asked(words)
+    place = os.environ["WHOPAYS_DATABASE_URL"].removeprefix("postgresql://").partition("?")[0]
+    broker = ", Kafka at localhost:9092" if _TOUCHING[words] else ""
+    assert ran.stderr.splitlines()[0] == f"Working on database {place}{broker} (from the environment or .env)."
+    assert ran.stdout == ""
+
+
+def test_what_only_looks_is_about_to_change_nothing() -> None:
+    assert "Working on" not in _asked(("reconcile",)).stderr
 
 
 def test_a_new_key_is_named_by_the_instant_unless_said() -> None:

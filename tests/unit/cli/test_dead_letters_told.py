@@ -88,6 +88,8 @@ def test_the_record_of_a_dead_letter() -> None:
         "size          17 bytes",
         "value         encrypted: --open decrypts it",
     ]
+    of_nothing = [line.split()[0] for line in _card(replace(KEPT, record=record, origin=None, event_id=None))]
+    assert {"event", "redriven"}.isdisjoint(of_nothing)
     assert _card(replace(KEPT, is_kept=False))[-1] == "content        erased"
     card = replace(KEPT, is_kept=False, reason=DeadLetterReason.CARD_NUMBER)
     assert _card(card)[-1] == "content        not kept, since it holds a card number"

@@ -1,5 +1,8 @@
 """How commands end: expected errors become a message and a status; a bug keeps its traceback."""
 
+import io
+import sys
+
 import pytest
 import typer
 
@@ -17,3 +20,24 @@ def test_what_is_raised_on_purpose(error: CommandFailed, status: int, capsys: py
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     with pytest.raises(KeyError, match="a bug"), told(1):
         raise KeyError("a bug")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("screen", (io.StringIO, _Terminal))
+def test_colours_are_for_terminals_of_those_who_want_them(
+    screen: type[io.StringIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for colourless in (False, True):
+        if colourless:
+            monkeypatch.setenv("NO_COLOR", "1")
+        shown = screen()
+        monkeypatch.setattr(sys, "stderr", shown)
+        with pytest.raises(typer.Exit), told(3):
+            raise CommandFailed("no")
+        is_coloured = screen is _Terminal and not colourless
+        assert shown.getvalue() == ("\x1b[31m\x1b[1merror: \x1b[0mno\n" if is_coloured else "error: no\n")

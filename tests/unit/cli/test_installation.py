@@ -65,6 +65,15 @@ def test_nothing_said_and_nothing_running_gives_the_defaults() -> None:
     assert load_settings() == Settings()
 
 
+def test_what_looks_like_a_setting_and_is_none_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHOPAYS_DATABSE_URL", "x")
+    load_settings()
+    said = capsys.readouterr()
+    assert (said.out, said.err.startswith("warning: "), "WHOPAYS_DATABSE_URL" in said.err) == ("", True, True)
+
+
 def test_a_running_dev_is_found_until_it_ends() -> None:
     with remembered(Settings(**DEV)):
         found = load_settings()
@@ -161,8 +170,24 @@ def test_who_says_what_is_touched_is_named_too(lend: Lend, capsys: pytest.Captur
 
 
 def test_only_its_owner_reads_the_password_in_it(lend: Lend) -> None:
+    RUNNING.parent.mkdir(mode=0o700)
+    stale = RUNNING.with_name(f"{RUNNING.name}.{os.getpid()}")
+    stale.write_text("left by one of the same process id that was killed")
+    stale.chmod(0o644)
     lend(Settings(**DEV))
     assert RUNNING.stat().st_mode & 0o777 == 0o600
+    assert not stale.exists()
+
+
+def test_all_that_a_connection_needs_is_lent(lend: Lend) -> None:
+    connection: dict[str, Any] = {
+        "kafka_security_protocol": "SASL_SSL", "kafka_ssl_ca_location": "/ca.pem", "kafka_sasl_mechanism": "PLAIN",
+        "kafka_sasl_username": "me", "kafka_sasl_password": SecretStr("secret"), "metrics_port": 9, "auth": "trusted",
+    }  # fmt: skip
+    lend(Settings(**DEV, **connection))
+    found = load_settings()
+    assert {name: getattr(found, name) for name in (*connection, *DEV)} == connection | DEV
+    assert RUNNING.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_dev_that_was_killed_is_not_believed_whoever_has_its_process_id_now() -> None:

@@ -26,7 +26,7 @@ def test_where_everything_fits_nothing_is_scrolled() -> None:
     pane = _pane(3, offset=2)
     assert _shown(pane, 5) == ["line 0", "line 1", "line 2", "", "q ends"]
     assert pane.offset == 0
-    assert _shown(_pane(4), 5)[-1] == "q ends"
+    assert _shown(_pane(4), 5) == ["line 0", "line 1", "line 2", "line 3", "q ends"]
 
 
 @pytest.mark.parametrize(("offset", "first", "more"), ((0, 0, 6), (2, 2, 4), (6, 6, 0), (99, 6, 0)))
@@ -39,6 +39,14 @@ def test_what_does_not_fit_is_scrolled(offset: int, first: int, more: int) -> No
 
 def test_one_line_is_always_shown() -> None:
     assert _shown(_pane(3), 1) == ["line 0", "q ends  arrows scroll: 2 more below"]
+
+
+def test_keys_scroll_and_never_above_the_first_line() -> None:
+    pane, seen = _Pane(), []
+    for key in ("x", "j", "j", " ", "k", "q", "b", "k", "k"):
+        pane.scroll(key)
+        seen.append(pane.offset)
+    assert seen == [0, 1, 2, 12, 11, 11, 1, 0, 0]
 
 
 def test_keys_are_told_apart() -> None:

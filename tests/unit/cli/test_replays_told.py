@@ -8,15 +8,19 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
+from rich.progress import Progress as Bars
 from typer.testing import CliRunner
 
+from cli.operating import replaying
 from cli.operating.replay import STOPPED, _conclude
-from cli.operating.replaying import card_of, row_of, shown_replaying
+from cli.operating.replaying import card_of, listing_of, share_of, shown_replaying
 from cli.program import app
 from cli.terminal.ending import CommandFailed
 from cli.terminal.screen import UNLIMITED
@@ -76,16 +80,27 @@ def test_what_a_replay_selects_and_what_troubles_it() -> None:
 
 
 def test_a_replay_in_the_list() -> None:
-    assert [cell.plain for cell in row_of(_RUNNING)] == [
-        "again", "running", "12,345", "2027-01-31T13:00:00.000000Z", "2027-01-31T12:00:00.000000Z", "replay.again"
-    ]  # fmt: skip
-    assert row_of(replace(_DONE, forgotten_at=_NOON))[1].plain == "done, and its topic removed"
+    begun, until = "2027-01-31T13:00:00.000000Z", "2027-01-31T12:00:00.000000Z"
+    names, row = (line.split() for line in drawn([listing_of([_RUNNING])], UNLIMITED).splitlines())
+    assert names == ["name", "state", "records", "begun", "until", "topic"]
+    assert row == ["again", "running", "12,345", begun, until, "replay.again"]
+    forgotten = listing_of([replace(_DONE, forgotten_at=_NOON)])
+    assert "again  done, and its topic removed  12,345 " in drawn([forgotten], UNLIMITED)
+    narrow = " ".join(drawn([listing_of([_RUNNING])], 30).split())
+    assert narrow.startswith("name state records again running 12,345 begun: ")
+    assert narrow.endswith(" topic: replay.again")
+    half = replace(_RUNNING, spans={0: (0, 1_000)}, looked_at=500)
+    assert [share_of(half), share_of(replace(half, looked_at=1_000))] == ["50 %", "100 %"]
+    assert share_of(replace(_RUNNING, spans={})) == "100 %"
 
 
 @pytest.mark.parametrize("as_json", (False, True))
 @pytest.mark.parametrize("is_detached", (False, True))
-def test_the_status_says_how_a_replay_stands(as_json: bool, is_detached: bool) -> None:
-    _conclude(_DONE, as_json=as_json, is_detached=is_detached)
+def test_the_status_says_how_a_replay_stands(
+    as_json: bool, is_detached: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _conclude(replace(_DONE, manifest=None), as_json=as_json, is_detached=is_detached)
+    assert '"state": "Done"' in capsys.readouterr().out if as_json else "records    12,345" in capsys.readouterr().out
     with pytest.raises(typer.Exit) as ended:
         _conclude(replace(_RUNNING, state=State.STOPPED), as_json=as_json, is_detached=is_detached)
     assert ended.value.exit_code == STOPPED == 3
@@ -116,6 +131,18 @@ def test_progress_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
         os.close(terminal)
     last = " ".join(shown.split("9,000 records")[-1].split())
     assert re.fullmatch(r"\S+ 25% 0/s (-:--:--|\d:\d\d:\d\d)", last), shown
+    assert re.search(r"(?<![\d,])0 records", shown), "until something is told"
+
+
+def test_a_rate_is_of_what_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, clock = StringIO(), iter(range(1_000))
+    console = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(replaying, "error_console", lambda: console)
+    monkeypatch.setattr(replaying, "Progress", partial(Bars, get_time=lambda: float(next(clock)), auto_refresh=False))
+    with shown_replaying() as told:
+        told(Progress(9_000, 0, 1_000))
+        told(Progress(9_900, 250, 1_000))
+    assert re.search(r"9,900 records .* [1-9]\d*/s", _ESCAPES.sub("", screen.getvalue()))
 
 
 def _all_of(terminal: int) -> Iterator[bytes]:
@@ -142,6 +169,7 @@ def test_nothing_is_shown_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) 
         (("again", "--topic", "a b"), "cannot be the name of a topic"),
         (("again", "--topic", "a" * 250), "cannot be the name of a topic"),
         (("again", "--topic", "a" * 249, "--dry-run", "--detach"), "nothing to --detach"),
+        (("again", "--topic", "a", "--dry-run", "--detach"), "nothing to --detach"),
         (("again", "--topic", "Az_09.-", "--dry-run", "--detach"), "nothing to --detach"),
     ),
 )

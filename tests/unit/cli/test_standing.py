@@ -117,6 +117,12 @@ _SAID: tuple[tuple[Standing, Verdict, str, str], ...] = (
         "whopays verify",
     ),
     (
+        of_audit(_audit(_ago(days=20), 0), _NOW),
+        _NOTE,
+        "The last one ended 20 days ago, with 0 findings.",
+        "whopays verify",
+    ),
+    (
         of_audit(_audit(_ago(hours=2), 1), _NOW),
         _TROUBLE,
         "The last one ended 120 min ago, with 1 finding.",
@@ -197,6 +203,8 @@ def test_for_programs() -> None:
 
 
 _LONG = "whopays topics check says what to do, " * 3
+_TIGHT = (f"{'x' * 52} abc", f"{'x' * 51} abcd ef-gh")
+"""Lines that the last sign fills, or would be too much for."""
 
 
 def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,6 +220,15 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         f"{'':24}do,\n{see}"
         f"?     relays            No relay publishes.\n{'':24}{'x' * 90}\n{'':24}and-more\n{see}"
     )
+
+
+def test_lines_are_as_wide_as_there_is_space(capsys: pytest.CaptureFixture[str]) -> None:
+    for said in (*_TIGHT, f"{'x' * 52} abcd", f"{'x' * 50} ef-gh"):
+        tell(_one(_NOTE, said))
+    found = [line[24:] for line in capsys.readouterr().out.splitlines() if line.startswith(" " * 24)]
+    assert [line for line in found if not line.startswith("See ")] == [
+        _TIGHT[0], f"{'x' * 51} abcd", "ef-gh", "x" * 52, "abcd", f"{'x' * 50} ef-gh"
+    ]  # fmt: skip
 
 
 def test_each_verdict_has_its_colour_on_a_terminal() -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
+from cli.asking.answered import _entries
 from cli.asking.timeline import Interval, Timeline, bar, intervals
 from cli.terminal.describing import duration
 from db.questions.intervals import TimelineEntry
+from schemas.instants import format_instant
 
 NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
 
@@ -32,6 +34,17 @@ def test_gaps_are_shown_as_nobody() -> None:
     ]
     assert intervals((entry(1, "main", 0, 10),)) == [Interval("main", at(0), at(10)), Interval(None, at(10), None)]
     assert intervals(()) == []
+
+
+def test_payers_are_drawn_of_what_is_answered() -> None:
+    items = [
+        {
+            "bindingId": one.binding_id, "account": one.account, "establishedAt": format_instant(one.established_at),
+            "endedAt": one.ended_at and format_instant(one.ended_at),
+        }
+        for one in PAYERS
+    ]  # fmt: skip
+    assert _entries(items) == [*PAYERS]
 
 
 def test_bars_touch_on_one_axis() -> None:

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from shlex import quote
+from subprocess import TimeoutExpired
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_token_is_read(tmp_path: Path, around: tuple[str, str]) -> None:
         (printing("not-a-token"), "not a token"),
         (printing(f"{TOKEN} {TOKEN}"), "not a token"),
         (printing(""), "not a token"),
-        (printing("secret", 3), "ended with status 3"),
+        (printing("secret", 3), f"--token-command: {sys.executable} ended with status 3"),
         ("/no/such/program secret", "cannot be started"),
         (f"echo {TOKEN}; rm -rf secret", "not a token"),
     ),
@@ -40,6 +41,15 @@ def test_a_program_that_prints_none(command: str, why: str) -> None:
     with pytest.raises(CommandFailed, match=why) as failed:
         token_of(None, command)
     assert not any(word in str(failed.value) for word in ("secret", "not-a-token", TOKEN[4:]))
+
+
+def test_a_program_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    def runs(words: list[str], **_: object) -> None:
+        raise TimeoutExpired(words, 300.0)
+
+    monkeypatch.setattr("subprocess.run", runs)
+    with pytest.raises(CommandFailed, match=r"^--token-command: keyring printed no token in 300 s\.$"):
+        token_of(None, "keyring secret")
 
 
 @pytest.mark.parametrize(("file", "command"), (("token", "cat token"), (None, ""), (None, "cat 'token")))

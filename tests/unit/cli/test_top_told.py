@@ -9,12 +9,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from cli.operating.standing import Section, Standing, Verdict
 from cli.operating.top_document import document_of
 from cli.operating.top_screen import drawn_view
 from cli.operating.watched import View, Watched
 from cli.terminal.screen import put
 from db.at_work import Slot
 from tests.unit.cli.drawing import NOON, WATCHED, drawn
+from workers.runtime.metric import Step
 from workers.runtime.settings import Settings
 
 
@@ -81,10 +83,65 @@ def test_what_is_bad_is_red_and_what_waits_is_bold() -> None:
         assert not re.search(rf"\x1b\[[0-9;]*m *{re.escape(words)}", shown), words
 
 
+def _drawn(view: View, width: int = 200) -> list[str]:
+    return drawn(tuple(drawn_view(view, NOON)), width).splitlines()
+
+
+def test_the_five_that_wait_most_are_named() -> None:
+    names = [b"one", b"two", b"three", b"four", b"five", b"six"]
+    waiting = replace(WATCHED.waiting[2], keys={name: 10 - number for number, name in enumerate(names)})
+    view = View("production", waiting=[waiting])
+    said = "admin-commands waits for one 10, two 9, three 8, four 7, five 6, of the next 45"
+    assert said in _drawn(view)
+    (topic,) = document_of(view, NOON)["topics"]
+    assert [one["records"] for one in topic["next"]["organizations"]] == [10, 9, 8, 7, 6]
+
+
+@pytest.mark.parametrize(("seconds", "said"), ((59.4, "59 s"), (60.0, "1 min"), (61.0, "1 min 1 s")))
+def test_how_long_the_first_one_waits(seconds: float, said: str) -> None:
+    view = View("production", slots=(Slot(0, "a", 3.0),), held_seconds={0: 7.0}, unpublished=1, published=2.0)
+    line = next(line for line in _drawn(replace(view, unpublished_seconds=seconds)) if line.startswith("events"))
+    assert re.split(r"  +", line) == ["events", "1", said, "2.0", "a, 7 s or more"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"), (({"Applied": 0.4, "Rejected": 0.0}, "Applied 0.4"), ({"A": 0.0}, "none"))
+)
+def test_how_many_commands_are_answered(outcomes: dict[str, float], said: str) -> None:
+    assert f"commands a second: {said}" in _drawn(replace(WATCHED, outcomes=outcomes))
+
+
+def test_steps_of_a_batch_that_take_any_time() -> None:
+    (url,), (batching, _) = WATCHED.at_work, *WATCHED.at_work.values()
+    assert batching.batches is not None
+    first, second, third, *_ = Step
+    made = replace(batching.batches, steps={first: 0.8, second: 0.0005, third: 0.0006})
+    view = View("production", at_work={url: [replace(batching, batches=made)]})
+    (line,) = (line for line in _drawn(view) if line.startswith("admin-commands"))
+    assert line.endswith(f"  741  {first} 800 {third} 1")
+
+
+def test_marks_stand_in_a_column_and_nothing_beside_them_is_cut() -> None:
+    well = Standing(Verdict.WELL, "database", "It answers.", "", Section.UPGRADING)
+    note = replace(well, verdict=Verdict.NOTE, what="audit", words=f"{'x' * 40} is long.")
+    assert _drawn(View("p", standings={"database": [well]}))[1] == "ok    database"
+    lines = _drawn(View("p", standings={"database": [well, note]}), 30)[2:]
+    assert lines[0].startswith("note  audit")
+    assert "".join(line[6:].strip() for line in lines).replace(" ", "") == f"audit{'x' * 40}islong."
+
+
+def test_where_even_numbers_have_no_space_every_row_is_a_block() -> None:
+    lines = [line.split() for line in _drawn(WATCHED, 40)]
+    first = lines.index(["projects"])
+    assert lines[first : first + 4] == [["projects"], ["waiting", "0"], ["oldest", "0", "s"], ["per", "s", "13"]]
+
+
 def test_what_was_not_found_out_is_no_number() -> None:
     (role,) = WATCHED.at_work["http://10.0.0.7:9100/metrics"][1:]
     silent = {"http://10.0.0.7:9100/metrics": [replace(role, silent_seconds=math.nan)]}
     assert document_of(View("production", at_work=silent), NOON)["roles"][0]["silentSeconds"] is None
+    third = document_of(View("production", unpublished=1, published=1 / 3), NOON)
+    assert third["events"]["perSecond"] == 0.333333
     assert document_of(View("production"), NOON)["events"] == {
         "waiting": None, "oldestSeconds": None, "perSecond": None, "slots": [],
     }  # fmt: skip

@@ -37,6 +37,13 @@ def test_how_fast_things_go(watched: Watched) -> None:
     assert watched.view.decided[Topic.PROJECTS] == 0.0
 
 
+def test_a_rate_is_of_a_second_at_least_and_of_what_was_never_read_before(watched: Watched) -> None:
+    watched._totals.append(Totals(_NOON, {}, 0, 0))
+    watched._totals.append(_totals(1, 4, 0, 3))
+    watched._note_rates()
+    assert (watched.view.published, watched.view.decided[Topic.PROJECTS]) == (3.0, 4.0)
+
+
 def test_a_rate_is_of_the_last_six_looks(watched: Watched) -> None:
     for number in range(8):
         watched._totals.append(_totals(number, number * number, 0, 0))

@@ -183,7 +183,7 @@ def test_errors_of_the_system_without_a_file_or_words() -> None:
 
 
 def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
+    folder = tmp_path / "deep" / "data"
     settings = Settings(encryption_keys={})
     made = with_key(settings, folder)
     [kept] = folder.iterdir()
@@ -194,6 +194,7 @@ def test_a_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     own = Settings(encryption_keys={"own": SecretStr(json.loads(kept.read_text())["development"])})
     assert with_key(own, tmp_path / "other") is own
     assert not (tmp_path / "other").exists()
+    assert with_key(settings, tmp_path).encryption_keys, "a folder that is there, too"
 
 
 def test_servers_of_others_are_not_emptied(tmp_path: Path) -> None:
