@@ -53,6 +53,7 @@ class Operation(IntEnum):
     WRITE = 4
     CREATE = 5
     DELETE = 6
+    ALTER = 7
     DESCRIBE = 8
     DESCRIBE_CONFIGS = 10
     ALTER_CONFIGS = 11

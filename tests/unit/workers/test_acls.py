@@ -31,7 +31,8 @@ def test_the_numbers_are_those_of_the_protocol() -> None:
     assert {one.name: one.value for one in Resource} == {"TOPIC": 2, "GROUP": 3, "CLUSTER": 4, "TRANSACTIONAL_ID": 5}
     assert {one.name: one.value for one in Pattern} == {"LITERAL": 3, "PREFIXED": 4}
     assert {one.name: one.value for one in Operation} == {
-        "READ": 3, "WRITE": 4, "CREATE": 5, "DELETE": 6, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10, "ALTER_CONFIGS": 11,
+        "READ": 3, "WRITE": 4, "CREATE": 5, "DELETE": 6, "ALTER": 7, "DESCRIBE": 8, "DESCRIBE_CONFIGS": 10,
+        "ALTER_CONFIGS": 11,
     }  # fmt: skip
 
 
