@@ -64,7 +64,8 @@ def test_settings_that_do_not_fit_are_refused_by_name(protocol: str, said: dict[
 
 
 def test_plain_connections_need_nothing() -> None:
-    assert kafka_options(settings()) == {"bootstrap_servers": "localhost:9092", "security_protocol": "PLAINTEXT"}
+    plain = settings(kafka_bootstrap_servers="kafka:9092")
+    assert kafka_options(plain) == {"bootstrap_servers": "kafka:9092", "security_protocol": "PLAINTEXT"}
     assert broker_security(settings()) is None
 
 
