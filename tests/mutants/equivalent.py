@@ -81,6 +81,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return bool(ended)  ->  return None",
     ): "It is looked again sooner for what has ended.",
     ("workers/process.py", "running.cancel()  ->  pass"): "The loop cancels what is left when it ends, a second later.",
+    ("workers/process.py", "stopping.cancel()  ->  pass"): "It is set before the process ends, or the loop cancels it.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
     ("service/kubernetes/selectors.py", "while start < len(selector):"): "A last term that is empty is left out.",
     (
