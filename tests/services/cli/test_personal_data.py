@@ -4,6 +4,8 @@ import json
 from base64 import b64decode
 from typing import Any
 
+from sqlalchemy import text
+
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import KEYS, Installation
 from workers.runtime.settings import Settings
@@ -50,7 +52,12 @@ async def test_keys_are_replaced(quiet_installation: Installation) -> None:
     (await whopays("send", "CreateAccount", "--organization", "NOT A NAME")).expect(1)
     fresh: dict[str, Any] = (await whopays("new-key", "--id", "zz")).expect(0).document
     both = {"WHOPAYS_ENCRYPTION_KEYS": json.dumps(json.loads(KEYS) | fresh)}
-    assert "3 data keys" in (await whopays("rewrap-keys", **both)).expect(0).out
+    async with quiet_installation.engine.begin() as writing:
+        await writing.execute(text("SELECT FROM account_contacts WHERE account = 'a' FOR UPDATE"))
+        held = (await whopays("rewrap-keys", **both)).expect(1)
+        assert '2 data keys are wrapped under "zz" now.' in held.out
+        assert "1 data key is still wrapped under other keys: workers are writing" in " ".join(held.err.split())
+    assert '1 data key is wrapped under "zz" now.' in (await whopays("rewrap-keys", **both)).expect(0).out
     again = (await whopays("rewrap-keys", "--json", **both)).expect(0).document
     assert again == {"activeKey": "zz", "rewrapped": 0, "left": 0}
     alone = {"WHOPAYS_ENCRYPTION_KEYS": json.dumps(fresh)}

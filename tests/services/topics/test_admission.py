@@ -16,7 +16,7 @@ from tests.support.waiting import until
 from workers.runtime.settings import Settings
 from workers.topics.admission import ForeignTopics, KafkaRefused, UnsafeTopics, admit, adopt
 from workers.topics.cluster import administration, describe
-from workers.topics.plan import create_topics
+from workers.topics.plan import _create, create_topics
 
 _PLANNED = {plan.topic: plan.settings for plan in TOPIC_PLANS}
 _DAY_MS = 86_400_000
@@ -140,6 +140,14 @@ async def test_a_topic_that_was_re_created(quiet_installation: Installation) -> 
     assert f"{installation.prefix}admin-commands was deleted and re-created: its id is " in said
     assert len(await adopt(installation.engine, installation.settings)) == 1
     await admit(installation.engine, installation.settings)
+
+
+async def test_topics_that_somebody_else_has_just_created_are_passed_over(quiet_installation: Installation) -> None:
+    settings, last = quiet_installation.settings, TOPIC_PLANS[-1].topic
+    await delete_topic(quiet_installation, last)
+    async with administration(settings) as admin:
+        # As if none had been there when it looked.
+        assert await _create(admin, TOPIC_PLANS, settings) == [settings.topic(last)]
 
 
 async def test_another_cluster(quiet_installation: Installation) -> None:
