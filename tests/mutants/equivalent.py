@@ -80,6 +80,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "workers/publishing/slots.py",
         "return bool(ended)  ->  return None",
     ): "It is looked again sooner for what has ended.",
+    (
+        "cli/sending/composing.py",
+        'return {choice["type"] for choice in choices if True}',
+    ): "There is no member without a type.",
     ("workers/process.py", "running.cancel()  ->  pass"): "The loop cancels what is left when it ends, a second later.",
     ("workers/process.py", "stopping.cancel()  ->  pass"): "It is set before the process ends, or the loop cancels it.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",

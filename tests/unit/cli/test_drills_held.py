@@ -197,6 +197,11 @@ async def test_a_command_that_fails_ends_the_drill_unless_that_is_expected(held:
         await run("verify", "now")
 
 
+def test_what_a_drill_says_beside_its_commands_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    performance._say("3 findings left.")
+    assert capsys.readouterr() == ("", "3 findings left.\n")
+
+
 def test_rubbish_is_half_an_event_of_acme() -> None:
     rubbish = _Rubbish({"number": 7}, Topic.PROJECTS)
     assert rubbish.key == b"acme"
