@@ -9,7 +9,7 @@ from schemas.message_types import short_type
 from schemas.topics import OUTPUT_TOPICS
 from workers.runtime.settings import Settings
 
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 60.0
 
 
 class Audience:
