@@ -35,15 +35,21 @@ async def _rows(engine: AsyncEngine, statement: str) -> list[Any]:
         return list((await connection.execute(text(statement))).all())
 
 
-async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The statements by which batches load what they need to know."""
+    statements: list[Any] = []
 
     async def fetch(connection: Any, statement: Any, /, **values: Any) -> Any:
-        asked.append(statement)
+        statements.append(statement)
         return await fetched(connection, statement, **values)
 
     fetched = load.fetch  # type: ignore[attr-defined]  # imported there
     monkeypatch.setattr(load, "fetch", fetch)
+    return statements
+
+
+async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, asked: list[Any]) -> None:
     settling = batches(engine)
     await settling.process(*_of(_PROFILES, profile("acme")))
     await settling.process(*_of(_PROJECTS, project("acme", "web")))
@@ -56,18 +62,8 @@ async def test_what_is_remembered_is_not_loaded_again(engine: AsyncEngine, monke
     assert [row.account for row in payers] == ["a", "b"]
 
 
-async def test_ids_are_looked_up_in_the_first_twelve_batches(
-    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ids_are_looked_up_in_the_first_twelve_batches(engine: AsyncEngine, asked: list[Any]) -> None:
     """Records may have been read before; where none was, others are taken for new."""
-    asked: list[Any] = []
-
-    async def fetch(connection: Any, statement: Any, /, **values: Any) -> Any:
-        asked.append(statement)
-        return await fetched(connection, statement, **values)
-
-    fetched = load.fetch  # type: ignore[attr-defined]  # imported there
-    monkeypatch.setattr(load, "fetch", fetch)
     settling, are_looked_up = batches(engine), []
     for number in range(14):
         asked.clear()

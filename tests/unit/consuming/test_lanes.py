@@ -190,7 +190,7 @@ async def test_nothing_begins_beside_a_small_lane() -> None:
 async def test_others_begin_beside_a_small_lane_that_hangs() -> None:
     scene = Scene(hangs_seconds=0)
     scene.submitting(*_records(0, 0, 1))
-    await scene.has_begun(1)
+    # Handed over before the first one hangs, and nothing comes after it.
     scene.submitting(*_records(0, 1, 1), *_records(1, 0, 1, "b"))
     await scene.has_begun(2)
     assert scene.offsets(1) == [(1, 0)]
