@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
+from itertools import chain
 
 from aiokafka import TopicPartition
 
@@ -33,36 +34,40 @@ class Progress:
         self.noting = asyncio.Lock()
         """Held by the one transaction that notes something, until its outcome is known."""
         self._end = 0
-        self._undecided: deque[int] = deque()  # and, behind the first of them, what is decided ahead
-        self._timestamps: deque[datetime] = deque()  # of the undecided
+        # Without gaps each, because there may be 200,000 offsets; behind the first, they may be decided ahead.
+        self._undecided: deque[range] = deque()
+        self._timestamps: deque[datetime] = deque()  # of each of these offsets
         self._ahead: dict[int, tuple[int, ...]] = {}  # with the last offset that its transaction noted
 
     @property
     def ahead(self) -> int:
         """How many records, decided or not, were read beyond the position."""
-        return len(self._undecided)
+        return len(self._timestamps)
 
     @property
     def first(self) -> tuple[int, datetime] | None:
         """The offset and timestamp of the first record that was read and is not decided; None if there is none."""
-        return (self._undecided[0], self._timestamps[0]) if self._undecided else None
+        return (self._undecided[0].start, self._timestamps[0]) if self._undecided else None
 
     def read(self, offset: int, timestamp: datetime) -> None:
         """Take note of a record that is to be decided."""
-        self._undecided.append(offset)
+        if self._undecided and self._undecided[-1].stop == offset:
+            self._undecided[-1] = range(self._undecided[-1].start, offset + 1)
+        else:
+            self._undecided.append(range(offset, offset + 1))
         self._timestamps.append(timestamp)
         self._end = offset + 1
 
     def is_decided(self, offset: int) -> bool:
         """Return whether a record that was read is decided."""
-        return offset in self._ahead or not self._undecided or offset < self._undecided[0]
+        return offset in self._ahead or not self._undecided or offset < self._undecided[0].start
 
     def span(self, offsets: Iterable[int]) -> Span:
         """Return what a transaction is to note that decides the records at these offsets."""
         decided = set(offsets)
         position = self._end
         passed: set[int] = set()
-        for offset in self._undecided:
+        for offset in chain.from_iterable(self._undecided):
             if offset in self._ahead:
                 passed.update(self._ahead[offset])
             elif offset not in decided:
@@ -75,15 +80,22 @@ class Progress:
     def settle(self, offsets: Iterable[int], span: Span) -> None:
         """Take note that such a transaction is committed."""
         decided = set(offsets)
-        while self._undecided and (self._undecided[0] in decided or self._undecided[0] in self._ahead):
-            self._ahead.pop(self._undecided.popleft(), None)
-            self._timestamps.popleft()
-        position = self._undecided[0] if self._undecided else self._end
+        while (first := self.first) is not None and (first[0] in decided or first[0] in self._ahead):
+            self._ahead.pop(first[0], None)
+            self._forget_first()
+        position = self._end if first is None else first[0]
+        noted = span.ahead[-1:]
         for offset in decided:
             if offset > position:
-                self._ahead[offset] = span.ahead[-1:] if offset >= span.until else ()
+                self._ahead[offset] = noted if offset >= span.until else ()
         self.position = min(position, span.until)
         self.reached = span.until
+
+    def _forget_first(self) -> None:
+        self._timestamps.popleft()
+        self._undecided[0] = self._undecided[0][1:]
+        if not self._undecided[0]:
+            self._undecided.popleft()
 
 
 def insist_on(records: Iterable[Record], progress: Mapping[TopicPartition, Progress]) -> None:

@@ -20,11 +20,12 @@ _MIN_FILL_TO_START_ANOTHER = 0.25
 """How full every lane must be before another starts: small batches finish soon, and what comes meanwhile gathers."""
 _HANGS_SECONDS = 1.0
 """After this time others no longer wait for a batch: it may be at a lock that somebody else holds on its shard."""
-_AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 100 * 1024 * 1024
-"""How much may wait in all, and be read of a partition beyond what is acknowledged. When it is paused, what was
-prefetched of it is fetched again."""
+_AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 32 * 1024 * 1024
+"""How much may wait in all, and how many records be read of a partition beyond what is acknowledged. When it is paused,
+what was prefetched of it is fetched again."""
 _OF_A_PARTITION = 4
-"""How many batches may wait of any partition, however much waits of others."""
+"""How many batches may wait of any partition, unless they take more than its share of memory, however much waits of
+others."""
 _READ_ON_BELOW = 0.75
 _ACKNOWLEDGE_SECONDS = 0.05
 
@@ -157,9 +158,15 @@ class Lanes(Strategy):
         """Return whether so much is read of a partition that it is to wait, or still is; `part` is that of the most."""
         if self._progress[partition].ahead >= part * self._most_ahead:
             return True
-        much = self._waiting.of_partition[partition] >= part * _OF_A_PARTITION * self._batch_records
-        records, bytes_ = self._waiting.records, self._waiting.bytes
-        return much and (records >= part * self._most_ahead or bytes_ >= part * _AHEAD_BYTES)
+        waiting = self._waiting
+        if waiting.records < part * self._most_ahead and waiting.bytes < part * _AHEAD_BYTES:
+            return False
+        # Whoever has little is read on whatever others have; among those who have much there is always one to pause.
+        return waiting.of_partition[
+            partition
+        ] >= part * _OF_A_PARTITION * self._batch_records or waiting.bytes_of_partition[
+            partition
+        ] >= part * _AHEAD_BYTES / len(self._progress)
 
     async def _run(self, batch: Batch, progress: Mapping[TopicPartition, Progress]) -> None:
         before = {partition: one.position for partition, one in progress.items()}

@@ -1,7 +1,7 @@
 """Records that wait to be decided: those of an organization in their order, organizations in turn."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -9,13 +9,12 @@ from itertools import islice
 from aiokafka import TopicPartition
 
 from schemas.records import Record
+from workers.consuming.queues import Queue
 
 _PART_OF_THE_LONG = 4
 """Beside others, nobody who has many records gets more than this part of a batch: they would wait for all of it."""
 _REMEMBERED = 8
 """For how many batches it is remembered that there are others."""
-_BYTES_OF_A_RECORD, _BYTES_OF_A_HEADER = 220, 200
-"""What a record and a header take beside what they hold, as measured. A lone content type is shared by many."""
 
 Place = tuple[TopicPartition, str]
 """A partition, and whose the records are."""
@@ -42,11 +41,22 @@ class Waiting:
         self._batch_records = batch_records
         self._shard_of = shard_of
         # Whoever has waited longest comes first: shards, and in each those whose records they are.
-        self._shards: dict[int, dict[Place, deque[Record]]] = {}
+        self._shards: dict[int, dict[Place, Queue]] = {}
         self._are_others: deque[bool] = deque(maxlen=_REMEMBERED)
         self.of_partition: Counter[TopicPartition] = Counter()
-        self.records = 0
-        self.bytes = 0
+        """How many records wait of each partition."""
+        self.bytes_of_partition: Counter[TopicPartition] = Counter()
+        """How much memory they take."""
+
+    @property
+    def records(self) -> int:
+        """How many records wait in all."""
+        return self.of_partition.total()
+
+    @property
+    def bytes(self) -> int:
+        """How much memory all of them take."""
+        return self.bytes_of_partition.total()
 
     def put(self, record: Record, boundary: str) -> None:
         """Add a record behind those of its partition that have the same boundary."""
@@ -54,11 +64,12 @@ class Waiting:
         queues = self._shards.setdefault(self._shard_of(boundary), {})
         queue = queues.get((partition, boundary))
         if queue is None:
-            queue = queues[partition, boundary] = deque()
+            queue = queues[partition, boundary] = Queue()
+            self.bytes_of_partition[partition] += queue.bytes
+        before = queue.bytes
         queue.append(record)
         self.of_partition[partition] += 1
-        self.records += 1
-        self.bytes += _size_of(record)
+        self.bytes_of_partition[partition] += queue.bytes - before
 
     def take(self, busy: Collection[int]) -> Batch | None:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
@@ -70,9 +81,11 @@ class Waiting:
             most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
             queues = self._shards.pop(shard)
             before = len(queues)
+            self.bytes_of_partition.subtract(_bytes_of(queues))
             records += _taken_in_turn(queues, room, most)
             shards.append(shard)
             has_emptied |= len(queues) < before
+            self.bytes_of_partition.update(_bytes_of(queues))
             if queues:
                 self._shards[shard] = queues
             if queues or len(records) == self._batch_records:
@@ -81,15 +94,13 @@ class Waiting:
             return None
         self._are_others.append(has_emptied)
         self.of_partition.subtract(map(partition_of, records))
-        self.records -= len(records)
-        self.bytes -= sum(map(_size_of, records))
         return Batch(records, frozenset(shards), is_cut=shards[-1] in self._shards)
 
     def clear(self) -> None:
         """Forget everything."""
         self._shards.clear()
         self.of_partition.clear()
-        self.records = self.bytes = 0
+        self.bytes_of_partition.clear()
 
 
 def partition_of(record: Record) -> TopicPartition:
@@ -100,7 +111,7 @@ def partition_of(record: Record) -> TopicPartition:
 _partition = cache(TopicPartition)
 
 
-def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> list[Record]:
+def _taken_in_turn(queues: dict[Place, Queue], room: int, most: int) -> list[Record]:
     """Take up to `room` records, up to `most` of each queue, of each as many as of any other that has as many.
 
     What is empty then is left out of the queues, and who was served comes after who was not.
@@ -113,7 +124,7 @@ def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> 
         for place in list(given):
             queue = queues[place]
             count = min(share, room - len(records), len(queue), most - given[place])
-            records += [queue.popleft() for _ in range(count)]
+            records += queue.take(count)
             given[place] += count
             if not queue or given[place] == most:
                 del given[place]
@@ -124,9 +135,8 @@ def _taken_in_turn(queues: dict[Place, deque[Record]], room: int, most: int) -> 
     return records
 
 
-def _size_of(record: Record) -> int:
-    size = _BYTES_OF_A_RECORD + len(record.value or b"") + len(record.key or b"")
-    for name, value in record.headers:
-        if name != "content-type":
-            size += _BYTES_OF_A_HEADER + len(name) + len(value or b"")
-    return size
+def _bytes_of(queues: Mapping[Place, Queue]) -> Counter[TopicPartition]:
+    bytes_: Counter[TopicPartition] = Counter()
+    for (partition, _), queue in queues.items():
+        bytes_[partition] += queue.bytes
+    return bytes_

@@ -18,16 +18,16 @@ async def _taken(scene: Scene, partition: int, first: int, count: int, of: str =
     await asyncio.wait_for(scene.submitting(*_records(partition, first, count, of)), 10)
 
 
-async def _decided(scene: Scene, offset: int) -> None:
-    """Settle whatever begins until everything before an offset is acknowledged."""
+async def _decided(scene: Scene, offsets: Mapping[int, int]) -> None:
+    """Settle whatever begins until everything before an offset of each partition is acknowledged."""
 
     async def is_acknowledged() -> bool:
         for settled in scene.settled:
             if not settled.done():
                 settled.set_result(True)
-        return scene.acknowledged == {0: offset}
+        return scene.acknowledged == offsets
 
-    await until(is_acknowledged, f"{offset}, not {scene.acknowledged}")
+    await until(is_acknowledged, f"{offsets}, not {scene.acknowledged}")
 
 
 async def test_four_batches_are_in_progress_at_a_time() -> None:
@@ -86,6 +86,22 @@ async def test_who_has_much_is_paused_once_what_waits_is_too_large(monkeypatch: 
     await scene.lanes.end(0)
 
 
+async def test_who_has_few_but_large_records_is_paused_once_they_take_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = await _beside_a_small_lane()
+    await _taken(scene, 0, 0, 2, "a" * 13_000)
+    await _taken(scene, 1, 0, 2, "b" * 28_000)
+    monkeypatch.setattr(module, "_AHEAD_BYTES", scene.lanes.waiting.bytes + 1)
+    await _taken(scene, 2, 1, 0)
+    assert scene.paused == set(), "there is room left"
+    await _taken(scene, 0, 2, 1, "c")
+    assert scene.paused == {1}, "two thirds are the other's"
+    await _taken(scene, 0, 3, 1, "a" * 13_000)
+    assert scene.paused == {0, 1}
+    await _decided(scene, {0: 4, 1: 2, 2: 1})
+    assert scene.paused == set()
+    await scene.lanes.end(0)
+
+
 async def test_a_partition_is_read_so_far_beyond_its_first_undecided_record_again_and_again() -> None:
     scene, first = Scene(), 0
     for _ in range(2):
@@ -96,7 +112,7 @@ async def test_a_partition_is_read_so_far_beyond_its_first_undecided_record_agai
         await _taken(scene, 0, first + 5 * _BATCH - 1, 1, "b")
         assert scene.paused == {0}
         first += 5 * _BATCH
-        await _decided(scene, first)
+        await _decided(scene, {0: first})
         assert scene.paused == set()
     await scene.lanes.end(0)
 

@@ -1,0 +1,87 @@
+"""A queue of records of which only the first and the last are kept as they are: what lies between is compressed.
+
+Records of one organization resemble one another. Compressed in blocks, each takes a fifth of the memory, and a
+fiftieth more of the time that it takes to decide one.
+"""
+
+import pickle
+import zlib
+from operator import attrgetter
+
+from schemas.records import Record
+
+_BLOCK = 64
+"""How many records are compressed together."""
+_LEVEL = 1
+"""The fastest; higher ones hardly make a block smaller."""
+_BYTES_OF_A_QUEUE = 500
+_BYTES_OF_A_RECORD, _BYTES_OF_A_HEADER = 220, 200
+"""What a record and a header take beside what they hold, as measured. A lone content type is shared by many."""
+_BYTES_OF_A_COMPRESSED_RECORD = 50
+"""What is kept of a record elsewhere until it is decided (`workers.batches.progress`)."""
+
+_fields = attrgetter(*Record.__slots__)
+
+
+class Queue:
+    """Records in their order."""
+
+    __slots__ = ("_blocks", "_first", "_last", "_length", "bytes")
+
+    def __init__(self) -> None:
+        self._first: list[
+            Record
+        ] = []  # those that are next, the very next at the end; none only if there are none at all
+        self._blocks: list[tuple[bytes, int]] = []  # each with how many bytes it saves
+        self._last: list[Record] = []
+        self._length = 0
+        self.bytes = _BYTES_OF_A_QUEUE
+        """How much memory it takes, as estimated."""
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, record: Record) -> None:
+        """Add a record behind the others."""
+        self._length += 1
+        self.bytes += _size_of(record)
+        if not self._first:
+            self._first.append(record)
+            return
+        self._last.append(record)
+        if len(self._last) == _BLOCK:
+            block = zlib.compress(pickle.dumps([*map(_fields, self._last)]), _LEVEL)
+            saved = sum(map(_size_of, self._last)) - len(block) - _BLOCK * _BYTES_OF_A_COMPRESSED_RECORD
+            self._blocks.append((block, saved))
+            self._last.clear()
+            self.bytes -= saved
+
+    def take(self, count: int) -> list[Record]:
+        """Remove the first `count` records and return them; there must be as many."""
+        records: list[Record] = []
+        for _ in range(count):
+            record = self._first.pop()
+            records.append(record)
+            if not self._first:
+                self._refill()
+        self._length -= count
+        self.bytes -= sum(map(_size_of, records))
+        return records
+
+    def _refill(self) -> None:
+        if self._blocks:
+            block, saved = self._blocks.pop(0)
+            # Our own bytes, which have not left this process.
+            self._first = [Record(*fields) for fields in pickle.loads(zlib.decompress(block))]  # noqa: S301
+            self.bytes += saved
+        else:
+            self._first, self._last = self._last, self._first
+        self._first.reverse()
+
+
+def _size_of(record: Record) -> int:
+    size = _BYTES_OF_A_RECORD + len(record.value or b"") + len(record.key or b"")
+    for name, value in record.headers:
+        if name != "content-type":
+            size += _BYTES_OF_A_HEADER + len(name) + len(value or b"")
+    return size
