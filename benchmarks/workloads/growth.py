@@ -32,7 +32,7 @@ class Size:
     commands: int = 20_000
     organizations: int = 200
     projects: tuple[int, int, int] = (10_000, 100_000, 1_000_000)
-    rounds: int = 3
+    rounds: int = 5
 
 
 async def run(servers: Servers, size: Size) -> Report:

@@ -40,7 +40,7 @@ class Size:
     small: int = 8
     per_second: float = 200.0
     seconds: float = 10.0
-    rounds: int = 3
+    rounds: int = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Size:
     records: int = 20_000
     organizations: int = 200
     projects: int = 20_000
-    rounds: int = 3
+    rounds: int = 5
     seed: int = 5
 
 

@@ -33,7 +33,7 @@ class Size:
     few_commands: int = 1_000
     organizations: int = 200
     projects: int = 20_000
-    rounds: int = 3
+    rounds: int = 5
 
 
 async def run(servers: Servers, size: Size) -> Report:
