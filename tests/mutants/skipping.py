@@ -49,6 +49,7 @@ _TUNED = frozenset(
         "_LOOK_FURTHER",
         "_MOST_FETCHED",
         "_MOST_OF_SHARD",
+        "_MUCH_BYTES",
         "_PAGE",
         "_PAGE_BYTES",
         "_PAGE_EVENTS",

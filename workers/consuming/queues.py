@@ -1,4 +1,4 @@
-"""A queue of records of which only the first and the last are kept as they are: what lies between is compressed.
+"""A queue of records; where much waits, only the first and the last are kept as they are, and the rest compressed.
 
 Records of one organization resemble one another. Compressed in blocks, each takes a fifth of the memory, and a
 fiftieth more of the time that it takes to decide one.
@@ -41,19 +41,20 @@ class Queue:
     def __len__(self) -> int:
         return self._length
 
-    def append(self, record: Record) -> None:
-        """Add a record behind the others."""
+    def append(self, record: Record, *, is_much: bool) -> None:
+        """Add a record behind the others; where much waits in all, compress what waits long."""
         self._length += 1
         self.bytes += _size_of(record)
         if not self._first:
             self._first.append(record)
             return
         self._last.append(record)
-        if len(self._last) == _BLOCK:
-            block = zlib.compress(pickle.dumps([*map(_fields, self._last)]), _LEVEL)
-            saved = sum(map(_size_of, self._last)) - len(block) - _BLOCK * _BYTES_OF_A_COMPRESSED_RECORD
+        if is_much and len(self._last) >= _BLOCK:
+            records = self._last[:_BLOCK]
+            block = zlib.compress(pickle.dumps([*map(_fields, records)]), _LEVEL)
+            saved = sum(map(_size_of, records)) - len(block) - _BLOCK * _BYTES_OF_A_COMPRESSED_RECORD
             self._blocks.append((block, saved))
-            self._last.clear()
+            del self._last[:_BLOCK]
             self.bytes -= saved
 
     def take(self, count: int) -> list[Record]:

@@ -1,7 +1,7 @@
 """Records that wait to be decided: those of an organization in their order, organizations in turn."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -15,6 +15,8 @@ _PART_OF_THE_LONG = 4
 """Beside others, nobody who has many records gets more than this part of a batch: they would wait for all of it."""
 _REMEMBERED = 8
 """For how many batches it is remembered that there are others."""
+_MUCH_BYTES = 8 * 1024 * 1024
+"""From here on what waits long is compressed."""
 
 Place = tuple[TopicPartition, str]
 """A partition, and whose the records are."""
@@ -47,16 +49,8 @@ class Waiting:
         """How many records wait of each partition."""
         self.bytes_of_partition: Counter[TopicPartition] = Counter()
         """How much memory they take."""
-
-    @property
-    def records(self) -> int:
-        """How many records wait in all."""
-        return self.of_partition.total()
-
-    @property
-    def bytes(self) -> int:
-        """How much memory all of them take."""
-        return self.bytes_of_partition.total()
+        self.records = 0
+        self.bytes = 0
 
     def put(self, record: Record, boundary: str) -> None:
         """Add a record behind those of its partition that have the same boundary."""
@@ -65,11 +59,12 @@ class Waiting:
         queue = queues.get((partition, boundary))
         if queue is None:
             queue = queues[partition, boundary] = Queue()
-            self.bytes_of_partition[partition] += queue.bytes
+            self._take_memory(partition, queue.bytes)
         before = queue.bytes
-        queue.append(record)
+        queue.append(record, is_much=self.bytes > _MUCH_BYTES)
+        self._take_memory(partition, queue.bytes - before)
         self.of_partition[partition] += 1
-        self.bytes_of_partition[partition] += queue.bytes - before
+        self.records += 1
 
     def take(self, busy: Collection[int]) -> Batch | None:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
@@ -81,11 +76,13 @@ class Waiting:
             most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
             queues = self._shards.pop(shard)
             before = len(queues)
-            self.bytes_of_partition.subtract(_bytes_of(queues))
+            for (partition, _), queue in queues.items():
+                self._take_memory(partition, -queue.bytes)
             records += _taken_in_turn(queues, room, most)
             shards.append(shard)
             has_emptied |= len(queues) < before
-            self.bytes_of_partition.update(_bytes_of(queues))
+            for (partition, _), queue in queues.items():
+                self._take_memory(partition, queue.bytes)
             if queues:
                 self._shards[shard] = queues
             if queues or len(records) == self._batch_records:
@@ -94,6 +91,7 @@ class Waiting:
             return None
         self._are_others.append(has_emptied)
         self.of_partition.subtract(map(partition_of, records))
+        self.records -= len(records)
         return Batch(records, frozenset(shards), is_cut=shards[-1] in self._shards)
 
     def clear(self) -> None:
@@ -101,6 +99,11 @@ class Waiting:
         self._shards.clear()
         self.of_partition.clear()
         self.bytes_of_partition.clear()
+        self.records = self.bytes = 0
+
+    def _take_memory(self, partition: TopicPartition, bytes_: int) -> None:
+        self.bytes_of_partition[partition] += bytes_
+        self.bytes += bytes_
 
 
 def partition_of(record: Record) -> TopicPartition:
@@ -133,10 +136,3 @@ def _taken_in_turn(queues: dict[Place, Queue], room: int, most: int) -> list[Rec
         if queue:
             queues[place] = queue
     return records
-
-
-def _bytes_of(queues: Mapping[Place, Queue]) -> Counter[TopicPartition]:
-    bytes_: Counter[TopicPartition] = Counter()
-    for (partition, _), queue in queues.items():
-        bytes_[partition] += queue.bytes
-    return bytes_

@@ -100,6 +100,17 @@ def test_what_waits_is_counted() -> None:
     assert (waiting.records, waiting.bytes, _taken(waiting), dict(waiting.of_partition)) == (0, 0, None, {})
 
 
+def test_once_much_waits_it_takes_less() -> None:
+    waiting = Waiting(_BATCH, _shard_of)
+    taken = []
+    for offset in range(400):
+        waiting.put(_record(0, offset, b"x" * 100_000), "a")
+        taken.append(waiting.bytes)
+    per_record = taken[0]
+    assert taken[80] > 80 * (per_record - 1_000), "little is kept as it is"
+    assert taken[-1] < 100 * per_record
+
+
 _NAMES = st.sampled_from(("a", "a2", "b", "b2", "c"))
 _STEPS = st.lists(
     st.one_of(st.tuples(st.just("put"), st.integers(0, 1), _NAMES), st.sampled_from(("take", "finish"))), max_size=200
