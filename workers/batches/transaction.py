@@ -42,6 +42,7 @@ from workers.batches.progress import Progress, noting
 from workers.publishing import positions
 from workers.publishing.packing import LogDamaged
 from workers.publishing.positions import Kept, is_retryable
+from workers.runtime.delays import delays
 from workers.runtime.metric import Step
 from workers.runtime.metrics import Exemplar, Metrics
 from workers.runtime.roles import Role
@@ -167,7 +168,7 @@ class Batches:
     async def _persist(
         self, role: Role, messages: list[Message], progress: Mapping[TopicPartition, Progress], clock: StepClock
     ) -> Folded:
-        delay = _FIRST_DELAY_SECONDS
+        waits = delays(_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS)
         while True:
             if self._stopping.is_set():
                 raise Stopping
@@ -185,14 +186,14 @@ class Batches:
                     # A command that was answered before fails when it is judged as new: on its id, if on nothing else.
                     self._wary_batches = _WARY_BATCHES
                     continue
+                delay = next(waits)
                 logger.warning("batch_retried", records=len(messages), error=brief(error), delay_seconds=delay)
                 self._metrics.retried()
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
-            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
     async def _hold(self, role: Role, server: str) -> None:
         """Hold the database beyond what readers were told to be closed, as soon as it and Kafka say what that is."""
-        delay = _FIRST_DELAY_SECONDS
+        waits = delays(_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS)
         while not self._stopping.is_set():
             self._metrics.turns.turned(role)
             try:
@@ -200,12 +201,12 @@ class Batches:
             except Exception as error:
                 if not is_retryable(error):
                     raise
+                delay = next(waits)
                 logger.warning("batch_retried", records=0, error=brief(error), delay_seconds=delay)
                 self._metrics.retried()
             else:
                 return
             await self._wait(delay)
-            delay = min(delay * 2, _LONGEST_DELAY_SECONDS)
 
     async def _transaction(
         self, messages: list[Message], progress: Mapping[TopicPartition, Progress], timed: StepClock, *, is_wary: bool

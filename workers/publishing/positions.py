@@ -22,6 +22,7 @@ from workers.topics.cluster import administration, partitions_of
 
 _READ_SECONDS = 60
 _STOP_SECONDS = 5
+_POLL_MS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,6 @@ async def _to_the_end(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, 
     await consumer.seek_to_beginning(*ends)
     # Transactions leave markers that are not records, so the reader's position counts, not what it received.
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-        for records in (await consumer.getmany(timeout_ms=200)).values():
+        for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             for record in records:
                 yield record

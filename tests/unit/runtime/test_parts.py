@@ -1,11 +1,13 @@
 """The small parts of every role: whether it comes round, how its steps are timed, and which URLs are asked."""
 
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError
 
 from workers.runtime import turns as module
+from workers.runtime.delays import delays
 from workers.runtime.liveness import Liveness
 from workers.runtime.metric import Step
 from workers.runtime.roles import Role
@@ -118,6 +120,10 @@ def test_steps_are_timed_and_taken_once() -> None:
     with clock(Step.LOAD):
         pass
     assert list(clock.take()) == [Step.LOAD]
+
+
+def test_each_attempt_waits_twice_as_long_as_the_one_before_but_never_too_long() -> None:
+    assert [*islice(delays(0.1, 10.0), 9)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from schemas.askers import Unidentified
+from workers.runtime.delays import delays
 from workers.runtime.issuers import Issuer
 from workers.runtime.tokens.counting import TokenMetrics
 from workers.runtime.tokens.keys import Key, Keys, read_keys
@@ -39,15 +40,14 @@ class IssuerKeys:
 
     async def run(self) -> None:
         """Keep the keys up to date until cancelled."""
-        retry = _FIRST_RETRY_SECONDS
+        waits = delays(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)
         try:
             while True:
                 if await self.refresh():
-                    retry = _FIRST_RETRY_SECONDS
+                    waits = delays(_FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS)
                     await self._rest()
                 else:
-                    await asyncio.sleep(retry)
-                    retry = min(2 * retry, _LAST_RETRY_SECONDS)
+                    await asyncio.sleep(next(waits))
         finally:
             if self._refreshing is not None:
                 self._refreshing.cancel()
