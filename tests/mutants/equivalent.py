@@ -13,6 +13,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "number=unfinished[-1].number + 1 if unfinished else 2,",
     ): "Numbers only order the fan-outs of an account that are not done, and nobody is told of them.",
     ("cli/operating/top.py", "loop.remove_reader(source)  ->  pass"): "The loop ends right after.",
+    ("cli/terminal/screen.py", "UNLIMITED = 100001"): "One sign more than is ever as wide.",
+    (
+        "cli/terminal/screen.py",
+        "screen.out(line.rstrip(), highlight=True)",
+    ): "What is no terminal gets no colours.",
+    (
+        "workers/publishing/dividing.py",
+        "if not earlier:  ->  if False:",
+    ): "Only slower: what is noted already is noted again.",
     ("cli/operating/top.py", "if not settings.metrics_port:  ->  if False:"): "Nobody answers at port 0.",
     (
         "cli/operating/top.py",
@@ -72,10 +81,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/watching.py",
         "return at + (_MARK_UNCHANGED_SECONDS if False else _MARK_SECONDS)",
     ): "A bookmark comes sooner than it must.",
-    (
-        "workers/batches/transaction.py",
-        "delay = min(delay + 2, _LONGEST_DELAY_SECONDS)",
-    ): "It is waited for longer before the next attempt.",
     (
         "workers/publishing/slots.py",
         "return bool(ended)  ->  return None",
