@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from aiokafka import TopicPartition
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from schemas.facts import ProjectChanged
+from schemas.parsing import read_fact
 from schemas.records import Record
-from tests.support.installations import KEYS
+from tests.support.installations import KEYS, Installation
 from tests.support.messages import Said
 from workers.batches.asking import Verify
 from workers.batches.progress import Progress
@@ -17,6 +20,9 @@ from workers.batches.transaction import Batches
 from workers.publishing.positions import Kept
 from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
+
+read_project = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
+"""Reads what is said of projects."""
 
 
 def records(*said: Said, offset: int = 0) -> list[Record]:
@@ -40,6 +46,12 @@ def batches(
     settings = Settings(encryption_keys=json.loads(KEYS), remembered_records=remembered_records)
     counts, ends = metrics or Metrics(), stopping or asyncio.Event()
     return Batches(engine, settings, settings.keys(), counts, ends, nothing_kept, verify)
+
+
+def batches_of(installation: Installation) -> Batches:
+    """Return the batch processor for an installation of which no process need run."""
+    counts, ends = Metrics(), asyncio.Event()
+    return Batches(installation.engine, installation.settings, installation.keys, counts, ends, nothing_kept)
 
 
 def progress_of(read: Sequence[Record], reached: int) -> dict[TopicPartition, Progress]:

@@ -1,22 +1,16 @@
 """What the relay refuses to publish, and what it must cope with."""
 
 import asyncio
-import json
-from itertools import pairwise
 from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import text
 
-from db.placing import shard_of
-from schemas.topics import Topic
 from tests.support.going_back import put_back
 from tests.support.installations import Installation, Worker, free_port
 from tests.support.kafka import all_consumed, exactly_published, published, send
 from tests.support.messages import account, bind, profile, project
 from tests.support.waiting import until
-from workers.publishing.positions import committed
-from workers.publishing.relay import LEAST_SHARES
 from workers.runtime.roles import Role
 
 _CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
@@ -39,19 +33,6 @@ async def _with_events(installation: Installation) -> None:
     await all_consumed(installation)
     await send(installation, [bind("acme", "web", ("main", "b")[number % 2], f"c{number}") for number in range(10)])
     await all_consumed(installation)
-
-
-async def test_a_shard_gets_a_part_of_a_transaction_also_when_it_is_alone(quiet_installation: Installation) -> None:
-    installation = quiet_installation
-    await installation.start(*_CONSUMERS)
-    await _with_events(installation)
-    await installation.start(Role.RELAY, WHOPAYS_RELAY_BATCH_ROWS=str(2 * LEAST_SHARES))
-    await exactly_published(installation)
-    shard = shard_of("acme", installation.settings.shards)
-    async with committed(installation.settings, installation.settings.topic(Topic.RELAY_POSITIONS)) as records:
-        written = [json.loads(record.value) async for record in records if record.key == str(shard).encode()]
-    reached = [0, *(one["position"] for one in written)]
-    assert max(after - before for before, after in pairwise(reached)) == 2
 
 
 @pytest.mark.parametrize("running", (True, False), ids=["while it runs", "while it is down"])

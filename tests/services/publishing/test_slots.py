@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from audit.watermarks import read_watermarks
 from db.placing import shard_of
+from db.slots import division
 from schemas.topics import Topic
 from schemas.watermarks import Watermark
 from tests.faults.moving import lose_records
@@ -98,6 +99,9 @@ async def test_the_number_of_slots_changes_under_load(quiet_installation: Instal
     await alone.kill()
     two = await installation.start(Role.RELAY, **_slots(2))
     await _publishes(two, 0, 1)
+    async with installation.engine.connect() as connection:
+        divided = await division(connection)
+    assert (divided.number, divided.unfenced) == (2, frozenset()), "all others are fenced, once"
     await binding
     await exactly_published(installation)
     await _closed(installation)
