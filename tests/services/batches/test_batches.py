@@ -22,10 +22,12 @@ from tests.support.messages import bind, project
 from tests.support.waiting import patience, until
 from workers.batches import transaction as batch
 from workers.batches.transaction import Stopping
+from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 
 _READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
 _READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=OperatorPolicy())
+_WAITING = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +131,15 @@ async def test_tables_of_another_version_end_the_worker(engine: AsyncEngine) -> 
     assert await _all(engine, "SELECT * FROM dead_letters") == []
 
 
+async def test_a_dead_letter_that_cannot_be_kept_ends_the_worker(engine: AsyncEngine) -> None:
+    await _alter(engine, "ALTER TABLE projects ADD CONSTRAINT no_poison CHECK (display_name <> 'poison')")
+    await _alter(engine, "ALTER TABLE dead_letters ADD CONSTRAINT none_at_all CHECK (false)")
+    said = records(project("acme", "web", displayName="poison"))
+    with pytest.raises(Exception, match="none_at_all"):
+        await batches(engine).process(Role.PROJECTS, said, _READ_PROJECT)
+    assert await _all(engine, "SELECT * FROM log") == []
+
+
 async def test_a_stopping_worker_gives_its_batch_up(engine: AsyncEngine) -> None:
     stopping = asyncio.Event()
     stopping.set()
@@ -169,26 +180,60 @@ async def test_batches_go_on_across_the_partitions_of_the_log(
         ("log_p0", 9), ("log_p1", 10), ("log_p2", 10), ("log_p3", 10), ("log_p4", 6)
     ]  # fmt: skip
     assert await _all(engine, "SELECT * FROM dead_letters") == []
+    await _alter(engine, "ALTER FUNCTION ensure_log_partitions RENAME TO asked_once_for_each")
+    await settling.process(Role.PROJECTS, records(project("acme", "last"), offset=90), _READ_PROJECT)
     async with engine.connect() as connection:
         assert await paying_account(connection, "acme", "p1") is None
 
 
-async def test_a_batch_waits_for_the_shard_that_another_holds(engine: AsyncEngine) -> None:
+async def test_a_batch_waits_for_the_shard_that_another_holds_and_begins_again_when_it_is_cut_off(
+    engine: AsyncEngine, lines: list[Any]
+) -> None:
+    metrics = Metrics()
     async with engine.begin() as other:
         await other.execute(text("SELECT * FROM shards FOR UPDATE"))
         settling = asyncio.create_task(
-            batches(engine).process(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
+            batches(engine, metrics=metrics).process(Role.PROJECTS, records(project("acme", "web")), _READ_PROJECT)
         )
+        await until(_waits(engine), "the batch at the lock")
+        await _all(engine, f"SELECT pg_terminate_backend(pid) {_WAITING}")
+        await until(_is_retried(metrics), "that it begins again")
         await until(_waits(engine), "the batch at the lock")
         assert not settling.done()
     await asyncio.wait_for(settling, patience(10))
     assert len(await _all(engine, "SELECT * FROM projects")) == 1
+    assert [line["event"] for line in lines] == ["batch_retried"]
+
+
+async def test_a_worker_that_waits_to_begin_again_can_stop(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_FIRST_DELAY_SECONDS", 3600.0)
+    metrics, stopping = Metrics(), asyncio.Event()
+    async with engine.begin() as other:
+        await other.execute(text("SELECT * FROM shards FOR UPDATE"))
+        said = records(project("acme", "web"))
+        settling = asyncio.create_task(
+            batches(engine, stopping, metrics=metrics).process(Role.PROJECTS, said, _READ_PROJECT)
+        )
+        await until(_waits(engine), "the batch at the lock")
+        await _all(engine, f"SELECT pg_terminate_backend(pid) {_WAITING}")
+        await until(_is_retried(metrics), "that it waits")
+        stopping.set()
+        with pytest.raises(Stopping):
+            await asyncio.wait_for(settling, patience(10))
+
+
+def _is_retried(metrics: Metrics) -> Callable[[], Any]:
+    async def look() -> bool:
+        return metrics.registry.get_sample_value("whopays_batch_retries_total") == 1
+
+    return look
 
 
 def _waits(engine: AsyncEngine) -> Callable[[], Any]:
     async def look() -> bool:
-        statement = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool(await _all(engine, statement))
+        return bool(await _all(engine, f"SELECT 1 {_WAITING}"))
 
     return look
 

@@ -57,13 +57,20 @@ async def test_instants_are_later_than_what_was_closed_and_kafka_is_asked_once(e
     # The clock of this database is an hour behind that of the one that was closed.
     told = _Told(datetime.now(UTC) + timedelta(hours=1))
     batches = _batches(engine, told)
-    for version in (1, 2):
-        await batches.process(Role.PROJECTS, records(project("acme", "web", version)), _READ_PROJECT)
+    said = (
+        records(*(project(name, f"p{n}") for n in range(3)), offset=at) for at, name in ((0, "acme"), (3, "globex"))
+    )
+    await asyncio.gather(*(batches.process(Role.PROJECTS, some, _READ_PROJECT) for some in said))
+    await batches.process(Role.PROJECTS, records(project("acme", "later"), offset=6), _READ_PROJECT)
     assert told.times == 1
     assert min(await _instants(engine)) >= told.closed
     async with engine.connect() as connection:
+        told_of_acme = text("SELECT recorded_at FROM log WHERE boundary = 'acme' ORDER BY position")
+        instants = list((await connection.execute(told_of_acme)).scalars())
         written = (await connection.execute(text("SELECT min(recorded_at) FROM log"))).scalar_one()
     assert written > told.closed
+    assert instants == sorted(set(instants)), "nor is any of a batch given again in the next"
+    assert len(instants) == 4
 
 
 async def test_a_database_that_went_back_is_not_written_to(engine: AsyncEngine) -> None:
