@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.parsing import read_command
@@ -74,6 +74,7 @@ _DATA = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(("organization", "data", "data_base64", "a")), _DATA), st.booleans(), st.booleans()
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Headers, Record
@@ -35,6 +35,7 @@ def _records(first: int, count: int) -> list[Record]:
     ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 150), st.booleans(), st.integers(0, 150)), max_size=5))
 def test_records_come_out_as_they_went_in(turns: list[tuple[int, bool, int]]) -> None:
     queue, expected, added = Queue(), deque[Record](), 0
@@ -83,7 +84,8 @@ def test_how_much_memory_it_takes(count: int, is_much: bool, at_most: int) -> No
         tracemalloc.stop()
     assert taken < at_most
     # Up to 50 bytes of a record are kept by whoever remembers that it is undecided.
-    assert taken <= queue.bytes <= taken + _BYTES_OF_A_QUEUE + 100 * count
+    kept_elsewhere = 45 * (count - 200) if count > 200 else 0
+    assert taken + kept_elsewhere <= queue.bytes <= taken + _BYTES_OF_A_QUEUE + 100 * count
 
 
 @pytest.mark.parametrize(

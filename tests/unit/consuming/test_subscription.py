@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from faststream.kafka import KafkaBroker
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from db.engine import create_engine
 from workers.batches.transaction import Batches
@@ -24,10 +25,10 @@ def _fetched(timestamp: int = 0, headers: Any = ()) -> Any:
     return ConsumerRecord("billing.projects", 1, 7, timestamp, 0, b"acme", b"{}", None, 4, 2, headers)
 
 
-def _subscription(failures: list[BaseException]) -> Subscription:
+def _subscription(failures: list[BaseException], stopping: asyncio.Event | None = None) -> Subscription:
     settings = Settings(encryption_keys={"a": SecretStr("A" * 43 + "=")})
     engine = create_engine(settings.database_url)
-    metrics, stopping = Metrics(), asyncio.Event()
+    metrics, stopping = Metrics(), stopping or asyncio.Event()
     batches = Batches(engine, settings, settings.keys(), metrics, stopping)
     return Subscription(
         PROJECTS,
@@ -53,6 +54,37 @@ async def test_records_of_partitions_that_are_not_admitted_are_dropped() -> None
     failures: list[BaseException] = []
     await asyncio.wait_for(_subscription(failures).consume_one((_fetched(),)), 10)
     assert failures == []
+
+
+async def test_before_it_has_a_consumer_there_is_nothing_to_pause_or_acknowledge() -> None:
+    subscription, partition = _subscription([]), TopicPartition("billing.projects", 1)
+    subscription.pause(partition)
+    subscription.resume(partition)
+    await subscription.acknowledge({partition: 7})
+
+
+async def test_a_batch_that_is_not_decided_is_none_that_may_be_acknowledged() -> None:
+    failures: list[BaseException] = []
+    stopping = asyncio.Event()
+    stopping.set()
+    assert await _subscription(failures, stopping)._process([_record(_fetched())], {}) is False
+    assert failures == [], "whoever stops has not failed"
+    nothing: Any = None
+    with capture_logs() as logged:
+        assert await _subscription(failures)._process(nothing, {}) is False
+    assert ([type(failure) for failure in failures], len(logged)) == ([TypeError], 1)
+
+
+def test_only_headers_that_all_have_are_kept_once() -> None:
+    def headers(*names: str) -> Any:
+        raw = [(name, b"".join([b"text", b"/plain"])) for name in names]
+        return _record(_fetched(headers=raw)).headers
+
+    for names, is_shared in ((["content-type"], True), (["authorization"], False), (["content-type", "x"], False)):
+        first, second = headers(*names), headers(*names)
+        assert first == second == tuple((name, b"text/plain") for name in names)
+        assert (first is second) is is_shared, names
+    assert headers() == ()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Record
@@ -117,6 +117,7 @@ _STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_STEPS)
 def test_whatever_happens_records_of_one_are_in_order_and_in_one_batch_at_a_time(
     steps: list[tuple[str, int, str] | str],

@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import pytest
 from aiokafka import TopicPartition
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.reading_positions import Span
@@ -82,6 +82,7 @@ def test_what_is_read_meanwhile_is_not_acknowledged_beyond_what_was_noted() -> N
 _READ = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4)), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(_READ, st.data(), st.integers(0, 5), st.integers(0, 20))
 def test_in_whatever_order_nothing_undecided_is_passed_and_nothing_is_left(
     read: list[tuple[int, int]], data: st.DataObject, first: int, behind: int
