@@ -1,6 +1,7 @@
 """`whopays drill`: it breaks, shows, and sees mended what it has broken, and nothing that is anybody else's."""
 
 import asyncio
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,12 @@ from cli.drill.site import Site
 from cli.operating.standing import Section
 from cli.program import app
 from cli.terminal.installation import HOME, RUNNING
-from schemas.facts import ProjectChanged
+from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.parsing import read_command, read_fact
 from schemas.policy import OperatorPolicy
 from tests.services.cli.test_processes import SILENT
 from tests.support.batches import batches, records
-from tests.support.messages import account, bind, project
+from tests.support.messages import account, bind, profile, project
 from tests.support.processes import in_foreground
 from tests.unit.deploy.test_alerts import ALERTS
 from workers.runtime.roles import Role
@@ -75,26 +76,42 @@ async def test_rows_are_damaged_and_put_back(
     settings = Settings(database_url=engine.url.render_as_string(hide_password=False))
     nowhere: Any = None
     site = Site(settings, nowhere, tmp_path, lambda _: None)
-    await batches(engine).process(Role.PROJECTS, records(project("acme", "project-1")), _READ_PROJECT)
-    made = [account("acme", "main"), account("acme", "lab"), bind("acme", "project-1", "main", "b")]
+    known = records(project("acme", "project-1"), project("acme", "project-2"), project("globex", "project-1"))
+    await batches(engine).process(Role.PROJECTS, known, _READ_PROJECT)
+    await batches(engine).process(Role.PAYMENT_PROFILES, records(profile("acme"), profile("globex")), _READ_PROFILE)
+    made = [account("acme", "main"), account("acme", "lab"), account("globex", "lab")]
+    made += [bind("acme", "project-1", "main", "b"), bind("acme", "project-2", "lab", "c")]
     await batches(engine).process(Role.ADMIN_COMMANDS, records(*made), _READ_COMMAND)
+    await _by_hand(
+        engine,
+        "UPDATE accounts SET outstanding = 7, outstanding_currency_code = 'EUR', "
+        "outstanding_as_of = '2026-01-01' WHERE account = 'main' OR organization = 'globex'",
+    )
 
-    async def rows() -> tuple[Any, ...]:
+    async def rows() -> list[tuple[Any, ...]]:
         async with engine.connect() as connection:
-            return tuple((await connection.execute(text(_ROWS))).one())
+            return [tuple(row) for row in await connection.execute(text(_ROWS))]
 
     before = await rows()
-    assert before[1:] == (None, None, None)
-    await DRILLS["promise"].breaks(site)
-    assert await rows() == ("lab", None, None, None)
-    await DRILLS["promise"].mends(site)
-    assert await rows() == ("main", None, None, None)
-    await DRILLS["redrive"].breaks(site)
-    damaged = await rows()
-    assert damaged[1:3] == (0, "EUR")
-    assert damaged[3] is not None
-    await DRILLS["redrive"].mends(site)
-    assert await rows() == ("main", None, None, None)
+    assert ("acme", "project-1", "main", None) in before
+    assert ("acme", "lab", None, None) in before
+    for mend in ("as the runbook says", "as the hint says"):
+        await DRILLS["promise"].breaks(site)
+        assert {*before} - {*await rows()} == {("acme", "project-1", "main", None)}
+        if mend == "as the runbook says":
+            await DRILLS["promise"].mends(site)
+        else:
+            await _by_hand(engine, _hinted("promise"))
+        assert await rows() == before
+        await DRILLS["redrive"].breaks(site)
+        (damaged,) = {*await rows()} - {*before}
+        assert damaged[:3] == ("acme", "lab", "0 EUR")
+        assert damaged[3] is not None
+        if mend == "as the runbook says":
+            await DRILLS["redrive"].mends(site)
+        else:
+            await _by_hand(engine, _hinted("redrive"))
+        assert await rows() == before
     assert [line for line in capfd.readouterr().out.splitlines() if line.startswith("$")] == [
         "$ whopays verify",
         "$ whopays timeline acme project-1",
@@ -107,12 +124,26 @@ async def test_rows_are_damaged_and_put_back(
     await site.close()
 
 
+def _hinted(name: str) -> str:
+    """Return the statement that a drill's last hint has whoever mends it run by hand."""
+    found = re.search(r"SET session_replication_role = replica;\s+(UPDATE .*?);", DRILLS[name].hints[-1], re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+async def _by_hand(engine: AsyncEngine, statement: str) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(statement))
+
+
 _ROWS = """
-SELECT (SELECT account FROM projects WHERE (organization, project) = ('acme', 'project-1')),
-       outstanding, outstanding_currency_code, outstanding_as_of::text
-FROM accounts WHERE (organization, account) = ('acme', 'lab')
+SELECT organization, project, account, NULL FROM projects UNION ALL
+SELECT organization, account, trim_scale(outstanding) || ' ' || outstanding_currency_code, outstanding_as_of::text
+FROM accounts ORDER BY 1, 2, 3
 """
 _READ_PROJECT = partial(read_fact, model=ProjectChanged, max_value_bytes=1_000_000)
+_READ_PROFILE = partial(read_fact, model=PaymentProfileChanged, max_value_bytes=1_000_000)
 _READ_COMMAND = partial(read_command, max_value_bytes=1_000_000, policy=OperatorPolicy())
 
 

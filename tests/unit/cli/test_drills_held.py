@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pty
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -195,6 +196,33 @@ async def test_a_command_that_fails_ends_the_drill_unless_that_is_expected(held:
     await run("verify", "now", fails=True)
     with pytest.raises(CommandFailed, match=r"^whopays verify now failed\.$"):
         await run("verify", "now")
+
+
+async def test_enter_is_heard_until_all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard, terminal = pty.openpty()
+    pressed: list[str] = []
+
+    async def is_heard() -> bool:
+        return bool(pressed)
+
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with performance._enter(lambda: pressed.append("Enter")):
+            os.write(keyboard, b"\n")
+            await until(is_heard, "the key")
+        os.write(keyboard, b"\n")
+        for _ in range(10):
+            await asyncio.sleep(0)
+    os.close(keyboard)
+    nobody, end = os.pipe()
+    with os.fdopen(nobody) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with performance._enter(lambda: pressed.append("of nobody")):
+            os.write(end, b"\n")
+            for _ in range(10):
+                await asyncio.sleep(0)
+    os.close(end)
+    assert pressed == ["Enter"]
 
 
 def test_what_a_drill_says_beside_its_commands_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

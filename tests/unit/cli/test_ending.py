@@ -5,8 +5,10 @@ import sys
 
 import pytest
 import typer
+from rich.text import Text
 
 from cli.terminal.ending import MISUSED, CommandFailed, Misused, told
+from cli.terminal.screen import error_console, put, show
 
 
 @pytest.mark.parametrize(("error", "status"), ((CommandFailed("no"), 3), (Misused("no"), MISUSED)))
@@ -41,3 +43,14 @@ def test_colours_are_for_terminals_of_those_who_want_them(
             raise CommandFailed("no")
         is_coloured = screen is _Terminal and not colourless
         assert shown.getvalue() == ("\x1b[31m\x1b[1merror: \x1b[0mno\n" if is_coloured else "error: no\n")
+
+
+def test_what_is_shown_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for screen in (io.StringIO, _Terminal):
+        out, err = screen(), screen()
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        show("7 of [bold] 'them'", Text("and so on   "))
+        put(error_console(), "8 of [bold] 'them'")
+        end = "   " if screen is _Terminal else ""  # which a terminal does not show
+        assert (out.getvalue(), err.getvalue()) == (f"7 of [bold] 'them'\nand so on{end}\n", "8 of [bold] 'them'\n")
