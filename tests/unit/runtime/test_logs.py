@@ -115,7 +115,9 @@ def test_what_libraries_log_quotes_nothing_either(capsys: pytest.CaptureFixture[
         raise ValueError(_SECRET)
     except ValueError:
         logging.getLogger("a.library").exception("failed")
+    logging.getLogger("a.library").error("told", exc_info=ValueError(_SECRET))
     logging.getLogger("a.library").info("unheard")
     logging.getLogger("faststream").warning("unheard")
-    first, *_, last = capsys.readouterr().err.splitlines()
-    assert (first, last) == ("ERROR a.library: failed", "builtins.ValueError")
+    first, *_, raised, told, fault = capsys.readouterr().err.splitlines()
+    assert (first, raised) == ("ERROR a.library: failed", "builtins.ValueError")
+    assert (told, fault) == ("ERROR a.library: told", "builtins.ValueError"), "also of one that was never raised"

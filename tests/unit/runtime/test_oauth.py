@@ -102,6 +102,19 @@ async def test_an_endpoint_that_gives_no_token(status: int, said: bytes, why: st
     assert str(refused.value).endswith(f"{endpoint.url} {why}")
 
 
+async def test_a_token_is_as_long_as_an_answer_may_be() -> None:
+    with _endpoint() as endpoint:
+        for beyond in (0, 1):
+            around = '{"access_token": ""}'
+            token = "t" * (64 * 1024 - len(around) + beyond)
+            endpoint.said = f'{{"access_token": "{token}"}}'.encode()
+            if beyond:
+                with pytest.raises(TokenRefused, match="no JSON"):
+                    await _tokens(endpoint.url).token()
+            else:
+                assert await _tokens(endpoint.url).token() == token
+
+
 async def test_an_endpoint_that_nobody_answers_for() -> None:
     with pytest.raises(TokenRefused, match=r"http://127\.0\.0\.1:1/ gives no token: \[Errno 111\] Connection refused$"):
         await _tokens("http://127.0.0.1:1/").token()

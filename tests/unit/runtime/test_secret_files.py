@@ -117,3 +117,12 @@ def test_a_new_setting_has_its_file_by_its_type(monkeypatch: pytest.MonkeyPatch)
     assert secret_settings(Later.model_fields) == {"broker_password", "by_name", "address"}
     source = SecretFiles(Later, {"later_broker_password_file": _write("one", "secret\n")})
     assert source() == {"broker_password": "secret"}
+    path = _write("two", '{"a": "b"}\n')
+    source = SecretFiles(Later, {"later_by_name_file": path, "later_address_file": path})
+    found = [source.get_field_value(field, name) for name, field in Later.model_fields.items()]
+    assert found == [
+        (None, "broker_password", False),
+        ({"a": "b"}, "by_name", True),
+        ('{"a": "b"}', "address", False),
+        (None, "port", False),
+    ]
