@@ -164,8 +164,8 @@ class Kafka(Server):
             "broker.heartbeat.interval.ms": "500",
             # By default the controller writes a record twice a second while it has nothing to write.
             "metadata.max.idle.interval.ms": "0",
-            # By default a quarter of the heap.
-            "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+            # 16 MB; by default it is a quarter of the heap.
+            "log.cleaner.dedupe.buffer.size": "16777216",
         }
         if self._security is not None:
             settings |= self._security.settings(

@@ -42,8 +42,7 @@ class Process:
         specification = {
             "command": list(program.command),
             "stop_signals": [[int(number), seconds] for number, seconds in program.stop_signals],
-            "user_id": program.user and program.user[0],
-            "group_id": program.user and program.user[1],
+            "user": program.user,
         }
         with program.log.open("ab") as log:
             self._supervisor = subprocess.Popen(

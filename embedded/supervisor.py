@@ -18,16 +18,16 @@ from collections.abc import Callable
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
 LINUX_CAPABILITY_VERSION_3, CAP_DAC_OVERRIDE = 0x20080522, 1
+_PIECE_BYTES = 4096
 
 
-def main(command: list[str], stop_signals: list[tuple[int, float]], user_id: int | None, group_id: int | None) -> int:
+def main(command: list[str], stop_signals: list[tuple[int, float]], user: tuple[int, int] | None) -> int:
     """Run `command` until it ends or must end, and return its exit code.
 
     `stop_signals` are pairs of a signal and how many seconds the server has to end after it, before the next one; after
-    the last comes SIGKILL. With `user_id` the server runs under that user.
+    the last comes SIGKILL. With `user`, a user's id and a group's, the server runs under these.
     """
     wake_up_read, wake_up_write = os.pipe()
-    os.set_blocking(wake_up_read, False)
     os.set_blocking(wake_up_write, False)
     signal.set_wakeup_fd(wake_up_write)
     told_to_stop = False
@@ -44,14 +44,14 @@ def main(command: list[str], stop_signals: list[tuple[int, float]], user_id: int
         command,
         stdin=subprocess.DEVNULL,
         close_fds=False,  # the lock that says "a server of this folder lives" is held through them
-        preexec_fn=prepare(stop_signals[0][0], user_id, group_id),  # noqa: PLW1509 - this process has one thread
+        preexec_fn=prepare(stop_signals[0][0], user),  # noqa: PLW1509 - this process has one thread
     )
     while server.poll() is None and not told_to_stop:
         readable, _, _ = select.select([0, wake_up_read], [], [])
-        if 0 in readable and not os.read(0, 4096):
+        if 0 in readable and not os.read(0, _PIECE_BYTES):
             told_to_stop = True
         if wake_up_read in readable:
-            os.read(wake_up_read, 4096)
+            os.read(wake_up_read, _PIECE_BYTES)
     return end(server, stop_signals)
 
 
@@ -68,14 +68,15 @@ def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) 
     return 1 if code is None else code if code >= 0 else 128 - code
 
 
-def prepare(death_signal: int, user_id: int | None, group_id: int | None) -> Callable[[], None]:
+def prepare(death_signal: int, user: tuple[int, int] | None) -> Callable[[], None]:
     """Return what to run in the server's process before it becomes the server."""
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def before_the_server() -> None:
-        if user_id is not None and group_id is not None:
+        if user is not None:
+            user_id, group_id = user
             if libc is not None:
-                libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+                libc.prctl(PR_SET_KEEPCAPS, 1)
             os.setgroups([])
             os.setgid(group_id)
             os.setuid(user_id)
@@ -88,7 +89,7 @@ def prepare(death_signal: int, user_id: int | None, group_id: int | None) -> Cal
                 libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
         if libc is not None:
             # Where the kernel can, the server ends even when this process is killed. Must follow the change of user.
-            libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+            libc.prctl(PR_SET_PDEATHSIG, death_signal)
 
     return before_the_server
 

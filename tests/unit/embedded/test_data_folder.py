@@ -94,6 +94,7 @@ def test_servers_of_an_earlier_run_are_waited_for(folder: DataFolder, said: list
         fcntl.flock(of_a_server, fcntl.LOCK_UN)
         taking.join(60)
     assert said == [f"Waiting for the servers of an earlier run in {folder.path} to end ..."]
+    assert again.held_open
     again.release()
 
 

@@ -16,7 +16,7 @@ from embedded import processes, supervisor
 from embedded.data_folder import DataFolder
 from embedded.errors import EmbeddedError
 from embedded.processes import Process, Program, clean_environment
-from embedded.server import Server
+from tests.unit.embedded.small import TAKEN, UP, WRONG, Small
 
 _STUBBORN = (
     "import signal, sys\n"
@@ -30,12 +30,16 @@ _STUBBORN = (
 def run(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     begun = []
 
-    def start(code: str, *, stop_signals: Sequence[tuple[Signals, float]] = ((Signals.SIGTERM, 60.0),)) -> Process:
+    def start(
+        code: str,
+        *,
+        stop_signals: Sequence[tuple[Signals, float]] = ((Signals.SIGTERM, 60.0),),
+        user: tuple[int, int] | None = None,
+    ) -> Process:
         log = tmp_path / "log"
         with (tmp_path / "held").open("a") as held:
-            program = Program(
-                "It", [sys.executable, "-S", "-c", code], tmp_path, log, {"A": "b"}, stop_signals, held.fileno()
-            )
+            command = [sys.executable, "-S", "-c", code]
+            program = Program("It", command, tmp_path, log, {"A": "b"}, stop_signals, held.fileno(), user)
             begun.append(Process(program))
         return begun[-1]
 
@@ -92,6 +96,34 @@ def test_it_ends_with_its_supervisor_told_to(run: Callable[..., Process]) -> Non
             process.run_to_end(60)
 
 
+_TELLS = """
+import ctypes, json, os
+names = ("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapAmb")
+said = dict(line.split(":", 1) for line in open("/proc/self/status"))
+told = ctypes.c_int()
+ctypes.CDLL(None).prctl(2, ctypes.byref(told))
+held = [one for one in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{one}").endswith("/held")]
+print(json.dumps([{name: said[name].split() for name in names}, told.value, len(held)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may be others, and tell in /proc")
+def test_it_is_whom_it_should_be_and_may_pass_closed_folders_alone(run: Callable[..., Process]) -> None:
+    """The folder of this test is root's alone. Whoever is killed leaves nobody: each is told when its parent ends."""
+    may = ["0000000000000002"]
+    for user, expected in (
+        ((54321, 54322), {"Uid": ["54321"] * 4, "Gid": ["54322"] * 4, "Groups": [], "CapInh": may, "CapPrm": may}),
+        (None, {"Uid": ["0"] * 4, "CapAmb": ["0000000000000000"]}),
+    ):
+        process = run(_TELLS, stop_signals=((Signals.SIGUSR1, 60.0), (Signals.SIGTERM, 60.0)), user=user)
+        process.run_to_end(60)
+        said, told, held = json.loads(process.output())
+        assert {name: said[name] for name in expected} == expected
+        assert (told, held) == (Signals.SIGUSR1, 1)
+        if user is not None:
+            assert (said["CapEff"], said["CapAmb"]) == (may, may)
+
+
 @pytest.mark.parametrize(("code", "status"), (("", 0), ("raise SystemExit(7)", 7), ("import os; os.abort()", 134)))
 def test_what_has_ended_is_asked_for_its_status_alone(code: str, status: int) -> None:
     ended = subprocess.Popen([sys.executable, "-S", "-c", code])
@@ -115,38 +147,6 @@ def test_what_would_change_a_server_is_left_out(monkeypatch: pytest.MonkeyPatch)
     assert ("PGHOST" in kept, kept["HTTP_PGHOST"], kept["LC_ALL"]) == (False, "y", "C.UTF-8")
 
 
-_TAKEN = "import sys; print('Address already in use'); sys.exit(9)"
-_WRONG = "import sys; print('no'); sys.exit(8)"
-_UP = "import signal; print('up', flush=True); signal.pause()"
-
-
-class _Small(Server):
-    """A server that says when it is ready. What it does at each start is given; the last, at all further ones, too."""
-
-    name, port_names = "Small", ("port",)
-
-    def __init__(self, folder: DataFolder, *starts: str) -> None:
-        super().__init__(folder)
-        self.starts, self.tried = list(starts), list[int]()
-
-    def preparation(self) -> Program | None:
-        return None
-
-    def prepared(self) -> None: ...
-
-    def program(self) -> Program:
-        self.tried.append(self.ports["port"])
-        code = self.starts.pop(0) if len(self.starts) > 1 else self.starts[0]
-        folder = self._folder
-        return Program(
-            self.name, [sys.executable, "-S", "-c", code], folder.path, folder.log("small"), {},
-            [(Signals.SIGTERM, 60.0)], folder.held_open,
-        )  # fmt: skip
-
-    def is_ready(self) -> bool:
-        return "up" in self._launched().output()
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[DataFolder]:
     folder = DataFolder(tmp_path / "data", print)
@@ -156,7 +156,7 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def test_other_ports_are_taken_where_somebody_took_these(folder: DataFolder) -> None:
-    server = _Small(folder, _TAKEN, _TAKEN, _UP)
+    server = Small(folder, TAKEN, TAKEN, UP)
     with pytest.raises(RuntimeError, match="Small is not launched"):
         _ = server.has_ended
     server.launch()
@@ -175,7 +175,7 @@ def test_other_ports_are_taken_where_somebody_took_these(folder: DataFolder) -> 
 
 
 def test_one_that_never_finds_a_port_is_given_up(folder: DataFolder) -> None:
-    server = _Small(folder, _TAKEN)
+    server = Small(folder, TAKEN)
     server.launch()
     with pytest.raises(
         EmbeddedError, match=r"Small ended while starting \(exit code 9\).*\n    Address already in use"
@@ -186,7 +186,7 @@ def test_one_that_never_finds_a_port_is_given_up(folder: DataFolder) -> None:
 
 
 def test_one_that_ends_for_another_reason_is_not_tried_again(folder: DataFolder) -> None:
-    server = _Small(folder, _WRONG)
+    server = Small(folder, WRONG)
     server.launch()
     with pytest.raises(EmbeddedError, match=r"ended while starting \(exit code 8\)"):
         server.wait_until_ready()
@@ -196,7 +196,7 @@ def test_one_that_ends_for_another_reason_is_not_tried_again(folder: DataFolder)
 
 def test_one_that_never_answers_is_given_up(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embedded.server._SECONDS_TO_START", 0.0)
-    server = _Small(folder, "import signal; signal.pause()")
+    server = Small(folder, "import signal; signal.pause()")
     server.launch()
     with pytest.raises(EmbeddedError, match="Small does not answer after 0 seconds"):
         server.wait_until_ready()
@@ -213,7 +213,7 @@ def test_a_supervisor_ends_with_whoever_started_it(tmp_path: Path) -> None:
     """The end of its standard input is the sign; what is written there before means nothing."""
     specification = {
         "command": [sys.executable, "-S", "-c", "import signal; print('up', flush=True); signal.pause()"],
-        "stop_signals": [[int(signal.SIGINT), 60.0]], "user_id": None, "group_id": None,
+        "stop_signals": [[int(signal.SIGINT), 60.0]], "user": None,
     }  # fmt: skip
     begun = subprocess.Popen(
         [sys.executable, "-I", "-S", supervisor.__file__, json.dumps(specification)],
