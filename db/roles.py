@@ -101,6 +101,16 @@ async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, st
 
 async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Party, str]) -> None:
     quoted = _quoted(schema)
+    # First, or what the owner has as everybody would be taken for its own.
+    public = {"role": "public", "schema": schema, "privilege": "CREATE"}
+    if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
+        # As in databases made before PostgreSQL 15: whoever may create a table can put it before one of ours.
+        await connection.execute(text(f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"))
+        if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
+            raise RolesRefused(
+                f"Everybody may create tables in the schema {quoted}. Run as its owner: "
+                f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"
+            )
     for party, name in roles.items():
         for privilege in ("USAGE", "CREATE") if party is Party.OWNER else ("USAGE",):
             values = {"role": name, "schema": schema, "privilege": privilege}
@@ -113,15 +123,6 @@ async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Par
                     f'PostgreSQL\'s role "{await _me(connection)}" may not grant {privilege} on the schema {quoted}. '
                     f"Connect as its owner, or run: GRANT {privilege} ON SCHEMA {quoted} TO {_quoted(name)}"
                 )
-    public = {"role": "public", "schema": schema, "privilege": "CREATE"}
-    if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
-        # As in databases made before PostgreSQL 15: whoever may create a table can put it before one of ours.
-        await connection.execute(text(f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"))
-        if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
-            raise RolesRefused(
-                f"Everybody may create tables in the schema {quoted}. Run as its owner: "
-                f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"
-            )
 
 
 async def _hand_over(connection: AsyncConnection, owner: str, report: Report) -> None:

@@ -90,8 +90,14 @@ async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: A
     async with _empty(services) as (name, engine):
         said: list[str] = []
         await migrate(engine, name, SHARDS)
+        async with engine.begin() as connection:
+            # As in databases of before PostgreSQL 15.
+            await connection.execute(text("GRANT CREATE ON SCHEMA public TO PUBLIC"))
         await migrate(engine, name, SHARDS, report=said.append, with_roles=True)
         assert any("tables and functions now" in line for line in said)
+        async with engine.connect() as connection:
+            created = [(await connection.execute(_MAY_CREATE, {"role": role})).scalar_one() for role in _roles(name)]
+            assert created == [True, False], "nobody puts a table before one of ours"
         said.clear()
         async with engine.begin() as connection:
             await connection.execute(text("DROP SCHEMA whopays_bound CASCADE"))
@@ -108,6 +114,13 @@ async def test_later_migrations_are_the_owners_and_grant_what_is_new(services: A
                 )
             )
             assert list(owners.scalars()) == [role_name(name, Party.OWNER)]
+
+
+def _roles(name: str) -> tuple[str, str]:
+    return role_name(name, Party.OWNER), "public"
+
+
+_MAY_CREATE = text("SELECT has_schema_privilege(CAST(:role AS name), 'public', 'CREATE')")
 
 
 async def test_whoever_may_not_is_told_so(services: Addresses) -> None:

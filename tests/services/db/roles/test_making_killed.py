@@ -32,7 +32,7 @@ _OF_OTHERS = {
     "migrate.migrate: pause after",
     *(f"roles.{one} after" for one in ("act_as_owner: _me", "act_as_owner: _me (2)", "_make_roles: _me")),
     *(f"roles.set_up_roles: {one} after" for one in ("connection.execute (3)", "_me")),
-    *(f"roles._open_schema: {one} after" for one in ("_me", "connection.execute (5)", "connection.execute (6)")),
+    *(f"roles._open_schema: {one} after" for one in ("_me", "connection.execute (2)", "connection.execute (3)")),
 }
 """Reached behind a table that is locked, by a login that is no superuser, and in databases of before PostgreSQL 15."""
 

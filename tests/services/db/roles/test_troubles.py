@@ -49,6 +49,7 @@ _PLANTED = {
 
 async def test_nothing_is_found_where_nothing_is_wrong(made: Parties) -> None:
     assert await _found(made) == []
+    assert await _found(made, "CREATE TABLE customers (name text); GRANT ALL ON customers TO PUBLIC") == []
 
 
 @pytest.mark.parametrize("statement", _PLANTED)
