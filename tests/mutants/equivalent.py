@@ -78,6 +78,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return self.organization, self.project, 1",
     ): "The number is of bindings alone.",
     (
+        "db/questions/resources/accounts.py",
+        'return self.organization, self.state["account"], 1',
+    ): "The number is of bindings alone.",
+    (
         "service/kubernetes/watching.py",
         "return at + (_MARK_UNCHANGED_SECONDS if False else _MARK_SECONDS)",
     ): "A bookmark comes sooner than it must.",
@@ -276,4 +280,120 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return lines, page.reached <= head",
     ): "It sees once more that nothing follows before it waits.",
     ("service/serving.py", "_BACKLOG = 2049"): "One connection more that waits.",
+    **dict.fromkeys(
+        (
+            *(
+                ("db/migrations/versions/0001_tables.py", line)
+                for line in (
+                    'sa.Column("account", sa.Text(), nullable=True),',
+                    'sa.Column("bindings", sa.BigInteger(), nullable=True),',
+                    'sa.Column("established_at", sa.DateTime(timezone=True), nullable=True),',
+                    'sa.Column("last_ended_at", sa.DateTime(timezone=False), nullable=True),',
+                    *(
+                        f'sa.Column("last_instant", sa.DateTime(timezone={zone}), nullable={nullable}),'
+                        for zone in (True, False)
+                        for nullable in (True, False)
+                    ),
+                    'sa.Column("previous_ended_at", sa.DateTime(timezone=False), nullable=True),',
+                    'sa.Column("released", sa.Boolean(), server_default=sa.text("false"), nullable=True),',
+                    'sa.Column("sequence", sa.BigInteger(), nullable=True),',
+                    'sa.Column("state", sa.Text(), nullable=True),',
+                    'sa.Column("version", sa.BigInteger(), nullable=True),',
+                    "op.create_index(  ->  pass",
+                    "unique=False,",
+                    "unique=True,",
+                )
+            ),
+            ("db/migrations/versions/0002_whole_contract.py", "op.create_index(  ->  pass"),
+            ("db/migrations/versions/0002_whole_contract.py", "unique=True,"),
+        ),
+        "Of tables and columns that a later migration takes away or makes anew; of all others a test tells.",
+    ),
+    **dict.fromkeys(
+        (
+            ("db/migrations/versions/0008_payer_is_a_column.py", f"sa.Column({column}, nullable=True),")
+            for column in (
+                '"organization", sa.Text',
+                '"project", sa.Text(collation="C")',
+                '"number", sa.BigInteger',
+            )
+        ),
+        "The primary key that is made later forbids it.",
+    ),
+    (
+        "db/migrations/versions/0008_payer_is_a_column.py",
+        "WHEN changed.number >= 1 AND previous.number IS NULL THEN 'bindings_number_follows'",
+    ): "The first of a project is not among those that are wrong.",
+    **dict.fromkeys(
+        (
+            ("db/migrations/versions/0010_replays.py", line)
+            for line in (
+                "for low in range(0, highest + 2, _PAGE_OF_EACH_SHARD):",
+                "AND shard IN (SELECT shard FROM shards) AND position >= :low AND position <= :high",
+            )
+        ),
+        "What is filled in is filled in once more, or nothing is.",
+    ),
+    **dict.fromkeys(
+        (
+            ("db/migrations/versions/0012_questions.py", f"_note_{what}(connection, [row for row in rows if True])")
+            for what in ("results", "phases")
+        ),
+        "Only slower: what is of the other topic matches nothing.",
+    ),
+    (
+        "db/migrations/versions/0022_archive.py",
+        "WHERE closed_at IS NULL AND shards.position <= beyond - 1 OR EXISTS (",
+    ): "The row at that position stays in any case, since it is not archived.",
+    (
+        "db/migrations/versions/0022_archive.py",
+        "SELECT array_agg(shards.shard) INTO staying FROM shards JOIN LATERAL (",
+    ): "An aggregate is always one row.",
+    (
+        "db/migrate.py",
+        (
+            '"UPDATE installation SET oldest_code = :oldest '
+            'WHERE oldest_code IS NULL OR oldest_code <= CAST(:oldest AS text)"'
+        ),
+    ): "It is set to what it is.",
+    (
+        "db/load.py",
+        "defaults = {(one, account) for one in needs.organizations if True}",
+    ): "No account is called None.",
+    (
+        "db/role_troubles.py",
+        "JOIN pg_attribute ON attrelid = pg_class.oid AND attnum >= 0 AND NOT attisdropped",
+    ): "No column has the number 0.",
+    ("db/archive/reading.py", "if border < low:"): "What is earlier than an instant is then where it begins.",
+    **dict.fromkeys(
+        (
+            ("db/archive/reading.py", f"if not rows or not rows[0].row.position {first} position + 1 {last}:")
+            for first, last in (("<", "<= rows[-1].row.position"), ("<=", "< rows[-1].row.position"))
+        ),
+        "Only slower: the block is read again.",
+    ),
+    **dict.fromkeys(
+        ((f"db/questions/{name}.py", "_BEYOND = 2**63 - 2") for name in ("asked", "results")),
+        "No event is so far.",
+    ),
+    **dict.fromkeys(
+        (
+            ("embedded/ports.py", line)
+            for line in ("_SERVERS_PORTS = range(20001, 32_000)", "_SERVERS_PORTS = range(20_000, 32001)")
+        ),
+        "A port more or less to choose from.",
+    ),
+    ("embedded/ports.py", "probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 2)"): "It is on, with any number.",
+    ("embedded/processes.py", "_LARGEST_LOG_BYTES = 20000001"): "One byte of 20 MB.",
+    (
+        "embedded/start_cache.py",
+        'path = folder / f"start-{hashlib.sha256(made_for.encode()).hexdigest()[:9]}.aot"',
+    ): "Another name tells caches apart as well.",
+    **dict.fromkeys(
+        (
+            ("embedded/kafka.py", f'api_versions_request = struct.pack(">ihhih", 10, 18, {rest})')
+            for rest in ("1, 1, -1", "0, 2, -1", "0, 1, -2")
+        ),
+        "A broker answers any version, any number, and any that stands for no name.",
+    ),
 }

@@ -12,8 +12,8 @@ oldest_code = "0001"
 def upgrade() -> None:
     op.create_table(
         "accounts",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("account", sa.Text()),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("phases", sa.Integer(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
@@ -51,9 +51,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "bindings",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("project", sa.Text()),
+        sa.Column("number", sa.BigInteger()),
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("established_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
@@ -111,10 +111,10 @@ def upgrade() -> None:
     op.create_table(
         "dead_letters",
         sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("topic", sa.Text()),
+        sa.Column("partition", sa.Integer()),
+        sa.Column("offset", sa.BigInteger()),
+        sa.Column("timestamp", sa.DateTime(timezone=True)),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=True),
@@ -126,18 +126,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "handled_records",
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("timestamp", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("topic", sa.Text()),
+        sa.Column("partition", sa.Integer()),
+        sa.Column("offset", sa.BigInteger()),
+        sa.Column("timestamp", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="handled_records_pkey"),
         comment="Records that were answered without claiming an id; the timestamp tells a re-created topic's apart.",
     )
     op.create_table(
         "inbox",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("command_id", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("source", sa.Text()),
+        sa.Column("command_id", sa.Text()),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("shard", sa.SmallInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
@@ -151,7 +151,7 @@ def upgrade() -> None:
         sa.Column(
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.Column("is_only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("is_only", sa.Boolean(), server_default=sa.text("true")),
         sa.CheckConstraint("is_only", name="installation_is_one"),
         sa.CheckConstraint("shards > 0", name="installation_has_shards"),
         sa.PrimaryKeyConstraint("is_only", name="installation_pkey"),
@@ -159,8 +159,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "log",
-        sa.Column("shard", sa.SmallInteger(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger()),
+        sa.Column("position", sa.BigInteger()),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=True),
@@ -172,8 +172,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "payment_profiles",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("payment_profile", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("payment_profile", sa.Text()),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
@@ -187,8 +187,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "projects",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("project", sa.Text()),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("uid", sa.Text(), nullable=True),
@@ -203,7 +203,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "relay_leases",
-        sa.Column("slot", sa.SmallInteger(), nullable=False),
+        sa.Column("slot", sa.SmallInteger()),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("slot", name="relay_leases_pkey"),
@@ -211,15 +211,15 @@ def upgrade() -> None:
     )
     op.create_table(
         "retired_uids",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("project", sa.Text()),
+        sa.Column("uid", sa.Text()),
         sa.PrimaryKeyConstraint("organization", "project", "uid", name="retired_uids_pkey"),
         comment="Uids that gave their project's name to another, and never come back.",
     )
     op.create_table(
         "shards",
-        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger()),
         sa.Column("position", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("hash", sa.LargeBinary(), server_default=sa.text("'\\x'::bytea"), nullable=False),
         sa.PrimaryKeyConstraint("shard", name="shards_pkey"),
@@ -227,9 +227,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "account_phases",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("account", sa.Text()),
+        sa.Column("number", sa.Integer()),
         sa.Column("previous_phase", sa.Text(), nullable=True),
         sa.Column("phase", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),

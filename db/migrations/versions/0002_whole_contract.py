@@ -14,8 +14,8 @@ _NOBODY = """'{"caused_by": "", "sender": "", "passed_on": {}}'::jsonb"""
 def upgrade() -> None:
     op.create_table(
         "account_contacts",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("account", sa.Text()),
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
@@ -24,9 +24,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "fan_outs",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("account", sa.Text()),
+        sa.Column("number", sa.Integer()),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
@@ -38,16 +38,16 @@ def upgrade() -> None:
     )
     op.create_table(
         "organizations",
-        sa.Column("organization", sa.Text(), nullable=False),
+        sa.Column("organization", sa.Text()),
         sa.Column("default_account", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("organization", name="organizations_pkey"),
         comment="What is chosen for a whole organization.",
     )
     op.create_table(
         "pending_bindings",
-        sa.Column("organization", sa.Text(), nullable=False),
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("organization", sa.Text()),
+        sa.Column("project", sa.Text()),
+        sa.Column("number", sa.BigInteger()),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),

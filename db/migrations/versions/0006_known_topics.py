@@ -11,7 +11,7 @@ oldest_code = "0006"
 def upgrade() -> None:
     op.create_table(
         "known_topics",
-        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("topic", sa.Text()),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("cluster", sa.Text(), nullable=True),
         sa.Column("topic_id", sa.Uuid(), nullable=True),
@@ -22,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "published",
-        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger()),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("shard", name="published_pkey"),
         comment="How far each log is published at least: positions on Kafka that are less have lost records.",

@@ -14,8 +14,8 @@ oldest_code = "0007"
 def upgrade() -> None:
     op.create_table(
         "reading_positions",
-        sa.Column("topic", sa.Text, nullable=False),
-        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("topic", sa.Text),
+        sa.Column("partition", sa.Integer),
         sa.Column("next_offset", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", name="reading_positions_pkey"),
         comment="How far each partition was read: all before the next offset is decided, in the same transactions.",

@@ -83,8 +83,8 @@ def _create_tables() -> None:
     )
     op.create_table(
         "former_payers",
-        sa.Column("organization", sa.Text, nullable=False),
-        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("organization", sa.Text),
+        sa.Column("account", sa.Text),
         sa.Column("last_ended_at", _INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("organization", "account", name="former_payers_pkey"),
         comment="Accounts of which a binding has ended, and when the latest that ended did.",
@@ -140,7 +140,7 @@ def _copy_projects_without_payers(connection: sa.Connection) -> None:
     for what, statement in _NOT_KEPT.items():
         found = connection.execute(statement).all()
         if found:
-            names = ", ".join("/".join(row) for row in found[:5])
+            names = ", ".join("/".join(row) for row in found)
             raise BrokenPromises(f"{what}: {names}. The tables were left unchanged.")
 
 
@@ -160,7 +160,7 @@ _NEVER_PAID = sa.text(
     """
     INSERT INTO projects (organization, project, state, version, uid, display_name)
     SELECT organization, project, state, version, uid, display_name FROM projects_before
-    WHERE bindings = 0 AND sequence = 0
+    WHERE (bindings, sequence) = (0, 0)
     """
 )
 _NOT_KEPT = {

@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "replays",
-        sa.Column("name", sa.Text(collation="C"), nullable=False),
+        sa.Column("name", sa.Text(collation="C")),
         sa.Column("selection", postgresql.JSONB, nullable=False),
         sa.Column("target", sa.Text, nullable=False),
         sa.Column("target_id", sa.Uuid),

@@ -56,8 +56,8 @@ def upgrade() -> None:
 def _create_actions() -> None:
     op.create_table(
         "dead_letter_actions",
-        sa.Column("number", sa.BigInteger, nullable=False),
-        sa.Column("ordinal", sa.Integer, nullable=False),
+        sa.Column("number", sa.BigInteger),
+        sa.Column("ordinal", sa.Integer),
         sa.Column("action", sa.Text, nullable=False),
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("at", _INSTANT, nullable=False),

@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("promises", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("findings", sa.ARRAY(sa.Integer()), nullable=False),
-        sa.Column("is_only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("is_only", sa.Boolean(), server_default=sa.text("true")),
         sa.PrimaryKeyConstraint("is_only", name="last_audit_pkey"),
         sa.CheckConstraint("is_only", name="last_audit_is_one"),
         comment="At most one row: the last whole audit, the events that were there when it began, and its findings.",

@@ -14,8 +14,8 @@ oldest_code = "0014"
 def upgrade() -> None:
     op.create_table(
         "bound_readers",
-        sa.Column("reader", sa.Text(), nullable=False),
-        sa.Column("organization", sa.Text(), nullable=False),
+        sa.Column("reader", sa.Text()),
+        sa.Column("organization", sa.Text()),
         sa.PrimaryKeyConstraint("reader", "organization", name="bound_readers_pkey"),
         comment="Which organizations a bound reader sees, by the name of the role that logs in.",
     )

@@ -12,9 +12,9 @@ oldest_code = "0016"
 def upgrade() -> None:
     op.create_table(
         "read_ahead",
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("last_offset", sa.BigInteger(), nullable=False),
+        sa.Column("topic", sa.Text()),
+        sa.Column("partition", sa.Integer()),
+        sa.Column("last_offset", sa.BigInteger()),
         sa.Column("offsets", ARRAY(sa.BigInteger()), nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", "last_offset", name="read_ahead_pkey"),
         comment="Which records are decided before an earlier one of their partition, until all before them are.",

@@ -11,7 +11,7 @@ oldest_code = "0016"
 def upgrade() -> None:
     op.create_table(
         "chores",
-        sa.Column("chore", sa.Text(), nullable=False),
+        sa.Column("chore", sa.Text()),
         sa.Column("owner", sa.Text(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("done_at", sa.DateTime(timezone=True)),

@@ -17,7 +17,7 @@ def upgrade() -> None:
         "forgotten_commands",
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("shard", sa.SmallInteger(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("digest", sa.LargeBinary()),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="forgotten_commands_pkey"),
         sa.CheckConstraint("octet_length(digest) = 24", name="forgotten_commands_digest_whole"),

@@ -16,9 +16,9 @@ def upgrade() -> None:
     instant = sa.DateTime(timezone=True)
     op.create_table(
         "archived_log",
-        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger()),
         sa.Column("first_position", sa.BigInteger(), nullable=False),
-        sa.Column("last_position", sa.BigInteger(), nullable=False),
+        sa.Column("last_position", sa.BigInteger()),
         sa.Column("first_instant", instant, nullable=False),
         sa.Column("last_instant", instant, nullable=False),
         sa.Column("hash_before", sa.LargeBinary()),

@@ -22,6 +22,8 @@ _KEEP = """
 _SEALED = ("NULL", "'k'", "'w'", "convert_to(repeat('x', 40), 'UTF8')")
 _LOG = "INSERT INTO log VALUES (3, 5, '2026-07-01T12:00:02Z', 'dead-letters', NULL, {}, '')"
 
+_ROW = "INSERT INTO log VALUES (3, {}, '2026-07-01T12:00:02Z', '{}', {}, '', '')"
+
 
 def kept(offset: int, key: str, value: str, reason: str = "InvalidFact", redriven: str = "NULL") -> str:
     """A row as it was kept before."""
@@ -66,10 +68,25 @@ async def test_what_can_still_be_found_is_filled_in(empty: AsyncEngine) -> None:
     assert [one.standing for one in letters] == [Standing.REDRIVEN, *[Standing.WAITING] * 5]
 
 
-async def test_without_dead_letters_the_log_is_not_read(empty: AsyncEngine) -> None:
-    await migrated_to(empty, "0010")
+async def test_without_dead_letters_the_log_is_read_for_organizations_alone(empty: AsyncEngine) -> None:
+    """Those are filled in by migration 0010, some positions of all shards at a time."""
+    rows = {1: "acme/web", 2: "t/0/1", 3: None, 1999: "acme", 2000: "globex/api", 200_000: "acme/web"}
+    await migrated_to(empty, "0009")
+    await run(
+        empty,
+        "CREATE TABLE log_p0 PARTITION OF log FOR VALUES FROM (0) TO (1000000)",
+        *(
+            _ROW.format(position, "dead-letters" if position == 2 else "notices", f"'{key}'" if key else "NULL")
+            for position, key in rows.items()
+        ),
+        "UPDATE shards SET position = 200000 WHERE shard = 3",
+    )
     reported: list[str] = []
     await migrate(empty, "here", SHARDS, report=reported.append)
-    assert [line for line in reported if line.startswith("0011")] == []
+    assert reported == [f"0010: position {number},000 of 200,000 in each shard" for number in (100, 200)]
     async with empty.connect() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM dead_letter_actions"))).scalar_one() == 0
+        found = await connection.execute(text("SELECT position, boundary FROM log ORDER BY position"))
+        assert [tuple(row) for row in found] == [
+            (1, "acme"), (2, None), (3, None), (1999, "acme"), (2000, "globex"), (200_000, "acme"),
+        ]  # fmt: skip

@@ -34,6 +34,9 @@ _ACCOUNTS = (
     "INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds) "
     "SELECT 'acme', account, 1, 1, 1, 'Provisioning', '[]', '[]' FROM unnest(array['a', 'b']) AS named(account)"
 )
+_OF_BEFORE = ("bindings_touch", "bindings_refuse_change")
+"""Functions that databases have which were at 0005 to 0007 for a while."""
+_FUNCTION = "CREATE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
 
 Old = tuple[int, str, int, int | None, bool]
 """Number, account, start and end in hours, and whether it was released."""
@@ -73,7 +76,7 @@ _KEPT: dict[str, list[Old]] = {
 
 async def test_payers_of_an_earlier_version(empty: AsyncEngine) -> None:
     await migrated_to(empty, "0007")
-    await run(empty, _ACCOUNTS, _PROJECT.format("unbound", 0, 0))
+    await run(empty, _ACCOUNTS, _PROJECT.format("unbound", 0, 0), *map(_FUNCTION.format, _OF_BEFORE))
     await run(empty, _PROJECT.format("never-deleted", 3, 3), _rows("never-deleted", _KEPT["never-deleted"]))
     await run(empty, _PROJECT.format("gone", 2, 3), _rows("gone", _KEPT["gone"]))
     await run(empty, _PROJECT.format("re-created", 3, 5), _rows("re-created", _KEPT["re-created"]))
@@ -109,6 +112,8 @@ async def test_payers_of_an_earlier_version(empty: AsyncEngine) -> None:
     assert reported == [("acme", "Active", 7, "u-1", "é")]
     ends = await _all(empty, "SELECT account, last_ended_at FROM former_payers ORDER BY account")
     assert ends == [("a", _START + timedelta(hours=3)), ("b", _START + timedelta(hours=6))]
+    functions = {name for (name,) in await _all(empty, "SELECT proname FROM pg_proc")}
+    assert not functions & {*_OF_BEFORE}
 
 
 async def test_what_was_published_stays_as_it_was(empty: AsyncEngine) -> None:
@@ -211,6 +216,8 @@ async def test_many_bindings_in_pages(empty: AsyncEngine, projects: int) -> None
         "IS DISTINCT FROM (projects.account, payer_since, projects.legacy_id) LIMIT 5",
     )
     assert wrong == []
+    known = await _all(empty, "SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
+    assert {("bindings",), ("former_payers",), ("projects",)} <= {*known}, "the first plans know how many there are"
     unpaid = await _all(empty, "SELECT count(*) FROM projects WHERE account IS NULL")
     assert unpaid == [(projects // 3,)]
     with pytest.raises(DBAPIError, match='"bindings_append_only"'):

@@ -16,6 +16,8 @@ _PHASE = """
     VALUES ('acme', 'main', {}, {}, '{}', 'Created', '', 'alice', 'c', '2026-07-01T12:00:0{}Z')
 """
 
+_CLAIMED = (("waited", 5), ("bound", 6), ("damaged", 7), ("archived", 1), ("of none", 9))
+
 
 def _result(command_id: str, outcome: str, **names: str) -> str:
     data: dict[str, Any] = {
@@ -31,7 +33,10 @@ async def test_what_is_found_by_is_filled_in(empty: AsyncEngine) -> None:
         "CREATE TABLE log_p0 PARTITION OF log FOR VALUES FROM (0) TO (1000000)",
         "INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds) "
         "VALUES ('acme', 'main', 1, 3, 4, 'Provisioning', '[]', '[]')",
-        *(_INBOX.format(*row) for row in (("waited", 5), ("bound", 6), ("damaged", 7), ("archived", 1))),
+        *(
+            _INBOX.format(*row)
+            for row in (("waited", 5), ("bound", 6), ("damaged", 7), ("archived", 1), ("of none", 9))
+        ),
         # It was archived where the first phase was told.
         _PHASE.format(1, "NULL", "Provisioning", 0),
         _PHASE.format(2, "'Provisioning'", "Ready", 2),
@@ -44,6 +49,7 @@ async def test_what_is_found_by_is_filled_in(empty: AsyncEngine) -> None:
         _LOG.format(7, 7, "command-results", "acme", "damaged"),
         # Another command of the same id claimed nothing.
         _LOG.format(8, 8, "command-results", "acme", _result("bound", "Rejected", project="api")),
+        _LOG.format(9, 9, "command-results", "acme", _result("of none", "Applied")),
     )
     reported: list[str] = []
     await migrate(empty, "here", SHARDS, report=reported.append)
@@ -54,7 +60,10 @@ async def test_what_is_found_by_is_filled_in(empty: AsyncEngine) -> None:
             ("archived", None, None, None),
             ("bound", "Applied", None, "main"),
             ("damaged", None, None, None),
+            ("of none", "Applied", None, None),
             ("waited", "Rejected", "web", "main"),
         ]
+        known = await connection.execute(text("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'"))
+        assert {"inbox", "account_phases"} <= {*known.scalars()}, "the first plans know how many there are"
         assert [tuple(row) for row in phases] == [(1, None, None), (2, 3, 2), (3, 3, 3)]
     assert reported == ["0012: making indexes"]
