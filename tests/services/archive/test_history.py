@@ -136,6 +136,9 @@ async def test_every_page_is_what_there_is(engine: AsyncEngine, store: Store) ->
     async with _reading(engine, store) as history:
         await _reads_all(history, _ACME, _UNTIL)
         await _reads_all(history, _GLOBEX, (7, 10))
+        with pytest.raises(HistoryDamaged):
+            await history.rows_after(_SILENT, 0, 1, _EVERY, 9)
+        assert len(await history.first_kept()) == _SHARDS, "of what has nothing in the archive, too"
 
 
 async def test_rows_at_positions_and_before_instants(engine: AsyncEngine, store: Store) -> None:

@@ -61,6 +61,8 @@ async def test_a_page_that_is_full_reaches_its_last_event(engine: AsyncEngine) -
     size = len(pages[4].events[0].value)
     by_bytes = (await _since(engine, {"acme": 0}, byte_limit=size + 1))["acme"]
     assert (_positions(by_bytes), by_bytes.reached) == ([1, 2], 2)
+    by_bytes = (await _since(engine, {"acme": 0}, byte_limit=size))["acme"]
+    assert (_positions(by_bytes), by_bytes.reached) == ([1], 1), "they have as many bytes"
     one = (await _since(engine, {"acme": 2}, byte_limit=1))["acme"]
     assert (_positions(one), one.reached) == ([3], 4), "the last one, however large, is the last one"
 

@@ -92,6 +92,10 @@ def test_encryption_arrives_where_asyncpg_reads_it(name: str, mode: str) -> None
     assert _as_asyncpg_reads(f"postgresql://db/x?{name}={mode}").sslmode.name == mode
 
 
+def test_encryption_from_the_first_byte_on() -> None:
+    assert connect_arguments("postgresql://db/x?sslnegotiation=direct")["dsn"] == "postgresql://?sslnegotiation=direct"
+
+
 def test_encryption_as_jdbc_says_it() -> None:
     assert _as_asyncpg_reads("postgresql://db/x?ssl=true").sslmode.name == "require"
 

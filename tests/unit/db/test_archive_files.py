@@ -15,14 +15,15 @@ import cramjam
 import pytest
 
 from db.archive import files
-from db.archive.catalog import Part
+from db.archive.catalog import MOST_LEFT, Part
 from db.archive.checking import blocks_of, index_of, rows_in, value_at
 from db.archive.files import ArchivedRow, FileIndex, FileWriter, line_of, rows_of
 from db.archive.store import Store
 from db.archive.trouble import ArchiveDamaged, ArchiveUnreachable
 from db.archive.writing import _continued, render_manifest
 from db.history import HistoryDamaged
-from db.log import LogRow, row_hash
+from db.log import PARTITION_POSITIONS, LogRow, row_hash
+from db.revisions import migration_files
 
 _BEGIN = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 _FIRST, _LAST = 5, 15
@@ -284,3 +285,10 @@ def test_rows_go_on_where_the_one_before_ends() -> None:
     assert asked.asked is not None
     with pytest.raises(HistoryDamaged, match="position 6"):
         _continued(asked._replace(asked=None), 5, row.hash)
+
+
+def test_the_database_divides_the_log_as_this_code_does() -> None:
+    said = {revision: file.read_text() for revision, file in migration_files().items()}
+    for revision in ("0015", "0022"):
+        assert f"positions CONSTANT bigint := {PARTITION_POSITIONS};" in said[revision]
+    assert f"most_left CONSTANT bigint := {MOST_LEFT};" in said["0022"]

@@ -1,6 +1,7 @@
 """Who asked is kept in the log, under its hash, and found there."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from db.shards import all_heads
 from schemas.instants import parse_instant
 from tests.services.batches.askers.guarded import ADMIN, READ, Guarded, all_rows, create, results
 from tests.support.batches import batches, records
-from tests.support.messages import account
+from tests.support.messages import account, bind
 from tests.support.tokens import ISSUER, TokenIssuer
 from workers.runtime.roles import Role
 
@@ -107,7 +108,8 @@ async def test_commands_that_are_rare_are_looked_for_in_parts(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
     """Until a page is full, or looking has taken long enough: then the page ends, and the next one goes on."""
-    said = (account("acme", name) for name in ("main", "other", "third"))
+    # Whatever is refused leaves its result alone: that of the first is the first event there is.
+    said = [bind("acme", "web", "none", "first"), *(account("acme", name) for name in ("main", "other", "third"))]
     await batches(engine).process(Role.ADMIN_COMMANDS, records(*said), READ)
     monkeypatch.setattr(questions.asked, "_LOOKED_AT", 2)
     monkeypatch.setattr(questions.asked, "_LOOKING_SECONDS", seconds)
@@ -118,8 +120,12 @@ async def test_commands_that_are_rare_are_looked_for_in_parts(
         while key is not None:
             items, key = await asked(connection, known, "acme", limit=2, after=key or None)
             pages.append([one["commandId"] for one in items])
-    assert [one for page in pages for one in page] == ["create-third", "create-other", "create-main"]
-    assert [len(page) for page in pages] == ([2, 1] if seconds else [1, 1, 1, 0]), pages
+        monkeypatch.setattr(questions.asked, "_LOOKING_SECONDS", 60.0)
+        every, _ = await asked(connection, known, "acme", limit=9, until=datetime.max.replace(tzinfo=UTC))
+    assert every[-1]["eventId"].endswith("-1")
+    assert [one["commandId"] for one in every] == ["create-third", "create-other", "create-main", "first"]
+    assert [name for page in pages for name in page] == [one["commandId"] for one in every]
+    assert [len(page) for page in pages] == ([2, 2] if seconds else [1, 1, 1, 1]), pages
 
 
 _ASKED = "SELECT CAST(asked AS text) AS asked FROM log WHERE topic = 'command-results' ORDER BY shard, position"
