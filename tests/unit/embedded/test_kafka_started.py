@@ -24,7 +24,8 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def _broker(folder: DataFolder, **more: Any) -> Kafka:
-    broker = Kafka(folder, **{"settings": {}, "report": print} | more)
+    given: dict[str, Any] = {"settings": {}, "report": print, **more}
+    broker = Kafka(folder, **given)
     broker.ports = {name: port for port, name in enumerate(broker.port_names, 30001)}
     return broker
 
