@@ -43,10 +43,11 @@ class _Command(NamedTuple):
 
 
 _COMMANDS = [
-    _Command(organization, source, f"{is_forgotten}-{position}", position, *_NAMED[position % 4], is_forgotten)
+    _Command(organization, source, f"{is_forgotten}-{position}", position, project, account, is_forgotten)
     for organization, source, position, is_forgotten in product(
         _SHARDS, _SOURCES, (1, 4, 5, 6, 9, 10, 11), (False, True)
     )
+    for project, account in (_NAMED[position % 4],)
 ]
 _REACHES = (
     EVERYTHING,

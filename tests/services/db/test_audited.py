@@ -13,7 +13,7 @@ _SHARD = 3
 
 
 async def test_a_phase_is_where_an_event_of_its_account_is_of_its_instant(engine: AsyncEngine) -> None:
-    wrong = {}
+    wrong: dict[str, tuple[int | None, bool]] = {}
     async with engine.connect() as connection:
         for position, (topic, late, key) in enumerate(product(("accounts", "notices"), (0, 1), (True, False)), 1):
             for organization in ("acme", "globex"):

@@ -136,8 +136,14 @@ async def test_whoever_may_not_is_told_so(services: Addresses) -> None:
             with pytest.raises(RolesRefused, match=f'role "{name}" may not create roles.*CREATE ROLE "{name}_owner"'):
                 await migrate(weak, name, SHARDS, with_roles=True)
             await administer(services, f'ALTER ROLE "{name}" CREATEROLE')
-            with pytest.raises(RolesRefused, match=f'role "{name}" may not grant USAGE|may not grant CREATE'):
-                await migrate(weak, name, SHARDS, with_roles=True)
+            for statement, words in (
+                ("GRANT CREATE ON SCHEMA public TO PUBLIC", "Everybody may create tables in the schema"),
+                ("REVOKE CREATE ON SCHEMA public FROM PUBLIC", "may not grant USAGE|may not grant CREATE"),
+            ):
+                async with engine.begin() as connection:
+                    await connection.execute(text(statement))
+                with pytest.raises(RolesRefused, match=words):
+                    await migrate(weak, name, SHARDS, with_roles=True)
             await migrate(engine, name, SHARDS, with_roles=True)
             with pytest.raises(
                 RolesRefused, match=f'belong to the role "{name}_owner", of which "{name}" is no member'
