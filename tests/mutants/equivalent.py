@@ -357,10 +357,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         ),
     ): "It is set to what it is.",
     (
-        "db/load.py",
-        "defaults = {(one, account) for one in needs.organizations if True}",
-    ): "No account is called None.",
-    (
         "db/role_troubles.py",
         "JOIN pg_attribute ON attrelid = pg_class.oid AND attnum >= 0 AND NOT attisdropped",
     ): "No column has the number 0.",
