@@ -7,6 +7,7 @@ from pathlib import Path
 _UNIT = "tests/unit"
 _STORY = ("tests/services/process/test_story.py", "tests/acceptance")
 _SERVED = ("tests/services/http", "tests/services/questions")
+_SERVICE = (("tests/unit/service",), _SERVED, ("tests/services/kubernetes", "tests/services/client"))
 _TOKENS = ("tests/unit/runtime", "tests/security")
 _WHO_ASKS = ("tests/services/process/test_tokens.py", "tests/services/batches/askers")
 _FEW = 4
@@ -168,10 +169,12 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "audit": (
         ("tests/unit/audit",),
         ("tests/services/audit",),
+        ("tests/services/archive",),
         ("tests/services/cli", "tests/faults/test_judge.py"),
         ("tests/services/process",),
     ),
     "audit/archived.py": (("tests/unit/audit",), ("tests/services/archive",), ("tests/services/audit",)),
+    "audit/consumption.py": (("tests/services/audit",), ("tests/faults/test_offsets.py",)),
     "audit/replays.py": (("tests/services/replaying/test_verify_manifest.py",),),
     "cli": (
         ("tests/unit/cli", "tests/unit/test_docs.py"),
@@ -193,7 +196,14 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli/test_processes.py",),
         ("tests/services/cli", "tests/services/kafka_security"),
     ),
-    "service": (("tests/unit/service",), _SERVED, ("tests/services/kubernetes", "tests/services/client")),
+    "service": _SERVICE,
+    "service/results.py": (
+        *_SERVICE,
+        ("tests/services/archive/test_archive.py", "tests/services/archive/test_closed_shards.py"),
+    ),
+    **dict.fromkeys(
+        ("service/serving.py", "service/telling.py"), (*_SERVICE, ("tests/services/process/test_traces.py",))
+    ),
     "service/console": (("tests/unit/service",), ("tests/console", "tests/services/http")),
     "service/kubernetes": (
         ("tests/unit/service",),
