@@ -150,7 +150,6 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
             listener.bind(where)
         except OSError as error:
             raise _not_at(address, port, error) from error
-        listener.setblocking(False)
         host, bound, *_ = listener.getsockname()
         yield listener, f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
 

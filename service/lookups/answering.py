@@ -90,12 +90,11 @@ async def _only(last: bytes) -> AsyncGenerator[bytes]:
 
 
 async def _wait(asked: Asked, shards: set[int]) -> None:
-    """Wait for what the answers must know. Raises Problem `NotYetKnown`."""
+    """Wait for what the answers must know, but not for ever: their snapshot tells whether it knows it."""
     positions: Mapping[int, int] = asked.values.get(AT_LEAST.name, {})
     closed: datetime | None = asked.values.get(CLOSED_AT_LEAST.name)
     closes = {} if closed is None else dict.fromkeys(shards, closed)
-    if not await asked.state.waking.until_known(positions, closes, WAIT_SECONDS):
-        raise not_yet_known()
+    await asked.state.waking.until_known(positions, closes, WAIT_SECONDS)
 
 
 @asynccontextmanager
