@@ -303,6 +303,11 @@ async def test_probes(ask: httpx.AsyncClient) -> None:
     letters = (await answer(ask, "/v1/dead-letters", "listDeadLetters"))["items"]
     assert waiting == {**dict.fromkeys(waiting, 0), **Counter(one["reason"] for one in letters)}
     assert 'whopays_http_requests_total{path="/livez",status="200"}' in metrics.text
+    counted = await ask.get("/metrics", headers={"Accept": "application/openmetrics-text"})
+    assert counted.headers["content-type"].startswith("application/openmetrics-text")
+    assert counted.text.endswith("# EOF\n")
+    for changing in (metrics, counted, await ask.get("/livez"), await ask.get("/readyz")):
+        assert "etag" not in changing.headers
     (closed,) = [
         line for line in metrics.text.splitlines() if line.startswith("whopays_closed_until_timestamp_seconds ")
     ]

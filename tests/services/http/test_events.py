@@ -72,6 +72,7 @@ async def test_pages_are_published_values_by_position(shared: Served) -> None:
     first = await _events(shared, "pages", limit=2)
     assert (first.status_code, first.headers["content-type"]) == (200, _BATCH)
     assert [event["id"] for event in first.json()] == [f"{shard}-{position - 2}", f"{shard}-{position - 1}"]
+    assert first.headers["whopays-as-of"] == f"{shard}-{position}", "a page that is full is no less of the snapshot"
     async with shared.engine.connect() as connection:
         values = await connection.execute(
             text("SELECT value FROM log WHERE boundary = 'pages' ORDER BY position LIMIT 2")
@@ -160,6 +161,7 @@ async def test_what_is_no_longer_kept_is_gone(services: Addresses, template: str
         gone = await _events(made, "acme", after=f"{shard}-1")
         assert gone.status_code == 410
         _problem(gone, "EventsExpired")
+        assert gone.json()["detail"] == f"Events are kept from {shard}-3 on; ask after {shard}-2."
         async with _reading(made, "acme", after=f"{shard}-0") as reader:
             assert reader.response.status_code == 410
         for kept in ({"after": f"{shard}-2"}, {}):

@@ -1,9 +1,11 @@
 """What was added to the log since positions, of several organizations at once."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db.driver import driver
@@ -12,7 +14,7 @@ from db.placing import shard_of
 from db.reading import reading_pool
 from db.shard_ranges import shard_ranges
 from service.state import running
-from service.tails import Tails
+from service.tails import EventsGone, Tails
 from service.waking import Waking
 from tests.services.http.committing import SHARDS, commit
 from tests.support.waiting import patience
@@ -79,14 +81,8 @@ async def test_what_is_kept_of_all_ends_is_bounded_and_what_is_older_is_read(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.tails._KEPT_BYTES", 1)
-    url = engine.url.render_as_string(hide_password=False)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(reading_pool(url, pool_size=2, statement_seconds=30))
-        async with pool.acquire() as connection:
-            ranges = await shard_ranges(connection)
-        waking = Waking(engine)
-        tails = Tails(pool, waking, ranges)
-        await stack.enter_async_context(running(waking.run(), tails.run()))
+        tails = await stack.enter_async_context(_following(engine))
         follower = await stack.enter_async_context(tails.following("acme", _SHARD, 0, 0))
         seen: list[int] = []
         async with asyncio.timeout(patience(30)):
@@ -95,3 +91,30 @@ async def test_what_is_kept_of_all_ends_is_bounded_and_what_is_older_is_read(
                 while len(seen) < 2 * number:
                     seen += [event.position for event in await follower.next(patience(30))]
     assert seen == [1, 2, 3, 4, 5, 6]
+
+
+async def test_whoever_is_behind_what_is_kept_is_told_so(engine: AsyncEngine) -> None:
+    _, head, _ = await commit(engine, "acme", "a", "b", "c", "d")
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM log WHERE position <= 2"))
+    async with _following(engine) as tails:
+        for position, kept in ((1, None), (2, [3, 4]), (3, [4])):
+            async with tails.following("acme", _SHARD, position, head) as follower:
+                if kept is None:
+                    with pytest.raises(EventsGone, match=f"{_SHARD}-{position}"):
+                        await follower.next(patience(30))
+                else:
+                    assert [event.position for event in await follower.next(patience(30))] == kept
+
+
+@asynccontextmanager
+async def _following(engine: AsyncEngine) -> AsyncIterator[Tails]:
+    """Yield what follows the log of a database."""
+    url = engine.url.render_as_string(hide_password=False)
+    async with reading_pool(url, pool_size=2, statement_seconds=30) as pool:
+        async with pool.acquire() as connection:
+            ranges = await shard_ranges(connection)
+        waking = Waking(engine)
+        tails = Tails(pool, waking, ranges)
+        async with running(waking.run(), tails.run()):
+            yield tails

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import re
+import time
 
 import httpx
 import pytest
@@ -45,6 +46,9 @@ async def test_all_that_is_wrong_is_told_at_once(ask: httpx.AsyncClient) -> None
         ("Malformed", "project"), ("Malformed", "from"), ("Unknown", "colour"), ("Repeated", "limit"),
         ("Malformed", "cursor"), ("Malformed", "atLeast"),
     ]  # fmt: skip
+    # Whose event it is cannot be told where the organization is none.
+    misnamed = await ask.get("/v1/organizations/No%20Name/events?after=0-1&atLeast=0-1")
+    assert problem(misnamed, "InvalidParameter") == [("Malformed", "organization")]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +242,14 @@ async def test_headers_of_every_answer(ask: httpx.AsyncClient) -> None:
         assert "server" not in headers
 
 
+async def test_every_request_has_an_id_of_its_own(ask: httpx.AsyncClient) -> None:
+    answers = [await ask.get(path) for path in (O, f"{O}/none", "/console/none", "/version", "/apis/none")]
+    answers += [await ask.post("/"), await ask.get(O, headers={"Host": "elsewhere.example"})]
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+    assert len(set(ids)) == len(ids)
+
+
 async def test_pages(ask: httpx.AsyncClient) -> None:
     whole = (await ask.get(f"{O}/accounts/main/intervals")).json()["items"]
     for limit in (1, 3, len(whole)):
@@ -268,4 +280,10 @@ async def test_requests_are_logged_by_id_and_path_without_what_was_asked(
     response = await ask.get(f"{O}/results?id=somebodys-secret-id")
     line = await server.logged(response.headers["x-request-id"])
     assert '"path": "/v1/organizations/{organization}/results"' in line
+    for path in ("/v1/nothing/somebodys", "/apis/somebodys"):
+        began = time.perf_counter()
+        response = await ask.get(path)
+        said = json.loads(await server.logged(response.headers["x-request-id"]))
+        assert (said["path"], said["status"]) == ("none", 404), "its only line"
+        assert 0 < said["milliseconds"] <= (time.perf_counter() - began) * 1000
     assert not [line for line in server.lines if "somebodys" in line or "acme" in line]

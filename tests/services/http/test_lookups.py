@@ -247,9 +247,11 @@ async def test_large_requests_take_turns(services: Addresses, template: str) -> 
             await connection.execute(text("LOCK TABLE projects IN ACCESS EXCLUSIVE MODE"))
             first = asyncio.create_task(_ask_lines(made, _WEB))
             await until(lambda: _waits(made), "a lookup that waits for the table")
-            refused = await _ask(made, orjson.dumps(_WEB), _LINES)
-            assert (refused.status_code, refused.json()["type"]) == (429, "urn:whopays:problem:TooManyRequests")
-            assert int(refused.headers["retry-after"]) >= 1
+            large = b" " * 2**17 + b"."
+            for refused in await asyncio.gather(_ask(made, orjson.dumps(_WEB), _LINES), _ask(made, large)):
+                assert (refused.status_code, refused.json()["type"]) == (429, "urn:whopays:problem:TooManyRequests")
+                assert int(refused.headers["retry-after"]) >= 1
+            assert (await _ask(made, large[1:])).status_code == 400, "a small one is read at once"
         assert len(await first) == 2
         assert len(await _ask_lines(made, _WEB)) == 2
 

@@ -1,9 +1,11 @@
 """Who may ask what, over HTTP with real tokens (docs/contract.md section 12)."""
 
+import json
 import time
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from service.app import QUESTIONS
 from service.questions import Access, Question
@@ -70,6 +72,7 @@ async def test_who_may_ask(asked: Guarded, question: Question) -> None:
         else:
             assert problem_of(answer, 403) == "Forbidden", who
             assert {one["reason"] for one in answer.json()["violations"]} == {"Forbidden"}
+            assert all(one["message"].endswith(".") for one in answer.json()["violations"])
         assert "Authorization" in answer.headers["vary"]
 
 
@@ -149,6 +152,41 @@ async def test_dead_letters_and_replays_are_of_organizations(asked: Guarded) -> 
     narrow = [grant("operator", accounts=["main"])]
     assert problem_of(await asked.get("/v1/dead-letters", narrow), 403) == "Forbidden"
     assert (await asked.get("/v1/replays/none", [grant("auditor", "*")])).json()["type"].endswith("ReplayNotFound")
+
+
+async def test_replays_are_seen_by_those_who_operate_their_organization(asked: Guarded) -> None:
+    every = ["of-all", "of-globex", "of-acme"]
+    async with asked.served.engine.begin() as connection:
+        for hour, organization in enumerate(("acme", "globex", None)):
+            selection = {} if organization is None else {"organization": organization}
+            values = {"name": f"of-{organization or 'all'}", "selection": json.dumps(selection), "hour": hour}
+            await connection.execute(text(_REPLAY), values)
+    try:
+        for grants, seen in (
+            ([grant("operator"), grant("viewer", "*")], every[2:]),
+            ([grant("auditor", "globex"), grant("operator")], every[1:]),
+            ([grant("auditor", "*")], every),
+        ):
+            found, cursor = [], ""
+            for _ in every:
+                page = (await asked.get(f"/v1/replays?limit=1{cursor}", grants)).json()
+                found += [one["name"] for one in page["items"]]
+                if page["next"] is None:
+                    break
+                cursor = f"&cursor={page['next']}"
+            assert (found, page["next"]) == (seen, None)
+            statuses = {name: (await asked.get(f"/v1/replays/{name}", grants)).status_code for name in every}
+            assert statuses == {name: 200 if name in seen else 404 for name in every}
+    finally:
+        async with asked.served.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM replays"))
+
+
+_REPLAY = """
+    INSERT INTO replays (name, selection, target, partitions, until, spans, is_detached, state, begun_at)
+    VALUES (:name, :selection, :name, 1, now(), '{"7": [0, 9]}', false, 'Running',
+        now() - interval '9 hours' + make_interval(hours => :hour))
+"""
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,25 @@ async def test_a_commit_wakes(engine: AsyncEngine) -> None:
         await commit(engine, "acme", "web")
         assert await waiting
         assert waking.positions[shard] == position + 2
+        # Nobody waits any more: nothing is read, until the last of those who watch has gone.
+        assert not waking._is_watched.is_set()
+        async with waking.watching(closed=True):
+            async with waking.watching(closed=True):
+                assert waking._is_watched.is_set()
+            assert (waking._is_watched.is_set(), waking._watchers_of_closed) == (True, 1)
+        assert (waking._is_watched.is_set(), waking._watchers_of_closed) == (False, 0)
 
 
-async def test_what_is_known_already_is_not_waited_for(engine: AsyncEngine) -> None:
+async def test_what_is_known_already_and_whatever_once_the_server_stops_is_not_waited_for(engine: AsyncEngine) -> None:
     waking = Waking(engine)
     assert await waking.until_known({}, {}, 0.0)
     assert not await waking.until_known({3: 1}, {}, 0.01), "nobody looks"
+    waiting = asyncio.create_task(waking.until_known({3: 1}, {}, patience(300)))
+    await asyncio.sleep(0)
+    waking.end()
+    async with asyncio.timeout(patience(10)):
+        assert not await waiting
+        assert not await waking.until_known({3: 1}, {}, patience(300))
 
 
 async def test_closed_instants_are_waited_for(engine: AsyncEngine) -> None:

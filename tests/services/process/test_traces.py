@@ -196,8 +196,9 @@ async def test_a_question_is_part_of_its_askers_trace(traced: Installation, coll
             asked = path.format(organization="acme", project="web")
             answer = await ask.get(asked, headers={"traceparent": trace_parent(11)})
             assert answer.status_code == 200
-            for header in ({"traceparent": trace_parent(12, "00")}, {"traceparent": "?"}, {}):
-                await ask.get(asked, headers=header)
+            said = [*map(trace_parent, (13, 14))]
+            for parents in ([trace_parent(12, "00")], ["?"], [], said, ["01" + said[0][2:] + "-" + "x" * 512]):
+                await ask.get(asked, headers=[("traceparent", one) for one in parents])
             metrics = await ask.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
         assert await server.stop() == 0
     (span,) = [one for one in collector.spans if one.kind == SERVER]

@@ -115,7 +115,9 @@ async def test_a_problem() -> None:
         "content-type": "application/problem+json",
         "content-length": str(len(body)),
     }
-    assert (await _written(refusal(unauthenticated("nobody"))))[1]["www-authenticate"] == "Bearer"
+    unknown = unauthenticated("the token is none")
+    assert (await _written(refusal(unknown)))[1]["www-authenticate"] == "Bearer"
+    assert unknown.detail == "The token is none."
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,8 @@ async def test_who_asks_meanwhile_is_answered_together() -> None:
     assert asked.statements == [[1], [2, 3]]
     assert await asked.gathering.ask(4) == 40
     assert asked.statements[2:] == [[4]]
+    assert await asyncio.gather(*await asked.have_asked(5)) == [50]
+    assert asked.gathering._tasks == set(), "what is done is not kept"
 
 
 async def test_so_many_statements_are_under_way() -> None:
