@@ -5,6 +5,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from db.questions.accounts import account as account_asked
 from tests.services.kubernetes.cluster import BILLING, RESOURCES, Cluster
@@ -181,6 +182,7 @@ async def test_pages(cluster: Cluster) -> None:
     rest = await cluster.get(_ACCOUNTS, limit=2, after=page["metadata"]["continue"])
     assert [item["metadata"]["name"] for item in rest["items"]] == ["spare"]
     assert rest["metadata"] == {"resourceVersion": version}, "of the first page, from which a watch goes on"
+    assert await cluster.get(_ACCOUNTS, after=page["metadata"]["continue"]) == rest, "without a limit, all the rest"
     await cluster.tell(project(_OF, "newer", 2, state="Deleted"))
     assert await _paged(cluster, _BINDINGS, page=1) == ["api-1", "db-1", "web-2"]
     token = page["metadata"]["continue"]
@@ -251,7 +253,8 @@ async def test_versions_that_lists_must_know(cluster: Cluster) -> None:
     await cluster.get(_ACCOUNTS, resourceVersion=version, resourceVersionMatch="Exact")
     await cluster.get(_ACCOUNTS, resourceVersion="0")
     await cluster.get(_ACCOUNTS, resourceVersion=1, resourceVersionMatch="NotOlderThan")
-    await _refused(cluster, _ACCOUNTS, 410, "Expired", resourceVersion=1, resourceVersionMatch="Exact")
+    for limit in (0, 1):
+        await _refused(cluster, _ACCOUNTS, 410, "Expired", resourceVersion=1, resourceVersionMatch="Exact", limit=limit)
     await _refused(cluster, _ACCOUNTS, 400, "BadRequest", resourceVersion="new")
     await _refused(cluster, _ACCOUNTS, 422, "Invalid", resourceVersionMatch="Exact")
     await _refused(cluster, _ACCOUNTS, 422, "Invalid", sendInitialEvents="true")
@@ -306,6 +309,34 @@ async def test_a_list_without_a_limit_is_one_snapshot_however_long(cluster: Clus
     assert await _paged(cluster, path, page=400) == names
     table = await cluster.get(path, accept=_TABLE)
     assert [row["cells"][0] for row in table["rows"]] == names
+
+
+async def test_what_is_selected_is_found_however_far_apart(cluster: Cluster) -> None:
+    organization, selected = "of-few-among-many", ["a0001", "a0700", "a1300"]
+    async with cluster.engine.begin() as connection:
+        for statement in _MANY_ACCOUNTS:
+            await connection.execute(text(statement), {"organization": organization, "selected": selected})
+    path = f"{BILLING}/namespaces/{organization}/billingaccounts"
+    for few in (selected, selected[1:2]):
+        left_out = "".join(f",metadata.name!={name}" for name in selected if name not in few)
+        selector = f"status.phase=Archived{left_out}"
+        assert await cluster.names(path, fieldSelector=selector) == few
+        assert await _paged(cluster, path, page=1, selector=selector) == few
+
+
+_MANY_ACCOUNTS = (
+    """
+    INSERT INTO accounts (organization, account, version, phases, sequence, phase, conditions, holds)
+    SELECT :organization, name, 1, 1, 1, CASE WHEN name = ANY(:selected) THEN 'Archived' ELSE 'Provisioning' END,
+        '[]', '[]'
+    FROM (SELECT 'a' || to_char(n, 'FM0000') AS name FROM generate_series(1, 1300) AS n) AS every
+    """,
+    """
+    INSERT INTO account_phases
+    SELECT organization, account, 1, NULL, phase, 'Created', '', 'alice', 'c1', now(), 1, 1
+    FROM accounts WHERE organization = :organization
+    """,
+)
 
 
 async def _paged(cluster: Cluster, path: str, page: int = 2, selector: str = "") -> list[str]:

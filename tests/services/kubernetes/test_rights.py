@@ -86,6 +86,10 @@ async def test_what_is_named_and_out_of_reach_is_forbidden(asked: Guarded) -> No
         assert told[0]["message"].replace(names[0], "?").replace("globex", "?") == told[1]["message"].replace(
             names[1], "?"
         ).replace('"none"', '"?"')
+    for asked_for, verb in (("/spare", "get"), ("", "list"), ("?watch=true", "watch")):
+        path = f"{BILLING}/namespaces/globex/billingaccounts{asked_for}"
+        assert f"cannot {verb} resource" in (await _refused(asked, path, of_project))["message"]
+    assert "cannot get resource" in (await _refused(asked, "/api/v1/namespaces/globex", of_project))["message"]
     assert (await asked.get(f"{_OF_ACME}/billingaccountbindings/web-1", of_account)).status_code == 200
     assert (await asked.get(f"{_OF_ACME}/billingaccountbindings/web-1", of_project)).status_code == 200
     assert (await asked.get(f"{_OF_ACME}/billingaccountbindings/web-9", of_project)).status_code == 404

@@ -207,6 +207,11 @@ async def test_what_is_there_comes_first(cluster: Cluster) -> None:
     async with cluster.watch(path, **none) as events:
         await cluster.tell(command("SuspendAccount", "s1", organization, account="spare", reason="Administrative"))
         assert _account(await events.next())[:3] == ("MODIFIED", "spare", "Suspended")
+    async with cluster.watch(path, **none, resourceVersion=0) as events:
+        await cluster.tell(command("UpdateAccount", "u1", organization, account="main", paymentTerms={"netDays": 45}))
+        assert _account(await events.next()) == ("MODIFIED", "main", "Ready", 1, 45), "nothing of what was before"
+    async with cluster.watch(path, resourceVersion=0, fieldSelector="metadata.name=main") as events:
+        assert _account(await events.next()) == ("ADDED", "main", "Ready", 1, 45), "one object as it is"
 
 
 async def test_a_list_of_an_empty_log_can_be_gone_on_with(cluster: Cluster) -> None:
@@ -295,6 +300,9 @@ async def test_changes_that_are_no_longer_kept(cluster: Cluster) -> None:
     assert (refused["kind"], refused["reason"], refused["code"]) == ("Status", "Expired", 410)
     async with cluster.watch(path, resourceVersion=2, timeoutSeconds=1) as events:
         assert [type_ for type_, _ in await events.rest()], "what follows is kept"
+    async with cluster.watch(path, resourceVersion=0, timeoutSeconds=1) as events:
+        told = [(type_, shown["status"]["phase"]) for type_, shown in await events.rest()]
+    assert told == [("ADDED", "Incomplete")], "of what is not kept, what has become of it"
 
 
 async def test_what_is_refused(cluster: Cluster) -> None:
