@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.archived import ArchivedShard, manifest_findings
+from audit.installation import lacks_archive
 from audit.log_story import Story
 from audit.output_topics import Missing, Published
 from db.archive.catalog import Part, next_due, parts_of, take_out
@@ -78,6 +79,7 @@ async def test_nothing_is_wrong_with_what_is_archived(archived: Installation) ->
     assert await findings_of(archived) == []
     without = replace(archived, settings=archived.settings.model_copy(update={"archive_url": None}))
     assert await findings_of(without) == []
+    assert [await lacks_archive(one.engine, one.settings) for one in (archived, without)] == [False, True]
 
 
 async def test_every_manifest_that_is_damaged_is_named(archived: Installation, folder: Path, tmp_path: Path) -> None:

@@ -57,13 +57,16 @@ async def test_what_is_on_the_topics_and_should_not_be(installation: Installatio
     assert await findings_of(installation) == []
     one = next(one for one in await published(installation, Topic.BINDINGS))
     same = {"key": one.key, "headers": list(one.headers)}
-    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, **same)
-    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value + b" ", **same)
-    await _publish(installation, Topic.NOTICES, 0, value=one.value, **same)
-    await _publish(installation, Topic.NOTICES, 0, value=b'{"id":"7-123456"}', key=b"acme")
-    await _publish(installation, Topic.NOTICES, 0, value=b"{}", key=b"acme")
     replayed = [*one.headers, (REPLAY_HEADER, b"again")]
     await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, key=one.key, headers=replayed)
+    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value, **same)
+    await _publish(installation, Topic.BINDINGS, one.partition, value=one.value + b" ", **same)
+    elsewhere = (one.partition + 1) % installation.settings.topic_partitions
+    await _publish(installation, Topic.BINDINGS, elsewhere, value=one.value, **same)
+    await _publish(installation, Topic.NOTICES, 0, value=one.value, **same)
+    await _publish(installation, Topic.NOTICES, 0, value=b'{"id":"7-123456"}', key=b"acme")
+    for strange in (b"{}", b'{"id":"%d-1"}' % installation.settings.shards):
+        await _publish(installation, Topic.NOTICES, 0, value=strange, key=b"acme")
     found = await findings_of(installation)
     for words in (
         "was published before",
@@ -71,9 +74,10 @@ async def test_what_is_on_the_topics_and_should_not_be(installation: Installatio
         "differs from",
         "belongs on",
         "is not in the log",
-        "is not an event of this installation",
+        "is in the wrong partition for its key",
     ):
         assert any(words in one.trouble for one in found if one.promise is Promise.TOPICS), (words, found)
+    assert len([one for one in found if one.trouble == "it is not an event of this installation"]) == 2
 
 
 async def test_what_should_be_on_the_topics_and_is_not(installation: Installation) -> None:
@@ -92,6 +96,13 @@ async def test_what_should_be_on_the_topics_and_is_not(installation: Installatio
     found = await findings_of(installation, lambda *step: told.append(step))
     whole = [step for step in told if step[0] == "topics"]
     assert whole[-1][1:] == (await _left(installation),) * 2, "it counts what there is to read, and reads it all"
+    assert all(0 <= done <= of_all for _, done, of_all in told)
+    async with installation.engine.connect() as connection:
+        rows = sum(head.position for head in (await all_heads(connection)).values())
+    heard = [step[1:] for step in told if step[0] == "log"]
+    assert heard == sorted(heard), "what was heard is never taken back"
+    assert {0, *(done for done, _ in heard)} == {*range(rows + 1)}, "each row of the log"
+    assert {of_all for _, of_all in heard} == {rows}
     assert len([one for one in found if "does not hold it" in one.trouble]) == len(before) > 6
     assert {one.promise for one in found} == {Promise.TOPICS}
 
@@ -193,8 +204,9 @@ async def test_a_position_that_is_not_where_the_log_is(installation: Installatio
         position = {"shard": shard, "position": head.position, "hash": head.hash.hex()}
         position |= {"position": head.position - 1} if moved == "position" else {"hash": "00"}
         await producer.send_and_wait(topic, partition=0, key=str(shard).encode(), value=orjson.dumps(position))
-    found = [one for one in await findings_of(installation) if one.promise is Promise.POSITIONS]
-    assert found
+    found = [one.trouble for one in await findings_of(installation) if one.promise is Promise.POSITIONS]
+    words = f"only {head.position - 1} is recorded as published" if moved == "position" else "with a hash that differs"
+    assert any(words in one for one in found), found
 
 
 async def test_watching(installation: Installation) -> None:

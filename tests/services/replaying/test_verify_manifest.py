@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin import NewTopic
 from sqlalchemy import text
 
+from audit.replays import audited_replay
 from tests.services.replaying.telling import records_of
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation
@@ -132,7 +133,8 @@ async def test_an_altered_manifest(told: Installation, tmp_path: Path, member: s
     file = tmp_path / "manifest.json"
     file.write_text(json.dumps(altered))
     ran = (await whopays("verify", "--manifest", str(file))).expect(1)
-    assert "altered" in ran.out
+    name = {"digest": "partitions", "extra": "more"}.get(member, member)
+    assert f"the manifest is altered: {name} is not the database's" in ran.out
     file.write_text(json.dumps(manifest, indent=7))
     (await whopays("verify", "--manifest", str(file))).expect(0)
 
@@ -150,13 +152,43 @@ async def test_a_replay_that_is_forgotten(told: Installation, tmp_path: Path) ->
 
     await until(is_gone, "the removal")
     (await whopays("verify", "--manifest", str(file))).expect(0)
-    (await whopays("replay", "start", "v5", f"--topic={topic}", "--partitions=1")).expect(0)
+    other = (await whopays("replay", "start", "v5", f"--topic={topic}", "--partitions=1", "--json")).expect(0).document
     before = await records_of(told, topic)
     (await whopays("verify", "--manifest", str(file))).expect(0)
     (await whopays("replay", "forget", "v4")).expect(0)
     assert [[_wire(one) for one in some] for some in await records_of(told, topic)] == [
         [_wire(one) for one in some] for some in before
     ]
+
+    document, steps = orjson.loads(file.read_bytes()), list[tuple[str, int, int]]()
+
+    async def troubles(said: object) -> list[str]:
+        found = audited_replay(told.settings, told.engine, said, lambda *step: steps.append(step))
+        return [one.trouble async for one in found]
+
+    assert await troubles(document) == []
+    assert steps == sorted(steps)
+    assert steps[-1] == ("replay", steps[-1][2], steps[-1][2]), "all that was to be looked at"
+    (trouble,) = await troubles(document | {"name": "v99"})
+    assert trouble.endswith(": this database knows no such replay")
+    assert await troubles(other) == []
+    async with administration(told.settings) as client:
+        await client.delete_topics([topic])
+        await until(is_gone, "the removal")
+        assert await troubles(other) == ["the topic is missing"]
+        await client.create_topics([NewTopic(topic, 2, 1)])
+
+        async def is_there() -> bool:
+            return topic in (await describe(client, [topic])).topics
+
+        await until(is_there, "the creation")
+    assert await troubles(other) == ["the topic has 2 partitions, the replay 1"]
+    async with told.engine.begin() as connection:
+        await connection.execute(text("UPDATE replays SET state = 'Stopped', manifest = NULL WHERE name = 'v5'"))
+    (trouble,) = await troubles(other)
+    assert trouble.endswith(": the replay is not done")
+    async with told.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM replays WHERE name = 'v5'"))
 
 
 async def test_what_is_no_manifest(told: Installation, tmp_path: Path) -> None:
