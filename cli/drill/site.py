@@ -73,7 +73,7 @@ class Site:
             self._running[part] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "cli", *PARTS[part], env=silent(), stdin=asyncio.subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=prepare(signal.SIGKILL, None, None),  # it ends with the drill, however that ends
+                preexec_fn=prepare(signal.SIGKILL, None),  # it ends with the drill, however that ends
             )  # fmt: skip
 
     async def stop(self, part: str) -> None:

@@ -282,35 +282,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("service/serving.py", "_BACKLOG = 2049"): "One connection more that waits.",
     **dict.fromkeys(
         (
-            *(
-                ("db/migrations/versions/0001_tables.py", line)
-                for line in (
-                    'sa.Column("account", sa.Text(), nullable=True),',
-                    'sa.Column("bindings", sa.BigInteger(), nullable=True),',
-                    'sa.Column("established_at", sa.DateTime(timezone=True), nullable=True),',
-                    'sa.Column("last_ended_at", sa.DateTime(timezone=False), nullable=True),',
-                    *(
-                        f'sa.Column("last_instant", sa.DateTime(timezone={zone}), nullable={nullable}),'
-                        for zone in (True, False)
-                        for nullable in (True, False)
-                    ),
-                    'sa.Column("previous_ended_at", sa.DateTime(timezone=False), nullable=True),',
-                    'sa.Column("released", sa.Boolean(), server_default=sa.text("false"), nullable=True),',
-                    'sa.Column("sequence", sa.BigInteger(), nullable=True),',
-                    'sa.Column("state", sa.Text(), nullable=True),',
-                    'sa.Column("version", sa.BigInteger(), nullable=True),',
-                    "op.create_index(  ->  pass",
-                    "unique=False,",
-                    "unique=True,",
-                )
-            ),
-            ("db/migrations/versions/0002_whole_contract.py", "op.create_index(  ->  pass"),
-            ("db/migrations/versions/0002_whole_contract.py", "unique=True,"),
-        ),
-        "Of tables and columns that a later migration takes away or makes anew; of all others a test tells.",
-    ),
-    **dict.fromkeys(
-        (
             ("db/migrations/versions/0008_payer_is_a_column.py", f"sa.Column({column}, nullable=True),")
             for column in (
                 '"organization", sa.Text',
