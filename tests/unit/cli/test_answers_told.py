@@ -1,6 +1,7 @@
 """What is said of an answer, an account and a payer, line for line, where the pictures do not show it."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -108,6 +109,9 @@ def test_what_came_of_a_fact_and_of_a_dead_letter() -> None:
     assert _said(answer_card(_fact(), Answer("t/0/1", True, events=[event]), None)) == (
         "ProjectChanged acme\n12:00:00.000   #7 BindingChanged       acme/genome  Bound: nobody → lab\n"
     )
+    narrow = drawn((answer_card(_fact(), Answer("t/0/1", True, events=[event]), None),), 40)
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "Bound:nobody→lab" in re.sub(r"[\s│╭╮╰╯─]", "", narrow)
     letter = {"subject": "t/0/1", "data": {"reason": "InvalidFact", "detail": "/state: is required"}}
     assert _said(answer_card(_fact(), Answer("t/0/1", True, dead_letter=letter), None)) == (
         "ProjectChanged\n✘ dead letter: InvalidFact\n/state: is required\nt/0/1\n"

@@ -1,9 +1,11 @@
-"""Which dead letters the words of a command mean, and words that can mean none."""
+"""Which dead letters the words of a command mean, who acts on them, and words that can mean none."""
+
+import socket
 
 import pytest
 from typer.testing import CliRunner
 
-from cli.operating.choosing import ranges_of, single_numbers
+from cli.operating.choosing import person, ranges_of, single_numbers
 from cli.program import app
 from db.dead_letters import LARGEST_NUMBER
 
@@ -25,6 +27,12 @@ from db.dead_letters import LARGEST_NUMBER
 def test_numbers_and_ranges(words: list[str] | None, ranges: tuple[tuple[int, int], ...]) -> None:
     assert ranges_of(words) == ranges
     assert single_numbers(words) == [first for first, last in ranges if first == last]
+
+
+def test_whoever_acts_is_the_user_of_this_host_unless_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert person(None) == f"ada@{socket.gethostname()}"
+    assert person("bob") == "bob"
 
 
 @pytest.mark.parametrize(

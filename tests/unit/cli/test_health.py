@@ -64,6 +64,7 @@ def test_roles_that_are_alive() -> None:
     with _process(0, 20) as port:
         asked = _asked(metrics_port=port)
         assert asked.exit_code == 0
+        assert _asked(metrics_port=port, shards=0).exit_code == 0, "what else is set is not looked at"
         assert [line.partition(",")[0] for line in asked.stdout.splitlines()] == ["r0: alive", "r1: alive"]
         document = json.loads(_asked("--json", metrics_port=port).stdout)
     assert document["healthy"] is True
@@ -109,12 +110,19 @@ def test_whoever_listens_everywhere_is_asked_here(address: str) -> None:
         assert _asked(metrics_port=port, metrics_address=address).exit_code == 0
 
 
-def test_nobody_answers() -> None:
+@pytest.mark.parametrize(
+    ("address", "at"),
+    ((None, "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::", "::1"), ("0.0.0.0", "127.0.0.1")),  # noqa: S104
+)
+def test_nobody_answers(address: str | None, at: str) -> None:
     with _process() as port:
         pass
-    asked = _asked(metrics_port=port)
+    said = {} if address is None else {"metrics_address": address}
+    asked = _asked(metrics_port=port, **said)
     assert asked.exit_code == 1
-    assert f"No whopays process answers at 127.0.0.1, port {port}: " in asked.stderr
+    assert f"No whopays process answers at {at}, port {port}: " in asked.stderr
+    with remembered(Settings(metrics_port=port, **said)):
+        assert f"No whopays process answers at {at}, port {port}: " in _asked().stderr
 
 
 @pytest.mark.parametrize("port", ("65536", "x", "-1"))

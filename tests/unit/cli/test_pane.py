@@ -11,7 +11,7 @@ from cli.operating.top import _KEY, _LINES, _Pane
 
 def _shown(pane: _Pane, height: int) -> list[str]:
     out = StringIO()
-    screen = Console(file=out, width=60, height=height, highlight=False, legacy_windows=False)
+    screen = Console(file=out, width=60, height=99, highlight=False, legacy_windows=False)
     screen.print(pane, height=height, end="")
     return out.getvalue().split("\n")
 

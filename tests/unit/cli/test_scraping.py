@@ -104,6 +104,8 @@ def test_a_process_of_this_host_is_found_by_its_port() -> None:
             told_by(url.replace("http:", "https:"))
         with pytest.raises(HTTPException, match="/other is answered with 404"):
             told_by(url.replace("/metrics", "/other"))
+        with pytest.raises(OSError, match=r"^"):
+            told_by(url.replace("127.0.0.1", "127.0.0.2"))
     finally:
         server.close()
     assert _own_urls(Settings(metrics_port=server.port)) == []

@@ -67,6 +67,15 @@ def test_instants_and_lengths_stand_beside_the_bars() -> None:
     assert lines[4].split() == ["2027-01-31T12:20:00.000000Z", "nobody", "5", "min", "·" * 5]
 
 
+@pytest.mark.parametrize(("width", "has_bars"), ((54, False), (55, True), (56, True)))
+def test_bars_yield_where_they_would_be_too_short(width: int, has_bars: bool) -> None:
+    console = Console(width=width)
+    with console.capture() as capture:
+        console.print(Timeline("acme/web", PAYERS, at(30)))
+    assert ("█" in capture.get()) is has_bars
+    assert max(map(len, capture.get().splitlines())) <= width
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     (

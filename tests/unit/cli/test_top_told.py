@@ -125,6 +125,7 @@ def test_marks_stand_in_a_column_and_nothing_beside_them_is_cut() -> None:
     well = Standing(Verdict.WELL, "database", "It answers.", "", Section.UPGRADING)
     note = replace(well, verdict=Verdict.NOTE, what="audit", words=f"{'x' * 40} is long.")
     assert _drawn(View("p", standings={"database": [well]}))[1] == "ok    database"
+    assert _drawn(View("p"))[1:] == ["looking ..."]
     lines = _drawn(View("p", standings={"database": [well, note]}), 30)[2:]
     assert lines[0].startswith("note  audit")
     assert "".join(line[6:].strip() for line in lines).replace(" ", "") == f"audit{'x' * 40}islong."

@@ -1,13 +1,17 @@
 """What `whopays top` makes of several looks: how fast things go, and for how long a slot is in the same hands."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from cli.operating.scraping import Batches
 from cli.operating.standing import Section, Standing, Verdict
 from cli.operating.watched import Watched, _told_or_away
 from db.at_work import Slot, Totals
 from schemas.topics import INPUT_TOPICS, Topic
+from workers.runtime.metrics_server import MetricsServer
 from workers.runtime.settings import Settings
 
 _NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
@@ -63,6 +67,40 @@ def test_for_how_long_a_slot_is_in_the_same_hands(watched: Watched) -> None:
     watched.view.slots = []
     watched._note_holders()
     assert watched.view.held_seconds == {}
+
+
+def _process(port: int, answered: int) -> MetricsServer:
+    """Serve the metrics of a process that has answered so many commands."""
+    registry = CollectorRegistry()
+    heartbeat = Gauge("whopays_role_heartbeat_timestamp_seconds", "", ("role",), registry=registry)
+    heartbeat.labels("projects").set(time.time())
+    Counter("whopays_commands", "", ("outcome",), registry=registry).labels("Applied").inc(answered)
+    return MetricsServer("127.0.0.1", port, registry)
+
+
+async def test_processes_that_are_away_hide_no_other_and_begin_anew() -> None:
+    process = _process(0, 5)
+    nowhere, url = "http://127.0.0.1:1/metrics", f"http://127.0.0.1:{process.port}/metrics"
+    watched = Watched(Settings(), [nowhere, url], 1.0)
+    view = watched.view
+
+    async def seen() -> tuple[list[str], list[Batches | None], dict[str, float]]:
+        await watched._see_processes()
+        assert view.at_work.keys() <= {url}
+        batches = [one.batches for found in view.at_work.values() for one in found]
+        return [one.what for one in view.standings["processes"]], batches, dict(view.outcomes)
+
+    try:
+        assert await seen() == (["127.0.0.1:1"], [None], {})
+        for _ in range(2):
+            assert await seen() == (["127.0.0.1:1"], [Batches(0.0, 0.0, {})], {"Applied": 0.0})
+        process.close()
+        assert await seen() == (["127.0.0.1:1", f"127.0.0.1:{process.port}"], [], {})
+        process = _process(process.port, 9)
+        assert await seen() == (["127.0.0.1:1"], [None], {}), "what it told before it was away is of another process"
+    finally:
+        process.close()
+        await watched.close()
 
 
 def test_a_process_that_tells_nothing() -> None:
