@@ -62,9 +62,7 @@ async def events(
     try:
         await consumer.start()
         consumer.assign(partitions)
-        if from_beginning:
-            await consumer.seek_to_beginning()
-        else:
+        if not from_beginning:
             await consumer.seek_to_end()
         while True:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from cli.terminal.screen import error_console
 from db.audit import snapshot
 from db.engine import create_engine
 from db.exports import COLUMNS, Exported, copy_intervals, count_intervals
-from db.questions.snapshots import Snapshot, snapshots_of
+from db.questions.snapshots import Snapshot, closed_until, snapshots_of
 from db.revisions import check
 from schemas.instants import format_instant
 from workers.runtime.settings import Settings
@@ -68,7 +67,7 @@ async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str,
         await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
         async with snapshot(engine) as connection:
             snapshots = await _snapshots(connection, settings, asked.organization)
-            what = Exported(asked.begins, asked.ends, asked.organization, _closed(snapshots))
+            what = Exported(asked.begins, asked.ends, asked.organization, closed_until(snapshots))
             if not (what.is_settled or asked.may_be_unsettled):
                 raise CommandFailed(_not_settled(what))
             with writer_of(asked.form, target) as writer:
@@ -97,12 +96,6 @@ async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str,
 async def _snapshots(connection: AsyncConnection, settings: Settings, organization: str | None) -> list[Snapshot]:
     shards = settings.shard_numbers if organization is None else [settings.shard_of(organization)]
     return sorted((await snapshots_of(connection, shards)).values(), key=lambda one: one.shard)
-
-
-def _closed(snapshots: Sequence[Snapshot]) -> datetime | None:
-    """Return the instant up to which all of them are closed; None where that is not known of one."""
-    closed = [one.closed for one in snapshots if one.closed is not None]
-    return min(closed) if len(closed) == len(snapshots) else None
 
 
 async def _copy(connection: AsyncConnection, what: Exported, writer: Writer) -> int:
