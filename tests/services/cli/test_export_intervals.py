@@ -54,7 +54,8 @@ async def test_a_period_is_cut_and_is_the_same_in_every_form(whopays: Whopays, t
             "file": file.name, "format": form, "bytes": file.stat().st_size, "intervals": 3, "settled": True,
         }  # fmt: skip
         assert (manifest["from"], manifest["until"], manifest["organization"]) == (first, third, "told")
-        assert manifest["closedUntil"] >= third
+        assert format_instant(parse_instant(manifest["closedUntil"])) == manifest["closedUntil"] >= third
+        assert len(manifest["asOf"]) == 1
         assert [column["name"] for column in manifest["columns"]] == list(rows[-1][0])
     of_web = [row for row in rows[0] if row["x_Project"] == "web"]
     assert [(row["x_Account"], row["ChargePeriodStart"], row["ChargePeriodEnd"]) for row in of_web] == [
@@ -126,7 +127,7 @@ async def test_the_columns_are_those_of_focus(whopays: Whopays, told: Told) -> N
 
 
 async def test_what_is_not_settled_is_refused_unless_it_is_asked_for(
-    whopays: Whopays, told: Told, tmp_path: Path
+    whopays: Whopays, playground: Installation, told: Told, tmp_path: Path
 ) -> None:
     file = tmp_path / "intervals.csv"
     period = ("export", "intervals", "--from", told.changes[0], "--until", "9999-01-01T00:00:00Z")
@@ -140,6 +141,12 @@ async def test_what_is_not_settled_is_refused_unless_it_is_asked_for(
     assert (lasting["ChargePeriodEnd"], lasting["x_Settled"]) == ("", "false")
     assert ended["ChargePeriodEnd"] == told.changes[1]
     assert json.loads((tmp_path / "intervals.csv.manifest.json").read_text())["settled"] is False
+
+    again = (*words, "--unsettled", "--force")
+    other = await whopays(*again, WHOPAYS_INSTALLATION="other")
+    assert "belongs to the installation" in other.expect(1).err
+    reading = f"{playground.settings.database_url}?options=-c%20default_transaction_read_only%3Don"
+    (await whopays(*again, WHOPAYS_DATABASE_URL=reading)).expect(0)
 
 
 async def test_a_file_is_replaced_as_a_whole_and_only_if_that_is_asked_for(

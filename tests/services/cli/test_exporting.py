@@ -38,7 +38,8 @@ async def test_force_puts_the_whole_log_in_its_place(whopays: Whopays, kept: Pat
     await send(whopays, "exported", "ProjectChanged", "project=web", "state=Active", "version=1")
     opened = tmp_path / "as it was"
     opened.hardlink_to(kept)
-    (await whopays("export-log", str(kept), "--force")).expect(0)
+    said = (await whopays("export-log", str(kept), "--force")).expect(0).out
+    assert said == f"Written to {kept}. Check it: whopays verify --offline {kept}\n"
     assert "holds" in (await whopays("verify", "--offline", str(kept))).expect(0).out
     assert opened.read_bytes() == _BEFORE, "the file was written over, not replaced"
     assert list(beside(kept)) == [kept.name]

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from schemas.topics import TOPIC_PLANS
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, exactly_published, send
@@ -13,6 +14,8 @@ from tests.support.waiting import until
 from workers.runtime.roles import CONSUMERS
 
 _AWAY = "postgresql://whopays@127.0.0.1:1/none"
+_CHECKING = {"WHOPAYS_AUTH": "jwt", "WHOPAYS_ISSUERS": '{"https://me": {"audiences": ["us"], "jwks": "k.json"}}'}
+"""Where tokens are checked, the broker stamps the commands."""
 
 
 async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Installation) -> None:
@@ -47,6 +50,16 @@ async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Ins
     assert max(map(len, said.splitlines())) <= 80
     assert "\x1b" not in said, "plain where it is no terminal"
 
+    taste = (await found(0, WHOPAYS_TOPIC_PARTITIONS="7"))["topics"]
+    divided = sum(not plan.single_partition for plan in TOPIC_PLANS)
+    assert (taste["verdict"], taste["toDo"]) == ("note", "whopays topics check")
+    assert taste["says"] == f"{divided} settings not as whopays would choose."
+    unsafe = await found(1, **_CHECKING)
+    assert not_well(unsafe) == {"topics"}
+    assert not unsafe.keys() & {*map(str, CONSUMERS)}, "the topics come first"
+    name = f"{installation.prefix}admin-commands"
+    assert unsafe["topics"]["says"] == f"{name}: message.timestamp.type is CreateTime, not LogAppendTime."
+
     await send(installation, [replace(project("acme", "web"), value=b"?")])
     await all_consumed(installation)
     dead = await found(1)
@@ -58,6 +71,13 @@ async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Ins
     assert {what: one["verdict"] for what, one in away.items()} == {"database": "unknown", "topics": "well"}
     no_broker = await found(1, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert (no_broker["Kafka"]["verdict"], not_well(no_broker)) == ("unknown", {"Kafka", "dead letters"})
+
+    async with installation.engine.begin() as connection:
+        await connection.execute(text("UPDATE known_topics SET cluster = 'elsewhere'"))
+    others = await found(1)
+    assert not_well(others) == {"topics", "dead letters"}
+    assert others["topics"]["says"].endswith(", and were on elsewhere.")
+    assert others["topics"]["section"] == "docs/operations.md#when-the-topics-are-not-the-same"
 
     async with installation.engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

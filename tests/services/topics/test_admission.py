@@ -1,11 +1,13 @@
 """Topics on which a process refuses to start, and what it says; each is set up on a real broker."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pytest
 from aiokafka.admin import NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import InvalidReplicationFactorError
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -13,7 +15,7 @@ from schemas.topics import TOPIC_PLANS, Topic
 from tests.support.installations import Installation
 from tests.support.kafka import delete_topic
 from tests.support.waiting import until
-from workers.runtime.settings import Settings
+from workers.runtime.settings import AuthNotConfigured, Settings
 from workers.topics.admission import ForeignTopics, KafkaRefused, UnsafeTopics, admit, adopt
 from workers.topics.cluster import administration, describe
 from workers.topics.plan import _create, create_topics
@@ -140,6 +142,25 @@ async def test_a_topic_that_was_re_created(quiet_installation: Installation) -> 
     assert f"{installation.prefix}admin-commands was deleted and re-created: its id is " in said
     assert len(await adopt(installation.engine, installation.settings)) == 1
     await admit(installation.engine, installation.settings)
+
+
+async def test_a_topic_that_appears_a_moment_later_is_waited_for(quiet_installation: Installation) -> None:
+    installation = quiet_installation
+    await delete_topic(installation, Topic.NOTICES)
+    await asyncio.gather(admit(installation.engine, installation.settings), create_topics(installation.settings))
+
+
+async def test_replicas_are_the_brokers_to_choose_or_as_many_as_are_said(quiet_installation: Installation) -> None:
+    settings, name = quiet_installation.settings, quiet_installation.settings.topic(Topic.NOTICES)
+    await delete_topic(quiet_installation, Topic.NOTICES)
+    with pytest.raises(AuthNotConfigured):
+        await create_topics(settings.model_copy(update={"auth": None}))
+    with pytest.raises(InvalidReplicationFactorError, match=f"Topic {name} was not created: "):
+        await create_topics(settings.model_copy(update={"topic_replication_factor": 3}))
+    assert await create_topics(settings.model_copy(update={"topic_replication_factor": -1})) == [name]
+    async with administration(settings) as admin:
+        found = (await describe(admin, [name])).topics[name]
+    assert (found.partitions, found.replicas) == (settings.topic_partitions, 1)
 
 
 async def test_topics_that_somebody_else_has_just_created_are_passed_over(quiet_installation: Installation) -> None:
