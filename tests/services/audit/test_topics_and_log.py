@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from audit.findings import Promise
 from audit.watermarks import read_watermarks
+from cli.terminal.output import count_of
 from db.audits import last_audit
 from db.shards import all_heads
 from schemas.outgoing import REPLAY_HEADER
@@ -142,7 +143,15 @@ async def test_an_audit_while_everything_is_in_motion(installation: Installation
 async def test_verify_and_an_exported_log(installation: Installation, tmp_path: Path) -> None:
     await _told(installation)
     whopays = whopays_of(installation)
-    assert "Everything that is promised holds" in (await whopays("verify")).expect(0).out
+    verified = (await whopays("verify")).expect(0)
+    assert (verified.out, verified.err) == ("Everything that is promised holds.\n", "")
+    reading = f"{installation.settings.database_url}?options=-c%20default_transaction_read_only%3Don"
+    verified = (await whopays("verify", WHOPAYS_DATABASE_URL=reading, WHOPAYS_ENCRYPTION_KEYS="{}")).expect(0)
+    assert (verified.out, verified.err.splitlines()) == ("Everything that is promised holds.\n", [
+        "The verdict was not kept: this role of the database may only read.",
+        "What is sealed was not opened: WHOPAYS_ENCRYPTION_KEYS is not set.",
+    ])  # fmt: skip
+    assert "belongs to the installation" in (await whopays("verify", WHOPAYS_INSTALLATION="other")).expect(2).err
     file = tmp_path / "log.jsonl"
     (await whopays("export-log", str(file))).expect(0)
     assert "holds" in (await whopays("verify", "--offline", str(file))).expect(0).out
@@ -157,6 +166,8 @@ async def test_verify_and_an_exported_log(installation: Installation, tmp_path: 
         file.write_bytes(b"".join(damaged))
         found = (await whopays("verify", "--offline", str(file), "--json")).expect(1).out
         assert any(words in orjson.loads(line)["trouble"] for line in found.splitlines()), (words, found)
+        *each, total = (await whopays("verify", "--offline", str(file))).expect(1).out.splitlines()
+        assert (len(each), total) == (found.count("\n"), count_of(len(each), "broken promise"))
     file.write_bytes(b"nothing\n")
     assert "whopays export-log" in (await whopays("verify", "--offline", str(file))).expect(2).err
 

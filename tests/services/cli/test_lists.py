@@ -168,14 +168,18 @@ async def test_what_changes_is_watched(whopays: Whopays, playground: Installatio
         ("ProjectChanged", "project=web", "state=Active", "version=1"),
     ):
         await send(whopays, "watched", *words)
-    everything = ("changes", "watched", "--watch", "--json", "--after", await _head(whopays))
+    head = await _head(whopays)
+    followed = ("changes", "watched", "--watch", "--json")
     async with (
         watching(playground, tmp_path, "account", "watched", "main", "--watch", "--json") as account,
         watching(playground, tmp_path, "who", "watched", "web", "--watch", "--json") as who,
-        watching(playground, tmp_path, *everything) as changes,
+        watching(playground, tmp_path, *followed, "--after", head) as changes,
+        watching(playground, tmp_path, *followed) as from_now_on,
     ):
         assert (await _line(account))["displayName"] is None
         assert (await _line(who))["payer"] is None
+        await send(whopays, "watched", "ProjectChanged", "project=api", "state=Active", "version=1")
+        assert (await _line(changes))["type"].split(".")[-2] == "ProjectBillingNotice"
         for name in ("One", "Two"):
             await send(whopays, "watched", "UpdateAccount", "account=main", f"displayName={name}")
             assert (await _line(account))["displayName"] == name
@@ -184,6 +188,11 @@ async def test_what_changes_is_watched(whopays: Whopays, playground: Installatio
         await send(whopays, "watched", "BindProject", "project=web", "account=main")
         payer = (await _line(who))["payer"]
         assert (payer["account"], payer["bindingId"]) == ("main", "watched/web/1")
+        number, first = 0, asyncio.create_task(_line(from_now_on))
+        while not first.done():
+            number += 1
+            await send(whopays, "watched", "UpdateAccount", "account=main", f"displayName={number}")
+        assert int((await first)["id"].partition("-")[2]) > int(head.partition("-")[2])
 
 
 async def _head(whopays: Whopays) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation
+from tests.support.waiting import until
+from workers.runtime.roles import Role
 
 TERMS = ("currencyCode=EUR", "paymentTerms.netDays=30", "paymentProfile=card")
 CARD = ("PaymentProfileChanged", "paymentProfile=card", "kind=CreditCard", "state=Valid", "version=1")
@@ -177,3 +179,14 @@ async def test_no_answer_in_time_is_explained(quiet_installation: Installation) 
     assert "whopays result acme c1" in silent.err
     document = (await whopays(*words, "--json")).expect(3).document
     assert (document["answered"], document["result"]) == (False, None)
+    fact = (await whopays("send", *CARD, "--organization", "acme", "--timeout", "0.1")).expect(3)
+    assert ("No answer within 0.1 s" in fact.err, "whopays result" in fact.err, fact.out) == (True, False, "")
+
+    await quiet_installation.start(Role.ADMIN_COMMANDS)
+
+    async def decided() -> str | None:
+        late = (await whopays(*words)).expect(3)
+        assert late.out == ""
+        return late.err if "has decided" in late.err else None
+
+    assert "Is the relay running" in await until(decided, "the decision")

@@ -124,6 +124,9 @@ async def test_topics_are_created_and_checked(whopays: Whopays, services: Addres
         (f"{prefix}bindings", "min.compaction.lag.ms", "0", "604800000"),
     ]
     assert "--add-config cleanup.policy=compact" in found[1]["remedy"]
+    again = (await whopays("topics", "create", **environment)).expect(0).out
+    assert again.startswith("All topics exist already.\nWhat differs\n")
+    assert f"{prefix}bindings  cleanup.policy: found delete, wanted compact" in again
 
     async with administration(settings) as client:
         await client.delete_topics([f"{prefix}bindings"])

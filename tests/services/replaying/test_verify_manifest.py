@@ -11,6 +11,8 @@ from aiokafka.admin import NewTopic
 from sqlalchemy import text
 
 from audit.replays import audited_replay
+from cli.terminal.output import count_of
+from db.audits import last_audit
 from tests.services.replaying.telling import records_of
 from tests.support.command_line import whopays_of
 from tests.support.installations import Installation
@@ -214,4 +216,8 @@ async def test_a_log_that_was_altered(told: Installation, tmp_path: Path) -> Non
         await connection.execute(text(change.format("'\"data\"\\:{ ', '\"data\"\\:{'")))
     assert "is altered" in found
     assert "is not what the log gives" in found
-    (await whopays("verify", "--manifest", str(file))).expect(0)
+    *each, total = found.splitlines()
+    assert total == count_of(len(each), "broken promise")
+    assert (await whopays("verify", "--manifest", str(file), WHOPAYS_ENCRYPTION_KEYS="{}")).expect(0).err == ""
+    async with told.engine.connect() as connection:
+        assert await last_audit(connection) is None, "it is about a replay alone"
