@@ -8,6 +8,7 @@ import typer
 from cli.terminal.ending import CommandFailed
 from cli.terminal.failures import reaching
 from cli.terminal.installation import load_settings
+from cli.terminal.output import count_of
 from workers.runtime.settings import Settings
 from workers.topics.acls import Party, apply, as_commands
 from workers.topics.cluster import administration
@@ -25,7 +26,8 @@ def acls(*, principals: Sequence[str] | None, command_config: str | None, is_app
         return
     with reaching(settings):
         count = asyncio.run(_apply(settings, chosen))
-    typer.echo(f"Gave {len(chosen)} parties their rights ({count} entries). What they had besides, they still have.")
+    parties, entries = count_of(len(chosen), "party", "parties"), count_of(count, "entry", "entries")
+    typer.echo(f"Gave {parties} their rights ({entries}). What they had besides, they still have.")
 
 
 async def _apply(settings: Settings, principals: Mapping[Party, str]) -> int:

@@ -16,6 +16,7 @@ from aiokafka.errors import (
 
 from audit.installation import audited
 from db.dead_letters import Choice
+from embedded.kafka_security import ADMIN
 from schemas.message_types import type_of
 from schemas.topics import Topic
 from tests.faults.moving import lose_records
@@ -39,7 +40,7 @@ from workers.publishing.dividing import transactional_id
 from workers.redriving import Redriving, redrive
 from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
-from workers.topics.acls import Operation, Party
+from workers.topics.acls import Operation, Party, allowed
 from workers.topics.cluster import administration, describe
 from workers.topics.metadata import Metadata
 from workers.topics.plan import check_topics
@@ -214,6 +215,13 @@ async def test_whoever_shows_nothing_that_holds_is_not_let_in(broker: Secured, w
             await consumer.start()
     finally:
         await consumer.stop()
+
+
+async def test_how_many_rights_were_given_is_said(secured: SecuredInstallation) -> None:
+    words = ("topics", "acls", "--apply", "--principal", f"{Party.RELAY}=User:{Party.RELAY}")
+    entries = sum(len(one.operations) for one in allowed(Party.RELAY, secured.installation.settings))
+    said = (await secured.whopays(ADMIN, *words)).expect(0).out
+    assert said == f"Gave 1 party their rights ({entries} entries). What they had besides, they still have.\n"
 
 
 async def _join(consumer: AIOKafkaConsumer) -> None:
