@@ -141,8 +141,8 @@ async def test_results_are_found_where_their_events_are(archived: Installation, 
     nowhere = await whopays("result", row.organization, row.command_id)
     assert "Its result is in the archive of the log: WHOPAYS_ARCHIVE_URL must say where" in nowhere.expect(1).err
     row = commands[-1]
-    here = await whopays("result", row.organization, row.command_id, "--json")
-    assert here.expect(0).document[0]["id"] == f"{row.shard}-{row.position}"
+    kept = await whopays("result", row.organization, row.command_id, "--json")
+    assert kept.expect(0).document[0]["id"] == f"{row.shard}-{row.position}"
 
 
 async def test_what_stays_can_go_on(archived: Installation) -> None:

@@ -69,5 +69,6 @@ def test_what_a_token_would_not_change(result: dict[str, Any] | None) -> None:
 
 def test_where_no_dev_runs(tmp_path: Path) -> None:
     assert advice_on_rights(_message("BindProject", "ada"), _refused("Forbidden")) is None
-    with remembered(Settings(issuers={"other": {"audiences": ["us"], "jwks": str(tmp_path / "keys")}})):
+    issuers: dict[str, Any] = {"other": {"audiences": ["us"], "jwks": str(tmp_path / "keys")}}
+    with remembered(Settings(issuers=issuers)):
         assert advice_on_rights(_message("BindProject", "ada"), _refused("Forbidden")) is None

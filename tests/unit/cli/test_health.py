@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -117,7 +118,7 @@ def test_whoever_listens_everywhere_is_asked_here(address: str) -> None:
 def test_nobody_answers(address: str | None, at: str) -> None:
     with _process() as port:
         pass
-    said = {} if address is None else {"metrics_address": address}
+    said: dict[str, Any] = {} if address is None else {"metrics_address": address}
     asked = _asked(metrics_port=port, **said)
     assert asked.exit_code == 1
     assert f"No whopays process answers at {at}, port {port}: " in asked.stderr
