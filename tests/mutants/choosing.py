@@ -190,6 +190,16 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("tests/services/cli/test_asking.py", "tests/services/cli/test_lists.py", "tests/services/cli/test_tail.py"),
         ("tests/services/cli",),
     ),
+    "cli/asking/answered_results.py": (
+        ("tests/unit/cli",),
+        ("tests/services/cli/test_send.py", "tests/services/archive"),
+    ),
+    "cli/operating/acls.py": (("tests/unit/cli",), ("tests/services/kafka_security",)),
+    "cli/operating/running.py": (("tests/services/cli/test_processes.py",), ("tests/services/process",)),
+    "cli/operating/serving.py": (
+        ("tests/services/http/test_process.py",),
+        ("tests/unit/cli", "tests/services/kubernetes"),
+    ),
     "cli/demo": (("tests/unit/cli",), ("tests/services/cli/test_processes.py",)),
     "cli/development": (
         ("tests/unit/cli",),

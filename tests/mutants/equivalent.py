@@ -93,6 +93,25 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "cli/sending/composing.py",
         'return {choice["type"] for choice in choices if True}',
     ): "There is no member without a type.",
+    ("workers/redriving.py", "max_batch_size=2,"): "Every record is larger.",
+    (
+        "workers/redriving.py",
+        "await asyncio.gather(*sending, return_exceptions=True)  ->  pass",
+    ): "What is cancelled sends nothing more, and ends a moment later.",
+    (
+        "workers/reconciling.py",
+        "shard: max(last.get(shard, 1), positions.get(shard, BEGINNING).position)",
+    ): "The first position is 1.",
+    (
+        "db/dead_letter_actions.py",
+        "found = await lock_dead_letters(connection, numbers, with_values=True)",
+    ): "Only slower: what is not needed is read as well.",
+    ("db/dead_letter_actions.py", "if not listed:  ->  if False:"): "Only slower: nobody knows any of no ids.",
+    ("db/dead_letter_actions.py", "_REDRIVING_LOCK_KEY = 8604249625209369207"): "Any number does.",
+    (
+        "workers/timers.py",
+        "self._avoided = {one: until for one, until in self._avoided.items() if until >= now}",
+    ): "An instant of a clock more or less.",
     ("workers/process.py", "running.cancel()  ->  pass"): "The loop cancels what is left when it ends, a second later.",
     ("workers/process.py", "stopping.cancel()  ->  pass"): "It is set before the process ends, or the loop cancels it.",
     ("service/negotiation.py", 'specific = {media: 4, f"{kind}/*": 2, "*/*": 1}.get(words[0], 0)'): "More is more.",
