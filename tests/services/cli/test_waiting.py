@@ -1,5 +1,6 @@
 """What waits on an input topic, for status and top: what was not decided, of each partition from where that begins."""
 
+import asyncio
 import time
 
 from aiokafka import AIOKafkaProducer
@@ -8,6 +9,7 @@ from cli.operating.waiting import Waiting, _assigned, looking
 from db.reading_positions import read_at_least
 from schemas.topics import Topic
 from tests.support.installations import Installation
+from tests.support.waiting import patience
 
 _RECORDS: tuple[tuple[int, bytes | None, int], ...] = (
     (0, b"decided", 5000), (0, b"decided", 4000), (0, b"acme", 100), (1, b"globex", 1000), (1, None, 10),
@@ -17,7 +19,8 @@ _RECORDS: tuple[tuple[int, bytes | None, int], ...] = (
 
 async def _write(installation: Installation, name: str) -> None:
     now = int(time.time())
-    async with AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers) as producer:
+    plain = AIOKafkaProducer(bootstrap_servers=installation.kafka_bootstrap_servers, enable_idempotence=True)
+    async with plain as producer:
         for partition, key, age in _RECORDS:
             await producer.send_and_wait(name, b"?", key, partition=partition, timestamp_ms=1000 * (now - age))
     transactional = AIOKafkaProducer(
@@ -29,7 +32,7 @@ async def _write(installation: Installation, name: str) -> None:
 
 async def test_what_was_not_decided_waits(quiet_installation: Installation) -> None:
     installation, name = quiet_installation, quiet_installation.settings.topic(Topic.PROJECTS)
-    await _write(installation, name)
+    await asyncio.wait_for(_write(installation, name), patience(30))
     async with installation.engine.begin() as connection:
         await read_at_least(connection, name, {0: 2, 2: 1})
     async with looking(installation.settings) as look:
