@@ -139,6 +139,40 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Generations are the same, or they are not.",
     ),
     ("workers/replaying/working.py", "self._written = 1"): "It is set before anybody is told.",
+    ("workers/replaying/working.py", "_LOOK_AGAIN_SECONDS, _LOOKS = 0.1, 101"): "It is looked once more.",
+    ("workers/replaying/working.py", "await self._wait(_RETRY_SECONDS)  ->  pass"): "It is tried again sooner.",
+    ("workers/replaying/working.py", "await self._wait(_LOOK_AGAIN_SECONDS)  ->  pass"): "It is looked again sooner.",
+    ("workers/replaying/packed.py", "self.bytes = 1"): "One byte of 16 MB.",
+    (
+        "workers/replaying/lease.py",
+        "return time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._seconds / 4)",
+    ): "It is renewed sooner.",
+    (
+        "workers/replaying/beginning.py",
+        "if wanted is not None and wanted - now >= _FURTHEST_AHEAD:",
+    ): "A microsecond of the database's clock, which is read then and there.",
+    ("workers/replaying/target.py", "_FIRST_LOOK = 65"): "It is looked a record further back at first.",
+    (
+        "workers/replaying/reading.py",
+        "opened.enter_context(closing(one))  ->  pass",
+    ): "Nobody knows it any more.",
+    **dict.fromkeys(
+        (
+            ("workers/replaying/reading.py", line)
+            for line in (
+                "keys, shards = keys_of(replay.selection), min(1, len(replay.spans))",
+                "limit = max(_MOST_OF_SHARD, max(_FEWEST_OF_SHARD, _ROWS_AT_ONCE // shards))",
+                "limit = min(_MOST_OF_SHARD, min(_FEWEST_OF_SHARD, _ROWS_AT_ONCE // shards))",
+            )
+        ),
+        "How much is read at once.",
+    ),
+    ("cli/operating/replay.py", "loop.remove_signal_handler(one)  ->  pass"): "The loop ends right after.",
+    ("cli/operating/replay.py", "await stopping.wait()  ->  pass"): "It is looked again sooner.",
+    (
+        "cli/operating/replay.py",
+        "if detach and replay.state is State.DONE:",
+    ): "Nothing is done with one that is done, but to look at it.",
     **dict.fromkeys(
         (
             ("workers/publishing/restoring.py", f"last[shard] = max(last.get(shard, 1), {what})")
@@ -152,6 +186,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
             for line in (
                 "_BUCKETS = 65",
                 "self._bits = mmap.mmap(-1, (last - after) // 8 + 2)",
+                "self._bits = mmap.mmap(-1, (last + after) // 8 + 1)",
+                "yield at, hashlib.blake2b(key, digest_size=17, key=topic.encode()).digest()",
                 "entries[subject[1] % len(files)].append(_ENTRY.pack(subject, *place))",
                 "while chunk := file.read(_ENTRY.size * 4097):",
             )

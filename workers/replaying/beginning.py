@@ -69,9 +69,7 @@ async def begin(
         except TargetTaken:
             raise _taken(target, "a new one") from None
     async with engine.begin() as connection:
-        kept = await find_replay(connection, asked.name)
-    if kept is None:
-        raise ReplayRefused(f"The replay {asked.name} was not noted.")
+        kept = await find_replay(connection, asked.name) or planned
     # Unless another process took the name in the meantime.
     _insist_on_the_same(settings, asked, kept)
     return kept
@@ -154,14 +152,12 @@ async def _refuse_unknown(
     if organization is not None:
         if not (await is_known_organization(connection, organization) or await history.says_of(organization)):
             troubles.append(f"nothing was ever said of an organization {organization}")
-        elif selection.project is not None and not await is_known_project(connection, organization, selection.project):
-            troubles.append(f"{organization} has no project {selection.project}")
-        if (
-            (not troubles or selection.project is not None)
-            and selection.account is not None
-            and not await is_known_account(connection, organization, selection.account)
-        ):
-            troubles.append(f"{organization} has no account {selection.account}")
+        else:
+            project, account = selection.project, selection.account
+            if project is not None and not await is_known_project(connection, organization, project):
+                troubles.append(f"{organization} has no project {project}")
+            if account is not None and not await is_known_account(connection, organization, account):
+                troubles.append(f"{organization} has no account {account}")
     for shard, position in selection.places.items():
         if shard not in heads:
             troubles.append(f"--after {shard}-{position}: there is no shard {shard}, only 0 to {len(heads) - 1}")
@@ -227,12 +223,13 @@ async def _spans(
     begins = {shard: after for shard, (after, _) in whole.items()}
     if selection.from_ is not None:
         begins = await history.last_before(selection.from_, whole)
+    places = {shard: selection.places.get(shard, 0) for shard in shards}
     # Of what is no longer kept it is not known how much was before the beginning.
     lost = {
         shard: instant
         for shard, (position, instant) in kept.items()
         if position > heads[shard].begins_after + 1
-        and selection.places.get(shard, 0) + 1 < position
+        and places[shard] + 1 < position
         and (selection.from_ is None or instant >= selection.from_)
     }
     available_from = max(lost.values()) + _MICROSECOND if lost else None
@@ -244,8 +241,5 @@ async def _spans(
             f"What is selected reaches behind what is kept: it can be had from {format_instant(available_from)} on "
             f"(--from {format_instant(available_from)}). To take what there is: --available.{elsewhere}"
         )
-    spans = {
-        shard: (max(begins[shard], min(selection.places.get(shard, 0), ends[shard])), ends[shard])
-        for shard in sorted(shards)
-    }
+    spans = {shard: (max(begins[shard], min(places[shard], ends[shard])), ends[shard]) for shard in sorted(shards)}
     return {shard: (min(after, last), last) for shard, (after, last) in spans.items()}, available_from

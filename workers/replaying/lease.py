@@ -21,7 +21,6 @@ class Halted(Exception):
     """Somebody stopped the replay, it was noted as failed, or this process is to end."""
 
     def __init__(self, state: ReplayState) -> None:
-        super().__init__(state)
         self.state = state
 
 

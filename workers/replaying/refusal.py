@@ -2,7 +2,7 @@
 
 ReplayRefused
 ├── ReplayTaken   the name stands for another replay, or another process works on it
-└── ReplayFailed  it cannot go on: target, positions and log do not belong together
+└── ReplayFailed  it cannot go on: target, positions and log do not belong together, or no topic can have that name
 """
 
 
@@ -15,4 +15,4 @@ class ReplayTaken(ReplayRefused):
 
 
 class ReplayFailed(ReplayRefused):
-    """A replay cannot go on: its target, its positions and the log do not belong together."""
+    """A replay cannot go on: its target, its positions and the log do not belong together, or it can have no target."""

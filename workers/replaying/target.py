@@ -57,7 +57,7 @@ async def refuse_unfit(
 async def create_target(settings: Settings, name: str, partitions: int, topics: Sequence[str]) -> FoundTopic:
     """Create a replay's topic unless it is there; return it.
 
-    Raises ReplayRefused where the broker refuses the name, and KafkaError where it may succeed later.
+    Raises ReplayFailed where the broker refuses the name, and KafkaError where it may succeed later.
     """
     replicas = settings.topic_replication_factor
     new = NewTopic(
@@ -71,7 +71,7 @@ async def create_target(settings: Settings, name: str, partitions: int, topics: 
         for answer in (await client.create_topics([new])).to_object()["topic_errors"]:
             code = answer["error_code"]
             if code == InvalidTopicError.errno:
-                raise ReplayRefused(f"{name} cannot be the name of a topic: {answer['error_message']}")
+                raise ReplayFailed(f"{name} cannot be the name of a topic: {answer['error_message']}")
             if code not in (0, TopicAlreadyExistsError.errno):
                 raise for_code(code)(f"Topic {name} was not created: {answer['error_message']}")
         await until_known(client, [name])

@@ -108,10 +108,10 @@ class Work:
         await self._lease.take()
         async with self._engine.connect() as connection:
             replay = await find_replay(connection, self._name)
-        if replay is not None and replay.target_id is None:
-            replay = await self._make_target(replay)
         if replay is None:
             raise ReplayFailed(f"There is no replay {self._name} any more.")
+        if replay.target_id is None:
+            replay = await self._make_target(replay)
         async with producing(self._settings, transactional_id(self._settings, self._name)) as producer:
             tally = await self._reached(replay)
             if tally.finished_at is None:
@@ -197,11 +197,9 @@ class Work:
 
     async def _send(self, producer: TransactionalProducer, replay: KeptReplay, packed: Packed) -> asyncio.Task[None]:
         """Begin to send what is packed, once the rate allows it."""
-        while (left := self._next - time.monotonic()) > 0:
+        while not self._stopping.is_set() and (left := self._next - time.monotonic()) > 0:
             await self._renew_in_time(replay)
             await self._wait(min(left, _LONGEST_WAIT_SECONDS))
-            if self._stopping.is_set():
-                break
         if self._lease.rate:
             # What was missed is not made up for: whoever asks for a rate must not get twice as much for a while.
             self._next = max(self._next, time.monotonic()) + packed.rows / self._lease.rate

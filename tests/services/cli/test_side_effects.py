@@ -214,6 +214,7 @@ async def test_replacing_the_key(resting: Installation, operator: Whopays, befor
 
 
 async def test_replaying(resting: Installation, operator: Whopays, before: Snapshot) -> None:
+    assert (await operator("replay", "list")).expect(0).out == "There are no replays.\n"
     (await operator("replay", "start", "everything")).expect(0)
     replayed = await snapshot_of(resting)
     assert before.changes_until(replayed) == {("replays", ("everything",)): ADDED}

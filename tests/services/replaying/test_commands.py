@@ -70,6 +70,17 @@ async def test_refused(told: Installation, words: list[str], status: int, said: 
     assert not await _has_topic(told, f"{told.prefix}replay.x")
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    (
+        ({"WHOPAYS_INSTALLATION": "another"}, "installation"),
+        ({"WHOPAYS_TOPIC_PREFIX": "another."}, "WHOPAYS_TOPIC_PREFIX says another."),
+    ),
+)
+async def test_an_installation_that_is_not_meant(told: Installation, changed: dict[str, str], said: str) -> None:
+    assert said in (await whopays_of(told)("replay", "list", **changed)).expect(1).err
+
+
 async def test_targets_that_are_refused(told: Installation) -> None:
     whopays = whopays_of(told)
     taken = f"{told.prefix}bindings"
@@ -77,7 +88,7 @@ async def test_targets_that_are_refused(told: Installation) -> None:
         assert "whopays' own" in (await whopays("replay", "start", "t1", f"--topic={own}")).expect(1).err
     compacted, filled, empty = (f"{told.prefix}{one}" for one in ("compacted", "filled", "empty"))
     await _make_topic(told, compacted, 1, cleanup_policy="compact")
-    await _make_topic(told, filled, 1)
+    await _make_topic(told, filled, 2)
     await _make_topic(told, empty, 5)
     async with AIOKafkaProducer(bootstrap_servers=told.kafka_bootstrap_servers) as producer:
         await producer.send_and_wait(filled, b"something")
@@ -110,6 +121,7 @@ async def test_a_name_stands_for_one_replay(told: Installation) -> None:
     twelve = ("replay", "start", "n1", "--organization=acme", "--type=BindingChanged")
     assert "3 partitions, not 12" in (await whopays(*twelve)).expect(1).err
     assert "n1" in (await whopays("replay", "list")).expect(0).out
+    assert (await whopays("replay", "show", "n1")).expect(0).out.splitlines()[0].split()[-2:] == ["n1", "done"]
     listed = (await whopays("replay", "list", "--json")).expect(0).document
     assert first in listed
 
@@ -140,9 +152,14 @@ async def test_handed_over_stopped_and_resumed(told: Installation) -> None:
     assert "not done" in (await whopays("replay", "forget", "h1")).expect(1).err
     stopped = (await whopays("replay", "stop", "h1", "--json")).expect(0).document
     assert stopped["state"] == "Stopped"
+    async with told.engine.connect() as connection:
+        replay = await find_replay(connection, "h1")
+    assert replay is not None
+    assert not replay.is_leased, "whoever worked on it has ended"
     found = [one for records in await records_of(told, f"{told.prefix}replay.h1") for one in records]
     assert len(found) > 0
     assert not any(b"ReplayCompleted" in one.value for one in found)
+    assert (await whopays("replay", "resume", "h1", "--rate=20", "--json")).expect(0).document["state"] == "Running"
     (await whopays("replay", "resume", "h1", "--rate=100000")).expect(0)
 
     async def is_done() -> bool:
@@ -158,7 +175,10 @@ async def test_handed_over_stopped_and_resumed(told: Installation) -> None:
     assert manifest["partitions"] == undisturbed["partitions"]
     assert "nothing to stop" in (await whopays("replay", "stop", "h1")).expect(1).err
     (await whopays("replay", "resume", "h1")).expect(0)
-    (await whopays("replay", "forget", "h1")).expect(0)
+    topic = f"{told.prefix}replay.h1"
+    assert f"Removed {topic}. The manifest stays" in (await whopays("replay", "forget", "h1")).expect(0).out
+    again = (await whopays("replay", "forget", "h1", "--json")).expect(0).document
+    assert again == {"name": "h1", "topic": topic}
     assert (await whopays("replay", "show", "h1", "--json")).expect(0).document == manifest
 
     async def is_gone() -> bool:
@@ -205,6 +225,7 @@ async def test_an_end_that_is_ahead_is_waited_for(told: Installation) -> None:
     while not starting.done():
         await close(told)
         await asyncio.sleep(0.2)
+    assert "Waiting until everything before" in (await starting).err
     manifest = (await starting).expect(0).document
     assert manifest["until"] == ahead
     wanted = [row for row in await log_of(told) if row.event["time"] < ahead and row.type != "DeadLetter"]
@@ -220,7 +241,7 @@ async def test_positions_behind_what_the_target_shows(told: Installation) -> Non
         return await _has_topic(told, topic) and bool((await records_of(told, topic))[0])
 
     await until(has_some, "the first records")
-    (await whopays("replay", "stop", "b1")).expect(0)
+    assert (await whopays("replay", "stop", "b1")).expect(0).out.splitlines()[0].split()[-2:] == ["b1", "stopped"]
     before = await records_of(told, topic)
     async with AIOKafkaProducer(bootstrap_servers=told.kafka_bootstrap_servers) as producer:
         positions = f"{told.prefix}replay-positions"

@@ -14,23 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from db import history
 from db.archive.catalog import next_due
 from db.archive.reading import History
 from db.archive.writing import archive_partition
-from db.closing import closed_until
-from db.log import PARTITION_POSITIONS, ensure_partitions
-from db.tables import of_organizations, of_the_log
+from db.log import PARTITION_POSITIONS
 from schemas.instants import format_instant, parse_instant
 from schemas.replays import BadSelection, selection_of
 from tests.services.replaying import reference
+from tests.services.replaying.copying import copied
 from tests.services.replaying.reference import Logged
-from tests.services.replaying.telling import ORGANIZATIONS, close
+from tests.services.replaying.telling import ORGANIZATIONS
 from tests.support.installations import Installation
-from workers.replaying import beginning, reading
+from workers.replaying import beginning, reading, snapshot
 from workers.replaying.beginning import Asked, plan
 from workers.replaying.reading import selected
 from workers.replaying.refusal import ReplayRefused
@@ -38,9 +37,6 @@ from workers.runtime.archive import archive_of
 
 _MOST_EXAMPLES = 40
 _MICROSECOND = timedelta(microseconds=1)
-_COPIED = (
-    of_the_log.log, of_the_log.shards, of_the_log.published, of_organizations.projects, of_organizations.accounts,
-)  # fmt: skip
 _TYPES = sorted({*reference.DEFAULT, "DeadLetter"})
 
 Check = Callable[[dict[str, Any], float], Coroutine[Any, Any, None]]
@@ -48,21 +44,22 @@ Check = Callable[[dict[str, Any], float], Coroutine[Any, Any, None]]
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have everything read in many steps."""
+    """Have everything read in many steps, and snapshots use files."""
     for module, name in (
         (reading, "_FEWEST_OF_SHARD"), (reading, "_MOST_OF_SHARD"), (reading, "_SNAPSHOT_ROWS"), (history, "_FURTHEST"),
+        (snapshot, "_HELD_SUBJECTS"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, 3)
 
 
 async def test_what_is_read_is_the_log_filtered(told: Installation, engine: AsyncEngine) -> None:
-    log = await _copied(told, engine)
+    log = await copied(told, engine)
     await _for_all(log, _reading(told, engine, log))
 
 
 async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) -> None:
     """A partition is dropped, and of one shard the first rows of the next, too."""
-    log = await _copied(told, engine)
+    log = await copied(told, engine)
     shard = max(log, key=lambda row: row.position).shard
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE log_p0"))
@@ -70,6 +67,8 @@ async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) 
         await connection.execute(gone, {"shard": shard, "first": PARTITION_POSITIONS})
     kept = [row for row in log if row.position >= PARTITION_POSITIONS + (2 if row.shard == shard else 0)]
     assert 0 < len(kept) < len(log)
+    firsts = {row.shard: row for row in reversed(kept)}
+    homes = {row.event["data"]["organization"]: row.shard for row in log if row.type == "BindingChanged"}
 
     async def check(selection: dict[str, Any], _: float) -> None:
         found = await _read(told, engine, selection)
@@ -79,6 +78,10 @@ async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) 
         assert rows == _filtered(kept, selection, until), selection
         refused = await _read(told, engine, selection, is_available_enough=False)
         assert (available_from is None) is not isinstance(refused, str), selection
+        assert "archive" not in str(refused)
+        if available_from is not None and "organization" in selection:
+            # What other shards have lost does not matter.
+            assert available_from == _later(firsts[homes[selection["organization"]]].event["time"]), selection
         if selection.get("latest"):
             return
         missing = {row for row in _filtered(log, selection, until) if row not in rows}
@@ -91,14 +94,37 @@ async def test_what_is_gone_is_told_of(told: Installation, engine: AsyncEngine) 
             assert from_there[0] == _filtered(log, {**selection, "from_": available_from}, until), selection
 
     await _for_all(log, check)
+    await _find_the_border(told, engine, firsts[shard])
+
+
+async def _find_the_border(told: Installation, engine: AsyncEngine, first: Logged) -> None:
+    """Of a shard whose first row that is kept is this, only what reaches further back is refused."""
+    shard, instant = first.shard, first.event["time"]
+    whole: dict[str, Any] = {"after": [f"{shard}-0"]}
+
+    async def is_refused(selection: dict[str, Any]) -> bool:
+        return isinstance(await _read(told, engine, selection, is_available_enough=False), str)
+
+    for more in (-3, -2, -1, 0, 1):
+        assert await is_refused({"after": [f"{shard}-{first.position + more}"]}) is (more < -1), more
+    # Others of the same instant may be gone.
+    assert await is_refused({**whole, "from_": instant})
+    assert not await is_refused({**whole, "from_": _later(instant)})
+    for begins_after in (first.position - 2, first.position - 1):
+        async with engine.begin() as connection:
+            moved = text("UPDATE shards SET begins_after = :begins_after WHERE shard = :shard")
+            await connection.execute(moved, {"begins_after": begins_after, "shard": shard})
+        assert await is_refused(whole) is (begins_after < first.position - 1)
 
 
 async def test_what_is_archived_is_read_likewise(told: Installation, engine: AsyncEngine, tmp_path: Path) -> None:
-    log = await _copied(told, engine)
+    log = await copied(told, engine)
     there = replace(told, settings=told.settings.model_copy(update={"archive_url": SecretStr(str(tmp_path))}))
     rows = await _archive(there, engine)
     assert 0 < len(rows) < len(log)
     await _for_all(log, _reading(there, engine, log))
+    refused = await _read(told, engine, {}, is_available_enough=False)
+    assert str(refused).endswith(" More is in the archive: WHOPAYS_ARCHIVE_URL must say where.")
 
 
 async def _archive(there: Installation, engine: AsyncEngine) -> list[tuple[int, int]]:
@@ -124,7 +150,7 @@ async def test_only_what_is_published_is_replayed(
 ) -> None:
     """A shard of which the relay has not published the last events ends every replay before them."""
     monkeypatch.setattr(beginning, "_LONGEST_WAIT_SECONDS", 0.0)
-    log = await _copied(told, engine)
+    log = await copied(told, engine)
     shard = max(log, key=lambda row: row.position).shard
     *_, first_left, _ = (row for row in log if row.shard == shard)
     async with engine.begin() as connection:
@@ -134,8 +160,7 @@ async def test_only_what_is_published_is_replayed(
     for selection in ({}, {"organization": "acme"}, {"latest": True}, {"until": end}, {"types": ["DeadLetter"]}):
         found = await _read(told, engine, selection)
         assert found[:2] == (_filtered(log, selection, end), end), selection
-    later = format_instant(parse_instant(end) + _MICROSECOND)
-    assert "does the relay run" in str(await _read(told, engine, {"until": later}))
+    assert "does the relay run" in str(await _read(told, engine, {"until": _later(end)}))
     assert "Nothing can match" in str(await _read(told, engine, {"from_": end}))
 
 
@@ -168,8 +193,10 @@ async def _read(
 ) -> tuple[list[tuple[int, int]], str, str | None] | str:
     """Return the places of what a replay reads, its end, and since when all is there; or why it is refused."""
     try:
-        asked = Asked("drawn", selection_of(**said), is_available_enough=is_available_enough)
-        replay = await plan(engine, told.settings, asked)
+        asked = Asked("drawn", selection_of(**said))
+        replay = await plan(
+            engine, told.settings, replace(asked, is_available_enough=True) if is_available_enough else asked
+        )
     except (BadSelection, ReplayRefused) as refused:
         return str(refused)
     rows: list[tuple[int, int]] = []
@@ -187,6 +214,10 @@ def _filtered(log: list[Logged], said: Mapping[str, Any], until: str | None) -> 
         return []
     (rows,) = reference.expected(log, 1, **{**said, "until": until or said.get("until") or "9"})
     return [(row.shard, row.position) for row in rows]
+
+
+def _later(instant: str) -> str:
+    return format_instant(parse_instant(instant) + _MICROSECOND)
 
 
 async def _for_all(log: list[Logged], check: Check) -> None:
@@ -229,35 +260,3 @@ def _selections(log: list[Logged]) -> st.SearchStrategy[dict[str, Any]]:
             for more in (whole, parts)
         ),
     )  # fmt: skip
-
-
-async def _copied(told: Installation, engine: AsyncEngine) -> list[Logged]:
-    """Copy what replays read of; return the rows of the log, half of which are at the end of its first partition."""
-    await close(told)
-    async with told.engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
-        rows = {table: [dict(row) for row in (await connection.execute(select(table))).mappings()] for table in _COPIED}
-        said = text("SELECT shard AS s, position AS p, CAST(asked AS text) AS asked FROM log")
-        asked = [dict(row) for row in (await connection.execute(said)).mappings()]
-    async with engine.begin() as connection:
-        # Without what else the tables refer to.
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table, copied in rows.items():
-            await connection.execute(delete(table))
-            if copied:
-                await connection.execute(insert(table), copied)
-        # As text: their hashes cover it.
-        await connection.execute(
-            text("UPDATE log SET asked = CAST(:asked AS json) WHERE (shard, position) = (:s, :p)"), asked
-        )
-        lasts = {row["shard"]: row["position"] for row in rows[of_the_log.shards] if row["position"]}
-        for table in (of_the_log.shards, of_the_log.log, of_the_log.published):
-            for shard, last in lasts.items():
-                moved = update(table).where(table.c.shard == shard)
-                by = PARTITION_POSITIONS - (last + 1) // 2
-                await connection.execute(moved.values(position=table.c.position + by))
-            await ensure_partitions(connection)
-        assert await closed_until(connection) is not None
-    async with engine.connect() as connection:
-        found = text("SELECT shard, position, key, value FROM log ORDER BY shard, position")
-        return [Logged(*row) for row in await connection.execute(found)]

@@ -1,4 +1,4 @@
-"""How much of a replay goes out at once, its rate over a quarter of a second; what is counted; its lease."""
+"""How much of a replay goes out at once, its rate over a quarter of a second; what is counted; what it keeps open."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,34 +9,84 @@ import pytest
 from sqlalchemy import text
 
 from db.archive.reading import History
+from db.replays import KeptReplay, find_replay
+from schemas.instants import format_instant
 from schemas.message_types import type_of
-from schemas.replays import ReplayState, Selection
+from schemas.replays import ReplayState, Selection, selection_of
+from tests.services.replaying import reference
+from tests.services.replaying.meanwhile import left_open
+from tests.services.replaying.telling import log_of
 from tests.support.installations import Installation
-from workers.replaying import lease, reading, snapshot
-from workers.replaying.beginning import Asked, begin
+from workers.replaying import lease, reading, snapshot, working
+from workers.replaying.beginning import Asked, begin, plan
+from workers.replaying.rehearsing import dry_run
 from workers.replaying.role import counted_by
 from workers.replaying.tally import Progress
 from workers.replaying.working import Work
 from workers.runtime.metrics import Metrics
 
+_FEW = {"organization": "initech", "project": "web", "types": ["BindingChanged"]}
+_READS_THE_LOG = "AS looked_at"
+
+
+async def _kept(told: Installation, name: str) -> KeptReplay:
+    async with told.engine.connect() as connection:
+        found = await find_replay(connection, name)
+    assert found is not None
+    return found
+
+
+def _steps(heard: list[Progress]) -> list[int]:
+    """Return how many records came at once, time after time."""
+    written = [0, *(shown.records for shown in heard)]
+    return [later - before for before, later in pairwise(written) if later > before]
+
 
 @pytest.mark.parametrize(
-    ("rate", "usual", "most"), ((None, 100, 25), (60, None, 15), (60, 100_000, 15), (100_000, 4, None))
+    ("rate", "usual", "most", "said"),
+    ((None, 100, 25, {}), (60, None, 15, {}), (60, 100_000, 15, {}), (100_000, 4, None, {}), (7, None, 1, _FEW)),
 )
 async def test_a_rate_goes_before_the_usual_one(
-    told: Installation, rate: int | None, usual: int | None, most: int | None
+    told: Installation, rate: int | None, usual: int | None, most: int | None, said: dict[str, Any]
 ) -> None:
     name = f"rate-{rate}-{usual}".lower()
-    await begin(told.engine, told.settings, Asked(name, Selection(), partitions=1, rate=rate))
+    await begin(told.engine, told.settings, Asked(name, selection_of(**said), partitions=1, rate=rate))
     heard: list[Progress] = []
-    work = Work(told.engine, told.settings, name, asyncio.Event(), heard.append, usual_rate=usual)
+
+    def hear(progress: Progress) -> None:
+        heard.append(progress)
+        assert not left_open(told.engine, _READS_THE_LOG), "what is read holds up nobody, for however long"
+
+    work = Work(told.engine, told.settings, name, asyncio.Event(), hear, usual_rate=usual)
     assert await work.run() is ReplayState.DONE
     written = [0, *(shown.records for shown in heard)]
-    steps = {later - before for before, later in pairwise(written)} - {0}
-    assert max(steps) == (most or written[-1])
+    assert max(_steps(heard)) == (most or written[-1])
     # What is read ahead is no progress: all is done with when all is written, and not before.
     assert heard[-1].looked_at == heard[-1].to_look_at
     assert all(shown.to_look_at - shown.looked_at >= written[-1] - shown.records for shown in heard)
+
+
+async def test_what_is_large_goes_out_in_several_transactions(
+    told: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = await begin(told.engine, told.settings, Asked("large", selection_of(**_FEW), partitions=1))
+    (rows,) = reference.expected(await log_of(told), 1, until=format_instant(replay.until), **_FEW)
+    monkeypatch.setattr(working, "_TRANSACTION_BYTES", len(rows[0].value) + len(rows[1].value))
+    heard: list[Progress] = []
+    assert await Work(told.engine, told.settings, "large", asyncio.Event(), heard.append).run() is ReplayState.DONE
+    assert (_steps(heard)[0], sum(_steps(heard))) == (2, len(rows))
+
+
+async def test_a_dry_run_tells_how_far_it_is(told: Installation) -> None:
+    heard: list[Progress] = []
+
+    def hear(progress: Progress) -> None:
+        heard.append(progress)
+        assert not left_open(told.engine, _READS_THE_LOG)
+
+    planned = await plan(told.engine, told.settings, Asked("dry", Selection()))
+    manifest = await dry_run(told.engine, told.settings, planned, hear)
+    assert heard[-1] == Progress(manifest.records, planned.to_look_at, planned.to_look_at)
 
 
 async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: Installation) -> None:
@@ -55,6 +105,8 @@ async def test_each_event_is_counted_once_also_of_a_replay_that_goes_on(told: In
 
     assert await Work(told.engine, told.settings, "counted", stopping, stop_soon).run() is ReplayState.RUNNING
     before = counted()
+    assert before == 2 * 10, "of what was packed all is written"
+    assert (await _kept(told, "counted")).owner is None
     shown: list[int] = []
     count = counted_by(metrics)
 
@@ -93,9 +145,11 @@ async def test_a_lease_is_renewed_while_nothing_is_found(
     for read in ("subjects_after", "rows_after"):
         monkeypatch.setattr(History, read, watched(getattr(History, read)))
     await begin(told.engine, told.settings, Asked(name, selection, partitions=1))
-    assert await Work(told.engine, told.settings, name, asyncio.Event()).run() is ReplayState.DONE
+    heard: list[Progress] = []
+    assert await Work(told.engine, told.settings, name, asyncio.Event(), heard.append).run() is ReplayState.DONE
     assert len(renewed) > 10
     assert all(renewed)
+    assert len(heard) > 10, "and it is told how far it is"
 
 
 async def test_a_process_that_is_to_end_searches_no_further(

@@ -49,6 +49,11 @@ def test_the_same_again(asked: dict[str, Any], known: dict[str, Any]) -> None:
         ({"target": "other"}, {}, "its topic is t.replay.again, not other"),
         ({}, {"target": "other"}, "its topic is other, not t.replay.again"),
         (
+            {"selection": selection_of(types=["BindingChanged", "AccountChanged"])},
+            {},
+            "its selection is everything, not type io.milo.billing.AccountChanged.v1 io.milo.billing.BindingChanged.v1",
+        ),
+        (
             {"selection": _ACME, "target": "other"},
             {},
             "its selection is everything, not organization acme; its topic is t.replay.again, not other",
@@ -81,6 +86,10 @@ async def test_topics_that_are_not_fit(found: FoundTopic, said: str) -> None:
 
 
 async def test_a_topic_of_too_many_partitions() -> None:
+    with pytest.raises(ReplayRefused, match="other takes messages of at most 1 bytes"):
+        await refuse_unfit(
+            _SETTINGS, "other", _found(partitions=MOST_PARTITIONS, max_message_bytes="1"), None, (Topic.BINDINGS,)
+        )
     with pytest.raises(ReplayRefused, match=f"other has {MOST_PARTITIONS + 1} partitions; a replay has at most"):
         await refuse_unfit(_SETTINGS, "other", _found(partitions=MOST_PARTITIONS + 1), None, (Topic.BINDINGS,))
 

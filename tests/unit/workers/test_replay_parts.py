@@ -1,5 +1,6 @@
 """The small parts of a replay: which rows it wants, how it is counted, and when its lease is renewed."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -15,6 +16,7 @@ from workers.replaying.lease import Halted, Lease
 from workers.replaying.role import counted_by
 from workers.replaying.tally import Progress
 from workers.replaying.wanted import keys_of, wants
+from workers.replaying.working import Work
 from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
 
@@ -104,3 +106,10 @@ async def test_a_lease_is_renewed_in_time(usual: int | None, said: int | None, r
         lease._go_by(ReplayState.STOPPED, said)
     assert (halted.value.state, lease.rate) == (ReplayState.STOPPED, rate)
     assert lease._owner != Lease(engine, Settings(), "again", usual)._owner
+
+
+async def test_a_process_that_is_to_end_begins_nothing() -> None:
+    engine, stopping = create_engine("postgresql://nobody@localhost/none", pool_size=1), asyncio.Event()
+    stopping.set()
+    work = Work(engine, Settings(), "again", stopping)
+    assert (await work.run(), work.has_begun) == (ReplayState.RUNNING, False)
