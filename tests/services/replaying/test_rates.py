@@ -25,7 +25,7 @@ from workers.replaying.tally import Progress
 from workers.replaying.working import Work
 from workers.runtime.metrics import Metrics
 
-_FEW = {"organization": "initech", "project": "web", "types": ["BindingChanged"]}
+_FEW: dict[str, Any] = {"organization": "initech", "project": "web", "types": ["BindingChanged"]}
 _READS_THE_LOG = "AS looked_at"
 
 

@@ -45,7 +45,7 @@ async def test_a_topic_that_a_broker_does_not_tell_of_yet_is_asked_for_again(ser
 
 async def test_what_a_topic_shows_is_its_last_committed_record(services: Addresses) -> None:
     """However much was aborted after it; and a topic that shows anything is no target."""
-    name, topics = f"target-{uuid4().hex}", ("bindings", "notices")
+    name, topics = f"target-{uuid4().hex}", ("bindings", "dead-letters")
     settings = Settings(kafka_bootstrap_servers=services.kafka_bootstrap_servers, topic_prefix=f"{name}.")
     made = await create_target(settings, name, 3, topics)
     assert await create_target(settings, name, 3, topics) == made
@@ -71,11 +71,11 @@ async def test_what_a_topic_shows_is_its_last_committed_record(services: Address
         await producer.abort_transaction()
     assert await is_shown()
     positions = f"{name}.replay-positions"
-    told_of: dict[int, str | None]
-    for told_of, said in (
+    wrong: tuple[tuple[dict[int, str | None], str], ...] = (
         ({0: None}, f"{name} shows ? as the last record of partition 0, but {positions} tells of none: "),
         ({0: "?", 1: "0-8"}, f"{name} shows nothing as the last record of partition 1, but {positions} tells of 0-8: "),
-    ):
+    )
+    for told_of, said in wrong:
         with pytest.raises(ReplayFailed) as failed:
             await insist_on_agreement(settings, name, told_of)
         assert str(failed.value).startswith(said)

@@ -66,7 +66,7 @@ def test_another_of_the_same_name(asked: dict[str, Any], known: dict[str, Any], 
     assert str(taken.value).splitlines()[0] == f"The name again is used: {said}."
 
 
-_NEEDED = max(map(largest_event_bytes, (Topic.BINDINGS, Topic.NOTICES)))
+_NEEDED = max(map(largest_event_bytes, (Topic.BINDINGS, Topic.DEAD_LETTERS)))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ _NEEDED = max(map(largest_event_bytes, (Topic.BINDINGS, Topic.NOTICES)))
 )
 async def test_topics_that_are_not_fit(found: FoundTopic, said: str) -> None:
     with pytest.raises(ReplayRefused, match=said):
-        await refuse_unfit(_SETTINGS, "other", found, 3, (Topic.BINDINGS, Topic.NOTICES))
+        await refuse_unfit(_SETTINGS, "other", found, 3, (Topic.BINDINGS, Topic.DEAD_LETTERS))
 
 
 async def test_a_topic_of_too_many_partitions() -> None:
