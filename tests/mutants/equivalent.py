@@ -337,6 +337,40 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("service/serving.py", "_BACKLOG = 2049"): "One connection more that waits.",
     **dict.fromkeys(
         (
+            (
+                "workers/topics/admission.py",
+                "if len(cluster.topics) == len(TOPIC_PLANS) or waited >= _MISSING_SECONDS:",
+            ),
+            ("workers/topics/admission.py", "if waited >= _SILENT_SECONDS:"),
+        ),
+        "An instant of a clock more or less.",
+    ),
+    ("workers/topics/plan.py", "_LOOKS = 201"): "It is looked once more before it is given up.",
+    ("workers/topics/plan.py", "if found >= wanted:"): "They differ.",
+    **dict.fromkeys(
+        (
+            ("workers/topics/plan.py", "missing = [plan for plan in _plans(settings) if True]"),
+            ("workers/topics/plan.py", "if not missing:  ->  if False:"),
+        ),
+        "What is there already is passed over when it is created.",
+    ),
+    **dict.fromkeys(
+        (("cli/asking/answered.py", f"_ALL = {number}") for number in ("3**31", "2**32")),
+        "More than a project can have had payers.",
+    ),
+    (
+        "cli/asking/answered_results.py",
+        "if not await has_archive(connection):  ->  if False:",
+    ): "Only slower: nothing is looked for in an archive that there is not.",
+    ("cli/asking/changed.py", "left = _AT_ONCE if False else wanted.limit"): "Only smaller pages of all that there is.",
+    ("cli/asking/pages.py", "limit = _AT_ONCE if False else wanted.limit"): "Only smaller pages of all that there is.",
+    (
+        "cli/operating/intervals.py",
+        "total = await count_intervals(connection, what) if is_watched else 1",
+    ): "Nobody is shown how many there are.",
+    ("cli/operating/waiting.py", "while len(first) <= len(behind) and time.monotonic() < deadline:"): "Only slower.",
+    **dict.fromkeys(
+        (
             ("db/migrations/versions/0008_payer_is_a_column.py", f"sa.Column({column}, nullable=True),")
             for column in (
                 '"organization", sa.Text',
