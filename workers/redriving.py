@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -138,7 +139,7 @@ class _Sending:
         self._rate = rate
         self._state = state
         self._began = time.monotonic()
-        self._sent = 0
+        self._turns = count()
         self._blocked: set[str] = set()
         self._topics = {settings.topic(topic) for topic in INPUT_TOPICS}
 
@@ -194,9 +195,8 @@ class _Sending:
         return kept.record.partition if kept.record.partition in existing else None
 
     async def _keep_to_rate(self) -> None:
-        turn, self._sent = self._sent, self._sent + 1
         if self._rate is not None:
-            await asyncio.sleep(self._began + turn / self._rate - time.monotonic())
+            await asyncio.sleep(self._began + next(self._turns) / self._rate - time.monotonic())
 
     async def _settle(self, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
         """Keep the broker's answers, for which it waits a while where the sending was broken off."""

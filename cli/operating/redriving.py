@@ -67,7 +67,8 @@ def redrive(
         _tell(state, as_json=as_json)
         typer.echo(where_to_go_on(state, is_again=again), err=True)
         raise typer.Exit(STOPPED) from None
-    except CommandFailed:
+    except Exception:
+        # Whatever ended it, what was put on the topics is there.
         if state.put:
             _tell(state, as_json=as_json)
         raise

@@ -123,7 +123,7 @@ async def test_nothing_overtakes_what_the_broker_refuses(quiet_installation: Ins
     assert "1 dead letter was held back" in done.err
     await _limit(installation, 1_000_000)
     again = (await whopays("dead-letters", "redrive", "--all", "--json")).expect(0).document
-    assert [one["number"] for one in again["redriven"]] == mine[2:]
+    assert [(one["number"], one["resumed"]) for one in again["redriven"]] == [(one, False) for one in mine[2:]]
     values = [record.value for record in of_redrives(await on_topic(installation)) if record.key == b"acme"]
     assert values == [one.value for one in said[::2]]
 
@@ -152,7 +152,7 @@ async def test_one_that_is_interrupted_says_where_to_go_on(waiting: Installation
         sys.executable, "-m", "cli", "dead-letters", "redrive", "--all", "--rate", "1", *words,
         env=waiting.environment(),
         preexec_fn=in_foreground,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -164,7 +164,7 @@ async def test_one_that_is_interrupted_says_where_to_go_on(waiting: Installation
 
         await until(has_begun, "the second record")
         process.send_signal(signal.SIGINT)
-        _, err = await asyncio.wait_for(process.communicate(), patience(60))
+        out, err = await asyncio.wait_for(process.communicate(), patience(60))
     finally:
         if process.returncode is None:
             process.kill()
@@ -173,7 +173,8 @@ async def test_one_that_is_interrupted_says_where_to_go_on(waiting: Installation
     put = len(of_redrives(await on_topic(waiting)))
     last = err.decode().strip().splitlines()[-1]
     assert f"Stopped after {put} of {_LETTERS}." in last
-    assert put < _LETTERS
+    assert 0 < put < _LETTERS
+    assert f"{put} record" in out.decode()
     if words:
         rest = last.partition("whopays dead-letters redrive --again ")[2].split()
         (await whopays("dead-letters", "redrive", "--again", *rest)).expect(0)
@@ -264,6 +265,8 @@ async def test_a_dry_run_that_is_redriven_twice_is_answered_once(waiting: Instal
 async def test_discarding(waiting: Installation) -> None:
     whopays = whopays_of(waiting)
     numbers = [str(one["number"]) for one in await listed(whopays)]
+    foreign = (await whopays("dead-letters", "redrive", "--all", WHOPAYS_TOPIC_PREFIX="other.")).expect(1)
+    assert "So it is with 1 other dead letter.\n10 dead letters were held back, to keep the order" in foreign.err
     done = await whopays("dead-letters", "discard", numbers[0], numbers[1], "--reason", "sent by hand", "--by", "bob")
     assert "2 dead letters are discarded." in done.expect(0).out
     assert len(await listed(whopays, "--waiting")) == _LETTERS - 2

@@ -75,6 +75,14 @@ def test_the_same_command_goes_on_unless_it_begins_again() -> None:
     assert where_to_go_on(done, is_again=False) == where_to_go_on(done, is_again=True) == "Stopped after 1 of 1."
 
 
+def test_whatever_came_of_it_a_dead_letter_is_dealt_with() -> None:
+    letters = [_letter(number) for number in range(1, 10)]
+    state = Redriving(
+        chosen=[9, *range(1, 9)], put=_put(1), left=letters[1:3], refused=[(letters[3], "")], held_back=letters[4:8]
+    )
+    assert (state.done, state.to_do) == (8, [9])
+
+
 def _states() -> Iterator[tuple[Redriving, list[str]]]:
     yield Redriving(), ["There is nothing to redrive."]
     yield Redriving(refused=[(_letter(1), "too large")]), []
