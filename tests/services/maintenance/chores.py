@@ -12,15 +12,20 @@ from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
 
 SETTINGS = Settings(maintenance_seconds=0.01)
+SELDOM = SETTINGS.model_copy(update={"maintenance_seconds": 3600.0})
 
 
 @asynccontextmanager
 async def at_work(
-    engine: AsyncEngine, chores: Sequence[Chore], number: int = 1, metrics: Metrics | None = None
+    engine: AsyncEngine,
+    chores: Sequence[Chore],
+    number: int = 1,
+    metrics: Metrics | None = None,
+    settings: Settings = SETTINGS,
 ) -> AsyncIterator[None]:
     """Run so many processes' roles with these chores for the length of a block."""
     stopping = asyncio.Event()
-    roles = [Maintenance(engine, SETTINGS, metrics or Metrics(), stopping, chores) for _ in range(number)]
+    roles = [Maintenance(engine, settings, metrics or Metrics(), stopping, chores) for _ in range(number)]
     running = [asyncio.create_task(role.run()) for role in roles]
     try:
         yield

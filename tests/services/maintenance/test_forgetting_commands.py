@@ -11,26 +11,36 @@ from db.questions.results import results_of_command
 from domain.reach import EVERYTHING, Reach
 from schemas.askers import Names
 from tests.support.batches import batches
-from tests.support.forgetting import all_published, forget_commands_of, forget_old_commands
+from tests.support.forgetting import AT_ONCE, all_published, forget_commands_of, forget_old_commands
 from tests.support.model.said import Said
 from tests.support.telling import tell
+from workers import forgetting
 from workers.forgetting import ForgettingCommands
 from workers.runtime.metrics import Metrics
 from workers.runtime.settings import Settings
 
 _WAITS = Said("BindProject", "waits", {"organization": "acme", "project": "p", "account": "a", "waitSeconds": 3600})
 _REFUSED = Said("BindProject", "refused", {"organization": "acme", "project": "q", "account": "a"})
+_OTHER = Said("CreateAccount", "other", {"organization": "acme", "account": "b"})
 _CREATE = Said("CreateAccount", "create", {"organization": "acme", "account": "a"})
 _KEPT = text("SELECT count(*) FROM forgotten_commands")
 _LEFT = text("SELECT command_id FROM inbox ORDER BY command_id")
 
 
-async def test_what_waits_stays_and_what_is_over_goes(engine: AsyncEngine) -> None:
-    await tell(batches(engine), [_CREATE, _WAITS, _REFUSED])
-    await forget_old_commands(engine)
-    async with engine.connect() as connection:
-        assert (await connection.execute(_LEFT)).scalars().all() == ["waits"]
-        assert (await connection.execute(_KEPT)).scalar_one() == 2
+async def test_what_waits_stays_and_what_is_over_goes(engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step by step, and in the next round what was said since."""
+    monkeypatch.setattr(forgetting, "_ROWS_AT_ONCE", 1)
+    metrics = Metrics()
+    forgetting_commands = ForgettingCommands(engine, Settings(keep_commands_days=AT_ONCE), metrics)
+    for said, gone in (([_CREATE, _WAITS, _REFUSED], 2), ([_OTHER], 3)):
+        await tell(batches(engine), said)
+        await all_published(engine)
+        while await forgetting_commands.step():
+            pass
+        async with engine.connect() as connection:
+            assert (await connection.execute(_LEFT)).scalars().all() == ["waits"]
+            assert (await connection.execute(_KEPT)).scalar_one() == gone
+        assert metrics.registry.get_sample_value("whopays_forgotten_total", {"kind": "commands"}) == gone
 
 
 @pytest.mark.parametrize("days", (None, 1.0))
@@ -44,12 +54,15 @@ async def test_what_is_not_old_enough_stays(engine: AsyncEngine, days: float | N
 async def test_what_is_not_published_stays(engine: AsyncEngine) -> None:
     await tell(batches(engine), [_CREATE])
     await all_published(engine)
-    await tell(batches(engine), [Said("CreateAccount", "other", {"organization": "acme", "account": "b"})])
-    forgetting = ForgettingCommands(engine, Settings(keep_commands_days=1e-9), Metrics())
-    while await forgetting.step():
+    elsewhere = Said("BindProject", "first", {"organization": "globex", "project": "q", "account": "a"})
+    await tell(batches(engine), [_OTHER, elsewhere])
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM published WHERE position = 0"))
+    forgetting_commands = ForgettingCommands(engine, Settings(keep_commands_days=AT_ONCE), Metrics())
+    while await forgetting_commands.step():
         pass
     async with engine.connect() as connection:
-        assert (await connection.execute(_LEFT)).scalars().all() == ["other"]
+        assert (await connection.execute(_LEFT)).scalars().all() == ["first", "other"]
 
 
 async def test_results_are_found_by_their_id_as_before(engine: AsyncEngine) -> None:

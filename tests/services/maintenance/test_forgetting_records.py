@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.dead_letter_actions import _ERASE, discard
+from db.engine import create_engine
 from db.forgetting import forget_letters, let_letters_go
 from db.tables.of_the_archive import archived_log
 from domain.dead_letters import Dead
@@ -21,7 +23,9 @@ from tests.support.installations import Installation
 from tests.support.kafka import all_consumed, send
 from tests.support.letters import keep_letters
 from tests.support.messages import account, profile
+from workers import forgetting
 from workers.forgetting import ForgettingLetters, ForgettingPlaces
+from workers.runtime.metric import Forgotten
 from workers.runtime.metrics import Metrics
 from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
@@ -29,27 +33,45 @@ from workers.runtime.settings import Settings
 _WHOLE = text("SELECT number FROM dead_letters WHERE sealed IS NOT NULL OR key IS NOT NULL ORDER BY number")
 
 
-async def test_a_place_is_forgotten_once_its_topic_does_not_hold_it(quiet_installation: Installation) -> None:
+async def test_a_place_is_forgotten_once_its_topic_does_not_hold_it(
+    quiet_installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "_ROWS_AT_ONCE", 2)
     installation = quiet_installation
     worker = await installation.start(Role.ADMIN_COMMANDS, Role.PAYMENT_PROFILES)
     dry = [account("acme", "main", ce_id=f"dry-{number}", dryRun=True) for number in range(3)]
     await send(installation, [profile("acme"), *dry])
     await all_consumed(installation, Role.ADMIN_COMMANDS, Role.PAYMENT_PROFILES)
     assert await worker.stop() == 0
-    forgetting = ForgettingPlaces(installation.engine, installation.settings, Metrics())
-    assert not await forgetting.step()
+    metrics = Metrics()
+    places = ForgettingPlaces(installation.engine, installation.settings, metrics)
+    assert not await places.step()
     assert await _places(installation.engine) == 3
     await _keep_redriven(installation)
     assert await _forget(installation.engine, AT_ONCE, installation.settings) == []
     assert await _letters(installation.engine) == 1, "its topic holds what was redriven"
     await delete_records(installation, Role.ADMIN_COMMANDS)
-    assert not await forgetting.step()
+    assert [await places.step(), await places.step(), await places.step()] == [True, False, False]
     assert await _places(installation.engine) == 0
-    await _forget(installation.engine, AT_ONCE, installation.settings)
+    await _forget(installation.engine, AT_ONCE, installation.settings, metrics)
     assert await _letters(installation.engine) == 0
+    assert [_counted(metrics, kind) for kind in (Forgotten.RECORDS, Forgotten.WHOLE_DEAD_LETTERS)] == [3, 1]
 
 
-async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncEngine) -> None:
+async def test_where_nothing_may_go_no_broker_is_asked(engine: AsyncEngine) -> None:
+    settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
+    assert await ForgettingPlaces(engine, settings, Metrics()).step() is False
+    reader = create_engine(engine.url.render_as_string(hide_password=False), session={"role": "pg_read_all_data"})
+    try:
+        await ForgettingLetters(reader, settings, Metrics())._let_go([1])
+    finally:
+        await reader.dispose()
+
+
+async def test_what_was_done_with_is_erased_and_what_waits_is_not(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "_ROWS_AT_ONCE", 1)
     async with engine.begin() as connection:
         waiting, discarded, unread, redriven = await _kept(connection, 4)
         await discard(connection, [discarded], "ada", "no use")
@@ -58,9 +80,14 @@ async def test_what_was_done_with_is_erased_and_what_waits_is_not(engine: AsyncE
     forget = partial(_forget, engine)
     assert await forget(1.0) == [waiting, discarded, unread, redriven]
     assert await forget(None) == [waiting, discarded, unread, redriven]
-    assert await forget(AT_ONCE) == [waiting, unread]
-    async with engine.connect() as connection:
+    metrics = Metrics()
+    letters = ForgettingLetters(engine, Settings(keep_dead_letters_days=AT_ONCE), metrics)
+    assert await _round(letters, engine) == [waiting, unread]
+    async with engine.begin() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM dead_letter_actions"))).scalar_one() == 3
+        await discard(connection, [waiting], "ada", "no use")
+    assert await _round(letters, engine) == [unread], "the next round begins with the first one"
+    assert _counted(metrics, Forgotten.DEAD_LETTERS) == 3
 
 
 async def test_what_was_redriven_can_be_erased_by_hand(engine: AsyncEngine) -> None:
@@ -143,13 +170,22 @@ async def _letters(engine: AsyncEngine) -> int:
         return int((await connection.execute(text("SELECT count(*) FROM dead_letters"))).scalar_one())
 
 
-async def _forget(engine: AsyncEngine, days: float | None, settings: Settings | None = None) -> list[Any]:
+async def _forget(
+    engine: AsyncEngine, days: float | None, settings: Settings | None = None, metrics: Metrics | None = None
+) -> list[Any]:
     given = (settings or Settings()).model_copy(update={"keep_dead_letters_days": days})
-    forgetting = ForgettingLetters(engine, given, Metrics())
-    while await forgetting.step():
+    return await _round(ForgettingLetters(engine, given, metrics or Metrics()), engine)
+
+
+async def _round(letters: ForgettingLetters, engine: AsyncEngine) -> list[Any]:
+    while await letters.step():
         pass
     async with engine.connect() as connection:
         return list((await connection.execute(_WHOLE)).scalars().all())
+
+
+def _counted(metrics: Metrics, kind: Forgotten) -> float | None:
+    return metrics.registry.get_sample_value("whopays_forgotten_total", {"kind": str(kind)})
 
 
 async def _places(engine: AsyncEngine) -> int:

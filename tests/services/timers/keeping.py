@@ -56,12 +56,12 @@ class Keeper:
             await self.hear(*(bind(name, payer, f"first-{name}") for name in projects))
 
     @asynccontextmanager
-    async def timers(self, number: int = 1) -> AsyncIterator[None]:
+    async def timers(self, number: int = 1, metrics: Metrics | None = None) -> AsyncIterator[None]:
         """Run timer workers for the length of a block."""
         stopping = asyncio.Event()
         batches = self._batches(stopping)
         running = [
-            asyncio.create_task(Timers(self.engine, self.settings, batches, Metrics(), stopping).run())
+            asyncio.create_task(Timers(self.engine, self.settings, batches, metrics or Metrics(), stopping).run())
             for _ in range(number)
         ]
         try:

@@ -194,7 +194,11 @@ async def test_a_project_of_the_same_name_gets_what_waits_and_not_what_was_sched
     assert changes == ["Bound", "Released", "Bound"]
 
 
-async def test_what_has_a_fault_is_left_alone_and_holds_nothing_up(keeper: Keeper, lines: list[Any]) -> None:
+async def test_what_has_a_fault_is_left_alone_and_holds_nothing_up(
+    keeper: Keeper, lines: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where as much is left alone as is done at once."""
+    monkeypatch.setattr(timers, "_AT_ONCE", 1)
     names = [f"p{number}" for number in range(12)]
     await keeper.establish(["a", "b"], [*names, "poison"], payer="a")
     await keeper.alter("ALTER TABLE bindings ADD CONSTRAINT no_poison CHECK (project <> 'poison' OR account <> 'b')")
