@@ -49,16 +49,12 @@ class Archiving:
             self._working = archive_partition(self._engine, self._store, self._settings.installation, due)
         working, self._working = self._working, None
         end = time.monotonic() + _TURN_SECONDS
-        try:
-            async for parts in working:
-                if parts:
-                    self._tell(parts)
-                elif time.monotonic() > end:
-                    self._working = working
-                    break
-        finally:
-            if self._working is None:
-                await working.aclose()
+        async for parts in working:
+            if parts:
+                self._tell(parts)
+            elif time.monotonic() > end:
+                self._working = working
+                break
         return True
 
     async def _due(self) -> Due | None:

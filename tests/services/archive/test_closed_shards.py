@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import Row, text
 
@@ -22,6 +23,7 @@ from tests.support.command_line import whopays_of
 from tests.support.installations import Installation, installed
 from tests.support.kafka import exactly_published, send
 from tests.support.messages import bind
+from workers import archiving
 from workers.archiving import Archiving
 from workers.runtime.metrics import Metrics
 
@@ -29,7 +31,10 @@ _SHARDS = 48
 _COMMANDS = text("SELECT organization, source, command_id, shard, position FROM inbox ORDER BY shard, position")
 
 
-async def test_closed_shards_are_read_from_the_archive(services: Addresses, template: str, tmp_path: Path) -> None:
+async def test_closed_shards_are_read_from_the_archive(
+    services: Addresses, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archiving, "_TURN_SECONDS", -1.0)  # each turn is over as soon as it can be
     async with installed(services, template, roles=()) as made:
         await shrink(made.engine)
         worker = await made.start()
@@ -70,9 +75,13 @@ async def _archived(made: Installation, folder: Path) -> Installation:
     where = {"archive_url": SecretStr(str(folder)), "archive_after_days": 0}
     there = replace(made, settings=made.settings.model_copy(update=where))
     metrics = Metrics()
-    archiving = Archiving(made.engine, there.settings, metrics)
-    while await archiving.step():
+    chore = Archiving(made.engine, there.settings, metrics)
+    assert await chore.step()
+    gone = await value_of(made.engine, "SELECT count(*) FROM archived_log")
+    assert (chore.is_working, gone) == (True, 0), "the turn of others comes first"
+    while await chore.step():
         pass
+    assert not chore.is_working
     for name, told in (
         ("events", "SELECT sum(last_position - first_position + 1) FROM archived_log"),
         ("bytes", "SELECT sum(size) FROM archived_log"),

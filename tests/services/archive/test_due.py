@@ -3,18 +3,24 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.archive import catalog
 from db.archive.catalog import Due, Part, next_due, parts_beyond, parts_of, take_out
+from db.engine import create_engine
 from db.log import append
 from db.tables.of_the_archive import archived_log
 from tests.services.archive.small import rows_in_table, shrink
+from workers.archiving import Archiving, NotAllowedToArchive
+from workers.runtime.metrics import Metrics
+from workers.runtime.settings import Settings
 
 _BEFORE = datetime(2026, 3, 1, tzinfo=UTC)
 _LONG_AGO = _BEFORE - timedelta(days=9)
@@ -148,6 +154,21 @@ async def test_the_database_refuses_what_may_not_go(connection: AsyncConnection)
         with pytest.raises(DBAPIError, match=words):
             await take_out(connection, 1, [part])
         await connection.rollback()
+
+
+async def test_only_what_is_old_goes_and_only_where_that_is_wanted_and_allowed(
+    engine: AsyncEngine, connection: AsyncConnection, tmp_path: Path
+) -> None:
+    assert await next_due(connection, _BEFORE) is not None
+    place = SecretStr(str(tmp_path))
+    reader = create_engine(engine.url.render_as_string(hide_password=False), session={"role": "pg_read_all_data"})
+    try:
+        for settings in (Settings(), Settings(archive_url=place, archive_after_days=36_500)):
+            assert await Archiving(reader, settings, Metrics()).step() is False
+        with pytest.raises(NotAllowedToArchive, match="this role of the database may not archive"):
+            await Archiving(reader, Settings(archive_url=place), Metrics()).step()
+    finally:
+        await reader.dispose()
 
 
 _HEAD = text(
