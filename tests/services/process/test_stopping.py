@@ -1,6 +1,7 @@
 """SIGTERM: the process ends by itself within 10 seconds, with status 0, whichever server is down; nothing is lost."""
 
 import asyncio
+import os
 
 from sqlalchemy import text
 
@@ -10,6 +11,7 @@ from tests.support.messages import account, bind, profile, project
 from tests.support.proxies.ways import Ways
 from tests.support.waiting import patience, until
 from workers.process import LAST_SECONDS, LATE_SECONDS
+from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 _PROMISED_SECONDS = 10
@@ -103,6 +105,14 @@ async def test_before_it_has_started(quiet_installation: Installation, ways: Way
     worker = await installation.launch(**ways.environment)
     await asyncio.wait_for(ways.kafka.used.wait(), patience(_SECONDS))
     await _stops_in_time(worker)
+
+
+async def test_replays_alone_let_others_go_first(quiet_installation: Installation) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    for roles, less in (((Role.REPLAYS,), 10), ((Role.REPLAYS, Role.TIMERS), 0)):
+        worker = await quiet_installation.start(*roles)
+        assert os.getpriority(os.PRIO_PROCESS, worker.process.pid) == min(19, usual + less)
+        await _stops_in_time(worker)
 
 
 async def _published_more(installation: Installation) -> None:
