@@ -2,10 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+from schemas.topics import Topic
+from tests.faults.moving import move_groups, partitions
+from tests.support.batches import batches
 from tests.support.command_line import Whopays, whopays_of
 from tests.support.installations import Installation
-from tests.support.waiting import until
+from tests.support.model.said import Said
+from tests.support.telling import tell
+from tests.support.waiting import patience
+from workers.exchange import Exchange, Message, open_exchange
+from workers.runtime.kafka import kafka_options
 from workers.runtime.roles import Role
 
 TERMS = ("currencyCode=EUR", "paymentTerms.netDays=30", "paymentProfile=card")
@@ -172,7 +182,9 @@ async def test_an_answer_is_asked_for_again(whopays: Whopays) -> None:
 
 
 async def test_no_answer_in_time_is_explained(quiet_installation: Installation) -> None:
+    """Whoever has read up to a record has not read it."""
     whopays = whopays_of(quiet_installation)
+    await _read_up_to(quiet_installation, 0)
     words = ("send", "CreateAccount", "account=main", "--organization", "acme", "--id", "c1", "--timeout", "0.5")
     silent = (await whopays(*words)).expect(3)
     assert "No answer within 0.5 s" in silent.err
@@ -181,12 +193,53 @@ async def test_no_answer_in_time_is_explained(quiet_installation: Installation) 
     assert (document["answered"], document["result"]) == (False, None)
     fact = (await whopays("send", *CARD, "--organization", "acme", "--timeout", "0.1")).expect(3)
     assert ("No answer within 0.1 s" in fact.err, "whopays result" in fact.err, fact.out) == (True, False, "")
+    await _read_up_to(quiet_installation, 100)
+    assert "has decided, but has not published its answer" in (await whopays(*words)).expect(3).err
 
-    await quiet_installation.start(Role.ADMIN_COMMANDS)
 
-    async def decided() -> str | None:
-        late = (await whopays(*words)).expect(3)
-        assert late.out == ""
-        return late.err if "has decided" in late.err else None
+async def test_results_of_others_are_no_answer(quiet_installation: Installation) -> None:
+    event = {
+        "specversion": "1.0", "id": "mine", "source": "/desk", "type": "io.milo.billing.CreateAccount.v1",
+        "data": {"organization": "acme", "account": "main"},
+    }  # fmt: skip
+    settings = quiet_installation.settings
+    answers: list[dict[str, Any]] = [
+        {"data": {"organization": "acme", "commandSource": "/desk", "commandId": "mine"} | other}
+        for other in ({"commandId": "other"}, {"commandSource": "/other"}, {"organization": "other"})
+    ]
+    producer = AIOKafkaProducer(**kafka_options(settings))
+    try:
+        await producer.start()
+        async with open_exchange(settings) as exchange:
+            await producer.send_and_wait(settings.topic(Topic.PROJECTS), b"no JSON")
+            for answer in answers:
+                await producer.send_and_wait(settings.topic(Topic.COMMAND_RESULTS), json.dumps(answer).encode())
+            found = await exchange.send(Message(event, Topic.ADMIN_COMMANDS), 0.4)
+            assert (found.is_handled, found.result) == (False, None)
+            mine = {"data": answers[0]["data"] | {"commandId": "mine"}}
+            await producer.send_and_wait(settings.topic(Topic.COMMAND_RESULTS), json.dumps(mine).encode())
+            found = await exchange.send(Message(event, Topic.ADMIN_COMMANDS), patience(20))
+            assert (found.is_handled, found.result, found.is_repeat) == (True, mine, False)
+            await _insist_on_waiting_for_what_is_to_be_published(exchange, quiet_installation)
+    finally:
+        await producer.stop()
 
-    assert "Is the relay running" in await until(decided, "the decision")
+
+async def _insist_on_waiting_for_what_is_to_be_published(exchange: Exchange, installation: Installation) -> None:
+    """A result that was written since is waited for; one of before is the answer to a repetition."""
+    said = Said("CreateAccount", "create", {"organization": "acme", "account": "a"})
+    await tell(batches(installation.engine), [said])
+    event = {"id": said.id, "source": said.source, "data": said.data}
+    message, shard = Message(event, Topic.ADMIN_COMMANDS), installation.settings.shard_of("acme")
+    assert await exchange._kept_answer(message, "t/0/1", {shard: 0}) is None
+    again = await exchange._kept_answer(message, "t/0/1", {shard: 1000})
+    assert again is not None
+    assert again.result is not None
+    assert (again.place, again.is_repeat, again.result["data"]["commandId"]) == ("t/0/1", True, "create")
+
+
+async def _read_up_to(installation: Installation, offset: int) -> None:
+    """Have the consumers of commands say how far they have read, although nothing is decided."""
+    await move_groups(
+        installation, {Role.ADMIN_COMMANDS: dict.fromkeys(partitions(installation, Role.ADMIN_COMMANDS), offset)}
+    )

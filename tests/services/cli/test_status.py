@@ -69,6 +69,9 @@ async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Ins
 
     away = await found(2, WHOPAYS_DATABASE_URL=_AWAY)
     assert {what: one["verdict"] for what, one in away.items()} == {"database": "unknown", "topics": "well"}
+    other = (await found(1, WHOPAYS_INSTALLATION="other"))["database"]
+    assert (other["verdict"], other["toDo"]) == ("trouble", "Do what it says.")
+    assert other["says"].endswith('not "other". Correct WHOPAYS_INSTALLATION or WHOPAYS_DATABASE_URL.')
     no_broker = await found(1, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert (no_broker["Kafka"]["verdict"], not_well(no_broker)) == ("unknown", {"Kafka", "dead letters"})
 

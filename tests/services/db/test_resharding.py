@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from db.closing import closed_until
 from db.leases import take_lease
-from db.log import append, chain_rows, row_at
+from db.log import append, chain_rows, positions_left, row_at
 from db.published import note_published, published_at_least
 from db.raising import raise_idle
 from db.refusal import DatabaseRefused, ForeignInstallation, StillAtWork, UnsafeDatabase
@@ -233,6 +233,14 @@ async def test_as_many_shards_as_there_can_be(told: AsyncEngine, monkeypatch: py
     assert (await _reshard(told, 7)).now.numbers == range(4, 11)
     async with told.connect() as connection:
         assert (await published_at_least(connection)).keys() == set(range(11))
+
+
+async def test_the_log_has_room_for_shards_that_begin_far_on(told: AsyncEngine) -> None:
+    async with told.begin() as connection:
+        await connection.execute(text("UPDATE shards SET position = 1500000 WHERE shard = 2"))
+    await _reshard(told, 7)
+    async with told.connect() as connection:
+        assert await positions_left(connection) == 1_499_999
 
 
 def test_a_position_beyond_the_end_of_a_closed_shard_is_nowhere() -> None:
