@@ -1,6 +1,7 @@
 """Timers as their process sees them: alive, begun, asleep while nothing is due; and ended by what no wait mends."""
 
 import asyncio
+import math
 import time
 
 import asyncpg
@@ -43,7 +44,9 @@ async def test_they_work_without_a_pause_and_then_sleep(keeper: Keeper, monkeypa
         await until(is_alive, "a sign of life")
         assert metrics.turns.waiting_to_begin() == []
         assert metrics.turns.hanging(time.monotonic() - since) == []
-        assert metrics.registry.get_sample_value("whopays_timers_overdue_seconds") is not None
+        overdue = metrics.registry.get_sample_value("whopays_timers_overdue_seconds")
+        assert overdue is not None
+        assert not math.isnan(overdue), "it was looked at"
         async with keeper.engine.connect() as connection:
             event.listen(keeper.engine.sync_engine.pool, "checkout", lambda *_: taken.append(1))
             for _ in range(_LOOKS):
