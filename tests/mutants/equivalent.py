@@ -140,8 +140,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ),
     ("workers/replaying/working.py", "self._written = 1"): "It is set before anybody is told.",
     ("workers/replaying/working.py", "_LOOK_AGAIN_SECONDS, _LOOKS = 0.1, 101"): "It is looked once more.",
-    ("workers/replaying/working.py", "await self._wait(_RETRY_SECONDS)  ->  pass"): "It is tried again sooner.",
-    ("workers/replaying/working.py", "await self._wait(_LOOK_AGAIN_SECONDS)  ->  pass"): "It is looked again sooner.",
     ("workers/replaying/packed.py", "self.bytes = 1"): "One byte of 16 MB.",
     (
         "workers/replaying/lease.py",
@@ -168,7 +166,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "How much is read at once.",
     ),
     ("cli/operating/replay.py", "loop.remove_signal_handler(one)  ->  pass"): "The loop ends right after.",
-    ("cli/operating/replay.py", "await stopping.wait()  ->  pass"): "It is looked again sooner.",
     (
         "cli/operating/replay.py",
         "if detach and replay.state is State.DONE:",
