@@ -16,6 +16,7 @@ from tests.support.installations import Installation
 from tests.support.kafka import delete_topic
 from tests.support.waiting import until
 from workers.runtime.settings import AuthNotConfigured, Settings
+from workers.topics import admission
 from workers.topics.admission import ForeignTopics, KafkaRefused, UnsafeTopics, admit, adopt
 from workers.topics.cluster import administration, describe
 from workers.topics.plan import _create, create_topics
@@ -144,7 +145,10 @@ async def test_a_topic_that_was_re_created(quiet_installation: Installation) -> 
     await admit(installation.engine, installation.settings)
 
 
-async def test_a_topic_that_appears_a_moment_later_is_waited_for(quiet_installation: Installation) -> None:
+async def test_a_topic_that_appears_a_moment_later_is_waited_for(
+    quiet_installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_MISSING_SECONDS", 60.0)
     installation = quiet_installation
     await delete_topic(installation, Topic.NOTICES)
     await asyncio.gather(admit(installation.engine, installation.settings), create_topics(installation.settings))
