@@ -64,5 +64,6 @@ async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Serv
             async with httpx.AsyncClient(base_url=url, timeout=patience(30), trust_env=False) as client:
                 yield Served(engine, settings, client, server, running)
         finally:
-            server.stop()
+            if not server.should_exit:
+                server.stop()  # told a second time it leaves at once, and what it had begun to whoever collects garbage
             await running
