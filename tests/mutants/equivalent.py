@@ -331,6 +331,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "service/kubernetes/watching.py",
         "return lines, page.reached <= head",
     ): "It sees once more that nothing follows before it waits.",
+    (
+        "service/kubernetes/finding.py",
+        "return selection.only(PHASE) == ACTIVE and selection.narrows_beyond(PHASE, PROJECT, ACCOUNT)",
+    ): "Only slower: pages of another size are read.",
     ("service/serving.py", "_BACKLOG = 2049"): "One connection more that waits.",
     **dict.fromkeys(
         (

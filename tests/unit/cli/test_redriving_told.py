@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 from uuid import UUID
 
 import pytest
+from rich.console import Console
 
+from cli.operating import redriving
 from cli.operating.redriving import document_of, lines_of, where_to_go_on
 from db.dead_letters import KeptDeadLetter, Standing
 from schemas.records import DeadLetterReason, Record
@@ -151,3 +154,17 @@ def test_what_came_of_a_redrive_for_programs() -> None:
         "refused": [{"number": 5, "why": "too large"}],
         "heldBack": [6],
     }
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), ((True, "2/3"), (False, "")))
+def test_whoever_waits_at_a_terminal_sees_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, expected: str
+) -> None:
+    screen = StringIO()
+    monkeypatch.setattr(redriving, "error_console", lambda: Console(file=screen, force_terminal=is_terminal, width=100))
+    state = Redriving(chosen=[4, 5, 6])
+    with redriving._shown(state) as further:
+        state.put += _put(4, 5)
+        further()
+    assert expected in screen.getvalue()
+    assert bool(screen.getvalue()) is bool(expected)
