@@ -3,9 +3,11 @@
 from aiokafka import AIOKafkaProducer
 
 from schemas.topics import Topic
-from tests.support.installations import Installation
+from tests.support.installations import Installation, free_port
 from tests.support.kafka import exactly_published, results, send
 from tests.support.messages import account
+from tests.support.metrics import scrape, value_of
+from tests.support.waiting import until
 
 
 async def test_a_transaction_that_is_left_open_is_told_of(quiet_installation: Installation) -> None:
@@ -25,11 +27,19 @@ async def test_a_transaction_that_is_left_open_is_told_of(quiet_installation: In
                 await other.send_and_wait(
                     topic, key=said.key, value=said.value, headers=list(said.headers), partition=partition
                 )
-        worker = await installation.start()
+        port = free_port()
+        worker = await installation.start(WHOPAYS_METRICS_PORT=str(port))
         line = await worker.logged("transaction_left_open")
         assert f'"partition": "{topic}/0"' in line
         assert f"describe-producers --topic {topic} --partition 0" in line
         assert '"waiting": 2' in line
+
+        async def behind() -> bool:
+            """Also what nobody may read yet."""
+            where = {"topic": topic, "partition": "0"}
+            return value_of(await scrape(port), "whopays_consumer_lag_records", **where) == 2
+
+        await until(behind, "that both are told to wait")
         await producer.abort_transaction()
     await send(installation, [account("acme", "later")])
     found = results(await exactly_published(installation))
