@@ -43,7 +43,7 @@ program = typer.Typer(pretty_exceptions_enable=False, context_settings={"help_op
 @program.command()
 def main(
     events: Annotated[int, typer.Option(min=2_000, help="Events of a backlog.")] = 100_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds in turn, after one that does not count.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds in turn, after one that does not count.")] = 5,
     paced_per_second: Annotated[int, typer.Option(min=2, help="Events per second for the latency.")] = 200,
     paced_seconds: Annotated[float, typer.Option(min=1, help="Seconds of a round for the latency.")] = 10.0,
     debezium: Annotated[bool, typer.Option(help="Measure Debezium too.")] = False,

@@ -69,7 +69,9 @@ async def begin(
         except TargetTaken:
             raise _taken(target, "a new one") from None
     async with engine.begin() as connection:
-        kept = await find_replay(connection, asked.name) or planned
+        kept = await find_replay(connection, asked.name)
+    if kept is None:
+        raise ReplayRefused(f"The replay {asked.name} was not noted.")
     # Unless another process took the name in the meantime.
     _insist_on_the_same(settings, asked, kept)
     return kept

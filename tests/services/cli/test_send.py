@@ -194,7 +194,9 @@ async def test_no_answer_in_time_is_explained(quiet_installation: Installation) 
     fact = (await whopays("send", *CARD, "--organization", "acme", "--timeout", "0.1")).expect(3)
     assert ("No answer within 0.1 s" in fact.err, "whopays result" in fact.err, fact.out) == (True, False, "")
     await _read_up_to(quiet_installation, 100)
-    assert "has decided, but has not published its answer" in (await whopays(*words)).expect(3).err
+    late = (await whopays(*words)).expect(3)
+    assert "has decided, but has not published its answer" in late.err
+    assert ("Is the relay running" in late.err, late.out) == (True, "")
 
 
 async def test_results_of_others_are_no_answer(quiet_installation: Installation) -> None:

@@ -1,6 +1,6 @@
 """How an embedded broker is formatted, started and stopped; none is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,6 @@ from embedded.processes import Program
 from embedded.services import EmbeddedServices
 
 _QUICK_ALONE = "-XX:TieredStopAtLevel=1"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[DataFolder]:
-    folder = DataFolder(tmp_path / "data", print)
-    folder.acquire()
-    yield folder
-    folder.release()
 
 
 def _broker(folder: DataFolder, **more: Any) -> Kafka:

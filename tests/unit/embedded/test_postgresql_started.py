@@ -2,7 +2,6 @@
 
 import os
 import pwd
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,14 +10,6 @@ from embedded.data_folder import DataFolder
 from embedded.errors import EmbeddedError
 from embedded.ports import free_ports
 from embedded.postgresql import PostgreSQL
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[DataFolder]:
-    folder = DataFolder(tmp_path / "data", print)
-    folder.acquire()
-    yield folder
-    folder.release()
 
 
 def _server(folder: DataFolder, *, durable: bool = True, **settings: str) -> PostgreSQL:

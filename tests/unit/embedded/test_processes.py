@@ -147,14 +147,6 @@ def test_what_would_change_a_server_is_left_out(monkeypatch: pytest.MonkeyPatch)
     assert ("PGHOST" in kept, kept["HTTP_PGHOST"], kept["LC_ALL"]) == (False, "y", "C.UTF-8")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[DataFolder]:
-    folder = DataFolder(tmp_path / "data", print)
-    folder.acquire()
-    yield folder
-    folder.release()
-
-
 def test_other_ports_are_taken_where_somebody_took_these(folder: DataFolder) -> None:
     server = Small(folder, TAKEN, TAKEN, UP)
     with pytest.raises(RuntimeError, match="Small is not launched"):
