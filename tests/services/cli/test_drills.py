@@ -12,11 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
+from cli.drill.command import DATA
 from cli.drill.drills import DRILLS
 from cli.drill.site import Site
 from cli.operating.standing import Section
 from cli.program import app
 from cli.terminal.installation import HOME, RUNNING
+from embedded.data_folder import DataFolder
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.parsing import read_command, read_fact
 from schemas.policy import OperatorPolicy
@@ -50,8 +52,13 @@ async def _drill(*words: str, folder: Path, **environment: str) -> tuple[int | N
     "name", [name if name == "rubbish" else pytest.param(name, marks=pytest.mark.chaos) for name in DRILLS]
 )
 async def test_a_drill_ends_well_when_the_runbook_is_followed(name: str, tmp_path: Path) -> None:
+    earlier = DataFolder(tmp_path / DATA, print)
+    earlier.acquire()
+    earlier.release()
+    (earlier.path / "left").touch()
     status, out, err = await _drill(name, "--auto", folder=tmp_path)
     assert status == 0, f"{out}\n{err}"
+    assert not (earlier.path / "left").exists(), "it begins with nothing of an earlier one"
     drill = DRILLS[name]
     shown = out.partition(drill.page)[2]
     assert any(what in shown for what in drill.shows), "what whoever is on call sees"
