@@ -5,6 +5,7 @@ Offsets are acknowledged per partition, as far as everything before them is dura
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from aiokafka import TopicPartition
 from schemas.records import Record
 from workers.batches.progress import Progress
 from workers.consuming.strategy import Source, Strategy
-from workers.consuming.waiting import Batch, Waiting, partition_of
+from workers.consuming.waiting import Batch, Place, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
@@ -98,11 +99,15 @@ class Lanes(Strategy):
         """
         if generation != self.generation:
             return
+        fetched: defaultdict[Place, list[Record]] = defaultdict(list)
         for record in records:
+            partition = partition_of(record)
             # What was fetched before its partition was handed over is read again by its new owner.
-            if (progress := self._progress.get(partition_of(record))) is not None:
+            if (progress := self._progress.get(partition)) is not None:
                 progress.read(record.offset, record.timestamp)
-                self._waiting.put(record, self._boundary_of(record))
+                fetched[partition, self._boundary_of(record)].append(record)
+        for place, those in fetched.items():
+            self._waiting.put(place, those)
         self._fill()
         for partition in self._progress.keys() - self._paused:
             if self._is_far_ahead(partition):  # others go on being read

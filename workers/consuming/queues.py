@@ -41,21 +41,16 @@ class Queue:
     def __len__(self) -> int:
         return self._length
 
-    def append(self, record: Record, *, is_much: bool) -> None:
-        """Add a record behind the others; where much waits in all, compress what waits long."""
-        self._length += 1
-        self.bytes += _size_of(record)
+    def extend(self, records: list[Record], *, is_much: bool) -> None:
+        """Add records behind the others; where much waits in all, compress what waits long."""
+        self._length += len(records)
+        self.bytes += sum(map(_size_of, records))
         if not self._first:
-            self._first.append(record)
-            return
-        self._last.append(record)
-        if is_much and len(self._last) >= _BLOCK:
-            records = self._last[:_BLOCK]
-            block = zlib.compress(pickle.dumps([*map(_fields, records)]), _LEVEL)
-            saved = sum(map(_size_of, records)) - len(block) - _BLOCK * _BYTES_OF_A_COMPRESSED_RECORD
-            self._blocks.append((block, saved))
-            del self._last[:_BLOCK]
-            self.bytes -= saved
+            self._first, records = records[:1], records[1:]
+        self._last += records
+        if is_much:
+            while len(self._last) >= _BLOCK:
+                self._compress()
 
     def take(self, count: int) -> list[Record]:
         """Remove the first `count` records and return them; there must be as many."""
@@ -68,6 +63,14 @@ class Queue:
         self._length -= count
         self.bytes -= sum(map(_size_of, records))
         return records
+
+    def _compress(self) -> None:
+        records = self._last[:_BLOCK]
+        block = zlib.compress(pickle.dumps([*map(_fields, records)]), _LEVEL)
+        saved = sum(map(_size_of, records)) - len(block) - _BLOCK * _BYTES_OF_A_COMPRESSED_RECORD
+        self._blocks.append((block, saved))
+        del self._last[:_BLOCK]
+        self.bytes -= saved
 
     def _refill(self) -> None:
         if self._blocks:

@@ -52,19 +52,19 @@ class Waiting:
         self.records = 0
         self.bytes = 0
 
-    def put(self, record: Record, boundary: str) -> None:
-        """Add a record behind those of its partition that have the same boundary."""
-        partition = partition_of(record)
+    def put(self, place: Place, records: list[Record]) -> None:
+        """Add records of one partition and boundary, in their order, behind those that are there."""
+        partition, boundary = place
         queues = self._shards.setdefault(self._shard_of(boundary), {})
-        queue = queues.get((partition, boundary))
+        queue = queues.get(place)
         if queue is None:
-            queue = queues[partition, boundary] = Queue()
+            queue = queues[place] = Queue()
             self._take_memory(partition, queue.bytes)
         before = queue.bytes
-        queue.append(record, is_much=self.bytes > _MUCH_BYTES)
+        queue.extend(records, is_much=self.bytes > _MUCH_BYTES)
         self._take_memory(partition, queue.bytes - before)
-        self.of_partition[partition] += 1
-        self.records += 1
+        self.of_partition[partition] += len(records)
+        self.records += len(records)
 
     def take(self, busy: Collection[int]) -> Batch | None:
         """Take a batch from shards that are not busy; None if nothing waits in them."""

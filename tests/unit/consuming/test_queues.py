@@ -41,9 +41,9 @@ def test_records_come_out_as_they_went_in(turns: list[tuple[int, bool, int]]) ->
     queue, expected, added = Queue(), deque[Record](), 0
     empty = queue.bytes
     for appended, is_much, taken in turns:
-        for record in _records(added, appended):
-            queue.append(record, is_much=is_much)
-            expected.append(record)
+        records = _records(added, appended)
+        queue.extend(records, is_much=is_much)
+        expected += records
         added += appended
         count = min(taken, len(expected))
         assert queue.take(count) == [expected.popleft() for _ in range(count)]
@@ -60,8 +60,7 @@ def test_whatever_a_record_holds_comes_out() -> None:
         for offset, rest in enumerate([(None, (), None), (b"", headers, b""), (b"\xff", headers[:1], b"\x80" * 70_000)])
     ]
     queue = Queue()
-    for record in odd * 100:
-        queue.append(record, is_much=True)
+    queue.extend(odd * 100, is_much=True)
     assert queue.take(300) == odd * 100
 
 
@@ -76,8 +75,7 @@ def test_how_much_memory_it_takes(count: int, is_much: bool, at_most: int) -> No
         queue = Queue()
         before = tracemalloc.get_traced_memory()[0]
         for first in range(0, count, 500):
-            for record in _records(first, min(500, count - first)):
-                queue.append(record, is_much=is_much)
+            queue.extend(_records(first, min(500, count - first)), is_much=is_much)
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
@@ -99,5 +97,5 @@ def test_how_much_memory_it_takes(count: int, is_much: bool, at_most: int) -> No
 )
 def test_how_much_a_record_takes(key: bytes | None, headers: Headers, value: bytes | None, size: int) -> None:
     queue = Queue()
-    queue.append(Record("topic", 0, 0, _BEGAN, key, headers, value), is_much=True)
+    queue.extend([Record("topic", 0, 0, _BEGAN, key, headers, value)], is_much=True)
     assert queue.bytes == 500 + size

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from aiokafka import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.records import Record
-from workers.consuming.waiting import Batch, Waiting
+from workers.consuming.waiting import Batch, Waiting, partition_of
 
 _BATCH = 8
 _BEGAN = datetime(2026, 7, 1, tzinfo=UTC)
@@ -27,10 +28,13 @@ def _waiting(said: Iterable[tuple[str, int]]) -> Waiting:
     waiting = Waiting(_BATCH, _shard_of)
     offset = 0
     for boundary, count in said:
-        for _ in range(count):
-            waiting.put(_record(0, offset), boundary)
-            offset += 1
+        waiting.put((TopicPartition("topic", 0), boundary), [_record(0, offset + further) for further in range(count)])
+        offset += count
     return waiting
+
+
+def _put(waiting: Waiting, record: Record, boundary: str) -> None:
+    waiting.put((partition_of(record), boundary), [record])
 
 
 def _taken(waiting: Waiting, *busy: str) -> list[int] | None:
@@ -60,11 +64,11 @@ def test_beside_others_who_has_much_gets_no_more_however_little_they_have() -> N
     waiting = _waiting([("a", 100), ("a1", 1)])
     _taken(waiting)
     for offset, boundary in enumerate(("a2", "a3", "a4", "a5"), 200):
-        waiting.put(_record(0, offset), boundary)
+        _put(waiting, _record(0, offset), boundary)
     assert _taken(waiting) == [7, 8, 200, 201, 202, 203]
     small = Waiting(3, _shard_of)
     for offset, boundary in enumerate(("a", "a", "a", "a", "a", "a1")):
-        small.put(_record(0, offset), boundary)
+        _put(small, _record(0, offset), boundary)
     assert [_taken(small) for _ in range(2)] == [[0, 1, 5], [2]]
 
 
@@ -81,21 +85,21 @@ def test_many_get_one_each_and_who_got_none_is_first_the_next_time() -> None:
 def test_of_nobody_known_partition_by_partition() -> None:
     waiting = Waiting(_BATCH, _shard_of)
     for partition in (0, 1):
-        waiting.put(_record(partition, 5), "same")
+        _put(waiting, _record(partition, 5), "same")
     assert (_taken(waiting), waiting.records) == ([5, 5], 0)
 
 
 def test_what_waits_is_counted() -> None:
     waiting = Waiting(_BATCH, _shard_of)
-    waiting.put(_record(0, 0), "a")
+    _put(waiting, _record(0, 0), "a")
     small = waiting.bytes
-    waiting.put(_record(1, 0, b"x" * 1000), "a")
+    _put(waiting, _record(1, 0, b"x" * 1000), "a")
     assert (waiting.records, waiting.bytes - 2 * small) == (2, 998)
     assert dict(waiting.of_partition) == {("topic", 0): 1, ("topic", 1): 1}
     assert dict(waiting.bytes_of_partition) == {("topic", 0): small, ("topic", 1): small + 998}
     waiting.take(())
     assert not any([*waiting.of_partition.values(), *waiting.bytes_of_partition.values()])
-    waiting.put(_record(0, 1), "a")
+    _put(waiting, _record(0, 1), "a")
     waiting.clear()
     assert (waiting.records, waiting.bytes, _taken(waiting), dict(waiting.of_partition)) == (0, 0, None, {})
 
@@ -104,7 +108,7 @@ def test_once_much_waits_it_takes_less() -> None:
     waiting = Waiting(_BATCH, _shard_of)
     taken = []
     for offset in range(400):
-        waiting.put(_record(0, offset, b"x" * 100_000), "a")
+        _put(waiting, _record(0, offset, b"x" * 100_000), "a")
         taken.append(waiting.bytes)
     per_record = taken[0]
     assert taken[80] > 80 * (per_record - 1_000), "little is kept as it is"
@@ -134,7 +138,7 @@ def test_whatever_happens_records_of_one_are_in_order_and_in_one_batch_at_a_time
             offset = len(whose)
             whose[partition, offset] = boundary
             put[partition, boundary].append(offset)
-            waiting.put(_record(partition, offset), boundary)
+            _put(waiting, _record(partition, offset), boundary)
         elif step == "finish":
             del begun[:1]
         elif (batch := waiting.take(busy)) is not None:
