@@ -14,6 +14,8 @@ from workers.runtime.probes import Probe, Probed
 
 _PATH = "/metrics"
 _REQUEST_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+"""How long closing, and with it a process that stops, waits at most."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _NO_PROBES: Mapping[str, Probe] = MappingProxyType({})
@@ -43,7 +45,7 @@ class MetricsServer:
             ) from error
         self.port: int = self._server.server_port
         self._server.set_app(_answering(registry, probes))
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
