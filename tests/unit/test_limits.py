@@ -1,6 +1,7 @@
 """The limits that somebody is told of: in the contract, the documentation, an answer, or a message."""
 
 from cli.operating import token_check
+from db import raising
 from db.dead_letters import LARGEST_NUMBER
 from domain.dead_letters import SHOWN_BYTES
 from schemas import topics
@@ -34,3 +35,7 @@ def test_numbers() -> None:
     assert listing._LARGEST_PAGE == 10_000
     assert keys._SMALLEST_RSA_BITS == 2048
     assert DEFAULT_PARTITIONS == 12
+
+
+def test_time() -> None:
+    assert raising.MOST_APART.total_seconds() == 5
