@@ -79,7 +79,10 @@ def test_what_is_anybody_elses_is_never_touched(name: str, tmp_path: Path, monke
 async def test_rows_are_damaged_and_put_back(
     engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/true")
+    asked = tmp_path / "asked"
+    asked.write_text(_VERIFY_FAILS_AT_FIRST)
+    asked.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(asked))
     settings = Settings(database_url=engine.url.render_as_string(hide_password=False))
     nowhere: Any = None
     site = Site(settings, nowhere, tmp_path, lambda _: None)
@@ -129,6 +132,13 @@ async def test_rows_are_damaged_and_put_back(
         "$ whopays verify",
     ]
     await site.close()
+
+
+_VERIFY_FAILS_AT_FIRST = """#!/bin/sh
+[ "$3 $4" = "verify " ] || exit 0
+if [ -e "$0.mended" ]; then rm "$0.mended"; else touch "$0.mended"; exit 1; fi
+"""
+"""Stands for the command line: the first of two audits finds the damage, and the second finds it mended."""
 
 
 def _hinted(name: str) -> str:
