@@ -167,7 +167,7 @@ class CurrentBinding(Said):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviousBinding(Said):
-    """The binding that paid until now: `[established_at, ended_at)`."""
+    """The binding that paid until now: `[establishedAt, endedAt)`."""
 
     binding_id: str
     account: Identifier

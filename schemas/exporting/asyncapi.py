@@ -101,7 +101,7 @@ def _message(message: Message) -> Schema:
     return {
         "name": message.type,
         "title": message.name,
-        "summary": f"A {message.kind}. Record key: {message.key}.",
+        "summary": f"{message.kind.with_article}. Record key: {message.key}.",
         "contentType": _STRUCTURED,
         "headers": _headers(message),
         "payload": {"allOf": [{"$ref": f"#/components/schemas/{envelope}"}, own]},

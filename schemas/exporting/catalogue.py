@@ -24,6 +24,11 @@ class Kind(StrEnum):
     DEAD_LETTER = "dead letter"
     MARKER = "marker"
 
+    @property
+    def with_article(self) -> str:
+        """Its name as a sentence begins with it."""
+        return f"{'An' if self is Kind.EVENT else 'A'} {self}"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

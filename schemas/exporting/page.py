@@ -103,7 +103,9 @@ def _topics() -> Iterator[str]:
 
 
 def _message(message: Message, schema: Schema) -> list[str]:
-    where = f"A {message.kind} on `{message.topic}`, `type` `{message.type}`, record key {_code(message.key)}"
+    where = (
+        f"{message.kind.with_article} on `{message.topic}`, `type` `{message.type}`, record key {_code(message.key)}"
+    )
     if not message.is_read:
         where += f", `id` {_code(message.event_id)}, `subject` {_code(message.subject)}"
     where += ", with a `sequence`." if message.has_sequence else "."
@@ -209,7 +211,8 @@ def _also_checked(made: dict[str, Schema]) -> list[str]:
                 look(item)
 
     look(list(made.values()))
-    return ["- by what stands under `x-also-checked` in the schemas:", *(f"  - {words};" for words in found)]
+    checked = ";\n".join(f"  - {words}" for words in found)
+    return ["- by what stands under `x-also-checked` in the schemas:", f"{checked}."]
 
 
 def _code(text: str) -> str:
