@@ -17,7 +17,7 @@ __all__ = ["Snapshot", "asking", "note", "reading", "snapshot", "statement"]
 async def snapshot(state: State, organization: str) -> AsyncIterator[tuple[Any, Snapshot]]:
     """Yield a connection in a transaction that is one snapshot and cannot write, and the snapshot of an organization.
 
-    The connection is the driver's own: ask by `db.questions`, or `db.engine.fetch`. A Problem that is raised within is
+    The connection is the driver's own: ask by `db.questions`, or `db.driver.fetch`. A Problem that is raised within is
     answered with the snapshot that it is of. Raises Problem `Unavailable`.
     """
     shard = state.shard_of(organization)

@@ -98,7 +98,7 @@ def is_within(kind: str, name: str, organization: str = "organization") -> str:
 
 
 def is_seen(project: str | None, *accounts: str) -> str:
-    """Return the SQL for `domain.rights.Reach.sees`: the project, or one of the accounts, is within reach."""
+    """Return the SQL for `domain.reach.Reach.sees`: the project, or one of the accounts, is within reach."""
     kinds = [("project", project)] if project else []
     kinds += [("account", account) for account in accounts]
     return f"({' OR '.join(_is_reached(kind, name) for kind, name in kinds)})"

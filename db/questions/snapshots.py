@@ -37,7 +37,7 @@ class Snapshot:
 
 
 async def snapshot_of(connection: Connection, shard: int) -> Snapshot:
-    """Return the snapshot of an organization's shard (`db.shards.shard_of`); LookupError for a shard that is not."""
+    """Return the snapshot of an organization's shard (`db.placing.shard_of`); LookupError for an unknown one."""
     return (await snapshots_of(connection, [shard]))[shard]
 
 
