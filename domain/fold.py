@@ -143,9 +143,9 @@ class _Batch:
             case DueKind.FAN_OUT:
                 for fan_out in book.fan_outs(key)[:1]:
                     page, is_last = book.page(fan_out)
-                    told = tell_page(fan_out, page, self._clock.next(), is_last=is_last)
-                    book.apply(told.changes)
-                    self.folded.outgoing.extend(told.events)
+                    notices = tell_page(fan_out, page, self._clock.next(), is_last=is_last)
+                    book.apply(notices.changes)
+                    self.folded.outgoing.extend(notices.events)
             case _:
                 assert_never(due.kind)
 

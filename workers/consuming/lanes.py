@@ -31,8 +31,8 @@ _READ_ON_BELOW = 0.75
 _ACKNOWLEDGE_SECONDS = 0.05
 
 Process = Callable[[list[Record], Mapping[TopicPartition, Progress]], Awaitable[bool]]
-"""Makes a batch durable: all that follows from it, and how far it reads its partitions. Takes the batch, and how far
-they are read; returns False when that cannot be done and the process is to end."""
+"""Makes a batch durable: all that follows from it, and how far its partitions are read then. Takes the batch, and how
+far they are read before; returns False when that cannot be done and the process is to end."""
 
 
 class Lanes(Strategy):
@@ -65,6 +65,7 @@ class Lanes(Strategy):
         self._paused: set[TopicPartition] = set()
         self._busy: set[int] = set()
         self._lanes: dict[asyncio.Task[None], Batch] = {}
+        # Lanes that others still wait for, each with the timer that ends this.
         self._in_time: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
         self._progress: dict[TopicPartition, Progress] = {}
         self._durable: dict[TopicPartition, int] = {}
@@ -144,7 +145,7 @@ class Lanes(Strategy):
             progress = {partition: self._progress[partition] for partition in batch.partitions}
             lane = asyncio.create_task(self._run(batch, progress))
             self._lanes[lane] = batch
-            self._in_time[lane] = asyncio.get_running_loop().call_later(self._hangs_seconds, self._hang, lane)
+            self._in_time[lane] = asyncio.get_running_loop().call_later(self._hangs_seconds, self._wait_no_longer, lane)
             lane.add_done_callback(self._free)
         for partition in [one for one in self._paused if not self._is_far_ahead(one, _READ_ON_BELOW)]:
             self._paused.discard(partition)
@@ -187,7 +188,7 @@ class Lanes(Strategy):
             # Its shards stay busy: nothing behind it is started, so nothing behind it is acknowledged.
             self._is_ending = True
 
-    def _hang(self, lane: asyncio.Task[None]) -> None:
+    def _wait_no_longer(self, lane: asyncio.Task[None]) -> None:
         del self._in_time[lane]
         self._fill()
 

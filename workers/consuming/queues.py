@@ -29,10 +29,10 @@ class Queue:
     __slots__ = ("_blocks", "_first", "_last", "_length", "bytes")
 
     def __init__(self) -> None:
-        self._first: list[
-            Record
-        ] = []  # those that are next, the very next at the end; none only if there are none at all
-        self._blocks: list[tuple[bytes, int]] = []  # each with how many bytes it saves
+        # Those that are next, the very next at the end; empty only if the whole queue is.
+        self._first: list[Record] = []
+        # Compressed records, each block with how many bytes it saves.
+        self._blocks: list[tuple[bytes, int]] = []
         self._last: list[Record] = []
         self._length = 0
         self.bytes = _BYTES_OF_A_QUEUE
