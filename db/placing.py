@@ -7,9 +7,9 @@ _MULTIPLIER, _SEED, _WORD = 0x5BD1E995, 0x9747B28C, 0xFFFFFFFF
 
 
 def place_of(key: bytes) -> int:
-    """Return the number by which Kafka's own partitioner places a key (murmur2): its remainder is the partition.
+    """Return the number by which Kafka's own partitioner places a key (murmur2).
 
-    That of an organization's name leaves its shard.
+    Divided by the number of partitions, it leaves a key's partition; by the number of shards, an organization's shard.
     """
     mixed = _SEED ^ len(key)
     for word in unpack_from(f"<{len(key) // 4}I", key):

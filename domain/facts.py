@@ -17,7 +17,7 @@ from schemas.records import DeadLetterReason, Unanswerable
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a fact changes. `newly_active` is a project that became Active without a payer; `gone`: one ended."""
+    """What a fact changes. `newly_active` is a project that became Active without a payer; `gone`: one was deleted."""
 
     changes: tuple[Change, ...]
     events: tuple[Outgoing, ...] = ()

@@ -65,7 +65,7 @@ class Answered:
 
 @dataclass(frozen=False, slots=True)
 class Folded:
-    """What a batch comes to. `unclaimed` are the records that only their place tells when they are delivered again.
+    """What a batch comes to. `unclaimed` are the records that are known only by their place when delivered again.
 
     `dead` are dead letters, by where among the outgoing events they stand. Commands are counted by the type in their
     attribute: `outcomes`, and the first reason of each that was `rejected`. `refused` counts who was not let in.

@@ -91,7 +91,7 @@ def make_app(
     app = FastAPI(
         title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, telemetry=_NO_TELEMETRY
     )
-    # Not mounted at `/`: a path with an encoded line's end is none to a mount's pattern.
+    # Not mounted at `/`: a mount's pattern does not match a path with an encoded line end.
     app.router.default = service
     if settings.serve_cors_origins:
         app.add_middleware(

@@ -16,7 +16,7 @@ TRUSTED = Verified(Asker(""), datetime.max.replace(tzinfo=UTC))
 """Whoever reaches the loopback address of a service with `WHOPAYS_AUTH=trusted`: neither balance nor contact."""
 
 _KEYS_SECONDS = 7.0
-"""How long keys are waited for: longer than for one that is not known, which is refused then."""
+"""How long a request waits for keys that were never read: longer than verifying waits for a single unknown key."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
 
 

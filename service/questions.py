@@ -20,15 +20,20 @@ from service.state import State
 
 
 class Access(Enum):
-    """Who may ask: anybody; whoever has a token, a role in the organization, a right to read the operation of the whole
-    organization, or of any; or, from this host anybody, and from elsewhere who may read that of all organizations."""
+    """Who may ask."""
 
     OPEN = auto()
+    """Anybody."""
     TOKEN = auto()
+    """Whoever has a token; what it reaches is judged by what is asked for in the body."""
     ORGANIZATION = auto()
+    """Whoever has a role in the organization in the path."""
     WHOLE_ORGANIZATION = auto()
+    """Operators and auditors of the whole organization in the path."""
     OPERATORS = auto()
+    """Operators and auditors of at least one whole organization."""
     NEAR = auto()
+    """Anybody on this host; from elsewhere, operators and auditors of all organizations."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ class Waking:
                     try:
                         await self._watch(connection)
                     finally:
-                        # Whoever came next by it in the pool would be notified.
+                        # Else whoever takes it from the pool next would be notified.
                         await connection.invalidate()
             except Exception as error:  # noqa: BLE001 (whoever waits goes on waiting, and asks the database itself)
                 logger.info("commits_not_watched", error=brief(error))

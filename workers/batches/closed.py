@@ -11,7 +11,7 @@ from workers.publishing.takeover import hold_to
 
 
 class UnknownServer(Exception):
-    """Of this run of the database nothing is known yet: it may be an earlier state, whose clock is behind."""
+    """This run of the database was not yet held beyond the last watermark: it may be an earlier state."""
 
     def __init__(self, server: str) -> None:
         super().__init__(server)

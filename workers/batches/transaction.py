@@ -82,7 +82,7 @@ class Batches:
         verify: Verify | None = None,
         trace: Trace | None = None,
     ) -> None:
-        """`read_kept` reads what Kafka holds of the relay, where that is not asked for; `verify` verifies tokens.
+        """`read_kept` reads what Kafka holds of the relay, in place of asking Kafka; `verify` verifies tokens.
 
         `trace` records what was committed, where anything is traced.
         """

@@ -12,7 +12,7 @@ from schemas.records import Record
 from workers.consuming.queues import Queue
 
 _PART_OF_THE_LONG = 4
-"""Beside others, nobody who has many records gets more than this part of a batch: they would wait for all of it."""
+"""Beside others, whoever has many records gets at most one part in so many of a batch: others wait for all of it."""
 _REMEMBERED = 8
 """For how many batches it is remembered that there are others."""
 _MUCH_BYTES = 8 * 1024 * 1024

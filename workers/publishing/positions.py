@@ -49,7 +49,8 @@ class LastWatermark:
 class Kept:
     """What Kafka holds of a relay: positions, and the last watermark that was written together with them.
 
-    `seen` is the latest that readers may have seen: the same, unless the positions were lost, and only then believed.
+    `seen` is the latest watermark that readers may have seen: the same as `last`, unless the positions were lost. Only
+    then does it count.
     """
 
     positions: dict[int, Position] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from workers.publishing.telling import Telling
 from workers.runtime.settings import Settings
 
 LEAST_SHARES = 4
-"""A shard gets no more than this part of a transaction, even alone: what others say next waits for all of it."""
+"""A shard gets at most one part in so many of a transaction, even alone: what others say next waits for all of it."""
 
 TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600

@@ -77,7 +77,10 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
 
 
 async def hold_to(connection: AsyncConnection, kept: Kept) -> None:
-    """Raise all shards to what readers were told to be closed. Raises LogDamaged where it is not."""
+    """Raise all shards to what readers were told to be closed.
+
+    Raises LogDamaged where the log has a row of that time that is not published.
+    """
     if kept.floor is None:
         return
     published = {shard: at.position for shard, at in kept.positions.items()}

@@ -40,7 +40,7 @@ class Telling:
         self._tell()
 
     def ended(self, slot: int) -> None:
-        """Note that it does not any more."""
+        """Note that a slot's relay no longer publishes."""
         self._at_work.discard(slot)
         self._tell()
 
