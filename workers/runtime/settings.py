@@ -207,7 +207,7 @@ class Settings(KafkaSettings):
     archive_after_days: float = Field(
         default=90.0, ge=0, le=36_500, description="Age from which on the log's partitions go to the archive, in days."
     )
-    database_pool_size: int = Field(default=16, ge=2, description="Connections to PostgreSQL per process.")
+    database_pool_size: int = Field(default=16, ge=2, description="Most connections to PostgreSQL in a process's pool.")
     database_is_disposable: bool = Field(
         default=False, description="Accept database settings that lose commits in a crash (`fsync = off` …)."
     )
