@@ -6,8 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from db.questions.payers import PayerQuestion
 from db.questions.payers import payers as ask_payers
 from db.questions.snapshots import Snapshot
@@ -39,7 +37,6 @@ class State:
     """
 
     settings: Settings
-    engine: AsyncEngine
     pool: ReadingPool
     metrics: ServiceMetrics
     stopping: asyncio.Event
@@ -88,7 +85,6 @@ async def opened(
                 heavy = Heavy(settings.serve_heavy_requests)
                 yield State(
                     settings,
-                    engine,
                     pool,
                     metrics,
                     stopping,

@@ -1,13 +1,9 @@
 """Shapes that several answers share."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from schemas.instants import format_instant
-
-if TYPE_CHECKING:
-    from schemas.results import Violation
 
 INTERVAL_COLUMNS = (
     "organization", "project", "account", "number", "legacy_id", "currency_code", "established_at", "ended_at",
@@ -50,11 +46,6 @@ def json_instant(expression: str) -> str:
     # The colons are quoted too: SQLAlchemy would take what follows one for a parameter.
     written = f"""to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.US"Z"')"""
     return f"""coalesce('"' || {written} || '"', 'null')"""
-
-
-def described_violations(violations: Iterable["Violation"]) -> list[dict[str, Any]]:
-    """Return violations as results list them (docs/contract.md section 6)."""
-    return [one.model_dump(mode="json") for one in violations]
 
 
 JSON_INTERVAL_MEMBERS = f"""
