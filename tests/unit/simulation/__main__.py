@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: explore the models, and print how many states there are and what breaks them."""
+"""`python -m tests.unit.simulation`: explore the models, and print how many states there are and what breaks them."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from tests.unit.simulation.checker import Counterexample, explore
 
 def main() -> int:
     """Explore what the command line asks for; give 0 when all is as it should be, otherwise 1."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.unit.simulation", description=__doc__)
     parser.add_argument("--large", action="store_true", help="larger cases as well, some minutes")
     parser.add_argument("--stories", action="store_true", help="tell each counterexample from its beginning")
     arguments = parser.parse_args()
