@@ -17,7 +17,7 @@ from service.parameters import LIMIT, Parameter, Refused, conflicting
 from service.problems import Problem, Reason, Violation, wrong
 from service.questions import Asked, Question
 from service.snapshots import Snapshot, snapshot
-from service.waits import OF_ALL, event_id
+from service.waits import EVENT_ID, OF_ALL, event_id
 
 PAGES, STREAM = "application/cloudevents-batch+json", "text/event-stream"
 LAST_EVENT_ID = "Last-Event-ID"
@@ -101,7 +101,7 @@ def _types(text: str) -> frozenset[str]:
 _AFTER = Parameter(
     "after",
     event_id,
-    {"type": "string", "pattern": "^(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})$"},
+    {"type": "string", "pattern": f"^{EVENT_ID}$"},
     "The id of an event, or the `Whopays-As-Of` of an answer: only what follows it.",
     "17-4711",
 )

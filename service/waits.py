@@ -11,12 +11,13 @@ from service.snapshots import Snapshot, snapshot
 WAIT_SECONDS = 5.0
 """How long a question waits in all."""
 _LARGEST_POSITION = 2**63 - 1
-_EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})")
+EVENT_ID = r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})"
+"""The pattern of an event's id: its shard and position."""
 
 
 def event_id(text: str) -> tuple[int, int]:
     """Return the shard and the position of an event's id. Raises Refused."""
-    found = _EVENT_ID.fullmatch(text)
+    found = re.fullmatch(EVENT_ID, text)
     if found is None or int(found[2]) > _LARGEST_POSITION:
         raise Refused(Reason.MALFORMED, "It must be the id of an event, such as 17-4711.")
     return int(found[1]), int(found[2])
@@ -25,7 +26,7 @@ def event_id(text: str) -> tuple[int, int]:
 AT_LEAST = Parameter(
     "atLeast",
     event_id,
-    {"type": "string", "pattern": f"^{_EVENT_ID.pattern}$"},
+    {"type": "string", "pattern": f"^{EVENT_ID}$"},
     "The id of an event that the answer must know; waits for it, 5 seconds at most.",
     "17-4711",
 )

@@ -3,7 +3,7 @@
 from service.parameters import Parameter, Refused
 from service.problems import Reason, Violation
 from service.questions import Asked
-from service.waits import event_id
+from service.waits import EVENT_ID, event_id
 
 
 def wrong_events(asked: Asked) -> list[Violation]:
@@ -25,7 +25,7 @@ def _positions(text: str) -> dict[int, int]:
 AT_LEAST = Parameter(
     "atLeast",
     _positions,
-    {"type": "string", "pattern": "^(0|[1-9][0-9]*)-(0|[1-9][0-9]*)(,(0|[1-9][0-9]*)-(0|[1-9][0-9]*))*$"},
+    {"type": "string", "pattern": f"^{EVENT_ID}(,{EVENT_ID})*$"},
     "Ids of events that the answers must know, one a shard, separated by commas; waits for them, 5 seconds at most.",
     "17-4711,23-42",
 )
