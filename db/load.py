@@ -27,10 +27,11 @@ from db.sealing import KeyEncryption
 from domain.bindings import MOST_PROJECTS
 from domain.book import Book
 from domain.bound_projects import BoundProjects
-from domain.messages import Answered, Identity
+from domain.messages import Answered
 from domain.needs import Needs, Refused
 from domain.notices import AT_ONCE
 from domain.state import Account, AccountContact, Key, Organization, PendingBinding, Project, RetiredUid
+from schemas.parsing import Identity
 from schemas.records import Record
 from schemas.results import LISTED, read_result
 

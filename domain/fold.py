@@ -11,7 +11,7 @@ from domain.dead_letters import Dead, dead_letter_of
 from domain.decision import Clock, Context, Decision, rejected
 from domain.facts import Learned, is_known_by_place, payment_profile_changed, payment_profile_expired, project_changed
 from domain.identity import admission, asked_by, identity_rules, result_not_kept
-from domain.messages import Answered, Claim, Due, DueKind, Folded, Identity, Message
+from domain.messages import Answered, Claim, Due, DueKind, Folded, Message
 from domain.notices import payer_missing, tell_before_leaving, tell_page
 from domain.pending import is_worth_waiting, superseded
 from domain.results import Answering, outgoing_result, result_of
@@ -21,7 +21,7 @@ from schemas.commands import told
 from schemas.events import Phase, ProjectBillingNotice
 from schemas.facts import PaymentProfileChanged, ProjectChanged
 from schemas.outgoing import Outgoing
-from schemas.parsing import CommandMessage, FactMessage
+from schemas.parsing import CommandMessage, FactMessage, Identity
 from schemas.policy import OperatorPolicy
 from schemas.records import Unanswerable
 from schemas.results import CommandCompleted, Outcome, Violation
@@ -69,7 +69,7 @@ class _Batch:
 
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""
-        identity = (message.organization, message.event.source, message.event.id)
+        identity = message.identity
         let_in = admission(message)
         broken = let_in.missing
         origin = _origin_of(message, message.sender, asked_by(message, let_in))

@@ -36,7 +36,7 @@ def needs_of(messages: Iterable[Message]) -> Needs:
 
 def _of_command(message: CommandMessage, needs: Needs) -> None:
     needs.boundaries.add(message.organization)
-    identity = (message.organization, message.event.source, message.event.id)
+    identity = message.identity
     if admission(message).missing:
         if not message.dry_run:
             needs.refused.append(Refused(message.record, identity, message.fingerprint))

@@ -7,12 +7,9 @@ from enum import StrEnum
 from domain.dead_letters import Dead
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
-from schemas.parsing import CommandMessage, FactMessage
+from schemas.parsing import CommandMessage, FactMessage, Identity
 from schemas.records import Record
 from schemas.results import CommandCompleted, Outcome, Reason
-
-Identity = tuple[str, str, str]
-"""A command's: organization, source and id."""
 
 
 class DueKind(StrEnum):

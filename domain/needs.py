@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from domain.state import Key
+from schemas.parsing import Identity
 from schemas.records import Record
 
 
@@ -11,7 +12,7 @@ class Refused:
     """A command that is not let in: its record, its identity, and what it means."""
 
     record: Record
-    identity: tuple[str, str, str]
+    identity: Identity
     fingerprint: bytes
 
 
@@ -36,7 +37,7 @@ class Needs:
     payment_profiles: set[Key] = field(default_factory=set)
     reported_profiles: set[Key] = field(default_factory=set)
     fan_outs: set[Key] = field(default_factory=set)
-    identities: set[tuple[str, str, str]] = field(default_factory=set)
-    asked_again: set[tuple[str, str, str]] = field(default_factory=set)
+    identities: set[Identity] = field(default_factory=set)
+    asked_again: set[Identity] = field(default_factory=set)
     refused: list[Refused] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)

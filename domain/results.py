@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from domain.decision import Decision
-from domain.messages import Identity
 from domain.state import Origin
 from schemas.immutable import dataclass
 from schemas.outgoing import Outgoing
+from schemas.parsing import Identity
 from schemas.results import LISTED, Announcement, CommandCompleted
 
 

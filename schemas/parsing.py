@@ -36,6 +36,9 @@ _TOPICS: dict[type[AnyFact], Topic] = {
     PaymentProfileChanged: Topic.PAYMENT_PROFILES,
 }
 
+Identity = tuple[str, str, str]
+"""What makes a command this one and no other: its organization, source and id (docs/contract.md section 6)."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
@@ -57,6 +60,11 @@ class CommandMessage:
     asks_again: bool
     asker: Asker | Unidentified
     checked: Checked | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Its organization, source and id."""
+        return (self.organization, self.event.source, self.event.id)
 
     @property
     def sender(self) -> str | None:

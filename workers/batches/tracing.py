@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from opentelemetry.trace import SpanContext, SpanKind
 
 from domain.dead_letters import Dead
-from domain.messages import Due, Folded, Identity, Message
-from schemas.parsing import CommandMessage, FactMessage
+from domain.messages import Due, Folded, Message
+from schemas.parsing import CommandMessage, FactMessage, Identity
 from schemas.records import DeadLetterReason, Record
 from schemas.results import CommandCompleted
 from workers.runtime.metrics import Exemplar, known_type
@@ -82,7 +82,7 @@ def _sampled(
         if reason is not None:
             said |= {"whopays.outcome": "DeadLetter", "whopays.reason": reason}
         elif isinstance(message, CommandMessage):
-            identity = (message.organization, message.event.source, message.event.id)
+            identity = message.identity
             _, completed = results.pop(identity, (None, taken.get(identity)))
             said |= _outcome(completed)
             taken[identity] = completed

@@ -11,7 +11,7 @@ from domain.bound_projects import BoundProjects
 from domain.decision import Clock
 from domain.fold import fold
 from domain.gathering import needs_of
-from domain.messages import Answered, Due, DueKind, Folded, Identity, Message
+from domain.messages import Answered, Due, DueKind, Folded, Message
 from domain.needs import Needs
 from domain.state import (
     Account,
@@ -28,6 +28,7 @@ from domain.state import (
 )
 from schemas.contact import Contact
 from schemas.outgoing import Outgoing, render
+from schemas.parsing import Identity
 from schemas.policy import OperatorPolicy
 from schemas.records import Record
 from schemas.results import read_result

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from domain.messages import Identity
 from schemas.events import (
     AccountChanged,
     AccountPhaseChanged,
@@ -17,6 +16,7 @@ from schemas.events import (
     ProjectBillingNotice,
 )
 from schemas.outgoing import Outgoing, render
+from schemas.parsing import Identity
 from schemas.results import CommandCompleted, Outcome
 from tests.support.contract_files import check_published
 from tests.unit.domain.kept import Kept
