@@ -48,6 +48,7 @@ _SHARDS = {
     "closed where the partition ends": _Shard((4, 5, 6, 7), 7, (3, 7, b"h3"), is_closed=True),
     "closed before": _Shard((4, 5), 5, (3, 5, b"h3"), is_closed=True, last_at=_BEFORE - _TICK),
     "closed before, and too recent": _Shard((4, 5), 5, is_closed=True, last_at=_BEFORE, left=2),
+    "closed at the first position, and too recent": _Shard((4,), 4, is_closed=True, last_at=_BEFORE, left=1),
     "closed, not published": _Shard((4, 5, 6), 5, is_closed=True, left=3),
     "closed beyond, not published beyond": _Shard((4, 5, 6, 7, 8, 9), 7, is_closed=True, left=4),
     "too recent": _Shard((4, 5, 6, 7, 8), 8, last_at=_BEFORE, left=4),
