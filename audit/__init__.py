@@ -1,1 +1,1 @@
-"""The audit of a running installation: whether the promises of docs/contract.md, section 8, hold."""
+"""Audits a running installation: checks that the promises of docs/contract.md, section 8, hold."""

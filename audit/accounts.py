@@ -1,4 +1,4 @@
-"""The phases of accounts, compared with what is known about them and with what the log says."""
+"""Checks accounts' phases against the rest of their state and against the log."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from schemas.events import Phase
 from schemas.policy import OperatorPolicy
 
 _TIMERS_MARGIN = timedelta(minutes=1)
-"""How late an expiry may be handled before it counts as forgotten."""
+"""How late an expiry may be handled before it counts as missed."""
 
 
 async def account_findings(
@@ -28,7 +28,7 @@ async def account_findings(
     policy: OperatorPolicy,
     now: datetime,
 ) -> AsyncIterator[Finding]:
-    """Yield the accounts of organizations that are not in the phase they should be in, or were said to be in."""
+    """Yield the accounts whose phase is not the one that follows from their state, or not the one in the log."""
     known = set()
     async for account, profile, last_number, last_phase in audit.all_accounts(connection, organizations):
         if isinstance(account, Unloadable):
@@ -60,7 +60,7 @@ async def account_findings(
 
 
 def _is_in_archive(row: Mapping[str, Any], story: Story, archived: ArchivedShard) -> bool:
-    """Return whether the event of a phase may be in the archive, as far as that was looked at."""
+    """Return whether the event of a phase may be in the archive: always true for an archive that was not read."""
     if not row["is_missing"]:
         return False
     is_archived = row["position"] is not None and row["position"] <= archived.border
@@ -70,15 +70,15 @@ def _is_in_archive(row: Mapping[str, Any], story: Story, archived: ArchivedShard
 def _phase_trouble(
     account: Account, profile: PaymentProfile | None, policy: OperatorPolicy, now: datetime
 ) -> str | None:
-    """Return in which phase an account should be, if it is in another."""
+    """Describe the phase that an account should be in, if it is in another."""
     if account.phase is Phase.ARCHIVED:
         return None
     found = (account.phase, account.conditions[-1].reason if account.conditions else None)
-    # The operator's policy may have changed since: it is applied when the account or its profile changes.
+    # The operator's policy may have changed since: it is only applied when the account or its profile changes.
     policies = [policy]
     if profile:
         policies += [OperatorPolicy(payment_profile_kinds=frozenset(kinds)) for kinds in ([profile.kind], [])]
-    # The timers may not have handled an expiry yet.
+    # The timers may not have handled a recent expiry yet.
     instants = (now, now - _TIMERS_MARGIN) if profile and profile.due_at else (now,)
     following = [standing(account, profile, policy, now) for policy in policies for now in instants]
     if found in [(one.phase, one.reason) for one in following]:

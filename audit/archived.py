@@ -1,4 +1,4 @@
-"""What of a shard's log is in the archive: files that hold what the database knows of them, and continue each other."""
+"""Audits the archived part of a shard's log: files must match the database's records of them and join up."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ from schemas.topics import Topic
 
 
 async def manifest_findings(connection: AsyncConnection, store: Store) -> AsyncIterator[Finding]:
-    """Yield which manifests are missing, altered, or do not say what the database says of the files."""
+    """Yield the manifests that are missing, altered, or disagree with the database about the files."""
     parts = [part for of_shard in (await parts_of(connection)).values() for part in of_shard]
     digests = {part.manifest: part.manifest_sha256 for part in parts}
     for name, digest in digests.items():
@@ -47,14 +47,14 @@ async def manifest_findings(connection: AsyncConnection, store: Store) -> AsyncI
 
 
 class ArchivedShard:
-    """The part of a shard's log that is in the archive; without a store its files are not looked at."""
+    """The archived part of a shard's log; without a store its files are not read."""
 
     def __init__(
         self, parts: list[Part], store: Store | None, unread: Unread, closed: Mapping[int, "ArchivedShard"]
     ) -> None:
-        """`closed` are the shards in which organizations of this one were before."""
+        """`closed` are the closed shards that held organizations of this one before."""
         self.border = parts[-1].last_position if parts else 0
-        """The last position that is in the archive."""
+        """The last archived position."""
         self._parts = parts
         self._store = store
         self._unread = unread
@@ -66,7 +66,7 @@ class ArchivedShard:
         """Whether a file could not be read."""
 
     async def run(self, story: Story, missing: Missing, heard: Callable[[int], None]) -> AsyncIterator[Finding]:
-        """Hear what the archive has, and yield what is wrong with it; the story goes on in the table."""
+        """Feed the archived rows to the story and yield what is wrong with them; the story continues in the table."""
         for part in self._parts:
             place = f"shard {part.shard}, archived from position {part.first_position} on"
             if part.hash_before not in (None, story.hash):
@@ -93,24 +93,24 @@ class ArchivedShard:
                 yield Finding(Promise.TOPICS, record, trouble)
 
     def of(self, shard: int | None) -> "ArchivedShard":
-        """Return what is archived of the shard in which something was told: one that is closed, or this."""
+        """Return the archived part of a shard: a closed one, or this."""
         return self if shard is None else self._closed.get(shard, self)
 
     def has_read(self, position: int) -> bool:
-        """Return whether a position is in the archive, and that was read."""
+        """Return whether a position is in the archive and was read there."""
         return self._is_read and position <= self.border
 
     def has_result(self, position: int) -> bool:
-        """Return whether what was read of the archive has a result of a command at a position."""
+        """Return whether a command's result was read at a position of the archive."""
         return self.has_read(position) and self._results.at(position) is not None
 
     def is_result_of(self, claim: Mapping[str, Any]) -> bool:
-        """Return whether an archived row is the result that a claim points to, as far as that was looked at."""
+        """Return whether an archived row is the result that a claim points to; True if the archive was not read."""
         said = [claim[name] for name in ("organization", "source", "command_id", "outcome", "project", "account")]
         return not self._is_read or self._results.at(claim["position"]) == _digest(*said)
 
     def is_phase(self, row: Mapping[str, Any]) -> bool:
-        """Return whether an archived row tells of the phase that an account is noted to have entered there."""
+        """Return whether an archived row is the event of a recorded phase; True if the archive was not read."""
         said = _digest(f"{row['organization']}/{row['account']}", format_instant(row["entered_at"]))
         return not self._is_read or self._phases.at(row["position"]) == said
 
@@ -130,13 +130,13 @@ class ArchivedShard:
         self._note(row, one.recorded_at)
 
     def _note(self, row: LogRow, recorded_at: datetime) -> None:
-        """Remember what the tables say of this row, too, in sixteen bytes."""
+        """Remember, in sixteen bytes, what the tables should repeat of this row."""
         if row.topic == Topic.COMMAND_RESULTS:
             try:
                 data = orjson.loads(row.value)["data"]
                 is_noted = is_of_claim(data)
             except (orjson.JSONDecodeError, KeyError, TypeError):
-                return  # the story says that it is no event
+                return  # the story reports that it is not an event
             if is_noted:
                 self._results.add(row.position, _digest(*map(data.get, _OF_RESULT)))
         elif row.topic == Topic.ACCOUNTS and row.key is not None:
@@ -147,7 +147,7 @@ _OF_RESULT = ("organization", "commandSource", "commandId", "outcome", "project"
 
 
 class _Digests:
-    """A digest for some of the positions, which rise."""
+    """Digests by position; positions are added in ascending order."""
 
     def __init__(self) -> None:
         self._positions = array("Q")

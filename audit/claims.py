@@ -1,4 +1,4 @@
-"""Which command ids are known, compared without holding them: their number, and a sum of their digests."""
+"""Compares sets of command ids without holding them: by their number and the sum of their digests."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _MODULUS = 1 << 192
 
 @dataclass(slots=True)
 class ClaimedIds:
-    """Command ids, in whatever order they were added; two such are equal where the same ids were."""
+    """A set of command ids; two are equal if the same ids were added, in any order."""
 
     number: int = 0
     total: int = 0
@@ -19,12 +19,12 @@ class ClaimedIds:
     def add(self, digest: bytes) -> None:
         """Add a command by its digest."""
         self.number += 1
-        # Hashed once more: what was planted in the database must not add up to what is missing.
+        # Hashed once more, so that ids cannot be planted in the database whose sum makes up for missing ones.
         self.total = (self.total + int.from_bytes(hashlib.sha256(digest).digest()[:24], "big")) % _MODULUS
 
 
 def digest_of(command: Command) -> bytes:
-    """Return the digest of a command, as the database's `command_digest` gives it."""
+    """Return the digest of a command, equal to the database's `command_digest`."""
     organization, source, command_id = (part.encode() for part in command)
     of_id = organization + b"\0" + command_id
     return hashlib.sha256(of_id).digest()[:16] + hashlib.sha256(of_id + b"\0" + source).digest()[:8]

@@ -1,4 +1,4 @@
-"""How far the input topics were read, compared with what the consumer groups have acknowledged."""
+"""Compares the reading positions of the input topics with the offsets that the consumer groups committed."""
 
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -14,13 +14,13 @@ from workers.topics.cluster import administration
 
 
 async def unread(settings: Settings, engine: AsyncEngine) -> list[Finding]:
-    """Return the partitions of which a group has acknowledged more than the database has read."""
+    """Return the partitions whose group has committed an offset beyond the database's reading position."""
     acknowledged: dict[TopicPartition, OffsetAndMetadata] = {}
     async with administration(settings) as admin:
         for topic in INPUT_TOPICS:
             acknowledged |= await admin.list_consumer_group_offsets(consumer_group(settings, Role(topic)))
     findings = []
-    # Later than the groups, because workers commit to the database before they acknowledge.
+    # After the groups' offsets, because workers commit to the database before they commit offsets.
     async with engine.connect() as connection:
         noted = {topic: await reading_positions(connection, topic) for topic in {one.topic for one in acknowledged}}
     for partition, found in acknowledged.items():

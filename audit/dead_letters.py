@@ -1,4 +1,4 @@
-"""The dead letters that are kept, compared with those that were published."""
+"""Compares the stored dead letters with those that were published."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from schemas.instants import format_instant
 
 
 async def dead_letter_findings(connection: AsyncConnection, story: Story) -> AsyncIterator[Finding]:
-    """Yield the dead letters of a shard that are not as they were published, on either side."""
+    """Yield the dead letters of a shard that differ from their events, or exist on one side only."""
     told = dict(story.dead)
     async for letter in audit.all_dead_letters(connection, story.shard):
         place = f"dead letter {letter['number']}"

@@ -1,4 +1,4 @@
-"""Exported logs: JSON lines, the heads first, which can be checked without any server."""
+"""Exported logs: JSON lines, the heads first; they can be checked without any server."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -28,7 +28,7 @@ class NotExported(Exception):
 async def export_log(
     engine: AsyncEngine, store: Store | None, installation: str, progress: Progress
 ) -> AsyncGenerator[bytes]:
-    """Yield the lines of an export, as of one instant: of the archive, then of the table. Raises HistoryDamaged."""
+    """Yield the lines of an export, all as of one instant: the archive, then the table. Raises HistoryDamaged."""
     async with audit.snapshot(engine) as connection:
         heads, ranges = await all_heads(connection), await shard_ranges(connection)
         total = sum(head.position for head in heads.values())
@@ -68,7 +68,7 @@ def check_exported(file: IO[bytes], progress: Progress) -> Iterator[Finding]:
     stories, ended = Stories(ranges), 0
     for number, line in enumerate(file, start=2):
         try:
-            # Earlier versions exported no more than six members.
+            # Earlier versions exported only six members.
             shard, position, topic, key, value, hash_, *asked = orjson.loads(line)
             key = None if key is None else b64decode(key)
             row = LogRow(shard, position, topic, key, value.encode(), bytes.fromhex(hash_), *asked)
@@ -96,7 +96,7 @@ def _heads(line: bytes) -> tuple[dict[int, tuple[int, bytes]], ShardRanges, int]
     try:
         said = orjson.loads(line)
         heads = {shard: (position, bytes.fromhex(hash_)) for shard, position, hash_ in said["heads"]}
-        # Earlier versions knew of one range only.
+        # Earlier versions knew only one range.
         ranges = [ShardRange(*one) for one in said.get("ranges", [[0, len(heads)]])]
         if heads.keys() != set(range(ranges[-1].numbers.stop)):
             raise ValueError("shards without a head")

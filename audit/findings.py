@@ -1,4 +1,4 @@
-"""What an audit finds."""
+"""The findings of an audit."""
 
 from enum import StrEnum
 
@@ -6,32 +6,32 @@ from schemas.immutable import dataclass
 
 
 class Promise(StrEnum):
-    """What is promised; a finding breaks one of them."""
+    """What an audit checks; a finding is one broken promise."""
 
     LOG = "log"
-    """Gapless positions, each hash covering the row before, and ends that agree with the shards' heads."""
+    """Positions have no gaps, each hash covers the row before, and the logs end at the shards' heads."""
     SEQUENCES = "sequences"
-    """A subject's events, numbered without a gap, each continuing where the one before ended."""
+    """A subject's events are numbered without gaps, and each continues where the one before ended."""
     PAYERS = "payers"
-    """Intervals of a project's payers that touch, never overlap, and are what the events said."""
+    """The intervals of a project's payers touch, never overlap, and match the events."""
     STATE = "state"
-    """Rows that can be loaded: one that cannot turns every record about it into a dead letter."""
+    """All rows can be loaded: one that cannot turns every record about it into a dead letter."""
     PHASES = "phases"
-    """Phases that follow from what is known about an account, and are what the events said."""
+    """Phases follow from the account's state and match the events."""
     RESULTS = "results"
-    """A result for every claimed command."""
+    """Every claimed command has a result."""
     DEAD_LETTERS = "dead-letters"
-    """Dead letters kept as they came, with who sent them; and of each that was redriven a record that was read."""
+    """Dead letters are stored unaltered, with their senders; the record of each redriven one was read."""
     TOPICS = "topics"
-    """Topics that hold the log: every event once, in order, byte for byte."""
+    """The topics hold the log: every event once, in order, byte for byte."""
     WATERMARKS = "watermarks"
-    """Watermarks that never fall, and events that stand where they say."""
+    """Watermarks never fall, and events lie before the offsets of the watermarks that close them."""
     REPLAYS = "replays"
-    """The topic of a replay, which holds what its manifest says and the log gives: every record once, in order."""
+    """A replay's topic matches its manifest and the log: every record once, in order."""
     RIGHTS = "rights"
-    """Roles of the database that may do their part and nothing else, and views that show bound readers their rows."""
+    """Database roles have their privileges and no others; the views show bound readers only their own rows."""
     POSITIONS = "positions"
-    """The relay's positions, which lie within the log, and the consumer groups', which lie within what was read."""
+    """The relay's positions lie within the log, and the consumer groups' offsets within what was read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The whole audit of an installation, from its topics to its tables, while it keeps running."""
+"""The full audit of a running installation, from its topics to its tables."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -27,20 +27,20 @@ from workers.runtime.archive import archive_of
 from workers.runtime.settings import Settings
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being read, how much of it was read, and how much there is."""
+"""Called with what is being read, how much of it has been read, and the total."""
 
 
 async def audited(
     settings: Settings, engine: AsyncEngine, progress: Progress, *, reads_archive: bool = True
 ) -> AsyncGenerator[Finding]:
-    """Yield whatever is wrong, as it is found; in the archive only where that is to be read.
+    """Yield findings as they come up; the archive is only checked if `reads_archive`.
 
-    Raises the driver's errors if database or broker is unreachable, and ArchiveUnreachable.
+    Raises the driver's errors if the database or broker is unreachable, and ArchiveUnreachable.
     """
     kept = await read_kept(settings)
     store = archive_of(settings) if reads_archive else None
     watermarks = WatermarksAudit()
-    # Before the events: what is told by then stands by then.
+    # Before the events: whatever these watermarks close is already on the topics.
     for finding in watermarks.hear(await read_watermarks(settings)):
         yield finding
     topics = TopicsAudit(settings, watermarks)
@@ -48,7 +48,7 @@ async def audited(
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         async for finding in topics.run(connection, lambda done, total: progress("topics", done, total)):
             yield finding
-    # Read again: positions are written in the same transaction as the events that were seen on the topics.
+    # Read again: each event seen on the topics was published in one transaction with the relay's position.
     later = await read_kept(settings)
     for finding in (*_unnoted(topics.reached, later.positions), *watermarks.compare(topics.ends, later)):
         yield finding
@@ -69,13 +69,13 @@ async def audited(
 
 
 async def lacks_archive(engine: AsyncEngine, settings: Settings) -> bool:
-    """Return whether a part of the log is in an archive, and it is not said where that is."""
+    """Return whether part of the log is archived but no archive is configured."""
     async with engine.connect() as connection:
         return settings.archive_url is None and bool(await parts_of(connection))
 
 
 async def _sealed(connection: AsyncConnection, settings: Settings) -> AsyncGenerator[Finding]:
-    """Yield what is sealed and cannot be opened; nothing where whoever audits has no keys."""
+    """Yield sealed values that cannot be opened; nothing if the auditor has no keys."""
     if settings.encryption_keys:
         keys = settings.keys()
         async for number, trouble in unopenable_letters(connection, keys):
@@ -125,7 +125,7 @@ async def _shards(
             story = stories.of(shard)
             async for finding in log_findings(connection, story, head, archived, missing, heard_now):
                 yield finding
-            # The organizations of a shard that is closed are in another.
+            # The organizations of a closed shard are in another now.
             if story.range.ends is None:
                 listed = organizations[shard]
                 async for finding in table_findings(connection, story, listed, archived, settings.policy(), now):
@@ -153,7 +153,7 @@ def _position_troubles(position: Position, head: int, hash_: bytes | None) -> li
 
 
 def _unnoted(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
-    """Return the shards of which more is published than the relay's positions say."""
+    """Return the shards published beyond the relay's positions."""
     findings = []
     for shard, position in reached.items():
         noted = positions[shard].position if shard in positions else 0

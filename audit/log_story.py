@@ -1,6 +1,6 @@
-"""What the log of one shard says, row by row, and whether that is without gaps and contradictions.
+"""Reads the log of one shard row by row and checks it for gaps and contradictions.
 
-Only rows are needed: an exported log is checked by the same code as one in the database.
+It needs only the rows: the same code checks an exported log and one in the database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ _CHANGES = {
 
 @dataclass(slots=True)
 class Payers:
-    """What the log said about a project's payers: the last one (None for nobody), and a digest of all since `first`."""
+    """A project's payers according to the log: the last one (None: nobody), and a digest of all since `first`."""
 
     sequence: int
     binding_id: str | None
@@ -50,12 +50,12 @@ def extended(digest: bytes, number: int, binding_id: str | None, account: str | 
 
 
 def is_interim(result: Mapping[str, Any]) -> bool:
-    """Return whether another result of the command is to come."""
+    """Return whether the command will get another result."""
     return result["outcome"] in _INTERIM
 
 
 def is_of_claim(result: Mapping[str, Any]) -> bool:
-    """Return whether a command's row of `inbox` may point to a result: none that was repeated, or that claims no id."""
+    """Return whether a row of `inbox` may point to a result: not to a repeated one, or one that claims no id."""
     is_first = not result["dryRun"] and not result.get("repeated", False)
     return is_first and not any(
         violation["reason"] in _CLAIM_NOTHING or violation["message"] == _NOT_KEPT for violation in result["violations"]
@@ -63,13 +63,13 @@ def is_of_claim(result: Mapping[str, Any]) -> bool:
 
 
 def dead_record(place: str, timestamp: str, reason: str) -> str:
-    """Return what a dead letter is about: the record at a place, of an instant, and why it has no answer."""
+    """Describe a dead letter: its record's place and timestamp, and why it has no answer."""
     return f"{place} of {timestamp}: {reason}"
 
 
 @dataclass(slots=True)
 class Standing:
-    """What the log said last about an account."""
+    """An account's last state according to the log."""
 
     sequence: int
     phase: str
@@ -80,9 +80,9 @@ class Standing:
 
 
 class Story:
-    """The story of one shard so far. `is_whole` is False if the log no longer starts with its first row.
+    """What the log of one shard has said so far. `is_whole` is False if the log no longer starts with its first row.
 
-    Of organizations that had another shard before it begins with what `Stories` hands it over.
+    For organizations that were in another shard before, it starts from the state that `Stories` hands over.
     """
 
     def __init__(self, shard: int, range_: ShardRange) -> None:
@@ -109,16 +109,16 @@ class Story:
             yield Finding(Promise.LOG, place, f"the row is not an event of whopays ({type(error).__name__})")
 
     def pass_over(self, position: int, hash_: bytes) -> None:
-        """Go on after a position, of which only the hash is known: what was said up to there was not heard."""
+        """Continue after a position of which only the hash is known; the rows up to there are not read."""
         self.position, self.hash, self.is_whole = position, hash_, False
         for told in (self.projects, self.accounts, self.unanswered, self.dead):
             told.clear()
 
     def end(self, position: int, hash_: bytes, kept_from: int = 0) -> Iterator[Finding]:
-        """Compare the end of the story with the head of the shard; nothing before `kept_from` need be there."""
+        """Compare the end of the story with the head of the shard; rows before `kept_from` may be absent."""
         place = f"shard {self.shard}"
         if self.range.ends is not None and self.position == self.range.begins_after < position < kept_from:
-            # One that is closed may be archived as a whole.
+            # A closed shard may be archived completely.
             self.is_whole = False
             return
         if self.position != position:
@@ -130,7 +130,7 @@ class Story:
         expected = self.position + 1
         follows = row.position == expected
         if not follows and self.position == self.range.begins_after and row.position % PARTITION_POSITIONS == 0:
-            # Before there was an archive, partitions of old positions were detached by hand.
+            # Before the archive existed, partitions of old positions were detached by hand.
             self.is_whole = False
         elif not follows:
             missing = f"position {expected}" if row.position == expected + 1 else f"{expected} to {row.position - 1}"
@@ -146,7 +146,7 @@ class Story:
         if row.topic not in OUTPUT_TOPICS:
             yield Finding(Promise.LOG, place, f"the log is not published on {row.topic}")
         boundary = data.get("organization") or "/".join(event["subject"].split("/")[:2])
-        # A record that could be read belongs to an organization, though its dead letter does not repeat the name.
+        # A readable record belongs to an organization, although its dead letter does not repeat the name.
         is_of_somebody = row.topic == Topic.DEAD_LETTERS and data["reason"] in _OF_AN_ORGANIZATION
         if not is_of_somebody and self.range.shard_of(boundary) != row.shard:
             yield Finding(Promise.LOG, place, f"{boundary} belongs to another shard")
@@ -212,9 +212,9 @@ class Story:
 
 
 class Stories:
-    """The stories of all shards, to be asked for in rising order: those of closed ones go on in those after them.
+    """The stories of all shards, to be requested in ascending order: a closed shard's continues in those after it.
 
-    Of shards that are closed all subjects are held at once, instead of those of one shard.
+    The subjects of all closed shards are held in memory at once, not just those of one shard.
     """
 
     def __init__(self, ranges: ShardRanges) -> None:
@@ -222,14 +222,14 @@ class Stories:
         self._begun: dict[int, Story] = {}
 
     def of(self, shard: int) -> Story:
-        """Return the story of a shard. Raises LookupError where there is no such shard."""
+        """Return the story of a shard. Raises LookupError if there is no such shard."""
         story = self._begun.get(shard)
         if story is None:
             story = self._begun[shard] = Story(shard, self._ranges.of(shard))
         return story
 
     def done(self, story: Story) -> None:
-        """Hand over what the story of a shard ends with; it is not heard any more."""
+        """Hand a finished shard's final state over to the shards after it."""
         self._begun.pop(story.shard, None)
         if story.range.ends is None:
             return

@@ -1,4 +1,4 @@
-"""Metrics of a process that audits again and again."""
+"""Metrics of a process that audits repeatedly."""
 
 import asyncio
 import time
@@ -29,11 +29,11 @@ class AuditMetrics(Heartbeats):
         self._is_interrupted = False
 
     def interrupted(self) -> None:
-        """Record an interrupted audit: there is no sign of life until the next one finishes."""
+        """Record an interrupted audit: heartbeats stop until the next one finishes."""
         self._is_interrupted = True
 
     async def show_life(self) -> None:
-        """Show life until cancelled; an audit may take long, and so may the pause before the next one."""
+        """Send heartbeats until cancelled; an audit may take long, and so may the pause before the next one."""
         while True:
             if not self._is_interrupted:
                 self.alive(AUDIT)

@@ -1,4 +1,4 @@
-"""The output topics compared with the log: readers of committed records got what was decided, once and in order."""
+"""Compares the output topics with the log: committed records must be the log's events, once and in order."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -22,20 +22,20 @@ from workers.topics.cluster import administration
 _POLL_MILLISECONDS = 500
 _AT_ONCE = 2_000
 _MARGIN = timedelta(hours=1)
-"""A record this close to the end of its retention may or may not be there."""
+"""A record this close to the end of its retention may or may not still exist."""
 
 
 Unread = dict[int, tuple[bytes, str]]
-"""Of archived events of a shard, by position: a digest of the record that a topic holds, and where that is."""
+"""A shard's archived events by position: a digest of the record on the topic, and that record's place."""
 
 
 def content_digest(topic: str, key: bytes | None, value: bytes | None) -> bytes:
-    """Return what tells a record from others: of its topic (without prefix), key and value."""
+    """Return a digest of a record's topic (without prefix), key and value."""
     return row_hash(b"", topic, key, value or b"")[:16]
 
 
 class Published:
-    """Which positions of each shard were seen on the topics, one bit each."""
+    """The positions of each shard seen on the topics, one bit each."""
 
     def __init__(self) -> None:
         self._seen: defaultdict[int, bytearray] = defaultdict(bytearray)
@@ -55,15 +55,15 @@ class Published:
 
 
 Key = tuple[str, bytes | None]
-"""A topic, and the key of a record on it."""
+"""A topic and a record key."""
 
 
 class Missing:
-    """Looks for published rows of one shard that are missing from their topic though it should still hold them.
+    """Finds published rows of one shard that are missing from their topic although it should still hold them.
 
-    And for rows that are not published though their instants are `closed`, by the watermark beside the positions.
-    Topics forget by age, and the compacted ones then keep the last event of each key (docs/contract.md section 1).
-    `last` are the events, missing from such topics, that are the last of their keys so far.
+    Also finds rows that are not published although the watermark stored with the positions has `closed` their instant.
+    Topics delete by age; the compacted ones keep the last event of each key (docs/contract.md section 1). `last` holds
+    the events missing from compacted topics that are the last of their keys so far.
     """
 
     def __init__(
@@ -98,31 +98,32 @@ class Missing:
             self.last[row.topic, row.key] = row
 
     def end(self) -> Iterator[Finding]:
-        """Return the missing rows that are the last of their keys."""
+        """Yield the missing rows that are the last of their keys."""
         return map(_missing, self.last.values())
 
 
 class TopicsAudit:
-    """Reads the output topics from their beginnings to where they ended at its start."""
+    """Reads the output topics from their beginnings to the ends they had when it started."""
 
     def __init__(self, settings: Settings, watermarks: WatermarksAudit) -> None:
         self._settings = settings
         self._watermarks = watermarks
         self.ends: dict[int, int] = {}
-        """Where the partitions of `bindings` end."""
+        """The end offsets of the partitions of `bindings`."""
         self._topics = {settings.topic(topic): topic for topic in OUTPUT_TOPICS}
         self._last: dict[tuple[TopicPartition, int], int] = {}
         self._kept_from = 0
         self._borders: dict[int, int] = {}
         self.unread: defaultdict[int, Unread] = defaultdict(dict)
-        """What must still be compared with the archive, of each shard."""
+        """By shard, what is still to be compared with the archive."""
         self.published = Published()
         self.reached: dict[int, int] = {}
 
     async def run(self, connection: AsyncConnection, read: Callable[[int, int], None]) -> AsyncIterator[Finding]:
-        """Compare every record with its row; `read` is called with how many offsets were read, and of how many.
+        """Compare every record with its row; `read` is called with the number of offsets read, and the total.
 
-        The connection must see what is committed meanwhile: a row is committed before its record is published.
+        The connection must not be in a snapshot: rows are committed while this runs, each before its record is
+        published.
         """
         consumer = AIOKafkaConsumer(**kafka_reading_options(self._settings))
         self._kept_from = await audit.kept_from(connection)
@@ -173,7 +174,7 @@ class TopicsAudit:
                     records.append((partition, record, place))
         rows = await audit.log_rows_at(connection, [place for _, _, place in records])
         if any(place not in rows for _, _, place in records):
-            # Read after the rows: what is not among them then was archived before, or is not there.
+            # Read after the rows: a row that was not found was archived before that, or does not exist.
             self._borders = {shard: parts[-1].last_position for shard, parts in (await parts_of(connection)).items()}
         for partition, record, place in records:
             row = rows.get(place)
@@ -209,7 +210,7 @@ class TopicsAudit:
         return troubles
 
     def _closing(self, partition: TopicPartition, record: ConsumerRecord) -> Iterator[Finding]:
-        """Yield what the watermarks say of where a change of payer stands."""
+        """Yield a finding if a change of payer lies beyond the offset of a watermark that closed its instant."""
         if self._topics[partition.topic] == Topic.BINDINGS:
             for trouble in self._watermarks.troubles(partition.partition, record.offset, record.value):
                 yield _finding(partition, record, trouble, Promise.WATERMARKS)

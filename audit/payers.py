@@ -1,4 +1,4 @@
-"""The payers of projects, compared with their bindings and with what the log says."""
+"""Checks the payers of projects against their bindings and against the log."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ R = TypeVar("R")
 async def payer_findings(
     connection: AsyncConnection, organizations: Sequence[str], story: Story
 ) -> AsyncIterator[Finding]:
-    """Yield the projects of organizations whose payers contradict each other, or what was said of them."""
+    """Yield the projects whose payers contradict each other or the log."""
     unloadable: list[Unloadable] = []
     projects = {
         project.key: project async for project in _loaded(audit.all_projects(connection, organizations), unloadable)
@@ -52,7 +52,7 @@ async def payer_findings(
 
 
 def _former_payers(ends: Mapping[Key, datetime], kept: Mapping[Key, datetime]) -> Iterator[Finding]:
-    """Compare when each account last stopped paying for a project with what is kept of that."""
+    """Compare when each account last stopped paying for a project with the instant stored for it."""
     for key in sorted(ends.keys() | kept.keys()):
         if kept.get(key) != ends.get(key):
             found, said = (instant and format_instant(instant) for instant in (ends.get(key), kept.get(key)))
@@ -135,7 +135,7 @@ async def _loaded(rows: AsyncIterator[R | Unloadable], unloadable: list[Unloadab
 
 
 async def _by_project(bindings: AsyncIterator[Binding]) -> AsyncIterator[list[Binding]]:
-    """Yield the bindings of each project, one project after another."""
+    """Group bindings by project."""
     group: list[Binding] = []
     async for binding in bindings:
         if group and _key(binding) != _key(group[0]):

@@ -1,4 +1,4 @@
-"""A replay's topic beside its manifest and the log: every record once, in order, byte for byte, and true markers."""
+"""Checks a replay's topic against its manifest and the log: every record once, in order, unaltered, and markers."""
 
 import asyncio
 from collections import deque
@@ -33,13 +33,13 @@ _START_SECONDS = 60
 
 
 class NoManifest(Exception):
-    """The file is not the manifest of a replay that is done."""
+    """The file is not the manifest of a finished replay."""
 
 
 async def audited_replay(
     settings: Settings, engine: AsyncEngine, document: Any, progress: Progress
 ) -> AsyncGenerator[Finding]:
-    """Yield whatever is wrong with a replay whose manifest this says it is. Raises NoManifest."""
+    """Yield whatever is wrong with the replay that a manifest names. Raises NoManifest."""
     try:
         said = read_manifest(document)
     except ValueError as error:
@@ -63,8 +63,8 @@ async def audited_replay(
 async def _compared(
     settings: Settings, engine: AsyncEngine, replay: KeptReplay, progress: Progress
 ) -> AsyncGenerator[Finding]:
-    """Follow log and topic side by side, then compare both with the manifest that the database has."""
-    # Once it is forgotten, another replay may have a topic of the same name.
+    """Read log and topic side by side, then compare both with the manifest in the database."""
+    # After the target is forgotten, another replay may use a topic of the same name.
     is_there = replay.forgotten_at is None
     target = await find_target(settings, replay.target) if is_there else None
     readers: list[_Partition] = []
@@ -115,7 +115,7 @@ async def _readers(consumer: AIOKafkaConsumer, replay: KeptReplay) -> list["_Par
 
 
 def _untrue(replay: KeptReplay, tally: Tally) -> Iterator[str]:
-    """Yield what the manifest says and the log does not."""
+    """Yield the members of the manifest that disagree with the log."""
     found = manifest_of(replay, tally, ReplayState.DONE).document()
     for name in ("selection", "target", "until", "records", "types", "partitions", "shards"):
         if found[name] != (replay.manifest or {}).get(name):
@@ -123,7 +123,7 @@ def _untrue(replay: KeptReplay, tally: Tally) -> Iterator[str]:
 
 
 class _Partition:
-    """A partition of the target, read beside what it should hold."""
+    """A partition of the target, compared with what it should hold."""
 
     def __init__(self, consumer: AIOKafkaConsumer, partition: TopicPartition, end: int, replay: KeptReplay) -> None:
         self._consumer = consumer
@@ -136,7 +136,7 @@ class _Partition:
         self._last: tuple[Any, int, int] | None = None
 
     async def expect(self, row: HistoryRow) -> list[Finding]:
-        """Compare what comes next with a row; return what is wrong with what stands before and at its place."""
+        """Compare the next record with a row; return what is wrong with the records up to and including that row's."""
         findings: list[Finding] = []
         while (record := await self._next()) is not None:
             event_id = event_id_of(record.value)
@@ -152,7 +152,7 @@ class _Partition:
         return findings
 
     async def end(self, tally: Tally, source: str) -> list[Finding]:
-        """Compare what is left with the marker that should be the last record."""
+        """Check that the only record left is the marker."""
         findings: list[Finding] = []
         number = self._partition.partition
         has_marker = False
@@ -188,7 +188,7 @@ class _Partition:
             yield f"the headers of {row.event_id} are altered"
 
     def _comes_later(self, record: ConsumerRecord, row: HistoryRow) -> bool:
-        """Return whether a record is of this replay and stands, by what it says, after a row."""
+        """Return whether a record belongs to this replay and, by its own time and id, comes after a row."""
         order = _order_of(record.value)
         return order is not None and order > row.order and self._other_replay(record) is None
 
@@ -206,7 +206,7 @@ class _Partition:
         return f"{event_id or 'what is no event'} does not belong there"
 
     def _other_replay(self, record: ConsumerRecord) -> str | None:
-        """Return the name of the replay that a record says it is of, where that is another."""
+        """Return the name of the replay in a record's header, if it is another one."""
         said = [value for name, value in record.headers if name == REPLAY_HEADER]
         return said[0].decode(errors="replace") if said and self._name not in said else None
 
@@ -229,7 +229,7 @@ class _Partition:
 
 
 def _order_of(value: bytes | None) -> tuple[Any, int, int] | None:
-    """Return what an event is ordered by, as it says itself; None where it says nothing of the kind."""
+    """Return the order key from an event's own time and id; None if it has none."""
     try:
         event = orjson.loads(value or b"")
         shard, _, position = event["id"].partition("-")

@@ -1,4 +1,4 @@
-"""The commands that are claimed, forgotten or pending, compared with their results in the log."""
+"""Compares claimed, forgotten and pending commands with their results in the log."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from operator import itemgetter
@@ -15,13 +15,13 @@ from db import audit
 from schemas.topics import Topic
 
 _FOUND_BY = ("outcome", "project", "account")
-"""What of its result a command's row of `inbox` repeats."""
+"""The members of a result that the command's row of `inbox` repeats."""
 
 
 async def result_findings(
     connection: AsyncConnection, organizations: Sequence[str], story: Story, archived: ArchivedShard
 ) -> AsyncIterator[Finding]:
-    """Yield the commands of organizations whose results are not in the log, or not as they are kept."""
+    """Yield the commands whose results are missing from the log, or differ from what the tables say."""
     known = ClaimedIds()
     async for claim in audit.all_claims(connection, organizations):
         if claim["value"] is not None or archived.of(claim["shard"]).has_read(claim["position"]):
@@ -34,7 +34,7 @@ async def result_findings(
         if trouble := _forgotten_trouble(forgotten, story, archived):
             place = f"forgotten command at shard {story.shard}, position {forgotten['position']}"
             yield Finding(Promise.RESULTS, place, trouble)
-    # Of what has had other shards the ids that are known are not those that one shard's log tells of.
+    # After resharding, one shard's log does not have the same ids as the tables of its organizations.
     is_only_range = story.range.first == 0 and story.range.ends is None
     if is_only_range and not archived.is_damaged and known != story.claimed:
         trouble = f"{story.claimed.number} commands were answered, {known.number} ids are known"
@@ -78,7 +78,7 @@ def _claim_trouble(claim: Mapping[str, Any], story: Story, archived: ArchivedSha
 
 
 def _forgotten_trouble(forgotten: Mapping[str, Any], story: Story, archived: ArchivedShard) -> str | None:
-    """Return what is wrong with what was kept of a command that was forgotten."""
+    """Return what is wrong with the entry of a forgotten command."""
     if forgotten["value"] is None:
         is_missing = story.is_whole and not archived.has_result(forgotten["position"])
         return "there is no such row in the log" if is_missing else None
@@ -87,14 +87,14 @@ def _forgotten_trouble(forgotten: Mapping[str, Any], story: Story, archived: Arc
         return "the row there is not its result"
     if is_interim(result):
         return "the row there is not its last result"
-    # A command in which a card number was sent tells no fingerprint.
+    # The result of a command that held a card number has no fingerprint.
     if result.get("fingerprint", forgotten["fingerprint"].hex()) != forgotten["fingerprint"].hex():
         return f"it is kept with the fingerprint {forgotten['fingerprint'].hex()}, its result has another"
     return None
 
 
 def _result_in(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the result that a row of the log is, or None if no claim may point to it."""
+    """Return the result in a row of the log, or None if no claim may point to it."""
     if row["topic"] != Topic.COMMAND_RESULTS:
         return None
     result: dict[str, Any] = orjson.loads(row["value"])["data"]

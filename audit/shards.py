@@ -1,4 +1,4 @@
-"""One shard of the database, audited in one snapshot: its log, and the tables of its organizations."""
+"""Audits one shard in one snapshot: its log, and the tables of its organizations."""
 
 from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
@@ -27,7 +27,7 @@ async def log_findings(
     missing: Missing,
     heard: Callable[[int], None],
 ) -> AsyncIterator[Finding]:
-    """Hear the whole log of a shard, and compare it with its head, the topics and the dead letters.
+    """Read the whole log of a shard, and compare it with its head, the topics and the dead letters.
 
     `heard` is called with each position.
     """
@@ -59,9 +59,9 @@ async def table_findings(
     policy: OperatorPolicy,
     now: datetime,
 ) -> AsyncIterator[Finding]:
-    """Compare the tables of a shard's organizations with the story that its log told.
+    """Compare the tables of a shard's organizations with the story of its log.
 
-    Organizations that came after they were listed are known from the story.
+    The story also has the organizations that were added after `listed` was read.
     """
     subjects = story.projects.keys() | story.accounts.keys()
     organizations = sorted({*listed, *(subject.split("/")[0] for subject in subjects)})

@@ -1,4 +1,4 @@
-"""The watermarks beside the events: whatever they closed stands before the offsets that they named."""
+"""Checks the watermarks against the events: whatever they close must lie before the offsets they name."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from workers.runtime.settings import Settings
 
 
 async def read_watermarks(settings: Settings) -> list[ConsumerRecord]:
-    """Read the topic of watermarks to its end as it stands, committed records only."""
+    """Read the topic of watermarks to its current end, committed records only."""
     async with committed(settings, settings.topic(Topic.WATERMARKS)) as records:
         return [record async for record in records]
 
 
 class WatermarksAudit:
-    """Checks watermarks by themselves, and events by the watermarks."""
+    """Checks the watermarks themselves, and the events against them."""
 
     def __init__(self) -> None:
         self._told: list[Watermark] = []
@@ -31,7 +31,7 @@ class WatermarksAudit:
 
     @property
     def last(self) -> Watermark | None:
-        """The last watermark that was told."""
+        """The last valid watermark."""
         return self._told[-1] if self._told else None
 
     def hear(self, records: list[ConsumerRecord]) -> Iterator[Finding]:
@@ -58,7 +58,7 @@ class WatermarksAudit:
             before = (watermark, record.value)
             self._told.append(watermark)
             self._instants.append(watermark.closed_until)
-        # An event must stand before the offsets of every watermark that closes it: before the least of them.
+        # An event must lie before the offsets of every watermark that closes it, so before the lowest of them.
         least: list[int] = []
         partitions = max((len(one.offsets) for one in self._told), default=0)
         for watermark in reversed(self._told):
@@ -68,7 +68,7 @@ class WatermarksAudit:
         self._least.reverse()
 
     def troubles(self, partition: int, offset: int, value: bytes) -> list[str]:
-        """Return what is wrong with where an event of `bindings` stands."""
+        """Return what is wrong with the place of an event of `bindings`."""
         time = parse_instant(orjson.loads(value)["time"])
         at = bisect_left(self._instants, time)
         if at == len(self._told):
@@ -80,7 +80,7 @@ class WatermarksAudit:
         return [f"a watermark, of {closed} or later, closed its instant, but it does not stand before the offset"]
 
     def compare(self, ends: Mapping[int, int], kept: Kept) -> Iterator[Finding]:
-        """Compare the last watermark with the ends of `bindings`, and with what was kept later beside the positions."""
+        """Compare the last watermark with the ends of `bindings`, and with the one stored later with the positions."""
         last = self.last
         if last is None:
             return
@@ -94,6 +94,6 @@ class WatermarksAudit:
 
 
 def not_closed(shard: int, position: int, closed: datetime) -> Finding:
-    """Return the finding about a row that is yet to be published although its instant was closed."""
+    """Return the finding for a row that is not published yet although its instant was closed."""
     trouble = f"its event is not published, but its instant was closed by the watermark of {format_instant(closed)}"
     return Finding(Promise.WATERMARKS, f"shard {shard}, position {position}", trouble)

@@ -1,4 +1,4 @@
-"""Loading everything a batch names, in a handful of statements whatever its size."""
+"""Loads everything a batch refers to, in a handful of statements whatever its size."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ from schemas.records import Record
 from schemas.results import LISTED, read_result
 
 FAN_OUT_PAGE = 1000
-"""How many projects one transaction of a fan-out tells."""
+"""How many projects one fan-out transaction notifies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What the database knows about a batch: the state, what was answered, and the places of handled records.
+    """What the database knows about a batch: state, earlier answers, and the places of handled records.
 
-    `whole` names what is loaded so completely that later batches can rely on it as well. `origins` names the dead
-    letters that redriven records come from, by place.
+    `whole` lists the keys loaded completely enough for later batches to rely on. `origins` maps the places of redriven
+    records to the dead letters that they come from.
     """
 
     book: Book
@@ -57,16 +57,16 @@ class Loaded:
 async def load(
     connection: AsyncConnection, needs: Needs, keys: KeyEncryption, memory: Memory, *, ask_for_claims: bool = True
 ) -> Loaded:
-    """Load what a batch needs and is not remembered; the shards of its organizations must be locked.
+    """Load what a batch needs and memory does not have; the shards of its organizations must be locked.
 
-    Without `ask_for_claims`, every id but those asked for again is assumed to be unclaimed: if one is not,
-    `store_claims` fails, or an earlier statement does.
+    Without `ask_for_claims`, all ids except those in `needs.asked_again` are assumed to be unclaimed: if one is
+    claimed, `store_claims` or an earlier statement fails.
     """
     book, whole = Book(), FullyLoaded()
     book.look_up(contacts=needs.contacts, uids=needs.uids, reported_profiles=needs.reported_profiles)
     await _load_organizations(connection, book, needs, whole, memory)
     attached = [account_of(row) for row in await _rows(connection, _ATTACHED_ACCOUNTS, needs.reported_profiles)]
-    # Waiting bindings are affected only by what changes their account or its profile.
+    # Only changes to its account, or to that account's profile, affect a waiting binding.
     turning = needs.turning | {account.key for account in attached}
     book.look_up(turning=turning, emptied=needs.emptied)
     waiting = {(row["organization"], row["project"]) for row in await _rows(connection, _WAITED_FOR, turning)}
@@ -95,7 +95,7 @@ async def load(
 
 
 async def _load_answered(connection: AsyncConnection, identities: Collection[Identity], needs: Needs) -> Answered:
-    """Load what claimed ids mean, and the results that are asked for again, if the log still has them."""
+    """Load the fingerprints of claimed ids, and the results to repeat, if the log still has them."""
     claimed = await _rows(connection, _CLAIMED, identities)
     results = await _rows(connection, _RESULTS, needs.asked_again)
     return Answered(
@@ -123,7 +123,7 @@ async def _load_organizations(
 async def _load_projects(
     connection: AsyncConnection, book: Book, projects: set[Key], memory: Memory
 ) -> list[PendingBinding]:
-    """Load projects with their pending bindings; return the latter."""
+    """Load projects and their pending bindings; return the pending bindings."""
     book.look_up(projects=projects)
     known, unknown = memory.projects.recall(projects)
     pending = [one for one in known if isinstance(one, PendingBinding)]
@@ -144,7 +144,7 @@ async def _load_accounts(connection: AsyncConnection, book: Book, accounts: set[
 
 
 async def _overdue(connection: AsyncConnection, emptied: set[Key]) -> int:
-    """Count the overdue scheduled bindings that may still take projects away from the accounts."""
+    """Count the overdue scheduled bindings that may still take projects away from these accounts."""
     organizations = {(organization,) for organization, _ in emptied}
     return sum(row["bindings"] for row in await _rows(connection, _OVERDUE, organizations))
 
@@ -154,8 +154,8 @@ async def _load_bound(
 ) -> set[Key]:
     """Load how many projects accounts pay for, and as many names as a batch can need; return the projects that move.
 
-    `margin` is how many projects the batch may take from an account one by one before it asks for the names of the
-    rest. Projects that move together all move.
+    `margin` is how many projects the batch may take from an account one by one before it needs the names of the rest.
+    All projects of an `emptied` account move.
     """
     for row in await _rows(connection, _BOUND, turning - emptied, row_limit=max(AT_ONCE, LISTED) + margin):
         book.load_bound((row["organization"], row["account"]), _bound(row))
@@ -179,7 +179,7 @@ async def _load_pages(connection: AsyncConnection, book: Book, needs: Needs) -> 
 
 
 async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> set[str]:
-    """Return the places of the records that were answered without claiming an id: few or none of very many."""
+    """Return the places of the records already answered without claiming an id: usually few or none."""
     spans: dict[tuple[str, int], tuple[int, int]] = {}
     for record in records:
         first, last = spans.get((record.topic, record.partition), (record.offset, record.offset))
@@ -192,11 +192,11 @@ async def _handled(connection: AsyncConnection, records: Sequence[Record]) -> se
 
 
 async def _accepted(connection: AsyncConnection, refused: Sequence[Refused]) -> set[str]:
-    """Return the places of refused commands that are read again, and were accepted when they were read first.
+    """Return the places of refused commands that were accepted when they were first read.
 
-    Since then a key may have been withdrawn, or an issuer removed: what was accepted once needs no token again. Their
-    partition was read beyond them, or they were read ahead of it, and their id is claimed for what they mean; what
-    claims none is known by its place.
+    A key may have been withdrawn or an issuer removed since: a command accepted once is not checked again. Such a
+    command lies before its partition's reading position, or was read ahead of it, and its id is claimed with the same
+    fingerprint. Records that claim no id are recognized by their place.
     """
     if not refused:
         return set()
@@ -211,7 +211,7 @@ async def _accepted(connection: AsyncConnection, refused: Sequence[Refused]) -> 
 async def _rows(
     connection: AsyncConnection, statement: TextClause, keys: Collection[tuple[Any, ...]], **more: Any
 ) -> Sequence[Mapping[str, Any]]:
-    """Run a statement over keys that are given as one array per column: `:a`, `:b`, `:c`, `:d`."""
+    """Run a statement over keys, passed as one array per column: `:a`, `:b`, `:c`, `:d`."""
     if not keys:
         return []
     arrays = dict(zip("abcd", map(list, zip(*keys, strict=True)), strict=False))
@@ -281,7 +281,7 @@ _WAITED_FOR = text(
     WHERE kind = 'Waiting'
     """
 )
-_OVERDUE = text(  # one minute more, in case the clock has stepped back
+_OVERDUE = text(  # looks one minute ahead, in case the clock has stepped back
     """
     SELECT count(*) AS bindings FROM pending_bindings
     WHERE organization = ANY(CAST(:a AS text[])) AND kind = 'Scheduled'

@@ -1,4 +1,4 @@
-"""The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended and never changed."""
+"""The log: outbox, history and audit trail in one (docs/architecture.md). Rows are appended, never changed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from schemas.outgoing import Outgoing, render
 from schemas.topics import TOPIC_PLANS, Topic
 
 PARTITION_POSITIONS = 1_000_000
-"""How many positions of each shard a partition of the table holds (migration 0015)."""
+"""How many positions of each shard one partition of the table holds (migration 0015)."""
 
 _DEFAULT_LARGEST_BYTES = 1024 * 1024
 _LARGEST_BYTES = {
@@ -26,13 +26,13 @@ _COLUMNS = ("shard", "position", "recorded_at", "topic", "key", "value", "hash",
 
 
 class EventTooLarge(Exception):
-    """An event is larger than its topic accepts: in the log it would block all events after it."""
+    """An event is larger than its topic accepts; in the log it would block all events after it."""
 
 
 class LogRow(NamedTuple):
-    """An event, published or still to be published: finished bytes at a place in the log.
+    """An event, published or not yet: finished bytes at a place in the log.
 
-    `asked` tells who asked for what it answers, if it is a result: the JSON of `Asked`, as the hash covers it.
+    For a result, `asked` says who sent the command: the JSON of `Asked`, exactly as the hash covers it.
     """
 
     shard: int
@@ -45,14 +45,14 @@ class LogRow(NamedTuple):
 
 
 def largest_event_bytes(topic: str) -> int:
-    """Return the largest size of an event, headers included, for a topic (named without its prefix), in bytes."""
+    """Return the size limit of an event in bytes, headers included, for a topic (named without its prefix)."""
     return _LARGEST_BYTES[topic]
 
 
 def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes, asked: str | None = None) -> bytes:
     """Return the SHA-256 over the previous row's hash and this row's topic, key and value, each with its length.
 
-    Who asked follows, where that is kept: rows that are older than migration 0014 have the hashes that they had.
+    `asked` follows where it is stored; rows older than migration 0014 do not have it and keep their hashes.
     """
     digest = hashlib.sha256(previous)
     said = () if asked is None else (asked.encode(),)
@@ -65,9 +65,9 @@ def row_hash(previous: bytes, topic: str, key: bytes | None, value: bytes, asked
 def chain_rows(
     heads: Mapping[int, Head], outgoing: Sequence[tuple[int, Outgoing]], source: str, last_instant: datetime
 ) -> tuple[list[tuple[Any, ...]], dict[int, Head]]:
-    """Return the rows that append events, each paired with its shard, to logs that end at `heads`, and the new heads.
+    """Return the rows that append events, each given with its shard, to logs that end at `heads`, and the new heads.
 
-    A row starts with its shard and position. `last_instant` is the latest instant given out. Raises EventTooLarge.
+    A row starts with its shard and position. `last_instant` is the latest instant assigned. Raises EventTooLarge.
     """
     rows = []
     ends = {shard: (head.position, head.hash) for shard, head in heads.items()}
@@ -86,7 +86,7 @@ def chain_rows(
 
 
 async def append(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Append rows to the logs of their shards, which the transaction holds locked and whose heads it moves."""
+    """Append rows to the logs of their shards; the transaction must hold their locks and move their heads."""
     if rows:
         await (await driver(connection)).copy_records_to_table("log", records=rows, columns=_COLUMNS)
 
@@ -96,7 +96,7 @@ async def read(
 ) -> list[LogRow]:
     """Return rows of each shard after the position given for it, in order within the shard.
 
-    At most `limit` rows per shard, and no further row once their values add up to `byte_limit` bytes.
+    Each shard yields at most `limit` rows, and stops once their values add up to `byte_limit` bytes.
     """
     rows = await fetch(
         connection,
@@ -106,7 +106,7 @@ async def read(
         row_limit=limit,
         byte_limit=byte_limit,
     )
-    # Sorted here: PostgreSQL would sort whole rows, on disk once they are more than a few megabytes.
+    # Sorted here: PostgreSQL would sort whole rows, and spill to disk beyond a few megabytes.
     return sorted(map(LogRow._make, rows), key=itemgetter(0, 1))
 
 
@@ -117,18 +117,18 @@ async def row_at(connection: AsyncConnection, shard: int, position: int) -> LogR
 
 
 async def ensure_partitions(connection: AsyncConnection) -> None:
-    """Make sure that the partition after the one in use exists; it is attached without stopping the writers."""
+    """Create the partition after the one in use unless it exists; attaching it does not block writers."""
     await connection.execute(text("SELECT ensure_log_partitions()"))
 
 
 async def positions_left(connection: AsyncConnection) -> int:
-    """Return how many positions the shard that is furthest ahead has before the log's last partition ends."""
+    """Return how many positions the shard with the longest log has left in the log's last partition."""
     left: int = (await connection.execute(_POSITIONS_LEFT)).scalar_one()
     return left
 
 
 def _boundary_of(event: Outgoing) -> str | None:
-    """Return the organization by which an event is found again; a dead letter belongs to none."""
+    """Return the organization under which an event can be looked up; a dead letter belongs to none."""
     return None if event.topic is Topic.DEAD_LETTERS else event.boundary
 
 

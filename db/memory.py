@@ -1,8 +1,8 @@
-"""A cache of what this process last wrote: exact for as long as nobody else has written since.
+"""A cache of what this process last wrote, valid until another process writes.
 
 A shard has one writer at a time, and every transaction that writes moves the heads of its shards (db/shards.py). So if
-a locked head is the one that this process left, what it remembers of that shard is what the database holds, and need
-not be loaded; otherwise everything about that shard is forgotten.
+a locked head is the one that this process left, the cached state of that shard is current and need not be loaded;
+otherwise the shard's entries are discarded.
 """
 
 from collections import OrderedDict, defaultdict
@@ -19,7 +19,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(slots=True)
 class FullyLoaded:
-    """Keys of the projects, accounts, payment profiles and organizations about which a decision can ask anything.
+    """Keys of the projects, accounts, payment profiles and organizations that were loaded completely.
 
     A project includes its pending bindings, an organization its settings and fan-outs.
     """
@@ -31,7 +31,7 @@ class FullyLoaded:
 
 
 class Remembered(Generic[K]):
-    """Records by key, up to `limit` keys: beyond that, the least recently used is forgotten."""
+    """An LRU cache of records by key, for up to `limit` keys."""
 
     def __init__(self, limit: int, epoch_of: Callable[[K], int]) -> None:
         self._limit = limit
@@ -44,7 +44,7 @@ class Remembered(Generic[K]):
         return len(self._entries)
 
     def recall(self, keys: Collection[K]) -> tuple[list[Kept], list[K]]:
-        """Return the records of the known keys, and the unknown keys. A known key may have no record."""
+        """Return the records of the cached keys, and the keys that are not cached. A cached key may have no record."""
         records: list[Kept] = []
         unknown: list[K] = []
         for key in keys:
@@ -58,7 +58,7 @@ class Remembered(Generic[K]):
         return records, unknown
 
     def keep(self, keys: Iterable[K], records_of: Callable[[K], tuple[Kept, ...]]) -> None:
-        """Remember the records of the keys, which are all there are."""
+        """Cache all records of each key."""
         entries = self._entries
         for key in keys:
             entries[key] = (self._epoch_of(key), records_of(key))
@@ -67,13 +67,13 @@ class Remembered(Generic[K]):
             entries.popitem(last=False)
 
     def forget(self, keys: Iterable[K]) -> None:
-        """Forget the records of the keys."""
+        """Drop the records of the keys."""
         for key in keys:
             self._entries.pop(key, None)
 
 
 class Memory:
-    """What a process remembers of projects, accounts, payment profiles and organizations: `limit` of each at most."""
+    """A process's cache of projects, accounts, payment profiles and organizations: at most `limit` of each."""
 
     def __init__(self, limit: int, shard_of: Callable[[str], int]) -> None:
         self._heads: dict[int, Head] = {}
@@ -91,9 +91,9 @@ class Memory:
         self.organizations = Remembered[str](limit, epoch)
 
     def enter(self, heads: Mapping[int, Head]) -> dict[int, int]:
-        """Forget the locked shards to which another process has written; return what `leave` needs.
+        """Invalidate the locked shards to which another process has written; return what `leave` needs.
 
-        Until the transaction that locked them reaches `leave`, they count as written by somebody else.
+        Until the locking transaction reaches `leave`, its shards count as written by another process.
         """
         for shard, head in heads.items():
             if self._heads.pop(shard, None) != head:
@@ -101,10 +101,10 @@ class Memory:
         return {shard: self._epochs[shard] for shard in heads}
 
     def leave(self, entered: Mapping[int, int], heads: Mapping[int, Head], whole: FullyLoaded, book: Book) -> None:
-        """Remember what a committed transaction left in its shards, which now have these heads.
+        """Cache what a committed transaction left in its shards, which now have these heads.
 
-        If another lane has entered by the time the commit is confirmed, remember nothing: another process may have
-        written in between, and this state would be mistaken for what that lane found.
+        If another lane has entered by the time the commit is confirmed, cache nothing: another process may have
+        written in between, and this state would be taken for the one that lane found.
         """
         if any(self._epochs[shard] != epoch for shard, epoch in entered.items()):
             return

@@ -16,11 +16,11 @@ NOTIFY_CHANNEL = "whopays_log"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a shard's log: its last position (0 when empty) and that row's hash; and the last instant given out.
+    """The end of a shard's log: its last position (0 when empty), that row's hash, and the last instant assigned.
 
-    Every transaction that writes anything about a shard's organizations moves its head: at least that instant, and
-    `written_at`, which is the same. But `last_instant` is also raised where nothing is written (db/closing.py), and so
-    does not tell one head from another.
+    Every transaction that writes anything about a shard's organizations moves its head: at least `last_instant` and
+    `written_at`, to the same instant. `last_instant` is also raised when nothing is written (db/closing.py), so it is
+    not compared.
     """
 
     position: int
@@ -28,16 +28,16 @@ class Head:
     last_instant: datetime = field(compare=False)
     written_at: datetime
     begins_after: int = field(default=0, compare=False)
-    """The position before the first of its log, which is not 0 where it was made later (db/resharding.py)."""
+    """The position before the log's first; not 0 for a shard created by resharding (db/resharding.py)."""
     is_closed: bool = field(default=False, compare=False)
-    """Whether nothing is added any more."""
+    """Whether the shard is closed and accepts no more rows."""
 
 
 async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tuple[dict[int, Head], datetime]:
-    """Lock shards in rising order until the transaction ends; return their heads and the instant after the last lock.
+    """Lock shards in ascending order until the transaction ends; return their heads and the instant to decide at.
 
     The instant is read once all locks are held, not when the transaction or the statement began, and is later than any
-    given out in these shards before, even if the server's clock has stepped back.
+    assigned in these shards before, even if the server's clock has stepped back.
     """
     locked = await fetch(connection, _LOCK, shards=sorted(shards))
     return {row["shard"]: _head(row) for row in locked}, max(row["instant"] for row in locked)
@@ -46,8 +46,8 @@ async def lock_shards(connection: AsyncConnection, shards: Iterable[int]) -> tup
 async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spans: Collection[Span] = ()) -> None:
     """Move the heads of shards that the transaction has locked, and the reading positions of partitions.
 
-    The commit wakes the relay. Raises ReadingWentBack if a partition was not read up to where its span begins, or if
-    what was decided ahead of that is gone.
+    The commit wakes the relay. Raises ReadingWentBack if a partition's stored position is before its span's beginning,
+    or if the note of offsets decided ahead is gone.
     """
     (moved,) = await fetch(
         connection,
@@ -69,7 +69,7 @@ async def move_heads(connection: AsyncConnection, heads: Mapping[int, Head], spa
 
 
 async def all_heads(connection: AsyncConnection) -> dict[int, Head]:
-    """Return the head of every shard's log, as committed."""
+    """Return the committed head of every shard's log."""
     rows = await fetch(connection, _ALL)
     return {
         row["shard"]: replace(_head(row), begins_after=row["begins_after"], is_closed=row["is_closed"]) for row in rows
@@ -150,6 +150,6 @@ _MOVE = text(
         EXISTS (SELECT FROM gone) AS gone
     """
 )
-"""One statement, since round trips dominate the cost of a batch. A transaction locks reading positions only once it
-holds all its shards, and in the order of their key, so it cannot deadlock. Whoever moves the
-position of a partition past a row of `read_ahead` takes the row away, since nobody relies on it any more."""
+"""One statement, since round trips dominate the cost of a batch. A transaction locks reading positions only after all
+its shards, and in key order, so it cannot deadlock. Moving a partition's position past a row of `read_ahead` deletes
+that row, which is no longer needed."""

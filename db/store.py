@@ -1,4 +1,4 @@
-"""Storing what a batch decided: one COPY or statement per table, whatever the size of the batch."""
+"""Stores what a batch decided: one COPY or statement per table, whatever the size of the batch."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,13 +44,13 @@ from schemas.topics import Topic
 async def store(
     connection: AsyncConnection, book: Book, keys: KeyEncryption, events: Sequence[tuple[Any, ...]] = ()
 ) -> None:
-    """Write the records that a batch changed, in their final state. `events` are the rows that append its events."""
+    """Write the records that a batch changed, in their final state. `events` are the log rows of its events."""
     changed = book.changed
     await _over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
     await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
     await _store_projects(connection, book)
     await _over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
-    # After the projects and accounts they name: the database checks those, and moves the heads of the projects.
+    # After the projects and accounts they refer to: the database checks those, and updates each project's payer.
     await _copy(connection, "bindings", tuple(BINDING_TYPES), list(map(binding_row, changed.bindings)))
     await _over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
@@ -67,7 +67,7 @@ async def store(
 
 
 async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim, CommandCompleted, int, int]]) -> None:
-    """Write the claimed command ids, each with its latest result, and the shard and position of that."""
+    """Write the claimed command ids, each with its latest result and that result's shard and position."""
     rows = [
         (
             claim.organization, claim.source, claim.command_id, claim.fingerprint, shard, position, result.outcome,
@@ -104,17 +104,16 @@ async def store_dead_letters(
     origins: Mapping[str, int],
     keys: KeyEncryption,
 ) -> None:
-    """Store dead letters whole: sealed where personal data is possible, and without any card number.
+    """Store dead letters complete: sealed where they may hold personal data, and never with a card number.
 
-    Each comes with the row of its event in the log. `origins` names the dead letter that a record was redriven from, by
-    the record's place.
+    Each comes with its event's log row. `origins` maps a redriven record's place to the dead letter it comes from.
     """
     rows = [_dead_row(dead, row, origins.get(dead.record.place), keys) for dead, row in letters]
     await _copy(connection, "dead_letters", _DEAD_COLUMNS, rows)
 
 
 async def _store_projects(connection: AsyncConnection, book: Book) -> None:
-    """Write what was newly reported about projects; most changes concern only the payer, derived from the bindings."""
+    """Write newly reported project data; most changes affect only the payer, which is derived from the bindings."""
     new, reported = [], []
     for key, project in book.changed.projects.items():
         known = book.known_projects.get(key)
@@ -127,7 +126,7 @@ async def _store_projects(connection: AsyncConnection, book: Book) -> None:
 
 
 def _phase_rows(phases: Iterable[PhaseEntered], events: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return the rows of phases, each with the place of its event: all events about an account rise in time."""
+    """Return the rows of phases, each with the place of its event: no two events about an account share an instant."""
     entered = {(f"{phase.organization}/{phase.account}".encode(), phase.entered_at): phase for phase in phases}
     if not entered:
         return []
@@ -198,7 +197,7 @@ async def _copy(
 
 
 async def _over(connection: AsyncConnection, statement: TextClause, rows: Iterable[dict[str, Any]]) -> None:
-    """Run a statement over rows given as one array per column, each named as the column."""
+    """Run a statement over rows, passed as one array per column under the column's name."""
     listed = list(rows)
     if listed:
         await fetch(connection, statement, **{name: [row[name] for row in listed] for name in listed[0]})
