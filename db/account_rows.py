@@ -1,4 +1,4 @@
-"""Accounts as rows, and rows as accounts; it imports no tables, since commands that ask have to start fast."""
+"""Converts accounts to rows and back; it imports no tables, since read-only commands must start fast."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -15,7 +15,7 @@ ACCOUNT_COLUMNS = ", ".join((_ACCOUNTS.columns, *_BALANCES))
 
 
 def account_row(account: Account) -> dict[str, Any]:
-    """Return an account as a row, with its balance in columns of its own."""
+    """Return an account as a row, with its balance in separate columns."""
     balance = account.balance
     return _ACCOUNTS.row(account, **{column: balance and getattr(balance, name) for column, name in _BALANCES.items()})
 

@@ -1,7 +1,7 @@
-"""The database's address: every libpq parameter is translated for asyncpg, or refused by name.
+"""Parses the database's address: every libpq parameter is translated for asyncpg, or rejected by name.
 
-asyncpg hands whatever it does not know to the server as a setting, ignores a service that does not exist, and reads `+`
-as a blank. So the address is parsed here, and a parameter that is not understood is refused.
+asyncpg passes any parameter it does not know to the server as a setting, ignores a service that does not exist, and
+reads `+` as a space. So the address is parsed here, and an unknown parameter is rejected.
 """
 
 import configparser
@@ -38,11 +38,11 @@ class BadAddress(ValueError):
 
 
 class DatabaseUnreachable(ConnectionError):
-    """The database cannot be reached, or the connection broke."""
+    """The database cannot be reached, or the connection was lost."""
 
 
 def connect_arguments(database_url: str) -> dict[str, Any]:
-    """Return what asyncpg's `connect` takes for an address. Raises BadAddress."""
+    """Return the arguments of asyncpg's `connect` for an address. Raises BadAddress."""
     parameters = _parameters(database_url)
     arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS, "server_settings": {}}
     tls: dict[str, str] = {}
@@ -78,8 +78,8 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
 
 
 def engine_url(database_url: str) -> "URL":
-    """Return the address in SQLAlchemy's form, which names the dialect and only the first of several hosts."""
-    from sqlalchemy import URL  # noqa: PLC0415 - whoever asks the driver itself does without
+    """Return the address as a SQLAlchemy URL, which names the dialect and only the first of several hosts."""
+    from sqlalchemy import URL  # noqa: PLC0415 - callers that use the driver directly do not need it
 
     parameters = _parameters(database_url)
     host = parameters.get("host", "").split(",")[0]
@@ -97,7 +97,7 @@ def engine_url(database_url: str) -> "URL":
 
 
 def with_password(database_url: str, password: str) -> str:
-    """Return the address with a password that is kept elsewhere. Raises BadAddress, also where it has one already."""
+    """Return the address with a password added. Raises BadAddress, also if it already has one."""
     if "password" in _parameters(database_url):
         raise BadAddress(
             f"{_WORDS} has a password already: leave it out there, or leave out WHOPAYS_DATABASE_PASSWORD."
@@ -106,7 +106,7 @@ def with_password(database_url: str, password: str) -> str:
 
 
 def shown_address(database_url: str) -> str:
-    """Return an address that may be shown: without password or parameters."""
+    """Return an address that is safe to show: without password or parameters."""
     found = _ADDRESS.fullmatch(database_url)
     if found is None:
         return "its address"
@@ -116,7 +116,7 @@ def shown_address(database_url: str) -> str:
 
 
 def _host(text: str) -> re.Match[str]:
-    """Return a host and its port. Raises BadAddress."""
+    """Match a host and its port. Raises BadAddress."""
     found = _HOST.fullmatch(text)
     if found is None:
         raise BadAddress(f"{_WORDS}: its hosts are not HOST:PORT, separated by commas. Is the password encoded?")
@@ -124,7 +124,7 @@ def _host(text: str) -> re.Match[str]:
 
 
 def _parameters(database_url: str) -> dict[str, str]:
-    """Return all parameters of an address and of the service it names, under libpq's names."""
+    """Return all parameters of an address and of the service that it names, under libpq's names."""
     found = _ADDRESS.fullmatch(database_url)
     if found is None:
         raise BadAddress(f"{_WORDS} is not an address such as {_FORM}.")
@@ -236,7 +236,7 @@ def _shown(word: str) -> str:
 
 _SYSTEM = "system"
 _SAME = {"database": "dbname", "ssl": "sslmode"}
-"""Other names: SQLAlchemy's and asyncpg's."""
+"""Aliases, as SQLAlchemy and asyncpg use them."""
 
 _PASSED_ON = {
     "user": "user",
@@ -277,7 +277,7 @@ _HARMLESS = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-"""What asyncpg does anyway, whether or not it is asked for."""
+"""Parameters with values that match what asyncpg does anyway."""
 _IMPOSSIBLE = frozenset({
     "hostaddr", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "max_protocol_version",
     "min_protocol_version", "oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope", "require_auth",

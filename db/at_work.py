@@ -1,4 +1,4 @@
-"""What an installation is doing, as its database knows it: how far it is, who publishes, what is being announced."""
+"""What an installation is doing, according to its database: progress, the relays' leases, and open fan-outs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from db.driver import fetch
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How much was done until an instant of the database's clock; two of them tell a rate.
+    """Totals at an instant of the database's clock; two of them give a rate.
 
-    `decided` has the offsets of each input topic, by its name with prefix; `events` and `published` are of the log.
+    `decided` counts the offsets of each input topic, by its name with prefix; `events` and `published` count log rows.
     """
 
     at: datetime
@@ -25,9 +25,9 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Who publishes a slot's shards, and in how many seconds the lease ends: less than 0 where nobody renews it.
+    """The relay that holds a slot, and the seconds until its lease ends: negative once it has expired.
 
-    Nobody does, and has not since a relay stopped in good order, where both are None.
+    Both are None if the last relay released the slot when it stopped, or none ever took it.
     """
 
     number: int
@@ -36,13 +36,13 @@ class Slot:
 
     @property
     def holder(self) -> str | None:
-        """Who publishes it, if anybody does."""
+        """The relay whose lease is live, if any."""
         return self.owner if self.seconds_left is not None and self.seconds_left >= 0 else None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenFanOut:
-    """A change of phase that is being announced: those with a name up to `told` know, of `projects` bound now."""
+    """A phase change being announced: projects named up to `told` have been notified, of `projects` bound now."""
 
     organization: str
     account: str
@@ -53,14 +53,14 @@ class OpenFanOut:
 
 
 async def totals(connection: AsyncConnection) -> Totals:
-    """Return how much was done so far."""
+    """Return the totals so far."""
     (row,) = await fetch(connection, _TOTALS)
     decided = {one["topic"]: int(one["offsets"]) for one in await fetch(connection, _DECIDED)}
     return Totals(row["at"], decided, int(row["events"]), int(row["published"]))
 
 
 async def publishing_slots(connection: AsyncConnection) -> Sequence[Slot]:
-    """Return who publishes each slot."""
+    """Return the holder of each slot."""
     return [
         Slot(row["slot"], row["owner"], None if row["seconds_left"] is None else float(row["seconds_left"]))
         for row in await fetch(connection, _SLOTS)
@@ -68,7 +68,7 @@ async def publishing_slots(connection: AsyncConnection) -> Sequence[Slot]:
 
 
 async def open_fan_outs(connection: AsyncConnection, limit: int) -> Sequence[OpenFanOut]:
-    """Return up to `limit` fan-outs that are open, oldest first."""
+    """Return up to `limit` open fan-outs, oldest first."""
     return [OpenFanOut(**row) for row in await fetch(connection, _FAN_OUTS, row_limit=limit)]
 
 
@@ -78,7 +78,7 @@ _TOTALS = text(
         (SELECT coalesce(sum(position), 0) FROM published) AS published
     """
 )
-# What is decided ahead of others counts at once, and no more when the position has passed it.
+# Records decided ahead count at once, and not a second time when the position passes them.
 _DECIDED = text(
     """
     SELECT topic, sum(offsets) AS offsets FROM (

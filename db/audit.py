@@ -1,4 +1,4 @@
-"""What an audit reads: the tables of one shard's organizations, streamed from one snapshot."""
+"""The reads of an audit: the tables of one shard's organizations, streamed from one snapshot."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +35,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Unloadable:
-    """A row that cannot be loaded: which one, and why."""
+    """A row that cannot be loaded: its place, and the reason."""
 
     place: str
     trouble: str
@@ -43,13 +43,13 @@ class Unloadable:
 
 @asynccontextmanager
 async def snapshot(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection with a snapshot of the database as it is now; it blocks nobody."""
+    """Yield a connection with a snapshot of the current database; it blocks no writer."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         async with connection.begin():
             for limit in ("transaction_timeout", "statement_timeout"):
                 await connection.execute(text(f"SET LOCAL {limit} = 0"))
-            # Before the snapshot is taken, so that what it sees of the log and of the archive is of one moment.
+            # Before the snapshot is taken, so that it sees the log and the archive at the same moment.
             await connection.execute(text("LOCK TABLE log IN ACCESS SHARE MODE"))
             yield connection
 
@@ -73,19 +73,19 @@ async def log_rows_at(connection: AsyncConnection, places: Sequence[tuple[int, i
 
 
 async def lost_rows(connection: AsyncConnection, shard: int) -> list[tuple[int, str | None]]:
-    """Return the first rows of a shard whose organization is noted wrongly: position, and what is noted."""
+    """Return the first rows of a shard with a wrong organization: the position, and the organization stored there."""
     rows = await fetch(connection, _LOST_ROWS, shard=shard, row_limit=_MOST_LOST)
     return [(row["position"], row["boundary"]) for row in rows]
 
 
 async def kept_from(connection: AsyncConnection) -> int:
-    """Return the first position still kept; partitions before it may have been archived."""
+    """Return the first position still in the table; partitions before it may have been archived."""
     row = (await fetch(connection, _LOWEST_PARTITION))[0]
     return int(row["number"] or 0) * PARTITION_POSITIONS
 
 
 async def all_bindings(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Binding | Unloadable]:
-    """Yield the bindings of organizations, project by project, each project's in order."""
+    """Yield the bindings of organizations by project, and in order within a project."""
     async for row in _stream(connection, _all(_BINDINGS), names):
         yield _BINDINGS.record_of(row)
 
@@ -97,7 +97,7 @@ async def all_projects(connection: AsyncConnection, names: Sequence[str]) -> Asy
 
 
 async def all_former_payers(connection: AsyncConnection, names: Sequence[str]) -> dict[Key, datetime]:
-    """Return the accounts that ever stopped paying for a project, and the instant when each last did."""
+    """Return the accounts that ever stopped paying for a project, each with the instant of the last time."""
     return {
         (row["organization"], row["account"]): row["last_ended_at"]
         async for row in _stream(connection, _FORMER_PAYERS, names)
@@ -107,7 +107,7 @@ async def all_former_payers(connection: AsyncConnection, names: Sequence[str]) -
 async def all_accounts(
     connection: AsyncConnection, names: Sequence[str]
 ) -> AsyncIterator[tuple[Account | Unloadable, PaymentProfile | Unloadable | None, int, str | None]]:
-    """Yield the accounts of organizations, each with its payment profile and its history's last number and phase."""
+    """Yield the accounts of organizations, each with its payment profile and its last recorded phase and number."""
     async for row in _stream(connection, _ACCOUNTS_AND_PROFILES, names):
         account = _ACCOUNTS.record_of(row, "account_")
         profile = None if row["profile_payment_profile"] is None else _PROFILES.record_of(row, "profile_")
@@ -115,7 +115,7 @@ async def all_accounts(
 
 
 async def unloadable_others(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Unloadable]:
-    """Yield the rows that cannot be loaded in the tables other than accounts, projects and bindings."""
+    """Yield the rows that cannot be loaded from tables other than accounts, projects and bindings."""
     for kind in (_PROFILES, _PENDING_BINDINGS, _FAN_OUTS):
         async for row in _stream(connection, _all(kind), names):
             record = kind.record_of(row)
@@ -130,15 +130,15 @@ async def all_claims(connection: AsyncConnection, names: Sequence[str]) -> Async
 
 
 async def forgotten_commands(connection: AsyncConnection, shard: int) -> AsyncIterator[Row]:
-    """Yield what is kept of a shard's commands that were forgotten, each with the log row that should be its result."""
+    """Yield the entries of a shard's forgotten commands, each with the log row that should be its result."""
     async for row in _stream(connection, _FORGOTTEN, shard):
         yield row
 
 
 async def misplaced_phases(connection: AsyncConnection, names: Sequence[str]) -> AsyncIterator[Row]:
-    """Yield the phases that accounts of organizations entered whose noted place is not that of their event.
+    """Yield the recorded phases of organizations' accounts whose stored place is not that of their event.
 
-    Each with `organization`, `account`, `number`, `position`, and `is_missing` where the log has nothing there.
+    Each has `organization`, `account`, `number`, `position`, and `is_missing` if the log has no row there.
     """
     async for row in _stream(connection, _MISPLACED_PHASES, names):
         yield row
@@ -151,13 +151,13 @@ async def all_pending(connection: AsyncConnection, names: Sequence[str]) -> Asyn
 
 
 async def all_dead_letters(connection: AsyncConnection, shard: int) -> AsyncIterator[Row]:
-    """Yield the dead letters whose events stand in a shard: number, place, timestamp, reason, and the position."""
+    """Yield the dead letters whose events are in a shard: number, place, timestamp, reason, and position."""
     async for row in _stream(connection, _DEAD_LETTERS, shard):
         yield row
 
 
 async def action_troubles(connection: AsyncConnection) -> AsyncIterator[tuple[int, str]]:
-    """Yield what is wrong with what was done about dead letters, each with the dead letter's number."""
+    """Yield what is wrong with the actions on dead letters, each with the dead letter's number."""
     async for row in _stream(connection, _ACTION_TROUBLES):
         yield row["number"], row["trouble"]
 
@@ -168,7 +168,7 @@ async def _stream(connection: AsyncConnection, query: str, *values: Any) -> Asyn
 
 
 class _Kind(Generic[R]):
-    """A table whose rows are loaded one by one, so that one that cannot be loaded does not hide the others."""
+    """A table whose rows are loaded one by one, so that a bad row does not hide the others."""
 
     def __init__(self, table: str, types: Mapping[str, str], key: Sequence[str], make: Callable[[Row], R]) -> None:
         self.table = table
@@ -177,7 +177,7 @@ class _Kind(Generic[R]):
         self._make = make
 
     def columns(self, table: str, prefix: str = "") -> str:
-        """Return a select list; instants and JSON as text, since one the driver cannot read would fail a whole page."""
+        """Return a select list, with instants and JSON as text: one unreadable value would fail a whole page."""
         return ", ".join(
             f"CAST({table}.{name} AS text) AS {prefix}{name}"
             if type_ in ("jsonb", _INSTANT)

@@ -1,4 +1,4 @@
-"""The verdict of the last whole audit, kept where a server of questions can tell it."""
+"""The verdict of the last full audit, stored in the database so that a server can report it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from db.errors import is_not_allowed
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What an audit covers at least: all that was in the log when it began, so many events."""
+    """When an audit began, and how many events the log had then: it covers at least these."""
 
     at: datetime
     events: int
@@ -23,7 +23,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class LastAudit:
-    """The last audit that ended: what it covered, and how many findings it has of each promise."""
+    """The last audit that ended: what it covered, and its number of findings for each promise."""
 
     begun: Begun
     ended_at: datetime
@@ -31,16 +31,16 @@ class LastAudit:
 
 
 async def begin_audit(engine: AsyncEngine) -> Begun:
-    """Return what an audit that begins now will cover."""
+    """Return what an audit that begins now covers."""
     async with engine.connect() as connection:
         (row,) = await fetch(connection, _BEGIN)
     return Begun(row["at"], row["events"])
 
 
 async def keep_audit(engine: AsyncEngine, begun: Begun, findings: Mapping[str, int]) -> bool:
-    """Keep the verdict of an audit that has just ended, and return whether this session may do that.
+    """Store the verdict of an audit that has just ended; return False if this session may not.
 
-    Of two that overlap, the one that began later is kept.
+    Of two overlapping audits, the one that began later is kept.
     """
     values = {
         "begun_at": begun.at,
@@ -59,7 +59,7 @@ async def keep_audit(engine: AsyncEngine, begun: Begun, findings: Mapping[str, i
 
 
 async def last_audit(connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]") -> LastAudit | None:
-    """Return the last audit, None where none was kept."""
+    """Return the last audit, or None if none is stored."""
     for row in await fetch(connection, _LAST):
         findings = dict(zip(row["promises"], row["findings"], strict=True))
         return LastAudit(Begun(row["begun_at"], row["events"]), row["ended_at"], findings)

@@ -8,4 +8,4 @@ CLOSED_INSTANT = """
             WHERE log.shard = shards.shard AND log.position = coalesce(published.position, shards.begins_after) + 1
         ) END, '-infinity')
 """
-"""The closed instant of a row of `shards LEFT JOIN published USING (shard)`; null where nothing is known."""
+"""The closed instant of a row of `shards LEFT JOIN published USING (shard)`; null if it is not known."""

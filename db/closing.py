@@ -1,9 +1,9 @@
-"""Closed instants: up to which no later change can lie (docs/contract.md section 7, docs/decisions/0021).
+"""Closed instants: no future change can lie at or before them (docs/contract.md section 7, docs/decisions/0021).
 
-A shard is closed up to an instant when everything at or before it is published, and nothing that is still to come can
-get an instant at or before it. Whoever locks a shard's row gets an instant later than its `last_instant`, so a row
-(position, last_instant) bounds what comes after that position; and instants rise with positions, so that the first row
-of the log that is not published bounds what comes, too.
+A shard is closed up to an instant when everything at or before it is published, and no future event can get an instant
+at or before it. A transaction that locks a shard's row gets an instant later than its `last_instant`, so a row
+(position, last_instant) bounds the events after that position. Instants rise with positions, so the first unpublished
+row of the log is a bound, too.
 """
 
 from datetime import datetime
@@ -16,26 +16,27 @@ from db.driver import fetch
 
 
 async def closed_instants(connection: AsyncConnection) -> dict[int, datetime]:
-    """Return for each shard the instant, itself included, up to which it is closed, as the database knows it.
+    """Return each shard's closed instant (inclusive), according to the database.
 
-    At or before that instant the shard's events are all published, and none will be added: who paid until then is
-    final. It may lag behind what Kafka has by about a second (the relay notes what it published from time to time), and
-    never runs ahead of it; read again, it is never earlier, unless the database went back. An idle shard's advances by
-    the relay, about once a second. A shard of which nothing is known yet, since no relay has run, is left out.
+    All of the shard's events at or before it are published, and none will be added: payers until then are final. It may
+    lag what Kafka has by about a second (the relay records its progress from time to time), but never runs ahead of it;
+    it never decreases, unless the database was restored to an earlier state. The relay advances an idle shard's about
+    once a second. A shard without one, because no relay has run yet, is left out.
 
-    One statement: in a transaction with one snapshot (REPEATABLE READ) it is of that snapshot.
+    One statement: in a transaction with one snapshot (REPEATABLE READ), the result is of that snapshot.
     """
     rows = await fetch(connection, _CLOSED)
     return {row["shard"]: row["closed"] for row in rows if row["closed"] is not None}
 
 
 async def closed_until(connection: AsyncConnection) -> datetime | None:
-    """Return the instant, itself included, up to which all shards are closed; None where one of them is not known.
+    """Return the instant (inclusive) up to which all shards are closed; None if it is unknown for any of them.
 
-    As final as the `closedUntil` of a watermark, which is written now and then, and may lie before or after it.
+    It is as final as a watermark's `closedUntil`; watermarks are only written from time to time, so the latest may be
+    earlier or later.
     """
     rows = await fetch(connection, _CLOSED)
-    # To those that are closed for good nothing is added: they hold nothing up once all of them is published.
+    # A closed shard gets no more rows: once it is fully published, it does not hold the others back.
     closed = [row["closed"] for row in rows if not row["is_over"]]
     return None if not closed or None in closed else min(closed)
 

@@ -1,4 +1,4 @@
-"""Connects to PostgreSQL: the only place that does, so that an address means the same to all who use it."""
+"""Connects to PostgreSQL: the only place that does, so that an address means the same everywhere."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ _PREFER_STANDBY = "prefer-standby"
 
 
 async def connect_to_ask(database_url: str) -> Driver:
-    """Return a connection for questions of somebody who may pause while reading an answer, as in a pager.
+    """Return a connection for interactive queries, whose reader may pause for long, as in a pager.
 
     Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
@@ -45,9 +45,9 @@ async def connect_to_ask(database_url: str) -> Driver:
 async def connect(**arguments: Any) -> Driver:
     """Return a connection to the first host that answers and is what `target_session_attrs` asks for.
 
-    `arguments` are those of `db.address.connect_arguments`, and asyncpg's own. As in libpq each of several hosts has
-    all of `connect_timeout`: asyncpg alone would spend it on a first host that swallows what it is sent. A host that
-    answers but refuses who asks ends the search. Raises DatabaseUnreachable, and the errors of asyncpg.
+    `arguments` are those of `db.address.connect_arguments`, and asyncpg's own. As in libpq, each of several hosts gets
+    the full `connect_timeout`: asyncpg alone would spend it all on a first host that drops packets. A host that answers
+    but rejects the client ends the search. Raises DatabaseUnreachable, and the errors of asyncpg.
     """
     troubles: list[tuple[str, Exception]] = []
     for where, attempt in attempts(arguments):
@@ -65,7 +65,7 @@ async def connect(**arguments: Any) -> Driver:
 
 
 def attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield asyncpg's arguments for one host after the other, and how that host is called."""
+    """Yield each host's label and asyncpg's arguments for it, in the order to try them."""
     hosts = arguments.get("host") or []
     if len(hosts) < 2:
         yield "", arguments
@@ -73,7 +73,7 @@ def attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     port = arguments.get("port", 5432)
     ports = port if isinstance(port, list) else [port] * len(hosts)
     wanted = arguments.get("target_session_attrs", "any")
-    # Whoever prefers a standby takes the first one, and any host where there is none.
+    # With prefer-standby, try all hosts for a standby first, and then take any.
     for kind in ("standby", "any") if wanted == _PREFER_STANDBY else (wanted,):
         for host, number in zip(hosts, ports, strict=True):
             yield f"{host}:{number}", arguments | {"host": host, "port": number, "target_session_attrs": kind}

@@ -36,14 +36,14 @@ async def load_contact(
 
 
 def opened_contact(row: Mapping[str, Any], organization: str, account: str, keys: KeyEncryption) -> Contact:
-    """Return the contact that a row seals for an account. Raises Unopenable, and pydantic's error for what is none."""
+    """Return an account's contact from its sealed row. Raises Unopenable, and ValidationError for an invalid one."""
     sealed = Sealed(row["key_id"], row["wrapped_key"], row["sealed"])
     opened = unseal(sealed, _about(organization, account), keys)
     return Contact.model_validate_json(opened, context=STORED)
 
 
 async def erase_contact(connection: AsyncConnection, organization: str, account: str) -> bool:
-    """Destroy the data key of an account's contact, so that nobody can read it any more. False if there was none."""
+    """Destroy the data key of an account's contact, which makes it unreadable. Return False if there was none."""
     names = {"organization": organization, "account": account}
     return (await connection.execute(_ERASE, names)).rowcount > 0
 

@@ -1,8 +1,8 @@
-"""What is done with dead letters, and by whom (docs/decisions/0023).
+"""Actions on dead letters, and who took them (docs/decisions/0023).
 
-A dead letter is redriven in two transactions: the first takes the redrive down under an id, which the record then
-carries; the second confirms that the broker has it. A worker that reads the record notes where it did, and takes every
-further record with the same id for the same one.
+A dead letter is redriven in two transactions: the first records the redrive under an id, which the record then carries;
+the second confirms that the broker has the record. A worker that reads the record stores its place, and treats every
+other record with that id as a duplicate.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +26,10 @@ _REDRIVING_LOCK_KEY = 0x77686F7265647276
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that was done with a dead letter: `by` whom, and why if it was discarded.
+    """An action on a dead letter: `by` whom, and the reason if it was discarded.
 
-    A redrive is confirmed at `sent_at`; `place` is where its record was put, where known, `is_read` tells that a worker
-    has read it there, and `dead_letter` the number of the dead letter that came of it, if one did.
+    A redrive is confirmed at `sent_at`. `place` is its record's place, if known; `is_read` says whether a worker has
+    read it there; `dead_letter` is the number of the dead letter that it became again, if it did.
     """
 
     action: str
@@ -44,7 +44,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """A dead letter that is to be put on its topic under an id; `is_resumed` when it may be there already."""
+    """A dead letter to be put on its topic under an id; if `is_resumed`, it may be there already."""
 
     kept: KeptDeadLetter
     id: UUID
@@ -53,9 +53,9 @@ class Redrive:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What is known of redriven records of a batch: those taken before, by place, and whose each is.
+    """The redriven records of a batch, by place: those that are duplicates, and where each comes from.
 
-    `origins` names, by place, the first dead letter that a record was redriven from.
+    `origins` maps a record's place to the first dead letter that it was redriven from.
     """
 
     repeated: frozenset[str]
@@ -63,17 +63,17 @@ class Arrived:
 
 
 async def is_only_redriving(connection: AsyncConnection) -> bool:
-    """Return whether nobody else is redriving; nobody can begin to as long as the connection lives."""
+    """Take the redriving lock for the lifetime of the connection; return False if another process holds it."""
     return bool((await connection.execute(_TRY_LOCK, {"key": _REDRIVING_LOCK_KEY})).scalar_one())
 
 
 async def begin_redrives(
     connection: AsyncConnection, numbers: Sequence[int], by: str, *, again: bool
 ) -> tuple[list[Redrive], list[KeptDeadLetter]]:
-    """Take down that dead letters are redriven now; return them, and those that are left alone.
+    """Record that dead letters are redriven now; return the redrives, and the dead letters that were skipped.
 
-    Left alone are those that were redriven or discarded before, unless they are meant `again`, and those of which
-    nothing is kept. One whose redrive was never confirmed goes on under its id.
+    Skipped are those redriven or discarded before, except with `again`, and those of which nothing is kept. An
+    unconfirmed redrive continues under its id.
     """
     redrives, left = [], []
     for kept in await lock_dead_letters(connection, numbers, with_values=True):
@@ -88,25 +88,25 @@ async def begin_redrives(
 
 
 async def confirm_redrives(connection: AsyncConnection, confirmed: Sequence[tuple[UUID, int, int]]) -> None:
-    """Note that redriven records are on their topic: each with its id, partition and offset."""
+    """Record that redriven records are on their topic: each with its id, partition and offset."""
     ids, partitions, offsets = ([one[index] for one in confirmed] for index in range(3))
-    # In the order in which workers lock them: else each could wait for the other.
+    # In the order in which workers lock them, to avoid deadlocks.
     await connection.execute(_LOCK, {"ids": ids})
     await connection.execute(_CONFIRM, {"ids": ids, "partitions": partitions, "offsets": offsets})
 
 
 async def withdraw_redrives(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Forget redrives whose records were certainly not put on their topics."""
+    """Delete redrives whose records certainly did not reach their topics."""
     await connection.execute(_WITHDRAW, {"ids": ids})
 
 
 async def discard(
     connection: AsyncConnection, numbers: Sequence[int], by: str, reason: str, *, erases: bool = False
 ) -> tuple[list[int], list[KeptDeadLetter]]:
-    """Note that nothing is to be done about dead letters; return their numbers, and those that are left alone.
+    """Record that dead letters need no redrive; return the numbers of those discarded, and the ones that were skipped.
 
-    Left alone are those that were redriven or discarded before. With `erases` their content is destroyed; then only
-    those are left alone that were done before and of which nothing is kept.
+    Skipped are those redriven or discarded before. With `erases` the content is destroyed; then only those are skipped
+    that were redriven or discarded before and of which nothing is kept.
     """
     found = await lock_dead_letters(connection, numbers, with_values=False)
     chosen = [one.number for one in found if one.standing is Standing.WAITING or (erases and one.is_kept)]
@@ -117,12 +117,12 @@ async def discard(
 
 
 async def actions_on(connection: AsyncConnection, number: int) -> list[Action]:
-    """Return what was done with a dead letter, in order."""
+    """Return the actions on a dead letter, in order."""
     return [Action(*row) for row in await connection.execute(_ACTIONS, {"number": number})]
 
 
 async def arrived(connection: AsyncConnection, records: Iterable[Record]) -> Arrived:
-    """Note where redriven records of a batch were read; one that was read elsewhere before is a repetition of it."""
+    """Store where redriven records of a batch were read; one that was read at another place before is a duplicate."""
     carrying = [(record, record.redrive_id) for record in records]
     listed = [(record, id_) for record, id_ in carrying if id_ is not None]
     if not listed:
@@ -133,7 +133,7 @@ async def arrived(connection: AsyncConnection, records: Iterable[Record]) -> Arr
     repeated, origins, new = set(), {}, {}
     for record, id_ in listed:
         row = known.get(id_)
-        # An id that nobody gave out, or for another record, is no more than a header.
+        # An id that was never assigned, or belongs to another record, is just a header.
         if row is None or not is_record_of(row, record):
             continue
         here = (record.partition, record.offset, record.timestamp)
@@ -176,7 +176,7 @@ ERASED = """
     key = NULL, header_names = NULL, header_values = NULL, value = NULL, key_id = NULL, wrapped_key = NULL,
     sealed = NULL, asker = NULL
 """
-"""What is left of a dead letter's content once it is erased."""
+"""The SQL assignments that erase a dead letter's content."""
 _ERASE = text(
     f"""
     UPDATE dead_letters SET {ERASED}
@@ -187,7 +187,7 @@ _LOCK = text(
     "SELECT FROM dead_letter_actions WHERE redrive_id = ANY(CAST(:ids AS uuid[])) ORDER BY redrive_id FOR UPDATE"
 )
 _WITHDRAW = text("DELETE FROM dead_letter_actions WHERE redrive_id = ANY(CAST(:ids AS uuid[])) AND sent_at IS NULL")
-# Where a worker has read a record already, that is its place.
+# If a worker has already read a record, keep the place that it stored.
 _CONFIRM = text(
     """
     UPDATE dead_letter_actions SET sent_at = coalesce(sent_at, clock_timestamp()),

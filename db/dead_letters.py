@@ -1,4 +1,4 @@
-"""Stored dead letters: choosing, listing and opening them. What is done with them is in db/dead_letter_actions.py."""
+"""Stored dead letters: choosing, listing and opening them. Actions on them are in db/dead_letter_actions.py."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LARGEST_NUMBER = 2**63 - 1
 
 
 class Standing(StrEnum):
-    """What became of a dead letter: nothing yet, or what was done with it last."""
+    """The state of a dead letter: waiting, or what was last done with it."""
 
     WAITING = "waiting"
     REDRIVEN = "redriven"
@@ -28,10 +28,10 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which dead letters are meant: all conditions together, and none of them means all.
+    """A filter for dead letters: all given conditions must hold; without any, all dead letters match.
 
-    `numbers` are ranges, each with its first and last number; `places` are topic, partition and offset of records;
-    topics are named with their prefix; `since` is compared with the instant at which the record was read.
+    `numbers` are inclusive ranges; `places` are topic, partition and offset of records; topics are named with their
+    prefix; `since` is compared with the instant at which the record was read.
     """
 
     numbers: tuple[tuple[int, int], ...] = ()
@@ -45,12 +45,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class KeptDeadLetter:
-    """A stored dead letter; `number` rises with each. For a card number, only the place of the record is kept.
+    """A stored dead letter; numbers are ascending. If its record had a card number, only the record's place is kept.
 
-    The value of a record of the command topic is `sealed`, and None in `record` until it is opened. `is_kept` is False
-    of a card number, and of what was erased. `event_id` is that of its event, where known; `origin` the number of the
-    first dead letter that its record was redriven from. `unconfirmed_id` is set where it was last redriven and nobody
-    knows whether that reached the topic.
+    The value of a command topic's record is `sealed`, and None in `record` until it is opened. `is_kept` is False if
+    the record had a card number or was erased. `event_id` is that of its event, if known; `origin` is the number of
+    the first dead letter that its record was redriven from. `unconfirmed_id` is set if it is not known whether the last
+    redrive reached the topic.
     """
 
     number: int
@@ -72,7 +72,7 @@ class KeptDeadLetter:
 
     @property
     def standing(self) -> Standing:
-        """What became of it."""
+        """Its current state."""
         if self.unconfirmed_id is not None or (self.redriven_at is None and self.discarded_at is None):
             return Standing.WAITING
         if self.redriven_at is None or (self.discarded_at is not None and self.discarded_at > self.redriven_at):
@@ -90,7 +90,7 @@ async def list_dead_letters(
 ) -> list[KeptDeadLetter]:
     """Return up to `limit` dead letters without their values, the newest first, with numbers below `before`.
 
-    With `within`, only those of these organizations.
+    With `within`, only those of the given organizations.
     """
     conditions, values = chosen_by(choice)
     if within is not None:
@@ -100,7 +100,7 @@ async def list_dead_letters(
 
 
 async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[int, int]]:
-    """Return the chosen dead letters, each with its size in bytes, in the order in which their records first came."""
+    """Return number and size in bytes of the chosen dead letters, in the order in which their records first arrived."""
     conditions, values = chosen_by(choice)
     return [(row.number, row.size) for row in await connection.execute(_numbers_statement(*conditions), values)]
 
@@ -108,21 +108,21 @@ async def numbers_of(connection: AsyncConnection, choice: Choice) -> list[tuple[
 async def find_what_is_kept(
     connection: AsyncConnection, numbers: Sequence[int]
 ) -> dict[int, tuple[DeadLetterReason, bool]]:
-    """Return the reasons of the dead letters with these numbers, and whether anything of their records is kept."""
+    """Return, by number, the reasons of dead letters, and whether anything of their records is kept."""
     possible = [number for number in numbers if 0 < number <= LARGEST_NUMBER]
     rows = await connection.execute(_FIND_WHAT_IS_KEPT, {"numbers": possible})
     return {row.number: (DeadLetterReason(row.reason), row.is_kept) for row in rows}
 
 
 async def find_dead_letters(connection: AsyncConnection, numbers: Sequence[int]) -> list[KeptDeadLetter]:
-    """Return the dead letters with these numbers, in their order; those that are not there are left out."""
+    """Return the dead letters with these numbers, in the given order; unknown numbers are skipped."""
     return await _found(connection, _FIND, numbers)
 
 
 async def lock_dead_letters(
     connection: AsyncConnection, numbers: Sequence[int], *, with_values: bool
 ) -> list[KeptDeadLetter]:
-    """Return the dead letters with these numbers; nobody else can act on them until the transaction ends."""
+    """Return the dead letters with these numbers, locked against other actions until the transaction ends."""
     await connection.execute(_LOCK, {"numbers": sorted(numbers)})
     return await _found(connection, _FIND if with_values else _FIND_WITHOUT_VALUES, numbers)
 
@@ -141,12 +141,12 @@ def value_of(kept: KeptDeadLetter, keys: KeyEncryption | None) -> bytes | None:
 
 
 def about_dead_letter(place: str) -> str:
-    """Return what a dead letter's sealed value is bound to: the place of its record."""
+    """Return the context that a dead letter's sealed value is bound to: its record's place."""
     return f"dead-letter:{place}"
 
 
 def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
-    """Return the conditions that a choice names, and their values."""
+    """Return the SQL conditions of a choice, and their values."""
     given = {
         "topic": choice.topic,
         "organization": choice.organization,
@@ -168,11 +168,11 @@ def chosen_by(choice: Choice) -> tuple[list[str], dict[str, Any]]:
 
 @cache
 def list_statement(*conditions: str, is_narrow: bool = False) -> TextClause:
-    """Return the statement for some choice: each has its own, and so an index that leads to it.
+    """Return the list statement for a set of conditions: each set has its own statement, and so its own index.
 
-    It follows the index of the first of `_LEADING` that is chosen. Written as an equality, the condition would leave
-    the server free to walk through all dead letters by their numbers, however few are meant. A narrow one is of some
-    organizations: of each as many as are wanted of all.
+    It uses the index of the first condition in `_LEADING`. Written as an equality, that condition would leave the
+    server free to scan all dead letters by number, however few match. A narrow statement takes the limit from each of
+    the given organizations, and then from all of them.
     """
     if is_narrow:
         return text(
@@ -258,12 +258,12 @@ _CONDITIONS = {
         ELSE 'redriven' END""",
 }
 _LEADING = {"organization": "organization", "topic": "topic", "reason": "letter.reason"}
-"""Conditions that an index leads to, the most selective first, and their columns."""
+"""Conditions that have an index, the most selective first, and their columns."""
 _IN_RANGES = """EXISTS (
     SELECT FROM unnest(CAST(:firsts AS bigint[]), CAST(:lasts AS bigint[])) AS range(first, last)
     WHERE letter.number BETWEEN range.first AND range.last
 )"""
-# As numbers, so that the server looks these up instead of walking through all of them.
+# As numbers, so that the server looks them up instead of scanning all dead letters.
 _AT_PLACES = """letter.number = ANY (ARRAY(
     SELECT number FROM dead_letters
     JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))

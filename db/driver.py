@@ -1,4 +1,4 @@
-"""Statements put to asyncpg itself, whose rows take a fraction of the time; who only asks does without SQLAlchemy."""
+"""Runs statements on asyncpg directly: rows take a fraction of the time, and queries can do without SQLAlchemy."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "AsyncConnection | Driver"
-"""Whatever a question can be put to."""
+"""A connection that a statement can run on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with parameters by name, such as `:project`."""
+    """SQL with named parameters, such as `:project`."""
 
     text: str
 
@@ -28,14 +28,13 @@ class Statement:
 async def driver(connection: Connection) -> Any:
     """Return the asyncpg connection beneath a SQLAlchemy one, inside the same transaction, for COPY and `fetch`.
 
-    A connection with the isolation level `AUTOCOMMIT` has no transaction. A connection of asyncpg's own is returned as
-    it is.
+    With the isolation level `AUTOCOMMIT` there is no transaction. An asyncpg connection is returned as it is.
     """
     if isinstance(connection, asyncpg.Connection):
         return connection
     raw = (await connection.get_raw_connection()).driver_connection
     if raw is not None and not raw.is_in_transaction() and not _commits_by_itself(connection):
-        # SQLAlchemy begins its transaction with its first statement.
+        # SQLAlchemy only begins its transaction with the first statement.
         await connection.exec_driver_sql("SELECT")
     return raw
 
@@ -52,9 +51,9 @@ async def fetch(
 async def fetch_in_parts(
     connection: Connection, statement: Statement, size: int, /, **values: Any
 ) -> AsyncIterator[list[Mapping[str, Any]]]:
-    """Run a statement as `fetch` does, and yield its rows as they are read, `size` at a time.
+    """Run a statement as `fetch` does, and yield its rows `size` at a time.
 
-    The server keeps its place, so that memory does not grow with the number of rows. The transaction must stay open.
+    It uses a server-side cursor, so memory does not grow with the number of rows. The transaction must stay open.
     """
     query, names = _numbered(statement.text)
     cursor = await (await driver(connection)).cursor(query, *(values[name] for name in names))
@@ -63,10 +62,10 @@ async def fetch_in_parts(
 
 
 async def read_instants(connection: Driver) -> None:
-    """Make every instant that Python can hold be written as it is, and read with a time zone.
+    """Have every instant that Python can represent written unchanged, and read with a time zone.
 
-    asyncpg treats the first and the last instant of the calendar as infinite and returns them without a time zone, so
-    that comparing them with any other raises.
+    asyncpg treats the first and last instants of the calendar as infinite and returns them without a time zone, so
+    comparing them with any other raises.
     """
     await connection.set_type_codec(
         "timestamptz", schema="pg_catalog", encoder=_microseconds_of, decoder=_instant_of, format="tuple"
@@ -79,7 +78,7 @@ def _microseconds_of(instant: datetime) -> tuple[int]:
 
 
 def _instant_of(microseconds: tuple[int]) -> datetime:
-    # Infinite: written by earlier versions for the ends of the calendar, and by a shard that has given out no instant.
+    # Infinite: a shard that has assigned no instant; earlier versions also wrote it for the calendar's ends.
     return _INFINITE.get(microseconds[0]) or _EPOCH + timedelta(microseconds=microseconds[0])
 
 
@@ -94,7 +93,7 @@ def _commits_by_itself(connection: "AsyncConnection") -> bool:
 
 @cache
 def _numbered(sql: str) -> tuple[str, list[str]]:
-    """Return a statement with numbered parameters, as PostgreSQL wants them, and their former names in order."""
+    """Return a statement with numbered parameters, as PostgreSQL wants them, and the names in that order."""
     names = list(dict.fromkeys(_PARAMETER.findall(sql)))
     return _PARAMETER.sub(lambda found: f"${names.index(found.group(1)) + 1}", sql), names
 

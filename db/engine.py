@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, with the limits that keep a stuck client from holding the shards of others."""
+"""Connections to PostgreSQL, with limits that keep a stuck client from holding shard locks."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,9 +16,9 @@ from db.driver import read_instants
 
 
 def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str, str] | None = None) -> AsyncEngine:
-    """Return an engine; connections are checked before use. Raises BadAddress.
+    """Return an engine whose connections are checked before use. Raises BadAddress.
 
-    `session` are settings of each session, instead of those that workers need.
+    `session` replaces the default session settings, which are those that workers need.
     """
     arguments = connect_arguments(database_url)
     arguments["server_settings"] |= SESSION if session is None else session
@@ -38,7 +38,7 @@ def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str
 
 @asynccontextmanager
 async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Yield a connection outside the pool, for LISTEN; it is dropped, not closed, since the server may be gone."""
+    """Yield a connection outside the pool, for LISTEN; it is aborted, not closed, since the server may be gone."""
     connection = await connect(**connect_arguments(database_url))
     try:
         yield connection
@@ -47,13 +47,13 @@ async def listening_connection(database_url: str) -> AsyncIterator["asyncpg.Conn
 
 
 def server_of(connection: AsyncConnection) -> str:
-    """Return what tells a run of a database server from any other, and from a restored one."""
+    """Return an identifier of this run of this database server; a restarted or restored one has another."""
     server: str = connection.info[_SERVER]
     return server
 
 
 def _say_whose_it_is(context: ExceptionContext) -> None:
-    """Make a network error during a statement say that it is the database's."""
+    """Turn a network error during a statement into DatabaseUnreachable."""
     error = context.original_exception
     if isinstance(error, OSError) and not isinstance(error, DatabaseUnreachable):
         raise DatabaseUnreachable(str(error) or type(error).__name__) from error

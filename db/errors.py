@@ -13,7 +13,7 @@ _LOCK_REFUSED = frozenset({"55P03", "40P01"})
 _NOT_ALLOWED = frozenset({"42501", "25006"})
 # A table was altered after the statement was prepared; the next attempt prepares it again.
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-# "Another operation is in progress": so asyncpg says that the server ended a session between two reads of a cursor.
+# "Another operation is in progress": asyncpg's error when the server ended a session between two reads of a cursor.
 _ENDED = asyncpg.InternalClientError
 
 
@@ -33,29 +33,29 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_wrong_schema(error: BaseException) -> bool:
-    """Return whether the tables are not this version's, so that no work can succeed."""
+    """Return whether the tables are of another version, so that no work can succeed."""
     state = _sqlstate(error)
     return state is not None and state[:2] == _WRONG_SCHEMA_CLASS
 
 
 def is_lock_refused(error: BaseException) -> bool:
-    """Return whether a lock was not had in time, or only by a deadlock."""
+    """Return whether a lock was not granted in time, or not without a deadlock."""
     return _sqlstate(error) in _LOCK_REFUSED
 
 
 def is_not_allowed(error: BaseException) -> bool:
-    """Return whether the session may only read: its role has no right to write, or its server is a standby."""
+    """Return whether the session cannot write: its role lacks the privilege, or its server is a standby."""
     return _sqlstate(error) in _NOT_ALLOWED
 
 
 def brief(error: BaseException) -> str:
-    """Name an error without its text, which may quote what was sent: of PostgreSQL's, its own name and SQLSTATE."""
+    """Return an error's class name, and SQLSTATE if any, without its text, which may quote what was sent."""
     name, state = type(_cause(error)).__name__, _sqlstate(error)
     return name if state is None else f"{name} {state}"
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return asyncpg's own error, which SQLAlchemy wraps twice."""
+    """Return asyncpg's original error, which SQLAlchemy wraps twice."""
     adapted = error.orig if isinstance(error, DBAPIError) else None
     return error if adapted is None else adapted.__cause__ or adapted
 

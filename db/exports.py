@@ -1,7 +1,7 @@
-"""Payer intervals in bulk, for invoices: rows that PostgreSQL itself writes as text, passed on as they come.
+"""Exports payer intervals in bulk, for invoices: PostgreSQL writes the rows as text, and they are streamed through.
 
-The columns are those of FOCUS 1.2 (the FinOps Open Cost and Usage Specification) where it has them; docs/export.md says
-what each holds.
+The columns follow FOCUS 1.2 (the FinOps Open Cost and Usage Specification) where it has them; docs/export.md describes
+each.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,9 +20,9 @@ Sink = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What is exported: who paid within `[begins, ends)`, of one organization or of all.
+    """The scope of an export: payers within `[begins, ends)`, of one organization or of all.
 
-    `closed` is the instant up to which it is final; None where that is not known.
+    `closed` is the instant up to which the data is final; None if it is not known.
     """
 
     begins: datetime
@@ -38,7 +38,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column, its type in the words of FOCUS, and the SQL of its value."""
+    """A column: its name, its FOCUS data type, and the SQL of its value."""
 
     name: str
     type: str
@@ -47,8 +47,8 @@ class _Column:
 
 
 async def count_intervals(connection: AsyncConnection, what: Exported) -> int:
-    """Return how many intervals an export has."""
-    # Of what is closed nothing is asked, and a parameter that is not in the statement is refused.
+    """Return the number of intervals in an export."""
+    # Without `closed`, which the statement does not use: PostgreSQL rejects a surplus parameter.
     bounds = what.begins, what.ends, what.organization
     count: int = await (await driver(connection)).fetchval(f"SELECT count(*) {_FROM}", *bounds)
     return count
@@ -57,17 +57,17 @@ async def count_intervals(connection: AsyncConnection, what: Exported) -> int:
 async def copy_intervals(
     connection: AsyncConnection, what: Exported, form: Literal["csv", "ndjson", "table"], sink: Sink
 ) -> int:
-    """Pass the intervals to `sink` as UTF-8 text, whole rows at a time, and return how many they are.
+    """Pass the intervals to `sink` as UTF-8 text, whole rows at a time, and return their number.
 
-    They are in the order of organization, project and begin. `csv` is for people, too: a line of names comes first, and
-    a text that a spreadsheet would take for a formula gets an apostrophe before it. `table` is CSV without either.
+    They are ordered by organization, project and begin. `csv` is also for people: it has a header line, and text that a
+    spreadsheet would take for a formula is prefixed with an apostrophe. `table` is CSV without either.
     """
     await connection.execute(_FOR_ALL_ROWS)
     raw = await driver(connection)
     if form == "ndjson":
         values = ", ".join(f'{_json(column)} AS "{column.name}"' for column in COLUMNS)
         query = f"SELECT row_to_json(item) FROM (SELECT {values} {_FROM} {_ORDER}) AS item"
-        # A JSON text holds none of these signs, so that PostgreSQL puts nothing in quotes.
+        # JSON text holds none of these characters, so PostgreSQL quotes nothing.
         layout = {"quote": "\x01", "escape": "\x01", "delimiter": "\x02"}
     else:
         values = ", ".join(f'{_csv(column, for_people=form == "csv")} AS "{column.name}"' for column in COLUMNS)
@@ -95,7 +95,7 @@ def _instant(value: str) -> str:
 
 _BEGINS, _ENDS, _CLOSED = (f"CAST(${number} AS timestamptz)" for number in (1, 2, 4))
 _ORGANIZATION = "CAST($3 AS text)"
-_LIKE_A_FORMULA = r"'^[=+\-@\t\r＝＋－＠]'"  # noqa: RUF001 - a spreadsheet takes the wide forms for the same signs
+_LIKE_A_FORMULA = r"'^[=+\-@\t\r＝＋－＠]'"  # noqa: RUF001 - spreadsheets treat the full-width forms the same
 _CHARGE_ENDS = f"CASE WHEN paid.ended_at IS NOT NULL OR {_ENDS} <= {_CLOSED} THEN least(paid.ended_at, {_ENDS}) END"
 COLUMNS = (
     _Column("BillingAccountId", TEXT, "paid.organization || '/' || paid.account"),
@@ -118,9 +118,9 @@ COLUMNS = (
     _Column("x_Project", TEXT, "paid.project"),
     _Column("x_Settled", BOOLEAN, f"coalesce(least(paid.ended_at, {_ENDS}) <= {_CLOSED}, false)"),
 )  # fmt: skip
-"""The columns in their order: those of FOCUS first, then those of whopays."""
+"""The columns in order: those of FOCUS first, then those of whopays."""
 
-# One pass along the primary key, without sorting: each change of payer knows when the next one begins.
+# One pass along the primary key, without sorting: each change of payer ends where the next one begins.
 _FROM = f"""
     FROM (
         SELECT bindings.*, lead(from_instant) OVER (PARTITION BY organization, project ORDER BY number) AS ended_at

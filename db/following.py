@@ -1,6 +1,6 @@
-"""Following the events of organizations as they are committed: what was added to the log since positions.
+"""Follows the events of organizations as they are committed: reads what was added to the log since given positions.
 
-Each function is one statement, on a connection of the driver itself: it holds nothing before or after.
+Each function runs one statement directly on the driver's connection, outside any transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class FollowedEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """Events after a position, and the position up to which these are all."""
+    """Events after a position, and the position up to which they are complete."""
 
     events: list[FollowedEvent]
     reached: int
@@ -30,9 +30,9 @@ class Followed:
 async def events_since(
     connection: Any, since: Mapping[str, tuple[int, int]], limit: int, byte_limit: int
 ) -> dict[str, Followed]:
-    """Return the events of organizations, each after a position: by organization, its shard and the position.
+    """Return new events by organization; `since` gives each organization's shard and the position to read after.
 
-    Of each there are at most `limit`, and no more once their values have `byte_limit` bytes.
+    Each organization gets at most `limit` events, and no more once their values have `byte_limit` bytes.
     """
     rows = await connection.fetch(
         _SINCE,
@@ -53,7 +53,7 @@ async def events_since(
 
 
 async def first_kept_position(connection: Any, shards: Sequence[int]) -> int:
-    """Return the first position that is kept of an organization that had these shards; or the one after its head."""
+    """Return the first position kept for an organization that had these shards; or the one after the head."""
     return int(await connection.fetchval(FIRST_KEPT.replace(":shards", "$1"), shards))
 
 

@@ -1,4 +1,4 @@
-"""What retention takes away, in small transactions that nobody waits for (docs/decisions/0036)."""
+"""Deletes what retention no longer keeps, in small transactions that block no other process (docs/decisions/0036)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from schemas.results import FINAL_OUTCOMES
 
 
 async def organizations_after(connection: AsyncConnection, name: str, limit: int) -> list[str]:
-    """Return the next organizations that have commands in `inbox`, in the database's order of names."""
+    """Return the next organizations after a name that have commands in `inbox`, in the database's collation."""
     return [row["organization"] for row in await fetch(connection, _ORGANIZATIONS, name=name, row_limit=limit)]
 
 
 async def forget_commands(
     connection: AsyncConnection, places: Mapping[str, int], until: Mapping[int, int], limit: int
 ) -> int:
-    """Forget up to `limit` commands of organizations, and return how many: all that stays is what their ids mean.
+    """Forget up to `limit` commands of organizations, and return how many; only digests of id and content remain.
 
-    `places` gives the shard of each organization, `until` of each shard the position up to which results may be
-    forgotten; a command that waits for its final result is not. What somebody else has locked is left for another time.
+    `places` gives each organization's shard; `until` gives, for each shard, the position up to which results may be
+    forgotten. A command that waits for its final result is kept. Locked rows are skipped until a later call.
     """
     rows = await fetch(
         connection,
@@ -38,16 +38,16 @@ async def forget_commands(
 
 
 async def has_places(connection: AsyncConnection) -> bool:
-    """Return whether there is any place of a record that was answered without claiming an id."""
+    """Return whether any places of handled records are stored."""
     (row,) = await fetch(connection, text("SELECT EXISTS (SELECT FROM handled_records) AS any"))
     return bool(row["any"])
 
 
 async def forget_places(connection: AsyncConnection, beginnings: Mapping[tuple[str, int], int], limit: int) -> int:
-    """Forget up to `limit` places of records that were answered without claiming an id, and return how many.
+    """Forget up to `limit` places of handled records, and return how many.
 
-    Of each partition (topic, number) the first offset is given that it still holds: what stands before it is never read
-    again.
+    `beginnings` gives the first offset that each partition (topic, number) still holds: records before it are never
+    read again.
     """
     rows = await fetch(
         connection,
@@ -62,8 +62,8 @@ async def forget_places(connection: AsyncConnection, beginnings: Mapping[tuple[s
 
 @dataclass(frozen=True, slots=True)
 class ForgottenLetters:
-    """What came of some dead letters: the number of the `last` one that was looked at (None: there was none), how many
-    were `erased`, and the numbers of those that may go altogether, since the archive has their events.
+    """The outcome of `forget_letters`: the number of the `last` dead letter examined (None: there was none), how many
+    were `erased`, and the numbers of those that may be deleted, since the archive has their events.
     """
 
     last: int | None
@@ -72,26 +72,27 @@ class ForgottenLetters:
 
 
 async def forget_letters(connection: AsyncConnection, after: int, before: datetime, limit: int) -> ForgottenLetters:
-    """Erase the content of dead letters that were done with before an instant, of the next `limit` after a number.
+    """Examine the next `limit` dead letters after a number; erase those redriven or discarded before an instant.
 
-    One that waits, or whose redriven record no worker has read yet, stays whole.
+    One that waits, or whose redriven record no worker has read yet, is kept complete.
     """
     (row,) = await fetch(connection, _FORGET_LETTERS, after=after, before=before, row_limit=limit)
     return ForgottenLetters(row["last"], int(row["erased"]), row["may_go"])
 
 
 async def may_let_letters_go(connection: AsyncConnection) -> bool:
-    """Return whether this role of the database may take dead letters away."""
+    """Return whether this database role may delete dead letters."""
     return bool((await fetch(connection, _MAY_LET_GO))[0]["may"])
 
 
 async def let_letters_go(
     connection: AsyncConnection, numbers: Sequence[int], beginnings: Mapping[tuple[str, int], int]
 ) -> int:
-    """Take dead letters away, with what was done about them, and return how many.
+    """Delete dead letters and the actions on them, and return how many.
 
-    Of each partition (topic, number) the first offset is given that it still holds. As long as it holds the record of a
-    redrive, that stays: a repetition of it is known by its id. The database itself looks whether the others may go.
+    `beginnings` gives the first offset that each partition (topic, number) still holds. While a partition holds a
+    redriven record, its dead letter stays, since duplicates are recognized by its id. The database function itself
+    checks whether the others may be deleted.
     """
     rows = await fetch(
         connection,
@@ -104,7 +105,7 @@ async def let_letters_go(
     return int(rows[0]["gone"])
 
 
-# From one to the next, since the key begins with them.
+# A loose index scan: from one organization to the next, since the primary key begins with them.
 _ORGANIZATIONS = text(
     """
     WITH RECURSIVE named(organization) AS (
@@ -119,7 +120,7 @@ _ORGANIZATIONS = text(
     """
 )
 _FINAL = ", ".join(f"'{outcome}'" for outcome in FINAL_OUTCOMES)
-# What an earlier version left without its outcome may wait, and stays.
+# Rows that an earlier version left without an outcome may still be waiting, and stay.
 _FORGET = text(
     f"""
     WITH gone AS (
@@ -166,7 +167,7 @@ _FORGET_PLACES = text(
     SELECT count(*) AS forgotten FROM gone
     """
 )
-# Whether a redriven record is its own is known by its content, until a worker has read it.
+# Until a worker has read a redriven record, it is recognized by its content, which must stay.
 _FORGET_LETTERS = text(
     f"""
     WITH looked AS (
@@ -196,7 +197,7 @@ _FORGET_LETTERS = text(
     """
 )
 _MAY_LET_GO = text("SELECT has_function_privilege('forget_dead_letters(bigint[])', 'EXECUTE') AS may")
-# Of a topic that is not read any more nobody knows what it holds: what was redriven to it stays.
+# What a topic holds is not known once it is no longer read: dead letters redriven to it stay.
 _LET_GO = text(
     f"""
     SELECT forget_dead_letters(ARRAY(

@@ -1,7 +1,7 @@
-"""Reading the log from any place on: ranges of positions, of a shard or an organization; and positions by instants.
+"""Reads the log from any position: ranges of a shard or an organization. Also finds positions by instant.
 
-Statements are short and only read, so that neither workers nor the relay wait for them. Whatever reads history reads it
-through `rows_after`.
+Statements are short and read-only, so neither workers nor the relay wait for them. All readers of history go through
+`rows_after`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from db.driver import Connection, Statement, fetch
 
 _FURTHEST = 20_000
-"""How many positions of a shard a statement is about that looks for an organization's rows."""
+"""How many positions of a shard one statement searches for an organization's rows."""
 
 
 class HistoryDamaged(Exception):
-    """The log has a hole where it is read."""
+    """The log has a hole in the range that is read."""
 
 
 class HistoryRow(NamedTuple):
@@ -36,13 +36,13 @@ class HistoryRow(NamedTuple):
 
     @property
     def order(self) -> tuple[datetime, int, int]:
-        """What events of several shards are ordered by: time, then shard, then position."""
+        """The sort key of events across shards: time, then shard, then position."""
         return self.recorded_at, self.shard, self.position
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Which rows of a log are wanted: those on topics, of one organization if given, of one record key if given."""
+    """Which rows of a log are wanted: by topic, and optionally of one organization or one record key."""
 
     topics: tuple[str, ...]
     boundary: str | None = None
@@ -51,7 +51,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in order, and how far the log was read for them."""
+    """Rows in order, and the position up to which the log was read for them."""
 
     rows: list[HistoryRow]
     reached: int
@@ -68,8 +68,8 @@ async def rows_after(
 ) -> Page:
     """Return the wanted rows of a shard past a position and up to `until`, which must be in the log.
 
-    Up to `limit` rows are looked at, and no more are returned once their values have `byte_limit` bytes. Of an
-    organization only its own rows are looked at. Raises HistoryDamaged.
+    At most `limit` rows are examined, and no more are returned once their values have `byte_limit` bytes. For an
+    organization, only its own rows are examined. Raises HistoryDamaged.
     """
     is_whole, until = keys.boundary is None, _last_of_range(position, until, keys, limit)
     found = await fetch(
@@ -87,7 +87,7 @@ async def rows_after(
 
 
 async def rows_at(connection: Connection, shard: int, positions: Sequence[int]) -> list[HistoryRow]:
-    """Return the rows of a shard at positions, which rise. Raises HistoryDamaged where one is missing."""
+    """Return the rows of a shard at ascending positions. Raises HistoryDamaged if one is missing."""
     found = await fetch(connection, _ROWS_AT, shard=shard, positions=list(positions))
     if len(found) != len(positions):
         raise HistoryDamaged(
@@ -99,9 +99,9 @@ async def rows_at(connection: Connection, shard: int, positions: Sequence[int]) 
 async def subjects_after(
     connection: Connection, shard: int, position: int, until: int, keys: Keys, limit: int
 ) -> tuple[list[tuple[int, str, bytes]], int]:
-    """Return position, topic and record key of wanted rows, as `rows_after` finds them, and how far was looked.
+    """Return position, topic and record key of the rows that `rows_after` finds, and the position searched up to.
 
-    On the topics that have subjects the key is the subject.
+    On topics that have subjects, the key is the subject.
     """
     until = _last_of_range(position, until, keys, limit)
     statement = _SUBJECTS_OF_SHARD if keys.boundary is None else _SUBJECTS_OF_BOUNDARY
@@ -111,9 +111,9 @@ async def subjects_after(
 
 
 async def first_kept(connection: Connection) -> dict[int, tuple[int, datetime]]:
-    """Return, of each shard, the first position that is kept, and the instant of that row.
+    """Return each shard's first position in the table, and the instant of that row.
 
-    Of a shard of which nothing is kept that is the position after its head, and the last instant that it gave out.
+    For a shard without rows, that is the position after its head, and the last instant it assigned.
     """
     return {row["shard"]: (row["position"], row["instant"]) for row in await fetch(connection, _FIRST_KEPT)}
 
@@ -123,7 +123,7 @@ async def last_before(
 ) -> dict[int, int]:
     """Return the last position of each shard whose row is earlier than an instant, by bisection.
 
-    `within` are, of each shard, the position before the first that is looked at, and the last.
+    `within` gives, for each shard, the position before the first one to search, and the last one.
     """
     low = {shard: bounds[0] for shard, bounds in within.items()}
     high = {shard: max(bounds) for shard, bounds in within.items()}
@@ -141,7 +141,7 @@ async def last_before(
 
 
 async def is_known_organization(connection: Connection, organization: str) -> bool:
-    """Return whether anything of an organization is kept, or was ever said."""
+    """Return whether the tables or the log have anything about an organization."""
     return bool((await fetch(connection, _KNOWN_ORGANIZATION, organization=organization))[0]["is_known"])
 
 
@@ -156,7 +156,7 @@ async def is_known_account(connection: Connection, organization: str, account: s
 
 
 def _last_of_range(position: int, until: int, keys: Keys, limit: int) -> int:
-    """Return the last position that a statement looks for: few enough for it to be short, whatever its plan."""
+    """Return the last position that one statement searches: near enough to keep it short, whatever its plan."""
     return min(until, position + (limit if keys.boundary is None else _FURTHEST))
 
 
@@ -175,7 +175,7 @@ def _range(shard: int, position: int, until: int, keys: Keys, limit: int) -> dic
 
 _RANGES = {
     "shard": "log.shard = :shard AND log.position > :position AND log.position <= :until",
-    # Its shard is not named: that follows, and would only lead to the index that begins with it.
+    # Without the shard, which the organization implies: naming it would steer the planner to the primary key.
     "boundary": "log.boundary = :boundary AND log.position > :position AND log.position <= :until",
 }
 _IS_WANTED = "topic = ANY(CAST(:topics AS text[])) AND (CAST(:key AS bytea) IS NULL OR key = :key)"

@@ -1,4 +1,4 @@
-"""The topics of the installation, as they were when a process first used them."""
+"""The installation's topics, as they were when a process first used them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ class KnownTopic:
 
 
 async def first_known(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> dict[str, KnownTopic]:
-    """Record the topics that are not known yet, and return what is known about all."""
+    """Record the topics that are not known yet, and return all known topics."""
     await connection.execute(_NOTE_NEW, [_values(topic) for topic in topics])
     return await known(connection)
 
 
 async def known(connection: AsyncConnection) -> dict[str, KnownTopic]:
-    """Return what is known about each topic, by its name without prefix."""
+    """Return the known topics by name without prefix."""
     return {row.topic: KnownTopic(*row) for row in await connection.execute(_KNOWN)}
 
 
 async def replace_known_topics(connection: AsyncConnection, topics: Iterable[KnownTopic]) -> None:
-    """Replace what is known about the topics with how they are now."""
+    """Replace the known topics with their current state."""
     await connection.execute(_NOTE, [_values(topic) for topic in topics])
 
 

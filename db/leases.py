@@ -1,6 +1,6 @@
-"""Who works on what only one does at a time: a relay on a slot, maintenance on a chore.
+"""Leases on work that one process does at a time: a relay's slot, or a maintenance chore.
 
-A lease is for liveness only. A relay is kept out by Kafka's fencing; a step of a chore does no harm if two do it.
+Leases are for liveness only. Kafka's fencing keeps a second relay out; a chore's step does no harm if done twice.
 """
 
 from datetime import datetime
@@ -12,16 +12,16 @@ from db.refusal import StillAtWork
 
 
 def live(table: str) -> str:
-    """Return the condition on which a lease of so many `:seconds` counts."""
+    """Return the SQL condition for a live lease with a duration of `:seconds`."""
     return f"""({table}.expires_at BETWEEN clock_timestamp()
             -- Further ahead than any lease lasts: the clock has gone back since it was taken.
             AND clock_timestamp() + make_interval(secs => 10 * :seconds))"""
 
 
 async def take_lease(connection: AsyncConnection, number: int, slot: int, owner: str, seconds: float) -> bool:
-    """Take or renew the lease of a slot of so many, by the database's clock.
+    """Take or renew the lease of one of `number` slots, by the database's clock.
 
-    Return False while another relay holds it, or where the shards are divided among another number of slots.
+    Return False while another relay holds it, or if the number of slots is different.
     """
     values = {"number": number, "what": slot, "owner": owner, "seconds": seconds}
     return (await connection.execute(_TAKE_SLOT, values)).scalar_one_or_none() is not None
@@ -44,18 +44,18 @@ async def insist_on_no_lease(connection: AsyncConnection) -> None:
 
 
 async def take_chore(connection: AsyncConnection, chore: str, owner: str, seconds: float) -> bool:
-    """Take or renew the lease of a chore, likewise; return False while another process holds it."""
+    """Take or renew the lease of a chore, by the database's clock; return False while another process holds it."""
     values = {"what": chore, "owner": owner, "seconds": seconds}
     return (await connection.execute(_TAKE_CHORE, values)).scalar_one_or_none() is not None
 
 
 async def give_up_chore(connection: AsyncConnection, chore: str, owner: str, *, is_done: bool) -> None:
-    """Release the lease of a chore, and note that there was nothing left to do, if so."""
+    """Release the lease of a chore; with `is_done`, record that nothing was left to do."""
     await connection.execute(_GIVE_UP_CHORE, {"chore": chore, "owner": owner, "is_done": is_done})
 
 
 async def chores_done(connection: AsyncConnection) -> dict[str, datetime | None]:
-    """Return each chore that was ever begun, and when there was last nothing left of it to do; None: never yet."""
+    """Return each chore that was ever begun, and when it was last finished (None: never)."""
     return {row.chore: row.done_at for row in await connection.execute(text("SELECT chore, done_at FROM chores"))}
 
 

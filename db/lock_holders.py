@@ -1,4 +1,4 @@
-"""Whose lock a session waits for: told without the text of any statement, which may hold personal data."""
+"""Reports which sessions block another one, without the text of any statement, which may hold personal data."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A session that holds what another one waits for; PostgreSQL may not tell everybody its state and since when."""
+    """A session that blocks another one; PostgreSQL may hide its state and start from unprivileged roles."""
 
     pid: int
     program: str
@@ -32,7 +32,7 @@ class LockHolder:
 async def noting_lock_holders(
     engine: AsyncEngine, connection: AsyncConnection, holders: list[LockHolder]
 ) -> AsyncIterator[None]:
-    """Keep in a list whom the connection waits for, or waited for last, until this is left."""
+    """While the block runs, keep `holders` up to date with the sessions that block, or last blocked, the connection."""
     pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
     looking = asyncio.create_task(_look(engine, pid, holders))
     try:

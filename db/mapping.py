@@ -1,4 +1,4 @@
-"""How a record class is kept in a table; it imports no SQLAlchemy, since commands that ask have to start fast."""
+"""Maps record classes to tables; it imports no SQLAlchemy, since read-only commands must start fast."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 
 class Mapped(Generic[R]):
-    """A record class and its table: each column is the field of the same name, as JSON if it has parts."""
+    """A record class and its table: each column holds the field of the same name, as JSON if it is composite."""
 
     def __init__(self, kind: type[R], names: Iterable[str]) -> None:
         hints = get_type_hints(kind)
@@ -53,7 +53,7 @@ class Mapped(Generic[R]):
 
 
 def _is_json(hint: Any) -> bool:
-    """Return whether a value of this type is kept as JSON."""
+    """Return whether a value of this type is stored as JSON."""
     kinds = [kind for kind in get_args(hint) or (hint,) if kind is not NoneType]
     if get_origin(hint) is Literal:
         return False

@@ -1,4 +1,4 @@
-"""Migrating a database to this version's tables. Only who migrates imports Alembic; `db.revisions` only checks."""
+"""Migrates a database to this version's tables. Only this module imports Alembic; `db.revisions` just checks."""
 
 import asyncio
 import time
@@ -22,9 +22,9 @@ from db.roles import act_as_owner, drop_bound_views, set_up_roles
 from db.safety import check_takes_writes
 
 LOCK_SECONDS = 2
-"""How long a statement waits for a lock, and so everybody behind it who wants the same table.
+"""How long a statement waits for a lock, and so do all sessions queued behind it for the same table.
 
-Longer than PostgreSQL's `deadlock_timeout`, after which it ends an autovacuum that is in the way.
+Longer than PostgreSQL's `deadlock_timeout`, after which it cancels an autovacuum that is in the way.
 """
 _LOCK_KEY = 0x77686F70617973
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
@@ -46,9 +46,10 @@ async def migrate(
 ) -> tuple[str | None, str]:
     """Create or upgrade the tables in one transaction; return the revision before (None: no tables) and after.
 
-    `report` is called with the progress of a long migration. With roles, or where they were made once, each gets what
-    it needs. While somebody else holds a lock that is needed, all is rolled back and tried again after a `pause`, so
-    that nobody waits longer than `LOCK_SECONDS` behind this. Uses two connections. Raises DatabaseRefused.
+    `report` is called with the progress of a long migration. With `with_roles`, or if roles exist already, their
+    privileges are updated. While another session holds a lock that is needed, everything is rolled back and retried
+    after a `pause`, so that no session is blocked for longer than `LOCK_SECONDS`. Uses two connections. Raises
+    DatabaseRefused.
     """
     given_up = time.monotonic() + patience_seconds
     seconds = _FIRST_PAUSE_SECONDS
@@ -82,7 +83,7 @@ async def _migrate(
 ) -> tuple[str | None, str]:
     async with engine.begin() as connection, noting_lock_holders(engine, connection, holders):
         await check_takes_writes(connection)
-        # Building the index of a large table takes a while.
+        # Building an index of a large table takes a while.
         for limit, seconds in (("transaction_timeout", 0), ("statement_timeout", 0), ("lock_timeout", LOCK_SECONDS)):
             await connection.execute(text(f"SET LOCAL {limit} = '{seconds}s'"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})

@@ -1,4 +1,4 @@
-"""What `whopays migrate` would do to a database, found out without doing it."""
+"""Plans what `whopays migrate` would do to a database, without doing it."""
 
 import ast
 from dataclasses import dataclass
@@ -22,21 +22,21 @@ _LARGEST = text(
 
 
 class Kind(StrEnum):
-    """What a migration leaves of the code that ran before it (docs/decisions/0033)."""
+    """Whether earlier code can run on the tables after a migration (docs/decisions/0033)."""
 
     EXPAND = "expand"
-    """All of it works on."""
+    """All code that worked before still works."""
     CONTRACT = "contract"
-    """Code works on that knows a certain earlier revision."""
+    """Code that knows a certain earlier revision still works."""
     STOP = "needs a stop"
-    """None of it."""
+    """No earlier code works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A revision, and in one line what it makes of the one before.
+    """A revision, with a one-line title of what it changes.
 
-    `oldest_code` is the last revision that the oldest code knows which works on the tables afterwards.
+    `oldest_code` is the head revision of the oldest code that works on the tables afterwards.
     """
 
     revision: str
@@ -47,7 +47,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class MigrationPlan:
-    """The revision that a database is at (None: it is empty), what is left to do, and its largest tables in bytes."""
+    """A database's revision (None: it is empty), the migrations left to run, and its largest tables in bytes."""
 
     present: str | None
     wanted: str
@@ -56,17 +56,17 @@ class MigrationPlan:
 
     @property
     def needs_stop(self) -> bool:
-        """Whether code of the present revision no longer works on the tables afterwards."""
+        """Whether code of the present revision no longer works after these migrations."""
         return self.present is None or any(one.oldest_code > self.present for one in self.migrations)
 
     @property
     def needs_code(self) -> str | None:
-        """The revision that all running code must know before, if there may be some that does not."""
+        """The revision that all running code must know beforehand, if any code might not."""
         return max((one.oldest_code for one in self.migrations if one.kind is not Kind.EXPAND), default=None)
 
 
 async def migration_plan(engine: AsyncEngine, installation: str, shards: int, first_shard: int = 0) -> MigrationPlan:
-    """Return what is left to do, and on how much. Takes no lock that anybody waits for. Raises DatabaseRefused."""
+    """Return the migrations left, and the largest tables. Takes no lock that blocks others. Raises DatabaseRefused."""
     async with engine.connect() as connection:
         present = await connection.run_sync(known_revision)
         if present is not None:
@@ -88,7 +88,7 @@ def migrations() -> list[Migration]:
 
 
 def oldest_code() -> str:
-    """Return the last revision that the oldest code knows which works beside this version on its tables."""
+    """Return the head revision of the oldest code that works on this version's tables."""
     return migrations()[-1].oldest_code
 
 
@@ -101,7 +101,7 @@ def _kind(revision: str, oldest: str, before: str | None) -> Kind:
 
 
 def _declared(revision: str, tree: ast.Module) -> str:
-    """Return the value of `oldest_code`, which each migration declares. Raises LookupError."""
+    """Return the `oldest_code` that a migration declares. Raises LookupError."""
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id="oldest_code")], value=ast.Constant(value=str(declared))):
@@ -112,6 +112,6 @@ def _declared(revision: str, tree: ast.Module) -> str:
 
 
 def _title(tree: ast.Module) -> str:
-    """Return the first line of a migration's docstring, without the decision that it names."""
+    """Return the first line of a migration's docstring, without the reference to a decision."""
     said = ast.get_docstring(tree) or ""
     return said.splitlines()[0].partition(" (docs/")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Where an organization belongs, from the standard library alone: `whopays who` has to start fast."""
+"""Maps organizations to shards with only the standard library: `whopays who` must start fast."""
 
 from functools import lru_cache
 from struct import unpack_from
@@ -7,9 +7,9 @@ _MULTIPLIER, _SEED, _WORD = 0x5BD1E995, 0x9747B28C, 0xFFFFFFFF
 
 
 def place_of(key: bytes) -> int:
-    """Return the number by which Kafka's own partitioner places a key (murmur2).
+    """Return the murmur2 hash of a key, as Kafka's own partitioner uses it: modulo the partitions, it is the partition.
 
-    Divided by the number of partitions, it leaves a key's partition; by the number of shards, an organization's shard.
+    For an organization's name, modulo the shards, it is the shard.
     """
     mixed = _SEED ^ len(key)
     for word in unpack_from(f"<{len(key) // 4}I", key):
@@ -24,5 +24,5 @@ def place_of(key: bytes) -> int:
 
 @lru_cache(maxsize=65_536)
 def shard_of(boundary: str, shards: int, first: int = 0) -> int:
-    """Return the shard of an organization, by Kafka's own partition function; `first` is the first of those shards."""
+    """Return the shard of an organization, by Kafka's own partition function; `first` is the first shard's number."""
     return first + place_of(boundary.encode()) % shards

@@ -1,4 +1,4 @@
-"""What each party may do in the database: the roles that `whopays migrate --roles` makes (docs/database-roles.md)."""
+"""Database privileges of each party: the roles that `whopays migrate --roles` creates (docs/database-roles.md)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -7,11 +7,11 @@ from db.tables import metadata
 
 ALEMBIC = "alembic_version"
 BOUND_SCHEMA = "whopays_bound"
-"""Where the views stand that a bound reader sees instead of the tables of the same names."""
+"""The schema of the views that a bound reader sees instead of the tables of the same names."""
 
 
 class Party(StrEnum):
-    """Who works on the database. The name of its role is that of the installation, `_`, and this."""
+    """A kind of database user. Its role is named after the installation: the name, `_`, and this value."""
 
     OWNER = "owner"
     WORKER = "worker"
@@ -22,7 +22,7 @@ class Party(StrEnum):
 
 
 Privileges = Mapping[str, Mapping[str, Sequence[str]]]
-"""By table and privilege, the columns that it is of: none stands for all."""
+"""By table and privilege, the columns it applies to; an empty sequence means all."""
 
 
 def role_name(installation: str, party: Party) -> str:
@@ -31,7 +31,7 @@ def role_name(installation: str, party: Party) -> str:
 
 
 def needed(party: Party) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the table, the privilege, and the column (None for all) of whatever a party may do."""
+    """Yield table, privilege and column (None: all) of each privilege of a party."""
     for table, privileges in PRIVILEGES[party].items():
         for privilege, columns in privileges.items():
             for column in columns or (None,):
@@ -58,23 +58,23 @@ _WORKER: Privileges = {
     ALEMBIC: _READ,
     "installation": _READ,
     "shards": _on("SELECT", "UPDATE"),
-    # Appended, and never changed.
+    # Append-only.
     "log": _on("SELECT", "INSERT"),
     "bindings": _on("SELECT", "INSERT"),
     "account_phases": _on("SELECT", "INSERT"),
     "retired_uids": _on("SELECT", "INSERT"),
     "handled_records": _on("SELECT", "INSERT", "DELETE"),
-    # A row leaves only for one of `forgotten_commands`, which stays: a trigger sees to it.
+    # A trigger only lets a row go once it has an entry in `forgotten_commands`, which stays.
     "inbox": _on("SELECT", "INSERT", "DELETE", UPDATE=("shard", "position", "outcome")),
     "forgotten_commands": _on("SELECT", "INSERT"),
     "dead_letters": _on(
         "SELECT",
         "INSERT",
-        # Keys are wrapped again, and what is discarded with its content is erased.
+        # For rewrapping keys, and for erasing the content of discarded dead letters.
         UPDATE=("key", "header_names", "header_values", "value", "key_id", "wrapped_key", "sealed", "asker"),
     ),
     "dead_letter_actions": _on("SELECT", "INSERT", "DELETE", UPDATE=("sent_at", "partition", "offset", "timestamp")),
-    # Who pays is written by the trigger of the bindings alone.
+    # Only the trigger on `bindings` writes the payer.
     "projects": _on("SELECT", INSERT=_all_but("projects", *_HEAD), UPDATE=_beyond_key("projects", *_HEAD)),
     "organizations": _on("SELECT", "INSERT", UPDATE=_beyond_key("organizations")),
     "accounts": _on("SELECT", "INSERT", UPDATE=_beyond_key("accounts")),
@@ -95,7 +95,7 @@ _WORKER: Privileges = {
     "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
 _UNASKED = frozenset({"bound_readers", "handled_records", "relay_processes", "retired_uids"})
-"""Tables of which no question is asked."""
+"""Tables that no question reads."""
 _READER: Privileges = {
     ALEMBIC: _READ,
     **{name: _READ for name in metadata.tables if name not in _UNASKED},
@@ -120,14 +120,14 @@ _OF_ORGANIZATIONS: Mapping[str, str] = {
     "forgotten_commands": "EXISTS (SELECT FROM {schema}.log WHERE log.shard = forgotten_commands.shard "
     "AND log.position = forgotten_commands.position AND " + _OWN.replace("organization =", "log.boundary =") + ")",
     "dead_letter_actions": f"number IN (SELECT number FROM {{schema}}.dead_letters WHERE {_OWN})",
-    # Of no one organization.
+    # A replay may span organizations.
     "replays": "false",
 }  # fmt: skip
-"""What a bound reader sees of each table that holds data of organizations."""
+"""Which rows a bound reader sees of each table that holds data of organizations."""
 
 
 def bound_view(table: str, schema: str) -> str:
-    """Return the query of the view of a table that a bound reader sees; `schema` is that of the tables, quoted."""
+    """Return the query of a bound reader's view of a table; `schema` is the quoted schema of the tables."""
     columns = PRIVILEGES[Party.READER][table]["SELECT"] or _all_but(table)
     named = ", ".join(f'"{column}"' for column in columns)
     return f"SELECT {named} FROM {schema}.{table} WHERE {_OF_ORGANIZATIONS[table].format(schema=schema)}"
@@ -135,12 +135,12 @@ def bound_view(table: str, schema: str) -> str:
 
 PRIVILEGES: Mapping[Party, Privileges] = {
     Party.WORKER: _WORKER,
-    # Besides what a worker may: a function.
+    # No tables: its members are workers, too. It may also call functions (db/roles.py).
     Party.MAINTENANCE: {},
     Party.READER: _READER,
     Party.AUDITOR: _AUDITOR,
-    # Of what is no organization's.
+    # Only tables without organizations' data; the rest it sees through views.
     Party.BOUND: {name: which for name, which in _READER.items() if name not in _OF_ORGANIZATIONS},
 }
 BOUND_VIEWS = tuple(_OF_ORGANIZATIONS)
-"""The tables of which a bound reader sees a view."""
+"""The tables that bound readers see through a view."""

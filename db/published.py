@@ -1,6 +1,6 @@
-"""A lower bound of what is published, kept beside the positions on Kafka so that losing those is noticed.
+"""A lower bound of what is published, stored in addition to the positions on Kafka so that losing those is detected.
 
-The relay raises it from time to time after its transactions: a position on Kafka below it has lost records.
+The relay raises it from time to time after its transactions: if a position on Kafka is lower, Kafka has lost records.
 """
 
 from collections.abc import Mapping

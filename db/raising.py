@@ -1,8 +1,8 @@
-"""Raising the last instants of shards where nothing is written, which closes them further (db/closing.py).
+"""Raises the last instants of idle shards, which closes them further (db/closing.py).
 
-Whoever locks a shard gives later instants than its last one. So any instant may be raised at any time by whoever holds
-the lock: it bounds what comes. What must not be is that time which has not passed yet is closed: no clock is believed
-alone.
+A transaction that locks a shard assigns instants later than its last one. So a holder of the lock may raise the last
+instant at any time: it is a lower bound for later events. But time that has not passed yet must never be closed, so no
+single clock is trusted.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.driver import fetch
 
 MOST_APART = timedelta(seconds=5)
-"""How far the database's clock and one's own may be apart: beyond that no instant is raised by either."""
+"""How far the database's clock and this process's may be apart: beyond that, no instant is raised."""
 _WAIT = "100ms"
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What came of raising idle shards: how far ahead of one's own clock the database's is, and who was skipped."""
+    """The outcome of `raise_idle`: how far the database's clock is ahead of ours, and which shards were skipped."""
 
     ahead: timedelta
     skipped: frozenset[int]
@@ -33,17 +33,16 @@ class Raised:
 
 
 async def raise_idle(connection: AsyncConnection, own: datetime) -> Raised:
-    """Raise the last instant of all shards that nobody is writing to, to the earlier of the two clocks; lower none.
+    """Raise the last instant of all unlocked shards to the earlier of the two clocks; never lower one.
 
-    Nothing is raised while the clocks are too far apart. Those that somebody is writing to are skipped: whoever does
-    raises them.
+    Nothing is raised while the clocks are too far apart. Locked shards are skipped: their writers raise them.
     """
     (found,) = await fetch(connection, _RAISE, own=own, most_apart=MOST_APART)
     return Raised(found["ahead"], frozenset(found["skipped"]))
 
 
 async def raise_busy(connection: AsyncConnection, shard: int, own: datetime) -> None:
-    """Raise a shard likewise, waiting for whoever writes to it, but not long: then it fails with LockNotAvailable."""
+    """Raise one shard likewise, waiting briefly for its writer: after that it fails with LockNotAvailable."""
     await connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
     await fetch(connection, _RAISE_ONE, shard=shard, own=own, most_apart=MOST_APART)
 
@@ -51,11 +50,11 @@ async def raise_busy(connection: AsyncConnection, shard: int, own: datetime) -> 
 async def raise_to(
     connection: AsyncConnection, instant: datetime, published: Mapping[int, int]
 ) -> list[tuple[int, int]]:
-    """Raise all shards to an instant at least, so that whatever comes is later.
+    """Raise all shards to at least an instant, so that all later events are after it.
 
-    Return the places in the log (shard, position) of rows at or before it that are not published: what was told to be
-    closed is not, and the database is another one than it was. Of the positions up to which each shard is published
-    there must be none that is published later than the instant was closed.
+    Return the log places (shard, position) of unpublished rows at or before it: if there are any, an instant that was
+    announced as closed is not, and this is not the same database state. `published` gives the position up to which each
+    shard was published no later than the instant was closed.
     """
     await fetch(connection, _RAISE_TO, instant=instant)
     rows = await fetch(
@@ -81,7 +80,7 @@ _RAISE = text(
     SELECT ahead, ARRAY(SELECT shard FROM behind EXCEPT SELECT shard FROM free) AS skipped FROM clock
     """
 )
-"""The bound may be read before the locks: whoever gets one later gives instants later than the last that it finds."""
+"""The bound may be read before the locks: a later holder assigns instants after the last one it finds."""
 _RAISE_ONE = text(
     """
     WITH clock AS MATERIALIZED (
@@ -111,4 +110,4 @@ _NOT_CLOSED = text(
     WHERE log.recorded_at <= CAST(:instant AS timestamptz)
     """
 )
-"""Instants rise with positions, so that the first row that is not published is the earliest."""
+"""Instants rise with positions, so the first unpublished row is the earliest."""

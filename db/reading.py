@@ -1,4 +1,4 @@
-"""Connections for those who only read: sessions that cannot write, each statement bounded in time."""
+"""Read-only connections: sessions that cannot write, with a time limit on each statement."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,10 +17,10 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 class ReadingPool:
-    """The driver's own connections, made when they are needed and kept; of those that are free, the last one used.
+    """A pool of the driver's own connections: made on demand, kept, and lent most recently used first.
 
-    It does less than asyncpg's own pool: what only reads leaves nothing to be undone in a session, and looking after
-    that took a third of the time of a question about one project.
+    It does less than asyncpg's pool: a read-only session has no state to reset, and resetting it took a third of the
+    time of a query for one project.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
@@ -31,7 +31,7 @@ class ReadingPool:
 
     @property
     def in_use(self) -> int:
-        """How many connections are lent."""
+        """How many connections are in use."""
         return len(self._made) - len(self._free)
 
     @property
@@ -41,7 +41,7 @@ class ReadingPool:
 
     @asynccontextmanager
     async def acquire(self, *, wait_seconds: float | None = None) -> AsyncIterator[Connection]:
-        """Lend a connection for the time of a block; wait so many seconds for it. Raises TimeoutError."""
+        """Lend a connection for a `with` block; wait at most `wait_seconds` for it. Raises TimeoutError."""
         connection = await self._take(wait_seconds)
         is_sound = False
         try:
@@ -51,11 +51,11 @@ class ReadingPool:
             is_sound = True
             raise
         finally:
-            # Cancelled, it may be in the middle of a statement.
+            # After a cancellation it may be in the middle of a statement.
             self._give_back(connection, is_sound=is_sound)
 
     def terminate(self) -> None:
-        """End all connections at once."""
+        """Close all connections immediately."""
         for connection in self._made:
             connection.terminate()
         self._made.clear()
@@ -88,16 +88,16 @@ class ReadingPool:
 
 
 def create_reading_engine(database_url: str, *, pool_size: int, statement_seconds: float) -> AsyncEngine:
-    """Return an engine whose transactions are one snapshot, and cannot write. Raises BadAddress."""
+    """Return an engine whose transactions are read-only, each with one snapshot. Raises BadAddress."""
     engine = create_engine(database_url, pool_size=pool_size, session=_session(statement_seconds))
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 @asynccontextmanager
 async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: float) -> AsyncIterator[ReadingPool]:
-    """Yield a pool of the driver's own connections, for questions that are one statement: a statement is a snapshot.
+    """Yield a pool of the driver's own connections, for queries of one statement, which is its own snapshot.
 
-    Connections are made when they are needed, so that a database that is away fails questions and not the process.
+    Connections are made on demand, so that an unreachable database fails queries and not the process.
     """
     arguments = connect_arguments(database_url) | {"command_timeout": statement_seconds + _GRACE_SECONDS}
     arguments["server_settings"] |= _session(statement_seconds) | INDEXES_ONLY | _IN_ORDER
@@ -105,7 +105,7 @@ async def reading_pool(database_url: str, *, pool_size: int, statement_seconds: 
     async def reading() -> Connection:
         connection = await connect(**arguments)
         await read_instants(connection)
-        # Said at the connection, it would hide a primary from whoever asks for one (target_session_attrs).
+        # As a connection setting, it would make a primary look read-only to `target_session_attrs`.
         await connection.execute("SET default_transaction_read_only = on")
         return connection
 
@@ -128,6 +128,6 @@ def _session(statement_seconds: float) -> dict[str, str]:
 
 
 _IN_ORDER = {"enable_bitmapscan": "off", "enable_sort": "off"}
-"""Settings of sessions that read pages and streams: in the order of an index, and no more of it than is wanted."""
+"""Settings of sessions that read pages and streams: rows come in index order, and no more are read than wanted."""
 _GRACE_SECONDS = 2.0
-"""How much longer than the server's own limit the driver waits for a statement: only for a server that is gone."""
+"""How much longer than the server's own limit the driver waits for a statement, in case the server is gone."""

@@ -1,4 +1,4 @@
-"""How far each partition of the input topics was read, kept with what was decided (docs/decisions/0013)."""
+"""The reading positions of the input topics' partitions, committed with the decisions (docs/decisions/0013)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from db.driver import fetch
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a transaction notes of a partition: everything before `until` is decided, as it was before `since`.
+    """A transaction's progress on a partition: everything before `since` was decided, and now all before `until` is.
 
-    `ahead` are the offsets that it decides beyond that. `passed` names earlier transactions that decided some of what
-    lies between, each by the last offset that it noted as `ahead`. `topic` has its prefix.
+    `ahead` are the offsets that it decides beyond that. `passed` identifies earlier transactions that decided some of
+    the offsets in between, each by the last offset of its `ahead`. `topic` includes the prefix.
     """
 
     topic: str
@@ -26,7 +26,7 @@ class Span:
 
 
 class ReadingWentBack(Exception):
-    """The database does not know the records before those that were to be decided."""
+    """The database's reading position is behind the records that were to be decided."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         places = ", ".join(f"{span.topic}/{span.partition} to {span.since}" for span in spans)
@@ -37,13 +37,13 @@ class ReadingWentBack(Exception):
 
 
 async def reading_positions(connection: AsyncConnection, topic: str) -> dict[int, int]:
-    """Return the next offset of each partition of a topic that was read at all."""
+    """Return the next offset of each partition of a topic that has been read at all."""
     rows = await fetch(connection, _POSITIONS, topic=topic)
     return {row["partition"]: row["next_offset"] for row in rows}
 
 
 async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mapping[int, int]) -> None:
-    """Record that nothing before these offsets remains to be read; positions beyond them stay."""
+    """Raise the reading positions to at least these offsets."""
     partitions = sorted(offsets)
     await fetch(
         connection,
@@ -55,7 +55,7 @@ async def read_at_least(connection: AsyncConnection, topic: str, offsets: Mappin
 
 
 async def forget_reading(connection: AsyncConnection, topic: str) -> int:
-    """Forget how far a topic was read; return for how many of its partitions that was known."""
+    """Delete the reading positions of a topic; return the number of partitions that had one."""
     return len(await fetch(connection, _FORGET, topic=topic))
 
 

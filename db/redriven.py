@@ -1,7 +1,7 @@
-"""Records that were redriven: whether one is that of its dead letter, and who asked then.
+"""Redriven records: whether one matches its dead letter, and who sent the original.
 
-A redriven record has no token. It is judged by what its dead letter keeps, but only if it is the very record: whoever
-may write to the topic can put the id of a redrive on another.
+A redriven record has no token. It is checked against the sender stored with its dead letter, but only if it is the same
+record: any client that may write to the topic can put a redrive's id on another record.
 """
 
 import hashlib
@@ -20,19 +20,19 @@ from schemas.records import REDRIVE_HEADER, Headers, Record
 
 
 def asker_piece(checked: Checked) -> bytes:
-    """Return who asked and what they were granted, or that nobody did, as it is sealed beside a dead letter."""
+    """Serialize the sender and its rights, or that it is unknown, to be sealed with a dead letter."""
     return _CHECKED.dump_json(checked)
 
 
 def about_asker(place: str) -> str:
-    """Return what is bound to who asked: the place of the dead letter's record."""
+    """Return the context that a sealed sender is bound to: the place of the dead letter's record."""
     return f"asker-of-dead-letter:{place}"
 
 
 async def kept_askers(
     connection: AsyncConnection, records: Iterable[Record], keys: KeyEncryption
 ) -> dict[str, Checked]:
-    """Return who asked for the redriven ones of these records, by place, as their dead letters keep it."""
+    """Return the senders of the redriven records among these, by place, as stored with their dead letters."""
     carrying = {record.place: (record, id_) for record in records if (id_ := record.redrive_id) is not None}
     if not carrying:
         return {}
@@ -46,9 +46,9 @@ async def kept_askers(
 
 
 def is_record_of(letter: Mapping[str, Any], record: Record) -> bool:
-    """Return whether a record is that of a dead letter: value, headers and key.
+    """Return whether a record is the dead letter's own: same topic, value, headers and key.
 
-    Of one that was erased the value alone can tell; of one that is older than its digest, not even that.
+    For an erased dead letter only the value can be compared; for one stored without a digest, not even that.
     """
     if letter["topic"] != record.topic:
         return False
@@ -63,7 +63,7 @@ def is_record_of(letter: Mapping[str, Any], record: Record) -> bool:
 
 
 def opened_asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
-    """Return who asked, as a dead letter keeps it. Raises Unopenable, and pydantic's error for what is nobody."""
+    """Return the sender stored with a dead letter. Raises Unopenable, and ValidationError for invalid content."""
     if letter["asker"] is None or letter["wrapped_key"] is None:
         return _NOBODY
     place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"

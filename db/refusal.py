@@ -5,19 +5,19 @@ DatabaseRefused
 ├── ForeignInstallation  it belongs to another installation, or has other shards
 ├── WrongSchema          its tables are older or newer than this version
 ├── BrokenPromises       its rows break a promise that a migration relies on
-├── TablesLocked         somebody else holds locks that a migration needs
-├── RolesRefused         its roles cannot be made, or the one that asks may not migrate
-├── StillAtWork          something works on the installation that must be stopped first, or has left work to do
-└── UnsafeDatabase       with its settings, or this role's privileges, promises would be broken
+├── TablesLocked         another session holds locks that a migration needs
+├── RolesRefused         its roles cannot be created, or the session's role may not migrate
+├── StillAtWork          a process must be stopped first, or has left work to do
+└── UnsafeDatabase       its settings, or this role's privileges, would break promises
 """
 
 
 class DatabaseRefused(Exception):
-    """This database must not be used; the message says why, and what to do."""
+    """This database must not be used; the message says why and what to do."""
 
 
 class UnknownDatabase(DatabaseRefused):
-    """The database holds somebody else's tables."""
+    """The database holds tables that are not whopays'."""
 
 
 class ForeignInstallation(DatabaseRefused):
@@ -33,16 +33,16 @@ class BrokenPromises(DatabaseRefused):
 
 
 class TablesLocked(DatabaseRefused):
-    """Others hold locks that a migration needs, and it has waited long enough; it was rolled back."""
+    """Other sessions held locks that a migration needs for too long, and it was rolled back."""
 
 
 class RolesRefused(DatabaseRefused):
-    """The database's roles cannot be what they must be."""
+    """The database's roles cannot be set up as required."""
 
 
 class StillAtWork(DatabaseRefused):
-    """Something works on the installation that must be stopped first, or has left work to do."""
+    """A process that works on the installation must be stopped first, or has left work to do."""
 
 
 class UnsafeDatabase(DatabaseRefused):
-    """With the database's settings, or its role's privileges, promises would be broken."""
+    """The database's settings, or this role's privileges, would break promises."""

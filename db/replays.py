@@ -1,4 +1,4 @@
-"""Replays as they are kept: what was asked for, who works on each, and what came of it."""
+"""Stored replays: the request, the process that works on it, and the outcome."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from db.driver import Connection, fetch
 from schemas.replays import Manifest, ReplayState, Selection
 
 Spans = Mapping[int, tuple[int, int]]
-"""Of each shard that is read the position after which, and the last one."""
+"""For each shard to read, the position before the first, and the last position."""
 
 
 class TargetTaken(Exception):
@@ -24,9 +24,9 @@ class TargetTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeptReplay:
-    """A replay as it is kept. `target_id` is the topic's, where brokers tell; `rate` in events a second, if limited.
+    """A stored replay. `target_id` is the topic's id, if brokers report it; `rate` is events per second, if limited.
 
-    `asked_partitions` is what was said when it was first started. `owner` works on it as long as `is_leased`.
+    `asked_partitions` is the number requested at its first start. `owner` works on it as long as `is_leased`.
     """
 
     name: str
@@ -52,7 +52,7 @@ class KeptReplay:
 
     @property
     def to_look_at(self) -> int:
-        """How many positions there are to be looked at."""
+        """How many positions are to be read."""
         return sum(last - after for after, last in self.spans.values())
 
 
@@ -63,7 +63,7 @@ async def find_replay(connection: AsyncConnection, name: str) -> KeptReplay | No
 
 
 async def replay_into(connection: AsyncConnection, target: str) -> str | None:
-    """Return the name of the replay that writes, or wrote, to a topic that is not removed."""
+    """Return the name of the replay that writes, or wrote, to a topic that has not been removed."""
     name: str | None = (await connection.execute(_INTO, {"target": target})).scalar_one_or_none()
     return name
 
@@ -75,9 +75,9 @@ async def list_replays(
     limit: int | None = None,
     within: Collection[str] | None = None,
 ) -> list[KeptReplay]:
-    """Return replays, newest first: all, or up to `limit` of those before one, told by its beginning and name.
+    """Return replays, newest first: all, or up to `limit` of those before one, given by its start and name.
 
-    With `within`, only those of these organizations.
+    With `within`, only those of the given organizations.
     """
     begun_at, name = before or (datetime.max.replace(tzinfo=UTC), "")
     organizations = None if within is None else sorted(within)
@@ -86,12 +86,12 @@ async def list_replays(
 
 
 async def waiting_replays(connection: Connection) -> list[str]:
-    """Return the names of running replays that nobody works on, oldest first."""
+    """Return the names of running replays that no process works on, oldest first."""
     return [row["name"] for row in await fetch(connection, _WAITING)]
 
 
 async def note_replay(connection: AsyncConnection, replay: KeptReplay) -> bool:
-    """Take a name for a replay, which begins now; False if the name is taken. Raises TargetTaken."""
+    """Store a replay that begins now; return False if its name is taken. Raises TargetTaken."""
     values = {
         "name": replay.name,
         "selection": _json(replay.selection.document()),
@@ -113,7 +113,7 @@ async def note_replay(connection: AsyncConnection, replay: KeptReplay) -> bool:
 
 
 async def note_target(connection: AsyncConnection, name: str, target_id: UUID | None) -> None:
-    """Record which topic it is that a replay writes to."""
+    """Record the id of the topic that a replay writes to."""
     await connection.execute(_TARGET, {"name": name, "target_id": target_id})
 
 
@@ -122,7 +122,7 @@ async def take_replay(
 ) -> tuple[ReplayState, int | None] | None:
     """Take the lease of a replay, by the database's clock; return its state and rate.
 
-    None while another works on it; a state that is not running says that nobody may.
+    Return None while another process works on it. If the state is not running, no process may work on it.
     """
     row = (await connection.execute(_TAKE, {"name": name, "owner": owner, "seconds": seconds})).one_or_none()
     return None if row is None else (ReplayState(row.state), row.rate)
@@ -131,9 +131,9 @@ async def take_replay(
 async def keep_replay(
     connection: AsyncConnection, name: str, owner: str, seconds: float, records: int, looked_at: int
 ) -> tuple[ReplayState, int | None] | None:
-    """Renew a lease, and note how many records were replayed, and positions looked at; return as `take_replay` does.
+    """Renew a lease, and record the replayed records and the positions read; return the same as `take_replay`.
 
-    None once another has taken it, even if that has ended.
+    Return None once another process has taken the lease, even if that lease has expired.
     """
     values = {"name": name, "owner": owner, "seconds": seconds, "records": records, "looked_at": looked_at}
     row = (await connection.execute(_KEEP, values)).one_or_none()
@@ -141,46 +141,46 @@ async def keep_replay(
 
 
 async def owner_of_replay(connection: AsyncConnection, name: str) -> str | None:
-    """Return who took the lease of a replay last and has not given it up."""
+    """Return the process that last took a replay's lease, if it has not released it."""
     owner: str | None = (await connection.execute(_OWNER, {"name": name})).scalar_one_or_none()
     return owner
 
 
 async def give_up_replay(connection: AsyncConnection, name: str, owner: str) -> None:
-    """Let others work on a replay at once."""
+    """Release a replay's lease, so that another process can take it at once."""
     await connection.execute(_GIVE_UP, {"name": name, "owner": owner})
 
 
 async def stop_replay(connection: AsyncConnection, name: str) -> None:
-    """Have whoever works on a replay stop."""
+    """Mark a running replay as stopped; the process that works on it then stops."""
     await connection.execute(_STOP, {"name": name})
 
 
 async def go_on_with_replay(
     connection: AsyncConnection, name: str, rate: int | None, *, is_detached: bool | None
 ) -> None:
-    """Have a replay that is not done go on, at another rate or as before, detached or not, or as before."""
+    """Resume a replay that is not done; None for `rate` or `is_detached` leaves it as it is."""
     await connection.execute(_GO_ON, {"name": name, "rate": rate, "is_detached": is_detached})
 
 
 async def fail_replay(connection: AsyncConnection, name: str, owner: str, trouble: str) -> None:
-    """Note why a replay cannot go on."""
+    """Mark a replay as failed, with the reason."""
     await connection.execute(_FAIL, {"name": name, "owner": owner, "trouble": trouble})
 
 
 async def conclude_replay(connection: AsyncConnection, manifest: Manifest) -> None:
-    """Note that a replay is done; whoever stopped it meanwhile came too late."""
+    """Mark a replay as done, even if it was stopped in the meantime."""
     values = {"name": manifest.name, "manifest": _json(manifest.document()), "records": manifest.records}
     await connection.execute(_CONCLUDE, values)
 
 
 async def forget_target(connection: AsyncConnection, name: str) -> None:
-    """Note that a replay's topic is removed: others may have one of its name."""
+    """Record that a replay's topic is removed, so that other replays may use its name."""
     await connection.execute(_FORGET, {"name": name})
 
 
 async def clock(connection: AsyncConnection) -> datetime:
-    """Return the instant by the database's clock."""
+    """Return the current instant by the database's clock."""
     instant: datetime = (await connection.execute(text("SELECT clock_timestamp()"))).scalar_one()
     return instant
 
@@ -197,7 +197,7 @@ def _json(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-# JSON as text: what the driver makes of it differs between an engine's connections and its own.
+# JSON as text: SQLAlchemy's connections and the driver's own decode it differently.
 _COLUMNS = """
     name, CAST(selection AS text) AS selection, target, target_id, partitions, asked_partitions, until, available_from,
     CAST(spans AS text) AS spans, rate, is_detached, state, trouble, owner,

@@ -1,9 +1,8 @@
-"""Giving an installation another number of shards, while nothing works on it (docs/decisions/0031).
+"""Changes an installation's number of shards while no process works on it (docs/decisions/0031).
 
-The shards in use are closed and others begin behind them, in one transaction: events keep their ids, and nothing that
-was said is touched. New shards begin above the positions and the instants of all before them, so that the events of an
-organization are in order by position, and the instants of a project still rise. Whoever should still write to a closed
-shard cannot: the table refuses.
+In one transaction the shards in use are closed and new ones follow them: events keep their ids, and the existing log is
+not touched. New shards begin above all positions and instants of earlier ones, so that an organization's events stay in
+order by position, and a project's instants keep rising. A constraint rejects any later write to a closed shard.
 """
 
 from collections.abc import Mapping
@@ -24,26 +23,26 @@ from db.shard_ranges import ShardRange, shard_ranges
 _HIGHEST = 32_000
 _WAIT = "5s"
 _OLDEST_CODE = "0019"
-"""Earlier code would write to shards that are closed, or to the wrong ones."""
+"""Earlier code would write to closed shards, or to the wrong ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resharded:
-    """The shards of before, and those that are in use now; they are the same where there was nothing to do."""
+    """The shards in use before and after; they are equal if there was nothing to do."""
 
     before: ShardRange
     now: ShardRange
 
     @property
     def is_new(self) -> bool:
-        """Whether anything was done."""
+        """Whether anything was changed."""
         return self.before != self.now
 
 
 async def reshard(engine: AsyncEngine, installation: str, shards: int, published: Mapping[int, int]) -> Resharded:
-    """Close the shards in use, and begin so many others; nothing is done where there are so many already.
+    """Close the shards in use and begin `shards` new ones; do nothing if the number is the same already.
 
-    `published` are the positions up to which Kafka says that each shard is published. Raises DatabaseRefused.
+    `published` are the positions up to which each shard is published according to Kafka. Raises DatabaseRefused.
     """
     async with engine.begin() as connection:
         await check_takes_writes(connection)
@@ -76,7 +75,7 @@ async def reshard(engine: AsyncEngine, installation: str, shards: int, published
 
 
 async def _locked(connection: AsyncConnection) -> dict[int, int]:
-    """Lock all shards, and return their last positions. Raises StillAtWork where somebody holds one."""
+    """Lock all shards in use, and return their last positions. Raises StillAtWork if another transaction holds one."""
     try:
         rows = await fetch(connection, _LOCK)
     except asyncpg.LockNotAvailableError:

@@ -1,4 +1,4 @@
-"""Whether a database has this version's tables, found out without Alembic: every process asks when it starts."""
+"""Checks, without Alembic, whether a database has this version's tables: every process does so when it starts."""
 
 import re
 from importlib.resources import files
@@ -23,9 +23,10 @@ async def check(
     is_disposable: bool = False,
     only_reads: bool = False,
 ) -> None:
-    """Make sure that this database can be worked on, and has these shards. Raises DatabaseRefused.
+    """Check that this version can work on the database, and that it has these shards. Raises DatabaseRefused.
 
-    `is_disposable` accepts settings under which a server crash loses commits; with `only_reads`, any server will do.
+    `is_disposable` accepts settings under which a server crash loses commits; `only_reads` skips the checks that only
+    matter for writing.
     """
     async with engine.connect() as connection:
         revision = await connection.run_sync(_revision)
@@ -45,12 +46,12 @@ async def check(
 
 
 def revisions() -> list[str]:
-    """Return the revisions that this version of the code knows, oldest first: its files of migrations bear them."""
+    """Return the revisions that this version of the code knows, oldest first, from the names of its migration files."""
     return sorted(migration_files())
 
 
 def migration_files() -> dict[str, Traversable]:
-    """Return the files of migrations by the revisions that they bear."""
+    """Return the migration files by revision."""
     folder = files("db") / "migrations" / "versions"
     return {name[1]: file for file in folder.iterdir() if (name := _MIGRATION.fullmatch(file.name))}
 
@@ -64,7 +65,7 @@ def head_revision() -> str:
 
 
 def known_revision(connection: Connection) -> str | None:
-    """Return the revision that a database is at, None for an empty one. Raises DatabaseRefused for any other."""
+    """Return a database's revision, None if it is empty. Raises DatabaseRefused for an unknown revision."""
     revision = _revision(connection)
     if revision is not None and revision not in revisions():
         raise _newer(revision)
@@ -72,7 +73,7 @@ def known_revision(connection: Connection) -> str | None:
 
 
 def _revision(connection: Connection) -> str | None:
-    # Wherever the session's names lead to: a bound reader has views before the tables.
+    # Resolved through the search path: a bound reader's views come before the tables.
     is_noted = connection.execute(text("SELECT to_regclass(:name)"), {"name": _NOTED_IN}).scalar_one() is not None
     noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if is_noted else ()
     revision: str | None = next((row[0] for row in noted), None)
@@ -87,7 +88,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 async def _check_works_on_newer(connection: AsyncConnection, revision: str) -> None:
-    """Make sure that later migrations left this version what it needs (docs/decisions/0033). Raises WrongSchema."""
+    """Check that this version still works after later migrations (docs/decisions/0033). Raises WrongSchema."""
     if (await connection.execute(text("SELECT to_regclass('installation')"))).scalar_one() is None:
         raise _newer(revision)
     oldest: str | None = (await connection.execute(_OLDEST_CODE)).scalar_one_or_none()
@@ -105,7 +106,7 @@ def _newer(revision: str, needs: str = "") -> WrongSchema:
 
 
 async def check_installation(connection: AsyncConnection, installation: str, shards: int, first_shard: int) -> None:
-    """Make sure that the database is this installation's, with these shards. Raises ForeignInstallation."""
+    """Check that the database is this installation's, with these shards. Raises ForeignInstallation."""
     found = (await connection.execute(_INSTALLATION)).one()
     first = int(found.first)
     if found.name != installation:
@@ -125,6 +126,6 @@ async def check_installation(connection: AsyncConnection, installation: str, sha
 _INSTALLATION = text(
     "SELECT name, shards, coalesce(to_jsonb(installation) ->> 'first_shard', '0') AS first FROM installation"
 )
-"""Before migration 0019 it was always 0."""
-# A database that something else created may have a table of that name without the column.
+"""`first_shard` was always 0 before migration 0019, which added the column."""
+# A database that is not ours may have a table of that name without the column.
 _OLDEST_CODE = text("SELECT to_jsonb(installation) ->> 'oldest_code' FROM installation")

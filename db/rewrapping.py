@@ -1,6 +1,6 @@
-"""Rotating the key-encryption key: data keys wrapped under an older one are wrapped again.
+"""Rotates the key-encryption key: rewraps the data keys that are wrapped under an older one.
 
-What they seal is not touched, and an erased piece, whose data key is destroyed, stays erased.
+Sealed data is not touched, and an erased piece, whose data key is destroyed, stays erased.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Outdated:
 
     @property
     def total(self) -> int:
-        """How many there are in all."""
+        """The total number of pieces."""
         return self.contacts + self.dead_letters
 
 
 async def outdated(connection: AsyncConnection, keys: KeyEncryption) -> Outdated:
-    """Count what `rewrap` has yet to do."""
+    """Count the pieces that `rewrap` still has to handle."""
     counts = [
         (await connection.execute(table.count, {"active": keys.active})).scalar_one()
         for table in (_CONTACTS, _DEAD_LETTERS)
@@ -34,9 +34,9 @@ async def outdated(connection: AsyncConnection, keys: KeyEncryption) -> Outdated
 
 
 async def rewrap(connection: AsyncConnection, keys: KeyEncryption, limit: int) -> int:
-    """Rewrap up to `limit` data keys each of contacts and dead letters; return how many were.
+    """Rewrap up to `limit` data keys each of contacts and dead letters; return how many were rewrapped.
 
-    Rows that a worker is writing are left for the next call. Raises Unopenable.
+    Rows that a worker has locked are left for the next call. Raises Unopenable.
     """
     return sum([await _rewrap(connection, table, keys, limit) for table in (_CONTACTS, _DEAD_LETTERS)])
 
@@ -62,7 +62,7 @@ def _sealed_table(name: str, key: tuple[str, ...]) -> _Table:
     same = " AND ".join(f'"{column}" = :{column}' for column in key)
     return _Table(
         count=text(f"SELECT count(*) FROM {name} WHERE {is_outdated}"),
-        # Rows that a worker has locked are skipped: waiting for them could deadlock with it.
+        # Rows that a worker has locked are skipped: waiting for them could deadlock.
         find=text(
             f"""
             SELECT {named}, key_id, wrapped_key FROM {name}

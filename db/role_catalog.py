@@ -1,4 +1,4 @@
-"""What PostgreSQL says of the roles that whopays made: which there are, what else they are, and what they own."""
+"""Reads PostgreSQL's catalogs about whopays' roles: which exist, their extra rights, and what they own."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -16,18 +16,18 @@ _FUNCTIONS = (
 
 
 async def owner_of_log(connection: AsyncConnection) -> str | None:
-    """Return the role that owns the log, and with it all tables; None where there are none."""
+    """Return the role that owns the log, and with it all tables; None if there are no tables."""
     owner: str | None = (await connection.execute(_OWNER_OF_LOG)).scalar_one_or_none()
     return owner
 
 
 async def known_roles(connection: AsyncConnection, names: Collection[str]) -> set[str]:
-    """Return which of these roles there are."""
+    """Return which of these roles exist."""
     return set((await connection.execute(_KNOWN, {"names": list(names)})).scalars())
 
 
 async def what_more(connection: AsyncConnection, names: Collection[str]) -> Mapping[str, str]:
-    """Return the roles that may do more than a group of ours should, each with what it is or has besides."""
+    """Return the roles that may do more than our groups should, each with its extra attributes or memberships."""
     rows = (await connection.execute(_MORE, {"names": list(names)})).all()
     return {
         name: f"has the attributes {attributes}" if attributes else f"is a member of {groups}"
@@ -36,13 +36,13 @@ async def what_more(connection: AsyncConnection, names: Collection[str]) -> Mapp
 
 
 async def not_owned(connection: AsyncConnection, owner: str) -> Sequence[tuple[str, str]]:
-    """Return the tables, partitions and functions that are not the owner's, each with its kind and name."""
+    """Return kind and name of the tables, partitions and functions that the owner does not own."""
     values = {"owner": owner, "tables": [*metadata.tables, ALEMBIC], "functions": list(_FUNCTIONS)}
     return [(kind, name) for kind, name in await connection.execute(_NOT_OWNED, values)]
 
 
 async def has_bound_schema(connection: AsyncConnection) -> bool:
-    """Return whether there is the schema of the views of bound readers."""
+    """Return whether the schema of the bound readers' views exists."""
     return bool((await connection.execute(_HAS_SCHEMA, {"schema": BOUND_SCHEMA})).scalar_one())
 
 

@@ -1,6 +1,6 @@
-"""What is wrong with the roles of the database: whether each may do its part, and nothing else.
+"""Audits the database roles: whether each has the privileges of its part, and no others.
 
-Found by the catalogs alone, so that whoever audits needs no right for it (docs/database-roles.md).
+It only reads catalogs, so the auditor needs no extra privileges (docs/database-roles.md).
 """
 
 import re
@@ -16,14 +16,14 @@ from db.role_catalog import has_bound_schema, known_roles, not_owned, owner_of_l
 from db.tables import metadata
 
 Right = tuple[str, str, str | None]
-"""A table or view, a privilege, and the column that it is of: None stands for all."""
+"""A table or view, a privilege, and the column it applies to (None: all)."""
 
 _EVERYBODY = "public"
 _BARRIER = ["security_barrier=true"]
 
 
 async def role_troubles(connection: AsyncConnection, installation: str) -> AsyncIterator[tuple[str, str]]:
-    """Yield what is wrong, each with what it is about; nothing where no roles were made."""
+    """Yield each trouble with its subject; nothing if no roles were created."""
     roles = {party: role_name(installation, party) for party in Party}
     owner = roles[Party.OWNER]
     if await owner_of_log(connection) != owner and not await has_bound_schema(connection):
@@ -54,7 +54,7 @@ async def role_troubles(connection: AsyncConnection, installation: str) -> Async
 
 
 def _view_troubles(found: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:
-    """Yield how the views of bound readers differ from those that a migration makes."""
+    """Yield how the views of bound readers differ from those that a migration creates."""
     for name in found.keys() - set(BOUND_VIEWS):
         yield f"{BOUND_SCHEMA}.{name}", "no such view is made by whopays"
     for name in BOUND_VIEWS:
@@ -71,19 +71,19 @@ def _view_troubles(found: Mapping[str, Any], owner: str) -> Iterator[tuple[str, 
 
 
 def _expected(party: Party, views: AbstractSet[str]) -> AbstractSet[Right]:
-    """Return what a party may do with the tables, and with those of its views that there are."""
+    """Return a party's intended rights on the tables, and on those of its views that exist."""
     own = views & set(BOUND_VIEWS) if party is Party.BOUND else ()
     return {*needed(party), *((f"{BOUND_SCHEMA}.{view}", "SELECT", None) for view in own)}
 
 
 async def _rights(connection: AsyncConnection, role: str) -> AbstractSet[Right]:
-    """Return what a role may do with our tables and views, by itself, as a member of others, or as everybody."""
+    """Return a role's rights on our tables and views: its own, through membership, or through PUBLIC."""
     values = {"role": role, "schema": BOUND_SCHEMA, "tables": [*metadata.tables, ALEMBIC]}
     return {(row.name, row.privilege, row.column) for row in await connection.execute(_RIGHTS, values)}
 
 
 def _bare(definition: str) -> str:
-    """Return a view's definition without what PostgreSQL adds to it, or leaves out, in one version or another."""
+    """Return a view's definition without the parts that PostgreSQL versions format differently."""
     return _ADDED.sub("", definition.lower())
 
 
@@ -96,7 +96,7 @@ def _spoken(right: Right) -> str:
     return f"{privilege} {name}" if column is None else f"{privilege} the column {column} of {name}"
 
 
-# A table of another schema keeps its qualifier: only our own names are taken for one.
+# A table of another schema keeps its qualifier: only our own names are stripped.
 _ADDED = re.compile(rf'[\s()";]|\b({"|".join(["bound_readers", *BOUND_VIEWS])})\.')
 _RIGHTS = text(
     """

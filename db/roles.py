@@ -1,6 +1,6 @@
-"""The database's roles: who owns the tables, and what workers, readers and auditors may do with them.
+"""Creates the database roles: the tables' owner, and roles for workers, maintenance, readers and auditors.
 
-`whopays migrate --roles` makes them, and every later migration brings them up to date (docs/database-roles.md).
+`whopays migrate --roles` creates them, and every later migration updates their privileges (docs/database-roles.md).
 """
 
 from collections.abc import AsyncIterator, Callable, Collection
@@ -23,9 +23,9 @@ _LONGEST_NAME_BYTES = 63
 
 
 async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
-    """Act as the role that owns the tables until the transaction ends, if roles were made; return whether they were.
+    """Act as the owner role until the transaction ends, if roles were created; return whether they were.
 
-    Raises RolesRefused for a session that may not.
+    Raises RolesRefused if the session may not.
     """
     owner = role_name(installation, Party.OWNER)
     if await owner_of_log(connection) != owner:
@@ -40,15 +40,15 @@ async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
 
 
 async def drop_bound_views(connection: AsyncConnection) -> None:
-    """Drop what bound readers see, which would keep a migration from changing the tables beneath it."""
+    """Drop the views of bound readers, which would prevent migrations from changing the tables beneath them."""
     for name in (await connection.execute(_VIEWS, {"schema": BOUND_SCHEMA})).scalars().all():
         await connection.execute(text(f"DROP VIEW {BOUND_SCHEMA}.{_quoted(name)}"))
 
 
 async def set_up_roles(connection: AsyncConnection, installation: str, report: Report) -> None:
-    """Make the roles that are missing, give the owner the tables, and each role its privileges and no others.
+    """Create missing roles, give the tables to the owner, and give each role its privileges and no others.
 
-    `report` is called with each thing that was done. Doing it again changes nothing. Raises RolesRefused.
+    `report` is called with each change. Idempotent. Raises RolesRefused.
     """
     await connection.execute(text("SET LOCAL ROLE NONE"))
     roles = {party: role_name(installation, party) for party in Party}
@@ -91,7 +91,7 @@ async def _make_roles(connection: AsyncConnection, names: Collection[str], repor
 
 
 async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, str]) -> None:
-    """Raise RolesRefused for a role that was there before and may do more than a group of ours should."""
+    """Raise RolesRefused for an existing role that may do more than one of our groups should."""
     for name, more in (await what_more(connection, roles.values())).items():
         raise RolesRefused(
             f'The role "{name}" {more}, and so may do more than it should: it is a group without rights of its own. '
@@ -101,10 +101,10 @@ async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, st
 
 async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Party, str]) -> None:
     quoted = _quoted(schema)
-    # First, or what the owner has as everybody would be taken for its own.
+    # First, or what the owner has through PUBLIC would be taken for its own privilege.
     public = {"role": "public", "schema": schema, "privilege": "CREATE"}
     if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
-        # As in databases made before PostgreSQL 15: whoever may create a table can put it before one of ours.
+        # The default before PostgreSQL 15. Any role that may create tables could shadow one of ours.
         await connection.execute(text(f"REVOKE CREATE ON SCHEMA {quoted} FROM PUBLIC"))
         if (await connection.execute(_HAS_ON_SCHEMA, public)).scalar_one():
             raise RolesRefused(
@@ -117,7 +117,7 @@ async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Par
             if (await connection.execute(_HAS_ON_SCHEMA, values)).scalar_one():
                 continue
             await connection.execute(text(f"GRANT {privilege} ON SCHEMA {quoted} TO {_quoted(name)}"))
-            # PostgreSQL only warns of what cannot be granted.
+            # PostgreSQL only warns when it cannot grant.
             if not (await connection.execute(_HAS_ON_SCHEMA, values)).scalar_one():
                 raise RolesRefused(
                     f'PostgreSQL\'s role "{await _me(connection)}" may not grant {privilege} on the schema {quoted}. '
@@ -159,7 +159,7 @@ async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> N
     await connection.execute(text(f"GRANT USAGE ON SCHEMA {BOUND_SCHEMA} TO {_quoted(bound)}"))
     for table in BOUND_VIEWS:
         view = f"{BOUND_SCHEMA}.{table}"
-        # A barrier: no condition of a question sees a row that the view leaves out.
+        # A security barrier: no condition of a query is evaluated on rows that the view leaves out.
         query = bound_view(table, schema)
         await connection.execute(text(f"CREATE VIEW {view} WITH (security_barrier) AS {query}"))
         await connection.execute(text(f"GRANT SELECT ON {view} TO {_quoted(bound)}"))

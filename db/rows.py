@@ -1,4 +1,4 @@
-"""Records as rows, and rows as records: for each table its columns with their types, and the two directions."""
+"""Converts records to rows and back; gives each table's columns with their types."""
 
 from collections.abc import Mapping
 from operator import attrgetter
@@ -18,7 +18,7 @@ PENDING_TYPES = column_types(tables.pending_bindings)
 FAN_OUT_TYPES = column_types(tables.fan_outs)
 
 REPORTED_COLUMNS = ("organization", "project", "state", "version", "uid", "display_name")
-"""The columns of a project that are written; the database itself derives the payer from its bindings."""
+"""The project columns that workers write; the database derives the payer from the project's bindings."""
 
 reported_row = attrgetter(*REPORTED_COLUMNS)
 """Return a project as a row of these columns."""
@@ -43,7 +43,7 @@ pending_of = _PENDING.record
 
 
 def pending_row(pending: PendingBinding) -> dict[str, Any]:
-    """Return a pending binding as a row, by its account."""
+    """Return a pending binding as a row, with its account in a separate column."""
     # Keep unset members unset: expectedAccount means something when it is null.
     command = pending.command.model_dump_json(exclude_unset=True)
     return _PENDING.row(pending, account=pending.command.account, command=command)

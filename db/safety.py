@@ -1,4 +1,4 @@
-"""What whopays requires of a PostgreSQL: commits last, and this role may do what workers do."""
+"""Checks what whopays requires of PostgreSQL: commits are durable, and this role has the workers' privileges."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _READ_ONLY = "default_transaction_read_only"
 
 
 async def check_safety(connection: AsyncConnection, *, is_disposable: bool) -> None:
-    """Make sure that this session can write, and that its commits last. Raises UnsafeDatabase.
+    """Check that this session can write, and that its commits are durable. Raises UnsafeDatabase.
 
     `is_disposable` accepts settings under which a server crash loses commits.
     """
@@ -32,7 +32,7 @@ async def check_safety(connection: AsyncConnection, *, is_disposable: bool) -> N
 
 
 async def check_takes_writes(connection: AsyncConnection) -> None:
-    """Make sure that this session can write at all. Raises UnsafeDatabase."""
+    """Check that this session can write at all. Raises UnsafeDatabase."""
     if (await connection.execute(text("SELECT pg_is_in_recovery()"))).scalar_one():
         raise UnsafeDatabase("PostgreSQL is a standby (read-only). Give WHOPAYS_DATABASE_URL the primary.")
     found = await _setting(connection, _READ_ONLY)
@@ -65,7 +65,7 @@ async def _setting(connection: AsyncConnection, name: str) -> Row[Any]:
 
 
 def _where(setting: Row[Any]) -> str:
-    """Return where a setting comes from, if not from the server itself."""
+    """Say where a setting was made, unless in the server's own configuration."""
     match setting.source:
         case "database":
             return f' (set for the database "{setting.database}" only)'

@@ -1,4 +1,4 @@
-"""What is sealed and cannot be opened, or is not what it was: contacts, values of dead letters, and who sent them."""
+"""Finds sealed data that cannot be opened or was altered: contacts, values of dead letters, and their senders."""
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
@@ -14,13 +14,13 @@ from db.redriven import opened_asker
 from db.sealing import KeyEncryption, Sealed, Unopenable, unseal
 
 _PREFETCH = 50
-"""A value is large."""
+"""How many rows to prefetch: few, since values may be large."""
 
 Row = Mapping[str, Any]
 
 
 async def unopenable_contacts(connection: AsyncConnection, keys: KeyEncryption) -> AsyncIterator[tuple[str, str]]:
-    """Yield the contacts that cannot be opened, or are none, each with its account and why."""
+    """Yield the accounts whose contact cannot be opened or is invalid, each with the reason."""
     async for row in (await driver(connection)).cursor(_CONTACTS, prefetch=_PREFETCH):
         place = f"{row['organization']}/{row['account']}"
         try:
@@ -32,7 +32,7 @@ async def unopenable_contacts(connection: AsyncConnection, keys: KeyEncryption) 
 
 
 async def unopenable_letters(connection: AsyncConnection, keys: KeyEncryption) -> AsyncIterator[tuple[int, str]]:
-    """Yield what is wrong with what dead letters keep sealed, each with the dead letter's number."""
+    """Yield what is wrong with the sealed data of dead letters, each with the dead letter's number."""
     async for row in (await driver(connection)).cursor(_LETTERS, prefetch=_PREFETCH):
         for trouble in (_value_trouble(row, keys), _asker_trouble(row, keys)):
             if trouble is not None:
@@ -63,7 +63,7 @@ def _asker_trouble(letter: Row, keys: KeyEncryption) -> str | None:
     return None
 
 
-# What was erased has no key.
+# An erased contact has no key.
 _CONTACTS = """
     SELECT organization, account, key_id, wrapped_key, sealed FROM account_contacts WHERE wrapped_key IS NOT NULL
     ORDER BY organization, account

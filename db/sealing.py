@@ -1,4 +1,4 @@
-"""Personal data at rest: each piece sealed under a data key of its own, which is wrapped by a key-encryption key.
+"""Personal data at rest: each piece is sealed under its own data key, which is wrapped by a key-encryption key.
 
 Destroying a data key erases what it sealed. Key-encryption keys have ids, so that a new one can take over while old
 ones still unwrap what they wrapped.
@@ -35,16 +35,16 @@ class Sealed:
 class KeyEncryption(Protocol):
     """Wraps and unwraps data keys. It is called while a transaction is open, so it must answer from memory.
 
-    One for a cloud's key management service has it decrypt the key-encryption keys when the process starts.
+    An implementation for a cloud key management service decrypts the key-encryption keys when the process starts.
     """
 
     @property
     def active(self) -> str:
-        """The id of the key-encryption key that wraps what is new."""
+        """The id of the key-encryption key that wraps new data keys."""
         ...
 
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
-        """Return the id of the active key-encryption key, and the wrapped key."""
+        """Wrap a data key; return the id of the active key-encryption key, and the wrapped key."""
         ...
 
     def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
@@ -53,7 +53,7 @@ class KeyEncryption(Protocol):
 
 
 class LocalKeys:
-    """Key-encryption keys (32 bytes each, by id) from the settings; `active` wraps what is new."""
+    """Key-encryption keys (32 bytes each, by id) from the settings; `active` wraps new data keys."""
 
     def __init__(self, keys: Mapping[str, bytes], active: str) -> None:
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
@@ -61,7 +61,7 @@ class LocalKeys:
 
     @property
     def active(self) -> str:
-        """The id of the key that wraps what is new."""
+        """The id of the key that wraps new data keys."""
         return self._active
 
     def wrap(self, data_key: bytes) -> tuple[str, bytes]:
@@ -87,7 +87,7 @@ def seal(piece: bytes, about: str, keys: KeyEncryption) -> Sealed:
 
 
 def seal_together(pieces: Mapping[str, bytes], keys: KeyEncryption) -> dict[str, Sealed]:
-    """Seal pieces under one new data key; each opens only for what it is `about`, its key in the mapping."""
+    """Seal pieces under one new data key; each opens only for the `about` it is keyed by in the mapping."""
     data_key = AESGCM.generate_key(bit_length=256)
     key_id, wrapped = keys.wrap(data_key)
     cipher = AESGCM(data_key)

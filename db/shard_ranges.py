@@ -1,7 +1,7 @@
-"""Which shards organizations are divided among, and once were (docs/decisions/0031).
+"""The ranges of shards that organizations are, or were, divided among (docs/decisions/0031).
 
-An organization has one shard at a time. Where the number of shards was changed it has had others, whose logs hold what
-was said of it before: at lower positions, so that its events are in order by position alone.
+An organization is in one shard at a time. After the number of shards was changed, its earlier events are in the logs of
+its former shards, at lower positions: its events are in order by position alone.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from db.placing import shard_of
 
 @dataclass(frozen=True, slots=True)
 class ShardRange:
-    """Shards that are, or were, in use at the same time: how many, from which on, and the position before their first.
+    """Shards that are, or were, in use together: the first, their number, and the position before their first.
 
-    `ends` are the last positions of each once they are closed; before, they are None.
+    `ends` are their last positions once they are closed; None until then.
     """
 
     first: int
@@ -39,13 +39,13 @@ class ShardRange:
 
 @dataclass(frozen=True, slots=True)
 class ShardRanges:
-    """All ranges, oldest first: the last one is in use."""
+    """All ranges, oldest first; the last one is in use."""
 
     every: Sequence[ShardRange]
 
     @property
     def total(self) -> int:
-        """How many shards there are, closed ones too."""
+        """The number of shards, including closed ones."""
         return self.every[-1].numbers.stop
 
     def of(self, shard: int) -> ShardRange:
@@ -56,7 +56,7 @@ class ShardRanges:
         raise LookupError(f"there is no shard {shard}")
 
     def following(self, earlier: ShardRange) -> ShardRange:
-        """Return the range that is in use since an earlier one is closed."""
+        """Return the range that replaced an earlier one."""
         return self.every[self.every.index(earlier) + 1]
 
     def shards_of(self, boundary: str) -> tuple[int, ...]:
@@ -64,19 +64,19 @@ class ShardRanges:
         return tuple(one.shard_of(boundary) for one in self.every)
 
     def shard_at(self, boundary: str, position: int) -> int:
-        """Return the shard in which an event of an organization stands at a position."""
+        """Return the shard that holds an organization's event at a position."""
         return next(one for one in reversed(self.every) if position > one.begins_after or not one.first).shard_of(
             boundary
         )
 
     def is_beyond(self, shard: int, position: int) -> bool:
-        """Return whether a position lies after the end of a shard that is closed."""
+        """Return whether a position lies after the end of a closed shard."""
         end = self.of(shard).end_of(shard)
         return end is not None and position > end
 
 
 async def shard_ranges(connection: Connection) -> ShardRanges:
-    """Return the ranges of the installation."""
+    """Return all shard ranges of the installation."""
     rows = await fetch(connection, _RANGES)
     stops = [*(row["first"] for row in rows[1:]), rows[-1]["total"]]
     return ShardRanges(
@@ -94,7 +94,7 @@ _RANGES = Statement(
     FROM shards CROSS JOIN installation GROUP BY closed_at ORDER BY min(shards.shard)
     """
 )
-"""Those that are in use together are closed at the same instant."""
+"""Shards that were in use together have the same `closed_at`."""
 FIRST_KEPT = """
     SELECT max(CASE WHEN first > begins_after + 1 OR begins_after = 0 THEN first ELSE 1 END) AS position
     FROM (
@@ -104,4 +104,4 @@ FIRST_KEPT = """
         FROM shards WHERE shard = ANY(CAST(:shards AS smallint[]))
     ) AS kept
 """
-"""The SQL for the first position kept of `:shards`, one of each range: of a later one only what is lost counts."""
+"""SQL for the first position kept of `:shards`, one of each range; a later shard counts only if rows are missing."""

@@ -1,7 +1,7 @@
-"""Among how many slots the shards are divided, and how processes share the slots (docs/decisions/0034).
+"""The number of slots that the shards are divided into, and how processes share them (docs/decisions/0034).
 
-The number is what is safe: a relay looks at it after its producer is initialised, and whoever changes it has the
-producers of the old number fenced after that. Who has which slot is for liveness only.
+Safety rests on the number: a relay reads it after its producer is initialised, and a process that changes it then
+fences the producers of the old number. Slot ownership is for liveness only.
 """
 
 from dataclasses import dataclass
@@ -23,23 +23,23 @@ class Division:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Slots on which nobody works, and how many slots a process should have, and no more."""
+    """The free slots, and the most slots that a process should hold."""
 
     free: tuple[int, ...]
     share: int
 
 
 async def division(connection: AsyncConnection) -> Division:
-    """Return among how many slots the shards are divided."""
+    """Return how the shards are divided into slots."""
     row = (await connection.execute(_DIVISION)).one()
     return Division(row.number, frozenset(row.unfenced), row.change)
 
 
 async def agree(connection: AsyncConnection, number: int, seconds: float) -> bool:
-    """Have the shards divided among so many slots; return False while relays work with another number.
+    """Set the number of slots; return False while relays work with another number.
 
-    A lease lasts so many seconds. Whoever has changed the number must have the old one's producers fenced before
-    anything is published, and then say so (`note_fenced`).
+    `seconds` is the duration of a lease. A caller that changed the number must fence the old number's producers before
+    publishing anything, and then call `note_fenced`.
     """
     if (await division(connection)).number == number:
         return True
@@ -53,12 +53,12 @@ async def agree(connection: AsyncConnection, number: int, seconds: float) -> boo
 
 
 async def note_fenced(connection: AsyncConnection, change: int) -> None:
-    """Note that the producers of all earlier numbers are fenced, unless the number has changed again since."""
+    """Record that the producers of all earlier numbers are fenced, unless the number has changed again since."""
     await connection.execute(_NOTE_FENCED, {"change": change})
 
 
 async def share_out(connection: AsyncConnection, owner: str, seconds: float, *, counts: bool) -> Sharing:
-    """Return what is free, and what is the share of a process: of one that does not count, no other takes account."""
+    """Return the free slots and a process's share; if it does not `count`, other processes' shares ignore it."""
     values = {"owner": owner, "seconds": seconds}
     await connection.execute(_ATTEND if counts else _LEAVE, values)
     row = (await connection.execute(_SHARING, values)).one()
@@ -66,12 +66,12 @@ async def share_out(connection: AsyncConnection, owner: str, seconds: float, *, 
 
 
 async def leave(connection: AsyncConnection, owner: str) -> None:
-    """Have the others take account of a process no more."""
+    """Stop counting a process in the shares of the others."""
     await connection.execute(_LEAVE, {"owner": owner})
 
 
 async def without_relay(connection: AsyncConnection) -> tuple[int, list[int]]:
-    """Return the number of slots, and those whose lease has ended or was never taken."""
+    """Return the number of slots, and those whose lease has expired or was never taken."""
     row = (await connection.execute(_WITHOUT_RELAY)).one()
     return row.number, list(row.free)
 

@@ -7,7 +7,7 @@ from domain.messages import Due, DueKind
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[Due]:
-    """Return up to `limit` items that are due by the database's clock, longest overdue first, without fan-outs."""
+    """Return up to `limit` items due by the database's clock, longest overdue first; fan-outs are not included."""
     rows = await connection.execute(_DUE, {"row_limit": limit})
     return [Due(DueKind(row.kind), row.organization, row.name) for row in rows]
 
@@ -18,7 +18,7 @@ async def unfinished_fan_outs(connection: AsyncConnection, limit: int) -> list[D
     return [Due(DueKind.FAN_OUT, row.organization, row.account) for row in rows]
 
 
-# A profile that expires at the very instant of a scheduled binding has expired by then.
+# A profile that expires at the same instant as a scheduled binding has expired by then.
 _DUE = text(
     """
     SELECT kind, organization, name FROM ((

@@ -1,4 +1,4 @@
-"""What is watched of an installation as its database knows it: what is overdue, unpublished, or waits for somebody."""
+"""The database side of monitoring: what is overdue, unpublished, or waiting for an operator."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from schemas.records import DeadLetterReason
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """How much is due of each kind, for how many seconds the first of it has been, and the fan-outs that are open."""
+    """How many items of each kind are overdue, the age of the oldest in seconds, and the number of open fan-outs."""
 
     numbers: Mapping[DueKind, int]
     seconds: float
@@ -23,7 +23,7 @@ class Overdue:
 
 
 async def overdue(connection: "AsyncConnection | asyncpg.Connection[asyncpg.Record]") -> Overdue:
-    """Return what is due by the database's clock and was not handled yet."""
+    """Return what is due by the database's clock and not handled yet."""
     rows = await fetch(connection, _OVERDUE)
     seconds = max((float(row["seconds"] or 0) for row in rows), default=0.0)
     numbers = {DueKind(row["kind"]): int(row["number"]) for row in rows}
@@ -87,7 +87,7 @@ _FIRST_AFTER = text(
         JOIN log ON log.shard = published.shard AND log.position = published.position + 1
     """
 )
-# One of which nobody knows whether it reached the topic when it was redriven waits, too.
+# One whose redrive was not confirmed to reach the topic waits, too.
 _WAITING = text(
     """
     SELECT letter.reason, count(*) AS number FROM dead_letters AS letter WHERE NOT EXISTS (

@@ -1,6 +1,6 @@
-"""The tables, and the promises that their named constraints hold (docs/architecture.md, "The database").
+"""The tables, and the named constraints that enforce promises (docs/architecture.md, "The database").
 
-Every key starts with what its table is sharded by: the organization, or the shard of the log.
+Every key starts with the column that its table is sharded by: the organization, or the shard of the log.
 """
 
 from db.tables import of_organizations, of_readers, of_records, of_replays, of_the_archive, of_the_log

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from db.tables.base import INSTANT, metadata
 
-# Bytewise, as the rules compare names: a fan-out remembers the last name it notified.
+# Byte order, as the rules compare names: a fan-out remembers the last name it notified.
 _NAME_IN_BYTE_ORDER = Text(collation="C")
 
 accounts = Table(
@@ -65,7 +65,7 @@ accounts = Table(
         "payment_profile",
         postgresql_where=text("payment_profile IS NOT NULL"),
     ),
-    # Of the names the order of their bytes (migration 0012): that of the column is the server's own.
+    # Names in byte order here (migration 0012): the column itself has the server's collation.
     Index("accounts_by_phase", "organization", "phase", "account"),
 )
 
@@ -103,7 +103,7 @@ account_phases = Table(
     Column("by", Text, nullable=False),
     Column("caused_by", Text, nullable=False),
     Column("entered_at", INSTANT, nullable=False),
-    # Where its event stands. Of phases that are older than migration 0012 it may not be known.
+    # The place of its event; may be unknown for phases older than migration 0012.
     Column("shard", SmallInteger),
     Column("position", BigInteger),
     PrimaryKeyConstraint("organization", "account", "number", name="account_phases_pkey"),
@@ -148,7 +148,7 @@ projects = Table(
     Column("version", BigInteger, nullable=False),
     Column("uid", Text),
     Column("display_name", Text),
-    # From its last binding: the database itself writes these four (migration 0008), and nobody else can.
+    # From its last binding: only the database itself can write these four (migration 0008).
     Column("number", BigInteger, nullable=False, server_default=text("0")),
     Column("account", Text),
     Column("payer_since", INSTANT),
@@ -157,7 +157,7 @@ projects = Table(
     CheckConstraint("state IN ('Active', 'Inactive', 'Deleted')", name="projects_state_known"),
     CheckConstraint("version >= 1", name="projects_version"),
     Index("projects_by_account", "organization", "account", "project", postgresql_where=text("account IS NOT NULL")),
-    # Partial ones, which a rebinding does not touch.
+    # Partial indexes, which a rebinding does not touch.
     Index(
         "projects_unbound",
         "organization",
@@ -191,8 +191,8 @@ bindings = Table(
     PrimaryKeyConstraint("organization", "project", "number", name="bindings_pkey"),
     CheckConstraint("number > 1 OR account IS NOT NULL", name="bindings_first_has_a_payer"),
     CheckConstraint("number >= 1", name="bindings_number_from_one"),
-    # A trigger checks what must hold between rows (migration 0008): the number follows, the instant is later, the payer
-    # differs, the account exists; and it moves the head of the project.
+    # A trigger checks what must hold between rows (migration 0008): the number is the next one, the instant is later,
+    # the payer differs, the account exists. It also moves the head of the project.
     Index("bindings_by_account", "organization", "account", "project", "number"),
     comment="Changes of payer, append-only: account pays (or nobody) from from_instant until the next number begins.",
 )

@@ -1,4 +1,4 @@
-"""Who may read what of the database, beyond the privileges of PostgreSQL itself."""
+"""Which organizations' rows each bound reader sees, beyond PostgreSQL's own privileges."""
 
 from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text
 

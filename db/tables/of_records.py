@@ -1,4 +1,4 @@
-"""Tables about what was read: from where, how far, what it meant, what could not be answered; and about audits."""
+"""Tables about the input: topics, reading positions, claimed commands and dead letters; and about audits."""
 
 from sqlalchemy import (
     ARRAY,
@@ -33,7 +33,7 @@ inbox = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("shard", SmallInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    # From that result. Of commands that are older than migration 0012 it may not be known.
+    # From that result; may be unknown for commands older than migration 0012.
     Column("outcome", _IN_BYTE_ORDER),
     Column("project", _IN_BYTE_ORDER),
     Column("account", _IN_BYTE_ORDER),
@@ -63,13 +63,13 @@ forgotten_commands = Table(
     metadata,
     Column("position", BigInteger, nullable=False),
     Column("shard", SmallInteger, nullable=False),
-    # Of organization and id 16 bytes, of these and the source 8 (the database's function command_digest).
+    # 16 bytes from organization and id, then 8 from these and the source (the database's function command_digest).
     Column("digest", LargeBinary, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
     PrimaryKeyConstraint("digest", name="forgotten_commands_pkey"),
     CheckConstraint("octet_length(digest) = 24", name="forgotten_commands_digest_whole"),
     CheckConstraint("octet_length(fingerprint) = 8", name="forgotten_commands_fingerprint_whole"),
-    # For audits: shard by shard.
+    # For audits, which go shard by shard.
     Index("forgotten_commands_by_shard", "shard"),
     comment="What is left of old commands: a digest of organization, source and id, what it meant, its result.",
 )
@@ -127,12 +127,12 @@ dead_letters = Table(
     Column("organization", Text),
     Column("size", BigInteger, nullable=False),
     Column("sha256", LargeBinary),
-    # Where its event stands. Of dead letters that are older than migration 0011 it may not be known.
+    # The place of its event; may be unknown for dead letters older than migration 0011.
     Column("shard", SmallInteger),
     Column("position", BigInteger),
-    # The first of the dead letters that its record was redriven from, if it was.
+    # The first dead letter that its record was redriven from, if any.
     Column("origin", BigInteger),
-    # Who asked and what they were granted, or that nobody did; sealed with the value.
+    # The sender and its rights, or that it is unknown; sealed with the value.
     Column("asker", LargeBinary),
     PrimaryKeyConstraint("topic", "partition", "offset", "timestamp", name="dead_letters_pkey"),
     UniqueConstraint("number", name="dead_letters_number_key"),
@@ -157,7 +157,7 @@ dead_letter_actions = Table(
     Column("reason", Text),
     Column("redrive_id", Uuid),
     Column("sent_at", INSTANT),
-    # Where the record was put; with the timestamp once a worker has read it there.
+    # The record's place; the timestamp is set once a worker has read it there.
     Column("partition", Integer),
     Column("offset", BigInteger),
     Column("timestamp", INSTANT),

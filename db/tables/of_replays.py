@@ -1,4 +1,4 @@
-"""Replays: what was asked for, where the log is read, who works on it, and what came of it."""
+"""Replays: the request, the range of the log, the process that works on it, and the outcome."""
 
 from sqlalchemy import (
     JSON,
@@ -40,7 +40,7 @@ replays = Table(
     Column("looked_at", BigInteger, nullable=False, server_default=text("0")),
     Column("begun_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
     Column("forgotten_at", INSTANT),
-    # As it was written: its members stay in the order in which people read them.
+    # JSON, not JSONB: its members stay in the order in which they were written, for people to read.
     Column("manifest", JSON),
     PrimaryKeyConstraint("name", name="replays_pkey"),
     CheckConstraint("state IN ('Running', 'Stopped', 'Failed', 'Done')", name="replays_state_known"),

@@ -22,7 +22,7 @@ archived_log = Table(
     Column("last_position", BigInteger, nullable=False),
     Column("first_instant", INSTANT, nullable=False),
     Column("last_instant", INSTANT, nullable=False),
-    # The hash of the row before; absent where that was taken out of the log before there was an archive.
+    # The hash of the row before; null if that row was removed from the log before the archive existed.
     Column("hash_before", LargeBinary),
     Column("last_hash", LargeBinary, nullable=False),
     Column("file", Text, nullable=False),

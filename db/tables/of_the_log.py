@@ -1,4 +1,4 @@
-"""The log, and how far it is published."""
+"""The log, and how far it has been published."""
 
 from sqlalchemy import (
     ARRAY,
@@ -26,13 +26,13 @@ installation = Table(
     Column("first_shard", SmallInteger, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=text("clock_timestamp()")),
     Column("is_only", Boolean, nullable=False, server_default=text("true")),
-    # The last revision that the oldest code knows which works on these tables (docs/decisions/0033).
+    # The head revision of the oldest code that works on these tables (docs/decisions/0033).
     Column("oldest_code", Text),
     PrimaryKeyConstraint("is_only", name="installation_pkey"),
     CheckConstraint("is_only", name="installation_is_one"),
     CheckConstraint("shards > 0", name="installation_has_shards"),
     CheckConstraint("first_shard BETWEEN 0 AND shards - 1", name="installation_uses_shards"),
-    # `shards` counts all that there ever were, those before the first in use too.
+    # `shards` counts all shards ever, including those before the first in use.
     comment="One row: what this installation is called, and its shards.",
 )
 
@@ -44,9 +44,9 @@ shards = Table(
     Column("hash", LargeBinary, nullable=False, server_default=text(r"'\x'::bytea")),
     Column("last_instant", INSTANT, nullable=False, server_default=text("'-infinity'")),
     Column("written_at", INSTANT, nullable=False, server_default=text("'-infinity'")),
-    # The position before its first: above those of all shards that were in use before it.
+    # The position before its first one: not below any position of earlier shards.
     Column("begins_after", BigInteger, nullable=False, server_default=text("0")),
-    # Since when nothing is added to it (db/resharding.py), which the constraint keeps to.
+    # When the shard was closed (db/resharding.py); the constraint rejects later writes.
     Column("closed_at", INSTANT),
     PrimaryKeyConstraint("shard", name="shards_pkey"),
     CheckConstraint("closed_at IS NULL OR written_at <= closed_at", name="shards_closed_end"),
@@ -65,11 +65,11 @@ log = Table(
     Column("value", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("boundary", Text(collation="C")),
-    # Of results alone, and as text: the hash covers it.
+    # Only for results, and as text: the hash covers it.
     Column("asked", JSON),
     PrimaryKeyConstraint("shard", "position", name="log_pkey"),
     Index("log_by_boundary", "boundary", "position", postgresql_where=text("boundary IS NOT NULL")),
-    # What an account was at a position. Of the accounts' topic alone, so that a rebinding does not touch it.
+    # For an account's state at a position. Only the accounts' topic, so that a rebinding does not touch it.
     Index("log_by_account", "boundary", "key", "position", postgresql_where=text("topic = 'accounts'")),
     Index(
         "log_by_asker",
