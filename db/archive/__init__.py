@@ -1,1 +1,1 @@
-"""The archive: files that hold what is no longer in the table of the log (docs/decisions/0032-the-archive.md)."""
+"""The archive: files that hold the rows removed from the log table (docs/decisions/0032-the-archive.md)."""

@@ -1,4 +1,4 @@
-"""What of the log is in the archive: a row of `archived_log` for each file, and what may go there next."""
+"""The archive's catalog: a row of `archived_log` for each file, and which partition may be archived next."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,14 +14,14 @@ from db.log import PARTITION_POSITIONS
 from schemas.instants import format_instant
 
 MOST_LEFT = 50_000
-"""How many rows of a partition may be of shards that have not come to its end, as in the migration: they are copied."""
+"""How many rows of a partition may belong to shards that have not reached its end; they are copied (migration 0022)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A file of the archive: which rows of a shard it holds, and by what it is known again.
+    """A file of the archive: which rows of a shard it holds, and the digests that identify it.
 
-    `hash_before` is the hash of the row before, None where that row was lost before there was an archive. The index is
+    `hash_before` is the hash of the row before; None if that row was removed before the archive existed. The index is
     the last `index_size` bytes of the file.
     """
 
@@ -42,15 +42,16 @@ class Part:
 
     @property
     def rows(self) -> int:
-        """How many rows it holds: positions have no gaps."""
+        """The number of rows: positions have no gaps."""
         return self.last_position - self.first_position + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A partition of the log that may be archived: its number, and the rows of each shard that go.
+    """A partition of the log that may be archived: its number, and the rows of each shard to archive.
 
-    Of each shard the position before the first, the last one, and the hash of the row before (None: not known).
+    `spans` gives, for each shard, the position before the first, the last one, and the hash of the row before (None:
+    not known).
     """
 
     number: int
@@ -71,10 +72,10 @@ async def parts_beyond(connection: Connection, shard: int, position: int) -> lis
 
 
 async def next_due(connection: Connection, before: datetime, beyond: int = -1) -> Due | None:
-    """Return the first partition, after number `beyond`, of which all rows that go are of instants before one.
+    """Return the first partition after number `beyond` that has rows to archive, all of them older than `before`.
 
-    A shard's rows go once the first row of the next partition is published, or, of a shard that is closed, all of it.
-    Those of shards that are not as far stay, and must be few.
+    A shard's rows can be archived once the first row of the next partition is published, or, for a closed shard, all of
+    its rows. Rows of shards that have not got that far stay, and must be few.
     """
     shards = await fetch(connection, _SHARDS)
     for row in await fetch(connection, _PARTITIONS):
@@ -88,7 +89,7 @@ async def next_due(connection: Connection, before: datetime, beyond: int = -1) -
             shard, kept = one["shard"], one["first_kept"]
             if kept > last:
                 continue
-            # Of a shard that is closed nothing follows.
+            # In a closed shard nothing follows.
             end = min(last, one["head"]) if one["is_closed"] else last
             is_whole = one["published"] >= (end if end == one["head"] and one["is_closed"] else end + 1)
             if is_whole and kept // PARTITION_POSITIONS == number and ends.get(shard, before) < before:
@@ -102,15 +103,15 @@ async def next_due(connection: Connection, before: datetime, beyond: int = -1) -
 
 
 async def may_take_out(connection: Connection) -> bool:
-    """Return whether this role of the database may take out what is archived."""
+    """Return whether this database role may remove archived rows from the log."""
     return bool((await fetch(connection, _MAY_TAKE_OUT))[0]["may"])
 
 
 async def take_out(connection: AsyncConnection, number: int, parts: Sequence[Part]) -> None:
-    """Take what is archived of a partition out of the log, and note the files in the same transaction.
+    """Remove a partition's archived rows from the log, and record the files in the same transaction.
 
-    The partition is locked for a moment; whoever waits longer than `lock_timeout` is refused. The database itself looks
-    whether the rows may go.
+    The log is locked briefly; this fails if the lock takes longer than `lock_timeout`. The database function itself
+    checks whether the rows may be removed.
     """
     said = [{name: _said(value) for name, value in asdict(part).items()} for part in parts]
     await connection.execute(_TAKE_OUT, {"number": number, "parts": orjson.dumps(said).decode()})

@@ -1,4 +1,4 @@
-"""Reading a file of the archive, with every byte held against what the database knows of it."""
+"""Reads a file of the archive, and checks every byte against the digests in the database."""
 
 import hashlib
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def value_at(store: Store, part: Part, position: int) -> bytes:
 
 
 def blocks_of(store: Store, part: Part) -> Iterator[list[ArchivedRow]]:
-    """Yield the rows of a file, block by block; at the end the whole file was compared. Raises ArchiveDamaged."""
+    """Yield the rows of a file, block by block; at the end the whole file has been checked. Raises ArchiveDamaged."""
     index = index_of(store, part)
     if (size := store.size(part.file)) != part.size:
         raise ArchiveDamaged(f"{part.file} has {size} bytes, not {part.size}")

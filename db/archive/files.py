@@ -1,10 +1,10 @@
-"""Files of the archive: rows of one shard's log as lines of JSON, compressed block by block, and an index at the end.
+"""The archive's file format: rows of one shard's log as JSON lines, compressed in blocks, with an index at the end.
 
     block        a Zstandard frame: about a megabyte of lines, each a JSON list (`line_of`)
     ...
-    index        a skippable frame of Zstandard, which other programs pass over: compressed JSON
+    index        a skippable Zstandard frame, which other programs skip: compressed JSON
 
-So `zstdcat FILE` gives the lines, and a reader who has the index reads only the blocks that it needs.
+So `zstdcat FILE` prints the lines, and a reader that has the index reads only the blocks that it needs.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from db.log import LogRow
 from schemas.instants import format_instant
 
 BLOCK_BYTES = 1024 * 1024
-"""How many bytes of lines a block has at least, but the last."""
+"""The minimum size of a block in bytes of uncompressed lines; the last block may be smaller."""
 _LEVEL = 6
 _SKIPPABLE = struct.Struct("<II")
 _MAGIC = 0x184D2A50
@@ -39,7 +39,7 @@ class ArchivedRow(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A block: where it stands in its file, what it holds, and its SHA-256 (as it stands there, hexadecimal)."""
+    """A block: its place in the file, what it holds, and the SHA-256 of its compressed bytes, in hexadecimal."""
 
     offset: int
     length: int
@@ -52,17 +52,17 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileIndex:
-    """What a file holds: its blocks, and in which of them each organization has rows."""
+    """A file's index: its blocks, and the blocks in which each organization has rows."""
 
     blocks: list[Block]
     organizations: dict[str, list[int]]
 
     def block_after(self, position: int) -> int:
-        """Return the number of the first block with a row past a position; as many as there are if none has."""
+        """Return the number of the first block with a row past a position, or the number of blocks if none has."""
         return bisect_left(self.blocks, position + 1, key=lambda block: block.last_position)
 
     def render(self) -> bytes:
-        """Return the index as it stands at the end of a file."""
+        """Return the index as it is written at the end of a file."""
         document = {"blocks": [list(block) for block in self.blocks], "organizations": self.organizations}
         packed = bytes(cramjam.zstd.compress(orjson.dumps(document), _LEVEL))
         return _SKIPPABLE.pack(_MAGIC, len(packed)) + packed
@@ -90,7 +90,7 @@ class FileWriter:
 
     @property
     def size(self) -> int:
-        """How many bytes the file has so far."""
+        """The size of the file so far, in bytes."""
         return self._offset
 
     @property
@@ -99,7 +99,7 @@ class FileWriter:
         return self._sha256.digest()
 
     def add(self, rows: Iterable[ArchivedRow]) -> Iterator[bytes]:
-        """Take in rows; yield the blocks that are full."""
+        """Add rows; yield the blocks that become full."""
         for one in rows:
             line = line_of(one)
             self._lines.append(line)
@@ -109,7 +109,7 @@ class FileWriter:
                 yield self._block()
 
     def end(self) -> Iterator[bytes]:
-        """Yield what is left, and the index."""
+        """Yield the last block, if any rows are left, and the index."""
         if self._lines:
             yield self._block()
         index = FileIndex(self._blocks, dict(self._organizations)).render()
@@ -143,7 +143,7 @@ class FileWriter:
 
 
 def line_of(one: ArchivedRow) -> bytes:
-    """Return a row as a line: what `whopays export-log` writes of it, then its instant and its organization."""
+    """Return a row as a line: the same members as in `whopays export-log`, then its instant and its organization."""
     row = one.row
     key = None if row.key is None else b64encode(row.key).decode()
     document = [
@@ -154,7 +154,7 @@ def line_of(one: ArchivedRow) -> bytes:
 
 
 def rows_of(block: bytes) -> list[ArchivedRow]:
-    """Return the rows of a block. Raises ValueError for what is none."""
+    """Return the rows of a block. Raises ValueError if it is not a valid block."""
     return [_row(orjson.loads(line)) for line in _unpacked(block).splitlines()]
 
 

@@ -1,7 +1,7 @@
-"""The log from any place on, wherever it is: first the archive, then the table, without a hole and without an overlap.
+"""Reads the log from any position, wherever it is: first the archive, then the table, without gaps or overlaps.
 
-A partition may go to the archive at any moment. Rows leave the table in the transaction in which the archive's files
-are noted: whoever has read the table, and then finds nothing noted for that place, has read all that there was.
+A partition may be archived at any moment. Rows leave the table in the same transaction that records the archive's
+files: if a reader has read the table, and then finds no file for that range, it has missed nothing.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ _HELD_INDEXES = 64
 
 
 class History:
-    """Reads the log and its archive through a connection on which each statement stands alone.
+    """Reads the log and its archive through a connection in autocommit mode.
 
-    Without a store only what the table has can be read. Everything raises HistoryDamaged, and what reads the archive
+    Without a store, only the table can be read. All methods may raise HistoryDamaged, and those that read the archive
     ArchiveUnreachable.
     """
 
@@ -46,7 +46,7 @@ class History:
     async def rows_after(
         self, shard: int, position: int, until: int, keys: Keys, limit: int, byte_limit: int = 1024 * 1024
     ) -> Page:
-        """Return the wanted rows of a shard past a position, as `db.history.rows_after`."""
+        """Return the wanted rows of a shard past a position, as `db.history.rows_after` does."""
         if (part := await self._part_at(shard, position + 1)) is not None:
             rows, reached = await self._archived_after(part, position, until, keys)
             return Page([_as_history(one) for one in rows], reached)
@@ -63,7 +63,7 @@ class History:
     async def subjects_after(
         self, shard: int, position: int, until: int, keys: Keys, limit: int
     ) -> tuple[list[tuple[int, str, bytes]], int]:
-        """Return position, topic and record key of wanted rows, and how far was looked."""
+        """Return position, topic and record key of wanted rows, and the position searched up to."""
         if (part := await self._part_at(shard, position + 1)) is not None:
             rows, reached = await self._archived_after(part, position, until, keys)
             return [(row.position, row.topic, row.key) for row, _, _ in rows if row.key is not None], reached
@@ -73,7 +73,7 @@ class History:
         return await self.subjects_after(shard, position, until, keys, limit)
 
     async def rows_at(self, shard: int, positions: Sequence[int]) -> list[HistoryRow]:
-        """Return the rows of a shard at positions, which rise."""
+        """Return the rows of a shard at ascending positions."""
         rows: list[HistoryRow] = []
         left = list(positions)
         while left:
@@ -94,11 +94,11 @@ class History:
         return rows
 
     async def lacks_archive(self) -> bool:
-        """Return whether there is an archive, and it is not said where."""
+        """Return whether part of the log is archived but no archive is configured."""
         return self._files is None and bool(await self._known())
 
     async def first_kept(self) -> dict[int, tuple[int, datetime]]:
-        """Return, of each shard, the first position that can be read, and the instant of that row."""
+        """Return each shard's first position that can be read, and the instant of that row."""
         kept = await first_kept(self._connection)
         if self._files is None:
             return kept
@@ -106,7 +106,7 @@ class History:
         return kept | {shard: (of[0].first_position, of[0].first_instant) for shard, of in parts.items() if of}
 
     async def last_before(self, instant: datetime, within: Mapping[int, tuple[int, int]]) -> dict[int, int]:
-        """Return the last position of each shard whose row is earlier than an instant, as `db.history.last_before`."""
+        """Return each shard's last position before an instant, as `db.history.last_before` does."""
         found, in_table = {}, {}
         parts = await self._known()
         for shard, (low, high) in within.items():
@@ -129,7 +129,7 @@ class History:
         return {shard: min(position, max(within[shard])) for shard, position in found.items()}
 
     async def says_of(self, organization: str) -> bool:
-        """Return whether the archive has anything of an organization."""
+        """Return whether the archive has any rows of an organization."""
         if self._files is None:
             return False
         shards = (await shard_ranges(self._connection)).shards_of(organization)
@@ -149,7 +149,7 @@ class History:
         return block.first_position - 1 + bisect_left(rows, instant, key=lambda one: one.recorded_at)
 
     async def _archived_after(self, part: Part, position: int, until: int, keys: Keys) -> tuple[list[ArchivedRow], int]:
-        """Return the wanted rows of the next block that may have some, and how far was looked."""
+        """Return the wanted rows of the next block that may have some, and the position searched up to."""
         files = self._reading(part.shard)
         index = await files.index(part)
         number = index.block_after(position)
@@ -183,7 +183,7 @@ class History:
         return parts[number] if number < len(parts) and parts[number].first_position <= position else None
 
     async def _has_moved(self, shard: int, position: int) -> bool:
-        """Learn of what was archived in the meantime; return whether what follows a position is among it."""
+        """Load the files archived in the meantime; return whether they include the rows after a position."""
         parts = (await self._known()).setdefault(shard, [])
         known = parts[-1].last_position if parts else 0
         parts += await parts_beyond(self._connection, shard, known)
@@ -191,7 +191,7 @@ class History:
 
 
 class _Files:
-    """The files of a store, with the indexes of some and the last block of each shard at hand."""
+    """The files of a store, with a cache of some indexes and of the last block read of each shard."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -209,7 +209,7 @@ class _Files:
         return found
 
     async def rows_after(self, part: Part, position: int) -> list[ArchivedRow]:
-        """Return the rows past a position that stand in one block with the next one."""
+        """Return the rows past a position, up to the end of the block that holds the next one."""
         rows = self._last.get(part.shard, [])
         if not rows or not rows[0].row.position <= position + 1 <= rows[-1].row.position:
             index = await self.index(part)

@@ -1,4 +1,4 @@
-"""Where files of the archive are: a folder, or whatever fsspec reaches by a URL (`s3://bucket/whopays`)."""
+"""The storage of the archive's files: a folder, or anything that fsspec supports by URL (`s3://bucket/whopays`)."""
 
 import os
 import time
@@ -17,8 +17,8 @@ _FORGOTTEN_SECONDS = 3600.0
 class Store:
     """Reads and writes whole files, and reads ranges of them. Its methods block: call them in a thread.
 
-    A file is there as a whole or not at all, under its name. They raise ArchiveDamaged where a file is missing, and
-    ArchiveUnreachable where the storage does not answer. No message quotes the address, which may hold a password.
+    Under its name a file exists completely or not at all. The methods raise ArchiveDamaged if a file is missing, and
+    ArchiveUnreachable if the storage does not respond. No message quotes the address, which may contain a password.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,7 +33,7 @@ class Store:
         self._is_local = "file" in self._files.protocol
 
     def create(self, name: str) -> "NewFile":
-        """Begin to write a file; one of the same name stays until this one is whole."""
+        """Begin to write a file; an existing one of the same name stays until this one is complete."""
         with asking(name):
             return (
                 _LocalFile(name, self._path(name)) if self._is_local else _Object(name, self._files, self._path(name))
@@ -49,13 +49,13 @@ class Store:
             file.abandon()
 
     def read(self, name: str, begin: int | None = None, end: int | None = None) -> bytes:
-        """Return the bytes of a file, or those from one offset to another."""
+        """Return the bytes of a file, or a range of them."""
         with asking(name):
             found: bytes = self._files.cat_file(self._path(name), start=begin, end=end)
             return found
 
     def size(self, name: str) -> int:
-        """Return how many bytes a file has."""
+        """Return the size of a file in bytes."""
         with asking(name):
             self._files.invalidate_cache()
             return int(self._files.size(self._path(name)))
@@ -65,7 +65,7 @@ class Store:
 
 
 class NewFile:
-    """A file that is being written. Once it is finished, `abandon` changes nothing."""
+    """A file that is being written. After `finish`, `abandon` does nothing."""
 
     def __init__(self, name: str, file: Any) -> None:
         self._name = name
@@ -73,18 +73,18 @@ class NewFile:
         self._is_open = True
 
     def write(self, data: bytes) -> None:
-        """Write more."""
+        """Append data."""
         with asking(self._name):
             self._file.write(data)
 
     def finish(self) -> None:
-        """Have the file under its name."""
+        """Complete the file, which then appears under its name."""
         with asking(self._name):
             self._finish()
         self._is_open = False
 
     def abandon(self) -> None:
-        """Leave nothing of what was written."""
+        """Discard everything written so far."""
         if self._is_open:
             self._is_open = False
             with suppress(Exception):
@@ -102,7 +102,7 @@ class _LocalFile(NewFile):
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         for left in self._path.parent.glob(f"{self._path.name}.*{_UNFINISHED}"):
-            # Of a process that was killed.
+            # Left over from a process that was killed.
             if time.time() - left.stat().st_mtime > _FORGOTTEN_SECONDS:
                 left.unlink(missing_ok=True)
         self._unfinished = self._path.with_name(f"{self._path.name}.{uuid4().hex}{_UNFINISHED}")
@@ -113,7 +113,7 @@ class _LocalFile(NewFile):
         os.fsync(self._file.fileno())
         self._file.close()
         self._unfinished.replace(self._path)
-        # The names are on the disk, too.
+        # Make the file's and the folder's directory entries durable, too.
         for folder in (self._path.parent, self._path.parent.parent):
             opened = os.open(folder, os.O_RDONLY)
             try:
@@ -134,18 +134,18 @@ class _Object(NewFile):
         self._file.close()
 
     def _abandon(self) -> None:
-        # Closed, also by its finalizer, it would be there as far as it was written.
+        # Closing it, even in its finalizer, would publish the part written so far.
         self._file.discard()
         self._file.closed = True
 
 
 @contextmanager
 def asking(name: str) -> Iterator[None]:
-    """Turn what storages raise into our own errors."""
+    """Turn the errors of storages into our own."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise ArchiveDamaged(f"{name} is missing in the archive") from None
     except Exception as error:
-        # Each kind of storage has errors of its own.
+        # Each storage library has its own errors.
         raise ArchiveUnreachable(f"{name} cannot be reached in the archive ({type(error).__name__})") from error

@@ -1,7 +1,7 @@
-"""Moving a partition of the log to the archive: files first, then the manifest, then what was read back is taken out.
+"""Moves a partition of the log to the archive: write the files and the manifest, verify them, then remove the rows.
 
-Whatever is killed in between, the rows are in the table until the database knows the files, and never in neither place:
-whoever starts again writes the same files under the same names.
+If the process is killed at any point, the rows stay in the table until the database has recorded the files, so they are
+always in one of the two places. A new attempt writes the same files under the same names.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ _TRIES, _BETWEEN_SECONDS = 60, 1.0
 async def archive_partition(
     engine: AsyncEngine, store: Store, installation: str, due: Due
 ) -> AsyncGenerator[list[Part]]:
-    """Write what is due of a partition to files, look at them, and take it out of the log.
+    """Write the due rows of a partition to files, read the files back, and remove the rows from the log.
 
-    Each turn is short; the last one yields the files, those before nothing. Raises HistoryDamaged for a log that is not
-    the one whose hashes it has, and ArchiveDamaged for files that do not read as they were written: nothing is taken
-    out then. Raises ArchiveUnreachable, and what the driver raises, also where the log stays locked.
+    Each turn is short; all but the last yield an empty list, and the last yields the files. Raises HistoryDamaged if
+    the log's rows do not match their hashes, and ArchiveDamaged if files do not read back as they were written; then no
+    rows are removed. Raises ArchiveUnreachable, and the driver's errors, also if the log stays locked.
     """
     folder = f"{installation}/log-p{due.number:08}"
     parts: list[Part] = []
@@ -65,7 +65,7 @@ async def archive_partition(
     for left in reversed(range(_TRIES)):
         try:
             async with engine.begin() as connection:
-                # Whoever writes waits behind this, so it does not wait long for who reads for long.
+                # Writers queue behind this lock, so do not wait long for long-running readers.
                 await connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}"))
                 await take_out(connection, due.number, noted)
             break
@@ -78,7 +78,7 @@ async def archive_partition(
 
 
 def render_manifest(installation: str, number: int, parts: list[Part]) -> bytes:
-    """Return the manifest of what was archived of a partition at a time."""
+    """Return the manifest of the files written in one archiving of a partition."""
     document = {
         "format": FORMAT,
         "installation": installation,
@@ -90,7 +90,7 @@ def render_manifest(installation: str, number: int, parts: list[Part]) -> bytes:
 
 
 def manifest_part(part: Part) -> dict[str, Any]:
-    """Return what a manifest says of a file."""
+    """Return a manifest's entry for a file."""
     return {
         "shard": part.shard,
         "firstPosition": part.first_position,
@@ -125,7 +125,7 @@ class _PartWriter:
         self._instants: list[datetime] = []
 
     async def run(self) -> AsyncGenerator[None]:
-        """Write some rows a turn, then end the file."""
+        """Write some rows each turn, then finish the file."""
         file = await asyncio.to_thread(self._store.create, self._name)
         try:
             while self._position < self._last:
@@ -136,7 +136,7 @@ class _PartWriter:
             await asyncio.to_thread(file.abandon)
 
     def part(self) -> Part:
-        """Return what was written."""
+        """Describe the file that was written."""
         return Part(
             shard=self._shard,
             first_position=self._first,
@@ -167,7 +167,7 @@ class _PartWriter:
 
 
 def _continued(row: LogRow, position: int, hash_: bytes | None) -> bytes:
-    """Return the hash of a row that must be the next one."""
+    """Check that a row is the next one and matches its hash; return the hash. Raises HistoryDamaged."""
     if row.position != position + 1:
         raise HistoryDamaged(f"the log of shard {row.shard} has a hole between positions {position} and {row.position}")
     if hash_ is not None and row.hash != row_hash(hash_, row.topic, row.key, row.value, row.asked):
@@ -190,7 +190,7 @@ def _end(file: NewFile, writer: FileWriter) -> None:
 
 
 async def _read_back(store: Store, part: Part) -> AsyncGenerator[None]:
-    """Read a file as whoever needs it will. Raises ArchiveDamaged."""
+    """Read a file back the way readers will, and check it. Raises ArchiveDamaged."""
     hash_, position = part.hash_before, part.first_position - 1
     blocks = blocks_of(store, part)
     while (rows := await asyncio.to_thread(next, blocks, None)) is not None:

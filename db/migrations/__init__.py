@@ -1,1 +1,1 @@
-"""The history of the tables, run by Alembic through `db.migrate`."""
+"""The schema migrations, run by Alembic through `db.migrate`."""

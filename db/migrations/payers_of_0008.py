@@ -10,10 +10,10 @@ _EXAMPLES = 5
 
 
 class Payers:
-    """Converts the old bindings, each with its project, in the order of organization, project and number.
+    """Converts the old bindings, each with its project, ordered by organization, project and number.
 
     `changes` and `heads` are the new rows, for the caller to write and clear. `broken` counts the projects that break
-    a promise, and `examples` says what is wrong with the first few.
+    a promise, and `examples` describes the first few.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Payers:
         self._trouble: str | None = None
 
     def hear(self, bindings: Iterable[Any]) -> None:
-        """Take in the next bindings: each is one change of payer, and its release, if any, is another."""
+        """Convert the next bindings: each is one change of payer, and its release, if any, is another."""
         for binding in bindings:
             if not self._continues(binding):
                 self.end()

@@ -1,6 +1,6 @@
-"""Accounts as they are told, straight from their rows: a command that only asks imports none of their records.
+"""Builds account documents directly from rows, so that read-only commands need not import the record classes.
 
-What a record has in JSON is kept as it is told, but for the order of the members, which the database does not keep.
+JSON columns hold the same form as the documents, except for the order of members, which the database does not keep.
 """
 
 from collections.abc import Mapping
@@ -55,23 +55,23 @@ _NOT_OF_THE_STATE = frozenset(
         "bound", "first", "last_ended_at", "profile_kind", "profile_state", "profile_version", "profile_expires_at",
     }
 )  # fmt: skip
-"""Columns of accounts, and what is asked for beside them, of which the state of an account says nothing."""
+"""Columns of accounts, and other columns of the queries, that are not part of an account's state."""
 
 
 def account_document(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an account as in `AccountChanged` without `cause`: a new column is told by its name, after the others."""
+    """Return an account as in `AccountChanged` without `cause`; a new column follows the others under its name."""
     names = dict.fromkeys((*_FIRST, *row.keys()))
     return {_camel(name): _told(name, row[name]) for name in names if name not in _NOT_OF_THE_STATE}
 
 
 def balance_document(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the latest balance of an account; None where none was reported."""
+    """Return the latest balance of an account; None if none was reported."""
     balance = _balance(row)
     return None if balance is None else described_balance(balance)
 
 
 def blockers_document(row: Mapping[str, Any], bound: BoundProjects, reach: Reach) -> list[dict[str, Any]]:
-    """Return what keeps an account open, as violations, with the projects within reach; nothing of an archived one."""
+    """Return what blocks an account's closure, as violations naming only projects within reach; none if archived."""
     if row["phase"] == ARCHIVED:
         return []
     found = blockers_of(row["activated_at"], _balance(row), bound, LISTED_PROJECTS)
@@ -108,7 +108,7 @@ def _told(name: str, value: Any) -> Any:
         return format_instant(value)
     if value is None or name not in _JSON:
         return value
-    # Some connections read JSON, and some leave it as text.
+    # Some connections parse JSON, others return it as text.
     return _shaped(orjson.loads(value) if isinstance(value, str) else value, _JSON[name])
 
 
@@ -118,7 +118,7 @@ def _camel(name: str) -> str:
 
 
 def _shaped(value: Any, shape: Shape) -> Any:
-    """Return a value with its members in order; what was kept before there was a member does not have it."""
+    """Return a value with its members in order; values older than a member get None for it."""
     if isinstance(value, list):
         return [_shaped(one, shape) for one in value]
     if value is None:

@@ -35,11 +35,12 @@ async def account(
 ) -> dict[str, Any] | None:
     """Return an account; None if there is none of that name.
 
-    The members of `AccountChanged` but `cause`; `boundProjects`, how many it pays for; `missing`, its conditions that
-    are not True; `closureBlockers`, as violations (none of an archived account); `profile`, with `paymentProfile`,
-    `kind`, `state`, `version`, `expiresAt`, or None where none is attached or it is not known. With `with_balance` also
-    `balance` (`outstanding`, `currencyCode`, `asOf`, or None); with keys also `contact`, unsealed, or None: personal
-    data. Its numbers are of all its projects; what blocks its closure names those within reach. Raises Unopenable.
+    It has the members of `AccountChanged` except `cause`; `boundProjects`, the number it pays for; `missing`, its
+    conditions that are not True; `closureBlockers`, as violations (none for an archived account); `profile`, with
+    `paymentProfile`, `kind`, `state`, `version`, `expiresAt`, or None if none is attached or it is not known. With
+    `with_balance` also `balance` (`outstanding`, `currencyCode`, `asOf`, or None); with keys also `contact`, unsealed
+    personal data, or None. Numbers count all its projects; closure blockers only name those within reach. Raises
+    Unopenable.
     """
     rows = await fetch(connection, _ACCOUNT, organization=organization, account=account, row_limit=LISTED_PROJECTS)
     if not rows:
@@ -56,7 +57,7 @@ async def account(
     if with_balance:
         answer["balance"] = balance_document(row)
     if keys is not None:
-        from db.contacts import load_contact  # noqa: PLC0415 - personal data is asked for rarely, and takes its time
+        from db.contacts import load_contact  # noqa: PLC0415 - rarely needed, and slow to import
 
         contact = await load_contact(connection, organization, account, keys)
         answer["contact"] = contact and contact.model_dump(mode="json", exclude_none=True)
@@ -72,9 +73,9 @@ async def accounts(
     after: After | None = None,
     reach: Reach = EVERYTHING,
 ) -> Page:
-    """Return a page of accounts, by name, in the order of its bytes: as in `AccountChanged` without `cause`.
+    """Return a page of accounts, as in `AccountChanged` without `cause`, by name in byte order.
 
-    Those out of reach are left out. The key is `(account,)`.
+    Accounts out of reach are left out. The key is `(account,)`.
     """
     (name,) = after or ("",)
     spans = spans_of(reach.accounts, name)
@@ -96,8 +97,8 @@ async def phases(
 ) -> Page | None:
     """Return a page of the phases that an account entered, oldest first; None if there is no account of that name.
 
-    The data of `AccountPhaseChanged` without `holds`, with `at` and `eventId`. The key is `(number,)`. Where an event
-    stands in a part of the log that was archived, its `cause` says only by whom.
+    Items are the data of `AccountPhaseChanged` without `holds`, with `at` and `eventId`. The key is `(number,)`. If an
+    event is archived, its `cause` has only `by`.
     """
     if not await is_known_account(connection, organization, account):
         return None
@@ -175,7 +176,7 @@ _ACCOUNT = Statement(
         ON profile.organization = :organization AND profile.payment_profile = asked.payment_profile
     """
 )
-# Index and order by phase, then name: of each phase, and each span of names, as many as are wanted of all.
+# The index is by phase, then name: take the limit from each phase and each span of names, then from all of them.
 _ACCOUNTS = Statement(
     """
     SELECT found.* FROM unnest(CAST(:phases AS text[])) AS asked(phase)

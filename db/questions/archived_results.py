@@ -1,6 +1,6 @@
-"""Results of commands whose events are archived: where they are, by what the table still has of each command.
+"""Finds the archived results of commands, by what the tables still have of each command.
 
-Two steps, so that no storage is asked while a snapshot is held.
+It takes two steps, so that the storage is not read while a snapshot is held.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from domain.reach import EVERYTHING, Reach
 
 
 class ArchivedResult(NamedTuple):
-    """Where the result of a command is. Of what was forgotten only its result says what it names."""
+    """The place of a command's result. What a forgotten command names is only known from its result."""
 
     position: int
     is_forgotten: bool
@@ -28,9 +28,9 @@ class ArchivedResult(NamedTuple):
 async def archived_results(
     connection: Connection, organization: str, command_id: str, source: str | None = None, reach: Reach = EVERYTHING
 ) -> list[ArchivedResult]:
-    """Return where the latest results of the commands with an id are, of one source or of all, if they are archived.
+    """Return the places of the archived latest results of the commands with an id, of one source or of all.
 
-    What is not seen is left out, as far as that is known without looking.
+    Results out of reach are left out, as far as that is known without reading them.
     """
     rows = await fetch(connection, ARCHIVED, organization=organization, command_id=command_id, source=source)
     return [
@@ -41,7 +41,7 @@ async def archived_results(
 
 
 async def read_results(store: Store, found: Sequence[ArchivedResult], reach: Reach = EVERYTHING) -> list[bytes]:
-    """Return the events that are seen, as they were published. Raises HistoryDamaged and ArchiveUnreachable."""
+    """Return the events within reach, as they were published. Raises HistoryDamaged and ArchiveUnreachable."""
     values = [await asyncio.to_thread(value_at, store, one.part, one.position) for one in found]
     named = [orjson.loads(value)["data"] for value in values]
     return [

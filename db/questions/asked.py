@@ -1,4 +1,4 @@
-"""Who asked for what, with which role and by whose word, and what became of it: every command, the refused ones too."""
+"""Who sent which command, with which role and issuer, and its outcome: all commands, including refused ones."""
 
 import time
 from datetime import datetime
@@ -14,7 +14,7 @@ from db.shard_ranges import shard_ranges
 from schemas.people import person_of
 
 _LOOKED_AT = 20_000
-"""Among how many of an organization's events a statement looks for commands of everybody."""
+"""How many of an organization's events one statement searches for commands of all people."""
 _LOOKING_SECONDS = 2.0
 _BEYOND = 2**63 - 1
 _TOLD = ("commandType", "commandId", "commandSource", "dryRun", "outcome", "account", "project")
@@ -31,16 +31,15 @@ async def asked(
     limit: int,
     after: After | None = None,
 ) -> Page:
-    """Return a page of the commands of an organization, newest first, with who asked; only those `by` one person.
+    """Return a page of an organization's commands, newest first, with who asked; with `by`, only those of one person.
 
-    A person is one in every spelling. `since` is an instant from which on, itself included, they were answered, and
-    `until` one before which. Each has `person` (as the token has it, else None), `issuer`, `roles` (by which it was
-    allowed), the members of its result that name it, `reasons`, `eventId` and `time`. The key is `(position,)`,
-    an event's. Commands that are older than what the log keeps of this have no issuer and no roles, and are not found
-    by a person.
+    All spellings of a person match. `since` (inclusive) and `until` (exclusive) bound the instant of the answer. Each
+    item has `person` (as in the token, else None), `issuer`, `roles` (those that allowed it), the members of its result
+    that identify it, `reasons`, `eventId` and `time`. The key is `(position,)`, an event's. Commands from before the
+    log recorded this have no issuer and no roles, and are not found by person.
 
-    Commands of everybody may be rare among an organization's events: a page with one at least ends once looking for
-    more has taken long enough.
+    Commands may be rare among an organization's events: without `by`, a page with at least one item ends once the
+    search has taken long enough.
     """
     first, before = await _positions(connection, organization, known, since, until)
     values: dict[str, Any] = {
@@ -68,7 +67,7 @@ async def asked(
 async def _positions(
     connection: Connection, organization: str, known: Snapshot, since: datetime | None, until: datetime | None
 ) -> tuple[int, int]:
-    """Return the positions between which, themselves excluded, the events of a period are."""
+    """Return the positions, both exclusive, between which the events of a period are."""
     if since is None and until is None:
         return 0, _BEYOND
     kept, ranges = await first_kept(connection), await shard_ranges(connection)
@@ -79,7 +78,7 @@ async def _positions(
 
     async def last(instant: datetime) -> int:
         found = await last_before(connection, instant, within)
-        # Positions rise from one range to the next; where nothing was before, it says where the shard begins.
+        # Positions rise from one range to the next. A shard without earlier rows returns the start of its range.
         return max(
             (position for shard, position in found.items() if position > within[shard][0]),
             default=min(after for after, _ in within.values()),
@@ -110,7 +109,7 @@ OF_PERSON = Statement(
     ORDER BY log.position DESC LIMIT :row_limit
     """
 )
-"""The commands that a `:person` asked for, as people are compared."""
+"""The commands of a `:person`, in the normalized form that is compared."""
 OF_EVERYBODY = Statement(
     f"""
     SELECT latest.position, latest.value, CAST(latest.asked AS text) AS asked FROM (
@@ -120,8 +119,8 @@ OF_EVERYBODY = Statement(
     WHERE latest.topic = 'command-results' ORDER BY latest.position DESC LIMIT :row_limit
     """
 )
-"""Those of everybody, among so many of the latest events."""
+"""The commands of all people, among the latest `:looked_at` events."""
 LAST_LOOKED_AT = Statement(
     f"SELECT log.position FROM log WHERE {_EVENTS} ORDER BY log.position DESC OFFSET :others LIMIT 1"
 )
-"""The last event that `OF_EVERYBODY` looks at, where there may be more."""
+"""The last event that `OF_EVERYBODY` looks at, if there may be more."""

@@ -1,4 +1,4 @@
-"""How commands are found by their id, of one source or of all: parts of statements.
+"""Parts of statements that find commands by their id, of one source or of all.
 
 The parameters are `:organization` and `:command_id`.
 """
@@ -13,14 +13,14 @@ SOURCES = """
         ) AS following
     )
 """
-"""The sources of an organization, from one to the next, since the key of `inbox` begins with them: there are few."""
+"""The sources of an organization, by a loose scan of the key of `inbox`, which begins with them: there are few."""
 
 
 def digest(source: str) -> str:
-    """Return the digest by which `forgotten_commands` knows the command of a source, given as an expression."""
+    """Return the SQL for a command's digest in `forgotten_commands`; `source` is an SQL expression."""
     return f"command_digest(CAST(:organization AS text), CAST({source} AS text), CAST(:command_id AS text))"
 
 
 _FIRST = f"substr({digest(repr(''))}, 1, 16)"
 DIGESTS = f"BETWEEN {_FIRST} AND {_FIRST} || '{chr(92)}xffffffffffffffff'"
-"""The digests of the commands with an id, of any source: its first sixteen bytes do not depend on the source."""
+"""The range of digests of the commands with an id, of any source: the first 16 bytes do not depend on the source."""

@@ -1,4 +1,4 @@
-"""The question about what could not be answered."""
+"""The question about dead letters."""
 
 from base64 import b64encode
 from collections.abc import Collection
@@ -21,11 +21,11 @@ async def dead_letters(
     after: After | None = None,
     within: Collection[str] | None = None,
 ) -> Page:
-    """Return a page of dead letters, newest first; `topic` is named with its prefix. The key is `(number,)`.
+    """Return a page of dead letters, newest first; `topic` includes the prefix. The key is `(number,)`.
 
-    The data of `DeadLetter` without `value`, with `id` (None where the event of an old one is not known), `time`,
-    `organization` (or None), and the instants `redriven` and `discarded` (or None). `key` and `headers` are None of a
-    card number, and of what was erased. With `within`, only those of these organizations.
+    Items are the data of `DeadLetter` without `value`, with `id` (None if the event of an old one is not known),
+    `time`, `organization` (or None), and the instants `redriven` and `discarded` (or None). `key` and `headers` are
+    None if the record had a card number or was erased. With `within`, only those of the given organizations.
     """
     (number,) = after or (LARGEST_NUMBER,)
     if within is not None and organization is not None:

@@ -1,4 +1,4 @@
-"""The events of an organization, by position: as they were published, byte for byte."""
+"""The events of an organization by position, byte for byte as they were published."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ TOPICS = {
     "ProjectBillingNotice": Topic.NOTICES,
     "CommandCompleted": Topic.COMMAND_RESULTS,
 }
-"""The types of an organization's events, by their short names, and where each is published."""
+"""The types of an organization's events, by short name, and the topic of each."""
 
 
 class PublishedEvent(NamedTuple):
@@ -34,9 +34,9 @@ async def events(
     limit: int,
     types: Collection[str] = TOPICS.keys(),
 ) -> list[PublishedEvent]:
-    """Return the events of an organization past the position `after` and up to `until`, the snapshot's, in order.
+    """Return the events of an organization past the position `after` and up to the snapshot's, `until`, in order.
 
-    Fewer than `limit` are all there are. `types` are short names. Only the organization's own rows are looked at.
+    Fewer than `limit` means there are no more. `types` are short names. Only the organization's own rows are read.
     """
     values = {"organization": organization, **of_types(types)}
     rows = await fetch(connection, _EVENTS, **values, after=after, until=until, row_limit=limit)
@@ -44,7 +44,7 @@ async def events(
 
 
 def of_types(types: Collection[str]) -> dict[str, Any]:
-    """Return the values of `:topics` and `:only` in `WANTED` for short names of types."""
+    """Return the values of `:topics` and `:only` in `WANTED` for the short names of types."""
     of_accounts = [name for name in types if TOPICS[name] is Topic.ACCOUNTS]
     return {
         "topics": sorted({str(TOPICS[name]) for name in types}),
@@ -53,9 +53,9 @@ def of_types(types: Collection[str]) -> dict[str, Any]:
 
 
 async def first_position(connection: Connection, shards: Sequence[int]) -> int:
-    """Return the first position that the log still has, or will have next, of an organization that had these shards.
+    """Return the first position in the log, or else the next one, for an organization that had these shards.
 
-    Events can be asked for `after` the position before it, and not further back.
+    The position before it is the earliest valid `after`.
     """
     (row,) = await fetch(connection, _FIRST_POSITION, shards=shards)
     return int(row["position"])
@@ -67,9 +67,9 @@ WANTED = f"""
         AND (CAST(:only AS bytea) IS NULL OR log.topic <> '{Topic.ACCOUNTS}'
             OR position(CAST(:only AS bytea) IN log.value) > 0)
 """
-"""The SQL for which events are asked for.
+"""The SQL condition for the wanted events.
 
-Two types share a topic: which one it is stands in the value. No other member of these two has such a type.
+Two types share a topic, so the type is looked for in the value; it cannot occur elsewhere in these two.
 """
 _EVENTS = Statement(f"SELECT position, value FROM log WHERE {WANTED} ORDER BY log.position LIMIT :row_limit")
 _FIRST_POSITION = Statement(FIRST_KEPT)

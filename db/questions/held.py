@@ -1,4 +1,4 @@
-"""Who pays for a project at an instant, as SQL, and the interval that it finds; it imports no driver and no models."""
+"""SQL for the payer of a project at an instant, and the interval it returns; imports no driver and no models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from db.questions.shapes import INTERVAL_COLUMNS, interval
 
 
 def held_interval(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the interval of a row of `HELD`; None where nobody pays."""
+    """Return the interval of a row of `HELD`; None if nobody pays."""
     return None if row["account"] is None else interval(*(row[name] for name in INTERVAL_COLUMNS))
 
 
@@ -38,11 +38,11 @@ HELD = """
         OFFSET 0
     ) AS accounts ON true
 """
-"""Joins to `projects` who pays at `asked.at`.
+"""Joins the payer at `asked.at` to `projects`.
 
-Most questions are about the last change of payer, which stands with the project: only earlier ones need `bindings`.
-OFFSET 0 makes the server look up by the whole key: else it may read all accounts of an organization, or all bindings of
-a project, where it expects only few.
+Most questions are about the last change of payer, which is in the project's row; only earlier ones need `bindings`.
+OFFSET 0 makes the server look up the full key: otherwise it may read all accounts of an organization, or all bindings
+of a project, if it expects only a few.
 """
 HELD_COLUMNS = """
     projects.organization, projects.project, payer.account, payer.number, payer.legacy_id, accounts.currency_code,

@@ -1,7 +1,7 @@
-"""Who paid when: the intervals of a project, and those of an account, within a period.
+"""Who paid when: the intervals of a project, or of an account, within a period.
 
-An item is an interval (`db.questions.shapes`) with `from` and `until`, the part of it within the period. What holds an
-end of the period is part of it; what only touches it is not.
+An item is an interval (`db.questions.shapes`) with `from` and `until`, the part of it within the period. Intervals that
+overlap the period are included; those that only touch it are not.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -56,7 +56,7 @@ async def project_intervals(
 ) -> Page | None:
     """Return a page of the intervals of a project, oldest first; None if it was never reported.
 
-    The key is `(number,)`, the binding's.
+    The key is `(number,)` of the binding.
     """
     if not await is_known_project(connection, organization, project):
         return None
@@ -77,7 +77,7 @@ async def account_intervals(
 ) -> Page | None:
     """Return a page of the intervals in which an account paid, by project, then begin; None if there is no account.
 
-    The key is `(project, number)`, the binding's.
+    The key is `(project, number)` of the binding.
     """
     if not await is_known_account(connection, organization, account):
         return None
@@ -92,7 +92,7 @@ async def account_intervals(
 async def project_interval_lines(
     connection: Connection, organization: str, project: str, period: Period
 ) -> AsyncIterator[list[bytes]]:
-    """Yield all intervals of a project as JSON without line ends, some hundred at a time, in the order of the pages."""
+    """Yield all intervals of a project as JSON without line ends, some hundreds at a time, in the order of pages."""
     names = {"organization": organization, "project": project}
     async for lines in _lines(connection, _LINES_OF_PROJECT, period, **names, after_number=0):
         yield lines
@@ -101,9 +101,9 @@ async def project_interval_lines(
 async def account_interval_lines(
     connection: Connection, organization: str, account: str, period: Period
 ) -> AsyncIterator[list[bytes]]:
-    """Yield all intervals of an account as JSON without line ends, some hundred at a time, in the order of the pages.
+    """Yield all intervals of an account as JSON without line ends, some hundreds at a time, in the order of pages.
 
-    The server holds a cursor: memory does not grow with their number, here or there.
+    It uses a server-side cursor: memory does not grow with their number, neither here nor in the server.
     """
     names = {"organization": organization, "account": account}
     async for lines in _lines(connection, _LINES_OF_ACCOUNT, period, **names, after_project="", after_number=0):
@@ -151,7 +151,7 @@ _PAID = """
     WHERE (CAST(:end AS timestamptz) IS NULL OR paid.from_instant < :end)
         AND (CAST(:begin AS timestamptz) IS NULL OR following.from_instant IS NULL OR following.from_instant > :begin)
 """
-# Releases, which nobody pays, have no account to join.
+# Releases have no account, so the join drops them.
 _PAID_OF_PROJECT = f"""
     {_PAID} AND paid.organization = :organization AND paid.project = :project AND paid.number > :after_number
     ORDER BY paid.number

@@ -1,7 +1,6 @@
-"""Who pays for each of very many projects, at an instant each: one statement, which writes the answers itself.
+"""Who pays for each of very many projects, each at an instant: one statement, which renders the answers itself.
 
-The server writes JSON, since rows would have to be read, put together and written once more, which takes as long as
-finding them.
+The server renders JSON: reading rows and rendering them here would take as long as finding them.
 """
 
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from db.questions.shapes import JSON_INTERVAL_MEMBERS
 
 
 class Wanted(NamedTuple):
-    """Questions: for each its organization, project, instant as text (None: the snapshot's), and shard."""
+    """Questions, in columns: organization, project, instant as text (None: the snapshot's), and shard."""
 
     organizations: list[str]
     projects: list[str]
@@ -30,10 +29,10 @@ async def look_up(
     closed: Sequence[str | None],
     separator: str,
 ) -> bytes:
-    """Return the answers to questions as docs/contract.md, section 11, has them, in order, as JSON with separators.
+    """Return the answers in order, as JSON in the form of docs/contract.md, section 11, joined by the separator.
 
-    `now` is the snapshot's clock; `closed` are the closed instants of all shards by number, None where it is not known.
-    All instants are text that `format_instant` wrote, and all names identifiers: they are written as they are.
+    `now` is the snapshot's clock; `closed` are the closed instants of all shards by number, None if not known. All
+    instants are text from `format_instant`, and all names are valid identifiers: they are inserted without escaping.
     """
     (found,) = await fetch(connection, _LOOKUP, **wanted._asdict(), now=now, closed=closed, separator=separator)
     written: bytes | None = found["answers"]

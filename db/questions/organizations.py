@@ -1,4 +1,4 @@
-"""The question about a whole organization."""
+"""The question about an organization."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from schemas.events import Phase
 async def organization(connection: Connection, organization: str, reach: Reach = EVERYTHING) -> dict[str, Any]:
     """Return `organization`, `defaultAccount` (or None), and counts: `accounts`, `projects`, `unbound`.
 
-    Archived accounts count, deleted projects do not; what is out of reach does not either, and is no default account.
-    Of an organization that nobody heard of all are 0.
+    Archived accounts count; deleted projects do not. Anything out of reach does not count, and a default account out of
+    reach is None. For an unknown organization all counts are 0.
     """
     if reach.is_everything:
         (row,) = await fetch(connection, _ORGANIZATION, organization=organization)

@@ -1,4 +1,4 @@
-"""Who pays for projects, now or at an instant, for all who ask at about the same time, in one statement."""
+"""Who pays for projects, now or at an instant: one statement for all questions that arrive together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class PayerQuestion:
 async def payers(
     connection: "Connection | asyncpg.Connection[asyncpg.Record]", questions: Sequence[PayerQuestion]
 ) -> list[tuple[Snapshot, dict[str, Any] | None]]:
-    """Return for each question the snapshot that its answer is of, and the answer: None for what was never reported.
+    """Return for each question its snapshot, and the answer: None if the project was never reported.
 
-    An answer has `organization`, `project`, `at`, `payer` and `settled`: `payer` is the interval that holds `at`, with
-    its `endedAt`, or None where nobody pays then; it is settled where `at` is not after the closed instant. A statement
-    is a snapshot, so it needs no transaction.
+    An answer has `organization`, `project`, `at`, `payer` and `settled`: `payer` is the interval that contains `at`,
+    with its `endedAt`, or None if nobody pays then; it is settled if `at` is not after the closed instant. One
+    statement is one snapshot, so no transaction is needed.
     """
     rows = await fetch(
         connection,
@@ -48,7 +48,7 @@ async def payers(
 async def paying_account(
     connection: Connection, organization: str, project: str, at: datetime | None = None
 ) -> str | None:
-    """Return the account that pays for a project now, or paid at an instant; None when nobody does."""
+    """Return the account that pays for a project now, or paid at an instant; None if nobody did."""
     place = place_of(organization.encode())
     answer = await (await driver(connection)).fetchrow(WHO_PAYS, organization, project, at, place)
     return None if answer["account"] is None else str(answer["account"])

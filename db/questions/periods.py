@@ -1,4 +1,4 @@
-"""Periods: half-open, and each bound may be left out."""
+"""Half-open periods, whose bounds may be left out."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +9,9 @@ from schemas.instants import format_instant
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`[begin, end)`, as a snapshot knows it; None is no bound.
+    """`[begin, end)` as of a snapshot; None means unbounded.
 
-    What is told of a period that `is_settled` never changes again, but for the `endedAt` of what lasts beyond it.
+    Answers about a period that `is_settled` never change again, except for the `endedAt` of intervals that outlast it.
     """
 
     begin: datetime | None
@@ -20,14 +20,14 @@ class Period:
 
     @classmethod
     def of(cls, snapshot: Snapshot, begin: datetime | None = None, end: datetime | None = None) -> "Period":
-        """Return a period; it is settled where its end is not after the closed instant."""
+        """Return a period; it is settled if its end is not after the closed instant."""
         return cls(begin, end, snapshot.is_settled(end))
 
     def within(self, established_at: datetime, ended_at: datetime | None) -> dict[str, str | None]:
         """Return `from` and `until`: the part of an interval within the period.
 
-        `until` is None where the interval lasts and the period has no end, or one that is not closed: it may still end
-        before that.
+        `until` is None if the interval has not ended and the period has no end or is not settled: the interval may
+        still end before the period does.
         """
         begin = established_at if self.begin is None else max(established_at, self.begin)
         if ended_at is None:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from schemas.facts import ProjectState
 
 Kind = Literal["Paid", "Bound", "Unbound", "Any"]
-"""Which projects by their payer: `Paid` are those of an account, `Bound` those that anybody pays for."""
+"""A filter of projects by payer: `Paid` are those of one account, `Bound` those with any payer."""
 
 
 async def project(connection: Connection, organization: str, project: str) -> dict[str, Any] | None:
-    """Return a project; None if it was never reported. One that is deleted is returned.
+    """Return a project, including a deleted one; None if it was never reported.
 
-    `organization`, `project`, `state`, `version`, `uid?`, `displayName?`; `payer`, an interval, or None; `scheduled`,
-    with `account`, `effectiveAt`, `commandId`, `commandSource`, or None; `waiting`, a list of `account`, `until`,
-    `commandId`, `commandSource`, in order.
+    It has `organization`, `project`, `state`, `version`, `uid?`, `displayName?`; `payer`, an interval, or None;
+    `scheduled`, with `account`, `effectiveAt`, `commandId`, `commandSource`, or None; `waiting`, a list of `account`,
+    `until`, `commandId`, `commandSource`, in order.
     """
     rows = await fetch(connection, _PROJECT, organization=organization, project=project)
     return _whole(rows) if rows else None
@@ -34,7 +34,7 @@ async def project(connection: Connection, organization: str, project: str) -> di
 async def project_and_snapshot(
     connection: Connection, shard: int, organization: str, project: str
 ) -> tuple[Snapshot, dict[str, Any] | None]:
-    """Return what `project` does, and the snapshot that it is of: a statement is one, so it needs no transaction."""
+    """Return the same as `project`, and its snapshot: one statement is one snapshot, so no transaction is needed."""
     rows = await fetch(connection, _PROJECT_AND_SNAPSHOT, shards=[shard], organization=organization, project=project)
     return snapshot_in(rows[0]), None if rows[0]["project"] is None else _whole(rows)
 
@@ -51,12 +51,12 @@ async def projects(
     after: After | None = None,
     reach: Reach = EVERYTHING,
 ) -> Page:
-    """Return a page of projects, by name: as of `project`, without `scheduled` and `waiting`. The key is `(project,)`.
+    """Return a page of projects by name, as in `project` without `scheduled` and `waiting`. The key is `(project,)`.
 
-    `account`: those that it pays for, or at `at` paid for, deleted ones too. `unbound`: those that nobody pays for, or
-    that somebody does; it goes with neither `account` nor `at`. Deleted ones are left out without `at`, unless
-    `state` is `Deleted`. With `at`, `payer` is of that instant, with its `endedAt`; all else is of now.
-    What is out of reach is left out, and an account that is finds nothing.
+    `account` selects those that it pays for, or paid for at `at`, including deleted ones. `unbound` selects those
+    without a payer, or with one; it cannot be combined with `account` or `at`. Without `at`, deleted projects are left
+    out unless `state` is `Deleted`. With `at`, `payer` is as of that instant, with its `endedAt`; the rest is current.
+    Projects out of reach are left out, and an `account` out of reach matches nothing.
     """
     if account is not None and not reach.sees_account(account):
         return [], None
@@ -80,13 +80,13 @@ async def projects(
 def projects_statement(
     kind: Kind, state: "ProjectState | None", *, is_past: bool, is_narrow: bool = False
 ) -> Statement:
-    """Return the statement for a list of projects: each choice has its own, and so an index that leads to it.
+    """Return the statement for a list of projects: each combination has its own statement, and so its own index.
 
-    A narrow one is of projects whose names are in spans.
+    A narrow statement covers projects whose names are in spans.
     """
     if not is_narrow:
         return Statement(_listed(kind, state, is_past=is_past))
-    # Of each span as many as are wanted of all.
+    # Take the limit from each span, then from all of them.
     return Statement(
         f"""
         SELECT found.* FROM unnest(CAST(:lows AS text[]), CAST(:highs AS text[])) AS span(low, high)
@@ -97,7 +97,7 @@ def projects_statement(
 
 
 def described(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was reported of a project: `organization`, `project`, `state`, `version`, `uid?`, `displayName?`."""
+    """Return a project's reported data: `organization`, `project`, `state`, `version`, `uid?`, `displayName?`."""
     optional = {"uid": row["uid"], "displayName": row["display_name"]}
     return {
         "organization": row["organization"],
@@ -112,7 +112,7 @@ def _listed(kind: Kind, state: "ProjectState | None", within: str = "", *, is_pa
     if kind == "Paid" and is_past:
         reached = f" AND paid.project{within}" if within else ""
         return _PAID_AT.format(columns=_REPORTED, state=_IN_STATE[state] + reached)
-    # Deleted projects, which nobody pays for, are answered only where all states are, or theirs alone.
+    # Deleted projects, which nobody pays for, are only returned if a state is given or the list is of a past instant.
     live = "" if is_past or state is not None else " AND projects.state <> 'Deleted'"
     if kind == "Unbound" and state != "Deleted":
         live = " AND projects.state <> 'Deleted'"

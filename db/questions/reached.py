@@ -1,7 +1,7 @@
-"""What somebody reaches (docs/contract.md section 12), as conditions of statements.
+"""SQL conditions for what a caller can reach (docs/contract.md section 12).
 
-Lists ask an index for spans: names are in the order of their bytes, in which a name is a span, and all that begins with
-a prefix is another. What is found otherwise is compared with names and prefixes.
+Lists query an index by spans: in byte order a name is a span, and so are all names with a common prefix. Rows found in
+other ways are compared with names and prefixes.
 """
 
 from collections.abc import Iterable
@@ -11,19 +11,19 @@ from domain.reach import EVERYTHING, Reach, reach_of
 from schemas.askers import EVERY_ORGANIZATION, Asker, Names
 
 AFTER_ALL = "{"
-"""What sorts after all characters of a name: a prefix with this at its end comes after all that begins with it."""
+"""Sorts after all characters of names: a prefix followed by it sorts after all names with that prefix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Spans of names that do not overlap, in order, ends included."""
+    """Spans of names in order, both ends inclusive; they do not overlap."""
 
     lows: list[str]
     highs: list[str]
 
 
 def spans_of(names: tuple[Names, ...] | None, after: str = "") -> Spans:
-    """Return the names on lists as spans, as far as these are not all at or before a name; None is every name."""
+    """Return lists of names as spans, without spans that end at or before `after`; None stands for all names."""
     if names is None:
         return Spans([""], [AFTER_ALL])
     given = [(name, name) for each in names for name in each.exact]
@@ -52,14 +52,14 @@ def reached_values(reach: Reach) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What somebody reaches in one organization, or in all: in each by the name of the organization, or by `*`."""
+    """What a caller can reach in one or all organizations, granted for an organization's name or for `*`."""
 
     everywhere: Reach
     elsewhere: tuple[tuple[str, Reach], ...] = ()
 
     @classmethod
     def of_all(cls, asker: Asker) -> "Reached | None":
-        """Return what somebody reaches in all organizations; None where they were not granted `*`."""
+        """Return what a caller can reach in all organizations; None if it was not granted `*`."""
         everywhere = reach_of(asker, EVERY_ORGANIZATION)
         if everywhere is None:
             return None
@@ -73,7 +73,7 @@ class Reached:
         return self.everywhere.is_everything
 
     def values(self) -> dict[str, list[str]]:
-        """Return the values of the parameters of spans: for each its organization, or `*`, and its ends."""
+        """Return the span parameters: for each span its organization, or `*`, and its ends."""
         found: dict[str, list[str]] = {}
         each = ((EVERY_ORGANIZATION, self.everywhere), *self.elsewhere)
         for kind in ("project", "account"):
@@ -88,7 +88,7 @@ EVERYWHERE = Reached(EVERYTHING)
 
 
 def is_within(kind: str, name: str, organization: str = "organization") -> str:
-    """Return the SQL for a name within `Reached.values`: a `project` or an `account` of an organization."""
+    """Return the SQL that tests whether a `project` or `account` name of an organization is within `Reached.values`."""
     lists = ", ".join(f"CAST(:{kind}_{each} AS text[])" for each in ("organizations", "lows", "highs"))
     return f"""EXISTS (
         SELECT FROM unnest({lists}) AS span(whose, low, high)

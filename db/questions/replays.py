@@ -1,4 +1,4 @@
-"""The question about replays; one by its name is `db.replays.find_replay`."""
+"""The question about replays; `db.replays.find_replay` finds one by name."""
 
 from collections.abc import Collection
 
@@ -12,8 +12,8 @@ async def replays(
 ) -> tuple[list[KeptReplay], After | None]:
     """Return a page of replays, newest first, and the key of the last one if there are more: `(begun_at, name)`.
 
-    With `within`, only those of these organizations. What `whopays replay show --json` says of each is
-    `workers.replaying.tally.document_of`.
+    With `within`, only those of the given organizations. `workers.replaying.tally.document_of` gives the form in which
+    `whopays replay show --json` shows each.
     """
     found = await list_replays(connection, before=after and (after[0], after[1]), limit=limit + 1, within=within)
     last = found[limit - 1] if len(found) > limit else None

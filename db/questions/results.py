@@ -1,4 +1,4 @@
-"""What became of commands: the latest result of each id that was claimed."""
+"""Results of commands: the latest result of each claimed id."""
 
 from functools import cache
 from typing import Any
@@ -23,9 +23,9 @@ async def results_of_command(
     source: str | None = None,
     reach: Reach = EVERYTHING,
 ) -> Items:
-    """Return the latest result of the command with an id, one for each source that sent it, or for one source.
+    """Return the latest result of the command with an id, for each source that sent one, or for one source.
 
-    Each is the data of `CommandCompleted`, with `eventId` and `time`; those that are not seen are left out.
+    Each is the data of `CommandCompleted`, with `eventId` and `time`; results out of reach are left out.
     """
     return [result_of(value) for value in await published_results(connection, organization, command_id, source, reach)]
 
@@ -41,10 +41,10 @@ async def latest_results(
     after: After | None = None,
     reach: Reach = EVERYTHING,
 ) -> Page:
-    """Return a page of the latest results of commands, newest first, of those that name a project or an account.
+    """Return a page of commands' latest results, newest first, optionally only those that name a project or an account.
 
-    Items are as of `results_of_command`; a project or an account that is out of reach finds nothing. The key is
-    `(position,)`, the event's.
+    Items are as in `results_of_command`; a project or account out of reach matches nothing. The key is `(position,)` of
+    the event.
     """
     if (project is not None and not reach.sees_project(project)) or (
         account is not None and not reach.sees_account(account)
@@ -74,7 +74,7 @@ async def published_results(
 ) -> list[bytes]:
     """Return the results of the commands with an id, of one source or of all: the events as they were published.
 
-    Those that are not seen are left out.
+    Results out of reach are left out.
     """
     values: dict[str, Any] = {"organization": organization, "command_id": command_id}
     if source is not None:
@@ -96,7 +96,7 @@ def results_statement(*named: str) -> Statement:
     """Return the statement for the latest results that name `:project`, `:account`, or both."""
     condition = "".join(f" AND inbox.{name} = :{name}" for name in named)
     if {"project", "account"} <= set(named):
-        # A project has few commands, an account may have very many: only the former leads to an index.
+        # A project has few commands, an account may have very many: only the project should choose the index.
         condition = " AND inbox.project = :project AND inbox.account IS NOT DISTINCT FROM :account"
     return Statement(
         f"""
@@ -126,13 +126,13 @@ def command_statement(*, is_of_source: bool, is_narrow: bool) -> Statement:
 
 
 def result_of(value: bytes) -> dict[str, Any]:
-    """Return what is answered of a result that was published."""
+    """Return the answer for a published result."""
     event = orjson.loads(value)
     data: dict[str, Any] = event["data"]
     return data | {"eventId": event["id"], "time": event["time"]}
 
 
-# What was forgotten is found by its digest; what it named, in its result.
+# Forgotten commands are found by digest; the names they refer to are only in their results.
 _FORGOTTEN = """
     SELECT {said} ->> 'commandSource' AS source, log.value
     FROM forgotten_commands AS forgotten JOIN log ON log.shard = forgotten.shard AND log.position = forgotten.position

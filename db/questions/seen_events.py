@@ -1,4 +1,4 @@
-"""The events that somebody sees: all, or those about what is within reach."""
+"""The events that a caller sees: all, or those about projects and accounts within reach."""
 
 import time
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from db.questions.reached import is_seen, reached_values
 from domain.reach import Reach
 
 _LOOKED_AT = 20_000
-"""How many positions of a shard a statement looks at."""
+"""How many positions of a shard one statement searches."""
 _LOOKING_SECONDS = 2.0
 
 
@@ -23,9 +23,9 @@ async def seen_events(
     limit: int,
     types: Collection[str] = TOPICS.keys(),
 ) -> tuple[list[PublishedEvent], int]:
-    """Return the events that are seen, as `events` does, and the position up to which fewer than `limit` are all.
+    """Return the events within reach, as `events` does, and the position up to which fewer than `limit` are complete.
 
-    That is `until`, unless they are so rare that looking for them has taken long enough.
+    That is `until`, unless they are so rare that the search ran out of time.
     """
     if reach.is_everything:
         found = await events(connection, organization, after=after, until=until, limit=limit, types=types)
@@ -41,7 +41,7 @@ async def seen_events(
     return found, after
 
 
-# What an event names stands in its data; a change of payer names the account before, and the one after.
+# The names are in an event's data; a change of payer has both the previous and the next account.
 _SEEN = Statement(
     f"""
     SELECT log.position, log.value FROM log

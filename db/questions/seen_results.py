@@ -1,4 +1,4 @@
-"""The latest results that somebody sees to whom not everything is within reach: those that name what is."""
+"""The latest results for a caller with limited reach: those that name a project or account within it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,16 +8,15 @@ from db.questions.reached import AFTER_ALL, is_seen, reached_values
 from domain.reach import Reach
 
 _LATEST = 20_000
-"""Among how many of the latest results of each outcome those that are seen are looked for first."""
+"""How many of the latest results of each outcome are searched first."""
 
 
 async def seen_results(
     connection: Connection, reach: Reach, *, row_limit: int, **values: Any
 ) -> list[Mapping[str, Any]]:
-    """Return results that are seen, as `results_statement` does.
+    """Return the results within reach, as `results_statement` does.
 
-    Where prefixes are within reach these may be very many names: what the latest results do not give is looked for name
-    by name.
+    Prefixes may cover very many names: if the latest results do not fill the page, results are looked up name by name.
     """
     values |= reached_values(reach) | {"row_limit": row_limit}
     if values["seen_project_prefixes"] or values["seen_account_prefixes"]:
@@ -28,7 +27,7 @@ async def seen_results(
 
 
 def _names(kind: str) -> str:
-    """Return the SQL for names within reach; of those with a prefix, the ones that results name, found one by one."""
+    """Return the SQL for the names within reach; for a prefix, a loose index scan finds those that results name."""
 
     def following(name: str) -> str:
         return f"""
@@ -83,5 +82,5 @@ _PAGE = """
     ORDER BY latest.position DESC
 """
 _AMONG_LATEST = Statement(_PAGE.format(seen=_LATEST_OF))
-# What names a project and an account within reach is found twice.
+# UNION, since a result that names both a project and an account within reach is found twice.
 _BY_NAME = Statement(_PAGE.format(seen=f"{_by_name('project')} UNION {_by_name('account')}"))

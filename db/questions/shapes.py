@@ -1,4 +1,4 @@
-"""Shapes that several answers share."""
+"""Document shapes that several answers share."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from schemas.instants import format_instant
 INTERVAL_COLUMNS = (
     "organization", "project", "account", "number", "legacy_id", "currency_code", "established_at", "ended_at",
 )  # fmt: skip
-"""The arguments of `interval`, in order: what a row is asked for by."""
+"""The arguments of `interval`, in order, as columns of a row."""
 
 
 def interval(
@@ -21,9 +21,9 @@ def interval(
     established_at: datetime,
     ended_at: datetime | None,
 ) -> dict[str, Any]:
-    """Return an interval as section 11 of docs/contract.md has it; it lasts where `ended_at` is None.
+    """Return an interval in the form of docs/contract.md, section 11; it has not ended if `ended_at` is None.
 
-    `number` is the binding's, `legacy_id` the id under which it was published, if it is older than its number.
+    `number` is the binding's; `legacy_id` is the id under which it was published, if it is older than its number.
     """
     return {
         "organization": organization,
@@ -37,13 +37,13 @@ def interval(
 
 
 def binding_id(organization: str, project: str, number: int, legacy_id: str | None) -> str:
-    """Return the id of a binding, as `domain.state.Binding` has it, which is not imported only to ask."""
+    """Return the id of a binding, as in `domain.state.Binding`, which is too expensive to import here."""
     return legacy_id or f"{organization}/{project}/{number}"
 
 
 def json_instant(expression: str) -> str:
-    """Return the SQL for an instant as JSON, as `format_instant` writes it; null where it is null."""
-    # The colons are quoted too: SQLAlchemy would take what follows one for a parameter.
+    """Return the SQL for an instant as JSON, in the form of `format_instant`; null if it is null."""
+    # The colons are quoted, too: SQLAlchemy would take the text after one for a parameter.
     written = f"""to_char({expression} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":"MI":"SS.US"Z"')"""
     return f"""coalesce('"' || {written} || '"', 'null')"""
 
@@ -55,7 +55,7 @@ JSON_INTERVAL_MEMBERS = f"""
     || ',"establishedAt":' || {json_instant("held.established_at")}
     || ',"endedAt":' || {json_instant("held.ended_at")}
 """
-"""The SQL for the members of `interval`, as JSON: written by the server where there are very many.
+"""The SQL for the members of `interval` as JSON, rendered by the server if there are very many.
 
-`held` has a column for each argument of `interval`. What stands between quotes is in none of them.
+`held` has a column for each argument of `interval`. None of their values needs escaping in JSON.
 """

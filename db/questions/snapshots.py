@@ -1,6 +1,6 @@
-"""What every answer about an organization says of itself: what it knows, up to when that is final, and what time it is.
+"""The metadata of every answer about an organization: its position in the log, its closed instant, and the time.
 
-Ask it first, in the transaction of the question (`REPEATABLE READ READ ONLY`): both are then of one snapshot.
+Query it first, in the transaction of the question (`REPEATABLE READ READ ONLY`): both are then of one snapshot.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ from db.driver import Connection, Statement, fetch
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state of a shard that an answer is of (docs/contract.md section 11).
+    """The state of a shard that an answer is based on (docs/contract.md section 11).
 
-    `position` is the last one of the shard's log; `closed` the instant up to which, itself included, the shard is
-    closed, or None where that is not known, since no relay has run. `now` is the database's clock, and never before the
-    instant of a change that the snapshot knows, even where the clock has stepped back.
+    `position` is the last one of the shard's log; `closed` is its closed instant (inclusive), or None if no relay has
+    run yet. `now` is the database's clock, but never before the instant of a change in the snapshot, even if the clock
+    has stepped back.
     """
 
     shard: int
@@ -28,16 +28,16 @@ class Snapshot:
 
     @property
     def as_of(self) -> str:
-        """The id of the last event that the snapshot knows; with position 0 where there is none."""
+        """The id of the last event in the snapshot; with position 0 if there is none."""
         return f"{self.shard}-{self.position}"
 
     def is_settled(self, until: datetime | None) -> bool:
-        """Return whether who paid up to an instant, or until the end of a period, is final; never without an end."""
+        """Return whether the payers up to an instant, or the end of a period, are final; never without an end."""
         return until is not None and self.closed is not None and until <= self.closed
 
 
 async def snapshot_of(connection: Connection, shard: int) -> Snapshot:
-    """Return the snapshot of an organization's shard (`db.placing.shard_of`); LookupError for an unknown one."""
+    """Return the snapshot of an organization's shard (`db.placing.shard_of`). Raises LookupError if there is none."""
     return (await snapshots_of(connection, [shard]))[shard]
 
 
@@ -48,12 +48,12 @@ async def snapshots_of(connection: Connection, shards: Iterable[int]) -> dict[in
 
 
 def snapshot_in(row: Mapping[str, Any]) -> Snapshot:
-    """Return the snapshot that stands in a row, among other columns."""
+    """Return the snapshot from a row that has its columns among others."""
     return Snapshot(row["shard"], row["position"], row["closed"], row["now"])
 
 
 def closed_until(snapshots: Iterable[Snapshot]) -> datetime | None:
-    """Return the earliest closed instant; None where there is none, or one is not known."""
+    """Return the earliest closed instant; None if any is not known, or there are no snapshots."""
     closed = [snapshot.closed for snapshot in snapshots]
     known = [instant for instant in closed if instant is not None]
     return min(known) if known and len(known) == len(closed) else None

@@ -1,4 +1,4 @@
-"""Who pays for a project: asked so often, also from shells, that it needs only the driver."""
+"""Who pays for a project: queried so often, also from shells, that it needs nothing but the driver."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -19,7 +19,7 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A binding that is to begin at `effective_at`, and the command that asked for it."""
+    """A binding scheduled to begin at `effective_at`, and the command that requested it."""
 
     account: str
     effective_at: datetime
@@ -29,7 +29,7 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class PayerAnswer:
-    """The interval in which `at` lies, or None where nobody pays then, as of `as_of` on the database's clock.
+    """The interval that contains `at`, or None if nobody pays then, as of `as_of` on the database's clock.
 
     `is_known` is False for a project, or an organization, that was never reported.
     """
@@ -49,7 +49,7 @@ class PayerAnswer:
 
 
 async def who_pays(database_url: str, organization: str, project: str, at: datetime | None = None) -> PayerAnswer:
-    """Return who pays for a project now, or paid at an instant, on a connection of its own.
+    """Return who pays for a project now, or paid at an instant, using a separate connection.
 
     Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
@@ -60,9 +60,9 @@ async def who_pays(database_url: str, organization: str, project: str, at: datet
 async def payers_as_they_change(
     database_url: str, organization: str, project: str, at: datetime | None = None
 ) -> AsyncGenerator[PayerAnswer]:
-    """Yield who pays for a project, and again whenever that changes, on a connection of its own.
+    """Yield who pays for a project, and again whenever that changes, using a separate connection.
 
-    It looks twice a second. Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
+    It polls twice a second. Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
     connection = await connect(**connect_arguments(database_url), command_timeout=_COMMAND_SECONDS)
     try:
@@ -113,4 +113,4 @@ WHO_PAYS = f"""
         ON pending.organization = $1 AND pending.project = $2 AND pending.kind = 'Scheduled'
 """
 """One statement for a consistent answer; its parameters are the organization, the project, the instant or null, and
-the organization's place (`db.placing`)."""
+the organization's hash (`db.placing.place_of`)."""

@@ -1,4 +1,4 @@
-"""The whole contract."""
+"""Complete the tables for the full contract."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -106,7 +106,7 @@ def upgrade() -> None:
         "shards",
         sa.Column("last_instant", sa.DateTime(timezone=True), server_default=sa.text("'-infinity'"), nullable=False),
     )
-    # From now on a shard's instants rise together; they go on from the latest that any of its subjects had.
+    # From now on all of a shard's subjects share its last instant, which starts from their latest one.
     op.execute(
         """
         UPDATE shards SET last_instant = coalesce(

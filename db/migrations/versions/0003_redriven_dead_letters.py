@@ -1,4 +1,4 @@
-"""Dead letters that are redriven: when they were, and a number to name each by."""
+"""Record when dead letters are redriven, and number them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The projects of an account in the order of bytes, whatever the database's own collation is."""
+"""Sort the projects of an account in byte order, whatever the database's collation."""
 
 import sqlalchemy as sa
 from alembic import op

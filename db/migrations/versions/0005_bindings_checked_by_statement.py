@@ -1,7 +1,7 @@
-"""Payers that touch are no longer checked by keys, which took half of the time of a commit (docs/decisions/0010).
+"""Stop checking with foreign keys that payers touch, which took half of a commit's time (docs/decisions/0010).
 
-The columns and indexes that only the keys needed go with them. Triggers held the promise until migration 0008 made
-tables in which there is nothing left to check; whoever comes from before is migrated past them in one transaction.
+The columns and indexes that only the keys needed are dropped, too. Triggers enforced the promise until migration 0008
+made tables in which there is nothing left to check; older databases are migrated past them in one transaction.
 """
 
 from alembic import op

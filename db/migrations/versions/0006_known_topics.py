@@ -1,4 +1,4 @@
-"""The topics that the installation works with are remembered, and a lower bound of what is published."""
+"""Store the topics that the installation works with, and a lower bound of what is published."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,5 +27,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shard", name="published_pkey"),
         comment="How far each log is published at least: positions on Kafka that are less have lost records.",
     )
-    # A few rows, written again every second.
+    # A few rows, rewritten every second.
     op.execute("ALTER TABLE published SET (fillfactor = 50)")

@@ -1,6 +1,6 @@
-"""How far each partition of the input topics was read is kept beside what was decided (docs/decisions/0013).
+"""Store reading positions of the input topics' partitions with the decisions (docs/decisions/0013).
 
-There are no rows yet: a worker that finds none reads from the beginning, which changes nothing that was decided before.
+There are no rows yet: a worker that finds none reads from the beginning, which does not change earlier decisions.
 """
 
 import sqlalchemy as sa

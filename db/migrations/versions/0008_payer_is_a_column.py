@@ -1,8 +1,8 @@
-"""Who pays is a column of the project; `bindings` becomes an append-only list of changes (docs/decisions/0014).
+"""Make the payer a column of the project, and `bindings` an append-only list of changes (docs/decisions/0014).
 
-Both tables are rewritten in one pass over the old ones that holds a page of rows at a time. A project's changes are
-numbered from 1, releases included. Bindings keep the ids under which they were published. What breaks a promise is
-refused, with examples.
+Both tables are rewritten in one pass over the old ones, a page of rows at a time. A project's changes are numbered from
+1, releases included. Bindings keep the ids under which they were published. If rows break a promise, the migration is
+refused with examples.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def upgrade() -> None:
     )
     op.drop_table("bindings_before")
     op.drop_table("projects_before")
-    # Of databases that were at 0005 to 0007 for a while.
+    # Left in databases that stopped at 0005 to 0007 for a while.
     op.execute("DROP FUNCTION IF EXISTS bindings_touch, bindings_refuse_change")
     _create_keys()
     for statement in (_REFUSE, _MOVE_HEADS, *_TRIGGERS):
@@ -66,7 +66,7 @@ def _create_tables() -> None:
         sa.CheckConstraint("version >= 1", name="projects_version"),
         comment="Projects as last reported, and who pays for each now: account since payer_since, or nobody.",
     )
-    # Rows that are updated again and again.
+    # Rows that are updated repeatedly.
     op.execute("ALTER TABLE projects SET (fillfactor = 80)")
     op.create_table(
         "bindings",
@@ -183,7 +183,7 @@ _NOT_KEPT = {
     ),
 }
 
-# What must hold between rows. `refuse_by_name` also serves the other triggers whose refusals need names of their own.
+# Constraints between rows. `refuse_by_name` also serves the other triggers whose errors need their own names.
 _REFUSE = """
 CREATE FUNCTION refuse_by_name() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -261,7 +261,7 @@ _TRIGGERS = (
     WHEN (NEW.number <> 0 OR NEW.account IS NOT NULL OR NEW.payer_since IS NOT NULL OR NEW.legacy_id IS NOT NULL)
     EXECUTE FUNCTION refuse_by_name('projects_head_is_last_binding', 'who pays follows from the bindings')
     """,
-    # Only the trigger above moves heads: it runs in a trigger, at depth 1.
+    # Only the trigger above moves heads: its updates come from within a trigger, at depth 1.
     """
     CREATE TRIGGER projects_head_is_last_binding BEFORE UPDATE OF number, account, payer_since, legacy_id ON projects
     FOR EACH ROW WHEN (pg_trigger_depth() = 0)
@@ -276,7 +276,7 @@ _TRIGGERS = (
     CREATE TRIGGER accounts_are_kept BEFORE DELETE OR TRUNCATE OR UPDATE OF organization, account ON accounts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_by_name('accounts_are_kept', 'bindings name an account for ever')
     """,
-    # Its old partitions may be detached; the hashes tell of every other change.
+    # Old partitions of the log may be detached; the hashes reveal any other change.
     """
     CREATE TRIGGER log_is_kept BEFORE TRUNCATE ON log FOR EACH STATEMENT
     EXECUTE FUNCTION refuse_by_name('log_is_kept', 'what was published stays in the log')

@@ -1,6 +1,6 @@
-"""When a shard was last written to is kept apart from its last instant (docs/decisions/0021).
+"""Separate the instant of a shard's last write from its last instant (docs/decisions/0021).
 
-Until now the last instant told whether anybody had written since; now the relay raises it without writing anything.
+Until now, the last instant showed whether another process had written; now the relay raises it without a write.
 """
 
 import sqlalchemy as sa
@@ -16,5 +16,5 @@ def upgrade() -> None:
         "shards",
         sa.Column("written_at", sa.DateTime(timezone=True), server_default=sa.text("'-infinity'"), nullable=False),
     )
-    # All rows are raised once a second: with room in their pages no index needs to follow.
+    # All rows are updated once a second: free space in their pages allows HOT updates.
     op.execute("ALTER TABLE shards SET (fillfactor = 20)")

@@ -1,7 +1,7 @@
-"""Replays, and the organization of each event in the log, by which it is found (docs/decisions/0022).
+"""Add replays, and index the log by organization (docs/decisions/0022).
 
-The organization is what a record key begins with, on every topic but that of dead letters, which belong to none. Rows
-are filled in one page of a partition after the other; their positions, bytes and hashes stay as they are.
+A record key begins with the organization on every topic except dead letters, which belong to none. Rows are filled in
+page by page; their positions, bytes and hashes do not change.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def upgrade() -> None:
 
 
 def _fill(connection: sa.Connection, report: Callable[[str], None]) -> None:
-    """Note the organization of each row, some positions of all shards at a time."""
+    """Fill in the organization of each row, some positions of all shards at a time."""
     highest = connection.execute(sa.text("SELECT coalesce(max(position), 0) FROM shards")).scalar_one()
     for low in range(0, highest + 1, _PAGE_OF_EACH_SHARD):
         connection.execute(_FILL, {"low": low, "high": low + _PAGE_OF_EACH_SHARD})

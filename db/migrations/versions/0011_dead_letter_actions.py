@@ -1,7 +1,7 @@
-"""Who redrove or discarded which dead letter (docs/decisions/0023), whose each dead letter is, and where its event is.
+"""Record actions on dead letters, their organizations, and the places of their events (docs/decisions/0023).
 
-What can still be found of older dead letters is filled in: whose they are from key and value, and where their events
-stand from the log, as far as it is kept.
+For older dead letters, what can still be found is filled in: the organization from key and value, and the place of the
+event from the log, as far as it is kept.
 """
 
 import json
@@ -19,7 +19,7 @@ oldest_code = "0011"
 _PAGE = 1_000
 _INSTANT = sa.DateTime(timezone=True)
 _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-# What AES-GCM adds to what it seals: the nonce before, the tag behind.
+# The overhead of AES-GCM: the nonce in front, the tag at the end.
 _SEALING_BYTES = 28
 
 
@@ -114,7 +114,7 @@ def _organization(row: Any) -> str | None:
 
 
 def _fill_in_places(connection: sa.Connection, report: Callable[[str], None]) -> None:
-    """Note where the events stand: the log is read once, if there is any dead letter."""
+    """Fill in the places of the events: the log is read once, if there are any dead letters."""
     if not connection.execute(sa.text("SELECT EXISTS (SELECT FROM dead_letters)")).scalar_one():
         return
     report("0011: looking for the dead letters in the log")

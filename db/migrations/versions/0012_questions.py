@@ -1,7 +1,7 @@
-"""What the questions of docs/contract.md, section 11, are found by.
+"""Add the columns and indexes for the questions of docs/contract.md, section 11.
 
-The inbox learns the outcome of each command, and which project and account it names; the history of an account, where
-its events stand. Both are filled in from the log, as far as it is kept: in one pass that holds a page of rows.
+`inbox` gets the outcome of each command, and the project and account that it names; `account_phases` gets the places of
+its events. Both are filled in from the log, as far as it is kept, in one pass, a page of rows at a time.
 """
 
 import json
@@ -26,7 +26,7 @@ def upgrade() -> None:
         op.add_column("inbox", sa.Column(name, sa.Text(collation="C")))
     op.add_column("account_phases", sa.Column("shard", sa.SmallInteger))
     op.add_column("account_phases", sa.Column("position", sa.BigInteger))
-    # The history is not changed, only where it was told is noted.
+    # The history itself does not change, only the places of its events are filled in.
     op.execute("ALTER TABLE account_phases DISABLE TRIGGER account_phases_append_only")
     noted = _fill_in(connection, report)
     op.execute("ALTER TABLE account_phases ENABLE TRIGGER account_phases_append_only")
@@ -37,7 +37,7 @@ def upgrade() -> None:
 
 
 def _fill_in(connection: sa.Connection, report: Callable[[str], None]) -> int:
-    """Note where results and phases were told, and return how many there are."""
+    """Fill in the places of results and phases, and return their number."""
     last = connection.execute(sa.text("SELECT coalesce(sum(position), 0) FROM shards")).scalar_one()
     read = 0
     connection.execute(sa.text(_TOLD))
@@ -68,7 +68,7 @@ def _note_results(connection: sa.Connection, rows: list[Any]) -> None:
 
 
 def _data(value: bytes) -> dict[str, Any] | None:
-    """Return what a result says; None of a row that was damaged, which an audit names."""
+    """Return the data of a result; None for a damaged row, which an audit reports."""
     try:
         data = json.loads(value)["data"]
         return data if {"organization", "commandSource", "commandId", "outcome"} <= data.keys() else None
@@ -113,13 +113,13 @@ def _create_indexes() -> None:
     op.create_index("replays_by_beginning", "replays", ["begun_at", "name"])
 
 
-# All events about an account rise in time: the one of a phase is found by its instant.
+# An account's events all have different instants, so the event of a phase is found by its instant.
 _TOLD = """
     DECLARE told NO SCROLL CURSOR FOR
     SELECT shard, position, recorded_at, topic, key, CASE WHEN topic = 'command-results' THEN value END AS value
     FROM log WHERE topic IN ('command-results', 'accounts')
 """
-# The inbox knows which of a command's results is the latest, and that it claimed its id.
+# Only results that `inbox` points to: the latest of each command that claimed its id.
 _NOTE_RESULTS = """
     UPDATE inbox SET outcome = said.outcome, project = said.project, account = said.account
     FROM unnest(CAST(:shards AS smallint[]), CAST(:positions AS bigint[]), CAST(:organizations AS text[]),

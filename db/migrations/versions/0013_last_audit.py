@@ -1,4 +1,4 @@
-"""The verdict of the last audit is kept, for those who ask how the installation is."""
+"""Store the verdict of the last audit."""
 
 import sqlalchemy as sa
 from alembic import op

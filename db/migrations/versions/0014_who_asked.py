@@ -1,6 +1,6 @@
-"""Who asked: in the log beside each result, found by person, and sealed beside a dead letter of the command topic.
+"""Store who asked with each result in the log, searchable by person, and sealed with a command's dead letter.
 
-Rows of before have neither, and keep their hashes.
+Existing rows have neither, and keep their hashes.
 """
 
 import sqlalchemy as sa

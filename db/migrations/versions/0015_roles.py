@@ -1,6 +1,6 @@
-"""What roles with few privileges need: the log's partitions and the heads of projects are moved by functions.
+"""Let roles with few privileges add partitions of the log and move projects' heads through functions.
 
-Both run with the rights of the tables' owner, so that workers neither own the log nor write who pays for a project.
+Both run with the rights of the tables' owner, so that workers neither own the log nor write a project's payer.
 """
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ def upgrade() -> None:
         comment="Which organizations a bound reader sees, by the name of the role that logs in.",
     )
     schema = op.get_bind().execute(sa.text("SELECT quote_ident(current_schema())")).scalar_one()
-    # What a session has made for itself is looked at last: it could otherwise stand in for a table.
+    # The session's temporary objects come last: they could otherwise shadow a table.
     path = f"SET search_path = {schema}, pg_temp"
     op.execute(_ENSURE_PARTITIONS.format(path=path))
     op.execute("REVOKE ALL ON FUNCTION ensure_log_partitions() FROM PUBLIC")

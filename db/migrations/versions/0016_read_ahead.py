@@ -1,4 +1,4 @@
-"""Which records of a partition are decided before an earlier one, of another organization (docs/decisions/0030)."""
+"""Store which records are decided ahead of earlier ones of another organization (docs/decisions/0030)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Who does which chore of maintenance, and when it was last done (workers/maintenance.py)."""
+"""Store which process does which maintenance chore, and when it was last done (workers/maintenance.py)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which code works on the tables, so that earlier code runs beside later (docs/decisions/0033)."""
+"""Store which code works on the tables, so that earlier code can run beside later code (docs/decisions/0033)."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,7 @@
-"""An installation may be given another number of shards: those in use are closed, and others begin behind them.
+"""Allow the number of shards to change: those in use are closed, and new ones follow them.
 
-A shard that is closed keeps its log for ever, and nobody can add to it any more: the table itself refuses. Earlier code
-knows of no second range: `whopays reshard` notes that it works on the tables no longer.
+A closed shard keeps its log for ever, and a constraint rejects further writes. Earlier code does not know a second
+range: `whopays reshard` records that such code no longer works on the tables.
 """
 
 import sqlalchemy as sa

@@ -1,4 +1,4 @@
-"""Among how many slots relays divide the shards, and which processes share them (docs/decisions/0034)."""
+"""Store how many slots relays divide the shards into, and which processes share them (docs/decisions/0034)."""
 
 import sqlalchemy as sa
 from alembic import op

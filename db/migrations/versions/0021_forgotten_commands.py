@@ -1,7 +1,6 @@
-"""Of commands that retention takes away, what keeps their ids' meaning stays (docs/decisions/0036).
+"""Keep digests of the commands that retention deletes (docs/decisions/0036).
 
-An id that was forgotten is in the way of a new row of `inbox` as the row was that it had there, and no row leaves
-`inbox` without being kept here.
+A forgotten id blocks a new row of `inbox` just as its own row did, and no row can leave `inbox` without an entry here.
 """
 
 import sqlalchemy as sa
@@ -30,14 +29,14 @@ def upgrade() -> None:
         op.execute(statement.replace("{path}", f"SET search_path = {schema}, pg_temp"))
 
 
-# The first two thirds are of organization and id, so that an id is found whatever its source.
+# The first two thirds are from organization and id, so that an id is found whatever its source.
 _DIGEST = """
 CREATE FUNCTION command_digest(organization text, source text, command_id text) RETURNS bytea LANGUAGE sql STABLE
 RETURN substr(sha256(convert_to(organization, 'UTF8') || '\\x00' || convert_to(command_id, 'UTF8')), 1, 16)
     || substr(sha256(convert_to(organization, 'UTF8') || '\\x00' || convert_to(command_id, 'UTF8') || '\\x00'
         || convert_to(source, 'UTF8')), 1, 8)
 """
-# Plans must not depend on how large the tables were when a session first came here.
+# Cached plans must not depend on how large the tables were when a session first called this.
 _TAKEN = """
 CREATE FUNCTION inbox_ids_are_new() RETURNS trigger LANGUAGE plpgsql {path}
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$

@@ -1,7 +1,7 @@
-"""What the archive has of the log, and the function that takes a partition out of the log once it is archived.
+"""Record what is archived of the log, and add the function that removes archived partitions.
 
-It runs with the rights of the tables' owner and looks for itself whether every row may go, so that nobody needs
-the right to drop a part of the log (docs/decisions/0032-the-archive.md).
+It runs with the rights of the tables' owner and itself checks whether every row may be removed, so that no other role
+needs the right to drop a part of the log (docs/decisions/0032-the-archive.md).
 """
 
 import sqlalchemy as sa

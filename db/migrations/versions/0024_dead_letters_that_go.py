@@ -1,7 +1,7 @@
-"""The function that takes dead letters away that were done with, once the archive has their events.
+"""Add the function that deletes dead letters that were dealt with, once the archive has their events.
 
-It runs with the rights of the tables' owner and looks for itself whether each may go, so that nobody needs the right
-to delete dead letters (docs/decisions/0038-dead-letters-go-with-their-events.md).
+It runs with the rights of the tables' owner and itself checks whether each may be deleted, so that no other role needs
+the right to delete dead letters (docs/decisions/0038-dead-letters-go-with-their-events.md).
 """
 
 import sqlalchemy as sa

@@ -1,1 +1,1 @@
-"""Questions of the Kubernetes resources: pages of accounts, bindings and projects, and what a watch needs to know."""
+"""Queries for the Kubernetes resources: pages of accounts, bindings and projects, and what a watch needs."""

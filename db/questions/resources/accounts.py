@@ -14,7 +14,7 @@ from db.questions.resources.keys import Key, after_key, values_of
 
 @dataclass(frozen=True, slots=True)
 class ShownAccount:
-    """An account as it is; `state` has the members of `AccountChanged` that are shown."""
+    """An account's current state; `state` has the members of `AccountChanged` that are shown."""
 
     organization: str
     state: dict[str, Any]
@@ -24,7 +24,7 @@ class ShownAccount:
 
     @property
     def key(self) -> Key:
-        """What a page goes on after."""
+        """The key after which the next page continues."""
         return self.organization, self.state["account"], 0
 
 
@@ -36,7 +36,7 @@ async def accounts_page(
     account: str | None = None,
     reached: Reached = EVERYWHERE,
 ) -> list[ShownAccount]:
-    """Return accounts by name, or the one that is named; not those out of reach."""
+    """Return accounts by name, or only the named one; accounts out of reach are left out."""
     statement = _accounts(organization is not None, account is not None, not reached.is_everything)
     values = values_of(organization, after) | reached.values()
     rows = await fetch(connection, statement, **values, account=account, row_limit=limit)

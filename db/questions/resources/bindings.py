@@ -1,4 +1,4 @@
-"""Pages of bindings: those that are active, or all that ever were."""
+"""Pages of bindings: the active ones, or all that ever existed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from db.questions.resources.keys import Key, after_key, values_of
 
 @dataclass(frozen=True, slots=True)
 class ShownBinding:
-    """A binding as it is; `ended_at` is None while it lasts, `next_account` also where nobody followed."""
+    """A binding; `ended_at` is None while it is active, `next_account` also if it was released."""
 
     organization: str
     project: str
@@ -23,7 +23,7 @@ class ShownBinding:
 
     @property
     def key(self) -> Key:
-        """What a page goes on after."""
+        """The key after which the next page continues."""
         return self.organization, self.project, self.number
 
 
@@ -39,10 +39,10 @@ async def bindings_page(
     reached: Reached = EVERYWHERE,
     either: bool = False,
 ) -> list[ShownBinding]:
-    """Return bindings by project, then number; of one project or one account, if it is named.
+    """Return bindings by project, then number, optionally of one project or one account.
 
-    Those that are not seen are left out, and a name that is out of reach finds nothing: with `either`, unless the
-    binding is seen all the same.
+    Bindings out of reach are left out. A named project or account must itself be within reach; with `either`, it is
+    enough that the binding's project or account is.
     """
     named = {name: value for name, value in (("project", project), ("account", account)) if value is not None}
     is_one, within = organization is not None, _within(() if either else tuple(named))
@@ -60,7 +60,7 @@ async def bindings_page(
 async def binding(
     connection: Connection, organization: str, project: str, number: int, reached: Reached = EVERYWHERE
 ) -> ShownBinding | None:
-    """Return a binding, whether or not it has ended, if it is seen."""
+    """Return a binding, active or ended, if it is within reach."""
     before = (organization, project, number - 1)
     found = await bindings_page(
         connection, organization, before, 1, only_active=False, project=project, reached=reached, either=True
@@ -69,7 +69,7 @@ async def binding(
 
 
 def _within(named: tuple[str, ...]) -> str:
-    """Return what is required of bindings: all that is named is within reach, or else anything is."""
+    """Return the condition on bindings: everything named is within reach; without names, project or account is."""
     of_project, of_account = is_within("project", "project"), is_within("account", "account")
     if not named:
         return f"{of_project} OR {of_account}"
@@ -109,9 +109,9 @@ def _bindings(is_one: bool, only_active: bool, named: tuple[str, ...], within: s
 
 @cache
 def _seen_bindings(only_active: bool) -> Statement:
-    """Return the statement for an organization's bindings that are seen.
+    """Return the statement for an organization's bindings within reach.
 
-    Of each span of projects, and of each account within reach, as many as are wanted of all.
+    It takes the limit from each span of projects and each account within reach, then from all of them.
     """
     table, begin, order = (
         ("projects", "payer_since", "project") if only_active else ("bindings", "from_instant", "project, number")

@@ -11,7 +11,7 @@ from db.questions.resources.keys import Key, after_key, values_of
 
 @dataclass(frozen=True, slots=True)
 class ShownProject:
-    """A project as it is, and who pays for it, if anybody does."""
+    """A project's current state, and the account that pays for it, if any."""
 
     organization: str
     project: str
@@ -21,7 +21,7 @@ class ShownProject:
 
     @property
     def key(self) -> Key:
-        """What a page goes on after."""
+        """The key after which the next page continues."""
         return self.organization, self.project, 0
 
 
@@ -33,7 +33,7 @@ async def projects_page(
     project: str | None = None,
     reached: Reached = EVERYWHERE,
 ) -> list[ShownProject]:
-    """Return projects by name, or the one that is named; not those that are deleted, or out of reach."""
+    """Return projects by name, or only the named one; those deleted or out of reach are left out."""
     if reached.is_everything:
         statement = _projects(organization is not None, project is not None)
     elif organization is not None and project is None:

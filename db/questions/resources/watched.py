@@ -1,4 +1,4 @@
-"""What a watch needs to know: how far the log is, and what there was at a position of it."""
+"""Queries for watches: the ends of the log, and the state at a position of it."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -8,12 +8,12 @@ from datetime import datetime
 from db.driver import Connection, Statement, fetch
 
 _COUNTED_AT_ONCE = 100_000
-"""How many positions a statement looks at that follows changes of payers: few enough for it to be short."""
+"""How many positions one statement searches for changes of payer: few enough to keep it short."""
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierAccount:
-    """An account at a position: the event that told its state, None before it was created; and when that was, or is."""
+    """An account at a position: the event with its state (None before its creation), and when it was created."""
 
     value: bytes | None
     created_at: datetime
@@ -25,29 +25,29 @@ async def positions(connection: Connection) -> dict[int, int]:
 
 
 async def is_kept(connection: Connection, shard: int, position: int) -> bool:
-    """Return whether all that follows a position, which is in the log, is kept."""
+    """Return whether all rows after a position of the log are still in the table."""
     return bool((await fetch(connection, _IS_KEPT, shard=shard, position=position))[0]["is_kept"])
 
 
 async def accounts_at(
     connection: Connection, organization: str, accounts: Collection[str], position: int
 ) -> dict[str, EarlierAccount]:
-    """Return accounts, which exist now, as they were at a position."""
+    """Return existing accounts as they were at a position."""
     rows = await fetch(connection, _ACCOUNTS_AT, organization=organization, accounts=list(accounts), position=position)
     return {row["account"]: EarlierAccount(row["value"], row["created_at"]) for row in rows}
 
 
 async def profile_kinds(connection: Connection, organization: str, profiles: Collection[str]) -> dict[str, str]:
-    """Return the kinds of payment profiles; one that is not known is left out."""
+    """Return the kinds of payment profiles; unknown profiles are left out."""
     rows = await fetch(connection, _KINDS, organization=organization, profiles=list(profiles))
     return {row["payment_profile"]: row["kind"] for row in rows}
 
 
 async def linked_projects_at(connection: Connection, organization: str, position: int, until: int) -> dict[str, int]:
-    """Return how many projects each account paid for at a position: of all accounts that an event after it is about.
+    """Return how many projects accounts paid for at a position, for all accounts with an event after it.
 
-    `until` is the head of the log in the snapshot of the transaction. What is counted now is counted back by what has
-    changed since.
+    `until` is the head of the log in the transaction's snapshot. The current counts are corrected by the changes since
+    the position.
     """
     gained: Counter[str] = Counter()
     for start in range(position, until, _COUNTED_AT_ONCE):

@@ -59,9 +59,8 @@ async def test_what_an_older_database_needs_is_told_and_not_done(whopays: Whopay
         planned = await whopays("migrate", "--plan", WHOPAYS_DATABASE_URL=empty_database)
         assert planned.expect(0).out.startswith(
             f"From revision 0012 to {head_revision()}, in one transaction, with every process stopped:\n"
-            "  0013  expand        The verdict of the last audit is kept, for those who ask\n"
-            "                      how the installation is\n"
-            "  0014  needs a stop  Who asked: in the log beside each result,"
+            "  0013  expand        Store the verdict of the last audit\n"
+            "  0014  needs a stop  Store who asked with each result in the log,"
         )
         assert planned.out.splitlines()[-2].startswith("The largest tables: log ")
         assert planned.out.splitlines()[-1] == "docs/operations.md#upgrading says what to know of each."
@@ -72,7 +71,7 @@ async def test_what_an_older_database_needs_is_told_and_not_done(whopays: Whopay
         assert document["needsStop"] is True
         assert document["migrations"][0] == {
             "revision": "0013",
-            "title": "The verdict of the last audit is kept, for those who ask how the installation is",
+            "title": "Store the verdict of the last audit",
             "kind": "expand",
             "oldestCode": "0012",
         }
