@@ -78,7 +78,7 @@ class ArchivedShard:
                 blocks = blocks_of(self._store, part)
                 while (rows := await asyncio.to_thread(next, blocks, None)) is not None:
                     for one in rows:
-                        for finding in self._hear(one, story, missing):
+                        for finding in self._check_row(one, story, missing):
                             yield finding
                     heard(story.position)
             except ArchiveDamaged as error:
@@ -114,7 +114,7 @@ class ArchivedShard:
         said = _digest(f"{row['organization']}/{row['account']}", format_instant(row["entered_at"]))
         return not self._is_read or self._phases.at(row["position"]) == said
 
-    def _hear(self, one: ArchivedRow, story: Story, missing: Missing) -> Iterator[Finding]:
+    def _check_row(self, one: ArchivedRow, story: Story, missing: Missing) -> Iterator[Finding]:
         row = one.row
         yield from story.hear(row)
         yield from missing.look(row, one.recorded_at)
@@ -127,9 +127,9 @@ class ArchivedShard:
             yield Finding(
                 Promise.TOPICS, record, f"it differs from {row.shard}-{row.position} in the archive of the log"
             )
-        self._note(row, one.recorded_at)
+        self._remember(row, one.recorded_at)
 
-    def _note(self, row: LogRow, recorded_at: datetime) -> None:
+    def _remember(self, row: LogRow, recorded_at: datetime) -> None:
         """Remember, in sixteen bytes, what the tables should repeat of this row."""
         if row.topic == Topic.COMMAND_RESULTS:
             try:

@@ -50,7 +50,7 @@ async def audited(
             yield finding
     # Read again: each event seen on the topics was published in one transaction with the relay's position.
     later = await read_kept(settings)
-    for finding in (*_unnoted(topics.reached, later.positions), *watermarks.compare(topics.ends, later)):
+    for finding in (*_beyond_positions(topics.reached, later.positions), *watermarks.compare(topics.ends, later)):
         yield finding
     for finding in await unread(settings, engine):
         yield finding
@@ -121,7 +121,7 @@ async def _shards(
             )
             parts = await parts_beyond(connection, shard, 0)
             archived = ArchivedShard(parts, store, topics.unread[shard], archives)
-            heard_now = partial(_heard, progress, heard - head.begins_after, total)
+            heard_now = partial(_report_log, progress, heard - head.begins_after, total)
             story = stories.of(shard)
             async for finding in log_findings(connection, story, head, archived, missing, heard_now):
                 yield finding
@@ -140,7 +140,7 @@ async def _shards(
             progress("log", heard, total)
 
 
-def _heard(progress: Progress, before: int, total: int, position: int) -> None:
+def _report_log(progress: Progress, before: int, total: int, position: int) -> None:
     progress("log", before + position, total)
 
 
@@ -152,7 +152,7 @@ def _position_troubles(position: Position, head: int, hash_: bytes | None) -> li
     return []
 
 
-def _unnoted(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
+def _beyond_positions(reached: Mapping[int, int], positions: Mapping[int, Position]) -> list[Finding]:
     """Return the shards published beyond the relay's positions."""
     findings = []
     for shard, position in reached.items():

@@ -20,7 +20,7 @@ from schemas.results import Outcome, Reason
 from schemas.topics import OUTPUT_TOPICS, Topic
 
 _INTERIM = (Outcome.SCHEDULED, Outcome.WAITING)
-_CLAIM_NOTHING = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.COMMAND_ID_REUSED)
+_CLAIMS_NO_ID = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN, Reason.COMMAND_ID_REUSED)
 _NOT_KEPT = result_not_kept().message
 _OF_AN_ORGANIZATION = (DeadLetterReason.VERSION_CONFLICT, DeadLetterReason.HANDLER_FAULT, DeadLetterReason.TOO_LARGE)
 _REPEATED = ("bindingId", "account", "establishedAt")
@@ -58,7 +58,7 @@ def is_of_claim(result: Mapping[str, Any]) -> bool:
     """Return whether a row of `inbox` may point to a result: not to a repeated one, or one that claims no id."""
     is_first = not result["dryRun"] and not result.get("repeated", False)
     return is_first and not any(
-        violation["reason"] in _CLAIM_NOTHING or violation["message"] == _NOT_KEPT for violation in result["violations"]
+        violation["reason"] in _CLAIMS_NO_ID or violation["message"] == _NOT_KEPT for violation in result["violations"]
     )
 
 
@@ -100,11 +100,11 @@ class Story:
     def hear(self, row: LogRow) -> Iterator[Finding]:
         """Take in the next row; yield what is wrong with it."""
         place = f"shard {row.shard}, position {row.position}"
-        yield from self._continue(row, place)
+        yield from self._check_chain(row, place)
         try:
             event = orjson.loads(row.value)
             data = event["data"]
-            yield from self._understand(row, event, data, place)
+            yield from self._check_event(row, event, data, place)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             yield Finding(Promise.LOG, place, f"the row is not an event of whopays ({type(error).__name__})")
 
@@ -126,7 +126,7 @@ class Story:
         elif self.hash != hash_:
             yield Finding(Promise.LOG, place, f"the hash of the last row ({position}) is not that of the head")
 
-    def _continue(self, row: LogRow, place: str) -> Iterator[Finding]:
+    def _check_chain(self, row: LogRow, place: str) -> Iterator[Finding]:
         expected = self.position + 1
         follows = row.position == expected
         if not follows and self.position == self.range.begins_after and row.position % PARTITION_POSITIONS == 0:
@@ -140,7 +140,7 @@ class Story:
             yield Finding(Promise.LOG, place, "its hash does not match the row before and its own content")
         self.position, self.hash = row.position, row.hash
 
-    def _understand(self, row: LogRow, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+    def _check_event(self, row: LogRow, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         if event["id"] != f"{row.shard}-{row.position}":
             yield Finding(Promise.LOG, place, f"the event has the id {event['id']}")
         if row.topic not in OUTPUT_TOPICS:
@@ -151,19 +151,19 @@ class Story:
         if not is_of_somebody and self.range.shard_of(boundary) != row.shard:
             yield Finding(Promise.LOG, place, f"{boundary} belongs to another shard")
         if row.topic == Topic.BINDINGS:
-            yield from self._hear_binding(event, data, place)
+            yield from self._check_binding(event, data, place)
         elif row.topic == Topic.ACCOUNTS:
-            yield from self._hear_account(event, data, place)
+            yield from self._check_account(event, data, place)
         elif row.topic == Topic.COMMAND_RESULTS and is_of_claim(data):
-            self._hear_result(row, data)
+            self._take_in_result(row, data)
         elif row.topic == Topic.DEAD_LETTERS:
             self.dead[row.position] = dead_record(event["subject"], data["timestamp"], data["reason"])
 
-    def _hear_binding(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+    def _check_binding(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         subject, current, previous = event["subject"], data["current"], data["previous"]
         known = self.projects.get(subject)
         sequence = int(event["sequence"])
-        yield from self._numbered(subject, known.sequence if known else None, sequence, place)
+        yield from self._check_sequence(subject, known.sequence if known else None, sequence, place)
         if known is not None or self.is_whole:
             left = (known.binding_id, known.account, known.established_at) if known else (None, None, None)
             taken = tuple(previous[name] for name in _REPEATED) if previous else (None, None, None)
@@ -180,10 +180,10 @@ class Story:
         digest = extended(known.digest if known else b"", sequence, now[0], now[1], instant)
         self.projects[subject] = Payers(sequence, now[0], now[1], now[2], known.first if known else sequence, digest)
 
-    def _hear_account(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
+    def _check_account(self, event: dict[str, Any], data: dict[str, Any], place: str) -> Iterator[Finding]:
         subject, sequence, phase = event["subject"], int(event["sequence"]), data["phase"]
         known = self.accounts.get(subject)
-        yield from self._numbered(subject, known.sequence if known else None, sequence, place)
+        yield from self._check_sequence(subject, known.sequence if known else None, sequence, place)
         version = known.version if known else 0 if self.is_whole else None
         if "previousPhase" in data:
             if (known is not None or self.is_whole) and data["previousPhase"] != (known.phase if known else None):
@@ -196,7 +196,7 @@ class Story:
                 yield Finding(Promise.PHASES, place, f"{subject}: version {version} follows version {last}")
         self.accounts[subject] = Standing(sequence, phase, version)
 
-    def _hear_result(self, row: LogRow, data: dict[str, Any]) -> None:
+    def _take_in_result(self, row: LogRow, data: dict[str, Any]) -> None:
         command = (data["organization"], data["commandSource"], data["commandId"])
         if command not in self.unanswered:
             self.claimed.add(digest_of(command))
@@ -205,7 +205,7 @@ class Story:
         else:
             self.unanswered.pop(command, None)
 
-    def _numbered(self, subject: str, last: int | None, sequence: int, place: str) -> Iterator[Finding]:
+    def _check_sequence(self, subject: str, last: int | None, sequence: int, place: str) -> Iterator[Finding]:
         expected = last + 1 if last is not None else 1 if self.is_whole else sequence
         if sequence != expected:
             yield Finding(Promise.SEQUENCES, place, f"{subject}: sequence {sequence} instead of {expected}")

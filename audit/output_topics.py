@@ -181,7 +181,7 @@ class TopicsAudit:
             troubles = self._troubles(partition, record, place, row, counts[partition.topic])
             findings += [_finding(partition, record, trouble) for trouble in troubles]
             if not troubles:
-                findings += self._closing(partition, record)
+                findings += self._watermark_findings(partition, record)
         return findings
 
     def _troubles(
@@ -209,7 +209,7 @@ class TopicsAudit:
             troubles.append(f"{event} is in the wrong partition for its key")
         return troubles
 
-    def _closing(self, partition: TopicPartition, record: ConsumerRecord) -> Iterator[Finding]:
+    def _watermark_findings(self, partition: TopicPartition, record: ConsumerRecord) -> Iterator[Finding]:
         """Yield a finding if a change of payer lies beyond the offset of a watermark that closed its instant."""
         if self._topics[partition.topic] == Topic.BINDINGS:
             for trouble in self._watermarks.troubles(partition.partition, record.offset, record.value):

@@ -102,7 +102,7 @@ async def _compared(
                 yield finding
     finally:
         await consumer.stop()
-    for trouble in _untrue(replay, tally):
+    for trouble in _manifest_troubles(replay, tally):
         yield Finding(Promise.REPLAYS, replay.name, trouble)
 
 
@@ -114,7 +114,7 @@ async def _readers(consumer: AIOKafkaConsumer, replay: KeptReplay) -> list["_Par
     return [_Partition(consumer, one, ends[one], replay) for one in partitions]
 
 
-def _untrue(replay: KeptReplay, tally: Tally) -> Iterator[str]:
+def _manifest_troubles(replay: KeptReplay, tally: Tally) -> Iterator[str]:
     """Yield the members of the manifest that disagree with the log."""
     found = manifest_of(replay, tally, ReplayState.DONE).document()
     for name in ("selection", "target", "until", "records", "types", "partitions", "shards"):
@@ -163,7 +163,7 @@ class _Partition:
                 findings.append(self._finding(record, self._stray(record, event_id)))
                 continue
             has_marker = True
-            if trouble := self._lie(record, tally, source):
+            if trouble := self._marker_trouble(record, tally, source):
                 findings.append(self._finding(record, trouble))
         place = f"{self._partition.topic}/{number}"
         findings += [Finding(Promise.REPLAYS, place, f"{event_id} is missing") for event_id in self._missing]
@@ -210,7 +210,7 @@ class _Partition:
         said = [value for name, value in record.headers if name == REPLAY_HEADER]
         return said[0].decode(errors="replace") if said and self._name not in said else None
 
-    def _lie(self, record: ConsumerRecord, tally: Tally, source: str) -> str | None:
+    def _marker_trouble(self, record: ConsumerRecord, tally: Tally, source: str) -> str | None:
         number = self._partition.partition
         marker = tally.marker(self._replay, number)
         told = parse_instant((self._replay.manifest or {})["finishedAt"])

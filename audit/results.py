@@ -14,7 +14,7 @@ from audit.log_story import Story, is_interim, is_of_claim
 from db import audit
 from schemas.topics import Topic
 
-_FOUND_BY = ("outcome", "project", "account")
+_REPEATED_IN_INBOX = ("outcome", "project", "account")
 """The members of a result that the command's row of `inbox` repeats."""
 
 
@@ -71,8 +71,8 @@ def _claim_trouble(claim: Mapping[str, Any], story: Story, archived: ArchivedSha
         return f"the row at {where} is not its result"
     if is_interim(result) and _claimed(claim) not in story.unanswered:
         return f"the row at {where} is not its last result"
-    if any(claim[name] != result.get(name) for name in _FOUND_BY):
-        noted = ", ".join(f"{name} {claim[name]}" for name in _FOUND_BY)
+    if any(claim[name] != result.get(name) for name in _REPEATED_IN_INBOX):
+        noted = ", ".join(f"{name} {claim[name]}" for name in _REPEATED_IN_INBOX)
         return f"it is found by {noted}: its result says otherwise"
     return None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 _APPLICATION_NAME = "whopays"
-_WORDS = "WHOPAYS_DATABASE_URL"
+_SETTING = "WHOPAYS_DATABASE_URL"
 _FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
 _ADDRESS = re.compile(
@@ -53,23 +53,23 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
             tls[name] = _TLS[name](name, value)
         elif name in _TRANSLATED:
             _TRANSLATED[name](arguments, name, value)
-        elif name in _HARMLESS:
-            _one_of(name, value, _HARMLESS[name])
-        elif name in _IMPOSSIBLE:
-            raise BadAddress(f"{_WORDS}: {name} is nothing that whopays' driver can do. Leave it out.")
+        elif name in _ACCEPTED_AS_DEFAULT:
+            _one_of(name, value, _ACCEPTED_AS_DEFAULT[name])
+        elif name in _UNSUPPORTED:
+            raise BadAddress(f"{_SETTING}: {name} is nothing that whopays' driver can do. Leave it out.")
         else:
             raise BadAddress(
-                f"{_WORDS}: there is no parameter {_shown(name)}. Settings of the server are given as "
+                f"{_SETTING}: there is no parameter {_shown(name)}. Settings of the server are given as "
                 "options=-c%20NAME=VALUE."
             )
     if isinstance(arguments.get("port"), list) and len(arguments["port"]) != len(arguments.get("host", ())):
-        raise BadAddress(f"{_WORDS}: there must be one port, or as many as hosts.")
+        raise BadAddress(f"{_SETTING}: there must be one port, or as many as hosts.")
     settings = arguments["server_settings"]
     fallback = settings.pop("fallback_application_name", _APPLICATION_NAME)
     settings.setdefault("application_name", fallback)
     if tls.get("sslrootcert") == _SYSTEM:
         if tls.setdefault("sslmode", "verify-full") != "verify-full":
-            raise BadAddress(f"{_WORDS}: sslrootcert=system needs sslmode=verify-full.")
+            raise BadAddress(f"{_SETTING}: sslrootcert=system needs sslmode=verify-full.")
         tls["sslrootcert"] = _system_certificates()
     if tls:
         # asyncpg accepts these only in an address.
@@ -100,7 +100,7 @@ def with_password(database_url: str, password: str) -> str:
     """Return the address with a password added. Raises BadAddress, also if it already has one."""
     if "password" in _parameters(database_url):
         raise BadAddress(
-            f"{_WORDS} has a password already: leave it out there, or leave out WHOPAYS_DATABASE_PASSWORD."
+            f"{_SETTING} has a password already: leave it out there, or leave out WHOPAYS_DATABASE_PASSWORD."
         )
     return f"{database_url}{'&' if '?' in database_url else '?'}password={quote(password, safe='')}"
 
@@ -119,7 +119,7 @@ def _host(text: str) -> re.Match[str]:
     """Match a host and its port. Raises BadAddress."""
     found = _HOST.fullmatch(text)
     if found is None:
-        raise BadAddress(f"{_WORDS}: its hosts are not HOST:PORT, separated by commas. Is the password encoded?")
+        raise BadAddress(f"{_SETTING}: its hosts are not HOST:PORT, separated by commas. Is the password encoded?")
     return found
 
 
@@ -127,7 +127,7 @@ def _parameters(database_url: str) -> dict[str, str]:
     """Return all parameters of an address and of the service that it names, under libpq's names."""
     found = _ADDRESS.fullmatch(database_url)
     if found is None:
-        raise BadAddress(f"{_WORDS} is not an address such as {_FORM}.")
+        raise BadAddress(f"{_SETTING} is not an address such as {_FORM}.")
     said = {"user": found["user"], "password": found["password"], "dbname": found["database"]}
     parameters = {name: unquote(value) for name, value in said.items() if value}
     if found["hosts"]:
@@ -139,11 +139,11 @@ def _parameters(database_url: str) -> dict[str, str]:
     for part in (found["parameters"] or "").split("&"):
         name, equals, value = part.partition("=")
         if part and not (name and equals):
-            raise BadAddress(f"{_WORDS}: {_shown(name)} has no value.")
+            raise BadAddress(f"{_SETTING}: {_shown(name)} has no value.")
         if (name, value) == ("ssl", "true"):
             value = "require"  # JDBC's spelling, which libpq accepts too
         if part:
-            parameters[_SAME.get(unquote(name), unquote(name))] = unquote(value)
+            parameters[_ALIASES.get(unquote(name), unquote(name))] = unquote(value)
     return _of_service(parameters) | parameters
 
 
@@ -158,10 +158,10 @@ def _of_service(parameters: dict[str, str]) -> dict[str, str]:
     try:
         services.read_string(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, configparser.Error):
-        raise BadAddress(f"{_WORDS}: the service file {path} cannot be read.") from None
+        raise BadAddress(f"{_SETTING}: the service file {path} cannot be read.") from None
     if not services.has_section(service):
-        raise BadAddress(f"{_WORDS}: there is no service {_shown(service)} in {path}.")
-    return {_SAME.get(name, name): value for name, value in services.items(service)}
+        raise BadAddress(f"{_SETTING}: there is no service {_shown(service)} in {path}.")
+    return {_ALIASES.get(name, name): value for name, value in services.items(service)}
 
 
 def _hosts(arguments: dict[str, Any], _: str, value: str) -> None:
@@ -171,13 +171,13 @@ def _hosts(arguments: dict[str, Any], _: str, value: str) -> None:
 def _ports(arguments: dict[str, Any], name: str, value: str) -> None:
     ports = [one or "5432" for one in value.split(",")]
     if not all(port.isdecimal() and 0 < int(port) < 2**16 for port in ports):
-        raise BadAddress(f"{_WORDS}: a {name} is a number from 1 to 65535.")
+        raise BadAddress(f"{_SETTING}: a {name} is a number from 1 to 65535.")
     arguments["port"] = [int(port) for port in ports] if len(ports) > 1 else int(ports[0])
 
 
 def _timeout(arguments: dict[str, Any], name: str, value: str) -> None:
     if not re.fullmatch(r"-?\d{1,6}", value.strip()):
-        raise BadAddress(f"{_WORDS}: {name} is a whole number of seconds.")
+        raise BadAddress(f"{_SETTING}: {name} is a whole number of seconds.")
     seconds = int(value)
     # As in libpq: zero or less means no limit.
     arguments["timeout"] = float(seconds) if seconds > 0 else None
@@ -204,7 +204,7 @@ def _negotiation(name: str, value: str) -> str:
 
 def _file(name: str, value: str) -> str:
     if value != _SYSTEM and not os.access(value, os.R_OK):
-        raise BadAddress(f"{_WORDS}: the file {value} of {name} cannot be read.")
+        raise BadAddress(f"{_SETTING}: the file {value} of {name} cannot be read.")
     return value
 
 
@@ -213,19 +213,19 @@ def _version(name: str, value: str) -> str:
     return value
 
 
-def _as_it_is(_: str, value: str) -> str:
+def _unchanged(_: str, value: str) -> str:
     return value
 
 
 def _one_of(name: str, value: str, values: Any) -> None:
     if value not in values:
-        raise BadAddress(f"{_WORDS}: {name} may be {', '.join(values)} here, not {_shown(value)}.")
+        raise BadAddress(f"{_SETTING}: {name} may be {', '.join(values)} here, not {_shown(value)}.")
 
 
 def _system_certificates() -> str:
     found = ssl.get_default_verify_paths().cafile
     if found is None:
-        raise BadAddress(f"{_WORDS}: this system has no certificate file for sslrootcert=system. Name one.")
+        raise BadAddress(f"{_SETTING}: this system has no certificate file for sslrootcert=system. Name one.")
     return found
 
 
@@ -235,7 +235,7 @@ def _shown(word: str) -> str:
 
 
 _SYSTEM = "system"
-_SAME = {"database": "dbname", "ssl": "sslmode"}
+_ALIASES = {"database": "dbname", "ssl": "sslmode"}
 """Aliases, as SQLAlchemy and asyncpg use them."""
 
 _PASSED_ON = {
@@ -251,7 +251,7 @@ _TLS: Mapping[str, Callable[[str, str], str]] = {
     "sslnegotiation": _negotiation,
     "sslcert": _file,
     "sslkey": _file,
-    "sslpassword": _as_it_is,
+    "sslpassword": _unchanged,
     "sslrootcert": _file,
     "sslcrl": _file,
     "ssl_min_protocol_version": _version,
@@ -266,7 +266,7 @@ _TRANSLATED: Mapping[str, Callable[[dict[str, Any], str, str], None]] = {
     "options": _server_setting,
     "target_session_attrs": _session,
 }
-_HARMLESS = {
+_ACCEPTED_AS_DEFAULT = {
     "channel_binding": ("disable", "prefer"),
     "client_encoding": ("UTF8", "utf8", "UTF-8", "utf-8", "auto"),
     "gssdelegation": ("0",),
@@ -278,7 +278,7 @@ _HARMLESS = {
     "sslsni": ("1",),
 }
 """Parameters with values that match what asyncpg does anyway."""
-_IMPOSSIBLE = frozenset({
+_UNSUPPORTED = frozenset({
     "hostaddr", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "max_protocol_version",
     "min_protocol_version", "oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope", "require_auth",
     "requirepeer", "requiressl", "scram_client_key", "scram_server_key", "sslcrldir", "sslkeylogfile",

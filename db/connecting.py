@@ -26,7 +26,7 @@ SESSION = {
     "tcp_keepalives_count": "3",
     **INDEXES_ONLY,
 }
-_PATIENCE = {"idle_in_transaction_session_timeout": "10min", "transaction_timeout": "0"}
+_INTERACTIVE = {"idle_in_transaction_session_timeout": "10min", "transaction_timeout": "0"}
 _PREFER_STANDBY = "prefer-standby"
 
 
@@ -36,7 +36,7 @@ async def connect_to_ask(database_url: str) -> Driver:
     Raises BadAddress, DatabaseUnreachable and the errors of asyncpg.
     """
     arguments = connect_arguments(database_url)
-    arguments["server_settings"] |= SESSION | _PATIENCE
+    arguments["server_settings"] |= SESSION | _INTERACTIVE
     connection = await connect(command_timeout=COMMAND_SECONDS, **arguments)
     await read_instants(connection)
     return connection
@@ -58,7 +58,7 @@ async def connect(**arguments: Any) -> Driver:
     _, first = troubles[0]
     if len(troubles) == 1 and not isinstance(first, OSError):
         raise first
-    words = [_words(error) for _, error in troubles]
+    words = [_message_of(error) for _, error in troubles]
     if len(troubles) > 1:
         words = [f"{where}: {said}" for (where, _), said in zip(troubles, words, strict=True)]
     raise DatabaseUnreachable("; ".join(words)) from first
@@ -79,5 +79,5 @@ def attempts(arguments: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{host}:{number}", arguments | {"host": host, "port": number, "target_session_attrs": kind}
 
 
-def _words(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     return str(error) or type(error).__name__

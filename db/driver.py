@@ -33,7 +33,7 @@ async def driver(connection: Connection) -> Any:
     if isinstance(connection, asyncpg.Connection):
         return connection
     raw = (await connection.get_raw_connection()).driver_connection
-    if raw is not None and not raw.is_in_transaction() and not _commits_by_itself(connection):
+    if raw is not None and not raw.is_in_transaction() and not _is_autocommit(connection):
         # SQLAlchemy only begins its transaction with the first statement.
         await connection.exec_driver_sql("SELECT")
     return raw
@@ -86,7 +86,7 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _INFINITE = {-(2**63): datetime.min.replace(tzinfo=UTC), 2**63 - 1: datetime.max.replace(tzinfo=UTC)}
 
 
-def _commits_by_itself(connection: "AsyncConnection") -> bool:
+def _is_autocommit(connection: "AsyncConnection") -> bool:
     options = connection.sync_connection.get_execution_options() if connection.sync_connection else {}
     return options.get("isolation_level") == "AUTOCOMMIT"
 

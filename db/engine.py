@@ -31,8 +31,8 @@ def create_engine(database_url: str, *, pool_size: int = 5, session: Mapping[str
     )
     event.listen(engine.sync_engine, "connect", _set_up_instants)
     event.listen(engine.sync_engine, "connect", _note_server)
-    event.listen(engine.sync_engine, "handle_error", _give_up_what_cannot_begin)
-    event.listen(engine.sync_engine, "handle_error", _say_whose_it_is)
+    event.listen(engine.sync_engine, "handle_error", _replace_broken)
+    event.listen(engine.sync_engine, "handle_error", _as_unreachable)
     return engine
 
 
@@ -52,7 +52,7 @@ def server_of(connection: AsyncConnection) -> str:
     return server
 
 
-def _say_whose_it_is(context: ExceptionContext) -> None:
+def _as_unreachable(context: ExceptionContext) -> None:
     """Turn a network error during a statement into DatabaseUnreachable."""
     error = context.original_exception
     if isinstance(error, OSError) and not isinstance(error, DatabaseUnreachable):
@@ -64,10 +64,10 @@ def _set_up_instants(connection: Any, _record: object) -> None:
 
 
 def _note_server(connection: Any, record: Any) -> None:
-    record.info[_SERVER] = connection.run_async(lambda driver: driver.fetchval(_WHICH_SERVER))
+    record.info[_SERVER] = connection.run_async(lambda driver: driver.fetchval(_SERVER_IDENTITY))
 
 
-def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
+def _replace_broken(context: ExceptionContext) -> None:
     """Replace a connection whose BEGIN once failed, perhaps by cancellation: asyncpg only sets savepoints on it."""
     if getattr(context.original_exception, "sqlstate", None) == asyncpg.NoActiveSQLTransactionError.sqlstate:
         context.is_disconnect = True
@@ -75,7 +75,7 @@ def _give_up_what_cannot_begin(context: ExceptionContext) -> None:
 
 
 _SERVER = "server"
-_WHICH_SERVER = """
+_SERVER_IDENTITY = """
 SELECT concat_ws('/', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(), oid)
 FROM pg_database WHERE datname = current_database()
 """

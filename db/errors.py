@@ -6,8 +6,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 # Classes of SQLSTATE (PostgreSQL manual, appendix A) that are retryable: connection, authorization while passwords
 # change, database being restored, rollback, resources, operator intervention, lock not available.
-_PASSING_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
-_PASSING_STATES = frozenset({"25006", "25P03", "25P04"})
+_TRANSIENT_CLASSES = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
+_TRANSIENT_STATES = frozenset({"25006", "25P03", "25P04"})
 _WRONG_SCHEMA_CLASS = "42"
 _LOCK_REFUSED = frozenset({"55P03", "40P01"})
 _NOT_ALLOWED = frozenset({"42501", "25006"})
@@ -26,7 +26,7 @@ def is_transient(error: BaseException) -> bool:
         return True
     state = _sqlstate(error)
     if state is not None:
-        return state[:2] in _PASSING_CLASSES or state in _PASSING_STATES
+        return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
     # asyncpg also reports a value of the wrong type as an interface error; retrying does not help there.
     is_interface = isinstance(cause, asyncpg.InterfaceError) and not isinstance(cause, ValueError)
     return is_interface or isinstance(cause, OSError | TimeoutError | PoolTimeoutError)

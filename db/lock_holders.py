@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-_SECONDS_BETWEEN_LOOKS = 0.1
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ async def noting_lock_holders(
 ) -> AsyncIterator[None]:
     """While the block runs, keep `holders` up to date with the sessions that block, or last blocked, the connection."""
     pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-    looking = asyncio.create_task(_look(engine, pid, holders))
+    looking = asyncio.create_task(_poll(engine, pid, holders))
     try:
         yield
     finally:
@@ -42,13 +42,13 @@ async def noting_lock_holders(
         await asyncio.gather(looking, return_exceptions=True)
 
 
-async def _look(engine: AsyncEngine, pid: int, holders: list[LockHolder]) -> None:
+async def _poll(engine: AsyncEngine, pid: int, holders: list[LockHolder]) -> None:
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         while True:
             if found := (await connection.execute(_HOLDERS, {"pid": pid})).all():
                 holders[:] = [LockHolder(*row) for row in found]
-            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 # Process 0 stands for a prepared transaction.

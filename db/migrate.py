@@ -96,7 +96,7 @@ async def _migrate(
         await connection.run_sync(_upgrade, report)
         if before is None:
             await _install(connection, installation, shards)
-        await connection.execute(_NOTE_OLDEST_CODE, {"oldest": oldest_code()})
+        await connection.execute(_RECORD_OLDEST_CODE, {"oldest": oldest_code()})
         await ensure_partitions(connection)
         if has_roles or with_roles:
             await set_up_roles(connection, installation, report)
@@ -122,6 +122,6 @@ async def _install(connection: AsyncConnection, installation: str, shards: int) 
     await connection.execute(text("INSERT INTO shards (shard) SELECT generate_series(0, :shards - 1)"), names)
 
 
-_NOTE_OLDEST_CODE = text(
+_RECORD_OLDEST_CODE = text(
     "UPDATE installation SET oldest_code = :oldest WHERE oldest_code IS NULL OR oldest_code < CAST(:oldest AS text)"
 )

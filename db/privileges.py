@@ -94,11 +94,11 @@ _WORKER: Privileges = {
     "archived_log": _READ,
     "chores": _on("SELECT", "INSERT", "UPDATE"),
 }
-_UNASKED = frozenset({"bound_readers", "handled_records", "relay_processes", "retired_uids"})
+_NOT_FOR_READERS = frozenset({"bound_readers", "handled_records", "relay_processes", "retired_uids"})
 """Tables that no question reads."""
 _READER: Privileges = {
     ALEMBIC: _READ,
-    **{name: _READ for name in metadata.tables if name not in _UNASKED},
+    **{name: _READ for name in metadata.tables if name not in _NOT_FOR_READERS},
     "dead_letters": {"SELECT": _all_but("dead_letters", *_SECRETS)},
 }
 _AUDITOR: Privileges = {

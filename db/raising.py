@@ -16,7 +16,7 @@ from db.driver import fetch
 
 MOST_APART = timedelta(seconds=5)
 """How far the database's clock and this process's may be apart: beyond that, no instant is raised."""
-_WAIT = "100ms"
+_LOCK_TIMEOUT = "100ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ async def raise_idle(connection: AsyncConnection, own: datetime) -> Raised:
 
 async def raise_busy(connection: AsyncConnection, shard: int, own: datetime) -> None:
     """Raise one shard likewise, waiting briefly for its writer: after that it fails with LockNotAvailable."""
-    await connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
+    await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
     await fetch(connection, _RAISE_ONE, shard=shard, own=own, most_apart=MOST_APART)
 
 

@@ -59,19 +59,19 @@ def is_record_of(letter: Mapping[str, Any], record: Record) -> bool:
         return True
     names = [name.decode() for name in letter["header_names"]]
     kept = tuple(zip(names, letter["header_values"], strict=True))
-    return bool(letter["key"] == record.key) and _others(kept) == _others(record.headers)
+    return bool(letter["key"] == record.key) and _without_redrive_id(kept) == _without_redrive_id(record.headers)
 
 
 def opened_asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
     """Return the sender stored with a dead letter. Raises Unopenable, and ValidationError for invalid content."""
     if letter["asker"] is None or letter["wrapped_key"] is None:
-        return _NOBODY
+        return _NO_ASKER
     place = f"{letter['topic']}/{letter['partition']}/{letter['offset']}"
     sealed = Sealed(letter["key_id"], letter["wrapped_key"], letter["asker"])
     return _CHECKED.validate_json(unseal(sealed, about_asker(place), keys))
 
 
-def _others(headers: Headers) -> Headers:
+def _without_redrive_id(headers: Headers) -> Headers:
     return tuple(header for header in headers if header[0] != REDRIVE_HEADER)
 
 
@@ -83,7 +83,7 @@ def _asker(letter: Mapping[str, Any], keys: KeyEncryption) -> Checked:
 
 
 _CHECKED = TypeAdapter[Checked](Checked)
-_NOBODY = Unidentified("the command was redriven, and its dead letter keeps nobody who asked: send it with a token")
+_NO_ASKER = Unidentified("the command was redriven, and its dead letter keeps nobody who asked: send it with a token")
 _UNREADABLE = Unidentified("the command was redriven, and what its dead letter keeps of who asked cannot be read")
 _LETTERS = text(
     """

@@ -21,7 +21,7 @@ from db.safety import check_takes_writes
 from db.shard_ranges import ShardRange, shard_ranges
 
 _HIGHEST = 32_000
-_WAIT = "5s"
+_LOCK_TIMEOUT = "5s"
 _OLDEST_CODE = "0019"
 """Earlier code would write to closed shards, or to the wrong ones."""
 
@@ -49,7 +49,7 @@ async def reshard(engine: AsyncEngine, installation: str, shards: int, published
         await act_as_owner(connection, installation)
         for limit in ("transaction_timeout", "statement_timeout"):
             await connection.execute(text(f"SET LOCAL {limit} = 0"))
-        await connection.execute(text(f"SET LOCAL lock_timeout = '{_WAIT}'"))
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
         before = (await shard_ranges(connection)).every[-1]
         if before.shards == shards:
             return Resharded(before, before)

@@ -11,7 +11,7 @@ from db.refusal import ForeignInstallation, UnknownDatabase, WrongSchema
 from db.safety import check_safety
 
 _MIGRATION = re.compile(r"(\d{4})_\w+\.py")
-_NOTED_IN = "alembic_version"
+_VERSION_TABLE = "alembic_version"
 
 
 async def check(
@@ -74,12 +74,12 @@ def known_revision(connection: Connection) -> str | None:
 
 def _revision(connection: Connection) -> str | None:
     # Resolved through the search path: a bound reader's views come before the tables.
-    is_noted = connection.execute(text("SELECT to_regclass(:name)"), {"name": _NOTED_IN}).scalar_one() is not None
-    noted = connection.execute(text(f"SELECT version_num FROM {_NOTED_IN}")) if is_noted else ()
+    is_noted = connection.execute(text("SELECT to_regclass(:name)"), {"name": _VERSION_TABLE}).scalar_one() is not None
+    noted = connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")) if is_noted else ()
     revision: str | None = next((row[0] for row in noted), None)
     if revision is None:
         tables = set(inspect(connection).get_table_names())
-        if tables - {_NOTED_IN}:
+        if tables - {_VERSION_TABLE}:
             raise UnknownDatabase(
                 f"The database holds tables that are not whopays' ({', '.join(sorted(tables)[:5])}). "
                 "Give WHOPAYS_DATABASE_URL a database of its own."

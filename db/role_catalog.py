@@ -28,7 +28,7 @@ async def known_roles(connection: AsyncConnection, names: Collection[str]) -> se
 
 async def what_more(connection: AsyncConnection, names: Collection[str]) -> Mapping[str, str]:
     """Return the roles that may do more than our groups should, each with its extra attributes or memberships."""
-    rows = (await connection.execute(_MORE, {"names": list(names)})).all()
+    rows = (await connection.execute(_EXCESS, {"names": list(names)})).all()
     return {
         name: f"has the attributes {attributes}" if attributes else f"is a member of {groups}"
         for name, attributes, groups in rows
@@ -48,7 +48,7 @@ async def has_bound_schema(connection: AsyncConnection) -> bool:
 
 _OWNER_OF_LOG = text("SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = to_regclass('log')")
 _KNOWN = text("SELECT rolname FROM pg_roles WHERE rolname = ANY(CAST(:names AS name[]))")
-_MORE = text(
+_EXCESS = text(
     """
     SELECT rolname, concat_ws(', ', CASE WHEN rolsuper THEN 'SUPERUSER' END, CASE WHEN rolcanlogin THEN 'LOGIN' END,
             CASE WHEN rolcreaterole THEN 'CREATEROLE' END, CASE WHEN rolcreatedb THEN 'CREATEDB' END,

@@ -39,14 +39,14 @@ async def role_troubles(connection: AsyncConnection, installation: str) -> Async
     views = {row.name: row for row in await connection.execute(_VIEWS, {"schema": BOUND_SCHEMA})}
     public = await _rights(connection, _EVERYBODY)
     for right in _sorted(public):
-        yield "everybody", f"may {_spoken(right)}"
+        yield "everybody", f"may {_described(right)}"
     for party in (Party.WORKER, Party.MAINTENANCE, Party.READER, Party.AUDITOR, Party.BOUND):
         if roles[party] in known:
             found, expected = await _rights(connection, roles[party]), _expected(party, views.keys())
             for right in _sorted(found - expected - public):
-                yield f"role {roles[party]}", f"it may {_spoken(right)}, which is not its part"
+                yield f"role {roles[party]}", f"it may {_described(right)}, which is not its part"
             for right in _sorted(expected - found):
-                yield f"role {roles[party]}", f"it may not {_spoken(right)}, which is its part"
+                yield f"role {roles[party]}", f"it may not {_described(right)}, which is its part"
     for place, trouble in _view_troubles(views, owner):
         yield place, trouble
     for reader in (await connection.execute(_READERS_WITHOUT_ROLE)).scalars():
@@ -62,7 +62,9 @@ def _view_troubles(found: Mapping[str, Any], owner: str) -> Iterator[tuple[str, 
         if view is None:
             yield place, "it is missing: bound readers see nothing of this table"
             continue
-        if _bare(view.definition or "") != _bare(bound_view(name, BOUND_SCHEMA).replace(f"{BOUND_SCHEMA}.", "")):
+        if _normalized(view.definition or "") != _normalized(
+            bound_view(name, BOUND_SCHEMA).replace(f"{BOUND_SCHEMA}.", "")
+        ):
             yield place, "it is not the view that whopays makes: it may show bound readers the rows of others"
         if view.options != _BARRIER:
             yield place, "it is no barrier, or not only that: a question may see rows that it leaves out"
@@ -82,22 +84,22 @@ async def _rights(connection: AsyncConnection, role: str) -> AbstractSet[Right]:
     return {(row.name, row.privilege, row.column) for row in await connection.execute(_RIGHTS, values)}
 
 
-def _bare(definition: str) -> str:
+def _normalized(definition: str) -> str:
     """Return a view's definition without the parts that PostgreSQL versions format differently."""
-    return _ADDED.sub("", definition.lower())
+    return _DECORATION.sub("", definition.lower())
 
 
 def _sorted(rights: AbstractSet[Right]) -> list[Right]:
     return sorted(rights, key=lambda right: (right[0], right[1], right[2] or ""))
 
 
-def _spoken(right: Right) -> str:
+def _described(right: Right) -> str:
     name, privilege, column = right
     return f"{privilege} {name}" if column is None else f"{privilege} the column {column} of {name}"
 
 
 # A table of another schema keeps its qualifier: only our own names are stripped.
-_ADDED = re.compile(rf'[\s()";]|\b({"|".join(["bound_readers", *BOUND_VIEWS])})\.')
+_DECORATION = re.compile(rf'[\s()";]|\b({"|".join(["bound_readers", *BOUND_VIEWS])})\.')
 _RIGHTS = text(
     """
     SELECT DISTINCT name, privilege, CASE WHEN NOT is_whole THEN attname END AS column FROM (

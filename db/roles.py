@@ -32,8 +32,8 @@ async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
         return False
     if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
         raise RolesRefused(
-            f'The tables belong to the role "{owner}", of which "{await _me(connection)}" is no member. '
-            f'Connect as one of its members, or run: GRANT "{owner}" TO "{await _me(connection)}"'
+            f'The tables belong to the role "{owner}", of which "{await _user(connection)}" is no member. '
+            f'Connect as one of its members, or run: GRANT "{owner}" TO "{await _user(connection)}"'
         )
     await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))
     return True
@@ -52,23 +52,23 @@ async def set_up_roles(connection: AsyncConnection, installation: str, report: R
     """
     await connection.execute(text("SET LOCAL ROLE NONE"))
     roles = {party: role_name(installation, party) for party in Party}
-    async with _refusing(connection):
+    async with _refusing_if_denied(connection):
         await _make_roles(connection, roles.values(), report)
-        await _insist_on_harmless(connection, roles)
+        await _check_harmless(connection, roles)
         owner = roles[Party.OWNER]
         if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
             await connection.execute(text(f"GRANT {_quoted(owner)} TO CURRENT_USER"))
-            report(f'"{await _me(connection)}" is a member of "{owner}" now')
+            report(f'"{await _user(connection)}" is a member of "{owner}" now')
         schema = (await connection.execute(text("SELECT current_schema()"))).scalar_one()
         await _open_schema(connection, schema, roles)
-        await _hand_over(connection, owner, report)
+        await _transfer_ownership(connection, owner, report)
         if not await has_bound_schema(connection):
             await connection.execute(text(f"CREATE SCHEMA {BOUND_SCHEMA} AUTHORIZATION {_quoted(owner)}"))
             report(f"made the schema {BOUND_SCHEMA}")
         await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))
         before = (await connection.execute(_ALL_PRIVILEGES)).scalar_one()
         await _grant(connection, roles)
-        await _show_bound(connection, _quoted(schema), roles[Party.BOUND])
+        await _create_bound_views(connection, _quoted(schema), roles[Party.BOUND])
         if (await connection.execute(_ALL_PRIVILEGES)).scalar_one() != before:
             report("set what each role may do")
 
@@ -82,7 +82,7 @@ async def _make_roles(connection: AsyncConnection, names: Collection[str], repor
     if missing and not (await connection.execute(_MAY_CREATE)).scalar_one():
         statements = " ".join(f"CREATE ROLE {_quoted(name)};" for name in missing)
         raise RolesRefused(
-            f'PostgreSQL\'s role "{await _me(connection)}" may not create roles. Connect as one that may, or have '
+            f'PostgreSQL\'s role "{await _user(connection)}" may not create roles. Connect as one that may, or have '
             f"these made first: {statements}"
         )
     for name in missing:
@@ -90,7 +90,7 @@ async def _make_roles(connection: AsyncConnection, names: Collection[str], repor
         report(f'made the role "{name}"')
 
 
-async def _insist_on_harmless(connection: AsyncConnection, roles: dict[Party, str]) -> None:
+async def _check_harmless(connection: AsyncConnection, roles: dict[Party, str]) -> None:
     """Raise RolesRefused for an existing role that may do more than one of our groups should."""
     for name, more in (await what_more(connection, roles.values())).items():
         raise RolesRefused(
@@ -120,12 +120,12 @@ async def _open_schema(connection: AsyncConnection, schema: str, roles: dict[Par
             # PostgreSQL only warns when it cannot grant.
             if not (await connection.execute(_HAS_ON_SCHEMA, values)).scalar_one():
                 raise RolesRefused(
-                    f'PostgreSQL\'s role "{await _me(connection)}" may not grant {privilege} on the schema {quoted}. '
+                    f'PostgreSQL\'s role "{await _user(connection)}" may not grant {privilege} on the schema {quoted}. '
                     f"Connect as its owner, or run: GRANT {privilege} ON SCHEMA {quoted} TO {_quoted(name)}"
                 )
 
 
-async def _hand_over(connection: AsyncConnection, owner: str, report: Report) -> None:
+async def _transfer_ownership(connection: AsyncConnection, owner: str, report: Report) -> None:
     """Transfer to the owner all tables, partitions and functions that it does not own yet."""
     found = await not_owned(connection, owner)
     for kind, name in found:
@@ -154,7 +154,7 @@ async def _grant(connection: AsyncConnection, roles: dict[Party, str]) -> None:
         await connection.execute(text(f"GRANT EXECUTE ON FUNCTION {function} TO {maintenance}"))
 
 
-async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> None:
+async def _create_bound_views(connection: AsyncConnection, schema: str, bound: str) -> None:
     await drop_bound_views(connection)
     await connection.execute(text(f"GRANT USAGE ON SCHEMA {BOUND_SCHEMA} TO {_quoted(bound)}"))
     for table in BOUND_VIEWS:
@@ -166,8 +166,8 @@ async def _show_bound(connection: AsyncConnection, schema: str, bound: str) -> N
 
 
 @asynccontextmanager
-async def _refusing(connection: AsyncConnection) -> AsyncIterator[None]:
-    me = await _me(connection)
+async def _refusing_if_denied(connection: AsyncConnection) -> AsyncIterator[None]:
+    me = await _user(connection)
     try:
         yield
     except DBAPIError as error:
@@ -181,7 +181,7 @@ async def _refusing(connection: AsyncConnection) -> AsyncIterator[None]:
         ) from error
 
 
-async def _me(connection: AsyncConnection) -> str:
+async def _user(connection: AsyncConnection) -> str:
     return str((await connection.execute(text("SELECT session_user"))).scalar_one())
 
 

@@ -46,23 +46,23 @@ async def store(
 ) -> None:
     """Write the records that a batch changed, in their final state. `events` are the log rows of its events."""
     changed = book.changed
-    await _over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
-    await _over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
+    await _run_over(connection, _UPSERT_ORGANIZATIONS, map(organization_row, changed.organizations.values()))
+    await _run_over(connection, _UPSERT_ACCOUNTS, map(account_row, changed.accounts.values()))
     await _store_projects(connection, book)
-    await _over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
+    await _run_over(connection, _UPSERT_PROFILES, map(profile_row, changed.payment_profiles.values()))
     # After the projects and accounts they refer to: the database checks those, and updates each project's payer.
     await _copy(connection, "bindings", tuple(BINDING_TYPES), list(map(binding_row, changed.bindings)))
-    await _over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
+    await _run_over(connection, _UPSERT_FORMER_PAYERS, map(_former_payer_row, changed.former_payers.items()))
     retired = [(uid.organization, uid.project, uid.uid) for uid in changed.retired_uids]
     await _copy(connection, "retired_uids", ("organization", "project", "uid"), retired)
     await _copy(connection, "account_phases", _PHASE_COLUMNS, _phase_rows(changed.phases, events))
     # Delete before inserting: a project has at most one scheduled binding.
-    await _over(connection, _DELETE_PENDING, _done(changed.pending, "project"))
+    await _run_over(connection, _DELETE_PENDING, _done(changed.pending, "project"))
     pending = [pending_row(one) for one in changed.pending.values() if one is not None]
-    await _over(connection, _UPSERT_PENDING, pending)
-    await _over(connection, _DELETE_FAN_OUTS, _done(changed.fan_outs, "account"))
+    await _run_over(connection, _UPSERT_PENDING, pending)
+    await _run_over(connection, _DELETE_FAN_OUTS, _done(changed.fan_outs, "account"))
     fan_outs = [fan_out_row(one) for one in changed.fan_outs.values() if one is not None]
-    await _over(connection, _UPSERT_FAN_OUTS, fan_outs)
+    await _run_over(connection, _UPSERT_FAN_OUTS, fan_outs)
     await store_contacts(connection, changed.contacts.values(), keys)
 
 
@@ -89,7 +89,7 @@ async def store_claims(connection: AsyncConnection, claims: Sequence[tuple[Claim
         for claim, result, shard, position in claims
         if not claim.is_new
     ]
-    await _over(connection, _MOVE_CLAIMS, finals)
+    await _run_over(connection, _MOVE_CLAIMS, finals)
 
 
 async def store_handled(connection: AsyncConnection, records: Iterable[Record]) -> None:
@@ -121,7 +121,7 @@ async def _store_projects(connection: AsyncConnection, book: Book) -> None:
             new.append(reported_row(project))
         elif known.reported != project.reported:
             reported.append({name: getattr(project, name) for name in REPORTED_COLUMNS})
-    await _over(connection, _UPDATE_PROJECTS, reported)
+    await _run_over(connection, _UPDATE_PROJECTS, reported)
     await _copy(connection, "projects", REPORTED_COLUMNS, new)
 
 
@@ -196,7 +196,7 @@ async def _copy(
         await (await driver(connection)).copy_records_to_table(table, records=rows, columns=column_names)
 
 
-async def _over(connection: AsyncConnection, statement: TextClause, rows: Iterable[dict[str, Any]]) -> None:
+async def _run_over(connection: AsyncConnection, statement: TextClause, rows: Iterable[dict[str, Any]]) -> None:
     """Run a statement over rows, passed as one array per column under the column's name."""
     listed = list(rows)
     if listed:

@@ -113,11 +113,11 @@ async def take_out(connection: AsyncConnection, number: int, parts: Sequence[Par
     The log is locked briefly; this fails if the lock takes longer than `lock_timeout`. The database function itself
     checks whether the rows may be removed.
     """
-    said = [{name: _said(value) for name, value in asdict(part).items()} for part in parts]
+    said = [{name: _as_json(value) for name, value in asdict(part).items()} for part in parts]
     await connection.execute(_TAKE_OUT, {"number": number, "parts": orjson.dumps(said).decode()})
 
 
-def _said(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     match value:
         case bytes():
             return f"\\x{value.hex()}"

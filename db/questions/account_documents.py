@@ -49,7 +49,7 @@ _FIRST = (
     "organization", "account", "display_name", "phase", "conditions", "holds", "currency_code", "payment_terms",
     "preferences", "payment_profile", "activated_at", "version", "closure",
 )  # fmt: skip
-_NOT_OF_THE_STATE = frozenset(
+_NOT_IN_STATE = frozenset(
     {
         "phases", "sequence", "outstanding", "outstanding_currency_code", "outstanding_as_of",
         "bound", "first", "last_ended_at", "profile_kind", "profile_state", "profile_version", "profile_expires_at",
@@ -61,7 +61,7 @@ _NOT_OF_THE_STATE = frozenset(
 def account_document(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return an account as in `AccountChanged` without `cause`; a new column follows the others under its name."""
     names = dict.fromkeys((*_FIRST, *row.keys()))
-    return {_camel(name): _told(name, row[name]) for name in names if name not in _NOT_OF_THE_STATE}
+    return {_camel(name): _rendered(name, row[name]) for name in names if name not in _NOT_IN_STATE}
 
 
 def balance_document(row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -103,13 +103,13 @@ def _balance(row: Mapping[str, Any]) -> _Balance | None:
     return _Balance(row["outstanding"], row["outstanding_currency_code"], row["outstanding_as_of"])
 
 
-def _told(name: str, value: Any) -> Any:
+def _rendered(name: str, value: Any) -> Any:
     if isinstance(value, datetime):
         return format_instant(value)
     if value is None or name not in _JSON:
         return value
     # Some connections parse JSON, others return it as text.
-    return _shaped(orjson.loads(value) if isinstance(value, str) else value, _JSON[name])
+    return _in_shape(orjson.loads(value) if isinstance(value, str) else value, _JSON[name])
 
 
 def _camel(name: str) -> str:
@@ -117,12 +117,12 @@ def _camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def _shaped(value: Any, shape: Shape) -> Any:
+def _in_shape(value: Any, shape: Shape) -> Any:
     """Return a value with its members in order; values older than a member get None for it."""
     if isinstance(value, list):
-        return [_shaped(one, shape) for one in value]
+        return [_in_shape(one, shape) for one in value]
     if value is None:
         return None
     return {
-        name: value.get(name) if inner is None else _shaped(value.get(name), inner) for name, inner in shape.items()
+        name: value.get(name) if inner is None else _in_shape(value.get(name), inner) for name, inner in shape.items()
     }

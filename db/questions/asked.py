@@ -17,7 +17,7 @@ _LOOKED_AT = 20_000
 """How many of an organization's events one statement searches for commands of all people."""
 _LOOKING_SECONDS = 2.0
 _BEYOND = 2**63 - 1
-_TOLD = ("commandType", "commandId", "commandSource", "dryRun", "outcome", "account", "project")
+_RESULT_MEMBERS = ("commandType", "commandId", "commandSource", "dryRun", "outcome", "account", "project")
 
 
 async def asked(
@@ -94,7 +94,7 @@ def _item(row: Any) -> dict[str, Any]:
         "person": event.get("authid") or who.get("person"),
         "issuer": who.get("issuer"),
         "roles": who.get("roles", []),
-        **{name: data[name] for name in _TOLD if name in data},
+        **{name: data[name] for name in _RESULT_MEMBERS if name in data},
         "reasons": [broken["reason"] for broken in data["violations"]],
         "eventId": event["id"],
         "time": event["time"],
