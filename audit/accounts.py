@@ -55,7 +55,7 @@ async def account_findings(
         yield Finding(Promise.PHASES, subject, "the log mentions this account, but it is missing")
     async for row in audit.misplaced_phases(connection, organizations):
         if not _is_in_archive(row, story, archived.of(row["shard"])):
-            trouble = f"phase {row['number']} was not told at position {row['position']}, as is noted"
+            trouble = f"phase {row['number']} was not reported at position {row['position']}, as the table says"
             yield Finding(Promise.PHASES, f"{row['organization']}/{row['account']}", trouble)
 
 

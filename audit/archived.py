@@ -43,7 +43,7 @@ async def manifest_findings(connection: AsyncConnection, store: Store) -> AsyncI
             if part.manifest == name and listed.pop(part.file, None) != manifest_part(part):
                 yield Finding(Promise.LOG, name, f"the manifest does not say of {part.file} what the database says")
         for file in listed:
-            yield Finding(Promise.LOG, name, f"the manifest names {file}, of which the database knows nothing")
+            yield Finding(Promise.LOG, name, f"the manifest names {file}, which the database does not know")
 
 
 class ArchivedShard:
@@ -70,7 +70,7 @@ class ArchivedShard:
         for part in self._parts:
             place = f"shard {part.shard}, archived from position {part.first_position} on"
             if part.hash_before not in (None, story.hash):
-                yield Finding(Promise.LOG, place, "the archive does not go on where it ended")
+                yield Finding(Promise.LOG, place, "the archive does not continue where it ended")
             if self._store is None:
                 story.pass_over(part.last_position, part.last_hash)
                 continue
@@ -120,7 +120,7 @@ class ArchivedShard:
         yield from missing.look(row, one.recorded_at)
         place = f"shard {row.shard}, position {row.position}"
         if not _belongs(one):
-            trouble = f"its organization is noted as {one.boundary or 'none'}, which its key does not begin with"
+            trouble = f"its organization is given as {one.boundary or 'none'}, but its key does not begin with that"
             yield Finding(Promise.LOG, place, trouble)
         digest, record = self._unread.pop(row.position, (None, ""))
         if digest is not None and digest != content_digest(row.topic, row.key, row.value):

@@ -183,7 +183,7 @@ class _Partition:
         if record.value != row.value:
             yield f"the value of {row.event_id} is altered"
         if (other := self._other_replay(record)) is not None:
-            yield f"{row.event_id} is of another replay, {other}"
+            yield f"{row.event_id} belongs to another replay, {other}"
         elif list(record.headers) != [*headers_of(row.value), (REPLAY_HEADER, self._name)]:
             yield f"the headers of {row.event_id} are altered"
 
@@ -194,16 +194,16 @@ class _Partition:
 
     def _stray(self, record: ConsumerRecord, event_id: str | None) -> str:
         if (other := self._other_replay(record)) is not None:
-            return f"{event_id} is of another replay, {other}"
+            return f"{event_id} belongs to another replay, {other}"
         if event_id in self._missing:
             del self._missing[event_id]
             return f"{event_id} is out of order"
         order = _order_of(record.value)
         if order is not None and self._last is not None and order <= self._last:
-            return f"{event_id} is doubled"
+            return f"{event_id} is duplicated"
         if event_id == marker_id(self._replay.name, self._partition.partition):
-            return "its marker is doubled"
-        return f"{event_id or 'what is no event'} does not belong there"
+            return "its marker is duplicated"
+        return f"{event_id or 'a record that is no event'} does not belong there"
 
     def _other_replay(self, record: ConsumerRecord) -> str | None:
         """Return the name of the replay in a record's header, if it is another one."""
@@ -221,7 +221,7 @@ class _Partition:
             return None
         said, true = orjson.loads(record.value), orjson.loads(expected)
         lies = [name for name in true["data"] if said.get("data", {}).get(name) != true["data"][name]]
-        return f"its marker lies: {', '.join(lies) or 'its attributes are altered'}"
+        return f"its marker is wrong: {', '.join(lies) or 'its attributes are altered'}"
 
     def _finding(self, record: ConsumerRecord, trouble: str) -> Finding:
         place = f"{self._partition.topic}/{self._partition.partition}, offset {record.offset}"

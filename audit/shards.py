@@ -45,7 +45,7 @@ async def log_findings(
         for finding in missing.end():
             yield finding
     for position, boundary in await audit.lost_rows(connection, story.shard):
-        trouble = f"its organization is noted as {boundary or 'none'}, which its key does not begin with"
+        trouble = f"its organization is given as {boundary or 'none'}, but its key does not begin with that"
         yield Finding(Promise.LOG, f"shard {story.shard}, position {position}", trouble)
     async for finding in dead_letter_findings(connection, story):
         yield finding

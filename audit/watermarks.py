@@ -48,7 +48,7 @@ class WatermarksAudit:
             if record.key != WATERMARK_KEY:
                 yield Finding(Promise.WATERMARKS, place, "its key is not that of watermarks")
             if watermark.closed_until > written_at:
-                yield Finding(Promise.WATERMARKS, place, "it closes what was still to come when it was written")
+                yield Finding(Promise.WATERMARKS, place, "it closes instants after the one at which it was written")
             if before is not None and watermark.closed_until < before[0].closed_until:
                 trouble = f"it falls behind the one before, which closed {format_instant(before[0].closed_until)}"
                 yield Finding(Promise.WATERMARKS, place, trouble)
@@ -87,7 +87,7 @@ class WatermarksAudit:
         place = f"watermark of {format_instant(last.closed_until)}"
         for partition, offset in enumerate(last.offsets):
             if offset > ends.get(partition, 0):
-                trouble = f"bindings/{partition} ends at {ends.get(partition, 0)}, it asks for all before {offset}"
+                trouble = f"bindings/{partition} ends at {ends.get(partition, 0)}, but the watermark says {offset}"
                 yield Finding(Promise.WATERMARKS, place, trouble)
         if kept.last is not None and kept.last.watermark.closed_until < last.closed_until:
             yield Finding(Promise.POSITIONS, place, "the one beside the positions is earlier: the next could fall")

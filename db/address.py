@@ -56,7 +56,7 @@ def connect_arguments(database_url: str) -> dict[str, Any]:
         elif name in _ACCEPTED_AS_DEFAULT:
             _one_of(name, value, _ACCEPTED_AS_DEFAULT[name])
         elif name in _UNSUPPORTED:
-            raise BadAddress(f"{_SETTING}: {name} is nothing that whopays' driver can do. Leave it out.")
+            raise BadAddress(f"{_SETTING}: {name} is not supported by whopays' driver. Leave it out.")
         else:
             raise BadAddress(
                 f"{_SETTING}: there is no parameter {_shown(name)}. Settings of the server are given as "

@@ -250,7 +250,7 @@ _LOST_ROWS = text(
     SELECT position, boundary FROM log
     WHERE shard = CAST(:shard AS smallint) AND CASE
         WHEN topic = 'dead-letters' THEN boundary IS NOT NULL
-        -- In bytes, since a key that was altered may be no text.
+        -- In bytes, since an altered key may not be valid text.
         ELSE boundary IS NULL OR key IS NULL OR substring(key || CAST('/' AS bytea) FOR octet_length(boundary) + 1)
             <> convert_to(boundary || '/', 'UTF8')
     END

@@ -132,7 +132,7 @@ _FORGET = text(
                 JOIN unnest(CAST(:shards AS smallint[]), CAST(:bounds AS bigint[])) AS bound(shard, until)
                     ON bound.shard = inbox.shard
                 WHERE inbox.organization = named.organization AND inbox.outcome = ANY(ARRAY[{_FINAL}])
-                    -- Positions rise from an organization's shards of before to those of now.
+                    -- Positions rise from an organization's former shards to its present one.
                     AND inbox.position <= named.until AND inbox.position <= bound.until
                 LIMIT :row_limit FOR UPDATE OF inbox SKIP LOCKED
             ) AS found LIMIT :row_limit

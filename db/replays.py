@@ -222,7 +222,7 @@ _LIST = text(
 _WAITING = text(
     f"""
     SELECT name FROM replays WHERE state = 'Running' AND {_IS_FREE}
-    -- Of one that runs in the foreground only the lease of who died is taken over.
+    -- A replay in the foreground is only taken over if its process died holding the lease.
     AND (is_detached OR owner IS NOT NULL) ORDER BY begun_at
     """
 )

@@ -67,7 +67,7 @@ def _view_troubles(found: Mapping[str, Any], owner: str) -> Iterator[tuple[str, 
         ):
             yield place, "it is not the view that whopays makes: it may show bound readers the rows of others"
         if view.options != _BARRIER:
-            yield place, "it is no barrier, or not only that: a question may see rows that it leaves out"
+            yield place, "it is no security barrier, or has other options: a query may see rows that it leaves out"
         if view.owner != owner:
             yield place, f"it is owned by {view.owner}, not by {owner}: what it reads is read with that role's rights"
 

@@ -32,7 +32,7 @@ async def act_as_owner(connection: AsyncConnection, installation: str) -> bool:
         return False
     if not (await connection.execute(_MAY_ACT_AS, {"role": owner})).scalar_one():
         raise RolesRefused(
-            f'The tables belong to the role "{owner}", of which "{await _user(connection)}" is no member. '
+            f'The tables belong to the role "{owner}", of which "{await _user(connection)}" is not a member. '
             f'Connect as one of its members, or run: GRANT "{owner}" TO "{await _user(connection)}"'
         )
     await connection.execute(text(f"SET LOCAL ROLE {_quoted(owner)}"))

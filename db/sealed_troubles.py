@@ -28,7 +28,7 @@ async def unopenable_contacts(connection: AsyncConnection, keys: KeyEncryption) 
         except Unopenable as error:
             yield place, f"its contact cannot be opened: {error}"
         except ValidationError:
-            yield place, "its contact is opened, and is none"
+            yield place, "its contact can be opened, but is invalid"
 
 
 async def unopenable_letters(connection: AsyncConnection, keys: KeyEncryption) -> AsyncIterator[tuple[int, str]]:
@@ -49,7 +49,7 @@ def _value_trouble(letter: Row, keys: KeyEncryption) -> str | None:
     except Unopenable as error:
         return f"its value cannot be opened: {error}"
     if letter["sha256"] is not None and hashlib.sha256(value).digest() != letter["sha256"]:
-        return "its value is not the one that came: its SHA-256 is another"
+        return "its value was altered: its SHA-256 is different"
     return None
 
 
@@ -57,9 +57,9 @@ def _asker_trouble(letter: Row, keys: KeyEncryption) -> str | None:
     try:
         opened_asker(letter, keys)
     except Unopenable as error:
-        return f"who sent it cannot be opened: {error}"
+        return f"its sender cannot be opened: {error}"
     except ValidationError:
-        return "who sent it is opened, and says nobody and nothing"
+        return "its sender can be opened, but is invalid"
     return None
 
 

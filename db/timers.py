@@ -26,7 +26,7 @@ _DUE = text(
             organization, project AS name, due_at
         FROM pending_bindings AS pending
         WHERE due_at <= clock_timestamp() AND (
-            kind = 'Scheduled' OR NOT EXISTS (  -- who queues behind another is served after it, however late
+            kind = 'Scheduled' OR NOT EXISTS (  -- a binding that queues behind another waits for it, however late
                 SELECT FROM pending_bindings AS earlier
                 WHERE (earlier.organization, earlier.project) = (pending.organization, pending.project)
                     AND earlier.kind = 'Waiting' AND earlier.number < pending.number

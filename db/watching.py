@@ -60,7 +60,7 @@ _OVERDUE = text(
     UNION ALL
     SELECT 'WaitingBinding', count(*), extract(epoch FROM clock_timestamp() - min(due_at))
     FROM pending_bindings AS pending WHERE kind = 'Waiting' AND due_at <= clock_timestamp() AND NOT EXISTS (
-        -- Who queues behind another is served after it, however late.
+        -- A binding that queues behind another waits for it, however late.
         SELECT FROM pending_bindings AS earlier
         WHERE (earlier.organization, earlier.project) = (pending.organization, pending.project)
             AND earlier.kind = 'Waiting' AND earlier.number < pending.number
@@ -69,7 +69,7 @@ _OVERDUE = text(
     SELECT 'PaymentProfile', count(*), extract(epoch FROM clock_timestamp() - min(due_at))
     FROM payment_profiles WHERE due_at <= clock_timestamp()
     UNION ALL
-    -- These are of no instant: they begin with a change of phase, and end when everybody is told.
+    -- These have no due time: they begin with a change of phase, and end when all projects are notified.
     SELECT 'FanOut', count(*), NULL FROM fan_outs
     """
 )

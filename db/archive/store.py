@@ -22,7 +22,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        import fsspec  # noqa: PLC0415 - only who reads or writes the archive waits for it
+        import fsspec  # noqa: PLC0415 - slow to import, and only needed with an archive
 
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)

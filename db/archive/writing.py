@@ -172,8 +172,8 @@ def _continued(row: LogRow, position: int, hash_: bytes | None) -> bytes:
         raise HistoryDamaged(f"the log of shard {row.shard} has a hole between positions {position} and {row.position}")
     if hash_ is not None and row.hash != row_hash(hash_, row.topic, row.key, row.value, row.asked):
         raise HistoryDamaged(
-            f"the row at position {row.position} of shard {row.shard} has not the hash of what it holds, and so is not "
-            "archived: whopays verify tells more"
+            f"the row at position {row.position} of shard {row.shard} does not have the hash of its content, and "
+            "is not archived: whopays verify tells more"
         )
     return row.hash
 

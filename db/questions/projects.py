@@ -183,7 +183,7 @@ _ONE = f"""
         pending.origin ->> 'caused_by' AS command_id, pending.source AS command_source,
         pending.number AS pending_number
     FROM projects {_HEAD}
-    -- By the names that were asked for: those of the project are compared in another order than the index has.
+    -- By the requested names: the project's own column has another collation than the index.
     LEFT JOIN pending_bindings AS pending ON pending.organization = :organization AND pending.project = :project
     WHERE projects.organization = :organization AND projects.project = :project
 """

@@ -93,7 +93,7 @@ def _answer(row: Mapping[str, Any]) -> PayerAnswer:
 
 WHO_PAYS = f"""
     SELECT clock.now AS as_of, asked.at, coalesce(asked.at <= clock.closed, false) AS is_settled,
-        -- In the order of the key, so that it finds one by it.
+        -- In key order, so that the key's index finds one.
         (SELECT project FROM projects WHERE organization = $1 ORDER BY organization, project LIMIT 1) IS NOT NULL
             AS is_organization_known,
         projects.project IS NOT NULL AS is_known,

@@ -78,7 +78,7 @@ _ACCOUNTS_AT = Statement(
         SELECT value FROM log
         WHERE boundary = CAST(:organization AS text) AND topic = 'accounts' AND position <= :position
             AND key = convert_to(CAST(:organization AS text) || '/' || named.account, 'UTF8')
-            -- Not one that tells of a phase alone; its attributes come first, and no text ahead of them is a sender's.
+            -- Not AccountPhaseChanged. Attributes come first, so no text of a sender can precede the type.
             AND value LIKE CAST('{"specversion":"1.0",%,"type":"io.milo.billing.AccountChanged.v1",%' AS bytea)
         ORDER BY position DESC LIMIT 1
     ) AS earlier ON true

@@ -189,8 +189,8 @@ async def test_watermarks_that_are_not_true(installation: Installation) -> None:
         "does not stand before the offset": (Watermark(closed_until=now, offsets=(0,) * len(told.offsets)), now),
         "says something else": (Watermark(closed_until=now, offsets=told.offsets), now),
         "falls behind": (Watermark(closed_until=now - later, offsets=told.offsets), now),
-        "what was still to come": (Watermark(closed_until=now + later, offsets=told.offsets), now),
-        "it asks for all before": (Watermark(closed_until=now + 2 * later, offsets=(10**6,)), now + 2 * later),
+        "it closes instants after": (Watermark(closed_until=now + later, offsets=told.offsets), now),
+        "but the watermark says": (Watermark(closed_until=now + 2 * later, offsets=(10**6,)), now + 2 * later),
     }
     for watermark, written_at in lies.values():
         value = watermark.rendered(written_at, installation.settings.source)

@@ -38,8 +38,8 @@ DAMAGES: dict[str, tuple[Callable[[list[Wire]], list[Wire]], str]] = {
     "nothing": (lambda records: records, ""),
     "missing": (lambda records: records[:3] + records[4:], "is missing"),
     "the first missing": (lambda records: records[1:], "is missing"),
-    "doubled": (lambda records: [*records[:5], records[4], *records[5:]], "is doubled"),
-    "doubled later": (lambda records: [*records[:7], records[2], *records[7:]], "is doubled"),
+    "doubled": (lambda records: [*records[:5], records[4], *records[5:]], "is duplicated"),
+    "doubled later": (lambda records: [*records[:7], records[2], *records[7:]], "is duplicated"),
     "swapped": (lambda records: [*records[:2], records[3], records[2], *records[4:]], "is out of order"),
     "moved to the end": (lambda records: [*records[:2], *records[3:-1], records[2], records[-1]], "is out of order"),
     "another value": (
@@ -51,22 +51,25 @@ DAMAGES: dict[str, tuple[Callable[[list[Wire]], list[Wire]], str]] = {
     "another header": (lambda records: _replaced(records, 2, headers=[*records[2][2], ("x", b"y")]), "the headers of"),
     "of another replay": (
         lambda records: _replaced(records, 2, headers=[*records[2][2][:-1], ("whopays-replay", b"other")]),
-        "of another replay, other",
+        "to another replay, other",
     ),
     "one more of another replay": (
         lambda records: [*records[:4], (records[1][0], records[1][1], [("whopays-replay", b"other")]), *records[4:]],
-        "of another replay, other",
+        "to another replay, other",
     ),
     "no event": (lambda records: [*records[:4], (b"k", b"v", []), *records[4:]], "does not belong there"),
-    "a marker that lies about its count": (lambda records: _marker(records, records=1), "its marker lies: records"),
-    "a marker that lies about its digest": (lambda records: _marker(records, digest="00"), "its marker lies: digest"),
+    "a marker that lies about its count": (lambda records: _marker(records, records=1), "its marker is wrong: records"),
+    "a marker that lies about its digest": (
+        lambda records: _marker(records, digest="00"),
+        "its marker is wrong: digest",
+    ),
     "a marker that lies about the end": (
         lambda records: _marker(records, until="2020-01-01T00:00:00.000000Z"),
-        "its marker lies: until",
+        "its marker is wrong: until",
     ),
     "no marker": (lambda records: records[:-1], "its marker is missing"),
-    "two markers": (lambda records: [*records, records[-1]], "its marker is doubled"),
-    "something after the marker": (lambda records: [*records, records[0]], "is doubled"),
+    "two markers": (lambda records: [*records, records[-1]], "its marker is duplicated"),
+    "something after the marker": (lambda records: [*records, records[0]], "is duplicated"),
 }
 
 

@@ -163,7 +163,7 @@ _SUSPENDED = replace(_READY, phase=Phase.SUSPENDED)
             [_KEPT],
             _story(main=_TOLD),
             [{"is_missing": False, "position": 4, "shard": 0, "number": 2, "organization": "acme", "account": "main"}],
-            ["phases acme/main: phase 2 was not told at position 4, as is noted"],
+            ["phases acme/main: phase 2 was not reported at position 4, as the table says"],
         ),
         (
             [_KEPT],

@@ -123,7 +123,7 @@ async def test_a_file_that_is_gone_is_told_of_once(store: Store, tmp_path: Path)
         ({"hash_before": None}, []),
         (
             {"hash_before": b"other"},
-            ["log shard 0, archived from position 1 on: the archive does not go on where it ended"],
+            ["log shard 0, archived from position 1 on: the archive does not continue where it ended"],
         ),
         ({"last_hash": b"other"}, ["log shard-14: it does not end with the row that the database says"]),
         ({"last_position": 15}, ["log shard-14: it does not end with the row that the database says"]),
@@ -139,9 +139,9 @@ async def test_a_file_that_is_not_what_the_database_says(
 async def test_rows_that_are_noted_for_others(store: Store) -> None:
     noted = {2: "globex", 5: None, 14: "acme"}
     told = [one._replace(boundary=noted.get(one.row.position, one.boundary)) for one in _TOLD]
-    words = "which its key does not begin with"
+    words = "but its key does not begin with that"
     assert (await _run(ArchivedShard(_archived(store, told, 14), store, {}, {})))[0] == [
-        f"log shard 0, position {position}: its organization is noted as {name or 'none'}, {words}"
+        f"log shard 0, position {position}: its organization is given as {name or 'none'}, {words}"
         for position, name in noted.items()
     ]
     keys: tuple[tuple[bytes | None, str | None, bool], ...] = (
@@ -184,7 +184,7 @@ _SAYS = "the manifest does not say of shard-06 what the database says"
         (None, True, []),
         (lambda said: said["parts"].clear(), True, [_SAYS]),
         (_altered, True, [_SAYS]),
-        (_added, True, ["the manifest names more, of which the database knows nothing"]),
+        (_added, True, ["the manifest names more, which the database does not know"]),
         (_altered, False, ["the manifest is altered: it has another SHA-256"]),
         ("gone", False, ["one is missing in the archive"]),
     ),

@@ -77,7 +77,7 @@ def test_another_key_is_told() -> None:
 
 def test_what_is_to_come_cannot_be_closed() -> None:
     assert _heard(_said(1, 5, written=1))[1] == []
-    assert _heard(_said(1, 5, written=0.9))[1] == ["0 it closes what was still to come when it was written"]
+    assert _heard(_said(1, 5, written=0.9))[1] == ["0 it closes instants after the one at which it was written"]
 
 
 def test_one_that_falls_is_told_and_left_out() -> None:
@@ -120,8 +120,8 @@ def test_the_last_one_lies_within_the_topic_and_not_after_what_was_kept() -> Non
 
     assert found({0: 5, 1: 1}, None) == found({0: 6, 1: 1}, 1) == found({0: 5, 1: 2}, 2) == []
     assert found({0: 4}, None) == [
-        (Promise.WATERMARKS, told, "bindings/0 ends at 4, it asks for all before 5"),
-        (Promise.WATERMARKS, told, "bindings/1 ends at 0, it asks for all before 1"),
+        (Promise.WATERMARKS, told, "bindings/0 ends at 4, but the watermark says 5"),
+        (Promise.WATERMARKS, told, "bindings/1 ends at 0, but the watermark says 1"),
     ]
     assert found({0: 5, 1: 1}, 0.5) == [
         (Promise.POSITIONS, told, "the one beside the positions is earlier: the next could fall")

@@ -279,7 +279,7 @@ def test_rows_go_on_where_the_one_before_ends() -> None:
     assert _continued(row, 4, b"before") == _continued(row, 4, None) == row.hash
     with pytest.raises(HistoryDamaged, match="shard 3 has a hole between positions 3 and 5"):
         _continued(row, 3, b"before")
-    with pytest.raises(HistoryDamaged, match="position 5 of shard 3 has not the hash"):
+    with pytest.raises(HistoryDamaged, match="position 5 of shard 3 does not have the hash"):
         _continued(row, 4, b"")
     asked = _ROWS[1].row
     assert asked.asked is not None

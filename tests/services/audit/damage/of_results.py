@@ -95,7 +95,7 @@ OF_RESULTS = {
     ),
     "who sent a dead letter is sealed by nobody's key": Planted(
         Promise.DEAD_LETTERS,
-        'who sent it cannot be opened: the key-encryption key "gone"',
+        'its sender cannot be opened: the key-encryption key "gone"',
         "UPDATE dead_letters SET key_id = 'gone', wrapped_key = 'w', asker = 's' WHERE {unredriven}",
     ),
     "what waits is forgotten": Planted(

@@ -70,10 +70,10 @@ OF_STATE = {
         Promise.PHASES, "its history ends with", "DELETE FROM account_phases WHERE {main} AND number > 1"
     ),
     "a phase was told elsewhere": Planted(
-        Promise.PHASES, "was not told at position", "UPDATE account_phases SET position = position + 1 WHERE {main}"
+        Promise.PHASES, "was not reported at position", "UPDATE account_phases SET position = position + 1 WHERE {main}"
     ),
     "where a phase was told is not known": Planted(
-        Promise.PHASES, "was not told at position None", "UPDATE account_phases SET position = NULL WHERE {main}"
+        Promise.PHASES, "was not reported at position None", "UPDATE account_phases SET position = NULL WHERE {main}"
     ),
     "an account has changed without a word": Planted(
         Promise.PHASES, "the log says", "UPDATE accounts SET version = version + 1 WHERE {main}"

@@ -14,10 +14,10 @@ OF_THE_LOG = {
         Promise.LOG, "its hash does not match", "UPDATE log SET value = value || ' ' WHERE {middle}"
     ),
     "a row of the log names another organization": Planted(
-        Promise.LOG, "its organization is noted as globex", "UPDATE log SET boundary = 'globex' WHERE {middle}"
+        Promise.LOG, "its organization is given as globex", "UPDATE log SET boundary = 'globex' WHERE {middle}"
     ),
     "a row of the log names no organization": Planted(
-        Promise.LOG, "its organization is noted as none", "UPDATE log SET boundary = NULL WHERE {middle}"
+        Promise.LOG, "its organization is given as none", "UPDATE log SET boundary = NULL WHERE {middle}"
     ),
     "a row of the log was moved to another topic": Planted(
         Promise.LOG, "its hash does not match", "UPDATE log SET topic = 'notices' WHERE {middle}"

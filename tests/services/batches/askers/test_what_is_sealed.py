@@ -21,18 +21,18 @@ _ALTERED = "altered, or belong elsewhere"
 _ONE = {"one": "number = (SELECT min(number) FROM dead_letters)"}
 _OF_ANOTHER = "FROM dead_letters AS other WHERE dead_letters.{one} AND other.number > dead_letters.number + 1"
 _LETTERS = {
-    "asker = set_byte(asker, 20, get_byte(asker, 20) # 1) WHERE {one}": ("who sent it", _ALTERED),
-    "asker = 'x' WHERE {one}": ("who sent it", _ALTERED),
-    "asker = sealed WHERE {one}": ("who sent it", _ALTERED),
-    "asker = other.asker " + _OF_ANOTHER: ("who sent it", _ALTERED),
+    "asker = set_byte(asker, 20, get_byte(asker, 20) # 1) WHERE {one}": ("its sender", _ALTERED),
+    "asker = 'x' WHERE {one}": ("its sender", _ALTERED),
+    "asker = sealed WHERE {one}": ("its sender", _ALTERED),
+    "asker = other.asker " + _OF_ANOTHER: ("its sender", _ALTERED),
     "(key_id, wrapped_key, asker, sealed) = (other.key_id, other.wrapped_key, other.asker, NULL) " + _OF_ANOTHER: (
-        "who sent it",
+        "its sender",
         _ALTERED,
     ),
-    "wrapped_key = 'x', sealed = NULL WHERE {one}": ("who sent it", _ALTERED),
-    "key_id = 'gone', sealed = NULL WHERE {one}": ("who sent it", '"gone" is not among'),
+    "wrapped_key = 'x', sealed = NULL WHERE {one}": ("its sender", _ALTERED),
+    "key_id = 'gone', sealed = NULL WHERE {one}": ("its sender", '"gone" is not among'),
     "sealed = 'x' WHERE {one}": ("its value", _ALTERED),
-    "sha256 = 'x' WHERE {one}": ("its value", "its SHA-256 is another"),
+    "sha256 = 'x' WHERE {one}": ("its value", "its SHA-256 is different"),
 }
 """What is set, of which letter, and words that the finding contains."""
 _CONTACT = {"name": "Mae", "emails": ["mae@example.com"]}
@@ -98,7 +98,7 @@ async def test_what_is_sealed_well_and_says_nothing_is_found(letters: AsyncEngin
             ),
             {"key": sealed.key_id, "wrapped": sealed.wrapped_key, "sealed": sealed.sealed},
         )
-    assert await _found(letters) == ["who sent it is opened, and says nobody and nothing"]
+    assert await _found(letters) == ["its sender can be opened, but is invalid"]
 
 
 async def test_what_was_erased_is_no_damage(letters: AsyncEngine) -> None:

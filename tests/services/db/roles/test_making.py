@@ -146,7 +146,7 @@ async def test_whoever_may_not_is_told_so(services: Addresses) -> None:
                     await migrate(weak, name, SHARDS, with_roles=True)
             await migrate(engine, name, SHARDS, with_roles=True)
             with pytest.raises(
-                RolesRefused, match=f'belong to the role "{name}_owner", of which "{name}" is no member'
+                RolesRefused, match=f'belong to the role "{name}_owner", of which "{name}" is not a member'
             ):
                 await migrate(weak, name, SHARDS)
         finally:
