@@ -53,7 +53,7 @@ def of_types(types: Collection[str]) -> dict[str, Any]:
 
 
 async def first_position(connection: Connection, shards: Sequence[int]) -> int:
-    """Return the first position in the log, or else the next one, for an organization that had these shards.
+    """Return the first position still in the log, or else the next to be written, for an organization's shards.
 
     The position before it is the earliest valid `after`.
     """

@@ -23,9 +23,9 @@ async def seen_events(
     limit: int,
     types: Collection[str] = TOPICS.keys(),
 ) -> tuple[list[PublishedEvent], int]:
-    """Return the events within reach, as `events` does, and the position up to which fewer than `limit` are complete.
+    """Return the events within reach, as `events` does, and the position up to which a page is complete if not full.
 
-    That is `until`, unless they are so rare that the search ran out of time.
+    It is `until`, unless the events are so rare that the search ran out of time.
     """
     if reach.is_everything:
         found = await events(connection, organization, after=after, until=until, limit=limit, types=types)
