@@ -1,1 +1,1 @@
-"""What runs: consumers, relay and timers, and the process that plays these roles."""
+"""The background roles (consumers, relay, timers) and the process that runs them."""

@@ -1,1 +1,1 @@
-"""One batch of records, one transaction."""
+"""Deciding batches of records, each in one transaction."""

@@ -1,6 +1,6 @@
-"""Who asks each command of a batch: by its token, or where it was redriven by what its dead letter keeps.
+"""Who asks for each command of a batch: from its token, or, if it was redriven, from what its dead letter kept.
 
-Found out before the transaction begins, which waits for nobody but the database.
+Determined before the transaction begins, because a transaction must wait for nothing but the database.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ _RETRY_SECONDS = 0.5
 logger = structlog.get_logger()
 
 Verify = Callable[[Headers, datetime], Awaitable[Checked]]
-"""Tells who asks, by the token among headers, as of an instant; it waits for keys that were never read."""
+"""Checks the token among the headers as of an instant; waits for an issuer's keys if they were never fetched."""
 
 
 class Askers:
-    """Tells who asks, where tokens are checked; where none are (`verify` is None), envelopes alone say so."""
+    """Finds out who asks, where tokens are checked; without `verify`, the envelopes alone say who."""
 
     def __init__(
         self, engine: AsyncEngine, keys: KeyEncryption, verify: Verify | None, stopping: asyncio.Event
@@ -36,9 +36,9 @@ class Askers:
         self._stopping = stopping
 
     async def of(self, records: Sequence[Record]) -> Mapping[str, Checked] | None:
-        """Return who asks each command, by the place of its record; None if the process is to stop first.
+        """Return who asks for each command, by the place of its record; None if the process is to stop first.
 
-        Issuers, too, may be away for as long as it lasts.
+        This waits as long as it takes while the database or an issuer is unavailable.
         """
         if self._verify is None:
             return {}

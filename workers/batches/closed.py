@@ -1,4 +1,4 @@
-"""Nothing is written at or before what readers were told to be closed, whichever database it is written to."""
+"""A guard: no database is written to before its clock is past the last watermark that readers were given."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from workers.publishing.takeover import hold_to
 
 
 class UnknownServer(Exception):
-    """This run of the database was not yet held beyond the last watermark: it may be an earlier state."""
+    """This run of the database was not checked yet: it may be an earlier state, whose clock is behind."""
 
     def __init__(self, server: str) -> None:
         super().__init__(server)
@@ -19,7 +19,7 @@ class UnknownServer(Exception):
 
 
 class ClosedTime:
-    """Holds each run of the database that a process writes to beyond the last watermark, before it does."""
+    """Raises each run of the database that a process writes to beyond the last watermark, before the first write."""
 
     def __init__(self, engine: AsyncEngine, read: Callable[[], Awaitable[Kept]]) -> None:
         self._engine = engine
@@ -28,13 +28,13 @@ class ClosedTime:
         self._holding = asyncio.Lock()
 
     def insist(self, connection: AsyncConnection) -> None:
-        """Raise UnknownServer unless the database of this connection was held beyond the last watermark."""
+        """Raise UnknownServer unless the database of this connection was raised beyond the last watermark."""
         server = server_of(connection)
         if server not in self._held:
             raise UnknownServer(server)
 
     async def hold(self, server: str) -> None:
-        """Hold the database beyond the last watermark. Raises LogDamaged where readers were told what is not so."""
+        """Raise the database beyond the last watermark. Raises LogDamaged if it contradicts what readers were told."""
         async with self._holding:
             if server in self._held:
                 return

@@ -1,4 +1,4 @@
-"""What a record becomes before it is decided: a message, or a dead letter where it cannot be one."""
+"""Turning a record into a message to decide, or into a dead letter if it cannot be read."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from schemas.records import REDRIVE_HEADER, DeadLetterReason, Record, Unanswerab
 from workers.runtime.roles import Role
 
 Reader = Callable[..., CommandMessage | FactMessage]
-"""Reads a record; of a command it also takes `checked`, what became of its token, where tokens are checked."""
+"""Reads a record; for a command, where tokens are checked, also takes `checked`, the outcome of that check."""
 
 logger = structlog.get_logger()
 
@@ -24,7 +24,7 @@ logger = structlog.get_logger()
 def message_of(
     record: Record, reader: Reader, max_value_bytes: int, *, is_private: bool, checked: Checked | None = None
 ) -> Message:
-    """Read a record of at most so many bytes; one that cannot be answered becomes a dead letter."""
+    """Read a record of at most `max_value_bytes`; one that cannot be answered becomes a dead letter."""
     boundary = f"{record.topic}/{record.partition}"
     try:
         return reader(record) if checked is None else reader(record, checked=checked)
@@ -39,10 +39,10 @@ def message_of(
 
 
 def dead_letter_of(message: CommandMessage | FactMessage | Dead, fault: Exception, role: Role) -> Dead:
-    """Return the dead letter that a message becomes because of a fault while it was decided."""
+    """Return the dead letter for a message that raised `fault` while it was decided."""
     record, reason = message.record, DeadLetterReason.HANDLER_FAULT
     if isinstance(fault, EventTooLarge):
-        # Key and headers are all that a dead letter repeats in full: with them it would be too large as well.
+        # A dead letter repeats only key and headers in full: with them it would be too large as well.
         redriven = [] if record.redrive_id is None else [(REDRIVE_HEADER, record.redrive_id.hex.encode())]
         record, reason = replace(record, key=None, headers=tuple(redriven)), DeadLetterReason.TOO_LARGE
     organization = message.organization if isinstance(message, Dead) else _organization(message)
@@ -75,5 +75,5 @@ def _organization(message: Message) -> str | None:
 
 
 def place_of(message: Message) -> str:
-    """Return where a message is from, for log lines."""
+    """Return the origin of a message, for log lines."""
     return f"{message.kind}/{message.organization}/{message.name}" if isinstance(message, Due) else message.record.place

@@ -9,7 +9,7 @@ from schemas.parsing import CommandMessage
 
 
 def parts_of(messages: list[Message]) -> Iterator[list[Message]]:
-    """Yield messages in parts, in order, so that no transaction moves more projects than one transfer may."""
+    """Yield messages in parts, in order, so that no part moves more projects than a single transfer may."""
     part: list[Message] = []
     moved = 0
     for message in messages:
@@ -24,7 +24,7 @@ def parts_of(messages: list[Message]) -> Iterator[list[Message]]:
 
 
 def _moved_projects(message: Message) -> int:
-    """Return how many projects a message may move at most, if it is a transfer."""
+    """Return the most projects that a message may move: 0 unless it is a transfer."""
     if isinstance(message, CommandMessage) and isinstance(message.command, TransferProjects):
         return len(message.command.projects or ()) or MOST_PROJECTS
     return 0

@@ -1,7 +1,7 @@
-"""How far partitions are decided while their records are decided out of order (docs/decisions/0030).
+"""The progress of partitions whose records are decided out of order (docs/decisions/0030).
 
-What is noted of a partition, and acknowledged, is the offset before which everything is decided. What is decided beyond
-it is noted as read ahead, until that offset has passed it.
+The position that is stored for a partition, and acknowledged, is the offset before which everything is decided.
+Offsets decided beyond it are stored as read ahead, until the position has passed them.
 """
 
 import asyncio
@@ -23,34 +23,34 @@ class PassedOver(Exception):
 
 
 class Progress:
-    """What of a partition was read, and what of that is decided; everything before `reached` was, when it begins."""
+    """Tracks which records of a partition were read and decided. Everything before the initial `reached` is decided."""
 
     def __init__(self, partition: TopicPartition, reached: int) -> None:
         self.partition = partition
         self.reached = reached
-        """What the database has noted: everything before is decided."""
+        """The database's position: everything before it is decided."""
         self.position: int | None = None
-        """Up to where what was read since then is decided, never beyond `reached`; None before anything is."""
+        """The offset before which everything read by this process is decided, at most `reached`; None before any is."""
         self.noting = asyncio.Lock()
-        """Held by the one transaction that notes something, until its outcome is known."""
+        """Held by the one transaction that stores a position, until its outcome is known."""
         self._end = 0
-        # Without gaps each, because there may be 200,000 offsets; behind the first, they may be decided ahead.
+        # Runs without gaps, because there may be 200,000 offsets. All but the first offset may be decided ahead.
         self._undecided: deque[range] = deque()
         self._timestamps: deque[datetime] = deque()  # of each of these offsets
-        self._ahead: dict[int, tuple[int, ...]] = {}  # with the last offset that its transaction noted
+        self._ahead: dict[int, tuple[int, ...]] = {}  # each with the last offset that its transaction stored
 
     @property
     def ahead(self) -> int:
-        """How many records, decided or not, were read beyond the position."""
+        """The number of records, decided or not, that were read beyond the position."""
         return len(self._timestamps)
 
     @property
     def first(self) -> tuple[int, datetime] | None:
-        """The offset and timestamp of the first record that was read and is not decided; None if there is none."""
+        """The offset and timestamp of the first undecided record; None if there is none."""
         return (self._undecided[0].start, self._timestamps[0]) if self._undecided else None
 
     def read(self, offset: int, timestamp: datetime) -> None:
-        """Take note of a record that is to be decided."""
+        """Add a record that is to be decided."""
         if self._undecided and self._undecided[-1].stop == offset:
             self._undecided[-1] = range(self._undecided[-1].start, offset + 1)
         else:
@@ -63,7 +63,7 @@ class Progress:
         return offset in self._ahead or not self._undecided or offset < self._undecided[0].start
 
     def span(self, offsets: Iterable[int]) -> Span:
-        """Return what a transaction is to note that decides the records at these offsets."""
+        """Return what a transaction that decides the records at these offsets is to store."""
         decided = set(offsets)
         position = self._end
         passed: set[int] = set()
@@ -78,7 +78,7 @@ class Progress:
         return Span(self.partition.topic, self.partition.partition, self.reached, until, ahead, tuple(passed))
 
     def settle(self, offsets: Iterable[int], span: Span) -> None:
-        """Take note that such a transaction is committed."""
+        """Record that a transaction that decided these offsets and stored `span` is committed."""
         decided = set(offsets)
         while (first := self.first) is not None and (first[0] in decided or first[0] in self._ahead):
             self._ahead.pop(first[0], None)
@@ -99,7 +99,7 @@ class Progress:
 
 
 def insist_on(records: Iterable[Record], progress: Mapping[TopicPartition, Progress]) -> None:
-    """Raise PassedOver unless all these records are decided: what is passed over holds its partition up for good."""
+    """Raise PassedOver unless all these records are decided: a skipped record would block its partition for ever."""
     for record in records:
         if not progress[TopicPartition(record.topic, record.partition)].is_decided(record.offset):
             raise PassedOver(record.place)
@@ -109,10 +109,10 @@ def insist_on(records: Iterable[Record], progress: Mapping[TopicPartition, Progr
 async def noting(
     progress: Mapping[TopicPartition, Progress], messages: Collection[Message]
 ) -> AsyncIterator[list[Span]]:
-    """Yield what a transaction, which holds all its shards, is to note; it must be committed when this is left.
+    """Yield the spans that a transaction is to store. It must hold all its shards, and be committed on exit.
 
-    Another transaction that decides records of one of these partitions waits until then, so that the last one to be
-    committed notes what all of them have decided.
+    Until then, other transactions that decide records of these partitions wait here, so that the last one to commit
+    stores what all of them have decided.
     """
     decided: defaultdict[TopicPartition, list[int]] = defaultdict(list)
     for message in messages:

@@ -1,4 +1,4 @@
-"""What a committed batch leaves in traces: its own span with steps, and one of each message that is sampled."""
+"""The spans of a committed batch: its own with one per step, and one for each message whose trace is sampled."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from workers.runtime.steps import StepClock
 from workers.runtime.traces import Said, is_sampled
 
 _REPEATED = "Repeated"
-"""What is said of a command that was answered before: no result follows."""
+"""The outcome in the span of a command that was answered before: it gets no new result."""
 
 _Said = dict[str, str | bool | int | float]
 _Result = tuple[str, CommandCompleted]
@@ -25,7 +25,7 @@ _Result = tuple[str, CommandCompleted]
 
 @dataclass(frozen=True, slots=True)
 class _Sampled:
-    """What its sender traces: the context that the sender gave it, and what its span is called and says."""
+    """A message that its sender traces: the sender's span context, and the name and attributes of our span."""
 
     context: SpanContext
     name: str
@@ -37,10 +37,10 @@ def trace_batch(
 ) -> Exemplar | None:
     """Record a batch that is committed, and return the exemplar for its metrics; None if it is not recorded."""
     results = _sampled_results(folded)
-    # What is left of the results are final ones of commands of earlier batches: what was scheduled, or waited.
+    # The results that remain are final ones of commands of earlier batches, which were scheduled or waited.
     sampled = [*_sampled(spans, messages, folded, results), *_later(spans, results)]
     laps, ended = clock.untaken, clock.started_at + clock.elapsed
-    # Work that is divided shares a clock.
+    # The parts of a divided batch share one clock.
     began = clock.started_at + (laps[0].began if laps else 0.0)
     said: Said = {"whopays.role": role, "messaging.batch.message_count": len(messages)}
     batch = spans.root(f"batch {role}", began, said, links=[one.context for one in sampled])
@@ -68,7 +68,7 @@ def trace_batch(
 def _sampled(
     spans: Spans, messages: Sequence[Message], folded: Folded, results: dict[Identity, _Result]
 ) -> Iterator[_Sampled]:
-    """Yield the records whose senders trace them, and take their results away."""
+    """Yield the messages whose senders trace them, and remove their results from `results`."""
     dead = {letter.record.place: letter.reason for letter in folded.dead.values()}
     taken: dict[Identity, CommandCompleted | None] = {}
     for message in messages:
@@ -88,7 +88,7 @@ def _sampled(
             taken[identity] = completed
         name = _name(message)
         context = spans.sampled(trace_parent, name)
-        # Of a card number no trace is left, whatever looks like one.
+        # A record that looks like it holds a card number leaves no trace.
         if context is not None and reason is not DeadLetterReason.CARD_NUMBER:
             yield _Sampled(context, name, said)
 

@@ -1,7 +1,7 @@
 """One batch, one transaction: read the records, lock, load, decide, store, append, commit.
 
-A transient failure is retried for as long as it lasts. A record with a fault is found by halving the batch: the others
-go on, and that one becomes a dead letter.
+A transient failure is retried for as long as it lasts. A faulty record is found by bisecting the batch: it becomes a
+dead letter, and the others are decided.
 """
 
 import asyncio
@@ -52,16 +52,16 @@ from workers.runtime.steps import StepClock, begun
 _FIRST_DELAY_SECONDS = 0.1
 _LONGEST_DELAY_SECONDS = 10.0
 _WARY_BATCHES = 12
-"""How many batches in a row look claimed ids up, before and after one had some.
+"""How many batches look up claimed ids, at the start and after each batch that found some.
 
-Other batches take the ids for new; a failure of such a batch counts only once they were looked up.
+Other batches assume that all ids are new; a failure of such a batch counts only if it recurs with ids looked up.
 """
 
 logger = structlog.get_logger()
 
 
 Trace = Callable[[Role, Sequence[Message], Folded, StepClock], Exemplar | None]
-"""Records a committed batch, and returns the exemplar for its metrics; None if it is not recorded."""
+"""Records the spans of a committed batch, and returns the exemplar for its metrics; None if it is not recorded."""
 
 
 class Stopping(Exception):
@@ -82,9 +82,9 @@ class Batches:
         verify: Verify | None = None,
         trace: Trace | None = None,
     ) -> None:
-        """`read_kept` reads what Kafka holds of the relay, in place of asking Kafka; `verify` verifies tokens.
+        """`read_kept` replaces reading the relay's positions from Kafka.
 
-        `trace` records what was committed, where anything is traced.
+        Without `verify` tokens are not checked; without `trace` nothing is traced.
         """
         self._engine = engine
         self._keys = keys
@@ -97,7 +97,7 @@ class Batches:
         self._closed_time = ClosedTime(engine, read_kept or partial(positions.read_kept, settings))
         self._memory = Memory(settings.remembered_records, self._shard)
         metrics.watch_memory(self._memory)
-        # Records may have been read before: by a process that was killed, or before a rebalance.
+        # Records may have been decided before: by a process that was killed, or before a rebalance.
         self._wary_batches = _WARY_BATCHES
         self._partition_in_use = 0
         self._partition_ensured = -1
@@ -109,11 +109,11 @@ class Batches:
         reader: Reader,
         progress: Mapping[TopicPartition, Progress] | None = None,
     ) -> None:
-        """Return once all that follows from the records is durable.
+        """Return once everything that follows from the records is durable.
 
-        `progress` tells how far their partitions are read, and advances; of others it is not noted. Raises Stopping if
-        the process is to stop first, ReadingWentBack if the database knows of less, and the database's error if its
-        tables are not those of this version, LogDamaged if it went back: then nothing may be acknowledged.
+        `progress` is that of their partitions, and advances; without it, positions are not stored. Raises Stopping if
+        the process is to stop first, ReadingWentBack if the database's positions are behind, LogDamaged if its log went
+        back, and the database's error if its tables are not those of this version: then nothing may be acknowledged.
         """
         clock = StepClock()
         is_private, most_bytes = role is Role.ADMIN_COMMANDS, self._settings.max_value_bytes
@@ -130,7 +130,7 @@ class Batches:
             await self._process(role, part, clock, progress or {})
 
     async def process_due(self, dues: Sequence[Due]) -> list[Due]:
-        """Return, once what is due has been done, what could not be because of a fault. Raises like `process`."""
+        """Do what is due, and return the items that failed because of a fault. Raises like `process`."""
         return await self._process(Role.TIMERS, list(dues), StepClock(), {})
 
     async def _process(
@@ -142,7 +142,7 @@ class Batches:
         *,
         is_last: bool = False,
     ) -> list[Due]:
-        """Return what is due but has a fault; a record with one has become a dead letter."""
+        """Return due items that have a fault; faulty records have become dead letters."""
         try:
             folded = await self._persist(role, messages, progress, clock)
         except Stopping:
@@ -183,7 +183,7 @@ class Batches:
                 if not is_transient(error):
                     if is_wary:
                         raise
-                    # A command that was answered before fails when it is judged as new: on its id, if on nothing else.
+                    # A command that was answered before fails when it is taken for new: on its id, if on nothing else.
                     self._wary_batches = _WARY_BATCHES
                     continue
                 delay = next(waits)
@@ -192,7 +192,7 @@ class Batches:
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
 
     async def _hold(self, role: Role, server: str) -> None:
-        """Hold the database beyond what readers were told to be closed, as soon as it and Kafka say what that is."""
+        """Raise the database beyond the last watermark, retrying until both it and Kafka are available."""
         waits = delays(_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS)
         while not self._stopping.is_set():
             self._metrics.turns.turned(role)
@@ -226,7 +226,7 @@ class Batches:
                 fresh = [message for message in messages if place_of(message) not in known.handled]
                 clock = Clock(now)
                 folded = fold(fresh, known.book, known.answered, self._policy, clock)
-            await asyncio.sleep(0)  # another lane's next statement need not wait for the rendering, too
+            await asyncio.sleep(0)  # let another lane send its next statement before we render events
             with timed(Step.APPEND):
                 outgoing = [(self._shard(event.boundary), event) for event in folded.outgoing]
                 rows, moved = chain_rows(heads, outgoing, self._settings.source, max(clock.last, now))
@@ -253,7 +253,7 @@ class Batches:
         return folded
 
     async def _ensure_partition(self) -> None:
-        """Keep a partition of the log ahead of the one in use, in a transaction of its own."""
+        """Keep a partition of the log ahead of the one in use, in a separate transaction."""
         if self._partition_in_use > self._partition_ensured:
             async with self._engine.begin() as connection:
                 await ensure_partitions(connection)

@@ -1,1 +1,1 @@
-"""How records get in: subscribing, where to start reading, lanes, acknowledging; and the three consumers."""
+"""Consuming from Kafka: subscriptions, start positions, lanes, acknowledgement; and the three consumers."""

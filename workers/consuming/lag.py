@@ -1,4 +1,4 @@
-"""How far behind a consumer is in each of its partitions: in records, and in time."""
+"""A consumer's lag in each of its partitions, in records and in time."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from workers.runtime.metrics import Metrics
 
 
 class Lag:
-    """Tells the metrics how far behind the end of each partition what is decided is."""
+    """Reports to the metrics how far the decided offset lags behind each partition's end."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -18,9 +18,9 @@ class Lag:
     def note(
         self, partition: TopicPartition, first: tuple[int, datetime] | None, position: int, end: int, now: float
     ) -> None:
-        """Note the first record that was read and is not decided, from where to read on, and where the partition ends.
+        """Update a partition's lag from its first undecided record, its next offset to read and its end.
 
-        Of records that were not read yet the timestamp is not known: they count from when they were noticed, at `now`
+        The timestamps of unread records are not known: they count as waiting since they were first noticed, at `now`
         in Unix time.
         """
         offset, since = position, None
@@ -35,7 +35,7 @@ class Lag:
         self._metrics.behind(partition, max(0, end - offset), since)
 
     def forget(self) -> None:
-        """Tell nothing of these partitions any more: somebody else may have them now."""
+        """Stop reporting these partitions: another process may own them now."""
         while self._told:
             self._metrics.forget_partition(self._told.pop())
         self._behind_since.clear()

@@ -1,7 +1,7 @@
-"""Lanes: several batches of one consumer in progress at the same time, each organization's records in their order.
+"""Lanes: several batches of one consumer in progress at the same time, each organization's records in order.
 
-While one batch is stored, another, of other shards, is decided; and nobody waits behind the backlog of somebody else.
-Offsets are acknowledged per partition, as far as everything before them is durable (docs/decisions/0030).
+While one batch is stored, another, of other shards, is decided; and no organization waits behind another's backlog.
+Offsets are acknowledged per partition, up to where everything before them is durable (docs/decisions/0030).
 """
 
 import asyncio
@@ -18,28 +18,28 @@ from workers.consuming.waiting import Batch, Place, Waiting, partition_of
 
 _LANES = 4
 _MIN_FILL_TO_START_ANOTHER = 0.25
-"""How full every lane must be before another starts: small batches finish soon, and what comes meanwhile gathers."""
+"""How full every lane must be before another starts: small batches finish soon, and meanwhile records accumulate."""
 _HANGS_SECONDS = 1.0
-"""After this time others no longer wait for a batch: it may be at a lock that somebody else holds on its shard."""
+"""After this time other batches no longer wait for this one: its shard may be locked by another process."""
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 32 * 1024 * 1024
-"""How much may wait in all, and how many records be read of a partition beyond what is acknowledged. When it is paused,
-what was prefetched of it is fetched again."""
+"""How much may wait in all, and how many records of a partition may be read beyond the acknowledged offset. Pausing a
+partition discards what was prefetched of it; that is fetched again."""
 _OF_A_PARTITION = 4
-"""How many batches may wait of any partition, unless they take more than its share of memory, however much waits of
-others."""
+"""How many batches' worth of records any partition may have waiting, however large the backlogs of other partitions,
+unless they exceed its share of memory."""
 _READ_ON_BELOW = 0.75
 _ACKNOWLEDGE_SECONDS = 0.05
 
 Process = Callable[[list[Record], Mapping[TopicPartition, Progress]], Awaitable[bool]]
-"""Makes a batch durable: all that follows from it, and how far its partitions are read then. Takes the batch, and how
-far they are read before; returns False when that cannot be done and the process is to end."""
+"""Makes a batch durable, with everything that follows from it and the new reading positions. Takes the records and the
+progress of their partitions; returns False when it fails and the process must stop."""
 
 
 class Lanes(Strategy):
     """Processes and acknowledges batches of at most `batch_records`, until one cannot be processed.
 
-    `boundary_of` tells whose a record is. Errors that nobody expects here go to `fail`, which ends the process: nothing
-    hangs unnoticed.
+    `boundary_of` returns the organization of a record. Unexpected errors go to `fail`, which ends the process, so that
+    no failed lane goes unnoticed.
     """
 
     def __init__(
@@ -89,21 +89,21 @@ class Lanes(Strategy):
 
     @property
     def waiting(self) -> Waiting:
-        """What no batch has taken yet."""
+        """The records that no batch has taken yet."""
         return self._waiting
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
-        """Take records over. Of a partition of which too much waits no more are fetched.
+        """Queue records, and pause partitions whose backlog is too large.
 
-        What was fetched in an earlier `generation` is dropped: the records before it were forgotten, so it would be
-        processed, and acknowledged, ahead of them. It will be read again with them.
+        Records fetched in an earlier `generation` are dropped: those before them were forgotten, so these would be
+        processed, and acknowledged, ahead of them. All of them will be read again.
         """
         if generation != self.generation:
             return
         fetched: defaultdict[Place, list[Record]] = defaultdict(list)
         for record in records:
             partition = partition_of(record)
-            # What was fetched before its partition was handed over is read again by its new owner.
+            # Records fetched before their partition was handed over are read again by its new owner.
             if (progress := self._progress.get(partition)) is not None:
                 progress.read(record.offset, record.timestamp)
                 fetched[partition, self._boundary_of(record)].append(record)
@@ -111,27 +111,27 @@ class Lanes(Strategy):
             self._waiting.put(place, those)
         self._fill()
         for partition in self._progress.keys() - self._paused:
-            if self._is_far_ahead(partition):  # others go on being read
+            if self._is_far_ahead(partition):  # the others continue to be read
                 self._paused.add(partition)
                 self._source.pause(partition)
-        await asyncio.sleep(0)  # whoever fetches may find the next records there already
+        await asyncio.sleep(0)  # more records may have arrived: let them be fetched
 
     def close(self) -> None:
-        """Forget what waits, because it will be read again; accept nothing until partitions are admitted again."""
+        """Forget waiting records, which will be read again; accept nothing until partitions are admitted again."""
         self.generation += 1
         self._waiting.clear()
         self._progress.clear()
         self._paused.clear()
 
     async def join(self, seconds: float) -> None:
-        """Finish and acknowledge what is in progress, for at most `seconds`."""
+        """Wait at most `seconds` for batches in progress to finish and be acknowledged."""
         if self._lanes:
             await asyncio.wait(self._lanes, timeout=seconds)
         if self._acknowledging is not None:
             await asyncio.wait([self._acknowledging])
 
     async def end(self, seconds: float) -> None:
-        """Close, join, and abandon what is still in progress; start nothing any more."""
+        """Close, join, and cancel batches still in progress; no new ones are started."""
         self._is_ending = True
         self.close()
         await self.join(seconds)
@@ -155,19 +155,19 @@ class Lanes(Strategy):
         if self._is_ending or len(self._lanes) == _LANES:
             return False
         batches = [self._lanes[lane] for lane in self._in_time]
-        # Nobody waits behind those who have more than fits in; but what only came meanwhile gathers, up to a batch.
+        # Others need not wait behind a cut batch; otherwise new records accumulate, up to a whole batch.
         is_worth_it = self._waiting.records >= self._batch_records or any(batch.is_cut for batch in batches)
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
         return not batches or (is_worth_it and all(len(batch.records) >= enough for batch in batches))
 
     def _is_far_ahead(self, partition: TopicPartition, part: float = 1.0) -> bool:
-        """Return whether so much is read of a partition that it is to wait, or still is; `part` is that of the most."""
+        """Return whether a partition is beyond `part` of the read-ahead limits, and so must pause or stay paused."""
         if self._progress[partition].ahead >= part * self._most_ahead:
             return True
         waiting = self._waiting
         if waiting.records < part * self._most_ahead and waiting.bytes < part * _AHEAD_BYTES:
             return False
-        # Whoever has little is read on whatever others have; among those who have much there is always one to pause.
+        # A small backlog never pauses its partition; of the large ones at least one exceeds its share.
         return waiting.of_partition[
             partition
         ] >= part * _OF_A_PARTITION * self._batch_records or waiting.bytes_of_partition[
@@ -185,7 +185,7 @@ class Lanes(Strategy):
                 self._acknowledging = asyncio.create_task(self._acknowledge_durable())
                 self._acknowledging.add_done_callback(self._watch)
         else:
-            # Its shards stay busy: nothing behind it is started, so nothing behind it is acknowledged.
+            # Its shards stay busy: none of their later records are started, so none are acknowledged.
             self._is_ending = True
 
     def _wait_no_longer(self, lane: asyncio.Task[None]) -> None:
@@ -206,7 +206,7 @@ class Lanes(Strategy):
             self._fail(error)
 
     async def _acknowledge_durable(self) -> None:
-        """Acknowledge until nothing is left to acknowledge: a few times a second, not after each batch."""
+        """Acknowledge durable offsets until none are left, a few times a second rather than after each batch."""
         try:
             while self._durable:
                 await asyncio.sleep(0 if self._is_ending else _ACKNOWLEDGE_SECONDS)

@@ -1,4 +1,4 @@
-"""Transactions that a producer has left open on an input topic: everything behind one waits, and no error says so."""
+"""Transactions that a producer left open on an input topic: they block all records behind them, without any error."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a fetch said of a partition: up to where transactions are completed (`stable`), and where it ends."""
+    """What a fetch reported of a partition: its last stable offset (`stable`) and its end."""
 
     stable: int
     end: int
 
 
 class OpenTransactions:
-    """Warns of partitions whose next record belongs to, or lies behind, a transaction that stays open."""
+    """Warns of partitions whose next record belongs to, or is behind, a transaction that stays open."""
 
     def __init__(self, role: Role, bootstrap_servers: str) -> None:
         self._role = role
@@ -33,17 +33,17 @@ class OpenTransactions:
         self._warn_at: dict[TopicPartition, float] = {}
 
     def look(self, consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition], now: float) -> None:
-        """Look at what the last fetches said; `now` is the wall clock's, in seconds."""
+        """Check what the last fetches reported; `now` is Unix time in seconds."""
         for partition in partitions:
             self.judge(partition, _seen(consumer, partition, now), now)
 
     def held_since(self, partition: TopicPartition) -> float | None:
-        """Return since when, in Unix time, a partition is held up at the same offset; None if it is not."""
+        """Return since when, in Unix time, a partition has been held up at the same offset; None if it is not."""
         held = self._held_since.get(partition)
         return None if held is None else held[1]
 
     def judge(self, partition: TopicPartition, sight: Sight | None, now: float) -> None:
-        """Warn when records have been held at the same offset for long; `sight` is None where nothing is held."""
+        """Warn when a partition has been held up at the same offset for long; `sight` is None where nothing is held."""
         if sight is None or sight.stable >= sight.end:
             self._held_since.pop(partition, None)
             return
@@ -70,7 +70,7 @@ class OpenTransactions:
 
 
 def _seen(consumer: AIOKafkaConsumer, partition: TopicPartition, now: float) -> Sight | None:
-    """Return what the last fetch said, if it is fresh: a partition that is paused is not held by anyone else."""
+    """Return what the last fetch reported, if recent: a partition that we paused is not held up by a producer."""
     stable, end = consumer.last_stable_offset(partition), consumer.highwater(partition)
     fetched_at = consumer.last_poll_timestamp(partition)
     if stable is None or end is None or fetched_at is None or now - fetched_at / 1000 > _FRESH_SECONDS:

@@ -1,7 +1,7 @@
-"""A queue of records; where much waits, only the first and the last are kept as they are, and the rest compressed.
+"""A queue of records; in a large backlog all but the first and the last are compressed.
 
-Records of one organization resemble one another. Compressed in blocks, a command takes less than half of the memory,
-and a little more of the time that it takes to decide it.
+Records of one organization resemble one another. Compressed in blocks, a command takes less than half the memory, at
+a small cost in CPU compared to deciding it.
 """
 
 import pickle
@@ -13,36 +13,34 @@ from schemas.records import Record
 _BLOCK = 64
 """How many records are compressed together."""
 _LEVEL = 1
-"""The fastest; higher ones hardly make a block smaller."""
+"""zlib's fastest; higher levels hardly make a block smaller."""
 _BYTES_OF_A_QUEUE = 500
 _BYTES_OF_A_RECORD, _BYTES_OF_A_HEADER = 220, 200
-"""What a record and a header take beside what they hold, as measured. A lone content type is shared by many."""
+"""Measured overhead of a record and of a header, beyond their contents. A lone content type is shared by many."""
 _BYTES_OF_A_COMPRESSED_RECORD = 50
-"""What is kept of a record elsewhere until it is decided (`workers.batches.progress`)."""
+"""Memory kept elsewhere for each record until it is decided (`workers.batches.progress`)."""
 
 _fields = attrgetter(*Record.__slots__)
 
 
 class Queue:
-    """Records in their order."""
+    """A FIFO of records."""
 
     __slots__ = ("_blocks", "_first", "_last", "_length", "bytes")
 
     def __init__(self) -> None:
-        # Those that are next, the very next at the end; empty only if the whole queue is.
-        self._first: list[Record] = []
-        # Compressed records, each block with how many bytes it saves.
-        self._blocks: list[tuple[bytes, int]] = []
+        self._first: list[Record] = []  # the next ones, reversed: the very next is last; empty only if the queue is
+        self._blocks: list[tuple[bytes, int]] = []  # each with how many bytes it saves
         self._last: list[Record] = []
         self._length = 0
         self.bytes = _BYTES_OF_A_QUEUE
-        """How much memory it takes, as estimated."""
+        """The estimated memory that the queue takes."""
 
     def __len__(self) -> int:
         return self._length
 
     def extend(self, records: list[Record], *, is_much: bool) -> None:
-        """Add records behind the others; where much waits in all, compress what waits long."""
+        """Append records; if the total backlog is large (`is_much`), compress all but the first and the last."""
         self._length += len(records)
         self.bytes += sum(map(_size_of, records))
         if not self._first:
@@ -53,7 +51,7 @@ class Queue:
                 self._compress()
 
     def take(self, count: int) -> list[Record]:
-        """Remove the first `count` records and return them; there must be as many."""
+        """Remove and return the first `count` records; the queue must hold that many."""
         records: list[Record] = []
         for _ in range(count):
             record = self._first.pop()
@@ -75,7 +73,7 @@ class Queue:
     def _refill(self) -> None:
         if self._blocks:
             block, saved = self._blocks.pop(0)
-            # Our own bytes, which have not left this process.
+            # These bytes are our own and never left this process.
             self._first = [Record(*fields) for fields in pickle.loads(zlib.decompress(block))]  # noqa: S301
             self.bytes += saved
         else:

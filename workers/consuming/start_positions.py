@@ -1,7 +1,7 @@
 """Where a consumer starts reading: at the database's own position of each partition (docs/decisions/0013).
 
-aiokafka starts fetching as soon as partitions are assigned, and waits for no one. So they are paused in that same
-moment, until it is known how far they were read.
+aiokafka starts fetching as soon as partitions are assigned. So they are paused at that very moment, until their
+reading positions are known.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ logger = structlog.get_logger()
 
 
 class TopicWentBack(Exception):
-    """A topic ends before the position up to which it was read: it is another topic."""
+    """A topic ends before the position up to which it was read, so it is a different topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a partition holds (from `beginning` to before `end`), and how far it was read.
+    """The offsets that a partition holds (from `beginning` to before `end`), and how far it was read.
 
-    `noted` is the database's next offset, None when it knows nothing of the partition; `acknowledged` is the group's.
+    `noted` is the database's next offset, None if it has none for the partition; `acknowledged` is the group's.
     """
 
     beginning: int
@@ -48,7 +48,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where to read a partition from. Everything before `reached` is decided, except `lost` offsets that are gone."""
+    """Where to read a partition from. Everything before `reached` is decided, except `lost` deleted offsets."""
 
     offset: int
     reached: int
@@ -56,7 +56,7 @@ class Start:
 
 
 def start_of(partition: TopicPartition, bounds: Bounds) -> Start:
-    """Decide where to read from: never beyond the database's position, whatever the group says.
+    """Return where to read from: never beyond the database's position, whatever the group's offset.
 
     Raises TopicWentBack.
     """
@@ -65,13 +65,13 @@ def start_of(partition: TopicPartition, bounds: Bounds) -> Start:
     if bounds.noted > bounds.end:
         raise _went_back(partition, bounds.noted, bounds.end)
     reached = max(bounds.noted, bounds.beginning)
-    # Offsets vanish with a deleted topic, and expire: what is read again changes nothing.
+    # Group offsets expire, and vanish with a deleted topic; reading records again changes nothing.
     offset = bounds.beginning if bounds.acknowledged is None else min(bounds.acknowledged, reached)
     return Start(max(offset, bounds.beginning), reached, reached - bounds.noted)
 
 
 class Reading:
-    """Has a consumer read its partitions from where the database says, and checks that they are still there."""
+    """Starts a consumer at the database's positions, and checks that the records it reads next still exist."""
 
     def __init__(
         self,
@@ -105,12 +105,12 @@ class Reading:
             return
         consumer.pause(*partitions)
         for partition in partitions:
-            # With any position at all, aiokafka does not ask for the group's offset.
+            # Once a position is set, whichever it is, aiokafka does not fetch the group's offset.
             consumer.seek(partition, 0)
         self._task = asyncio.create_task(self._read(consumer, sorted(partitions)))
 
     def end(self) -> None:
-        """Leave the assigned partitions alone from now on."""
+        """Stop watching the assigned partitions and reporting their lag."""
         self._lag.forget()
         if self._task is not None:
             self._task.cancel()
@@ -147,7 +147,7 @@ class Reading:
         reached = {partition.partition: start.reached for partition, start in starts.items()}
         async with self._engine.begin() as connection:
             await read_at_least(connection, self._topic, reached)
-        # No await until `resume`: nothing may be read before its partition is admitted.
+        # No await until `resume`: no record may be read before its partition is admitted.
         self._strategy.admit({partition: start.reached for partition, start in starts.items()})
         for partition, start in starts.items():
             consumer.seek(partition, start.offset)
@@ -173,9 +173,9 @@ class Reading:
     async def _look(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition], stood: dict[TopicPartition, int]
     ) -> None:
-        """Check that what comes next is still there; Kafka itself would silently continue elsewhere.
+        """Check that the next record of each partition still exists; Kafka itself would silently continue elsewhere.
 
-        `stood` holds the positions of the last look: records that are fetched already may still be submitted.
+        `stood` holds the positions of the last check: records that were already fetched may still be submitted.
         """
         positions = {partition: await consumer.position(partition) for partition in partitions}
         beginnings = await consumer.beginning_offsets(partitions)

@@ -1,4 +1,4 @@
-"""What a subscription does with the records that it fetches: the protocol between the two."""
+"""The protocol between a subscription, which fetches records, and the strategy that processes them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,14 +10,14 @@ from schemas.records import Record
 
 
 class Strategy(Protocol):
-    """Processes what a consumer fetches. The subscription calls `admit`, then `submit` again and again.
+    """Processes the records that a consumer fetches. The subscription calls `admit`, then `submit` repeatedly.
 
-    Before the group is rebalanced it calls `close` and `join`; with the next assignment it begins again at `admit`.
+    Before the group is rebalanced it calls `close` and `join`; after the next assignment it starts over with `admit`.
     Before the process stops it calls `end`, once.
     """
 
     generation: int
-    """How many times it was closed."""
+    """The number of times it was closed."""
 
     def admit(self, reached: Mapping[TopicPartition, int]) -> None:
         """Accept records of these partitions from now on; everything before the offset of each is decided."""
@@ -29,29 +29,29 @@ class Strategy(Protocol):
         """Return the offset and timestamp of a partition's first record that was submitted and is not decided."""
 
     async def submit(self, records: Sequence[Record], generation: int) -> None:
-        """Take records over, and return when more are welcome. Of a partition that has too many, the source is paused.
+        """Queue records, and return when ready for more; partitions with too large a backlog are paused.
 
-        `generation` is the one in which they were fetched; what belongs to an earlier one is dropped.
+        `generation` is the one in which the records were fetched; those of an earlier one are dropped.
         """
 
     def close(self) -> None:
-        """Forget what waits, because it will be read again; accept nothing until partitions are admitted again."""
+        """Forget waiting records, which will be read again; accept nothing until partitions are admitted again."""
 
     async def join(self, seconds: float) -> None:
-        """Finish and acknowledge what is in progress, for at most `seconds`."""
+        """Wait at most `seconds` for batches in progress to finish and be acknowledged."""
 
     async def end(self, seconds: float) -> None:
-        """Close, join, and abandon what is still in progress; start nothing any more."""
+        """Close, join, and cancel batches still in progress; no new ones are started."""
 
 
 class Source(Protocol):
-    """Where a strategy's records come from."""
+    """The source of a strategy's records."""
 
     async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Note from where to go on after a crash."""
+        """Commit the offsets to resume from after a crash."""
 
     def pause(self, partition: TopicPartition) -> None:
-        """Return no more records of a partition for the time being."""
+        """Stop returning records of a partition until it is resumed."""
 
     def resume(self, partition: TopicPartition) -> None:
         """Return records of a partition again."""

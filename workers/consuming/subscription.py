@@ -1,9 +1,9 @@
-"""A consumer's subscription: it fetches, hands records to a strategy, and acknowledges what the strategy has finished.
+"""A consumer's subscription: fetches records, hands them to a strategy, and acknowledges those that it has finished.
 
-FastStream connects, subscribes and runs the loop. Two steps of that loop are ours: fetching is watched, because a loop
-that hangs or only meets errors shows nowhere else; and records go to the strategy as they come, because FastStream's
-own way parses headers (one that it cannot decode would lose the batch) and swallows whatever a handler raises (so
-would that).
+FastStream connects, subscribes and runs the loop. We override two steps of that loop. Fetching is watched, because
+nothing else would show that the loop hangs or only gets errors. And records go to the strategy unparsed, because
+FastStream parses headers (one that it cannot decode would lose the batch) and swallows whatever a handler raises
+(which would lose it, too).
 """
 
 import asyncio
@@ -44,21 +44,21 @@ from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 _PARTITION_FETCH_BYTES = 128 * 1024
-"""A little of each partition, so that none is read long before another."""
+"""Small, so that each fetch covers all partitions and none runs far ahead of the others."""
 _MOST_FETCHED = 2_000
-"""How many records are taken over at once, which takes some ten milliseconds. Batches have a size of their own."""
+"""Records handed over at once, which takes about ten milliseconds. The size of batches is separate."""
 _LONGER_WITH_TOKENS = 3
-"""How many times as long commands are with their tokens: as many of them are to be fetched at once as without."""
+"""How many times larger commands are with tokens: a fetch should return as many of them as without."""
 _FETCH_TIMEOUT_MS = 200
-"""How long a fetch waits where nothing comes; whatever comes ends it at once."""
+"""How long a fetch waits when there are no records; the first to arrive ends it."""
 _LONGEST_BATCH_MS = 15 * 60 * 1000
 _HAND_OVER_SECONDS = 2.0
 _HEARTBEAT_MS = 500
-"""How soon a member learns that another has come or left; until all have, nobody reads what that one had."""
+"""How soon a member learns of a rebalance; until all members have joined, the partitions that move are not read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS = 253_402_300_799_999
-"""The last millisecond that a date can hold; a record's timestamp is whatever its producer wrote."""
+"""The last millisecond that a datetime can hold; a record's timestamp is whatever its producer wrote."""
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """What one of the consumers is: its role, its topic, and how it reads a record."""
+    """The definition of a consumer: its role, its topic, and its reader of records."""
 
     role: Role
     topic: Topic
@@ -80,9 +80,9 @@ def consumer_group(settings: Settings, role: Role) -> str:
 
 
 class Subscription(BatchSubscriber):
-    """A consumer's subscription; a record is acknowledged once all that follows from it is committed, never before.
+    """A consumer's subscription; a record is acknowledged only after everything that follows from it is committed.
 
-    It must be ended before the broker is stopped. What makes it impossible to go on goes to `fail`.
+    It must be ended before the broker is stopped. Errors that it cannot recover from go to `fail`.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Subscription(BatchSubscriber):
                     self._lanes, reading, lambda: self.consumer, partial(metrics.turns.begun, consumer.role)
                 ),
                 connection_args={
-                    # `Reading` decides where to begin, and never skips what is no longer there.
+                    # `Reading` decides where to start, and never skips deleted records silently.
                     "auto_offset_reset": "none",
                     "isolation_level": "read_committed",
                     "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES * (_LONGER_WITH_TOKENS if has_tokens else 1),
@@ -157,39 +157,39 @@ class Subscription(BatchSubscriber):
             batch_timeout_ms=_FETCH_TIMEOUT_MS,
             max_records=_MOST_FETCHED,
         )
-        # What `broker.subscriber(...)` does with a subscriber that it has made itself.
+        # As `broker.subscriber(...)` registers a subscriber that it has created itself.
         super(KafkaRegistrator, broker).subscriber(self)
 
     async def start(self) -> None:
-        """Subscribe, and run the loop; FastStream would run it for handlers alone."""
+        """Subscribe, and run the loop, which FastStream runs only for subscribers with handlers."""
         await super().start()
         self.add_task(self._run_consume_loop, (self.consumer,))
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
-        """Fetch records, watched."""
+        """Fetch records, and let `liveness` watch the fetch."""
         self._turns.turned(self.role)
         with self.liveness.fetching(lambda: bool(consumer.partitions_for_topic(self._topic))):
-            # FastStream's own sleeps when there was nothing, and would hear of what comes meanwhile only afterwards.
+            # FastStream's own version sleeps after an empty fetch, and so notices new records late.
             fetched = await consumer.getmany(timeout_ms=_FETCH_TIMEOUT_MS, max_records=self.max_records)
         self._fetched_in = self._lanes.generation
         return tuple(chain.from_iterable(fetched.values()))
 
     async def consume_one(self, msg: tuple[ConsumerRecord, ...]) -> None:
-        """Hand over what was fetched."""
+        """Submit the fetched records to the strategy."""
         try:
             with self.liveness.handing_over():
                 await self._lanes.submit([_record(raw) for raw in msg], self._fetched_in)
         except Exception as error:
-            # Whatever was fetched is not fetched again: to go on would be to skip it.
+            # These records will not be fetched again: to carry on would skip them.
             self._fail(error)
             raise
 
     async def end(self, seconds: float) -> None:
-        """Finish what is in progress, for at most `seconds`, and fetch no more."""
+        """Stop fetching, and wait at most `seconds` for batches in progress."""
         await self._lanes.end(seconds)
 
     async def acknowledge(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Commit offsets of the partitions that are still assigned; others belong to whoever has them now."""
+        """Commit offsets of the partitions that are still assigned; the others have a new owner."""
         if self.consumer is None:
             return
         assigned = self.consumer.assignment()
@@ -197,11 +197,11 @@ class Subscription(BatchSubscriber):
             if mine := {partition: offset for partition, offset in offsets.items() if partition in assigned}:
                 await self.consumer.commit(mine)
         except KafkaError as error:
-            # The group was rebalanced or the broker is away. The records will be read again, and change nothing.
+            # The group was rebalanced or the broker is unavailable. The records will be read again, and change nothing.
             logger.warning("offsets_not_committed", role=self.role, error=type(error).__name__)
 
     def pause(self, partition: TopicPartition) -> None:
-        """Fetch no more of a partition for the time being."""
+        """Stop fetching from a partition until it is resumed."""
         if self.consumer is not None and partition in self.consumer.assignment():
             self.consumer.pause(partition)
 
@@ -211,7 +211,7 @@ class Subscription(BatchSubscriber):
             self.consumer.resume(partition)
 
     async def _process(self, records: list[Record], progress: Mapping[TopicPartition, Progress]) -> bool:
-        """Make durable all that follows from a batch; return False when that cannot be done and the process ends."""
+        """Make everything that follows from a batch durable; return False if that fails and the process is to stop."""
         try:
             await self._batches.process(self.role, records, self._read, progress)
             insist_on(records, progress)
@@ -225,7 +225,7 @@ class Subscription(BatchSubscriber):
 
 
 class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Hands over partitions so that as little as possible is read again."""
+    """Hands over partitions so that as few records as possible are read again."""
 
     def __init__(
         self,
@@ -246,7 +246,7 @@ class _Rebalancing(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._strategy.join(_HAND_OVER_SECONDS)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        # Also where there are more consumers than partitions, and none is left for this one.
+        # Also when this consumer gets no partition, because there are more consumers than partitions.
         self._begun()
         if (consumer := self._consumer()) is not None:
             self._reading.begin(consumer, assigned)
@@ -267,11 +267,11 @@ def _record(raw: ConsumerRecord) -> Record:
 
 @lru_cache(maxsize=4096)
 def _instant(milliseconds: int) -> datetime:
-    """Return an instant, the same object for what came in the same millisecond."""
+    """Return the instant of a timestamp; equal timestamps share one object."""
     return _EPOCH + timedelta(milliseconds=min(max(milliseconds, 0), _LATEST_MS))
 
 
 @lru_cache(maxsize=4096)
 def _shared(part: T) -> T:
-    """Return the same object for what is the same: up to 200,000 records wait, most of them with one header."""
+    """Return one shared object for equal values: up to 200,000 records wait, most of them with the same header."""
     return part

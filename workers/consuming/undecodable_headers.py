@@ -1,9 +1,9 @@
-"""Reading records whose headers have names that are not UTF-8.
+"""Reading records whose header names are not UTF-8.
 
-Kafka's protocol calls a header's name a string, but no broker checks it. aiokafka's parser fails on such a name each
-time the batch is fetched: a single record would block its partition for ever. Here such a batch is parsed again, by
-aiokafka's own slower parser, and bytes of a name that are not text become escapes (`\\xff`). No attribute has such a
-name, so the record is answered as if the header were not there.
+Kafka's protocol calls a header's name a string, but no broker checks it. aiokafka's parser fails on such a name every
+time the batch is fetched, so a single record would block its partition for ever. Here such a batch is parsed again by
+aiokafka's own slower parser, with undecodable bytes of a name escaped (`\\xff`). No attribute has such a name, so the
+record is answered as if the header were absent.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def read_undecodable_headers() -> None:
 
 
 class _KeptRecords:
-    """What a fetch returned of a partition: parsed as usual, and kept as it came."""
+    """What a fetch returned of a partition: parsed as usual, with the raw bytes kept."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw

@@ -1,4 +1,4 @@
-"""Records that wait to be decided: those of an organization in their order, organizations in turn."""
+"""Records waiting to be decided: each organization's in order, the organizations in turn."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
@@ -12,19 +12,19 @@ from schemas.records import Record
 from workers.consuming.queues import Queue
 
 _PART_OF_THE_LONG = 4
-"""Beside others, whoever has many records gets at most one part in so many of a batch: others wait for all of it."""
+"""While others have records, a backlogged organization gets at most 1/n of a batch, for which those behind it wait."""
 _REMEMBERED = 8
-"""For how many batches it is remembered that there are others."""
+"""For how many batches other organizations are assumed to be active after they were seen."""
 _MUCH_BYTES = 8 * 1024 * 1024
-"""From here on what waits long is compressed."""
+"""When more than this waits, queues are compressed."""
 
 Place = tuple[TopicPartition, str]
-"""A partition, and whose the records are."""
+"""A partition and an organization: the key of a queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records to be decided in one transaction, and the shards that they are of; `is_cut` where more of one waits."""
+    """Records to decide in one transaction, and their shards; `is_cut` if more records of one of these shards wait."""
 
     records: list[Record]
     shards: frozenset[int]
@@ -32,28 +32,28 @@ class Batch:
 
     @property
     def partitions(self) -> set[TopicPartition]:
-        """The partitions that the records are of."""
+        """The partitions of the records."""
         return set(map(partition_of, self.records))
 
 
 class Waiting:
-    """What waits, by shard: a shard has one writer, so that two batches of one would only wait for each other."""
+    """Waiting records by shard: a shard has one writer, so two batches of one shard would only wait for each other."""
 
     def __init__(self, batch_records: int, shard_of: Callable[[str], int]) -> None:
         self._batch_records = batch_records
         self._shard_of = shard_of
-        # Whoever has waited longest comes first: shards, and in each those whose records they are.
+        # Longest wait first, both among the shards and among the queues of each.
         self._shards: dict[int, dict[Place, Queue]] = {}
         self._are_others: deque[bool] = deque(maxlen=_REMEMBERED)
         self.of_partition: Counter[TopicPartition] = Counter()
-        """How many records wait of each partition."""
+        """The number of waiting records of each partition."""
         self.bytes_of_partition: Counter[TopicPartition] = Counter()
-        """How much memory they take."""
+        """The memory that they take."""
         self.records = 0
         self.bytes = 0
 
     def put(self, place: Place, records: list[Record]) -> None:
-        """Add records of one partition and boundary, in their order, behind those that are there."""
+        """Append records of one partition and boundary, in order, to their queue."""
         partition, boundary = place
         queues = self._shards.setdefault(self._shard_of(boundary), {})
         queue = queues.get(place)
@@ -86,7 +86,7 @@ class Waiting:
             if queues:
                 self._shards[shard] = queues
             if queues or len(records) == self._batch_records:
-                break  # of other shards nobody need wait for those who have more
+                break  # leave the other shards to other lanes, so that they need not wait for this backlog
         if not records:
             return None
         self._are_others.append(has_emptied)
@@ -115,9 +115,9 @@ _partition = cache(TopicPartition)
 
 
 def _taken_in_turn(queues: dict[Place, Queue], room: int, most: int) -> list[Record]:
-    """Take up to `room` records, up to `most` of each queue, of each as many as of any other that has as many.
+    """Take up to `room` records, at most `most` of each queue, in equal shares as far as the queues have enough.
 
-    What is empty then is left out of the queues, and who was served comes after who was not.
+    Empty queues are removed, and those that were served move behind those that were not.
     """
     records: list[Record] = []
     given = dict.fromkeys(islice(queues, room), 0)
