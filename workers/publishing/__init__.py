@@ -1,1 +1,1 @@
-"""How the log gets out: the relay, packing, its positions, taking over from another relay."""
+"""Publishing the log to Kafka: the relay, packing, its positions, and taking over from another relay."""

@@ -1,7 +1,8 @@
-"""What one relay does for the slots of all: it raises idle shards, and tells readers up to when they are complete.
+"""What one relay does for all slots: raises idle shards, and tells readers up to which instant they are complete.
 
-Of the other slots it believes what the database says is published at least, which their relays note after Kafka has
-committed it. So whatever that counts stands before the ends for which it asks the broker afterwards.
+For the other slots it relies on the lower bounds of published positions in the database, which their relays record
+after Kafka has committed them. So everything that they cover lies before the ends that it fetches from the broker
+afterwards.
 """
 
 import time
@@ -39,17 +40,17 @@ class Closing:
     async def of(
         cls, engine: AsyncEngine, settings: Settings, kept: Kept, producer: AIOKafkaProducer, asking: Ends
     ) -> "Closing":
-        """Return the one of a producer that has just read what is kept."""
+        """Return one for a producer that has just read `kept`."""
         ends = await _ends(settings, producer, asking)
         return cls(engine, settings, Watermarks(settings, kept, ends), asking)
 
     @property
     def closed_until(self) -> datetime | None:
-        """Up to which instant readers were told that they are complete."""
+        """The instant up to which readers were told that they are complete."""
         return self._watermarks.closed_until
 
     async def raise_idle(self, connection: AsyncConnection) -> None:
-        """Raise idle shards when it is time; the connection commits by itself."""
+        """Raise idle shards when it is time; the connection must be in autocommit."""
         await self._idle.raise_them(connection)
 
     def see(self, heads: Mapping[int, Head]) -> None:
@@ -59,7 +60,7 @@ class Closing:
     async def next(
         self, connection: AsyncConnection, producer: AIOKafkaProducer, positions: Mapping[int, Position]
     ) -> LastWatermark | None:
-        """Return the watermark to write now, if it is time, by the positions of one's own slot."""
+        """Return the watermark to write now, if one is due; `positions` are those of this relay's slot."""
         await self._look_at_others(connection)
         self._watermarks.count({**self._others, **positions})
         if not self._watermarks.is_due():
@@ -75,7 +76,7 @@ class Closing:
     def published(
         self, batches: Sequence[tuple[Place, Any]], offsets: Sequence[int], watermark: LastWatermark | None
     ) -> None:
-        """Note where batches of a committed transaction begin, and the watermark that it took with it."""
+        """Record the offsets of a committed transaction's batches, and the watermark that it contained."""
         if watermark is not None:
             self._watermarks.written(watermark)
         self._watermarks.published(batches, offsets)

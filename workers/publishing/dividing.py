@@ -1,8 +1,8 @@
-"""Which slot publishes a shard, and keeping relays of another number of slots out (docs/decisions/0034).
+"""Which slot publishes a shard, and fencing relays that use a different number of slots (docs/decisions/0034).
 
-A relay looks at the number of slots after its own producer is initialised, and whoever finds older numbers fences all
-of their producers after that, before it reads positions. So of two relays of different numbers one is fenced, or finds
-the other's number.
+A relay reads the number of slots after its own producer is initialised; if it finds earlier numbers, it then fences all
+of their producers before it reads positions. So of two relays with different numbers, one is fenced or sees the
+other's number.
 """
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,16 +16,16 @@ CLOSING_SLOT = 0
 
 
 class AnotherNumber(Exception):
-    """The shards are divided among another number of slots."""
+    """The shards are divided among a different number of slots."""
 
 
 def slot_of(shard: int, number: int) -> int:
-    """Return the slot of a shard, of so many slots."""
+    """Return the slot of a shard, out of `number` slots."""
     return shard % number
 
 
 def transactional_id(settings: Settings, number: int = 1, slot: int = 0) -> str:
-    """Return the name under which one relay of a slot writes to Kafka: whoever starts with it fences the others."""
+    """Return the transactional id of a slot's relay: a producer that starts with it fences its predecessors."""
     name = f"whopays-relay-{settings.topic_prefix}{settings.installation}-"
     return f"{name}{slot}" if number == 1 else f"{name}{number}-{slot}"
 
@@ -33,7 +33,7 @@ def transactional_id(settings: Settings, number: int = 1, slot: int = 0) -> str:
 async def fence_others(engine: AsyncEngine, settings: Settings, number: int) -> None:
     """Fence all producers of earlier numbers of slots, unless that was done since the number changed.
 
-    To be called once one's own producer is initialised. Raises AnotherNumber where so many are not the slots.
+    Call it after initialising the caller's own producer. Raises AnotherNumber if the slots are not `number`.
     """
     async with engine.connect() as connection:
         found = await division(connection)

@@ -13,13 +13,13 @@ from db.raising import raise_busy, raise_idle
 RAISE_SECONDS = 1.0
 _SAY_AGAIN_SECONDS = 60.0
 _PATIENCE = 3
-"""How many times in a row a shard is skipped before it is waited for."""
+"""How many times in a row a shard is skipped before the relay waits for its lock."""
 
 logger = structlog.get_logger()
 
 
 class IdleShards:
-    """Raises shards that nobody writes to, and now and then one that somebody always does."""
+    """Raises shards that no transaction is writing to, and occasionally one that is always being written to."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -28,7 +28,7 @@ class IdleShards:
         self._skipped: Counter[int] = Counter()
 
     async def raise_them(self, connection: AsyncConnection) -> None:
-        """Raise them when it is time; the connection commits by itself."""
+        """Raise idle shards when it is time; the connection must be in autocommit."""
         if time.monotonic() - self._raised < RAISE_SECONDS:
             return
         self._raised = time.monotonic()

@@ -1,4 +1,4 @@
-"""Rows of the log as finished Kafka batches, packed before the transaction that publishes them begins."""
+"""Packs rows of the log into finished Kafka batches, before the transaction that publishes them begins."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from workers.runtime.traces import is_sampled
 
 
 class LogDamaged(Exception):
-    """The log is not the one that was published: it went back, has a hole, or a row was altered."""
+    """The log does not match what was published: it went back, has a hole, or a row was altered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """An event whose trace is recorded: the context that its command or fact came with, its id, and where it goes."""
+    """An event whose trace is recorded: the context from its command or fact, its id, and its destination."""
 
     trace_parent: str
     event_id: str
@@ -35,8 +35,8 @@ class Traced:
 class Publication:
     """Batches with their topics and partitions, in the order in which they must be sent.
 
-    They hold `rows` rows and how far these reach in each shard that they are of; at least `left` rows come after them.
-    `traced` are those of the rows that belong to traces which are recorded, where anything is traced.
+    They contain `rows` rows, and the position `reached` in each shard; at least `left` rows remain after them. `traced`
+    are the events among them whose traces are recorded.
     """
 
     batches: Sequence[tuple[Place, Any]]
@@ -49,7 +49,7 @@ class Publication:
 async def prepare(
     producer: AIOKafkaProducer, settings: Settings, rows: Sequence[LogRow], reached: Mapping[int, Position], left: int
 ) -> Publication:
-    """Render rows, and the positions that they reach, as the records of one transaction of this producer."""
+    """Render rows, and the positions that they reach, as the records of one transaction."""
     partitions = {topic: await _partitions(producer, settings, topic) for topic in {row.topic for row in rows}}
     writer = BatchWriter(producer)
     traced: list[Traced] = []
@@ -68,13 +68,13 @@ async def prepare(
 
 
 def partition_of(key: bytes | None, position: int, partitions: int) -> int:
-    """Return the partition of an event, of so many: Kafka's own for its key."""
-    # Without a key there is no order to keep: any partition will do.
+    """Return the partition of an event, out of `partitions`: the one that Kafka's partitioner assigns to its key."""
+    # Without a key there is no order to preserve: any partition will do.
     return position % partitions if key is None else _hash(key) % partitions
 
 
 def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, Position]:
-    """Return the positions after these rows. Raises LogDamaged unless they follow what is published without a hole."""
+    """Return the positions after these rows. Raises LogDamaged unless they continue what is published without a gap."""
     reached: dict[int, Position] = {}
     for row in rows:
         before = reached.get(row.shard) or positions.get(row.shard, BEGINNING)
@@ -87,12 +87,12 @@ def reached_by(rows: list[LogRow], positions: dict[int, Position]) -> dict[int, 
 
 
 def hole(shard: int, position: int) -> LogDamaged:
-    """Return the error for a position that is missing."""
+    """Return the error for a position that is missing from the log."""
     return LogDamaged(f"the log of shard {shard} has a hole after position {position}")
 
 
 class BatchWriter:
-    """Fills batches: aiokafka's `send` would create a future for each record, and take three times as long."""
+    """Fills batches directly: aiokafka's `send` creates a future per record, and takes three times as long."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -100,7 +100,7 @@ class BatchWriter:
         self.batches: list[tuple[Place, Any]] = []
 
     def add(self, place: Place, key: bytes | None, value: bytes, headers: list[tuple[str, bytes]]) -> None:
-        """Put a record into the open batch of its place, or into a new one."""
+        """Append a record to the open batch of its partition, or to a new one."""
         batch = self._open.get(place)
         # A full batch returns None; an empty one accepts its first record whatever its size.
         if batch is None or batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
@@ -116,5 +116,5 @@ async def _partitions(producer: AIOKafkaProducer, settings: Settings, topic: str
 
 @lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
-    """Return what Kafka's own partitioner divides by the number of partitions."""
+    """Return the hash that Kafka's default partitioner takes modulo the number of partitions."""
     return place_of(key)

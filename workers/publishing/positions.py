@@ -1,6 +1,6 @@
-"""How far the log is published: the relay's cursor, kept in Kafka in the same transactions as the events.
+"""How far the log is published: the relay's cursor, stored in Kafka in the same transactions as the events.
 
-The last watermark is kept beside it, and in the same transaction: what it says is true of these positions.
+The last watermark is stored beside it in the same transaction, so that it holds for these positions.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _WATERMARK_KEY = b"watermark"
 
 @dataclass(frozen=True, slots=True)
 class LastWatermark:
-    """A watermark, and the bytes that say so on its topic."""
+    """A watermark, and its record's value on its topic."""
 
     watermark: Watermark
     value: bytes
@@ -47,10 +47,10 @@ class LastWatermark:
 
 @dataclass(slots=True)
 class Kept:
-    """What Kafka holds of a relay: positions, and the last watermark that was written together with them.
+    """A relay's state in Kafka: the positions, and the last watermark that was written together with them.
 
-    `seen` is the latest watermark that readers may have seen: the same as `last`, unless the positions were lost. Only
-    then does it count.
+    `seen` is the latest watermark that readers may have seen: the same one, unless the positions were lost. It is used
+    only then.
     """
 
     positions: dict[int, Position] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Kept:
 
     @property
     def floor(self) -> datetime | None:
-        """Up to which instant readers may have been told that they are complete."""
+        """The instant up to which readers may have been told that they are complete."""
         told = self.last or self.seen
         return told.watermark.closed_until if told else None
 
@@ -69,7 +69,7 @@ class PositionsUnreadable(Exception):
 
 
 def is_retryable(error: BaseException) -> bool:
-    """Return whether the same work may succeed later: the database, or Kafka, is away or busy, or a producer fenced."""
+    """Return whether a retry may succeed: the database or Kafka is unavailable or busy, or a producer was fenced."""
     return is_transient(error) or isinstance(error, KafkaError | PositionsUnreadable)
 
 
@@ -85,13 +85,13 @@ def render_watermark(value: bytes) -> tuple[bytes, bytes]:
 
 
 async def read_kept(settings: Settings) -> Kept:
-    """Read positions and watermarks, committed ones only, to the ends of their topics as they stand."""
+    """Read committed positions and watermarks, up to the current ends of their topics."""
     kept = Kept()
     positions, watermarks = settings.topic(Topic.RELAY_POSITIONS), settings.topic(Topic.WATERMARKS)
     async with committed(settings, positions, watermarks) as records:
         async for record in records:
             if record.topic == watermarks:
-                with suppress(ValueError):  # `whopays verify` tells of what is none
+                with suppress(ValueError):  # `whopays verify` reports malformed ones
                     kept.seen = LastWatermark(Watermark.parsed(record.value or b""), record.value)
             elif record.key == _WATERMARK_KEY:
                 kept.last = LastWatermark(Watermark.parsed(record.value), record.value)
@@ -102,20 +102,20 @@ async def read_kept(settings: Settings) -> Kept:
 
 
 class Ends:
-    """Asks where partitions end: what of open transactions is there counts, too."""
+    """Fetches the end offsets of partitions, including records of open transactions."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
     async def of(self, topic: str, partitions: int) -> tuple[int, ...]:
-        """Return where so many partitions of a topic end, in order."""
+        """Return the end offsets of a topic's `partitions` partitions, in order."""
         numbers = [TopicPartition(topic, number) for number in range(partitions)]
         ends = await self._consumer.end_offsets(numbers)
         return tuple(ends[number] for number in numbers)
 
 
 async def read_beginnings(settings: Settings, topics: Sequence[str]) -> dict[TopicPartition, int]:
-    """Return the first offset that each partition of topics still holds."""
+    """Return the first offset that each partition of the topics still holds."""
     async with administration(settings) as admin:
         partitions = await partitions_of(admin, topics)
     async with _consumer(settings, *topics) as consumer:
@@ -125,8 +125,8 @@ async def read_beginnings(settings: Settings, topics: Sequence[str]) -> dict[Top
 
 @asynccontextmanager
 async def asking_ends(settings: Settings) -> AsyncIterator[Ends]:
-    """Yield what asks where partitions end."""
-    # Of a reader of what is committed, the broker would say where the first open transaction begins.
+    """Yield a connected `Ends`."""
+    # To a read_committed consumer the broker would return the start of the first open transaction.
     consumer = AIOKafkaConsumer(**kafka_options(settings))
     try:
         async with asyncio.timeout(_READ_SECONDS):
@@ -138,9 +138,9 @@ async def asking_ends(settings: Settings) -> AsyncIterator[Ends]:
 
 @asynccontextmanager
 async def committed(settings: Settings, *topics: str) -> AsyncIterator[AsyncIterator[ConsumerRecord]]:
-    """Yield the committed records of topics of one partition. Raises PositionsUnreadable where that takes too long."""
+    """Yield the committed records of single-partition topics. Raises PositionsUnreadable if that takes too long."""
     async with asking_ends(settings) as asking, _consumer(settings, *topics) as consumer:
-        # Of several slots one always has a transaction open: what others have committed since stands behind it.
+        # With several slots some transaction is always open, and what other slots have committed since lies behind it.
         ends = {TopicPartition(topic, 0): (await asking.of(topic, 1))[0] for topic in topics}
         yield _to_the_end(consumer, ends)
 
@@ -160,14 +160,14 @@ async def _consumer(settings: Settings, *topics: str) -> AsyncIterator[AIOKafkaC
 
 
 async def _stopped(consumer: AIOKafkaConsumer) -> None:
-    # Stopped right after its start, it cancels whatever waits for it.
+    # A consumer that is stopped right after its start cancels the task that awaits it.
     await asyncio.wait([asyncio.create_task(consumer.stop())], timeout=_STOP_SECONDS)
 
 
 async def _to_the_end(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
     consumer.assign(list(ends))
     await consumer.seek_to_beginning(*ends)
-    # Transactions leave markers that are not records, so the reader's position counts, not what it received.
+    # Transaction markers take offsets but are not records, so check the reader's position, not what it received.
     while any([await consumer.position(partition) < end for partition, end in ends.items()]):
         for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
             for record in records:

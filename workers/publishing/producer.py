@@ -1,4 +1,4 @@
-"""Writing in Kafka transactions, as relay and replays do: by one producer at a time, which fences its predecessors."""
+"""Writing in Kafka transactions, for relay and replays: one producer at a time, which fences its predecessors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -15,8 +15,8 @@ from workers.runtime.kafka import kafka_options
 from workers.runtime.settings import Settings
 
 SETTLE_SECONDS = 0.004
-"""The broker refuses to begin another transaction until it has written the end of the last one, and aiokafka waits much
-longer than that takes before it retries."""
+"""The broker refuses a new transaction until it has written the end of the last one, and aiokafka's retry then waits
+much longer than that takes."""
 
 _START_SECONDS = 60
 _STOP_SECONDS = 1
@@ -29,19 +29,19 @@ logger = structlog.get_logger()
 
 
 class EndUnanswered(KafkaError):  # type: ignore[misc]
-    """A transaction is committed, but its producer must not be used again."""
+    """The transaction was committed, but its producer must not be used again."""
 
 
 class NotInTransaction(KafkaError):  # type: ignore[misc]
-    """A producer was fenced, or failed: aiokafka finds itself in no transaction, and raises what is no KafkaError."""
+    """A producer was fenced or failed, so aiokafka is in no transaction, and raises an error that is no KafkaError."""
 
 
 class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """A producer that must not be used any more once a request to end a transaction went unanswered.
+    """A producer that must not be used again once a request to end a transaction has gone unanswered.
 
-    aiokafka sends another one under the same epoch, and when that is answered goes on as if nothing had been. But the
-    first may have survived its connection; whenever it arrives, it ends the transaction that is open then, of which
-    only a part may be written. The epoch of the next producer is what keeps it out.
+    aiokafka repeats the request under the same epoch, and carries on once that one is answered. But the first request
+    may have survived its connection: whenever it arrives, it ends whichever transaction is open then, possibly half
+    written. Only the epoch of the next producer fences it off.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -51,7 +51,7 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
         self.client.send = self._send
 
     async def commit_transaction(self) -> None:
-        """Commit. Raises EndUnanswered when that succeeded, but only after the request was repeated."""
+        """Commit. Raises EndUnanswered if it succeeded only after the request was repeated."""
         await super().commit_transaction()
         if self._is_end_unanswered:
             raise EndUnanswered("the transaction is committed, after a first request to do so had got no answer")
@@ -66,7 +66,7 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 @asynccontextmanager
 async def producing(settings: Settings, transactional_id: str) -> AsyncIterator[TransactionalProducer]:
-    """Yield a producer that has fenced its predecessors and settled what they left open."""
+    """Yield a producer that has fenced its predecessors and settled the transactions that they left open."""
     producer = TransactionalProducer(
         **kafka_options(settings),
         transactional_id=transactional_id,
@@ -80,7 +80,7 @@ async def producing(settings: Settings, transactional_id: str) -> AsyncIterator[
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await producer.stop()
-        except Exception as error:  # noqa: BLE001 (whatever it is, this producer is not used again)
+        except Exception as error:  # noqa: BLE001 (this producer is not used again)
             logger.info("producer_dropped", transactional_id=transactional_id, error=type(error).__name__)
             await producer.client.close()
 
@@ -88,13 +88,13 @@ async def producing(settings: Settings, transactional_id: str) -> AsyncIterator[
 async def transact(
     producer: TransactionalProducer, batches: Sequence[tuple[Place, Any]], seconds: float
 ) -> list[RecordMetadata]:
-    """Send batches, in order, in one transaction that must not take longer than so many seconds; return where they are.
+    """Send batches, in order, in one transaction of at most `seconds`; return the metadata of each batch.
 
-    Raises KafkaError and TimeoutError. Any error ends the producer: it must not be used again.
+    Raises KafkaError and TimeoutError. After any error the producer must not be used again.
     """
     sent: list[asyncio.Future[RecordMetadata]] = []
     try:
-        # Given up before aiokafka would resend EndTxn under the same epoch, which could end the wrong transaction.
+        # Times out before aiokafka would resend EndTxn under the same epoch, which could end the wrong transaction.
         async with asyncio.timeout(seconds):
             await producer.begin_transaction()
             for (topic, partition), batch in batches:
@@ -102,7 +102,7 @@ async def transact(
             written = await asyncio.gather(*sent)
             await asyncio.shield(producer.commit_transaction())
     except BaseException as error:
-        # What became of each of them is not asked any more, and must not be logged as an error that nobody saw.
+        # These futures are not awaited any more: retrieve their errors, so that asyncio does not log them as unhandled.
         asyncio.gather(*sent, return_exceptions=True)
         if isinstance(error, AssertionError | IllegalOperation):
             raise NotInTransaction(str(error)) from error

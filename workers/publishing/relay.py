@@ -1,9 +1,10 @@
-"""A relay: publishes a slot's share of the log to Kafka, each event once for readers of committed records, in order.
+"""A relay: publishes a slot's share of the log to Kafka in order, each event exactly once for read_committed consumers.
 
-One relay works on a slot at a time, by a lease (for liveness). What makes it exact is Kafka: a producer with the
-slot's transactional id fences and settles any predecessor; so are those of other numbers of slots (dividing.py); only
-then the positions are read; then rows and new positions go out in one transaction. Whatever goes wrong in a transaction
-ends that producer: the next one reads the positions again. The relay of slot 0 closes the shards of all slots.
+A lease keeps one relay at work on a slot at a time, for liveness only. Exactness comes from Kafka: a producer with the
+slot's transactional id fences any predecessor and settles its transaction; producers of other numbers of slots are
+fenced, too (dividing.py); only then are the positions read; then rows and new positions go out in one transaction. Any
+error in a transaction ends that producer: the next one reads the positions again. The relay of slot 0 closes the
+shards of all slots.
 """
 
 import asyncio
@@ -29,11 +30,11 @@ from workers.publishing.telling import Telling
 from workers.runtime.settings import Settings
 
 LEAST_SHARES = 4
-"""A shard gets at most one part in so many of a transaction, even alone: what others say next waits for all of it."""
+"""The fewest shares a transaction is divided into, even for one shard: the next events of others wait for all of it."""
 
 TRANSACTION_BYTES = 16 * 1024 * 1024
 _RENEW_PRODUCER_SECONDS = 20 * 3600
-# The more events arrive, the more share a transaction, which costs the same for one as for thousands.
+# The more events arrive, the more are gathered into a transaction, which costs the same for one as for thousands.
 _SECONDS_PER_ROW = 0.000_25
 _LONGEST_GATHERING_SECONDS = 0.025
 
@@ -45,7 +46,7 @@ class LeaseLost(Exception):
 
 
 class Relay:
-    """Publishes a slot's shards once, until it is told to stop, loses the slot, or something goes wrong."""
+    """Publishes a slot's shards until it is told to stop, loses the slot, or fails. Runs once."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, telling: Telling, slot: int, owner: str) -> None:
         self._engine = engine
@@ -59,17 +60,17 @@ class Relay:
         self._bound = Bound()
 
     def stop(self) -> None:
-        """Have it end after what it is doing."""
+        """Stop after the current round."""
         self._stopping.set()
 
     def wake(self) -> None:
-        """Have it look at the log at once."""
+        """Have it read the log at once."""
         self._woken.set()
 
     async def run(self) -> bool:
-        """Publish; return whether that was interrupted by an error after which it may begin again.
+        """Publish; return whether a retryable error interrupted it.
 
-        Raises LogDamaged: nothing may be published then until someone has looked into it.
+        Raises LogDamaged, after which nothing may be published until someone has investigated.
         """
         try:
             await self._work()
@@ -96,7 +97,7 @@ class Relay:
                 kept = await take_up(self._engine, self._settings, at_least)
                 positions = {shard: at for shard, at in kept.positions.items() if self._is_ours(shard)}
                 async with self._closing(kept, producer) as closing, self._engine.connect() as connection:
-                    # One connection for all reading, and no transaction around each.
+                    # One connection for all reads, without a transaction around each.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     self._bound.reach(positions)
                     self._telling.began(self._slot)
@@ -105,7 +106,7 @@ class Relay:
                     await self._publish(connection, producer, positions, closing)
         finally:
             self._telling.ended(self._slot)
-            with contextlib.suppress(Exception):  # the bound only becomes less sharp, and the lease runs out by itself
+            with contextlib.suppress(Exception):  # the bound only lags more, and the lease expires
                 async with self._engine.begin() as connection:
                     await self._bound.note(connection, at_once=True)
                 await self._give_up_lease()
@@ -141,7 +142,7 @@ class Relay:
                     try:
                         positions = {**positions, **publication.reached}
                         if publication.left:
-                            # What comes next is packed while Kafka is busy.
+                            # Pack the next rows while Kafka is busy.
                             ahead = await self._read(connection, producer, positions, closing)
                     finally:
                         await sending
@@ -215,7 +216,7 @@ class Relay:
             yield None
             return
         async with asking_ends(self._settings) as ends:
-            # Also where the predecessor's last events stand, now that it is fenced.
+            # Includes the predecessor's last events, now that it is fenced.
             yield await Closing.of(self._engine, self._settings, kept, producer, ends)
 
     def _is_ours(self, shard: int) -> bool:

@@ -29,8 +29,9 @@ _WRITE_SECONDS = 60
 async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int, tuple[int, int]]:
     """Set the positions to the last event of each shard on the topics; return those that moved, from and to.
 
-    An event that topics have forgotten meanwhile is known from the database. The last watermark is put beside them
-    again: what readers were told to be closed stays so. Raises LogDamaged when what is published is not in the log.
+    Where the topics no longer hold the last event, the database's lower bound counts. The last watermark is written
+    beside the positions again: what readers were told is closed stays closed. Raises LogDamaged if a published event is
+    not in the log.
     """
     topic = settings.topic(Topic.RELAY_POSITIONS)
     async with engine.connect() as connection:
@@ -54,8 +55,8 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
                 for shard, position in last.items()
                 if position > max(before.get(shard, BEGINNING).position, _begin(heads, shard))
             }
-        # Each by the producer of its slot, which a relay that was started meanwhile has fenced; and the watermark last,
-        # since what it says is true of positions that stand before it.
+        # Each is written by its slot's producer, which a relay that was started meanwhile has fenced. The watermark
+        # comes last, because it holds for the positions written before it.
         for slot, producer in reversed([*enumerate(producers)]):
             records = [render_position(shard, at) for shard, at in moved.items() if slot_of(shard, number) == slot]
             if slot == CLOSING_SLOT and kept.last is None and kept.seen is not None:
@@ -65,7 +66,7 @@ async def restore_positions(engine: AsyncEngine, settings: Settings) -> dict[int
 
 
 def _begin(heads: Mapping[int, Head], shard: int) -> int:
-    """Return the position before the first of a shard: that it is published says nothing."""
+    """Return the position before a shard's first one, which counts as published without any event."""
     head = heads.get(shard)
     return head.begins_after if head else 0
 

@@ -1,4 +1,4 @@
-"""The role relay: a process takes its share of the slots, and of those that another one has left."""
+"""The relay role: a process takes its share of the slots, including those that other processes left."""
 
 import asyncio
 import contextlib
@@ -26,13 +26,13 @@ _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
 _SAY_AGAIN_SECONDS = 60.0
 _RESTING_LEASES = 6
-"""For so many leases a process whose work was interrupted leaves the others its share: it may not reach Kafka."""
+"""For how many leases an interrupted process leaves its share to the others: it may be unable to reach Kafka."""
 
 logger = structlog.get_logger()
 
 
 class Slots:
-    """Has a relay at work on each slot of this process, until it is told to stop."""
+    """Runs a relay for each slot of this process, until told to stop."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Slots:
         stopping: asyncio.Event,
         trace: Trace | None = None,
     ) -> None:
-        """`trace` records what was committed, where anything is traced."""
+        """`trace` records committed transactions; None if nothing is traced."""
         self._engine = engine
         self._settings = settings
         self._metrics = metrics
@@ -55,7 +55,7 @@ class Slots:
         self._said = -_SAY_AGAIN_SECONDS
 
     async def run(self) -> None:
-        """Publish until stopped. Raises LogDamaged: nothing may be published then until someone has looked into it."""
+        """Publish until stopped. Raises LogDamaged: then nothing may be published until someone has investigated."""
         listening = asyncio.create_task(self._listen())
         try:
             while not self._stopping.is_set():
@@ -79,7 +79,7 @@ class Slots:
                 await listening
 
     async def _take_share(self) -> bool:
-        """Begin with slots that are free, and give up what is too much; return whether that is one's share."""
+        """Start on free slots, and give up any beyond the share; return whether this process now has its share."""
         sharing = await self._sharing()
         if sharing is None:
             return False
@@ -123,17 +123,17 @@ class Slots:
             for one in work:
                 one.cancel()
             await asyncio.gather(*work, return_exceptions=True)
-        with contextlib.suppress(Exception):  # it is forgotten by itself when its time has run out
+        with contextlib.suppress(Exception):  # its entry expires anyway
             async with self._engine.begin() as connection:
                 await leave(connection, self._owner)
 
     async def _listen(self) -> None:
-        """Be woken by each commit; without that relays poll, only less often."""
+        """Have each commit wake the relays, which otherwise only poll."""
         while True:
             try:
                 async with listening_connection(self._settings.database_url) as connection:
                     await self._be_woken_by(connection)
-            except Exception as error:  # noqa: BLE001 (being woken is a convenience: polling goes on)
+            except Exception as error:  # noqa: BLE001 (notifications are optional: the relays also poll)
                 logger.info("relay_not_notified", error=brief(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -148,7 +148,7 @@ class Slots:
             relay.wake()
 
     async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until a relay has ended or all are to stop."""
+        """Wait `seconds`, or until a relay has ended or all are to stop."""
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([stopping, *self._work.values()], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

@@ -1,4 +1,4 @@
-"""Where a relay starts: only at positions that agree with the log, and with what is certainly published."""
+"""Where a relay starts: only at positions that agree with the log and with the lower bounds in the database."""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _NOTE_SECONDS = 1.0
 
 
 class Bound:
-    """Records in the database how far the log is published at least. It may lag, and must never run ahead."""
+    """Records in the database a lower bound of the published positions. It may lag, and must never run ahead."""
 
     def __init__(self) -> None:
         self._reached: dict[int, int] = {}
@@ -31,7 +31,7 @@ class Bound:
         self._reached |= {shard: at.position for shard, at in positions.items()}
 
     async def note(self, connection: AsyncConnection, *, at_once: bool = False) -> None:
-        """Record the positions that were reached, from time to time or at once."""
+        """Write the positions that were reached, at most once a second unless `at_once`."""
         if self._reached and (at_once or time.monotonic() - self._noted > _NOTE_SECONDS):
             await note_published(connection, self._reached)
             self._reached = {}
@@ -39,18 +39,18 @@ class Bound:
 
 
 async def bounds(engine: AsyncEngine) -> dict[int, int]:
-    """Return the position up to which each log is published for certain.
+    """Return the position up to which each shard's log is certainly published.
 
-    To be asked for before the positions, and before whoever published is fenced: it may go on until then.
+    Read it before the predecessor is fenced, and before the positions: the predecessor may publish until then.
     """
     async with engine.connect() as connection:
         return await published_at_least(connection)
 
 
 async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int, int]) -> Kept:
-    """Read the positions from Kafka, and let nothing be written any more before what their watermark has closed.
+    """Read the positions from Kafka, and ensure that nothing is written any more at or before their watermark.
 
-    Raises LogDamaged when they lost records, or are not those of this log.
+    Raises LogDamaged if the topic lost records, or the positions are not those of this log.
     """
     topic = settings.topic(Topic.RELAY_POSITIONS)
     kept = await read_kept(settings)
@@ -77,21 +77,18 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
 
 
 async def hold_to(connection: AsyncConnection, kept: Kept) -> None:
-    """Raise all shards to what readers were told to be closed.
-
-    Raises LogDamaged where the log has a row of that time that is not published.
-    """
+    """Raise all shards to the instant that readers were told is closed. Raises LogDamaged if it is not."""
     if kept.floor is None:
         return
     published = {shard: at.position for shard, at in kept.positions.items()}
     broken = await raise_to(connection, kept.floor, published)
-    # Without a watermark beside them the positions are not those that it was written with.
+    # Without a watermark beside them, these are not the positions that the watermark was written with.
     if broken and kept.last is not None:
         raise _not_closed(*broken[0], kept.floor)
 
 
 def gone_back(shard: int, position: int, published: int) -> LogDamaged:
-    """Return the error for a log that ends at a position, or has gone another way, before what is published of it."""
+    """Return the error for a log that ends at `position`, or diverged, before what is published of it."""
     return LogDamaged(
         f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
         'earlier state, or is another one. Nothing is published until someone has looked: see "At night" in '

@@ -1,4 +1,4 @@
-"""What the relays of a process tell of themselves and of what is left: their metrics, and their signs of life."""
+"""Reporting by the relays of a process: their metrics, the unpublished backlog, and liveness."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ from workers.runtime.roles import Role
 from workers.runtime.settings import Settings
 
 Trace = Callable[[Publication, float, float], Exemplar | None]
-"""Records a committed transaction, with when it began and ended in Unix time, and returns the exemplar for its metrics;
-None if it is not recorded."""
+"""Records a committed transaction, with its start and end in Unix time, and returns the exemplar for its metrics; None
+if it is not recorded."""
 
 
 class Telling:
-    """Speaks for all relays of a process."""
+    """Reports for all relays of a process."""
 
     def __init__(self, settings: Settings, metrics: Metrics, trace: Trace | None) -> None:
         self._metrics = metrics
@@ -35,36 +35,36 @@ class Telling:
         self._tell()
 
     def began(self, slot: int) -> None:
-        """Note that a slot's relay publishes."""
+        """Record that a slot's relay has started publishing."""
         self._at_work.add(slot)
         self._tell()
 
     def ended(self, slot: int) -> None:
-        """Note that a slot's relay no longer publishes."""
+        """Record that a slot's relay has stopped publishing."""
         self._at_work.discard(slot)
         self._tell()
 
     def lap(self) -> AbstractContextManager[None]:
-        """Watch one round of a relay, which must come to an end."""
+        """Watch one round of a relay, which must finish in time."""
         return self._metrics.turns.doing(Role.RELAY)
 
     def interrupted(self) -> None:
-        """Count an error after which a relay begins again."""
+        """Count an error after which a relay restarts."""
         self._metrics.relay_interrupted()
 
     def transacted(self, publication: Publication, started_at: float, seconds: float) -> None:
-        """Count a transaction that began at an instant in Unix time, and record it."""
+        """Count a transaction, with its start in Unix time, and trace it."""
         exemplar = None if self._trace is None else self._trace(publication, started_at, started_at + seconds)
         self._metrics.transacted(publication.rows, seconds, exemplar)
 
     def closed(self, until: datetime | None) -> None:
-        """Note up to which instant readers were told that they are complete."""
+        """Report the instant up to which readers were told that they are complete."""
         self._metrics.closed(until)
 
     async def published(
         self, connection: AsyncConnection, publication: Publication, positions: Mapping[int, Position]
     ) -> None:
-        """Count what was published, and tell what is left: of one slot that is exact."""
+        """Count published rows; where there is one slot, also report the exact backlog."""
         self._metrics.published(publication.rows)
         if self._is_alone:
             self._metrics.left(publication.left)
@@ -72,7 +72,7 @@ class Telling:
         self._is_alive()
 
     async def look(self, engine: AsyncEngine) -> None:
-        """Tell what the database does not know to be published, of all slots, where no relay here knows it better."""
+        """Report the backlog of all slots as the database knows it, unless a relay here knows it exactly."""
         if self._at_work and self._is_alone:
             return
         async with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""What a transaction of the relay leaves in traces: a span of its own, and one of each event that is sampled."""
+"""The spans of a relay transaction: its own, and one for each event whose trace is sampled."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from workers.runtime.spans import Spans, end, exemplar_of
 from workers.runtime.traces import Said
 
 _MOST_OF_ONE = 20
-"""How many events of one context get a span in a transaction: one command may cause ten thousand."""
+"""The most events of one trace context that get a span in a transaction: one command may cause ten thousand."""
 
 
 def trace_transaction(spans: Spans, publication: Publication, began: float, ended: float) -> Exemplar | None:
-    """Record a transaction that is committed, between these instants in Unix time, and return its exemplar.
+    """Record a committed transaction, with its start and end in Unix time, and return its exemplar.
 
-    None if it is not recorded.
+    Returns None if it is not recorded.
     """
     sampled = list(_sampled(spans, publication))
-    # Each context once, in the order in which they were first met.
+    # Each context once, in order of first occurrence.
     links = list({event.trace_parent: context for context, event in sampled}.values())
     said: Said = {"messaging.system": "kafka", "messaging.batch.message_count": publication.rows}
     transaction = spans.root("relay transaction", began, said, links=links)

@@ -1,8 +1,8 @@
 """How far in time readers of `bindings` are complete: the watermarks of one producer (docs/contract.md section 7).
 
-A head, as read, says that whatever comes after its position comes after its instant, too. It counts once that position
-is published. All of this ends with the producer: what another one published meanwhile, or a database that went back,
-would make it untrue.
+A head, as read, guarantees that everything after its position is also after its instant. It counts once that position
+is published. All of this is valid only for one producer: another producer's events, or a database that went back,
+would invalidate it.
 """
 
 import time
@@ -24,20 +24,20 @@ from workers.runtime.settings import Settings
 BUSY_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 _NO_INSTANT = datetime.min.replace(tzinfo=UTC)
-"""The last instant of a shard that has given none yet."""
+"""The last instant of a shard that has none yet."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
-"""Until when nothing is added to a shard that is closed for good."""
+"""The instant up to which a permanently closed shard is closed."""
 
 
 class OffsetUnknown(KafkaError):  # type: ignore[misc]
-    """Where events end is not known: of a partition that was added, or because the broker did not say.
+    """The end of a partition is unknown: it was added, or the broker returned no offset.
 
-    Whoever takes the work up again asks for the ends of all partitions.
+    The next producer fetches the ends of all partitions again.
     """
 
 
 class Watermarks:
-    """The watermarks of one producer, the last of which is `last`; `ends` are those of the partitions of `bindings`."""
+    """The watermarks of one producer; `kept` has the last one, and `ends` are those of the partitions of `bindings`."""
 
     def __init__(self, settings: Settings, kept: Kept, ends: Sequence[int]) -> None:
         self._settings = settings
@@ -51,33 +51,33 @@ class Watermarks:
 
     @property
     def closed_until(self) -> datetime | None:
-        """Up to which instant readers were told that they are complete."""
+        """The instant up to which readers were told that they are complete."""
         return self._last.watermark.closed_until if self._last else None
 
     def see(self, heads: Mapping[int, Head]) -> None:
-        """Remember the heads of all shards: of each the one that is yet to be published, as long as it is."""
+        """Remember the heads of all shards; a remembered head is kept until it is published."""
         for shard, head in heads.items():
             waiting = self._heads.get(shard)
             if waiting is None or waiting.position == head.position:
                 self._heads[shard] = head
 
     def count(self, positions: Mapping[int, Position]) -> None:
-        """Close the shards of which all that was seen is published, by positions that Kafka has committed."""
+        """Close the shards whose remembered heads are published; Kafka has committed `positions`."""
         for shard, head in list(self._heads.items()):
             if positions.get(shard, BEGINNING).position >= head.position:
                 self._closed[shard] = _NEVER if head.is_closed else head.last_instant
                 del self._heads[shard]
 
     def end_at(self, ends: Sequence[int]) -> None:
-        """Note where the partitions end, as was asked after the positions that are counted."""
+        """Set the ends of the partitions, which were fetched after the positions that are counted."""
         self._ends = list(ends)
 
     def hear_of_others(self) -> None:
-        """Note that another slot has published something."""
+        """Record that another slot has published something."""
         self._has_published = True
 
     def published(self, batches: Sequence[tuple[Place, Any]], offsets: Sequence[int]) -> None:
-        """Note where batches of a committed transaction begin. Raises OffsetUnknown."""
+        """Record the offsets of a committed transaction's batches. Raises OffsetUnknown."""
         bindings = self._settings.topic(Topic.BINDINGS)
         for ((topic, partition), batch), offset in zip(batches, offsets, strict=True):
             self._has_published = True
@@ -87,13 +87,13 @@ class Watermarks:
                 self._ends[partition] = offset + batch.record_count()
 
     def is_due(self) -> bool:
-        """Return whether it is time for a watermark: soon where anything was published, else now and then."""
+        """Return whether a watermark is due: more often while anything is being published."""
         return time.monotonic() - self._written >= (BUSY_SECONDS if self._has_published else IDLE_SECONDS)
 
     async def next(self, producer: AIOKafkaProducer) -> LastWatermark | None:
-        """Return the watermark to write now: the last one as it is, where nothing was closed since.
+        """Return the watermark to write now: the last one unchanged, if nothing was closed since.
 
-        Raises OffsetUnknown once the topic has partitions whose ends were not asked for.
+        Raises OffsetUnknown if the topic has partitions whose ends were not fetched.
         """
         now = datetime.now(UTC)
         closed = self._closed_by(now)
@@ -106,7 +106,7 @@ class Watermarks:
         return LastWatermark(watermark, watermark.rendered(now, self._settings.source))
 
     def batches(self, producer: AIOKafkaProducer, last: LastWatermark) -> list[tuple[Place, Any]]:
-        """Return the records of a watermark, on its topic and beside the positions."""
+        """Return the records of a watermark: on its own topic and beside the positions."""
         records = {
             Topic.WATERMARKS: (WATERMARK_KEY, last.value, headers_of(last.value)),
             Topic.RELAY_POSITIONS: (*render_watermark(last.value), []),
@@ -119,14 +119,14 @@ class Watermarks:
         return batches
 
     def written(self, last: LastWatermark) -> None:
-        """Note that a watermark is committed."""
+        """Record that a watermark is committed."""
         self._has_published = False
         self._written = time.monotonic()
         self._last = last
         self._floor = last.watermark.closed_until
 
     def _closed_by(self, now: datetime) -> datetime | None:
-        """Return the least instant of all shards, but none that is yet to come: a clock may have leapt ahead."""
+        """Return the earliest instant of all shards, at most `now`: a clock may have leapt ahead."""
         if len(self._closed) < self._settings.shard_numbers.stop or _NO_INSTANT in self._closed.values():
             return None
         return min(now, *self._closed.values())
