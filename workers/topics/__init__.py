@@ -1,1 +1,1 @@
-"""The topics: what they must be, what the cluster says they are, and whether a process may start."""
+"""The topics: how they must be configured, how they are, and whether a process may start on them."""

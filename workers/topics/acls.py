@@ -1,7 +1,7 @@
-"""What each party may do at the broker: the access control lists, as data, as `kafka-acls` takes them, and applied.
+"""What each party may do at the broker: access control lists as data, as `kafka-acls.sh` commands, and applied.
 
-Whoever writes facts says which projects there are and what pays; whoever reads `admin-commands` sees what was sent
-there, personal data included. The broker alone keeps them from it (docs/contract.md section 12).
+A producer of facts determines which projects exist and what pays; a consumer of `admin-commands` sees everything sent
+there, including personal data. Only the broker restricts them (docs/contract.md section 12).
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from workers.runtime.settings import Settings
 
 
 class Party(StrEnum):
-    """Who connects to the broker; parties may share a principal, as the roles of one process do."""
+    """A client of the broker; parties may share a principal, as the roles of one process do."""
 
     RESOURCE_MANAGER = "resource-manager"
     PAYMENTS = "payments"
@@ -31,7 +31,7 @@ class Party(StrEnum):
 
 
 class Resource(IntEnum):
-    """The kinds of resource, by the numbers of Kafka's protocol."""
+    """Resource types, as numbered in Kafka's protocol."""
 
     TOPIC = 2
     GROUP = 3
@@ -40,14 +40,14 @@ class Resource(IntEnum):
 
 
 class Pattern(IntEnum):
-    """Whether a resource's name is meant as it is, or all that begin with it."""
+    """Whether an entry applies to the exact resource name, or to all names with that prefix."""
 
     LITERAL = 3
     PREFIXED = 4
 
 
 class Operation(IntEnum):
-    """The operations, by the numbers of Kafka's protocol."""
+    """Operations, as numbered in Kafka's protocol."""
 
     READ = 3
     WRITE = 4
@@ -61,7 +61,7 @@ class Operation(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """Some operations on a resource."""
+    """Allowed operations on a resource."""
 
     resource: Resource
     name: str
@@ -79,9 +79,9 @@ _POSITIONS = (Topic.RELAY_POSITIONS, Topic.WATERMARKS)
 
 
 def allowed(party: Party, settings: Settings) -> list[Allowed]:
-    """Return what a party may do: what it needs for its part, and nothing else.
+    """Return the rights that a party needs, and no others.
 
-    Consumer groups of subscribers and of those who wait for results begin with the party's name and a dot.
+    Consumer groups of subscribers, and of senders of commands, begin with the party's name and a dot.
     """
     own_groups = Allowed(Resource.GROUP, f"{party}.", _READ, Pattern.PREFIXED)
     match party:
@@ -132,14 +132,14 @@ def allowed(party: Party, settings: Settings) -> list[Allowed]:
                 *_topics(settings, _INPUTS, (Operation.WRITE,)),
                 *_topics(settings, (*OUTPUT_TOPICS, *_POSITIONS, Topic.REPLAY_POSITIONS), (Operation.READ,)),
                 Allowed(Resource.TOPIC, settings.topic(replay_topic("")), _READ, Pattern.PREFIXED),
-                # How far was read is looked up by whoever audits, or waits for an answer.
+                # Audits, and commands that wait for an answer, look up the workers' offsets.
                 _groups_of_workers(settings, (Operation.DESCRIBE,)),
                 Allowed(Resource.CLUSTER, _CLUSTER, (Operation.DESCRIBE,)),
             ]
 
 
 def as_commands(party: Party, principal: str, settings: Settings, *, client_config: str | None) -> list[str]:
-    """Return the lines that give a principal these rights by Kafka's own `kafka-acls.sh`."""
+    """Return the `kafka-acls.sh` commands that give a principal these rights."""
     config = "" if client_config is None else f" --command-config {quote(client_config)}"
     begin = f"kafka-acls.sh --bootstrap-server {quote(settings.kafka_bootstrap_servers)}{config} --add"
     return [
@@ -151,9 +151,9 @@ def as_commands(party: Party, principal: str, settings: Settings, *, client_conf
 
 
 async def apply(client: AIOKafkaAdminClient, principals: Mapping[Party, str], settings: Settings) -> int:
-    """Grant every party's principal its rights; return how many entries that are. To repeat it changes nothing.
+    """Grant every party's principal its rights; return the number of entries. Idempotent.
 
-    Raises KafkaError; what was given by then stays.
+    Raises KafkaError; rights granted before that stay.
     """
     count = 0
     for party, principal in principals.items():
@@ -179,7 +179,7 @@ def _groups_of_workers(settings: Settings, operations: tuple[Operation, ...]) ->
 
 
 def _admission(settings: Settings) -> list[Allowed]:
-    """Return what every role needs to make sure, when it starts, that the topics are those that it knows."""
+    """Return the rights that every role needs to check at startup that the topics are the known ones."""
     looked_at = (Operation.DESCRIBE, Operation.DESCRIBE_CONFIGS)
     return [*_topics(settings, tuple(Topic), looked_at), Allowed(Resource.CLUSTER, _CLUSTER, (Operation.DESCRIBE,))]
 

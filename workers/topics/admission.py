@@ -1,9 +1,9 @@
-"""Whether a process may start on this Kafka: topics that keep what is promised, on the cluster they were always on.
+"""Whether a process may start on this Kafka: the topics must be safe, and those that the installation has used so far.
 
 KafkaRefused
-├── UnsafeTopics   a topic is missing, or its settings would break what is promised
-└── ForeignTopics  the cluster, a topic or its number of partitions is not the one that the installation worked with
-    └── OtherPrefix  the names of the topics begin with something else
+├── UnsafeTopics   a topic is missing, or its settings would break a guarantee
+└── ForeignTopics  the cluster, a topic or its number of partitions is not the one used so far
+   └── OtherPrefix  the names of the topics have a different prefix
 """
 
 import asyncio
@@ -29,25 +29,25 @@ logger = structlog.get_logger()
 
 
 class KafkaRefused(Exception):
-    """These topics cannot be worked with; the message says why, and what to do."""
+    """These topics cannot be used; the message says why, and what to do."""
 
 
 class UnsafeTopics(KafkaRefused):
-    """A topic is missing, or its settings would break what is promised."""
+    """A topic is missing, or its settings would break a guarantee."""
 
 
 class ForeignTopics(KafkaRefused):
-    """The cluster, a topic or its number of partitions is not the one that the installation worked with."""
+    """The cluster, a topic or its number of partitions is not the one that the installation has used so far."""
 
 
 class OtherPrefix(ForeignTopics):
-    """The names of the installation's topics begin with something else than the settings say."""
+    """The names of the installation's topics do not begin with the configured prefix."""
 
 
 async def insist_on_prefix(engine: AsyncEngine, settings: Settings) -> None:
-    """Raise OtherPrefix where the topics that the installation is known to work with begin with another prefix.
+    """Raise OtherPrefix if the installation's known topics have a different prefix.
 
-    This comes before any comparison of topics: under a wrong prefix all are missing, and to create them would be wrong.
+    Call this before comparing topics: with a wrong prefix all seem to be missing, and creating them would be wrong.
     """
     async with engine.connect() as connection:
         before = await known(connection)
@@ -61,9 +61,9 @@ async def insist_on_prefix(engine: AsyncEngine, settings: Settings) -> None:
 
 
 async def admit(engine: AsyncEngine, settings: Settings) -> None:
-    """Make sure that the topics are those of this installation, and safe; note them the first time.
+    """Check that the topics are safe and are those of this installation; record them the first time.
 
-    Raises KafkaRefused, KafkaConnectionError when no broker answers, and KafkaError when none goes on answering.
+    Raises KafkaRefused, KafkaConnectionError if no broker answers, and KafkaError if the brokers stop answering.
     """
     await insist_on_prefix(engine, settings)
     cluster = await _described(settings)
@@ -90,9 +90,9 @@ async def admit(engine: AsyncEngine, settings: Settings) -> None:
 
 
 async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
-    """Work with the topics as they are from now on; return what changed. Raises UnsafeTopics if one is missing.
+    """Accept the topics as they are from now on; return what changed. Raises UnsafeTopics if one is missing.
 
-    An input topic that was re-created, or is another cluster's, is read from its beginning.
+    An input topic that was re-created, or is on another cluster, is read from its beginning.
     """
     cluster = await _described(settings)
     now = as_known(cluster, settings)
@@ -122,7 +122,7 @@ def as_known(cluster: Cluster, settings: Settings) -> dict[str, KnownTopic]:
 
 
 def changed(before: Mapping[str, KnownTopic], now: Mapping[str, KnownTopic]) -> Iterator[str]:
-    """Yield in words what changed."""
+    """Yield a description of each change."""
     clusters = {(before[topic].cluster, found.cluster) for topic, found in now.items() if topic in before}
     moves = [(was, is_) for was, is_ in clusters if was and is_ and was != is_]
     for was, is_ in moves:
@@ -146,7 +146,7 @@ def _is_another(before: KnownTopic, now: KnownTopic) -> bool:
 
 
 async def _described(settings: Settings) -> Cluster:
-    """Ask for the topics, patiently: not every broker knows yet what was created a moment ago."""
+    """Describe the topics, retrying for a while: not every broker knows a new topic at once."""
     began = time.monotonic()
     async with administration(settings) as client:
         while True:

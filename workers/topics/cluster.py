@@ -1,4 +1,4 @@
-"""What a Kafka cluster says about itself and its topics: ids, partitions, replicas and settings."""
+"""What a Kafka cluster reports about itself and its topics: ids, partitions, replicas and settings."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,12 +16,12 @@ from workers.topics.metadata import Metadata
 
 
 class TopicMissing(Exception):
-    """A topic that is needed does not exist; the message names it, and says what to do."""
+    """A required topic does not exist; the message names it, and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundTopic:
-    """A topic as the brokers describe it; `topic_id` is None if they do not say."""
+    """A topic as the brokers describe it; `topic_id` is None if they do not report ids."""
 
     topic_id: UUID | None
     partitions: int
@@ -60,7 +60,7 @@ async def partitions_of(client: AIOKafkaAdminClient, names: Sequence[str]) -> li
 
 
 async def describe(client: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster:
-    """Ask for topics by their names. Raises KafkaError."""
+    """Describe topics by name. Raises KafkaError."""
     metadata = (await client._send_request(Metadata(names))).to_object()
     described = {}
     for topic in metadata["topics"]:
@@ -84,7 +84,7 @@ async def describe(client: AIOKafkaAdminClient, names: Sequence[str]) -> Cluster
 
 
 async def _configured(client: AIOKafkaAdminClient, names: list[str]) -> dict[str, Mapping[str, str]]:
-    """Return the settings of topics by name, without those that were deleted after the brokers described them."""
+    """Return the settings of topics by name, omitting topics that were deleted since they were described."""
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]

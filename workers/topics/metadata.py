@@ -1,6 +1,6 @@
-"""Kafka's metadata with the ids of topics: one that is deleted and re-created keeps its name and gets another id.
+"""Kafka's metadata with topic ids: a topic that is deleted and re-created keeps its name and gets a new id.
 
-aiokafka asks in version 5 at most, which has no ids; so version 12 is spelt out here, as its own requests are.
+aiokafka supports version 5 at most, which has no ids; so version 12 is defined here, in the style of its own requests.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class _Uuid(AbstractType):  # type: ignore[misc]
         return UUID(bytes=data.read(16))
 
 
-class _MetadataResponse_v12(Response):  # type: ignore[misc]  # noqa: N801 (as all of them are called)
+class _MetadataResponse_v12(Response):  # type: ignore[misc]  # noqa: N801 (aiokafka's naming)
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
@@ -95,9 +95,9 @@ class _MetadataRequest_v12(RequestStruct):  # type: ignore[misc]  # noqa: N801
 
 
 class Metadata(Request[MetadataRequest_v5 | _MetadataRequest_v12]):  # type: ignore[misc]
-    """Asks for topics by name, with their ids where the broker knows the version that has them.
+    """Requests topics by name, with their ids if the broker supports the version that has them.
 
-    `with_rights` asks, too, which operations whoever asks may do: a bit for each.
+    `with_rights` also requests the operations that the client may do, as a bit field.
     """
 
     API_KEY = 3

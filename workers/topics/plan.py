@@ -1,4 +1,4 @@
-"""Creating the topics, and comparing those that exist with what whopays needs (docs/contract.md section 1)."""
+"""Creating the topics, and comparing existing ones with what whopays needs (docs/contract.md section 1)."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _LOOKS = 200
 class Difference:
     """What is wrong with a topic (named with its prefix), and what to do about it.
 
-    `breaks` says what would be lost by it, and is None where that is for the operator to choose.
+    `breaks` says which guarantee it would break, and is None where the operator may choose.
     """
 
     topic: str
@@ -34,10 +34,10 @@ class Difference:
 
 
 async def create_topics(settings: Settings) -> list[str]:
-    """Create the topics that are missing, with their settings; leave the others alone. Return their names.
+    """Create missing topics with their settings, leave the others alone, and return the names of those created.
 
-    Returns once the broker that was asked knows them, since the controller answers earlier. Raises AuthNotConfigured,
-    and KafkaError when the broker refuses.
+    Returns once the connected broker knows them, since the controller answers earlier. Raises AuthNotConfigured, and
+    KafkaError if the broker refuses.
     """
     settings.insist_on_auth()
     async with administration(settings) as client:
@@ -51,7 +51,7 @@ async def create_topics(settings: Settings) -> list[str]:
 
 
 async def check_topics(settings: Settings) -> list[Difference]:
-    """Compare partitions and settings of all topics with what `create_topics` would make."""
+    """Compare partitions and settings of all topics with what `create_topics` would create."""
     async with administration(settings) as client:
         return differences(await describe(client, topic_names(settings)), settings)
 
@@ -62,7 +62,7 @@ def topic_names(settings: Settings) -> list[str]:
 
 
 def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
-    """Compare what a cluster says of the topics with what `create_topics` would make."""
+    """Compare the topics as a cluster describes them with what `create_topics` would create."""
     found: list[Difference] = []
     for plan in _plans(settings):
         name = settings.topic(plan.topic)
@@ -75,7 +75,7 @@ def differences(cluster: Cluster, settings: Settings) -> list[Difference]:
 
 
 def _plans(settings: Settings) -> list[TopicPlan]:
-    """Return how the topics are created. Where tokens are checked, commands are stamped by the broker."""
+    """Return the plans for all topics. Where tokens are checked, the broker sets the timestamps of commands."""
     commands = TopicPlan(Topic.ADMIN_COMMANDS, settings=STAMPED if settings.auth == "jwt" else {})
     return [commands if plan.topic == Topic.ADMIN_COMMANDS else plan for plan in TOPIC_PLANS]
 
@@ -95,18 +95,18 @@ def _differing(plan: TopicPlan, name: str, topic: FoundTopic, settings: Settings
 
 
 def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the settings that differ from those of `create_topics`, what they should be, and what they break."""
+    """Yield the settings that differ from those of `create_topics`, with the right value and what they break."""
     for setting, value in plan.settings.items():
         found = topic.settings.get(setting, "unknown")
         if found == value:
             continue
         match setting:
             case "cleanup.policy" if value == "compact":
-                yield setting, value, "the last state of what is seldom told would be forgotten"
+                yield setting, value, "the last state of keys that rarely change would be deleted"
             case "cleanup.policy":
                 yield setting, value, "a record would remove those before it that have the same key"
             case "message.timestamp.type":
-                yield setting, value, "senders would choose as of when their tokens count, also those that have expired"
+                yield setting, value, "senders could choose when their tokens are checked, and so use expired ones"
             case "retention.ms" | "min.compaction.lag.ms" | "max.message.bytes" if _is_less(found, value):
                 yield setting, value, _LESS_BREAKS[setting]
             case _:
@@ -114,7 +114,7 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
 
 
 def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the settings that default to the broker's, where these do not suffice."""
+    """Yield settings that default to the broker's, where its value is insufficient."""
     found = topic.settings
     if plan.topic in INPUT_TOPICS:
         if "compact" in found.get("cleanup.policy", ""):
@@ -174,7 +174,7 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
     created = []
     for answer in (await client.create_topics(wanted)).to_object()["topic_errors"]:
         code = answer["error_code"]
-        # Unless another `whopays topics create` already has.
+        # Another `whopays topics create` has created it meanwhile.
         if code == TopicAlreadyExistsError.errno:
             continue
         if code:
@@ -184,7 +184,7 @@ async def _create(client: AIOKafkaAdminClient, plans: Sequence[TopicPlan], setti
 
 
 async def until_known(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
-    """Wait, for some seconds at most, until the broker tells of new topics: whoever asks next should find them."""
+    """Wait, for some seconds at most, until the broker knows new topics, so that the next request finds them."""
     for _ in range(_LOOKS):
         if set(names) <= (await describe(client, names)).topics.keys():
             return

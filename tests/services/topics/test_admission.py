@@ -54,7 +54,7 @@ async def _refused(installation: Installation, kind: type[KafkaRefused]) -> str:
 @pytest.mark.parametrize(
     ("topic", "setting", "value", "words"),
     (
-        (Topic.BINDINGS, "cleanup.policy", "delete", "the last state of what is seldom told would be forgotten"),
+        (Topic.BINDINGS, "cleanup.policy", "delete", "the last state of keys that rarely change would be deleted"),
         (Topic.RELAY_POSITIONS, "cleanup.policy", "compact,delete", "is compact,delete, not compact: the last state"),
         (Topic.COMMAND_RESULTS, "cleanup.policy", "compact", "remove those before it that have the same key"),
         (Topic.COMMAND_RESULTS, "retention.ms", str(_DAY_MS), "a shorter time than was promised"),

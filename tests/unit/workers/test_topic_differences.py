@@ -79,7 +79,7 @@ def test_other_numbers_of_partitions(plan: object, more: int) -> None:
 @pytest.mark.parametrize(
     ("topic", "said", "told"),
     (
-        (Topic.BINDINGS, {"cleanup_policy": "delete"}, ("compact", "the last state of what is seldom told")),
+        (Topic.BINDINGS, {"cleanup_policy": "delete"}, ("compact", "the last state of keys that rarely change")),
         (Topic.NOTICES, {"cleanup_policy": "compact"}, ("delete", "a record would remove those before it")),
         (Topic.NOTICES, {"retention_ms": str(30 * _DAY_MS - 1)}, (str(30 * _DAY_MS), "kept for a shorter time")),
         (Topic.NOTICES, {"retention_ms": str(30 * _DAY_MS + 1)}, (str(30 * _DAY_MS), None)),
