@@ -1,1 +1,1 @@
-"""Replays: what the log said, said again to one consumer (docs/contract.md section 10)."""
+"""Replays: events of the log, published again for one consumer (docs/contract.md section 10)."""

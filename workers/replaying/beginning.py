@@ -1,4 +1,4 @@
-"""Beginning a replay: what is selected, where in the log that is, and whether it can be had."""
+"""Starting a replay: what is selected, where in the log it is, and whether it is still available."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: a `target` and `partitions` of None are the defaults."""
+    """A request for a replay; None as `target` or `partitions` means the default."""
 
     name: str
     selection: Selection
@@ -46,9 +46,9 @@ class Asked:
 async def begin(
     engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
 ) -> KeptReplay:
-    """Return the replay that was asked for: begun now, or before and to go on, or done. Raises ReplayRefused.
+    """Return the requested replay: newly begun, to be resumed, or already done. Raises ReplayRefused.
 
-    `waits` is told of an end that is not closed yet.
+    `waits` is called with an end that is not closed yet.
     """
     async with engine.begin() as connection:
         known = await find_replay(connection, asked.name)
@@ -72,7 +72,7 @@ async def begin(
         kept = await find_replay(connection, asked.name)
     if kept is None:
         raise ReplayRefused(f"The replay {asked.name} was not noted.")
-    # Unless another process took the name in the meantime.
+    # Another process may have taken the name in the meantime.
     _insist_on_the_same(settings, asked, kept)
     return kept
 
@@ -80,7 +80,7 @@ async def begin(
 async def plan(
     engine: AsyncEngine, settings: Settings, asked: Asked, waits: Callable[[datetime], None] = lambda _: None
 ) -> KeptReplay:
-    """Fix the end of a replay, and find where in the log it is. Raises ReplayRefused."""
+    """Fix the end of a replay, and find its spans in the log. Raises ReplayRefused."""
     selection = asked.selection
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -122,7 +122,7 @@ def _target(settings: Settings, asked: Asked) -> str:
 
 
 def _insist_on_the_same(settings: Settings, asked: Asked, known: KeptReplay) -> None:
-    """Raise ReplayTaken, naming each difference, unless a name stands for what is asked for."""
+    """Raise ReplayTaken, naming each difference, unless the known replay is the requested one."""
     differences = []
     if asked.selection != known.selection:
         differences.append(f"its selection is {_shown(known.selection)}, not {_shown(asked.selection)}")
@@ -133,8 +133,8 @@ def _insist_on_the_same(settings: Settings, asked: Asked, known: KeptReplay) -> 
         differences.append(f"it has {known.partitions} partitions, not {partitions}")
     if differences:
         raise ReplayTaken(
-            f"The name {known.name} is used: {'; '.join(differences)}.\nEach replay has a name of its own, for ever: "
-            "take another, or ask for the same again."
+            f"The name {known.name} is used: {'; '.join(differences)}.\nA name belongs to one replay for ever: "
+            "choose another, or repeat the same request."
         )
 
 
@@ -148,12 +148,12 @@ def _shown(selection: Selection) -> str:
 async def _refuse_unknown(
     connection: AsyncConnection, history: History, selection: Selection, heads: Mapping[int, Head]
 ) -> None:
-    """Raise ReplayRefused for a selection that names what there is not, naming all of it."""
+    """Raise ReplayRefused if a selection names things that do not exist, listing all of them."""
     troubles = []
     organization = selection.organization
     if organization is not None:
         if not (await is_known_organization(connection, organization) or await history.says_of(organization)):
-            troubles.append(f"nothing was ever said of an organization {organization}")
+            troubles.append(f"nothing is known of an organization {organization}")
         else:
             project, account = selection.project, selection.account
             if project is not None and not await is_known_project(connection, organization, project):
@@ -175,13 +175,13 @@ async def _refuse_unknown(
 
 
 async def _end(connection: AsyncConnection, selection: Selection, waits: Callable[[datetime], None]) -> datetime:
-    """Return the end, exclusive; wait until all before it is closed. Raises ReplayRefused."""
+    """Return the end, exclusive; wait until the log is closed up to it. Raises ReplayRefused."""
     now = await clock(connection)
     wanted = selection.until
     if wanted is not None and wanted - now > _FURTHEST_AHEAD:
         raise ReplayRefused(
-            f"--until {format_instant(wanted)} is more than a minute ahead ({format_instant(now)}): what will be said "
-            "until then is not known. Ask again then."
+            f"--until {format_instant(wanted)} is more than a minute ahead ({format_instant(now)}): the events until "
+            "then are not known yet. Ask again then."
         )
     began = time.monotonic()
     patience = _LONGEST_WAIT_SECONDS + (max(0.0, (wanted - now).total_seconds()) if wanted else 0.0)
@@ -193,14 +193,14 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
             if selection.from_ is not None and selection.from_ >= end:
                 raise ReplayRefused(
                     f"Nothing can match: --from {format_instant(selection.from_)} is not before {format_instant(end)}, "
-                    "up to which everything is said."
+                    "up to which the log is closed."
                 )
             return end
         if time.monotonic() - began > patience:
             raise ReplayRefused(
-                f"Not everything before {'now' if wanted is None else format_instant(wanted)} is said yet, only until "
-                f"{'nobody knows when' if closed is None else format_instant(closed)}: does the relay run, and does "
-                "nothing hold a shard up?"
+                f"The log is not closed up to {'now' if wanted is None else format_instant(wanted)} yet, only up to "
+                f"{'an unknown instant' if closed is None else format_instant(closed)}: is the relay running, and is "
+                "no shard held up?"
             )
         if not has_told and wanted is not None:
             waits(wanted)
@@ -211,7 +211,7 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
 async def _spans(
     connection: AsyncConnection, history: History, asked: Asked, until: datetime
 ) -> tuple[dict[int, tuple[int, int]], datetime | None]:
-    """Return where each shard is read, and from when on all is kept, if not all of it is. Raises ReplayRefused."""
+    """Return the span of each shard, and since when everything is kept, unless all of it is. Raises ReplayRefused."""
     selection = asked.selection
     heads = await all_heads(connection)
     shards = set(heads)
@@ -226,7 +226,7 @@ async def _spans(
     if selection.from_ is not None:
         begins = await history.last_before(selection.from_, whole)
     places = {shard: selection.places.get(shard, 0) for shard in shards}
-    # Of what is no longer kept it is not known how much was before the beginning.
+    # For rows that are no longer kept, it is unknown how many were before the start.
     lost = {
         shard: instant
         for shard, (position, instant) in kept.items()
@@ -240,8 +240,8 @@ async def _spans(
             " More is in the archive: WHOPAYS_ARCHIVE_URL must say where." if await history.lacks_archive() else ""
         )
         raise ReplayRefused(
-            f"What is selected reaches behind what is kept: it can be had from {format_instant(available_from)} on "
-            f"(--from {format_instant(available_from)}). To take what there is: --available.{elsewhere}"
+            f"Not all of the selection is kept any more: it is available from {format_instant(available_from)} on "
+            f"(--from {format_instant(available_from)}). To replay what is kept: --available.{elsewhere}"
         )
     spans = {shard: (max(begins[shard], min(places[shard], ends[shard])), ends[shard]) for shard in sorted(shards)}
     return {shard: (min(after, last), last) for shard, (after, last) in spans.items()}, available_from

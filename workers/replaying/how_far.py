@@ -1,11 +1,11 @@
-"""How much of the log a replay is done with: what it has read, without what it has read ahead and not written yet."""
+"""How much of the log a replay has finished: what it has read, except rows that it has not written yet."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 
 class HowFar:
-    """Counts positions of the log, of each shard of `spans` from its first on; those up to `done` are done with."""
+    """Counts finished positions of each shard in `spans`; those up to `done` are finished from the start."""
 
     def __init__(self, spans: Mapping[int, tuple[int, int]], done: Mapping[int, int]) -> None:
         self._before = {shard: after for shard, (after, _) in spans.items()}
@@ -14,19 +14,19 @@ class HowFar:
         self._waiting: Counter[int] = Counter()
 
     def read(self, shard: int, reached: int, rows: int) -> None:
-        """Note up to where a shard was read, and how many rows of it wait to be written since."""
+        """Record the position up to which a shard was read, and how many more of its rows wait to be written."""
         self._read[shard] = reached
         self._waiting[shard] += rows
 
     def written(self, places: Iterable[tuple[int, int]]) -> None:
-        """Note that rows were written, each by its shard and position."""
+        """Record that rows were written, by shard and position."""
         for shard, position in places:
             self._waiting[shard] -= 1
             self._written[shard] = position
 
     @property
     def positions(self) -> int:
-        """How many positions are done with: where rows of a shard wait, up to the last that was written of it."""
+        """The number of finished positions; a shard with waiting rows counts up to its last written one."""
         return sum(
             (self._written if self._waiting[shard] else self._read)[shard] - before
             for shard, before in self._before.items()

@@ -1,4 +1,4 @@
-"""How far a replay is, as Kafka keeps it: written in the same transactions as the records."""
+"""A replay's tally as stored in Kafka, in the same transactions as the records."""
 
 from schemas.topics import Topic
 from workers.publishing.positions import committed
@@ -7,7 +7,7 @@ from workers.runtime.settings import Settings
 
 
 async def read_tally(settings: Settings, name: str) -> Tally | None:
-    """Return what is committed of a replay; None before its first transaction. Raises PositionsUnreadable."""
+    """Return the committed tally of a replay; None before its first transaction. Raises PositionsUnreadable."""
     key, value = name.encode(), None
     async with committed(settings, settings.topic(Topic.REPLAY_POSITIONS)) as records:
         async for record in records:

@@ -1,4 +1,4 @@
-"""The lease of a replay: which process works on it, and whether it may go on."""
+"""The lease of a replay: which process works on it, and whether it may continue."""
 
 import contextlib
 import os
@@ -18,16 +18,16 @@ _RENEW_SECONDS = 1.0
 
 
 class Halted(Exception):
-    """Somebody stopped the replay, it was noted as failed, or this process is to end."""
+    """The replay was stopped, was marked as failed, or this process is to end."""
 
     def __init__(self, state: ReplayState) -> None:
         self.state = state
 
 
 class Lease:
-    """Held by the process that works on a replay. It is for liveness alone: what makes a replay exact is Kafka.
+    """Held by the process that works on a replay. For liveness only: exactness comes from Kafka.
 
-    `usual_rate` is how many events a second are sent at most where nobody said so; None: as many as can be.
+    `usual_rate` is the limit in events per second if the replay sets none; None is unlimited.
     """
 
     def __init__(self, engine: AsyncEngine, settings: Settings, name: str, usual_rate: int | None) -> None:
@@ -38,17 +38,17 @@ class Lease:
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._renewed = 0.0
         self.was_held = False
-        """Whether this process has had it."""
+        """Whether this process has ever held it."""
         self.rate: int | None = None
-        """How many events a second may be sent, as of the last time that it was taken or renewed."""
+        """The limit in events per second, as of the last time it was taken or renewed."""
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to renew it."""
+        """Whether it is time to renew the lease."""
         return time.monotonic() - self._renewed > min(_RENEW_SECONDS, self._seconds / 3)
 
     async def take(self) -> None:
-        """Take it. Raises ReplayTaken while another process has it, and Halted unless the replay is running."""
+        """Take the lease. Raises ReplayTaken while another process has it, and Halted unless the replay is running."""
         async with self._engine.begin() as connection:
             taken = await take_replay(connection, self._name, self._owner, self._seconds)
         if taken is None:
@@ -57,9 +57,9 @@ class Lease:
         self._go_by(*taken)
 
     async def renew(self, records: int, looked_at: int) -> None:
-        """Keep it, and note how many records were replayed, and positions looked at.
+        """Renew the lease, and store how many records were replayed and how many positions were read.
 
-        Raises ReplayTaken once another process has it, and Halted as `take` does.
+        Raises ReplayTaken if another process has taken it, and Halted like `take`.
         """
         async with self._engine.begin() as connection:
             kept = await keep_replay(connection, self._name, self._owner, self._seconds, records, looked_at)
@@ -68,7 +68,7 @@ class Lease:
         self._go_by(*kept)
 
     async def is_held(self) -> bool:
-        """Return whether nobody has taken it since this process did; also where that cannot be asked."""
+        """Return whether no other process has taken the lease; True if the database cannot be queried."""
         try:
             async with self._engine.connect() as connection:
                 return await owner_of_replay(connection, self._name) == self._owner
@@ -78,13 +78,13 @@ class Lease:
             return True
 
     async def fail(self, why: str) -> None:
-        """Note that the replay has failed."""
+        """Mark the replay as failed."""
         async with self._engine.begin() as connection:
             await fail_replay(connection, self._name, self._owner, why)
 
     async def give_up(self) -> None:
-        """Let another process have it at once."""
-        with contextlib.suppress(Exception):  # it runs out by itself
+        """Release the lease, so that another process can take it at once."""
+        with contextlib.suppress(Exception):  # it expires anyway
             async with self._engine.begin() as connection:
                 await give_up_replay(connection, self._name, self._owner)
 

@@ -8,10 +8,10 @@ from operator import attrgetter
 from db.history import HistoryRow, Page
 
 Reader = Callable[[int, int, int], Awaitable[Page]]
-"""Returns rows of a shard past a position and up to another, and how far it has looked."""
+"""Returns rows of a shard after one position and up to another, and the position up to which it has read."""
 
 Looked = Callable[[int, int, int], None]
-"""Is told of a shard up to where it was read, and how many rows came of that."""
+"""Called with a shard, the position up to which it was read, and how many rows that yielded."""
 
 _order = attrgetter("order")
 
@@ -21,8 +21,8 @@ async def merged(
 ) -> AsyncGenerator[list[HistoryRow]]:
     """Yield the rows of all shards, in order, some at a time.
 
-    `spans` are, of each shard, the position after which and the last one. `looked` is told of each page.
-    A page of each shard is held; within a shard instants rise with positions.
+    `spans` gives for each shard the positions to read: after the first, up to the second. `looked` is called for each
+    page. One page of each shard is held in memory. Relies on instants rising with positions within a shard.
     """
     reached = {shard: after for shard, (after, _) in spans.items()}
     held: dict[int, deque[HistoryRow]] = {shard: deque() for shard in spans}
@@ -33,7 +33,7 @@ async def merged(
                 looked(shard, page.reached, len(page.rows))
                 reached[shard] = page.reached
                 rows.extend(page.rows)
-        # What comes next of a shard that was not read to its end comes after the last row that is held of it.
+        # In a shard with unread rows, these come after its last held row.
         bounds = [rows[-1].order for shard, rows in held.items() if rows and reached[shard] < spans[shard][1]]
         bound = min(bounds, default=None)
         ready: list[HistoryRow] = []

@@ -1,4 +1,4 @@
-"""What one transaction of a replay holds: records, markers, and how far they reach."""
+"""The contents of one transaction of a replay: records, markers, and the new tally."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class Packed:
         self.places: list[tuple[int, int]] = []
 
     def add(self, row: HistoryRow) -> None:
-        """Add a row, and count it."""
+        """Add a row to the batches and to the tally."""
         partition = partition_of(row.key, row.position, self._replay.partitions)
         self._writer.add((self._replay.target, partition), row.key, row.value, [*headers_of(row.value), self._header])
         self._tally.add(row, partition)
@@ -35,7 +35,7 @@ class Packed:
         self.places.append((row.shard, row.position))
 
     def add_markers(self, source: str) -> None:
-        """End each partition with its marker."""
+        """Add the final marker of each partition."""
         finished_at = self._tally.finished_at
         for partition in range(self._replay.partitions):
             value = render_marker(self._tally.marker(self._replay, partition), source, finished_at)
@@ -43,6 +43,6 @@ class Packed:
             self._writer.add(place, marker_key(self._replay.name, partition), value, [JSON_HEADER])
 
     def finished(self, positions: str) -> list[tuple[Place, Any]]:
-        """Add how far this reaches, and return the batches."""
+        """Add the tally, and return the batches."""
         self._writer.add((positions, 0), *self._tally.render(self._replay.name), [])
         return self._writer.batches

@@ -1,4 +1,4 @@
-"""What a replay reads: the selected rows of the log, in the order in which they are replayed."""
+"""Reading for a replay: the selected rows of the log, in the order in which they are replayed."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing, closing
@@ -17,21 +17,21 @@ _SNAPSHOT_ROWS = 500
 
 
 async def _without_lease() -> None:
-    """Whoever only reads has no lease to keep."""
+    """Do nothing: a mere reader has no lease to keep."""
 
 
 async def selected(
     history: History, replay: KeptReplay, done: Mapping[int, int], looked: Looked, alive: Alive = _without_lease
 ) -> AsyncGenerator[list[HistoryRow]]:
-    """Yield the rows that a replay is of, in order, some at a time; without those up to the positions in `done`.
+    """Yield the selected rows of a replay, in order, some at a time, skipping those up to the positions in `done`.
 
-    What is in the archive is read there, also what goes there in the meantime.
+    Archived rows are read from the archive, including those that move there meanwhile.
     """
     spans = {shard: (max(after, done.get(shard, after)), last) for shard, (after, last) in replay.spans.items()}
     with ExitStack() as opened:
         read = _whole(history, replay)
         if replay.selection.latest:
-            # Not from where it was left: a subject's last row is known once all are.
+            # Read from the start, not from `done`: a subject's last row is known only after all rows.
             found = await find_last(history, replay.spans, keys_of(replay.selection), alive)
             for one in found.values():
                 opened.enter_context(closing(one))
@@ -46,7 +46,7 @@ def _wanted(replay: KeptReplay, read: Reader, alive: Alive) -> Reader:
 
     async def read_wanted(shard: int, after: int, until: int) -> Page:
         page = await read(shard, after, until)
-        # Also where nothing is selected, and so nothing is yielded, for long.
+        # Here, because nothing may be selected, and so yielded, for a long time.
         await alive()
         return Page([row for row in page.rows if is_wanted(row)], page.reached)
 

@@ -1,4 +1,4 @@
-"""What a replay would be: counted as it would be written, and nothing is."""
+"""The dry run of a replay: counts what would be written, and writes nothing."""
 
 from collections.abc import Callable
 from contextlib import aclosing

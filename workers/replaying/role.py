@@ -1,4 +1,4 @@
-"""The role `replays`: works on the replays that were handed to it, or that nobody works on any more."""
+"""The role `replays`: works on replays that were submitted to it, or that no process works on any more."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ logger = structlog.get_logger()
 
 
 class Replays:
-    """Looks for replays to work on until it is told to stop; two at a time, so that a long one holds up no other."""
+    """Looks for replays to work on until told to stop; two at a time, so that a long one does not block the others."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics, stopping: asyncio.Event) -> None:
         self._engine = engine
@@ -33,7 +33,7 @@ class Replays:
         self._works: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Work until stopped; wait for a database that is away."""
+        """Work until stopped; keep retrying while the database is unavailable."""
         try:
             while not self._stopping.is_set():
                 self._metrics.turns.turned(Role.REPLAYS)
@@ -49,7 +49,7 @@ class Replays:
                 await self._wait()
         finally:
             for work in self._works.values():
-                # Told to stop, each ends by itself after its transaction.
+                # Each sees that it is to stop, and ends after its transaction.
                 with contextlib.suppress(Exception):
                     await work
 
@@ -67,13 +67,13 @@ class Replays:
 
     async def _work(self, name: str) -> None:
         try:
-            # Live traffic goes first: nobody watches these, and workers may be in the same process.
+            # Throttled, because live traffic takes precedence: the workers may run in the same process.
             usual, told = self._settings.replay_rate, counted_by(self._metrics)
             await Work(self._engine, self._settings, name, self._stopping, told, usual_rate=usual).run()
         except ReplayTaken as taken:
             logger.info("replay_taken", replay=name, why=str(taken))
         except ReplayRefused as refused:
-            # It is noted with the replay, and shown: others go on.
+            # The reason is stored with the replay and shown; other replays continue.
             logger.error("replay_failed", replay=name, why=str(refused))
 
     async def _wait(self) -> None:
@@ -83,7 +83,7 @@ class Replays:
 
 
 def counted_by(metrics: Metrics) -> Callable[[Progress], None]:
-    """Return what counts the events of a replay as its progress is told; what was there before it goes on is not."""
+    """Return a callback that counts a replay's events as it progresses, without those from before it resumed."""
     before: int | None = None
 
     def count(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""Which rows are the last of their subject: found in one pass over the log, in bounded memory."""
+"""Finds the last row of each subject in one pass over the log, in bounded memory."""
 
 import hashlib
 import mmap
@@ -16,30 +16,30 @@ _BUCKETS = 64
 Place = tuple[int, int]
 """A shard, and a position in it."""
 Alive = Callable[[], Awaitable[None]]
-"""Is called after each page that is read, so that whoever reads for long keeps its lease; it may raise to end that."""
+"""Called after each page, so that a long read keeps its lease; may raise to end the read."""
 
 _ENTRY = struct.Struct("<16sHQ")
 
 
 class LastOfSubjects:
-    """The positions, of one shard, of the last row of each subject: a bit for each position.
+    """The positions of each subject's last row in one shard, as a bitmap of positions.
 
-    Subjects are told apart by 128 bits of a hash.
+    Subjects are identified by a 128-bit hash.
     """
 
     def __init__(self, after: int, last: int) -> None:
         self._after = after
         self._last = last
-        # Pages that are never written take no memory.
+        # Pages that are never written take up no memory.
         self._bits = mmap.mmap(-1, (last - after) // 8 + 1)
 
     def add(self, position: int) -> None:
-        """Note a position."""
+        """Add a position."""
         byte, bit = divmod(position - self._after - 1, 8)
         self._bits[byte] |= 1 << bit
 
     def next(self, after: int, count: int) -> tuple[list[int], int]:
-        """Return up to so many positions that follow another, rising, and how far was looked."""
+        """Return up to `count` positions after `after`, ascending, and the position up to which the search got."""
         found: list[int] = []
         byte, bit = divmod(after - self._after, 8)
         for number in range(byte, len(self._bits)):
@@ -62,10 +62,10 @@ class LastOfSubjects:
 async def find_last(
     history: History, spans: Mapping[int, tuple[int, int]], keys: Keys, alive: Alive
 ) -> dict[int, LastOfSubjects]:
-    """Read the subjects of shards once, each within its span, and return where the last row of each stands.
+    """Read the subjects of all shards once, within their spans, and return the positions of each one's last row.
 
-    A subject that has moved to another shard is last where the number of the shard is higher. At most some hundred
-    thousand subjects are held; beyond that they are written to files, by hash, and each file is read in turn.
+    The last row of a subject that moved between shards is in the higher-numbered one. About a hundred thousand
+    subjects are held in memory; beyond that they spill to files, by hash, and each file is read in turn.
     """
     found = {shard: LastOfSubjects(*span) for shard, span in spans.items()}
     held: dict[bytes, Place] = {}
@@ -105,7 +105,7 @@ async def _subjects(
 
 
 def _spill(held: dict[bytes, Place], files: list[IO[bytes]]) -> None:
-    """Write the subjects to the files of their hashes, in order after what was written before, and hold none."""
+    """Append the held subjects to the files of their hashes, in order, and hold none."""
     entries: list[list[bytes]] = [[] for _ in files]
     for subject, place in held.items():
         entries[subject[0] % len(files)].append(_ENTRY.pack(subject, *place))

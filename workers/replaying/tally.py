@@ -1,4 +1,4 @@
-"""What was replayed so far: counts, digests, and how far; it is kept in Kafka with the records themselves."""
+"""What was replayed so far: counts, digests and positions, stored in Kafka together with the records."""
 
 import hashlib
 from collections import Counter
@@ -27,7 +27,7 @@ FIRST_DIGEST = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a replay has come: records written, and positions of the log that it is done with, of so many."""
+    """A replay's progress: records written, and positions of the log that are finished, out of `to_look_at`."""
 
     records: int
     looked_at: int
@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(slots=True)
 class PartitionTally:
-    """What a partition holds."""
+    """The records in a partition."""
 
     records: int = 0
     digest: bytes = FIRST_DIGEST
@@ -53,7 +53,7 @@ class PartitionTally:
 
 @dataclass(slots=True)
 class Tally:
-    """What all partitions hold, the last position of each shard that gave anything, and when it was complete."""
+    """The records in all partitions, each shard's last replayed position, and when the replay was complete."""
 
     partitions: list[PartitionTally]
     types: Counter[str] = field(default_factory=Counter)
@@ -62,16 +62,16 @@ class Tally:
 
     @classmethod
     def empty(cls, partitions: int) -> "Tally":
-        """Return the tally of a target that holds nothing."""
+        """Return the tally of an empty target."""
         return cls([PartitionTally() for _ in range(partitions)])
 
     @property
     def records(self) -> int:
-        """How many records there are in all."""
+        """The total number of records."""
         return sum(one.records for one in self.partitions)
 
     def add(self, row: HistoryRow, partition: int) -> None:
-        """Count a row that goes to a partition next."""
+        """Count the next row of a partition."""
         self.partitions[partition].add(row.event_id, row.key, row.value)
         self.types[type_in(row.value)] += 1
         self.positions[row.shard] = row.position
@@ -89,7 +89,7 @@ class Tally:
 
     @classmethod
     def read(cls, value: bytes) -> "Tally":
-        """Return what `render` wrote."""
+        """Return the tally that `render` wrote."""
         said = orjson.loads(value)
         finished_at = said["finishedAt"]
         return cls(
@@ -103,7 +103,7 @@ class Tally:
         )
 
     def last_ids(self, name: str) -> dict[int, str | None]:
-        """Return the event id of the last record of each partition: its marker's, once it is complete."""
+        """Return the event id of each partition's last record: its marker's, once the replay is complete."""
         return {
             number: one.last_id if self.finished_at is None else marker_id(name, number)
             for number, one in enumerate(self.partitions)
@@ -126,7 +126,7 @@ class Tally:
 
 
 def manifest_of(replay: KeptReplay, tally: Tally, state: ReplayState, *, has_target: bool = True) -> Manifest:
-    """Return the manifest of a replay whose tally is this."""
+    """Return the manifest of a replay with this tally."""
     return Manifest(
         name=replay.name,
         state=state,
@@ -155,7 +155,7 @@ def next_digest(digest: bytes, key: bytes | None, value: bytes) -> bytes:
 
 
 def document_of(replay: KeptReplay, tally: Tally | None = None) -> dict[str, Any]:
-    """Return what `whopays replay show --json` says: the manifest, or how far one that is not done has come."""
+    """Return what `whopays replay show --json` prints: the manifest, or the progress of an unfinished replay."""
     if replay.manifest is not None:
         return replay.manifest
     document = manifest_of(replay, tally or Tally.empty(replay.partitions), replay.state).document()

@@ -1,4 +1,4 @@
-"""The topic that a replay writes to: whether it may, and what it shows."""
+"""The topic that a replay writes to: whether it is fit, creating it, and what it contains."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +21,7 @@ _POLL_MS = 200
 
 
 async def find_target(settings: Settings, name: str) -> FoundTopic | None:
-    """Return a topic as the brokers describe it. Raises TopicMissing where there is none for positions."""
+    """Return a topic as the brokers describe it. Raises TopicMissing if `replay-positions` does not exist."""
     positions = settings.topic(Topic.REPLAY_POSITIONS)
     async with administration(settings) as client:
         found = (await describe(client, [name, positions])).topics
@@ -33,7 +33,7 @@ async def find_target(settings: Settings, name: str) -> FoundTopic | None:
 async def refuse_unfit(
     settings: Settings, name: str, found: FoundTopic | None, partitions: int | None, topics: Sequence[str]
 ) -> None:
-    """Raise ReplayRefused unless events of these topics can go to a topic: empty, not compacted, not one of ours."""
+    """Raise ReplayRefused unless a topic fits events of `topics`: empty, not compacted, not one of whopays' own."""
     if name in {settings.topic(plan.topic) for plan in TOPIC_PLANS}:
         raise ReplayRefused(f"{name} is one of whopays' own topics: a replay goes to a side topic of its own.")
     if found is None:
@@ -55,7 +55,7 @@ async def refuse_unfit(
 
 
 async def create_target(settings: Settings, name: str, partitions: int, topics: Sequence[str]) -> FoundTopic:
-    """Create a replay's topic unless it is there; return it.
+    """Create a replay's topic unless it exists; return it.
 
     Raises ReplayFailed where the broker refuses the name, and KafkaError where it may succeed later.
     """
@@ -79,14 +79,14 @@ async def create_target(settings: Settings, name: str, partitions: int, topics: 
 
 
 async def remove_target(settings: Settings, name: str) -> None:
-    """Delete a replay's topic, if it is there."""
+    """Delete a replay's topic if it exists."""
     async with administration(settings) as client:
         if (await describe(client, [name])).topics:
             await client.delete_topics([name])
 
 
 async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[int, str | None]) -> None:
-    """Raise ReplayFailed unless the last record of each partition is the one that the positions tell of."""
+    """Raise ReplayFailed unless the last record of each partition is the expected one."""
     shown = await last_ids(settings, name, len(expected))
     for partition, event_id in expected.items():
         if shown[partition] != event_id:
@@ -98,7 +98,7 @@ async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[i
 
 
 async def last_ids(settings: Settings, name: str, partitions: int) -> dict[int, str | None]:
-    """Return the event id of the last committed record of each partition: `?` if it has none, None without."""
+    """Return the event id of each partition's last committed record: `?` if it has no id, None without a record."""
     consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
     try:
         await consumer.start()
@@ -111,7 +111,7 @@ async def last_ids(settings: Settings, name: str, partitions: int) -> dict[int, 
 
 
 async def _last_id(consumer: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int) -> str | None:
-    """Look ever further back: transactions leave markers, and those that were aborted records, which nobody reads."""
+    """Look further and further back, past transaction markers and records of aborted transactions."""
     look = _FIRST_LOOK
     while True:
         start = max(begin, end - look)
@@ -128,6 +128,6 @@ async def _last_id(consumer: AIOKafkaConsumer, partition: TopicPartition, begin:
 async def _found(client: AIOKafkaAdminClient, name: str) -> FoundTopic:
     found = (await describe(client, [name])).topics.get(name)
     if found is None:
-        # Whoever hears this tries again: not every broker knows at once what was created.
-        raise UnknownTopicOrPartitionError(f"Kafka does not tell of {name} yet, which was created a moment ago.")
+        # A retryable error: not every broker knows a new topic at once.
+        raise UnknownTopicOrPartitionError(f"Kafka does not report {name} yet, which was just created.")
     return found

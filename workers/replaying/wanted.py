@@ -1,4 +1,4 @@
-"""Which rows of the log a selection is of."""
+"""Which rows of the log a selection matches."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from schemas.topics import Topic
 
 
 def keys_of(selection: Selection) -> Keys:
-    """Return what of a selection the database itself can tell of rows."""
+    """Return the part of a selection that the database itself can filter by."""
     key = None
     if selection.project is not None:
         key = f"{selection.organization}/{selection.project}".encode()
@@ -19,7 +19,7 @@ def keys_of(selection: Selection) -> Keys:
 
 
 def wants(selection: Selection) -> Callable[[HistoryRow], bool]:
-    """Return whether a row that `keys_of` lets through is selected, as a function."""
+    """Return a predicate: whether a row that `keys_of` lets through is selected."""
     types = selection.types
     account = selection.account
     if account is None:

@@ -1,8 +1,8 @@
-"""Working on a replay: one process at a time, by a lease; what makes it exact is Kafka.
+"""Working on a replay: one process at a time, by a lease; exactness comes from Kafka.
 
-A producer with the replay's own transactional id fences and settles any predecessor; only then is read how far the
-replay is; then records and how far they reach go out in one transaction. Whatever goes wrong in a transaction ends that
-producer: the next one reads again how far the replay is.
+A producer with the replay's own transactional id fences any predecessor and settles its transaction; only then is the
+replay's tally read; then records and the new tally go out in one transaction. Any error in a transaction ends that
+producer: the next one reads the tally again.
 """
 
 import asyncio
@@ -47,10 +47,10 @@ logger = structlog.get_logger()
 
 
 class Work:
-    """Works on one replay until it is done, stopped, or this process is to end.
+    """Works on one replay until it is done or stopped, or this process is to end.
 
-    `told` hears of progress: first of what was there when it began, then after each transaction. `usual_rate` is how
-    many events a second it sends at most where nobody said so; None: as many as it can.
+    `told` is called with the progress: first with the initial one, then after each transaction. `usual_rate` is the
+    limit in events per second if the replay sets none; None is unlimited.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Work:
         return self._lease.was_held
 
     async def run(self) -> ReplayState:
-        """Return how the replay stands then. Raises ReplayTaken where another works on it, and ReplayFailed.
+        """Work, and return the final state. Raises ReplayTaken if another process has the replay, and ReplayFailed.
 
-        One that is still running is left to the next process.
+        A replay that is still running is left to the next process.
         """
         while not self._stopping.is_set():
             try:
@@ -134,7 +134,7 @@ class Work:
             return await find_replay(connection, self._name) or replay
 
     async def _reached(self, replay: KeptReplay) -> Tally:
-        """Return how far the replay is. Raises ReplayFailed unless its target agrees."""
+        """Return the replay's tally. Raises ReplayFailed unless its target agrees."""
         found = await find_target(self._settings, replay.target)
         if found is None or (found.topic_id, found.partitions) != (replay.target_id, replay.partitions):
             raise ReplayFailed(
@@ -149,7 +149,7 @@ class Work:
         return tally
 
     async def _until_shown(self, replay: KeptReplay, tally: Tally) -> None:
-        """Wait until readers see the markers: a broker ends a transaction after it has said so."""
+        """Wait until readers see the markers: a broker acknowledges a commit before its records become visible."""
         for _ in range(_LOOKS):
             shown = await last_ids(self._settings, replay.target, replay.partitions)
             if shown == tally.last_ids(self._name) or self._stopping.is_set():
@@ -160,7 +160,7 @@ class Work:
     async def _publish(
         self, connection: AsyncConnection, producer: TransactionalProducer, replay: KeptReplay, tally: Tally
     ) -> None:
-        """Publish what is left, and the markers, unless this process is to end."""
+        """Publish the remaining records and the markers, unless this process is to end."""
         sending: asyncio.Task[None] | None = None
         packed = Packed(producer, replay, tally)
         try:
@@ -169,7 +169,7 @@ class Work:
             async with aclosing(selected(history, replay, done, self._far.read, alive)) as found:
                 async for rows in found:
                     for begin in range(0, len(rows), _PACKED_AT_ONCE):
-                        # In small steps, since a relay in the same process must not wait for it.
+                        # In small steps, so as not to block a relay in the same process.
                         await asyncio.sleep(0)
                         for row in rows[begin : begin + _PACKED_AT_ONCE]:
                             packed.add(row)
@@ -196,12 +196,12 @@ class Work:
                 await sending
 
     async def _send(self, producer: TransactionalProducer, replay: KeptReplay, packed: Packed) -> asyncio.Task[None]:
-        """Begin to send what is packed, once the rate allows it."""
+        """Start sending the packed records, once the rate allows it."""
         while not self._stopping.is_set() and (left := self._next - time.monotonic()) > 0:
             await self._renew_in_time(replay)
             await self._wait(min(left, _LONGEST_WAIT_SECONDS))
         if self._lease.rate:
-            # What was missed is not made up for: whoever asks for a rate must not get twice as much for a while.
+            # Lost time is not made up for: a rate limit must not be exceeded for a while to catch up.
             self._next = max(self._next, time.monotonic()) + packed.rows / self._lease.rate
         batches = packed.finished(self._settings.topic(Topic.REPLAY_POSITIONS))
         return asyncio.create_task(self._transact(producer, replay, batches, packed))
@@ -216,7 +216,7 @@ class Work:
         self._tell(replay)
 
     def _rows_at_once(self) -> int:
-        """Return how many rows go out in a transaction: all of a second's in several."""
+        """Return how many rows go into a transaction: a quarter of a second's worth, if the rate is limited."""
         most = self._settings.relay_batch_rows
         return most if self._lease.rate is None else max(1, min(most, self._lease.rate // _TRANSACTIONS_A_SECOND))
 
@@ -244,5 +244,5 @@ class Work:
 
 
 def transactional_id(settings: Settings, name: str) -> str:
-    """Return the name under which one process at a time writes a replay: whoever starts with it fences the others."""
+    """Return the transactional id of a replay: a producer that starts with it fences its predecessors."""
     return f"whopays-replay-{settings.topic_prefix}{settings.installation}-{name}"

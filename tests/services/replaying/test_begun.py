@@ -60,7 +60,7 @@ async def test_all_that_there_is_not_is_named(told: Installation) -> None:
     for selection, why in (
         (
             {"organization": "nobody", "project": "web", "account": "main"},
-            "nothing was ever said of an organization nobody",
+            "nothing is known of an organization nobody",
         ),
         ({**of_acme, "project": "none", "account": "nil"}, "acme has no project none; acme has no account nil"),
         ({**of_acme, "project": "none", "account": "main"}, "acme has no project none"),

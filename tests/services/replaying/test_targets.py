@@ -38,7 +38,7 @@ async def test_a_topic_that_a_broker_does_not_tell_of_yet_is_asked_for_again(ser
             return not (await describe(client, [name])).topics
 
         await until(is_gone, "the end of the topic")
-        with pytest.raises(UnknownTopicOrPartitionError, match="does not tell of") as caught:
+        with pytest.raises(UnknownTopicOrPartitionError, match="does not report") as caught:
             await _found(client, name)
     assert is_retryable(caught.value)
 
