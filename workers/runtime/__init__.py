@@ -1,1 +1,1 @@
-"""The ground that every role stands on: settings, logs, metrics, roles, liveness. Imports nothing above `schemas`."""
+"""What every role builds on: settings, logs, metrics, roles, liveness. Imports nothing above `schemas`."""

@@ -1,4 +1,4 @@
-"""What is said at every start of a process that believes whoever asks, unchecked."""
+"""The warning at every start of a process that does not authenticate anyone."""
 
 import structlog
 
@@ -8,7 +8,7 @@ logger = structlog.get_logger()
 
 
 def warn_if_trusted(settings: Settings) -> None:
-    """Say it loudly where no token is checked (docs/contract.md section 12)."""
+    """Log a warning if no tokens are checked (docs/contract.md section 12)."""
     if settings.auth == "trusted":
         logger.warning(
             "nobody_is_checked",

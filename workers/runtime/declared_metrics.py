@@ -1,7 +1,6 @@
-"""Every metric of every process: its name, which ends with its unit, its help text and labels, and whose it is.
+"""Every metric of every process: its name, which ends with its unit, its help text and labels, and which roles have it.
 
-Nothing is counted under any other name. docs/metrics.md is made from this; dashboards and alerts
-are checked against it.
+There are no other metrics. docs/metrics.md is generated from this; dashboards and alerts are checked against it.
 """
 
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ from workers.runtime.metric import (
 from workers.runtime.roles import ALL_ROLES, AUDIT, BATCH_ROLES, CONSUMERS, SERVE, Role
 
 UNKNOWN_TYPE = "Unknown"
-"""What a command is called whose type is none of the contract's: nobody's text becomes a label."""
+"""The label of a command whose type is not in the contract, so that no sender's text becomes a label."""
 TIMER_KINDS = tuple(kind for kind in DueKind if kind is not DueKind.FAN_OUT)
 _REFUSALS = (Reason.UNAUTHENTICATED, Reason.FORBIDDEN)
 

@@ -1,10 +1,10 @@
-"""How long to wait before something that failed is tried again."""
+"""Delays between retries."""
 
 from collections.abc import Iterator
 
 
 def delays(first_seconds: float, longest_seconds: float) -> Iterator[float]:
-    """Yield the seconds to wait before each next attempt: twice as many each time, up to the longest."""
+    """Yield the seconds to wait before each retry: doubled each time, up to `longest_seconds`."""
     seconds = first_seconds
     while True:
         yield seconds

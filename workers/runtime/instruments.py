@@ -1,4 +1,4 @@
-"""Makes the metrics that are declared, for a process of some roles: each series that can be known is there at once."""
+"""Creates the declared metrics for a process of some roles, with all series that can be known in advance."""
 
 import math
 import time
@@ -23,13 +23,13 @@ _CLASSES: dict[Kind, type[MetricWrapperBase]] = {
 
 
 class Instruments:
-    """The metrics of a process. `registry` has those of the roles that it plays; of others nothing is told.
+    """The metrics of a process. `registry` has those of the roles that it plays; the others are not exposed.
 
-    Counters begin at 0, and gauges at NaN: what was not measured yet is not known.
+    Counters begin at 0, and gauges at NaN until they are first measured.
     """
 
     def __init__(self, roles: Collection[str], *, checks_tokens: bool = True) -> None:
-        # Creation times, each a gauge of its own, would be half of all series.
+        # Creation times, each a separate gauge, would be half of all series.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -73,13 +73,13 @@ class Instruments:
         return made
 
     def _known(self, metric: Metric) -> Iterator[tuple[str, ...]]:
-        """Yield the label values of all series that can be known; once nothing, where there are no labels."""
+        """Yield the label values of all series known in advance; a single empty tuple, if there are no labels."""
         return product(*(metric.known_values(label, self._roles) for label in metric.labels))
 
 
 def count_on(gauge: Gauge, since: float | None) -> None:
-    """Have a gauge tell the seconds since an instant whenever it is asked: they pass even while a process hangs.
+    """Have a gauge report the seconds since an instant at each scrape, so that they grow even while a process hangs.
 
-    The instant is in Unix time; None tells 0.
+    The instant is in Unix time; None reports 0.
     """
     gauge.set_function((lambda: 0.0) if since is None else (lambda: max(0.0, time.time() - since)))

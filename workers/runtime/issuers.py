@@ -1,4 +1,4 @@
-"""The issuers whose tokens count, as `WHOPAYS_ISSUERS` names them."""
+"""The issuers whose tokens are accepted, as `WHOPAYS_ISSUERS` names them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MEMBERS = {"audiences", "jwks"}
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer: the audiences of which a token must name one, and where its keys (a JWKS) are: a path or a URL."""
+    """An issuer: the audiences of which a token must name one, and the path or URL of its keys (a JWKS)."""
 
     name: str
     audiences: frozenset[str]
@@ -21,12 +21,12 @@ class Issuer:
 
     @property
     def path(self) -> Path | None:
-        """The file of its keys; None where they are at a URL."""
+        """The file of its keys; None if they are at a URL."""
         return None if "://" in self.jwks else Path(self.jwks)
 
 
 def read_issuers(said: Any) -> dict[str, Issuer]:
-    """Return the issuers by name, of what the setting says. Raises ValueError, in words."""
+    """Return the issuers by name, from the value of the setting. Raises ValueError."""
     if not isinstance(said, Mapping):
         raise ValueError('must be JSON: {"https://login.example": {"audiences": ["whopays"], "jwks": "https://…"}}')
     return {name: one if isinstance(one, Issuer) else _issuer(name, one) for name, one in said.items()}

@@ -1,4 +1,4 @@
-"""How every client of ours connects to Kafka, made of the settings."""
+"""Connection options of all Kafka clients, from the settings."""
 
 import ssl
 from typing import Any
@@ -14,11 +14,11 @@ _CLASSES = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-51
 
 
 class KafkaSecurityRefused(Exception):
-    """A file that TLS needs cannot be used; the message says which one, and nothing of what is in it."""
+    """A file for TLS cannot be used; the message says which one, and quotes nothing of its content."""
 
 
 def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Return what a client of aiokafka needs to know to connect. Raises KafkaSecurityRefused."""
+    """Return the connection options of an aiokafka client. Raises KafkaSecurityRefused."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
@@ -34,7 +34,7 @@ def kafka_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def kafka_reading_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Return what a consumer needs that reads what is committed from the beginning, and commits nothing."""
+    """Return the options of a consumer that reads committed records from the beginning, and commits no offsets."""
     return {
         **kafka_options(settings),
         "isolation_level": "read_committed",
@@ -44,7 +44,7 @@ def kafka_reading_options(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def broker_security(settings: KafkaSettings) -> BaseSecurity | None:
-    """Return the same as FastStream wants it, but for the provider of tokens. Raises KafkaSecurityRefused."""
+    """Return the security options for FastStream, without the token provider. Raises KafkaSecurityRefused."""
     context = _ssl_context(settings) if settings.kafka_is_encrypted else None
     if settings.kafka_mechanism is None:
         return None if context is None else BaseSecurity(ssl_context=context)
@@ -59,7 +59,7 @@ def broker_security(settings: KafkaSettings) -> BaseSecurity | None:
 
 
 def token_provider(settings: KafkaSettings) -> AbstractTokenProvider | None:
-    """Return what gets tokens for `OAUTHBEARER`; None for other mechanisms."""
+    """Return the token provider for `OAUTHBEARER`; None for other mechanisms."""
     if settings.kafka_mechanism != "OAUTHBEARER":
         return None
     return OAuthTokens(
@@ -82,7 +82,7 @@ def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
         key = settings.kafka_ssl_key_location
         password = _revealed(settings.kafka_ssl_key_password) or ""
         try:
-            # Without a function OpenSSL would ask at the terminal for the password that is missing.
+            # Without a callback OpenSSL would prompt at the terminal for a missing password.
             context.load_cert_chain(certificate, key, lambda: password)
         except OSError as error:
             name = "kafka_ssl_certificate_location" if key is None else "kafka_ssl_key_location"

@@ -1,7 +1,7 @@
-"""The settings by which every client of ours connects to Kafka, in librdkafka's words.
+"""The settings for connecting to Kafka, named as in librdkafka.
 
-`security.protocol` is `WHOPAYS_KAFKA_SECURITY_PROTOCOL`, and so on for each. A broker's certificate and its host name
-are always checked.
+`security.protocol` is `WHOPAYS_KAFKA_SECURITY_PROTOCOL`, and so on. A broker's certificate and its host name are always
+checked.
 """
 
 from typing import Any, Literal, Self
@@ -15,7 +15,7 @@ _WITH_PASSWORD = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class KafkaSettings(BaseSettings):
-    """The settings of every client: brokers, TLS and SASL."""
+    """The connection settings of every client: brokers, TLS and SASL."""
 
     kafka_bootstrap_servers: str = Field(
         default="localhost:9092", description="Kafka brokers to connect to first, `HOST:PORT`, separated by commas."
@@ -77,12 +77,12 @@ class KafkaSettings(BaseSettings):
 
     @property
     def kafka_is_encrypted(self) -> bool:
-        """Whether the connections are by TLS."""
+        """Whether connections use TLS."""
         return self.kafka_security_protocol.endswith("SSL")
 
     @property
     def kafka_mechanism(self) -> str | None:
-        """The mechanism of SASL; None without SASL."""
+        """The SASL mechanism; None without SASL."""
         return self.kafka_sasl_mechanism if self.kafka_security_protocol.startswith("SASL_") else None
 
     def _why(self) -> str:
@@ -90,7 +90,7 @@ class KafkaSettings(BaseSettings):
         return protocol if self.kafka_mechanism is None else f"{protocol} with {self.kafka_mechanism}"
 
     def _needed_and_unused(self) -> tuple[list[str], list[str]]:
-        """Return which settings must be there, and which would be without effect, for the protocol and mechanism."""
+        """Return which settings are required, and which would have no effect, for this protocol and mechanism."""
         fields = list(KafkaSettings.model_fields)
         of_tls = [name for name in fields if name.startswith("kafka_ssl_")]
         of_tokens = [name for name in fields if name.startswith("kafka_sasl_oauthbearer_")]

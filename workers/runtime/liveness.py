@@ -1,4 +1,4 @@
-"""Whether a consumer is making progress: its loop fetches from a topic that is there, or waits for batches in work."""
+"""Whether a consumer is making progress: it fetches from an existing topic, or waits for batches in progress."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 
 class Liveness:
-    """Watches the loop of one consumer; an error that is not Kafka's would stop it for good, and goes to `fail`."""
+    """Watches the loop of one consumer; an error other than Kafka's would end the loop, and goes to `fail`."""
 
     def __init__(self, fail: Callable[[BaseException], None]) -> None:
         self._fail = fail
@@ -16,14 +16,14 @@ class Liveness:
         self._has_failed = False
 
     def is_making_progress(self) -> bool:
-        """Return whether it made progress, and met no error, since this was last asked."""
+        """Return whether it made progress without an error since the last call."""
         is_making_progress = (self._has_fetched or self._is_handing_over) and not self._has_failed
         self._has_fetched = self._has_failed = False
         return is_making_progress
 
     @contextmanager
     def handing_over(self) -> Iterator[None]:
-        """While batches are in work there may be no room for more records, however long that takes."""
+        """Count as progress while the strategy has no room for more records, however long its batches take."""
         self._is_handing_over = True
         try:
             yield
@@ -32,7 +32,7 @@ class Liveness:
 
     @contextmanager
     def fetching(self, has_topic: Callable[[], bool]) -> Iterator[None]:
-        """Watch one fetch. From a topic that is gone nothing ever comes, without an error."""
+        """Watch one fetch. From a deleted topic nothing is ever fetched, and no error is raised."""
         try:
             yield
         except (KafkaError, ConsumerStoppedError):

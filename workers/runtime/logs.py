@@ -1,4 +1,4 @@
-"""Log lines: structured, for machines or for people; they name things by id and never quote what was sent."""
+"""Structured log lines, for machines or people; they name things by id and never quote message contents."""
 
 import logging
 import sys
@@ -11,11 +11,11 @@ from structlog.typing import EventDict, WrappedLogger
 from workers.runtime.settings import Settings
 
 OURS = ("audit", "cli", "db", "domain", "embedded", "schemas", "service", "workers")
-"""Packages whose errors may be quoted in a log line: they never quote what was sent."""
+"""Packages whose error messages may appear in a log line: they never quote message contents."""
 
 
 def set_up_logs(settings: Settings) -> None:
-    """Write the lines of this process to standard error, in the format and from the level that the settings say."""
+    """Log to standard error, in the format and from the level that the settings say."""
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -41,8 +41,8 @@ def set_up_logs(settings: Settings) -> None:
 def described(fault: BaseException) -> str:
     """Return a fault's traceback, and those of its causes.
 
-    The text of a fault stays away unless its class is one of ours: others quote what they choked on, such as the
-    parameters of a statement, and that may be personal data.
+    The message of a fault is left out unless its class is one of ours: others quote what they failed on, such as the
+    parameters of a statement, which may be personal data.
     """
     parts: list[str] = []
     current: BaseException | None = fault
@@ -55,14 +55,14 @@ def described(fault: BaseException) -> str:
 
 
 def _format_fault(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Put the fault that is being handled into the line."""
+    """Add the fault that is being handled to the event."""
     if event.pop("exc_info", None) and (fault := sys.exception()) is not None:
         event["exception"] = described(fault)
     return event
 
 
 class _QuotingNothing(logging.Formatter):
-    """What libraries log, with faults as in lines of our own."""
+    """Formats log lines of libraries, with faults as in our own lines."""
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (the name that logging calls)
         """Return the traceback of a fault."""

@@ -1,4 +1,4 @@
-"""What is looked at now and then for the metrics alone, beside the work: it never ends or delays the work."""
+"""Occasional database queries for the metrics alone; they never fail or delay the work itself."""
 
 import time
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _AGE_SECONDS = 1.0
 
 
 class OverdueLook:
-    """Notes every two seconds what is due and was not handled yet."""
+    """Reports every two seconds what is overdue."""
 
     def __init__(self, engine: AsyncEngine, metrics: Metrics) -> None:
         self._engine = engine
@@ -22,7 +22,7 @@ class OverdueLook:
         self._next = 0.0
 
     async def look(self) -> None:
-        """Look, unless that was done a moment ago. A database that is away is met by the work itself."""
+        """Query, at most once per interval. If the database is unavailable, the work itself deals with that."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _OVERDUE_SECONDS
@@ -35,14 +35,14 @@ class OverdueLook:
 
 
 class AgeLook:
-    """Notes about once a second how old the first event is that is not published."""
+    """Reports about once a second the instant of the oldest unpublished event."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._next = 0.0
 
     async def look(self, connection: AsyncConnection, published: Mapping[int, int], left: int) -> None:
-        """Look, unless nothing is `left`, or that was done a moment ago; `published` are the positions of shards."""
+        """Query, if anything is `left`, at most once per interval; `published` maps shards to published positions."""
         if not left:
             self._metrics.oldest_unpublished(None)
         elif time.monotonic() >= self._next:

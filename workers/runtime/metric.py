@@ -1,4 +1,4 @@
-"""What a metric is, before it is counted: what it is called, measures and is told by, and which processes have it."""
+"""The declaration of a metric: its name, kind, unit and labels, and which processes have it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ PREFIX = "whopays_"
 
 
 class Kind(StrEnum):
-    """What a metric is to Prometheus."""
+    """The Prometheus type of a metric."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -16,14 +16,14 @@ class Kind(StrEnum):
 
 
 class Unit(StrEnum):
-    """What is measured in. A name ends with it, before the `_total` of a counter; plain numbers have none."""
+    """The unit of a metric. Its name ends with it, before a counter's `_total`; plain numbers have none."""
 
     SECONDS = "seconds"
     BYTES = "bytes"
 
 
 class Step(StrEnum):
-    """A step of a batch, in the order in which a batch takes them."""
+    """The steps of a batch, in order."""
 
     VERIFY = "verify"
     READ = "read"
@@ -37,7 +37,7 @@ class Step(StrEnum):
 
 
 class Found(StrEnum):
-    """What came of a token."""
+    """The outcome of checking a token."""
 
     VERIFIED = "verified"
     KNOWN = "known"
@@ -45,7 +45,7 @@ class Found(StrEnum):
 
 
 class Remembered(StrEnum):
-    """What a process remembers of its shards."""
+    """The kinds of rows that a process remembers."""
 
     PROJECTS = "projects"
     ACCOUNTS = "accounts"
@@ -54,14 +54,14 @@ class Remembered(StrEnum):
 
 
 class Recall(StrEnum):
-    """Whether what a batch needs was remembered, or had to be loaded."""
+    """Whether a row that a batch needs was remembered or had to be loaded."""
 
     HIT = "hit"
     MISS = "miss"
 
 
 class ChoreName(StrEnum):
-    """What the role `maintenance` does."""
+    """The chores of the role `maintenance`."""
 
     PARTITIONS = "partitions"
     COMMANDS = "commands"
@@ -71,17 +71,17 @@ class ChoreName(StrEnum):
 
 
 class Forgotten(StrEnum):
-    """What retention takes away."""
+    """What retention removes."""
 
     COMMANDS = "commands"
     RECORDS = "records"
     DEAD_LETTERS = "dead-letters"
-    """Their content."""
+    """Only their content."""
     WHOLE_DEAD_LETTERS = "whole-dead-letters"
 
 
 class Connection(StrEnum):
-    """What a connection of the pool is doing."""
+    """The state of a pooled connection."""
 
     IN_USE = "in_use"
     IDLE = "idle"
@@ -89,7 +89,7 @@ class Connection(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label: all its values, or, where only a running process knows them, what bounds their number."""
+    """A label: all its values, or, if only a running process knows them, what bounds their number."""
 
     name: str
     values: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of each process that plays one of the roles; with `needs_tokens` only where tokens are checked."""
+    """A metric of each process that plays one of `roles`; with `needs_tokens` only where tokens are checked."""
 
     kind: Kind
     name: str
@@ -110,14 +110,14 @@ class Metric:
 
     @property
     def unit(self) -> Unit | None:
-        """What it is measured in; None for a plain number."""
+        """The unit; None for a plain number."""
         last = self.name.removesuffix("_total").rpartition("_")[2]
         return next((unit for unit in Unit if unit == last), None)
 
     def is_of(self, roles: Iterable[str], *, checks_tokens: bool = True) -> bool:
-        """Return whether a process has it that plays these roles."""
+        """Return whether a process that plays these roles has this metric."""
         return not set(self.roles).isdisjoint(roles) and (checks_tokens or not self.needs_tokens)
 
     def known_values(self, label: Label, roles: Iterable[str]) -> tuple[str, ...]:
-        """Return the values of a label that there are from the start; a process tells of no roles but its own."""
+        """Return the label values to create at the start; of roles, only those that the process plays."""
         return tuple(value for value in label.values if label.name != "role" or value in set(roles))

@@ -1,4 +1,4 @@
-"""docs/metrics.md's table, made from what is declared."""
+"""The table in docs/metrics.md, generated from the declared metrics."""
 
 from math import prod
 
@@ -37,7 +37,7 @@ def _of(metric: Metric) -> str:
 
 
 def _series(metric: Metric) -> str:
-    """Return how many series there are, for each value of the labels that only a process knows."""
+    """Return the number of series, for each value of the labels that only a process knows."""
     samples = (len(metric.buckets) + 1 if metric.buckets else _DEFAULT_BUCKETS) + _SAMPLES_BESIDE_BUCKETS
     number = prod(len(label.values) for label in metric.labels if label.values)
     number *= samples if metric.kind is Kind.HISTOGRAM else 1

@@ -1,4 +1,4 @@
-"""What a process counts, for Prometheus; docs/operations.md says when to look at which."""
+"""The Prometheus metrics of a process; docs/operations.md says when to look at which."""
 
 import math
 import sys
@@ -25,11 +25,11 @@ from workers.runtime.steps import StepClock
 from workers.runtime.turns import Turns
 
 Exemplar = dict[str, str]
-"""What an exemplar says: the ids of a trace, and of a span of it."""
+"""The labels of an exemplar: the ids of a trace and of a span in it."""
 
 
 class Heartbeats:
-    """When each role of a process last showed that it makes progress, beside what every process says of itself."""
+    """The metrics that every process has, among them when each of its roles last made progress."""
 
     def __init__(self, roles: Collection[str], *, checks_tokens: bool = True) -> None:
         self.instruments = Instruments(roles, checks_tokens=checks_tokens)
@@ -39,11 +39,11 @@ class Heartbeats:
         self._heartbeat = self.instruments.gauge("whopays_role_heartbeat_timestamp_seconds")
 
     def alive(self, role: Role | str) -> None:
-        """Note that a role made progress, or found that there was nothing to do."""
+        """Record that a role made progress, or found nothing to do."""
         self._heartbeat.labels(role).set(time.time())
 
     def watch_pool(self, in_use: Callable[[], int], idle: Callable[[], int], limit: int) -> None:
-        """Tell of a pool's connections to the database, which are counted when the metrics are asked for."""
+        """Report a pool's connections to the database, counted at each scrape."""
         connections = self.instruments.gauge("whopays_database_connections")
         connections.labels(Connection.IN_USE).set_function(in_use)
         connections.labels(Connection.IDLE).set_function(idle)
@@ -51,21 +51,21 @@ class Heartbeats:
 
 
 class LastAuditMetrics:
-    """The last audit: when it ended, and what it found. Whoever audits tells it, and whoever knows of an audit."""
+    """The last audit: when it ended, and what it found. Reported by auditors and by processes that read its outcome."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._broken = instruments.gauge("whopays_broken_promises")
         self._ended = instruments.gauge("whopays_last_audit_timestamp_seconds")
 
     def ended(self, seconds: float, findings: Mapping[str, int]) -> None:
-        """Note when an audit ended, in Unix time (NaN: unknown), and how many findings it has of each promise."""
+        """Report when an audit ended, in Unix time (NaN: unknown), and its number of findings for each promise."""
         self._ended.set(seconds)
         for promise, number in findings.items():
             self._broken.labels(promise).set(number)
 
 
 class OverdueMetrics:
-    """What is due and was not handled yet, and the fan-outs that are open."""
+    """What is overdue, and the open fan-outs."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._numbers = instruments.gauge("whopays_timers_overdue")
@@ -73,7 +73,7 @@ class OverdueMetrics:
         self._fan_outs = instruments.gauge("whopays_fan_outs_open")
 
     def note(self, found: Overdue | None) -> None:
-        """Note what is overdue; None: it is not known."""
+        """Report what is overdue; None if that is unknown."""
         for kind in TIMER_KINDS:
             self._numbers.labels(kind).set(math.nan if found is None else found.numbers[kind])
         self._seconds.set(math.nan if found is None else found.seconds)
@@ -81,7 +81,7 @@ class OverdueMetrics:
 
 
 class Metrics(Heartbeats):
-    """What a process of workers counts."""
+    """The metrics of a process of workers."""
 
     def __init__(self, roles: Sequence[Role] = ALL_ROLES, *, checks_tokens: bool = True) -> None:
         super().__init__(roles, checks_tokens=checks_tokens)
@@ -124,14 +124,14 @@ class Metrics(Heartbeats):
         self._positions_left = made.gauge("whopays_log_positions_left")
 
     def watch_memory(self, memory: Memory) -> None:
-        """Tell what is remembered, which is counted when the metrics are asked for, and how often that helps."""
+        """Report the number of remembered entries, counted at each scrape, and from now on hits and misses."""
         self._memory = tuple((kind, getattr(memory, kind)) for kind in Kinds)
         entries = self.instruments.gauge("whopays_memory_entries")
         for kind, remembered in self._memory:
             entries.labels(kind).set_function(partial(len, remembered))
 
     def watch_waiting(self, role: Role, records: Callable[[], int], size: Callable[[], int]) -> None:
-        """Tell how many records wait in memory, and how many bytes they take."""
+        """Report how many records wait in memory, and how many bytes they take."""
         self.instruments.gauge("whopays_consumer_waiting_records").labels(role).set_function(records)
         self.instruments.gauge("whopays_consumer_waiting_bytes").labels(role).set_function(size)
 
@@ -144,7 +144,7 @@ class Metrics(Heartbeats):
         clock: StepClock,
         exemplar: Exemplar | None = None,
     ) -> None:
-        """Count a committed batch of so many records, or due instants; `exemplar` names its span, if it has one."""
+        """Count a committed batch of `records` records, or due items; `exemplar` names its span, if any."""
         for (command, outcome), count in folded.outcomes.items():
             self._commands.labels(known_type(command), outcome).inc(count)
         for (command, reason), count in folded.rejected.items():
@@ -166,25 +166,25 @@ class Metrics(Heartbeats):
             remembered.hits = remembered.misses = 0
 
     def ignored(self, attributes: Iterable[str]) -> None:
-        """Count the attributes of a batch's records that were left out because they are malformed."""
+        """Count the attributes of a batch's records that were ignored because they are malformed."""
         for name in attributes:
             self._ignored.labels(name).inc()
 
     def retried(self) -> None:
-        """Count a batch that is tried again."""
+        """Count a retry of a batch."""
         self._retries.inc()
 
     def behind(self, partition: TopicPartition, records: int, since: float | None) -> None:
-        """Note how far a partition is behind, and since when, in Unix time; None if it is not."""
+        """Report a partition's lag in records, and since when it lags, in Unix time; None if it does not."""
         self._lag_records.labels(*partition).set(records)
         count_on(self._lag_seconds.labels(*partition), since)
 
     def held_up(self, partition: TopicPartition, since: float | None) -> None:
-        """Note since when, in Unix time, an open transaction holds a partition up; None if none does."""
+        """Report since when, in Unix time, an open transaction has held a partition up; None if none does."""
         count_on(self._held_up.labels(*partition), since)
 
     def forget_partition(self, partition: TopicPartition) -> None:
-        """Tell nothing of a partition any more."""
+        """Stop reporting a partition."""
         for gauge in (self._lag_records, self._lag_seconds, self._held_up):
             gauge.remove(*partition)
 
@@ -193,79 +193,79 @@ class Metrics(Heartbeats):
         self._lost.labels(role).inc(records)
 
     def published(self, events: int) -> None:
-        """Count what a relay published."""
+        """Count published events."""
         self._published.inc(events)
 
     def left(self, unpublished: int) -> None:
-        """Note how many events are not published."""
+        """Report the number of unpublished events."""
         self._unpublished.set(unpublished)
 
     def oldest_unpublished(self, since: float | None) -> None:
-        """Note the instant of the first event that is not published, in Unix time; None if there is none."""
+        """Report the instant of the oldest unpublished event, in Unix time; None if there is none."""
         count_on(self._unpublished_age, since)
 
     def divided(self, slots: int) -> None:
-        """Note among how many slots relays divide the shards."""
+        """Report the number of slots among which relays divide the shards."""
         self._slots.set(slots)
 
     def relaying(self, slots: int, *, closes: bool) -> None:
-        """Note how many slots this process publishes, and whether it `closes`.
+        """Report how many slots this process publishes, and whether it `closes` shards.
 
-        Of one that does not, nobody learns up to when payers are complete.
+        One that does not has no watermark to report.
         """
         self._active.set(slots)
         if not closes:
             self._closed.set(math.nan)
 
     def relay_interrupted(self) -> None:
-        """Count an error after which the relay begins again."""
+        """Count an error after which the relay restarts."""
         self._interruptions.inc()
 
     def transacted(self, events: int, seconds: float, exemplar: Exemplar | None = None) -> None:
-        """Count a transaction of the relay; `exemplar` names its span, if it has one."""
+        """Count a transaction of the relay; `exemplar` names its span, if any."""
         self._transactions.observe(seconds, exemplar)
         self._transaction_events.observe(events, exemplar)
 
     def overdue(self, found: Overdue) -> None:
-        """Note what is overdue."""
+        """Report what is overdue."""
         self._overdue.note(found)
 
     def replays(self, working: int, waiting: int) -> None:
-        """Note how many replays are worked on here, and how many by nobody."""
+        """Report how many replays this process works on, and how many no process does."""
         self.instruments.gauge("whopays_replays_working").set(working)
         self.instruments.gauge("whopays_replays_waiting").set(waiting)
 
     def replayed(self, events: int) -> None:
-        """Count what was replayed."""
+        """Count replayed events."""
         self._replayed.inc(events)
 
     def maintained(self, done: Mapping[str, datetime | None], positions_left: int) -> None:
-        """Note when each chore was last done, by whichever process, and how far the log's partitions reach."""
+        """Report when each chore was last done, by any process, and how far the log's partitions reach."""
         for chore in ChoreName:
             at = done.get(chore)
             self._chores_done.labels(chore).set(0 if at is None else at.timestamp())
         self._positions_left.set(positions_left)
 
     def forgot(self, kind: Forgotten, rows: int) -> None:
-        """Count what retention took away."""
+        """Count rows that retention removed."""
         self._forgotten.labels(kind).inc(rows)
 
     def archived(self, events: int, size: int) -> None:
-        """Count events that went to the archive, and the bytes of the files that they went to."""
+        """Count archived events, and the bytes of their files."""
         self._archived_events.inc(events)
         self._archived_bytes.inc(size)
 
     def chore_failed(self, chore: ChoreName) -> None:
-        """Count an error that ended a chore until its next turn."""
+        """Count an error that ended a chore's turn."""
         self._chores_failed.labels(chore).inc()
 
     def closed(self, until: datetime | None) -> None:
-        """Note up to which instant readers were told that they are complete."""
+        """Report the instant up to which readers were told that they are complete."""
         if until is not None:
             self._closed.set(until.timestamp())
 
 
 def known_type(type_: str) -> str:
-    """Return the name of a command's type; what others call theirs does not become a label."""
+    """Return the name of a command's type; unknown types share one label value."""
     name = short_type(type_)
     return name if name in COMMANDS and type_ == type_of(name) else UNKNOWN_TYPE

@@ -1,4 +1,4 @@
-"""The metrics by HTTP, beside the probes of a process that has any; and nothing else."""
+"""Serves the metrics over HTTP, and the probes of a process that has any."""
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ from workers.runtime.probes import Probe, Probed
 _PATH = "/metrics"
 _REQUEST_SECONDS = 10.0
 _POLL_SECONDS = 0.05
-"""How long closing, and with it a process that stops, waits at most."""
+"""The longest that closing the server, and so stopping the process, is delayed."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _NO_PROBES: Mapping[str, Probe] = MappingProxyType({})
@@ -28,7 +28,7 @@ class MetricsNotServed(Exception):
 
 
 class MetricsServer:
-    """Serves a registry from the moment it is made until it is closed, or the process ends."""
+    """Serves a registry from its creation until it is closed, or the process ends."""
 
     def __init__(
         self, address: str, port: int, registry: CollectorRegistry, probes: Mapping[str, Probe] = _NO_PROBES
@@ -67,7 +67,7 @@ class _Request(WSGIRequestHandler):
     timeout = _REQUEST_SECONDS
 
     def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 (the name that the base class gives it)
-        """Write no line for each request."""
+        """Do not log requests."""
 
 
 def _answering(

@@ -1,4 +1,4 @@
-"""Tokens for Kafka's `OAUTHBEARER`, had by OAuth 2.0's client credentials (RFC 6749, section 4.4)."""
+"""Tokens for Kafka's `OAUTHBEARER`, by OAuth 2.0's client credentials grant (RFC 6749, section 4.4)."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ _SECONDS = 10.0
 _LARGEST_BYTES = 64 * 1024
 _SHARE_OF_LIFE = 0.8
 _SECONDS_WITHOUT_A_WORD = 60.0
-"""How long a token is used whose life the endpoint does not tell."""
+"""The assumed lifetime of a token, if the endpoint does not say."""
 
 
 class TokenRefused(KafkaConnectionError):  # type: ignore[misc]
-    """The endpoint gave no token, as if no broker answered; the message says what came instead, without any of it."""
+    """The endpoint returned no token; treated as if no broker answered. The message says why, and quotes no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """Where a token is had, and who asks for it."""
+    """The token endpoint, and the client that requests a token."""
 
     url: str
     client_id: str
@@ -34,7 +34,7 @@ class ClientCredentials:
 
 
 class OAuthTokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Provides each connection with a token; one is used for four fifths of its life."""
+    """Provides each connection with a token; a token is reused for four fifths of its lifetime."""
 
     def __init__(self, credentials: ClientCredentials) -> None:
         self._credentials = credentials
@@ -53,7 +53,7 @@ class OAuthTokens(AbstractTokenProvider):  # type: ignore[misc]
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A secret is sent to the configured host and to no other."""
+    """Refuses redirects: a secret is sent to the configured host only."""
 
     def redirect_request(self, *_: object) -> None:
         return None

@@ -1,4 +1,4 @@
-"""What machines ask of a process of workers: whether it lives, whether it can work, whether it has begun."""
+"""Probes of a process of workers: liveness, readiness and startup."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _KAFKA_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a probe is answered: whether all is well with what it asks, and what is not."""
+    """The answer to a probe: a status, and what is wrong, if anything."""
 
     status: str
     troubles: tuple[str, ...] = ()
@@ -34,10 +34,10 @@ Probe = Callable[[], Probed]
 
 
 class Probes:
-    """Answers the probes of a process, from another thread than that of its work: that one may hang."""
+    """Answers probes, from a separate thread, because the one that does the work may hang."""
 
     def __init__(self, turns: Turns, engine: AsyncEngine, hang_seconds: float, others: Callable[[], list[str]]) -> None:
-        """`others` returns what else keeps the process from working at the moment, in words."""
+        """`others` returns other reasons why the process cannot work at the moment, in words."""
         self._turns = turns
         self._engine = engine
         self._hang_seconds = hang_seconds
@@ -47,24 +47,24 @@ class Probes:
 
     @property
     def by_path(self) -> Mapping[str, Probe]:
-        """The probes by the paths at which they are asked."""
+        """The probes by path."""
         return {"/livez": self.live, "/readyz": self.ready, "/startupz": self.started}
 
     def kafka_answered(self) -> None:
-        """Note that a broker answered just now."""
+        """Record that a broker has just answered."""
         self._kafka_answered = time.monotonic()
 
     def live(self) -> Probed:
-        """Tell whether every role comes round. Servers that are away are no reason to begin anew."""
+        """Check that no role hangs. Servers that are unavailable are no reason to restart the process."""
         hanging = self._turns.hanging(self._hang_seconds)
         return _probed("alive", [f"{role} hangs" for role in hanging])
 
     def started(self) -> Probed:
-        """Tell whether every role has begun to work."""
+        """Check that every role has started to work."""
         return _probed("started", [f"{role} has not begun" for role in self._turns.waiting_to_begin()])
 
     def ready(self) -> Probed:
-        """Tell whether every role has begun, none hangs, and both servers answer."""
+        """Check that every role has started, none hangs, and both servers answer."""
         troubles = [*self.live().troubles, *self.started().troubles, *self._others()]
         if time.monotonic() - self._kafka_answered > _KAFKA_SECONDS:
             troubles.append("Kafka does not answer")

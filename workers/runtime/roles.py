@@ -18,8 +18,8 @@ class Role(StrEnum):
 ALL_ROLES = tuple(Role)
 CONSUMERS = (Role.PROJECTS, Role.PAYMENT_PROFILES, Role.ADMIN_COMMANDS)
 BATCH_ROLES = (*CONSUMERS, Role.TIMERS)
-"""The roles that decide in batches."""
+"""The roles that decide batches."""
 AUDIT = "audit"
-"""What `whopays verify --watch` is called where roles show that they are alive; `whopays run` does not play it."""
+"""The name of `whopays verify --watch` in the heartbeats of roles; it is no role of `whopays run`."""
 SERVE = "serve"
-"""What a server of questions is called there."""
+"""The name of `whopays serve` there."""

@@ -1,7 +1,7 @@
 """Secrets from files: any setting that holds a secret can be given as `…_FILE`, the path of a file that contains it.
 
-That is how systemd credentials and the secrets of Docker and Kubernetes reach a process. A setting holds a secret if
-its type says so: `SecretStr` anywhere in it, or the mark `MAY_BE_SECRET`.
+That is how systemd credentials and Docker and Kubernetes secrets reach a process. A setting holds a secret if its type
+says so: it contains `SecretStr`, or is marked `MAY_BE_SECRET`.
 """
 
 import json
@@ -20,7 +20,7 @@ MAY_BE_SECRET = object()
 
 
 class SecretFileRefused(Exception):
-    """A file that should contain a secret cannot be used; the message says nothing of what is in it."""
+    """A file that should contain a secret cannot be used; the message quotes nothing of its content."""
 
 
 def secret_settings(fields: Mapping[str, FieldInfo]) -> set[str]:
@@ -39,7 +39,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         self._variables = variables
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return what the file of a setting contains, None where no file is named. Raises SecretFileRefused."""
+        """Return the content of a setting's file; None if no file is named. Raises SecretFileRefused."""
         direct, named = (f"{self._prefix}{field_name}{end}".lower() for end in ("", SUFFIX))
         path = self._variables.get(named)
         if path is None:
@@ -62,7 +62,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def read_secret(path: str, what: str) -> str:
-    """Return what a file contains, without the line end at its end; `what` named it. Raises SecretFileRefused."""
+    """Return a file's content without the final line end; `what` named the file. Raises SecretFileRefused."""
     try:
         content = Path(path).read_text(encoding="utf-8")
     except OSError as error:

@@ -31,15 +31,15 @@ Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 _ENV_FILE = ".env"
 _DATABASE_URL = "postgresql://localhost/whopays"
 _OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES", "WHOPAYS_TOKEN_COMMAND", "WHOPAYS_TOKEN_FILE"})
-"""Variables of the embedded servers, the acceptance cases and `whopays send`, which are no settings."""
+"""Variables of the embedded servers, the acceptance cases and `whopays send`, which are not settings."""
 
 
 class MissingKey(Exception):
-    """No key-encryption key is configured, or not the one that is named."""
+    """No key-encryption key is configured, or not the selected one."""
 
 
 class AuthNotConfigured(Exception):
-    """It is not said who is believed, or nobody is named who could be; the message says what to choose."""
+    """No way of authentication is chosen, or no issuer is named; the message says what to choose."""
 
 
 class Settings(KafkaSettings):
@@ -266,7 +266,7 @@ class Settings(KafkaSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it by this name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where settings come from, the first that says one wins: arguments, environment, `.env`, files."""
+        """Return the sources of settings, by descending precedence: arguments, environment, `.env`, files."""
         variables: dict[str, str | None] = {}
         for source in (dotenv_settings, env_settings):
             if isinstance(source, EnvSettingsSource | DotEnvSettingsSource):
@@ -312,7 +312,7 @@ class Settings(KafkaSettings):
         return value
 
     def insist_on_auth(self) -> Auth:
-        """Return whether tokens are checked. Raises AuthNotConfigured: there is no default that would be safe."""
+        """Return the chosen authentication. Raises AuthNotConfigured if there is none: no default would be safe."""
         if self.auth is None:
             raise AuthNotConfigured(
                 "WHOPAYS_AUTH is not set, and has no default. Choose who is believed to send commands and to ask:\n"
@@ -330,7 +330,7 @@ class Settings(KafkaSettings):
         return self.auth
 
     def policy(self) -> OperatorPolicy:
-        """Return what the operator accepts."""
+        """Return the operator's policy: what it accepts."""
         return OperatorPolicy(
             currencies=self.currencies,
             data_residencies=self.data_residencies,
@@ -339,7 +339,7 @@ class Settings(KafkaSettings):
         )
 
     def keys(self) -> LocalKeys:
-        """Return the key-encryption keys. Raises MissingKey if there is none to seal with."""
+        """Return the key-encryption keys. Raises MissingKey if there is no key to encrypt with."""
         if not self.encryption_keys:
             raise MissingKey(
                 "There is no key to encrypt personal data with. Set WHOPAYS_ENCRYPTION_KEYS to the output of:\n"
@@ -360,7 +360,7 @@ class Settings(KafkaSettings):
 
     @property
     def shard_numbers(self) -> range:
-        """The shards that are in use; those below are closed."""
+        """The shards in use; lower ones are closed."""
         return range(self.first_shard, self.first_shard + self.shards)
 
     def shard_of(self, boundary: str) -> int:
@@ -375,7 +375,7 @@ class Settings(KafkaSettings):
 def unknown_variables() -> list[str]:
     """Return a line for each variable of the environment, or of `.env`, that looks like a setting but is not one.
 
-    Nothing is said of values: a misspelt variable may hold a password.
+    Values are not shown: a misspelt variable may hold a password.
     """
     from dotenv import dotenv_values  # noqa: PLC0415 - most folders have no such file, and most variables are known
 
@@ -396,7 +396,7 @@ def unknown_variables() -> list[str]:
 
 
 def settings_table() -> str:
-    """Return docs/settings.md's table, made from the fields."""
+    """Return the table in docs/settings.md, generated from the fields."""
     lines = ["| variable | default | what it decides |", "| --- | --- | --- |"]
     secrets = secret_settings(Settings.model_fields)
     for name, field in Settings.model_fields.items():

@@ -1,6 +1,6 @@
-"""Spans of OpenTelemetry, made from what is over: nothing is recorded, or paid for, of what nobody samples.
+"""OpenTelemetry spans, created after the fact: work that is not sampled costs nothing.
 
-They are sent to the collector by a thread of its own. One that is away costs the spans, and nothing else.
+A separate thread sends them to the collector. If the collector is unavailable, spans are lost, and nothing else.
 """
 
 import asyncio
@@ -47,9 +47,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SHARE_OF_ROOTS = 0.01
-"""How much of what begins here is traced, unless OTEL_TRACES_SAMPLER says otherwise."""
+"""The share of traces that start here to record, unless OTEL_TRACES_SAMPLER says otherwise."""
 _MOST_LINKS = 100
-"""How many contexts a span links to at most, below the limit of OpenTelemetry."""
+"""The most contexts that a span links to, below OpenTelemetry's limit."""
 _NANOSECONDS = 1e9
 _SILENT_SECONDS = 60.0
 
@@ -60,22 +60,22 @@ class Spans:
     """Records the spans of a process."""
 
     def __init__(self, settings: Settings, roles: Sequence[str], exporter: SpanExporter | None = None) -> None:
-        """`exporter` takes the spans instead of the collector that the variables of OpenTelemetry name."""
+        """`exporter` replaces the collector that OpenTelemetry's environment variables name."""
         self._ids = RandomIdGenerator()
         self._sampler = _sampler()
-        # What is recorded is decided here, before there is a span.
+        # Sampling is decided here, before a span is created.
         self._provider = TracerProvider(
             sampling.ALWAYS_ON, _resource(settings, roles), shutdown_on_exit=False, id_generator=self._ids
         )
         self._provider.add_span_processor(BatchSpanProcessor(_Telling(exporter or OTLPSpanExporter())))
-        # What goes wrong with the collector from here on is told in lines of ours, which quote nothing.
+        # Trouble with the collector is reported in log lines of ours, which quote nothing.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._tracer = self._provider.get_tracer("whopays", version("whopays"))
 
     def sampled(self, trace_parent: str | None, name: str) -> SpanContext | None:
-        """Return the context that a well-formed `traceparent` names, if a span called `name` of it is to be recorded.
+        """Return the context of a well-formed `traceparent`, if a span called `name` in it is to be recorded.
 
-        What its sender does not record is not recorded here, whatever the sampler.
+        A trace that its sender does not record is not recorded here either, whatever the sampler.
         """
         if trace_parent is None or not is_sampled(trace_parent):
             return None
@@ -91,7 +91,7 @@ class Spans:
         links: Sequence[SpanContext] = (),
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span | None:
-        """Begin a trace at an instant, in Unix time: if it links to what is recorded, or if the sampler likes."""
+        """Start a trace at an instant, in Unix time, if it links to recorded traces or the sampler chooses it."""
         if not links and not self._is_liked(Context(), self._ids.generate_trace_id(), name):
             return None
         span = self._begin(name, Context(), began, links, attributes, kind)
@@ -109,21 +109,21 @@ class Spans:
         kind: SpanKind = SpanKind.INTERNAL,
         has_failed: bool = False,
     ) -> None:
-        """Record a span that is over, with when it began and ended in Unix time."""
+        """Record a finished span, with its start and end in Unix time."""
         span = self._begin(name, _within(parent), began, links, attributes or {}, kind)
         end(span, ended, has_failed=has_failed)
 
     @property
     def answered(self) -> Callable[[str, str | None, float, float, Said, bool], Exemplar | None]:
-        """Records requests as `served` does; a fault of it costs the trace alone."""
+        """Like `served`, except that a fault in it costs only the trace."""
         return harmless(self.served)
 
     def served(
         self, name: str, trace_parent: str | None, began: float, ended: float, said: Said, has_failed: bool
     ) -> Exemplar | None:
-        """Record a request that was answered, in the trace of whoever asked, if it has one; return its exemplar.
+        """Record an answered request, in the caller's trace if it has one; return its exemplar.
 
-        None if it is not recorded.
+        Returns None if it is not recorded.
         """
         if trace_parent is None:
             span = self.root(name, began, said, kind=SpanKind.SERVER)
@@ -139,24 +139,24 @@ class Spans:
         return self._sampler.should_sample(parent, trace_id, name).decision is sampling.Decision.RECORD_AND_SAMPLE
 
     async def close(self) -> None:
-        """Send what is left. Whoever waits for it gives up when they like: a collector may hang."""
+        """Send the remaining spans. The caller should set a timeout: a collector may hang."""
         closed, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def close() -> None:
             self.shut_down()
-            with contextlib.suppress(RuntimeError):  # nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the caller no longer waits
                 loop.call_soon_threadsafe(closed.set)
 
-        # A thread of a pool would hold the end of the process up.
+        # A pool's thread would delay the exit of the process.
         threading.Thread(target=close, name="traces", daemon=True).start()
         await closed.wait()
 
     def flush(self) -> None:
-        """Send what was recorded, however long it takes."""
+        """Send recorded spans, however long it takes."""
         self._provider.force_flush()
 
     def shut_down(self) -> None:
-        """Send what is left, however long it takes, and no more after it."""
+        """Send the remaining spans, however long it takes, and record no more."""
         self._provider.shutdown()
 
     def _begin(
@@ -173,7 +173,7 @@ class Spans:
 
 
 def harmless(trace: Callable[P, T]) -> Callable[P, T | None]:
-    """Return what records as `trace` does: a fault of it costs the trace, and not what is traced."""
+    """Wrap `trace` so that a fault in it is logged, and does not affect what is traced."""
 
     def recording(*args: P.args, **kwargs: P.kwargs) -> T | None:
         try:
@@ -193,7 +193,7 @@ def end(span: Span, ended: float, *, has_failed: bool = False) -> None:
 
 
 def exemplar_of(span: Span) -> Exemplar:
-    """Return what an exemplar says of a span, as Prometheus and Grafana look for it."""
+    """Return the exemplar of a span, with the labels that Prometheus and Grafana expect."""
     context = span.get_span_context()
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
@@ -207,14 +207,14 @@ def _nanoseconds(instant: float) -> int:
 
 
 def _sampler() -> sampling.Sampler:
-    """Return the sampler that the variables of OpenTelemetry name; without any, one trace of a hundred."""
+    """Return the sampler that OpenTelemetry's environment variables name; by default, one trace in a hundred."""
     if os.environ.get(OTEL_TRACES_SAMPLER):
         return TracerProvider(shutdown_on_exit=False).sampler
     return sampling.ParentBasedTraceIdRatio(_SHARE_OF_ROOTS)
 
 
 def _resource(settings: Settings, roles: Sequence[str]) -> Resource:
-    """Return what every span says of this process; what the variables of OpenTelemetry say counts."""
+    """Return the resource attributes of this process; OpenTelemetry's environment variables take precedence."""
     ours = {
         SERVICE_NAME: "whopays",
         SERVICE_VERSION: version("whopays"),
@@ -226,7 +226,7 @@ def _resource(settings: Settings, roles: Sequence[str]) -> Resource:
 
 
 class _Telling(SpanExporter):
-    """Sends spans by another exporter, and tells when that does not succeed: at most once a minute."""
+    """Sends spans by another exporter, and logs failures, at most once a minute."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -244,5 +244,5 @@ class _Telling(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         self._exporter.shutdown()

@@ -1,4 +1,4 @@
-"""The one clock by which the steps of a piece of work are timed, for metrics and traces alike."""
+"""A clock that times the steps of a unit of work, for both metrics and traces."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,7 @@ from workers.runtime.metric import Step
 
 
 class Lap(NamedTuple):
-    """A step that ended: when it began and ended, in seconds since the clock was started."""
+    """A finished step: when it began and ended, in seconds since the clock was started."""
 
     step: Step
     began: float
@@ -20,7 +20,7 @@ class Lap(NamedTuple):
 
 
 class StepClock:
-    """Times steps from the moment it is made, at `started_at` in Unix time. A step may be taken several times."""
+    """Times steps from its creation on, at `started_at` in Unix time. A step may occur several times."""
 
     def __init__(self) -> None:
         self.started_at = time.time()
@@ -44,11 +44,11 @@ class StepClock:
 
     @property
     def untaken(self) -> Sequence[Lap]:
-        """The steps that ended since `take` was last asked."""
+        """The steps that ended since the last `take`."""
         return self.laps[self._taken :]
 
     def take(self) -> Mapping[Step, float]:
-        """Return the seconds spent in each step since this was last asked: work that is divided is counted once."""
+        """Return the seconds spent in each step since the last call, so that parts of divided work are counted once."""
         seconds: defaultdict[Step, float] = defaultdict(float)
         for step, began, ended in self.untaken:
             seconds[step] += ended - began
@@ -58,7 +58,7 @@ class StepClock:
 
 @asynccontextmanager
 async def begun(engine: AsyncEngine, clock: StepClock) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection in a transaction as `engine.begin` does, with its beginning and its end timed as steps."""
+    """Yield a connection in a transaction like `engine.begin`, timing its start and its commit as steps."""
     async with AsyncExitStack() as stack:
         with clock(Step.CONNECT):
             connection = await stack.enter_async_context(engine.connect())

@@ -1,4 +1,4 @@
-"""Traces, off unless the settings say otherwise: whoever does not trace imports nothing of OpenTelemetry."""
+"""Traces, off by default; while they are off, OpenTelemetry is not imported."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from workers.runtime.spans import Spans
 
 Said = Mapping[str, str | bool | int | float]
-"""The attributes of a span. They name things by id, and never quote what was sent."""
+"""The attributes of a span. They name things by id, and never quote message contents."""
 
 _SAMPLED = frozenset("13579bdf")
 _LAST_OF_FLAGS = 54
@@ -25,14 +25,14 @@ def is_sampled(trace_parent: str | None) -> bool:
 
 
 def spans_of(settings: Settings, roles: Sequence[str]) -> "Spans | None":
-    """Return what records the spans of a process that plays these roles; None where nothing is traced.
+    """Return the recorder of spans of a process that plays these roles; None if traces are off.
 
     Raises TracesNotInstalled.
     """
     if settings.traces == "off":
         return None
     try:
-        from workers.runtime.spans import Spans  # noqa: PLC0415 - only who traces pays for it
+        from workers.runtime.spans import Spans  # noqa: PLC0415 - imported only when tracing
     except ModuleNotFoundError as error:
         raise TracesNotInstalled(
             f"WHOPAYS_TRACES is {settings.traces}, which needs OpenTelemetry, and {error.name} is not installed.\n"

@@ -1,4 +1,4 @@
-"""Whether the roles of a process come round: what hangs shows nowhere else, and only a new process ends it."""
+"""Detects roles that hang: nothing else would show it, and only a restart of the process helps."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from workers.runtime.roles import Role
 
 
 class Turns:
-    """When each role last came round, whether it got anything done or met an error, and what it is still doing."""
+    """When each role last completed a turn, successful or not, and what it is still doing."""
 
     def __init__(self, roles: Sequence[Role]) -> None:
         now = time.monotonic()
@@ -17,16 +17,16 @@ class Turns:
         self._doing: dict[object, tuple[Role, float]] = {}
 
     def turned(self, role: Role) -> None:
-        """Note that a role came round."""
+        """Record that a role completed a turn."""
         self._turned[role] = time.monotonic()
 
     def begun(self, role: Role) -> None:
-        """Note that a role has begun to work: that it has its partitions, or looked for the first time."""
+        """Record that a role has started to work: it has its partitions, or has completed its first look."""
         self._begun.add(role)
 
     @contextmanager
     def doing(self, role: Role) -> Iterator[None]:
-        """Watch something that a role does beside others, and that has to come to an end, or to an error."""
+        """Watch one of a role's concurrent operations, which must finish or fail in time."""
         one = object()
         self.turned(role)
         self._doing[one] = (role, time.monotonic())
@@ -37,11 +37,11 @@ class Turns:
             self.turned(role)
 
     def hanging(self, seconds: float) -> list[Role]:
-        """Return the roles that have not come round, or are doing one thing, for more than so many seconds."""
+        """Return the roles without a turn, or with one operation in progress, for more than `seconds`."""
         late = time.monotonic() - seconds
         found = {role for role, at in list(self._turned.items()) if at < late}
         return sorted(found | {role for role, since in list(self._doing.values()) if since < late})
 
     def waiting_to_begin(self) -> list[Role]:
-        """Return the roles that have not begun yet."""
+        """Return the roles that have not started to work yet."""
         return [role for role in self._turned if role not in self._begun]

@@ -1,11 +1,11 @@
-"""Which URLs may be asked for keys or tokens, which nobody on the way may read or replace."""
+"""Which URLs are safe to fetch keys or tokens from: no one on the network path may read or replace these."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
 def insist_on_safe_url(what: str, url: str) -> None:
-    """Raise ValueError where anybody on the way could read or replace what it answers, or where it holds a password."""
+    """Raise ValueError unless a URL is https or local, so that no one can tamper with it, and holds no password."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

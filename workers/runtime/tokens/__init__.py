@@ -1,1 +1,1 @@
-"""Tokens: whether one holds, by the keys of the issuer that it names (docs/contract.md section 12)."""
+"""Verifying tokens by the keys of the issuers that they name (docs/contract.md section 12)."""

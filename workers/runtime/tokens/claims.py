@@ -1,4 +1,4 @@
-"""What a token claims: held to the letter of docs/contract.md section 12, and judged as of an instant."""
+"""The claims of a token, checked strictly by docs/contract.md section 12 as of an instant."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token claims, if its signature holds; instants in Unix seconds."""
+    """The claims of a token whose signature is checked elsewhere; instants in Unix seconds."""
 
     verified: Verified
     expires: float
@@ -24,7 +24,7 @@ class Claims:
     issued: float
 
     def at(self, instant: float) -> Verified | Unidentified:
-        """Return who asks, if the token counts at an instant."""
+        """Return who asks, if the token is valid at an instant."""
         if instant >= self.expires + LEEWAY_SECONDS:
             return Unidentified("the token has expired: its exp is past")
         if instant < self.not_before - LEEWAY_SECONDS:
@@ -35,7 +35,7 @@ class Claims:
 
 
 def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, Issuer]) -> Issuer | Unidentified:
-    """Return the issuer that a token names, if it is a known one and the token is meant for us."""
+    """Return the issuer that a token names, if it is known and the token has one of its audiences."""
     name, audience = claims.get("iss"), claims.get("aud")
     issuer = issuers.get(name) if isinstance(name, str) else None
     if issuer is None:
@@ -47,7 +47,7 @@ def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, Issuer]) -> Issue
 
 
 def read_claims(claims: Mapping[str, Any], issuer: Issuer, grants_claim: str) -> Claims | Unidentified:
-    """Return what a token claims; its signature is yet to be verified."""
+    """Return the claims of a token; its signature is verified separately."""
     expires = _instant(claims.get("exp"))
     if expires is None:
         return Unidentified("the token has no exp that is a number")
@@ -68,7 +68,7 @@ def read_claims(claims: Mapping[str, Any], issuer: Issuer, grants_claim: str) ->
 
 
 def _instant(said: Any) -> float | None:
-    """Return a number; -inf, which JSON cannot say, stands for one that is absent."""
+    """Return a number, or None; -inf, which JSON cannot express, stands for an absent one."""
     if isinstance(said, bool) or not isinstance(said, int | float):
         return None
     seconds = float(said)

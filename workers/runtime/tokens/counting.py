@@ -1,4 +1,4 @@
-"""What is counted of tokens, for Prometheus."""
+"""Metrics of tokens."""
 
 import time
 
@@ -7,7 +7,7 @@ from workers.runtime.metric import Found
 
 
 class TokenMetrics:
-    """The counters of whoever verifies tokens; of nobody's process where no instruments are given."""
+    """The metrics of verifying tokens; not exposed if no instruments are given."""
 
     def __init__(self, instruments: Instruments | None) -> None:
         instruments = instruments or Instruments(())
@@ -16,15 +16,15 @@ class TokenMetrics:
         self._keys = instruments.gauge("whopays_issuer_keys_read_timestamp_seconds")
 
     def issuer(self, name: str) -> None:
-        """Begin with an issuer whose keys were never read."""
+        """Create the series of an issuer, whose keys were never read."""
         self._keys.labels(name)
 
     def keys_read(self, issuer: str) -> None:
-        """Note that an issuer's keys were read, or found to be unchanged."""
+        """Record that an issuer's keys were read, changed or not."""
         self._keys.labels(issuer).set(time.time())
 
     def token(self, found: Found, ignored_grants: int = 0) -> None:
-        """Count a token."""
+        """Count a checked token, and its grants that were ignored."""
         self._tokens.labels(found).inc()
         if ignored_grants:
             self._grants.inc(ignored_grants)

@@ -1,4 +1,4 @@
-"""The keys of one issuer: read in the background, and once more for a key that is not known."""
+"""The keys of one issuer: refreshed in the background, and when a token names an unknown key."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ logger = structlog.get_logger()
 
 
 class IssuerKeys:
-    """The last good keys of an issuer; there are none until they were read once."""
+    """The last good keys of an issuer; None until they were first read."""
 
     def __init__(self, issuer: Issuer, metrics: TokenMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer = issuer
@@ -54,16 +54,16 @@ class IssuerKeys:
                 await asyncio.wait([self._refreshing])
 
     async def refresh(self) -> bool:
-        """Read the keys, or wait for who reads them already; return whether they could be read."""
+        """Read the keys, or join a read in progress; return whether it succeeded."""
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._read())
             self._refreshing.add_done_callback(self._refreshed)
         return await asyncio.shield(self._refreshing)
 
     async def key(self, key_id: str | None, algorithm: str) -> tuple[Key, Keys] | Unidentified:
-        """Return the key that a token names, with the keys that it is one of.
+        """Return the key that a token names, and the set that it belongs to.
 
-        Waits for as long as the keys were never read, and a little for a key that is not known.
+        Waits until the keys were read for the first time, and briefly for an unknown key.
         """
         if self.current is None:
             await self._were_read.wait()
@@ -82,7 +82,7 @@ class IssuerKeys:
     async def _refresh_for_unknown(self) -> None:
         if self._refreshing is None:
             if self._may_ask_in() > 0:
-                # Whoever sent the last one, which may never have been, must not keep a new one from being known.
+                # The last unknown key may have been made up: it must not keep a new key from being learned later.
                 self._is_wanted.set()
                 return
             self._note_asking()
@@ -91,7 +91,7 @@ class IssuerKeys:
                 await self.refresh()
 
     async def _rest(self) -> None:
-        """Wait until the keys are to be read again: sooner where a key was not known, and could not be asked for."""
+        """Wait until the keys are to be read again: earlier if an unknown key could not be looked up at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._source.again_seconds):
                 while True:
@@ -113,7 +113,7 @@ class IssuerKeys:
             document = await read(self._source)
             if document != self._document:
                 self._replace(document)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the last good keys go on to count, and it is said)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is logged, and the last good keys stay valid)
             logger.warning(
                 "issuer_keys_not_read",
                 issuer=self.issuer.name,

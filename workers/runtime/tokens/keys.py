@@ -1,4 +1,4 @@
-"""The keys of an issuer, of a JWK set: those alone that are meant for signing, and of a kind that is verified here."""
+"""The keys in an issuer's JWK set: only those meant for signing, and of a supported kind."""
 
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -19,35 +19,35 @@ _FOR_SIGNING = frozenset({"sign", "verify"})
 
 
 class UnusableKeys(Exception):
-    """A document is no JWK set; the message says why."""
+    """A document is not a JWK set; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key, and the algorithms that it may verify."""
+    """A public key, and the algorithms that it may be used with."""
 
     key_id: str | None
     algorithms: frozenset[str]
     public: ECKey | OKPKey | RSAKey
 
     def verifies(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
-        """Return whether a signature is this key's."""
+        """Return whether a signature was made with this key."""
         return JWSRegistry.algorithms[algorithm].verify(signed, signature, self.public)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The usable keys of a JWK set, and how many others it has."""
+    """The usable keys of a JWK set, and the number of others in it."""
 
     usable: tuple[Key, ...]
     unusable: int
 
     def knows(self, key_id: str | None) -> bool:
-        """Return whether there is a key of an id; without one, any key may be meant."""
+        """Return whether there is a key with this id; a `key_id` of None matches any key."""
         return key_id is None or any(key.key_id == key_id for key in self.usable)
 
     def fitting(self, key_id: str | None, algorithm: str) -> Key | None:
-        """Return the one key of an id, or of any id, that may verify an algorithm; None where there is not just one."""
+        """Return the only key with this id (None: any) for an algorithm; None if there is not exactly one."""
         fitting = [
             key for key in self.usable if algorithm in key.algorithms and (key_id is None or key.key_id == key_id)
         ]
@@ -55,7 +55,7 @@ class Keys:
 
 
 def read_keys(document: bytes) -> Keys:
-    """Return the keys of a JWK set. Raises UnusableKeys where it is none."""
+    """Return the keys of a JWK set. Raises UnusableKeys if it is not one."""
     try:
         said = read_object(document).get("keys")
     except NotStrictJson as error:
@@ -90,7 +90,7 @@ def _is_for_signing(said: Mapping[str, Any]) -> bool:
 
 
 def _public(said: Mapping[str, Any]) -> tuple[ECKey | OKPKey | RSAKey | None, frozenset[str]]:
-    """Return the public key alone, whatever else a JWK says, and the algorithms that fit it."""
+    """Return only the public part of a JWK, and the algorithms that fit it."""
     match said.get("kty"), said.get("crv"):
         case "OKP", "Ed25519":
             return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": said["x"]}), _EDDSA

@@ -1,6 +1,6 @@
 """Reading an issuer's keys, from a file or over HTTP, within limits of size and time.
 
-Over HTTP without redirects and without a proxy: keys come from the address that was configured, or not at all.
+HTTP redirects and proxies are not used: keys come from the configured address, or not at all.
 """
 
 import asyncio
@@ -27,25 +27,25 @@ _OK = 200
 
 
 class Source(Protocol):
-    """Where an issuer's keys are."""
+    """Where an issuer's keys are read from."""
 
     again_seconds: float
-    """How often they are looked for."""
+    """The interval between reads."""
 
     def read(self) -> bytes:
         """Return the document. Raises OSError, UnusableKeys."""
 
     def give_up(self) -> None:
-        """End a `read` of another thread, which has taken too long."""
+        """Abort a `read` in another thread that has taken too long."""
 
 
 def source_of(issuer: Issuer) -> Source:
-    """Return where the keys of an issuer are."""
+    """Return the source of an issuer's keys."""
     return _File(issuer.path) if issuer.path is not None else _Url(issuer.jwks)
 
 
 async def read(source: Source) -> bytes:
-    """Read in a thread, which nobody has to wait for. Raises OSError (TimeoutError too), UnusableKeys."""
+    """Read in a thread that can be abandoned. Raises OSError (including TimeoutError), UnusableKeys."""
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await _in_thread(source.read)
@@ -61,13 +61,13 @@ class _File:
         self._path = path
 
     def read(self) -> bytes:
-        if not self._path.is_file():  # a pipe would be waited for
+        if not self._path.is_file():  # reading a pipe would block
             raise UnusableKeys("it is not a file" if self._path.exists() else "there is no such file")
         with self._path.open("rb") as file:
             return _limited(file.read(LARGEST_DOCUMENT_BYTES + 1))
 
     def give_up(self) -> None:
-        """Leave the thread alone: it waits for the system."""
+        """Do nothing: a blocking file read cannot be aborted."""
 
 
 class _Url:
@@ -77,7 +77,7 @@ class _Url:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        # Authorities beyond the system's are named by SSL_CERT_FILE, as for any program.
+        # Additional authorities can be named by SSL_CERT_FILE, as for any program.
         self._trust = ssl.create_default_context() if parts.scheme == "https" else None
         self._socket: socket.socket | None = None
 
@@ -86,7 +86,7 @@ class _Url:
         connection = self._connecting()
         try:
             connection.connect()
-            # Kept here: the connection hands it on to an answer that ends with it.
+            # Kept here, because the connection drops its reference when the response takes over the socket.
             self._socket = connection.sock
             connection.request("GET", self._path, headers={"Accept": "application/json", "Accept-Encoding": "identity"})
             with connection.getresponse() as answer:
@@ -129,7 +129,7 @@ def _limited(document: bytes) -> bytes:
 
 
 async def _in_thread(work: Callable[[], bytes]) -> bytes:
-    """Return what work returns, or raise what it raises. Unlike the loop's own threads, this one holds up no ending."""
+    """Run `work` in a daemon thread, which, unlike the loop's own threads, does not delay the exit of the process."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[bytes] = loop.create_future()
 
@@ -147,7 +147,7 @@ async def _in_thread(work: Callable[[], bytes]) -> bytes:
             result = work()
         except Exception as error:  # noqa: BLE001 (it is raised where the result is awaited)
             failed = error
-        with contextlib.suppress(RuntimeError):  # the loop may have ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(settle, result, failed)
 
     Thread(target=run, name="issuer-keys", daemon=True).start()

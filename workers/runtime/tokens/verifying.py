@@ -1,4 +1,4 @@
-"""Verifying tokens: the one place where somebody becomes known."""
+"""Verifying tokens: the only place where a caller is authenticated."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ _REMEMBERED_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A token whose signature holds as long as its issuer has these keys."""
+    """A token whose signature is valid as long as its issuer has these keys."""
 
     claims: Claims
     issuer: IssuerKeys
@@ -33,9 +33,9 @@ class _Known:
 
 
 class Tokens:
-    """Tells who asks, by a token. While it is entered, the keys of the configured issuers are kept up to date.
+    """Authenticates callers by tokens. While entered, it keeps the keys of the configured issuers up to date.
 
-    Tokens that hold are remembered by their digest, up to 8 MiB of them, until another set of keys is read.
+    Valid tokens are remembered by their digest, up to 8 MiB of them, until their issuer's keys change.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Tokens:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def unread(self) -> list[str]:
-        """Return the issuers whose keys were never read: their tokens wait, and whoever verifies them is not ready."""
+        """Return the issuers whose keys were never read: their tokens wait, and the process is not ready."""
         return [name for name, keys in self._keys.items() if keys.current is None]
 
     async def verify(
         self, headers: Iterable[tuple[str | bytes, bytes | None]], at: datetime
     ) -> Verified | Unidentified:
-        """Return who asks, by the token among a record's or a request's headers, as of an instant.
+        """Return who asks, by the token in the headers of a record or request, as of an instant.
 
-        Waits for keys of an issuer that were never read, for however long that takes.
+        Waits for an issuer's keys if they were never read, however long that takes.
         """
         token = bearer_token(headers)
         if isinstance(token, Unidentified):
@@ -90,7 +90,7 @@ class Tokens:
         return self._counted(found, Found.VERIFIED)
 
     async def _verified(self, digest: bytes, token: bytes, instant: float) -> Verified | Unidentified:
-        """Check what is cheap first, and all that a token says before waiting for anything."""
+        """Make cheap checks first, and check all claims before waiting for keys."""
         jws = take_apart(token)
         if isinstance(jws, Unidentified):
             return jws
@@ -107,7 +107,7 @@ class Tokens:
         key = await keys.key(jws.key_id, jws.algorithm)
         if isinstance(key, Unidentified):
             return key
-        # A verification takes some 50 µs, and thousands may be wanted one after the other: let others have their turn.
+        # A verification takes about 50 µs, and thousands may come in a row: let other tasks run.
         await asyncio.sleep(0)
         if not key[0].verifies(jws.algorithm, jws.signed, jws.signature):
             return Unidentified("the token's signature is not its issuer's")
