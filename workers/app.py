@@ -11,7 +11,7 @@ logger = structlog.get_logger()
 
 
 def create_app() -> FastStream:
-    """Return the application, with the settings of the environment as it is now."""
+    """Return the application, with settings from the current environment."""
     settings = Settings()
     set_up_logs(settings)
     for line in unknown_variables():
@@ -20,7 +20,7 @@ def create_app() -> FastStream:
 
 
 def __getattr__(name: str) -> FastStream:
-    # Created when it is asked for, not when the module is imported.
+    # Created on access, not on import.
     if name == "app":
         return create_app()
     raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""The chore of maintenance that moves old partitions of the log to the archive, some rows at a time."""
+"""The maintenance chore that moves old partitions of the log to the archive, some rows at a time."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -20,11 +20,11 @@ logger = structlog.get_logger()
 
 
 class NotAllowedToArchive(Exception):
-    """This process works with a role of the database that may not take anything out of the log."""
+    """This process uses a database role that may not remove anything from the log."""
 
 
 class Archiving:
-    """Works on one partition at a time; whatever goes wrong, it is begun again from the start."""
+    """Archives one partition at a time; after any error it starts that partition over."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
@@ -35,7 +35,7 @@ class Archiving:
 
     @property
     def is_working(self) -> bool:
-        """Whether a partition was begun."""
+        """Whether a partition is in progress."""
         return self._working is not None
 
     async def step(self) -> bool:

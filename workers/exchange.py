@@ -1,4 +1,4 @@
-"""Sends a command or fact to a running whopays and waits for what comes of it; knows no terminal."""
+"""Sends a command or fact to a running whopays and waits for its outcome. Independent of the terminal."""
 
 import asyncio
 import json
@@ -37,9 +37,9 @@ _LOOK_AGAIN_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A structured CloudEvent on its way to `topic` (without prefix). What it says is for the service to judge.
+    """A structured CloudEvent to send to `topic` (without prefix). Validating it is left to the service.
 
-    A command carries the `token` of who asks, if there is one.
+    A command carries the sender's `token`, if there is one.
     """
 
     event: dict[str, Any]
@@ -48,12 +48,12 @@ class Message:
 
     @property
     def name(self) -> str:
-        """The name in its type, such as `BindProject`."""
+        """The short name of its type, such as `BindProject`."""
         return short_type(self.event["type"])
 
     @property
     def is_command(self) -> bool:
-        """Whether a result will answer it."""
+        """Whether it will be answered by a result."""
         return self.topic is Topic.ADMIN_COMMANDS
 
     @property
@@ -82,10 +82,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a message that was written at `place` (topic/partition/offset).
+    """The outcome of a message that was written at `place` (topic/partition/offset).
 
-    `is_handled`: the service has read it. A command has a `result` (not published yet when only `is_handled` is set),
-    an earlier one when `is_repeat`; a fact has the `events` that it caused. Either may be a `dead_letter`.
+    `is_handled`: the service has read it. A command has a `result` (not published yet if only `is_handled` is set),
+    which is an earlier one if `is_repeat`; a fact has the `events` that it caused. Either may be a `dead_letter`.
     """
 
     place: str
@@ -121,7 +121,7 @@ class Exchange:
         self._results = results
 
     async def send(self, message: Message, timeout_seconds: float) -> Answer:
-        """Send a message; return what came of it, or what is known of it when the time is up."""
+        """Send a message; return its outcome, or what is known of it at the timeout."""
         topic = self._settings.topic(message.topic)
         async with self._engine.connect() as connection:
             heads = await all_heads(connection)
@@ -153,7 +153,7 @@ class Exchange:
         return answer
 
     async def _published_result(self, message: Message) -> dict[str, Any] | None:
-        """Look for a moment whether results of a command were published; return the last one."""
+        """Poll briefly for published results of a command; return the last one."""
         if not message.is_command:
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
             return None
@@ -166,23 +166,23 @@ class Exchange:
         partition = TopicPartition(self._settings.topic(topic), number)
         try:
             offsets = await self._admin.list_consumer_group_offsets(
-                # The role that reads an input topic bears its name.
+                # The role that reads an input topic has the topic's name.
                 consumer_group(self._settings, Role(topic)),
                 partitions=[partition],
             )
         except KafkaError as error:
-            # A group that nobody has joined yet has no coordinator on a new broker.
+            # On a new broker, a group that has never had a member has no coordinator.
             if error.retriable:
                 return False
             raise
-        # aiokafka leaves partitions out where the coordinator of the group answers that it is still loading.
+        # aiokafka omits partitions if the group's coordinator answers that it is still loading.
         committed = offsets.get(partition)
         return committed is not None and bool(committed.offset > offset)
 
     async def _kept_answer(self, message: Message, place: str, after: dict[int, int]) -> Answer | None:
-        """Return the answer to a message that was read, from the log; None for a result that is yet to be published."""
+        """Return the answer to a handled message, from the log; None if its result is yet to be published."""
         caused = []
-        # Closed at once, with its connection, even when it is not read to the end.
+        # Closed at once, with its connection, even if it is not read to the end.
         async with aclosing(self._logged(after)) as logged:
             async for event in logged:
                 if event["subject"] == place:
@@ -231,7 +231,7 @@ async def open_exchange(settings: Settings) -> AsyncIterator[Exchange]:
         await results.start()
         results.assign(answers)
         await results.seek_to_end()
-        # The client looks the end up lazily: after the first message would be too late.
+        # The client looks the end up lazily, which after the first message would be too late.
         for partition in answers:
             await results.position(partition)
         yield Exchange(settings, engine, admin, producer, results)

@@ -1,7 +1,6 @@
-"""What the role `maintenance` takes away once it is as old as the operator wants it kept, step by step.
+"""Retention: what the role `maintenance` removes once it is older than the operator wants it kept, step by step.
 
-Whatever a step takes away it takes away in one transaction, together with keeping what must stay of it
-(docs/decisions/0036).
+Each step removes rows, and stores what must remain of them, in one transaction (docs/decisions/0036).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ _ROWS_AT_ONCE = 500
 
 
 class ForgettingCommands:
-    """Takes old commands out of `inbox`, organization by organization; each round begins with the first one."""
+    """Removes old commands from `inbox`, organization by organization; each round begins with the first one."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
@@ -61,7 +60,7 @@ class ForgettingCommands:
 
 
 class ForgettingPlaces:
-    """Forgets where records stood that were answered without claiming an id, once their topic does not hold them."""
+    """Forgets the places of records that claim no id, once their topic no longer holds them."""
 
     def __init__(self, engine: AsyncEngine, settings: Settings, metrics: Metrics) -> None:
         self._engine = engine
@@ -70,7 +69,7 @@ class ForgettingPlaces:
         self._beginnings: Mapping[tuple[str, int], int] | None = None
 
     async def step(self) -> bool:
-        """Forget some of them; return whether there are more."""
+        """Forget some places; return whether there are more."""
         if self._beginnings is None:
             async with self._engine.connect() as connection:
                 if not await has_places(connection):
@@ -85,7 +84,7 @@ class ForgettingPlaces:
 
 
 class ForgettingLetters:
-    """Erases the content of dead letters that were done with long ago, and takes those away whose events are archived.
+    """Erases the content of dead letters that were settled long ago, and removes those whose events are archived.
 
     Each round begins with the first one.
     """
@@ -97,7 +96,7 @@ class ForgettingLetters:
         self._after = 0
 
     async def step(self) -> bool:
-        """Look at some of them; return whether there are more to look at."""
+        """Examine some dead letters; return whether there are more to examine."""
         days = self._settings.keep_dead_letters_days
         if days is None:
             return False
@@ -111,7 +110,7 @@ class ForgettingLetters:
         return found.last is not None
 
     async def _let_go(self, numbers: Sequence[int]) -> None:
-        """Take away what nothing can come back to, where this process's role of the database may."""
+        """Remove dead letters that can never be needed again, if this process's database role may."""
         async with self._engine.connect() as connection:
             if not await may_let_letters_go(connection):
                 return
@@ -122,13 +121,13 @@ class ForgettingLetters:
 
 
 async def _beginnings(settings: Settings) -> Mapping[tuple[str, int], int]:
-    """Return the first offset that each partition of the topics of input still holds."""
+    """Return the first offset that each partition of the input topics still holds."""
     found = await read_beginnings(settings, list(map(settings.topic, INPUT_TOPICS)))
     return {(one.topic, one.partition): offset for one, offset in found.items()}
 
 
 async def _published_before(connection: AsyncConnection, instant: datetime) -> dict[int, int]:
-    """Return the last position of each shard that is earlier than an instant, and published."""
+    """Return the last published position of each shard before an instant."""
     published = await published_at_least(connection)
     first, heads = await first_kept(connection), await all_heads(connection)
     within = {

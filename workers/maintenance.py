@@ -1,7 +1,7 @@
 """The role `maintenance`: chores that keep the database in shape, each done by one process at a time, in small steps.
 
-A lease keeps others from a chore only while all goes well: a step is one transaction or safe to repeat, does no harm if
-two processes do it at once, and takes no lock that work waits for.
+The lease of a chore is only an optimisation: a step is one transaction or safe to repeat, does no harm if two processes
+do it at once, and takes no lock that other work waits for.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something to be done again and again.
+    """A recurring task.
 
-    `step` does a small part of it, and returns whether there is more to do at once; the next part begins after as long
-    as this one took, so that others get their turn. Once nothing is left, it rests.
+    `step` does a small part of it, and returns whether there is more to do at once; after it the chore pauses for as
+    long as the step took, so that other work gets its turn. Once nothing is left, the chore rests.
     """
 
     name: ChoreName
@@ -47,7 +47,7 @@ class Chore:
 
 
 class Maintenance:
-    """Does what is to be done until it is told to stop; several may run."""
+    """Does chores until told to stop; several processes may run it."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Maintenance:
         stopping: asyncio.Event,
         chores: Sequence[Chore] | None = None,
     ) -> None:
-        """`chores` are those of this version, unless others are given."""
+        """`chores` defaults to all chores."""
         self._engine = engine
         self._settings = settings
         self._metrics = metrics
@@ -67,7 +67,7 @@ class Maintenance:
         self._next: dict[ChoreName, float] = {}
 
     async def run(self) -> None:
-        """Work until stopped; wait for a server that is away."""
+        """Work until stopped; keep retrying while a server is unavailable."""
         while not self._stopping.is_set():
             self._metrics.turns.turned(Role.MAINTENANCE)
             due = [chore for chore in self._chores if time.monotonic() >= self._next.get(chore.name, 0.0)]
@@ -78,7 +78,7 @@ class Maintenance:
             await self._wait(min(_LOOK_SECONDS, self._settings.maintenance_seconds))
 
     async def _survives(self, work: Awaitable[None]) -> bool:
-        """Return whether no server was away."""
+        """Do work, and return False if a server was unavailable."""
         try:
             await work
         except Exception as error:
@@ -89,9 +89,9 @@ class Maintenance:
         return True
 
     async def _do(self, chore: Chore) -> None:
-        """Do a chore until nothing is left, or others are to have their turn, unless another process does it.
+        """Do a chore until nothing is left or its turn is over, unless another process does it.
 
-        If it fails, others go on.
+        If it fails, the other chores carry on.
         """
         is_done = is_mine = False
         turn_ends = time.monotonic() + _LOOK_SECONDS
@@ -107,14 +107,14 @@ class Maintenance:
             if is_done or not is_mine:
                 self._next[chore.name] = time.monotonic() + self._settings.maintenance_seconds
         except Exception as error:
-            # A storage that is away holds up its own chore alone.
+            # An unavailable archive blocks only its own chore.
             if is_retryable(error) and not isinstance(error, ArchiveUnreachable):
                 raise
             logger.exception("chore_failed", chore=chore.name)
             self._metrics.chore_failed(chore.name)
             self._next[chore.name] = time.monotonic() + _AFTER_FAILURE_SECONDS
         finally:
-            with contextlib.suppress(Exception):  # it runs out by itself
+            with contextlib.suppress(Exception):  # the lease expires anyway
                 await self._give_up(chore.name, is_done=is_done)
 
     async def _take(self, chore: ChoreName) -> bool:
@@ -145,7 +145,7 @@ class Maintenance:
         )
 
     async def _make_partitions(self) -> bool:
-        """Keep the next partition of the log ready, so that no batch has to make it."""
+        """Keep the next partition of the log ready, so that no batch has to create it."""
         async with self._engine.begin() as connection:
             await ensure_partitions(connection)
         return False

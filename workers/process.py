@@ -1,4 +1,4 @@
-"""The composition root: the one place that knows settings, engine, broker and clock."""
+"""The composition root: the only place that knows settings, engine, broker and clock."""
 
 import asyncio
 import contextlib
@@ -48,9 +48,9 @@ _PING_SECONDS = 5.0
 _METADATA_MS = 15_000
 _NICENESS_OF_REPLAYS = 10
 LATE_SECONDS = 3.5
-"""How much later than `stop_seconds` a process that stops is cut short."""
+"""How long after `stop_seconds` a stopping process is cancelled."""
 LAST_SECONDS = 1.0
-"""How long what is cut short has to end, and so has each other thing that waits for a server."""
+"""How long cancelled work has to end, as has everything else that waits for a server."""
 
 logger = structlog.get_logger()
 
@@ -74,7 +74,7 @@ class Process:
         checks_tokens = settings.auth == "jwt" and Role.ADMIN_COMMANDS in self._roles
         self._metrics = Metrics(self._roles, checks_tokens=checks_tokens)
         self._turns = self._metrics.turns
-        # A relay keeps a connection for each slot that it has.
+        # A relay holds a connection for each of its slots.
         size = settings.database_pool_size + (settings.relay_slots - 1 if Role.RELAY in self._roles else 0)
         self._engine = create_engine(settings.database_url, pool_size=size)
         pool = cast(AsyncAdaptedQueuePool, self._engine.pool)
@@ -83,12 +83,12 @@ class Process:
             settings.kafka_bootstrap_servers.split(","),
             allow_auto_create_topics=False,
             graceful_timeout=settings.stop_seconds,
-            # Its consume loop continues after errors of Kafka, and reports them only here.
+            # Its consume loop carries on after Kafka errors, and reports them only here.
             logger=logging.getLogger("faststream"),
             client_id=f"whopays-{settings.installation}",
             security=broker_security(settings),
             sasl_oauth_token_provider=token_provider(settings),
-            # A re-created topic is noticed this soon; by default, after five minutes.
+            # How soon a re-created topic is noticed; the default is five minutes.
             metadata_max_age_ms=_METADATA_MS,
         )
         self._background: list[asyncio.Task[None]] = []
@@ -138,7 +138,7 @@ class Process:
         stopping.cancel()
         _, late = await asyncio.wait([running], timeout=self._settings.stop_seconds + LATE_SECONDS)
         if late:
-            # Nothing is lost: what was not acknowledged is read again, and what was not published is published later.
+            # Nothing is lost: unacknowledged records are read again, and unpublished events are published later.
             logger.warning("stopped_late", installation=self._settings.installation)
             running.cancel()
             await asyncio.wait([running], timeout=LAST_SECONDS)
@@ -182,7 +182,7 @@ class Process:
             self._background.append(asyncio.create_task(self._guarded(Role.TIMERS, timers.run())))
         if Role.REPLAYS in self._roles:
             if len(self._roles) == 1:
-                # Workers and relay on the same machine go first: nobody waits for what is replayed.
+                # Workers and relay on the same machine take precedence: replays are not urgent.
                 os.nice(_NICENESS_OF_REPLAYS)
             replays = Replays(self._engine, self._settings, self._metrics, self._stopping)
             self._background.append(asyncio.create_task(self._guarded(Role.REPLAYS, replays.run())))
@@ -205,7 +205,7 @@ class Process:
         except asyncio.CancelledError:
             if self._stopping.is_set():
                 raise
-            # A library's mistake, not this process stopping: the role would be gone without a trace.
+            # Cancelled by a library's mistake, not because this process is stopping: the role would silently be gone.
             logger.exception("role_failed", role=role)
             self._fail(RoleCancelled(role))
 
@@ -238,7 +238,7 @@ class Process:
                 await asyncio.wait(late, timeout=LAST_SECONDS)
         await self._entered.aclose()
         with contextlib.suppress(TimeoutError):
-            # Closing a connection waits for the server, and the last spans for the collector: neither may answer.
+            # Closing a connection waits for the server, and sending the last spans for the collector: either may hang.
             async with asyncio.timeout(LAST_SECONDS):
                 await asyncio.gather(self._engine.dispose(), *([] if self._spans is None else [self._spans.close()]))
         logger.info("stopped", installation=self._settings.installation)
@@ -247,7 +247,7 @@ class Process:
 
 
 def _tracing(spans: "Spans | None") -> tuple[TraceBatch | None, TraceTransaction | None]:
-    """Return what records batches, and what records transactions of the relay, where anything is traced."""
+    """Return the recorders of batches and of relay transactions; None if nothing is traced."""
     if spans is None:
         return None, None
     from workers.batches.tracing import trace_batch  # noqa: PLC0415 - they import OpenTelemetry
@@ -267,6 +267,6 @@ def tune_garbage_collection() -> None:
 async def run_roles(settings: Settings, roles: Sequence[Role], *, on_ready: Callable[[], None] | None = None) -> None:
     """Run roles (all if none is named) in this process until SIGTERM or SIGINT.
 
-    Raises DatabaseRefused, KafkaRefused, or whatever else makes it impossible to continue.
+    Raises DatabaseRefused, KafkaRefused, or any other error that makes it impossible to continue.
     """
     await Process(settings, roles, on_ready).run()

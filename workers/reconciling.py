@@ -1,7 +1,7 @@
-"""Where the database and the topics disagree, and what brings them together again: one step after another.
+"""Where the database and the topics disagree, and the steps that reconcile them.
 
-Nothing is remembered between steps: whoever looks again after one finds what is left. So each step, and all of
-them, may be interrupted and repeated.
+Nothing is remembered between steps: the remaining ones are determined afresh. So each step, and the whole sequence, may
+be interrupted and repeated.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,12 +28,12 @@ from workers.topics.cluster import administration, describe
 from workers.topics.plan import create_topics, topic_names
 
 _COMPACTED = (Topic.BINDINGS, Topic.ACCOUNTS)
-"""What these hold of a subject they hold for ever: where there is nothing, it was lost."""
+"""These keep the last event of every subject for ever: if it is missing, it was lost."""
 _MOST_NAMED = 10
 
 
 class Action(StrEnum):
-    """What is to be done; `Decide` by whoever is responsible, since something is lost whatever is done."""
+    """The action of a step; `Decide` is for an operator, since every way out loses something."""
 
     CREATE = "CreateTopics"
     ADOPT = "AdoptTopics"
@@ -45,9 +45,9 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step, why it is needed, and the command that does the same; of an input topic if it is about one.
+    """A step, why it is needed, and the command that does the same; `topic` is the input topic it concerns, if any.
 
-    `beyond` are subjects of which events are published that the database does not know, as many as are named.
+    `beyond` lists subjects with published events that the database does not know.
     """
 
     action: Action
@@ -58,7 +58,7 @@ class Step:
 
 
 async def next_steps(engine: AsyncEngine, settings: Settings, *, goes_on: bool = False) -> list[Step]:
-    """Return what is to be done now; more may follow from it. Changes nothing, and may be asked while workers work.
+    """Return the steps to take now; more may follow. Changes nothing, and is safe while workers run.
 
     With `goes_on`, output topics that have lost everything are not filled again from the log.
     """
@@ -70,7 +70,7 @@ async def next_steps(engine: AsyncEngine, settings: Settings, *, goes_on: bool =
 
 
 async def take(engine: AsyncEngine, settings: Settings, step: Step) -> None:
-    """Do a step, while nothing works on the installation. Raises what its command raises."""
+    """Do a step, while no process of the installation runs. Raises what its command raises."""
     match step.action:
         case Action.CREATE:
             await create_topics(settings)
@@ -85,7 +85,7 @@ async def take(engine: AsyncEngine, settings: Settings, step: Step) -> None:
         case Action.RESTORE_POSITIONS:
             await restore_positions(engine, settings)
         case Action.DECIDE:
-            raise ValueError("a decision is nothing that can be done")
+            raise ValueError("a decision cannot be carried out")
 
 
 async def _of_topics(engine: AsyncEngine, settings: Settings) -> list[Step]:
@@ -115,14 +115,14 @@ async def _of_input(engine: AsyncEngine, settings: Settings) -> list[Step]:
                 first = min(short, key=lambda one: one.partition)
                 words = (
                     f"{name}/{first.partition} ends at {ends[first]}, and was read up to {noted[first.partition]}: it "
-                    "has lost records. Whatever is new there would not be read."
+                    "has lost records. New records there would not be read."
                 )
                 steps.append(Step(Action.REREAD, words, f"whopays topics reread {topic}", name))
     return steps
 
 
 async def _of_output(engine: AsyncEngine, settings: Settings, *, goes_on: bool) -> list[Step]:
-    # What is certain is read before what it is compared with, so that a relay that works meanwhile changes nothing.
+    # The lower bounds are read before the positions that they are compared with, so a running relay does no harm.
     async with engine.connect() as connection:
         bounds = await published_at_least(connection)
     last: dict[int, int] = {}
@@ -165,7 +165,7 @@ def _lost(settings: Settings, lost: Sequence[Topic], held: set[str]) -> Step:
         return _partly_lost(settings, lost)
     return Step(
         Action.PUBLISH_AGAIN,
-        "The output topics hold nothing of what was published. All of the log is published again, with the same ids: "
+        "The output topics hold none of the published events. The whole log is published again, with the same ids: "
         "its readers start from nothing. To go on after it instead: --go-on",
         "whopays topics adopt --publish-again",
     )
@@ -175,15 +175,15 @@ def _partly_lost(settings: Settings, lost: Sequence[Topic]) -> Step:
     names = " and ".join(settings.topic(topic) for topic in lost)
     return Step(
         Action.DECIDE,
-        f"{names} lost what was published, but others hold it, or relay-positions says that it is there. Either "
-        "readers of what was lost do without it (--go-on), or all is published again: then delete the output topics, "
-        "watermarks and relay-positions, and ask again.",
+        f"{names} lost published events, but other topics hold theirs, or relay-positions says that they were "
+        "published. Either readers do without the lost events (--go-on), or everything is published again: for that, "
+        "delete the output topics, watermarks and relay-positions, and ask again.",
         'docs/operations.md, "Publishing everything again"',
     )
 
 
 async def _gone_back(settings: Settings, heads: Mapping[int, Head], ahead: Mapping[int, int]) -> Step:
-    """Return the decision that is left where readers know more than the database, with what they know more."""
+    """Return the decision to make if readers have events that the database lacks, with the subjects of these."""
     ends = {shard: head.position for shard, head in heads.items()}
     said: set[str] = set()
     count = 0
@@ -196,9 +196,9 @@ async def _gone_back(settings: Settings, heads: Mapping[int, Head], ahead: Mappi
     return Step(
         Action.DECIDE,
         f"The database went back, or is another one: {sum(ahead[one] > ends.get(one, 0) for one in ahead)} of its "
-        f"logs end before what is published, and {count} events are on the topics that it does not know, or knows "
-        f"otherwise ({named}{' …' if len(beyond) > _MOST_NAMED else ''}). Restore the latest state there is. If that "
-        "is gone for good, what readers were told is no longer true: all has to be published again, to new topics.",
+        f"logs end before what is published, and the topics have {count} events that it does not know, or knows "
+        f"differently ({named}{' …' if len(beyond) > _MOST_NAMED else ''}). Restore the latest state there is. If that "
+        "is lost, what readers were told is no longer true: everything must be published again, to new topics.",
         'docs/operations.md, "When the database is restored to an earlier state"',
         beyond=beyond,
     )

@@ -1,7 +1,7 @@
-"""Puts records of dead letters on their topics again; knows no terminal.
+"""Puts the records of dead letters back on their topics. Independent of the terminal.
 
-Records of one organization go in the order in which they first came, each once the broker has the one before. After one
-that cannot be put on its topic the others of its organization are held back, since they must not overtake it.
+Records of one organization are sent in their original order, each after the broker has acknowledged the one before. If
+one cannot be sent, the later ones of its organization are held back, since they must not overtake it.
 """
 
 import asyncio
@@ -40,19 +40,19 @@ _REFUSALS = {
     InvalidTimestampError: "the broker does not accept its timestamp",
     PolicyViolationError: "a policy of the broker forbids it",
 }
-"""What a broker answers that it will answer again, and of one record alone."""
+"""Errors of a broker that are permanent and concern only one record."""
 
 _Deliveries = dict[UUID, "asyncio.Future[RecordMetadata]"]
-"""What becomes of the records that were sent, by the ids of their redrives."""
+"""The pending deliveries of sent records, by redrive id."""
 
 
 class AnotherRedrives(Exception):
-    """A redrive is in progress already: two at once would not keep the order of records."""
+    """A redrive is already in progress: two at once would not preserve the order of records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A dead letter whose record was put on its topic, and where; `is_resumed` if it may be there twice."""
+    """A dead letter whose record was put on its topic at `place`; `is_resumed` if it may be there twice."""
 
     number: int
     place: str
@@ -61,10 +61,10 @@ class Put:
 
 @dataclass(slots=True)
 class Redriving:
-    """How far a redrive is: what was put on its topic, and what was not and why. It goes on changing until the end.
+    """The progress of a redrive: which records were put on their topics, and which were not and why. Updated in place.
 
-    `left` were redriven or discarded before, or are no longer kept; `refused` are not accepted by the broker, or of a
-    topic that is not read; `held_back` would overtake one of these.
+    `left` were redriven or discarded before, or are no longer kept; `refused` were not accepted by the broker, or
+    belong to a topic that is not read; `held_back` would overtake one of these.
     """
 
     chosen: list[int] = field(default_factory=list)
@@ -75,12 +75,12 @@ class Redriving:
 
     @property
     def done(self) -> int:
-        """How many have been dealt with."""
+        """The number of dead letters dealt with."""
         return len(self.put) + len(self.left) + len(self.refused) + len(self.held_back)
 
     @property
     def to_do(self) -> list[int]:
-        """The numbers of those that have not been, in order."""
+        """The numbers of the remaining ones, in order."""
         others = [kept.number for kept in (*self.left, *(kept for kept, _ in self.refused), *self.held_back)]
         done = {put.number for put in self.put}.union(others)
         return [number for number in self.chosen if number not in done]
@@ -96,10 +96,10 @@ async def redrive(
     state: Redriving,
     progress: Callable[[], None] = lambda: None,
 ) -> None:
-    """Put the chosen dead letters' records on their topics, at most `rate` a second; `state` tells how far it is.
+    """Put the chosen dead letters' records on their topics, at most `rate` a second, and update `state`.
 
-    Raises AnotherRedrives, Unopenable, and what the database's and the broker's drivers raise. What the broker has
-    acknowledged by then is confirmed, also where the task is cancelled.
+    Raises AnotherRedrives, Unopenable, and errors of the database and Kafka drivers. Records that the broker has
+    acknowledged by then are confirmed, even if the task is cancelled.
     """
     engine = create_engine(settings.database_url, pool_size=2)
     try:
@@ -158,7 +158,7 @@ class _Sending:
             for one in sending:
                 one.cancel()
             await asyncio.gather(*sending, return_exceptions=True)
-            # Also where it is stopped in between: what the broker has must not count as waiting.
+            # Even if interrupted: records that the broker has must not count as waiting.
             await asyncio.shield(self._settle(redrives, deliveries))
             raise
         await self._settle(redrives, deliveries)
@@ -175,7 +175,7 @@ class _Sending:
                 continue
             value = value_of(kept, self._settings.keys() if kept.sealed else None)
             await self._keep_to_rate()
-            # Where its organization's others went, too, whatever decided that; not so if there are fewer now.
+            # The original partition keeps an organization's records together, unless it no longer exists.
             partition = await self._partition_of(kept)
             try:
                 delivery = deliveries[redrive.id] = await self._producer.send(
@@ -199,7 +199,7 @@ class _Sending:
             await asyncio.sleep(self._began + next(self._turns) / self._rate - time.monotonic())
 
     async def _settle(self, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
-        """Keep the broker's answers, for which it waits a while where the sending was broken off."""
+        """Store the broker's answers; wait for them a while if sending was interrupted."""
         if deliveries:
             await asyncio.wait(deliveries.values(), timeout=_SETTLING_SECONDS)
         confirmed: list[tuple[UUID, int, int]] = []
@@ -218,7 +218,7 @@ class _Sending:
 
 
 def _by_organization(redrives: Sequence[Redrive]) -> dict[str, list[Redrive]]:
-    """Return redrives by the organization whose they are, or else by where their records came from."""
+    """Group redrives by organization, or else by the partition that their records came from."""
     found: dict[str, list[Redrive]] = {}
     for redrive in redrives:
         record = redrive.kept.record
@@ -232,7 +232,7 @@ def _headers(redrive: Redrive) -> list[tuple[str, bytes | None]]:
 
 
 def _pages(chosen: Sequence[tuple[int, int]], rate: int | None) -> Iterator[list[int]]:
-    """Yield numbers, few enough at a time for memory and, if there is a rate, for a second."""
+    """Yield pages of numbers, each small enough for memory and, if there is a rate, for a second."""
     most = min(_AT_ONCE, rate or _AT_ONCE)
     page: list[int] = []
     held_bytes = 0
@@ -248,7 +248,7 @@ def _pages(chosen: Sequence[tuple[int, int]], rate: int | None) -> Iterator[list
 
 @asynccontextmanager
 async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
-    """Hold the right to redrive. Raises AnotherRedrives."""
+    """Hold the exclusive right to redrive. Raises AnotherRedrives."""
     async with engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         if not await is_only_redriving(connection):
@@ -261,9 +261,9 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **kafka_options(settings),
         acks="all",
-        # A broker refuses one record, not those that happen to be sent with it.
+        # One record per batch, so that the broker refuses only that record and not others sent with it.
         max_batch_size=1,
-        # What came compressed may be larger than what the broker takes without.
+        # A record that arrived compressed may exceed the broker's limit uncompressed.
         compression_type="gzip",
         max_request_size=_LARGEST_REQUEST_BYTES,
     )

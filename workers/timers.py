@@ -1,6 +1,6 @@
-"""The timers: turn what is due into internal messages, which are processed like all others.
+"""The timers: turn due items into internal messages, which are processed like all others.
 
-Any number of timer workers may run. Under the shard's lock a worker sees what another has already done.
+Any number of timers may run: under the shard's lock each sees what another has already done.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ logger = structlog.get_logger()
 
 
 class Timers:
-    """Looks for what is due until it is told to stop."""
+    """Processes due items until told to stop."""
 
     def __init__(
         self, engine: AsyncEngine, settings: Settings, batches: Batches, metrics: Metrics, stopping: asyncio.Event
@@ -44,7 +44,7 @@ class Timers:
         self._overdue = OverdueLook(engine, metrics)
 
     async def run(self) -> None:
-        """Work until stopped; wait for a database that is away."""
+        """Work until stopped; keep retrying while the database is unavailable."""
         while not self._stopping.is_set():
             self._metrics.turns.turned(Role.TIMERS)
             try:
@@ -66,7 +66,7 @@ class Timers:
     async def _work(self) -> bool:
         """Do what is due, then one page of one fan-out; return whether there was anything to do."""
         others, fan_outs = await self._due()
-        # One page per transaction, so that other organizations of its shard, and what falls due, get their turn.
+        # One page per transaction, so that other organizations of its shard, and newly due items, get their turn.
         page = [_next_in_turn(fan_outs, self._last)] if fan_outs else []
         self._last = page[0] if page else None
         if others:
@@ -74,7 +74,7 @@ class Timers:
         if page:
             began = time.monotonic()
             self._avoid(await self._batches.process_due(page))
-            # Leave others as much time: those in the shard, and the relay, which would otherwise fall further behind.
+            # Leave as much time to the rest of the shard, and to the relay, which would otherwise fall further behind.
             await self._wait(min(time.monotonic() - began, _LONGEST_PAUSE_SECONDS))
         return bool(others or page)
 
@@ -88,7 +88,7 @@ class Timers:
         return self._without_avoided(others), self._without_avoided(fan_outs)
 
     def _avoid(self, faulty: Sequence[Due]) -> None:
-        """Avoid for a while what cannot be done because of a fault, which was logged."""
+        """Avoid for a while items that failed because of a fault, which was logged."""
         self._avoided |= dict.fromkeys(faulty, asyncio.get_running_loop().time() + _AVOID_SECONDS)
 
     def _without_avoided(self, found: Sequence[Due]) -> list[Due]:
@@ -101,7 +101,7 @@ class Timers:
 
 
 def _next_in_turn(fan_outs: Sequence[Due], last: Due | None) -> Due:
-    """Return the account whose turn is next, by name, so that a small fan-out never waits for a large one."""
+    """Return the fan-out whose turn is next, by account, so that a small one never waits for a large one."""
     in_order = sorted(fan_outs, key=_name)
     return next((one for one in in_order if last is None or _name(one) > _name(last)), in_order[0])
 
