@@ -1,7 +1,7 @@
 """The role `maintenance`: chores that keep the database in shape, each done by one process at a time, in small steps.
 
-The lease of a chore is only an optimisation: a step is one transaction or safe to repeat, does no harm if two processes
-do it at once, and takes no lock that other work waits for.
+The lease of a chore is only best effort: a step is one transaction or safe to repeat, does no harm if two processes do
+it at once, and takes no lock that other work waits for.
 """
 
 import asyncio
@@ -71,13 +71,13 @@ class Maintenance:
         while not self._stopping.is_set():
             self._metrics.turns.turned(Role.MAINTENANCE)
             due = [chore for chore in self._chores if time.monotonic() >= self._next.get(chore.name, 0.0)]
-            survived = [await self._survives(self._do(chore)) for chore in due]
-            if all([*survived, await self._survives(self._tell())]):
+            succeeded = [await self._succeeds(self._do(chore)) for chore in due]
+            if all([*succeeded, await self._succeeds(self._tell())]):
                 self._metrics.alive(Role.MAINTENANCE)
                 self._metrics.turns.begun(Role.MAINTENANCE)
             await self._wait(min(_LOOK_SECONDS, self._settings.maintenance_seconds))
 
-    async def _survives(self, work: Awaitable[None]) -> bool:
+    async def _succeeds(self, work: Awaitable[None]) -> bool:
         """Do work, and return False if a server was unavailable."""
         try:
             await work

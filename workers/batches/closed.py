@@ -1,4 +1,4 @@
-"""A guard: no database is written to before its clock is past the last watermark that readers were given."""
+"""A guard: no database is written to before its shards' clocks are past the last watermark that readers have."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ class UnknownServer(Exception):
 
 
 class ClosedTime:
-    """Raises each run of the database that a process writes to beyond the last watermark, before the first write."""
+    """Raises the shards' clocks of each run of the database beyond the last watermark, before the first write to it."""
 
     def __init__(self, engine: AsyncEngine, read: Callable[[], Awaitable[Kept]]) -> None:
         self._engine = engine
@@ -28,13 +28,13 @@ class ClosedTime:
         self._holding = asyncio.Lock()
 
     def insist(self, connection: AsyncConnection) -> None:
-        """Raise UnknownServer unless the database of this connection was raised beyond the last watermark."""
+        """Raise UnknownServer unless the clocks of this connection's database were raised beyond the last watermark."""
         server = server_of(connection)
         if server not in self._held:
             raise UnknownServer(server)
 
     async def hold(self, server: str) -> None:
-        """Raise the database beyond the last watermark. Raises LogDamaged if it contradicts what readers were told."""
+        """Raise the shards' clocks beyond the last watermark. Raises LogDamaged if the log contradicts it."""
         async with self._holding:
             if server in self._held:
                 return

@@ -192,7 +192,7 @@ class Batches:
             await self._wait(delay * random.uniform(0.5, 1.5))  # noqa: S311 (jitter is no secret)
 
     async def _hold(self, role: Role, server: str) -> None:
-        """Raise the database beyond the last watermark, retrying until both it and Kafka are available."""
+        """Raise the shards' clocks beyond the last watermark, retrying until the database and Kafka are available."""
         waits = delays(_FIRST_DELAY_SECONDS, _LONGEST_DELAY_SECONDS)
         while not self._stopping.is_set():
             self._metrics.turns.turned(role)

@@ -19,7 +19,7 @@ def boundary_of(record: Record, most_bytes: int) -> str:
 def _plainly_named(value: bytes | None) -> str | None:
     """Return the organization that a value names, where a search of its bytes is certain to find the right one.
 
-    A name that occurs once, in a value without escapes, is either that of the data or the data have none.
+    A name that occurs only once, in a value without escapes, is the data's; otherwise the data name none.
     """
     if value is None or b"\\" in value or b"data_base64" in value or value.count(b'"organization"') != 1:
         return None

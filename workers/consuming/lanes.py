@@ -24,7 +24,7 @@ _HANGS_SECONDS = 1.0
 _AHEAD_RECORDS, _AHEAD_BYTES = 200_000, 32 * 1024 * 1024
 """How much may wait in all, and how many records of a partition may be read beyond the acknowledged offset. Pausing a
 partition discards what was prefetched of it; that is fetched again."""
-_OF_A_PARTITION = 4
+_WAITING_BATCHES_OF_A_PARTITION = 4
 """How many batches' worth of records any partition may have waiting, however large the backlogs of other partitions,
 unless they exceed its share of memory."""
 _READ_ON_BELOW = 0.75
@@ -65,8 +65,7 @@ class Lanes(Strategy):
         self._paused: set[TopicPartition] = set()
         self._busy: set[int] = set()
         self._lanes: dict[asyncio.Task[None], Batch] = {}
-        # Lanes that others still wait for, each with the timer that ends this.
-        self._in_time: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
+        self._hang_timers: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
         self._progress: dict[TopicPartition, Progress] = {}
         self._durable: dict[TopicPartition, int] = {}
         self._acknowledging: asyncio.Task[None] | None = None
@@ -145,7 +144,7 @@ class Lanes(Strategy):
             progress = {partition: self._progress[partition] for partition in batch.partitions}
             lane = asyncio.create_task(self._run(batch, progress))
             self._lanes[lane] = batch
-            self._in_time[lane] = asyncio.get_running_loop().call_later(self._hangs_seconds, self._wait_no_longer, lane)
+            self._hang_timers[lane] = asyncio.get_running_loop().call_later(self._hangs_seconds, self._hang, lane)
             lane.add_done_callback(self._free)
         for partition in [one for one in self._paused if not self._is_far_ahead(one, _READ_ON_BELOW)]:
             self._paused.discard(partition)
@@ -154,7 +153,7 @@ class Lanes(Strategy):
     def _has_free_lane(self) -> bool:
         if self._is_ending or len(self._lanes) == _LANES:
             return False
-        batches = [self._lanes[lane] for lane in self._in_time]
+        batches = [self._lanes[lane] for lane in self._hang_timers]
         # Others need not wait behind a cut batch; otherwise new records accumulate, up to a whole batch.
         is_worth_it = self._waiting.records >= self._batch_records or any(batch.is_cut for batch in batches)
         enough = self._batch_records * _MIN_FILL_TO_START_ANOTHER
@@ -170,7 +169,7 @@ class Lanes(Strategy):
         # A small backlog never pauses its partition; of the large ones at least one exceeds its share.
         return waiting.of_partition[
             partition
-        ] >= part * _OF_A_PARTITION * self._batch_records or waiting.bytes_of_partition[
+        ] >= part * _WAITING_BATCHES_OF_A_PARTITION * self._batch_records or waiting.bytes_of_partition[
             partition
         ] >= part * _AHEAD_BYTES / len(self._progress)
 
@@ -188,13 +187,13 @@ class Lanes(Strategy):
             # Its shards stay busy: none of their later records are started, so none are acknowledged.
             self._is_ending = True
 
-    def _wait_no_longer(self, lane: asyncio.Task[None]) -> None:
-        del self._in_time[lane]
+    def _hang(self, lane: asyncio.Task[None]) -> None:
+        del self._hang_timers[lane]
         self._fill()
 
     def _free(self, lane: asyncio.Task[None]) -> None:
         del self._lanes[lane]
-        if (timer := self._in_time.pop(lane, None)) is not None:
+        if (timer := self._hang_timers.pop(lane, None)) is not None:
             timer.cancel()
         self._watch(lane)
         self._fill()

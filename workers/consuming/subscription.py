@@ -47,7 +47,7 @@ _PARTITION_FETCH_BYTES = 128 * 1024
 """Small, so that each fetch covers all partitions and none runs far ahead of the others."""
 _MOST_FETCHED = 2_000
 """Records handed over at once, which takes about ten milliseconds. The size of batches is separate."""
-_LONGER_WITH_TOKENS = 3
+_SIZE_FACTOR_WITH_TOKENS = 3
 """How many times larger commands are with tokens: a fetch should return as many of them as without."""
 _FETCH_TIMEOUT_MS = 200
 """How long a fetch waits when there are no records; the first to arrive ends it."""
@@ -143,7 +143,8 @@ class Subscription(BatchSubscriber):
                     # `Reading` decides where to start, and never skips deleted records silently.
                     "auto_offset_reset": "none",
                     "isolation_level": "read_committed",
-                    "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES * (_LONGER_WITH_TOKENS if has_tokens else 1),
+                    "max_partition_fetch_bytes": _PARTITION_FETCH_BYTES
+                    * (_SIZE_FACTOR_WITH_TOKENS if has_tokens else 1),
                     "max_poll_interval_ms": _LONGEST_BATCH_MS,
                     "heartbeat_interval_ms": _HEARTBEAT_MS,
                 },

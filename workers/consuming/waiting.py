@@ -11,8 +11,8 @@ from aiokafka import TopicPartition
 from schemas.records import Record
 from workers.consuming.queues import Queue
 
-_PART_OF_THE_LONG = 4
-"""While others have records, a backlogged organization gets at most 1/n of a batch, for which those behind it wait."""
+_BACKLOG_DIVISOR = 4
+"""While others have records, a backlogged organization gets at most this fraction (1/n) of a batch."""
 _REMEMBERED = 8
 """For how many batches other organizations are assumed to be active after they were seen."""
 _MUCH_BYTES = 8 * 1024 * 1024
@@ -44,7 +44,7 @@ class Waiting:
         self._shard_of = shard_of
         # Longest wait first, both among the shards and among the queues of each.
         self._shards: dict[int, dict[Place, Queue]] = {}
-        self._are_others: deque[bool] = deque(maxlen=_REMEMBERED)
+        self._had_others: deque[bool] = deque(maxlen=_REMEMBERED)
         self.of_partition: Counter[TopicPartition] = Counter()
         """The number of waiting records of each partition."""
         self.bytes_of_partition: Counter[TopicPartition] = Counter()
@@ -70,10 +70,10 @@ class Waiting:
         """Take a batch from shards that are not busy; None if nothing waits in them."""
         records: list[Record] = []
         shards: list[int] = []
-        is_limited, has_emptied = any(self._are_others), False
+        is_limited, has_emptied = any(self._had_others), False
         for shard in [one for one in self._shards if one not in busy]:
             room = self._batch_records - len(records)
-            most = max(1, self._batch_records // _PART_OF_THE_LONG) if is_limited else room
+            most = max(1, self._batch_records // _BACKLOG_DIVISOR) if is_limited else room
             queues = self._shards.pop(shard)
             before = len(queues)
             for (partition, _), queue in queues.items():
@@ -89,7 +89,7 @@ class Waiting:
                 break  # leave the other shards to other lanes, so that they need not wait for this backlog
         if not records:
             return None
-        self._are_others.append(has_emptied)
+        self._had_others.append(has_emptied)
         self.of_partition.subtract(map(partition_of, records))
         self.records -= len(records)
         return Batch(records, frozenset(shards), is_cut=shards[-1] in self._shards)

@@ -11,7 +11,7 @@ from db.errors import is_transient
 from db.raising import raise_busy, raise_idle
 
 RAISE_SECONDS = 1.0
-_SAY_AGAIN_SECONDS = 60.0
+_WARN_AGAIN_SECONDS = 60.0
 _PATIENCE = 3
 """How many times in a row a shard is skipped before the relay waits for its lock."""
 
@@ -24,7 +24,7 @@ class IdleShards:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._raised = 0.0
-        self._said = -_SAY_AGAIN_SECONDS
+        self._warned_at = -_WARN_AGAIN_SECONDS
         self._skipped: Counter[int] = Counter()
 
     async def raise_them(self, connection: AsyncConnection) -> None:
@@ -34,7 +34,7 @@ class IdleShards:
         self._raised = time.monotonic()
         raised = await raise_idle(connection, datetime.now(UTC))
         if raised.is_apart:
-            self._say(raised.ahead.total_seconds())
+            self._warn(raised.ahead.total_seconds())
             return
         self._skipped = Counter({shard: self._skipped[shard] + 1 for shard in raised.skipped})
         for shard, times in self._skipped.most_common(1):
@@ -50,7 +50,7 @@ class IdleShards:
             if not is_transient(error):
                 raise
 
-    def _say(self, ahead_seconds: float) -> None:
-        if time.monotonic() - self._said >= _SAY_AGAIN_SECONDS:
-            self._said = time.monotonic()
+    def _warn(self, ahead_seconds: float) -> None:
+        if time.monotonic() - self._warned_at >= _WARN_AGAIN_SECONDS:
+            self._warned_at = time.monotonic()
             logger.error("clocks_apart", database_ahead_seconds=round(ahead_seconds, 1))

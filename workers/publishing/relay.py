@@ -60,7 +60,7 @@ class Relay:
         self._bound = Bound()
 
     def stop(self) -> None:
-        """Stop after the current round."""
+        """Have it stop after the current round."""
         self._stopping.set()
 
     def wake(self) -> None:

@@ -98,7 +98,7 @@ async def published_events(settings: Settings) -> AsyncIterator[tuple[str, bytes
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
         ends = await consumer.end_offsets(partitions)
-        # Transactions leave markers that are not records, so the reader's position counts, not what it received.
+        # Transaction markers take offsets but are not records, so check the reader's position, not what it received.
         while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:

@@ -24,7 +24,7 @@ from workers.runtime.settings import Settings
 
 _RETRY_SECONDS = 0.5
 _LOOK_SECONDS = 1.0
-_SAY_AGAIN_SECONDS = 60.0
+_WARN_AGAIN_SECONDS = 60.0
 _RESTING_LEASES = 6
 """For how many leases an interrupted process leaves its share to the others: it may be unable to reach Kafka."""
 
@@ -52,7 +52,7 @@ class Slots:
         self._relays: dict[int, Relay] = {}
         self._work: dict[int, asyncio.Task[bool]] = {}
         self._rests_until = 0.0
-        self._said = -_SAY_AGAIN_SECONDS
+        self._warned_at = -_WARN_AGAIN_SECONDS
 
     async def run(self) -> None:
         """Publish until stopped. Raises LogDamaged: then nothing may be published until someone has investigated."""
@@ -60,16 +60,16 @@ class Slots:
         try:
             while not self._stopping.is_set():
                 self._metrics.turns.turned(Role.RELAY)
-                is_content = False
+                has_share = False
                 try:
-                    is_content = await self._take_share()
+                    has_share = await self._take_share()
                     await self._telling.look(self._engine)
                 except Exception as error:
                     if not is_retryable(error):
                         raise
                     logger.warning("relay_interrupted", error=brief(error))
                     self._telling.interrupted()
-                await self._pause(self._content_seconds() if is_content else _RETRY_SECONDS)
+                await self._pause(self._look_seconds() if has_share else _RETRY_SECONDS)
                 if self._reap():
                     await self._pause(_RETRY_SECONDS)
         finally:
@@ -97,12 +97,12 @@ class Slots:
             if await agree(connection, number, seconds):
                 counts = time.monotonic() >= self._rests_until
                 return await share_out(connection, self._owner, seconds, counts=counts)
-        if time.monotonic() - self._said >= _SAY_AGAIN_SECONDS:
-            self._said = time.monotonic()
+        if time.monotonic() - self._warned_at >= _WARN_AGAIN_SECONDS:
+            self._warned_at = time.monotonic()
             logger.warning("relay_slots_differ", slots=number)
         return None
 
-    def _content_seconds(self) -> float:
+    def _look_seconds(self) -> float:
         return min(_LOOK_SECONDS, self._settings.relay_lease_seconds / 3)
 
     def _reap(self) -> bool:

@@ -77,7 +77,7 @@ async def take_up(engine: AsyncEngine, settings: Settings, at_least: Mapping[int
 
 
 async def hold_to(connection: AsyncConnection, kept: Kept) -> None:
-    """Raise all shards to the instant that readers were told is closed. Raises LogDamaged if it is not."""
+    """Raise all shards to the instant that readers were told is closed. Raises LogDamaged if the log contradicts it."""
     if kept.floor is None:
         return
     published = {shard: at.position for shard, at in kept.positions.items()}

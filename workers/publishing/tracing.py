@@ -10,7 +10,7 @@ from workers.runtime.metrics import Exemplar
 from workers.runtime.spans import Spans, end, exemplar_of
 from workers.runtime.traces import Said
 
-_MOST_OF_ONE = 20
+_MOST_OF_A_CONTEXT = 20
 """The most events of one trace context that get a span in a transaction: one command may cause ten thousand."""
 
 
@@ -30,7 +30,7 @@ def trace_transaction(spans: Spans, publication: Publication, began: float, ende
     numbers: Counter[str] = Counter()
     for parent, event in sampled:
         numbers[event.trace_parent] += 1
-        if numbers[event.trace_parent] > _MOST_OF_ONE:
+        if numbers[event.trace_parent] > _MOST_OF_A_CONTEXT:
             continue
         spans.child(
             f"publish {event.topic}",

@@ -57,7 +57,7 @@ async def refuse_unfit(
 async def create_target(settings: Settings, name: str, partitions: int, topics: Sequence[str]) -> FoundTopic:
     """Create a replay's topic unless it exists; return it.
 
-    Raises ReplayFailed where the broker refuses the name, and KafkaError where it may succeed later.
+    Raises ReplayFailed if the broker refuses the name, and KafkaError if a retry may succeed.
     """
     replicas = settings.topic_replication_factor
     new = NewTopic(

@@ -75,7 +75,7 @@ class Work:
 
     @property
     def has_begun(self) -> bool:
-        """Whether this process has had the lease."""
+        """Whether this process has ever held the lease."""
         return self._lease.was_held
 
     async def run(self) -> ReplayState:

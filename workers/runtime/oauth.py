@@ -14,13 +14,13 @@ from aiokafka.errors import KafkaConnectionError
 
 _SECONDS = 10.0
 _LARGEST_BYTES = 64 * 1024
-_SHARE_OF_LIFE = 0.8
-_SECONDS_WITHOUT_A_WORD = 60.0
+_SHARE_OF_LIFETIME = 0.8
+_DEFAULT_LIFETIME_SECONDS = 60.0
 """The assumed lifetime of a token, if the endpoint does not say."""
 
 
 class TokenRefused(KafkaConnectionError):  # type: ignore[misc]
-    """The endpoint returned no token; treated as if no broker answered. The message says why, and quotes no answer."""
+    """The endpoint returned no token; treated as if no broker answered. The message does not quote the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class OAuthTokens(AbstractTokenProvider):  # type: ignore[misc]
             if time.monotonic() >= self._until:
                 began = time.monotonic()
                 self._token, seconds = await asyncio.to_thread(_ask, self._credentials)
-                self._until = began + _SHARE_OF_LIFE * seconds
+                self._until = began + _SHARE_OF_LIFETIME * seconds
             return self._token
 
 
@@ -77,7 +77,7 @@ def _ask(credentials: ClientCredentials) -> tuple[str, float]:
     except ValueError:
         raise TokenRefused(f"{credentials.url} gives no token: what it answers is no JSON") from None
     said = document if isinstance(document, dict) else {}
-    token, seconds = said.get("access_token"), said.get("expires_in", _SECONDS_WITHOUT_A_WORD)
+    token, seconds = said.get("access_token"), said.get("expires_in", _DEFAULT_LIFETIME_SECONDS)
     if not isinstance(token, str) or not token or not isinstance(seconds, int | float):
         raise TokenRefused(f"{credentials.url} gives no token: its answer has no access_token")
     return token, float(seconds)

@@ -30,7 +30,7 @@ Kind = Literal["CreditCard", "DirectDebit", "BankTransfer", "Invoice"]
 
 _ENV_FILE = ".env"
 _DATABASE_URL = "postgresql://localhost/whopays"
-_OF_OTHERS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES", "WHOPAYS_TOKEN_COMMAND", "WHOPAYS_TOKEN_FILE"})
+_NOT_SETTINGS = frozenset({"WHOPAYS_CACHE_DIR", "WHOPAYS_CASES", "WHOPAYS_TOKEN_COMMAND", "WHOPAYS_TOKEN_FILE"})
 """Variables of the embedded servers, the acceptance cases and `whopays send`, which are not settings."""
 
 
@@ -296,7 +296,7 @@ class Settings(KafkaSettings):
         return read_issuers(value)
 
     @field_serializer("issuers")
-    def _as_said(self, value: dict[str, Issuer]) -> dict[str, dict[str, object]]:
+    def _serialized_issuers(self, value: dict[str, Issuer]) -> dict[str, dict[str, object]]:
         return {one.name: {"audiences": sorted(one.audiences), "jwks": one.jwks} for one in value.values()}
 
     @field_validator("encryption_keys")
@@ -383,7 +383,7 @@ def unknown_variables() -> list[str]:
     fields = Settings.model_fields
     known = sorted(name.upper() for name in (*fields, *(f"{name}{SUFFIX}" for name in secret_settings(fields))))
     said = {*os.environ, *(dotenv_values(_ENV_FILE) if Path(_ENV_FILE).exists() else ())}
-    unknown = {name for name in said if name.upper().startswith(prefix)} - _OF_OTHERS
+    unknown = {name for name in said if name.upper().startswith(prefix)} - _NOT_SETTINGS
     lines = []
     for name in sorted(unknown):
         setting = name.upper().removeprefix(prefix)

@@ -67,7 +67,7 @@ class Spans:
         self._provider = TracerProvider(
             sampling.ALWAYS_ON, _resource(settings, roles), shutdown_on_exit=False, id_generator=self._ids
         )
-        self._provider.add_span_processor(BatchSpanProcessor(_Telling(exporter or OTLPSpanExporter())))
+        self._provider.add_span_processor(BatchSpanProcessor(_WarningExporter(exporter or OTLPSpanExporter())))
         # Trouble with the collector is reported in log lines of ours, which quote nothing.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._tracer = self._provider.get_tracer("whopays", version("whopays"))
@@ -80,7 +80,7 @@ class Spans:
         if trace_parent is None or not is_sampled(trace_parent):
             return None
         context = SpanContext(int(trace_parent[3:35], 16), int(trace_parent[36:52], 16), True, TraceFlags(1))
-        return context if self._is_liked(_within(context), context.trace_id, name) else None
+        return context if self._should_sample(_within(context), context.trace_id, name) else None
 
     def root(
         self,
@@ -92,7 +92,7 @@ class Spans:
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> Span | None:
         """Start a trace at an instant, in Unix time, if it links to recorded traces or the sampler chooses it."""
-        if not links and not self._is_liked(Context(), self._ids.generate_trace_id(), name):
+        if not links and not self._should_sample(Context(), self._ids.generate_trace_id(), name):
             return None
         span = self._begin(name, Context(), began, links, attributes, kind)
         return span if span.is_recording() else None
@@ -135,7 +135,7 @@ class Spans:
         end(span, ended, has_failed=has_failed)
         return exemplar_of(span)
 
-    def _is_liked(self, parent: Context, trace_id: int, name: str) -> bool:
+    def _should_sample(self, parent: Context, trace_id: int, name: str) -> bool:
         return self._sampler.should_sample(parent, trace_id, name).decision is sampling.Decision.RECORD_AND_SAMPLE
 
     async def close(self) -> None:
@@ -225,7 +225,7 @@ def _resource(settings: Settings, roles: Sequence[str]) -> Resource:
     return Resource(ours).merge(OTELResourceDetector().detect())
 
 
-class _Telling(SpanExporter):
+class _WarningExporter(SpanExporter):
     """Sends spans by another exporter, and logs failures, at most once a minute."""
 
     def __init__(self, exporter: SpanExporter) -> None:

@@ -105,7 +105,7 @@ async def adopt(engine: AsyncEngine, settings: Settings) -> list[str]:
         changes = list(changed(before, now))
         await replace_known_topics(connection, now.values())
         for topic in INPUT_TOPICS:
-            if topic in before and _is_another(before[topic], now[topic]):
+            if topic in before and _is_different(before[topic], now[topic]):
                 await forget_reading(connection, now[topic].name)
     return changes
 
@@ -141,7 +141,7 @@ def changed(before: Mapping[str, KnownTopic], now: Mapping[str, KnownTopic]) -> 
             )
 
 
-def _is_another(before: KnownTopic, now: KnownTopic) -> bool:
+def _is_different(before: KnownTopic, now: KnownTopic) -> bool:
     return (before.name, before.cluster, before.topic_id) != (now.name, now.cluster, now.topic_id)
 
 

@@ -114,7 +114,7 @@ def _planned(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str
 
 
 def _further(plan: TopicPlan, topic: FoundTopic) -> Iterator[tuple[str, str, str | None]]:
-    """Yield settings that default to the broker's, where its value is insufficient."""
+    """Yield settings that are left to the broker, where its value is unsafe."""
     found = topic.settings
     if plan.topic in INPUT_TOPICS:
         if "compact" in found.get("cleanup.policy", ""):
