@@ -92,7 +92,7 @@ _DECLARED = (
     _gauge(
         "whopays_database_connections", "Connections of the pool to the database", _POOLED, _one_of("state", Connection)
     ),
-    _gauge("whopays_database_connections_limit", "Connections that the pool may have at most", _POOLED),
+    _gauge("whopays_database_connections_limit", "Maximum number of connections of the pool", _POOLED),
     # What comes in
     _gauge(
         "whopays_consumer_lag_records",
@@ -133,15 +133,15 @@ _DECLARED = (
         _one_of("step", Step),
         buckets=_STEP_SECONDS,
     ),
-    _counter("whopays_batch_retries_total", "Batches tried again because the database was away or busy", BATCH_ROLES),
+    _counter("whopays_batch_retries_total", "Batch retries because the database was unavailable or busy", BATCH_ROLES),
     _counter(
         "whopays_memory_lookups_total",
-        "What batches needed to know, by whether it was remembered or had to be loaded",
+        "Rows that batches needed, by whether they were remembered or had to be loaded",
         BATCH_ROLES,
         _KIND,
         _one_of("outcome", Recall),
     ),
-    _gauge("whopays_memory_entries", "Of how much the records are remembered", BATCH_ROLES, _KIND),
+    _gauge("whopays_memory_entries", "Rows that a process remembers", BATCH_ROLES, _KIND),
     # What is decided
     _counter("whopays_commands_total", "Commands answered", BATCH_ROLES, _TYPE, _one_of("outcome", Outcome)),
     _counter(
@@ -153,7 +153,7 @@ _DECLARED = (
     ),
     _counter(
         "whopays_commands_refused_total",
-        "Commands whose sender was not let in",
+        "Commands refused because of their sender",
         BATCH_ROLES,
         _one_of("reason", _REFUSALS),
     ),
@@ -181,7 +181,7 @@ _DECLARED = (
     # What is due
     _gauge(
         "whopays_timers_overdue",
-        "Bindings and payment profiles whose instant has come and that wait to be handled",
+        "Bindings and payment profiles that are due and not handled yet",
         _TIMERS,
         _one_of("kind", TIMER_KINDS),
     ),
@@ -192,7 +192,7 @@ _DECLARED = (
     # What goes out
     _gauge("whopays_relay_active", "Slots that this process publishes; 0 where it waits for another's lease", _RELAY),
     _gauge("whopays_relay_slots", "Slots among which relays divide the shards, as this process is set", _RELAY),
-    _histogram("whopays_relay_transaction_seconds", "Time of a transaction of the relay on Kafka", _RELAY),
+    _histogram("whopays_relay_transaction_seconds", "Duration of a Kafka transaction of the relay", _RELAY),
     _histogram(
         "whopays_relay_transaction_events",
         "Events of a transaction of the relay; 0 for a watermark alone",
@@ -200,7 +200,7 @@ _DECLARED = (
         buckets=_NUMBERS,
     ),
     _counter(
-        "whopays_relay_interruptions_total", "Errors of PostgreSQL or Kafka after which the relay began again", _RELAY
+        "whopays_relay_interruptions_total", "Errors of PostgreSQL or Kafka after which the relay restarted", _RELAY
     ),
     _counter("whopays_events_published_total", "Events that the relay published", _RELAY),
     _gauge("whopays_events_unpublished", "Events in the log that are not published, or not known to be", _LOG),
@@ -211,48 +211,48 @@ _DECLARED = (
     ),
     _gauge(
         "whopays_closed_until_timestamp_seconds",
-        "Unix time up to which all that happened is published, and none will be added",
+        "Unix time up to which everything is published, and nothing will be added",
         _LOG,
     ),
     # Replays
     _counter("whopays_events_replayed_total", "Events that the role `replays` wrote to replays' topics", _REPLAYS),
     _gauge("whopays_replays_working", "Replays that this process is working on", _REPLAYS),
-    _gauge("whopays_replays_waiting", "Running replays that nobody works on", (Role.REPLAYS, SERVE)),
+    _gauge("whopays_replays_waiting", "Running replays that no process works on", (Role.REPLAYS, SERVE)),
     # Maintenance
     _gauge(
         "whopays_maintenance_done_timestamp_seconds",
-        "Unix time at which there was last nothing left to do of a chore of maintenance; 0 if there never was",
+        "Unix time at which a maintenance chore last had nothing left to do; 0 if it never had",
         _MAINTENANCE,
         _one_of("chore", ChoreName),
     ),
     _counter(
         "whopays_maintenance_failures_total",
-        "Errors, other than of PostgreSQL or Kafka being away, that ended a chore until its next turn",
+        "Errors, other than PostgreSQL or Kafka being unavailable, that ended a chore's turn",
         _MAINTENANCE,
         _one_of("chore", ChoreName),
     ),
-    _counter("whopays_archived_events_total", "Events that went from the log to the archive", _MAINTENANCE),
-    _counter("whopays_archived_bytes_total", "Bytes of the files that hold them", _MAINTENANCE),
-    _counter("whopays_forgotten_total", "Rows that retention took away", _MAINTENANCE, _one_of("kind", Forgotten)),
+    _counter("whopays_archived_events_total", "Events moved from the log to the archive", _MAINTENANCE),
+    _counter("whopays_archived_bytes_total", "Bytes of the files written to the archive", _MAINTENANCE),
+    _counter("whopays_forgotten_total", "Rows that retention removed", _MAINTENANCE, _one_of("kind", Forgotten)),
     _gauge(
         "whopays_log_positions_left",
-        "Positions until the log has no partition for the next event of a shard, of the shard that has the fewest",
+        "Positions left in the log's partitions, for the shard that has the fewest",
         _MAINTENANCE,
     ),
     # Tokens
     _counter(
         "whopays_tokens_total",
-        "Tokens by what came of them: verified, known from before, or refused",
+        "Tokens by outcome: verified, known from before, or refused",
         _TOKENS,
         _one_of("outcome", Found),
         needs_tokens=True,
     ),
     _counter(
-        "whopays_grants_ignored_total", "Grants of verified tokens in no form that is known", _TOKENS, needs_tokens=True
+        "whopays_grants_ignored_total", "Grants of verified tokens in an unknown form", _TOKENS, needs_tokens=True
     ),
     _gauge(
         "whopays_issuer_keys_read_timestamp_seconds",
-        "Unix time at which an issuer's keys were last read; 0 as long as they never were, and its tokens wait",
+        "Unix time at which an issuer's keys were last read; 0 if they never were, and its tokens wait",
         _TOKENS,
         _bounded("issuer", "the issuers that are configured"),
         needs_tokens=True,

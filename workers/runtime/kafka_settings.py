@@ -28,7 +28,7 @@ class KafkaSettings(BaseSettings):
         default=None, description="File (PEM) of the authorities whose brokers are trusted; if not set, the system's."
     )
     kafka_ssl_certificate_location: str | None = Field(
-        default=None, description="File (PEM) of the certificate by which a client shows who it is (mTLS)."
+        default=None, description="File (PEM) of the client's certificate (mTLS)."
     )
     kafka_ssl_key_location: str | None = Field(
         default=None, description="File (PEM) of that certificate's key; if not set, the certificate's file has it."
@@ -40,16 +40,14 @@ class KafkaSettings(BaseSettings):
     kafka_sasl_username: str | None = Field(default=None, description="User for `PLAIN` and `SCRAM`.")
     kafka_sasl_password: SecretStr | None = Field(default=None, description="Password for `PLAIN` and `SCRAM`.")
     kafka_sasl_oauthbearer_token_endpoint_url: str | None = Field(
-        default=None, description="For `OAUTHBEARER`: where a token is had by client credentials, an https URL."
+        default=None, description="For `OAUTHBEARER`: https URL of the token endpoint (client credentials)."
     )
-    kafka_sasl_oauthbearer_client_id: str | None = Field(
-        default=None, description="For `OAUTHBEARER`: who asks for it."
-    )
+    kafka_sasl_oauthbearer_client_id: str | None = Field(default=None, description="For `OAUTHBEARER`: the client id.")
     kafka_sasl_oauthbearer_client_secret: SecretStr | None = Field(
-        default=None, description="For `OAUTHBEARER`: the secret of who asks for the token."
+        default=None, description="For `OAUTHBEARER`: the client secret."
     )
     kafka_sasl_oauthbearer_scope: str | None = Field(
-        default=None, description="For `OAUTHBEARER`: the scope that is asked for, if any."
+        default=None, description="For `OAUTHBEARER`: the requested scope, if any."
     )
 
     @field_validator("kafka_security_protocol", "kafka_sasl_mechanism", mode="before")

@@ -79,24 +79,24 @@ class Settings(KafkaSettings):
         description="Shards of the installation, fixed when its database is created, and changed by `whopays reshard`.",
     )
     first_shard: int = Field(
-        default=0, ge=0, le=32_000, description="The first of them: 0 until `whopays reshard` says another."
+        default=0, ge=0, le=32_000, description="Number of the first shard: 0 until `whopays reshard` changes it."
     )
     auth: Auth | None = Field(
         default=None,
         description=(
-            "Who asks: `jwt` believes tokens of `WHOPAYS_ISSUERS`, `trusted` the attribute `authid`. "
-            "[Has to be chosen](rights.md#tokens-or-trust)."
+            "Authentication: `jwt` accepts tokens of `WHOPAYS_ISSUERS`, `trusted` believes the attribute `authid`. "
+            "[Must be chosen](rights.md#tokens-or-trust)."
         ),
     )
     issuers: dict[str, Issuer] = Field(
         default_factory=dict,
         description=(
-            'Issuers of the tokens that count, as JSON: `{"https://login.example": {"audiences": ["whopays"], '
+            'Issuers whose tokens are accepted, as JSON: `{"https://login.example": {"audiences": ["whopays"], '
             '"jwks": "/etc/keys.json"}}`; `jwks` is a file or an https URL.'
         ),
     )
     grants_claim: str = Field(
-        default="grants", min_length=1, description="Name of the claim in which a token says what is granted."
+        default="grants", min_length=1, description="Name of the claim in which a token lists its grants."
     )
     console_issuer: str | None = Field(
         default=None,
@@ -173,7 +173,7 @@ class Settings(KafkaSettings):
     relay_lease_seconds: float = Field(
         default=10.0,
         ge=2,
-        description="Time after the last sign of life of a relay, or of who does a replay or a chore of maintenance, "
+        description="Time after the last sign of life of a process with a relay slot, a replay or a maintenance chore "
         "at which another takes over, in seconds.",
     )
     maintenance_seconds: float = Field(
@@ -197,7 +197,7 @@ class Settings(KafkaSettings):
     replay_rate: int = Field(
         default=5000,
         ge=1,
-        description="Events a second that the role `replays` replays at most, for a replay without a `--rate`.",
+        description="Maximum events per second that the role `replays` writes, for a replay without a `--rate`.",
     )
     archive_url: SecretStr | None = Field(
         default=None,
@@ -205,7 +205,7 @@ class Settings(KafkaSettings):
         "(`s3://bucket/folder`); if not set, nothing is archived.",
     )
     archive_after_days: float = Field(
-        default=90.0, ge=0, le=36_500, description="Age from which on the log's partitions go to the archive, in days."
+        default=90.0, ge=0, le=36_500, description="Age at which partitions of the log move to the archive, in days."
     )
     database_pool_size: int = Field(default=16, ge=2, description="Most connections to PostgreSQL in a process's pool.")
     database_is_disposable: bool = Field(
@@ -224,12 +224,12 @@ class Settings(KafkaSettings):
     traces: Literal["off", "otlp"] = Field(
         default="off",
         description="Where [traces](traces.md) go: nowhere (`off`), or by OpenTelemetry's protocol over HTTP (`otlp`) "
-        "to whom the variables `OTEL_…` name.",
+        "to the collector that the variables `OTEL_…` name.",
     )
     hang_seconds: float = Field(
         default=120.0,
         gt=0,
-        description="A role of `whopays run` that does not come round for so many seconds hangs: `/livez` says so. "
+        description="Seconds without progress after which `/livez` reports that a role of `whopays run` hangs. "
         "Longer than any statement may take (a minute).",
     )
     serve_address: str = Field(
@@ -244,7 +244,7 @@ class Settings(KafkaSettings):
     serve_heavy_requests: int = Field(
         default=4,
         ge=1,
-        description="Large lookups and answers in lines that `whopays serve` gives at a time; more wait, then get 429.",
+        description="Large lookups and answers in lines that `whopays serve` handles at once; more wait, then get 429.",
     )
     serve_cors_origins: frozenset[str] = Field(
         default_factory=frozenset,
