@@ -63,7 +63,7 @@ class OpenTransactions:
             offset=sight.stable,
             waiting=sight.end - sight.stable,
             seconds=round(seconds),
-            why="a producer has neither committed nor aborted it, and nothing behind it can be read. Whose it is: "
+            why="a producer has neither committed nor aborted it, and nothing behind it can be read. Find it by: "
             f"kafka-transactions.sh --bootstrap-server {self._bootstrap_servers} describe-producers "
             f"--topic {partition.topic} --partition {partition.partition}",
         )

@@ -71,7 +71,7 @@ async def begin(
     async with engine.begin() as connection:
         kept = await find_replay(connection, asked.name)
     if kept is None:
-        raise ReplayRefused(f"The replay {asked.name} was not noted.")
+        raise ReplayRefused(f"The replay {asked.name} was not stored.")
     # Another process may have taken the name in the meantime.
     _insist_on_the_same(settings, asked, kept)
     return kept

@@ -91,9 +91,9 @@ async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[i
     for partition, event_id in expected.items():
         if shown[partition] != event_id:
             raise ReplayFailed(
-                f"{name} shows {shown[partition] or 'nothing'} as the last record of partition {partition}, but "
-                f"{settings.topic(Topic.REPLAY_POSITIONS)} tells of {event_id or 'none'}: one of them lost records, or "
-                "somebody else wrote there. Nothing more is written; begin again under another name."
+                f"{name} has {shown[partition] or 'nothing'} as the last record of partition {partition}, but "
+                f"{settings.topic(Topic.REPLAY_POSITIONS)} says {event_id or 'none'}: one of them lost records, or "
+                "another producer wrote there. Nothing more is written; start again under another name."
             )
 
 

@@ -138,8 +138,8 @@ class Work:
         found = await find_target(self._settings, replay.target)
         if found is None or (found.topic_id, found.partitions) != (replay.target_id, replay.partitions):
             raise ReplayFailed(
-                f"{replay.target} is not the topic that the replay {self._name} began with: it was deleted, created "
-                "again, or given more partitions. Begin again under another name."
+                f"{replay.target} is not the topic that the replay {self._name} began with: it was deleted, re-created "
+                "or given more partitions. Start again under another name."
             )
         tally = await read_tally(self._settings, self._name) or Tally.empty(replay.partitions)
         await insist_on_agreement(self._settings, replay.target, tally.last_ids(self._name))

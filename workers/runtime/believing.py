@@ -13,5 +13,5 @@ def warn_if_trusted(settings: Settings) -> None:
         logger.warning(
             "nobody_is_checked",
             auth="trusted",
-            why="WHOPAYS_AUTH=trusted: whoever writes a command is believed to be whom they say",
+            why="WHOPAYS_AUTH=trusted: senders of commands are believed to be whom they say, unchecked",
         )

@@ -92,7 +92,7 @@ def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
 
 def _refused(name: str, path: str | None, error: OSError) -> KafkaSecurityRefused:
     is_read = isinstance(error, ssl.SSLError)
-    trouble = "it is no PEM, does not fit, or has another password" if is_read else f"{error.strerror}"
+    trouble = "it is not PEM, does not match, or has another password" if is_read else f"{error.strerror}"
     return KafkaSecurityRefused(f"WHOPAYS_{name.upper()}: {path}: {trouble}")
 
 

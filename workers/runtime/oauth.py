@@ -75,7 +75,7 @@ def _ask(credentials: ClientCredentials) -> tuple[str, float]:
     except OSError as error:
         raise TokenRefused(f"{credentials.url} gives no token: {getattr(error, 'reason', None) or error}") from None
     except ValueError:
-        raise TokenRefused(f"{credentials.url} gives no token: what it answers is no JSON") from None
+        raise TokenRefused(f"{credentials.url} gives no token: its answer is not JSON") from None
     said = document if isinstance(document, dict) else {}
     token, seconds = said.get("access_token"), said.get("expires_in", _DEFAULT_LIFETIME_SECONDS)
     if not isinstance(token, str) or not token or not isinstance(seconds, int | float):

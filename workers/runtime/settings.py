@@ -315,10 +315,10 @@ class Settings(KafkaSettings):
         """Return the chosen authentication. Raises AuthNotConfigured if there is none: no default would be safe."""
         if self.auth is None:
             raise AuthNotConfigured(
-                "WHOPAYS_AUTH is not set, and has no default. Choose who is believed to send commands and to ask:\n"
-                "  WHOPAYS_AUTH=jwt      whoever a token says, of an issuer that WHOPAYS_ISSUERS names\n"
-                "  WHOPAYS_AUTH=trusted  whoever a message says, unchecked: for development, or where everybody who "
-                "can write to the topics is trusted\n"
+                "WHOPAYS_AUTH is not set, and has no default. Choose how senders of commands and questions are known:\n"
+                "  WHOPAYS_AUTH=jwt      by a token of an issuer that WHOPAYS_ISSUERS names\n"
+                "  WHOPAYS_AUTH=trusted  by what a message says, unchecked: for development, or where everyone who can "
+                "write to the topics is trusted\n"
                 "See docs/rights.md."
             )
         if self.auth == "jwt" and not self.issuers:

@@ -64,7 +64,7 @@ async def test_the_last_good_keys_count(own: TokenIssuer, broken: bytes | None, 
         await guard.refuses(own.token(key=SECOND), "kid is not the id of one")
         await guard.accepts(own.token("bob"))
         (said,) = (line for line in lines if line["event"] == "issuer_keys_not_read")
-        assert (said["issuer"], said["then"]) == (ISSUER, "the keys read before go on to count")
+        assert (said["issuer"], said["then"]) == (ISSUER, "the keys read before stay valid")
         own.publish(SECOND.public())
         clock.now += UNKNOWN_KEY_EVERY_SECONDS
         await guard.accepts(own.token(key=SECOND))

@@ -41,7 +41,7 @@ def _garbled(request: BaseHTTPRequestHandler) -> None:
         (_compressed, "compressed"),
         (_endless, "longer than 256 KiB"),
         (_cut, "ended before its end"),
-        (_garbled, "not answered as HTTP is"),
+        (_garbled, "not valid HTTP"),
     ),
 )
 async def test_answers_that_are_not_taken(

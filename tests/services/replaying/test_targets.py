@@ -72,8 +72,8 @@ async def test_what_a_topic_shows_is_its_last_committed_record(services: Address
     assert await is_shown()
     positions = f"{name}.replay-positions"
     wrong: tuple[tuple[dict[int, str | None], str], ...] = (
-        ({0: None}, f"{name} shows ? as the last record of partition 0, but {positions} tells of none: "),
-        ({0: "?", 1: "0-8"}, f"{name} shows nothing as the last record of partition 1, but {positions} tells of 0-8: "),
+        ({0: None}, f"{name} has ? as the last record of partition 0, but {positions} says none: "),
+        ({0: "?", 1: "0-8"}, f"{name} has nothing as the last record of partition 1, but {positions} says 0-8: "),
     )
     for told_of, said in wrong:
         with pytest.raises(ReplayFailed) as failed:

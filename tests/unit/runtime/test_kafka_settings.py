@@ -133,7 +133,7 @@ def test_a_key_is_opened_with_its_password(tmp_path: Path) -> None:
         for password in ({}, {"kafka_ssl_key_password": "other"}):
             with pytest.raises(KafkaSecurityRefused, match=named) as refused:
                 kafka_options(settings("SSL", **wrong, **password))
-            assert str(refused.value).endswith(": it is no PEM, does not fit, or has another password")
+            assert str(refused.value).endswith(": it is not PEM, does not match, or has another password")
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ async def test_who_asks_for_a_token() -> None:
     (
         (401, b"secret", "gives no token, but status 401"),
         (302, b"", "gives no token, but status 302"),
-        (200, b"secret", "gives no token: what it answers is no JSON"),
+        (200, b"secret", "gives no token: its answer is not JSON"),
         (200, b"[]", "gives no token: its answer has no access_token"),
         (200, b'{"access_token": ""}', "gives no token: its answer has no access_token"),
         (200, b'{"access_token": 7}', "gives no token: its answer has no access_token"),
@@ -109,7 +109,7 @@ async def test_a_token_is_as_long_as_an_answer_may_be() -> None:
             token = "t" * (64 * 1024 - len(around) + beyond)
             endpoint.said = f'{{"access_token": "{token}"}}'.encode()
             if beyond:
-                with pytest.raises(TokenRefused, match="no JSON"):
+                with pytest.raises(TokenRefused, match="is not JSON"):
                     await _tokens(endpoint.url).token()
             else:
                 assert await _tokens(endpoint.url).token() == token

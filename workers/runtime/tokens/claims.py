@@ -28,9 +28,9 @@ class Claims:
         if instant >= self.expires + LEEWAY_SECONDS:
             return Unidentified("the token has expired: its exp is past")
         if instant < self.not_before - LEEWAY_SECONDS:
-            return Unidentified("the token does not count yet: its nbf is to come")
+            return Unidentified("the token is not valid yet: its nbf is in the future")
         if instant < self.issued - LEEWAY_SECONDS:
-            return Unidentified("the token was issued later than it was used: its iat is to come")
+            return Unidentified("the token was issued later than it was used: its iat is in the future")
         return self.verified
 
 
@@ -39,7 +39,7 @@ def issuer_of(claims: Mapping[str, Any], issuers: Mapping[str, Issuer]) -> Issue
     name, audience = claims.get("iss"), claims.get("aud")
     issuer = issuers.get(name) if isinstance(name, str) else None
     if issuer is None:
-        return Unidentified("the token's iss is none of the issuers that are trusted here")
+        return Unidentified("the token's iss is none of the trusted issuers")
     audiences = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(one, str) for one in audiences) or issuer.audiences.isdisjoint(audiences):
         return Unidentified("the token's aud holds none of the audiences of its issuer")
@@ -58,7 +58,7 @@ def read_claims(claims: Mapping[str, Any], issuer: Issuer, grants_claim: str) ->
     if not isinstance(person, str) or not is_authid(person):
         return Unidentified("the token's sub is not the name of a person")
     if is_system(person):
-        return Unidentified("the token's sub is a name of the system's own")
+        return Unidentified("the token's sub is a name reserved for the system")
     command = _command(claims["command"]) if "command" in claims else None
     if isinstance(command, Unidentified):
         return command

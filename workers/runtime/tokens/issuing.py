@@ -76,8 +76,8 @@ class IssuerKeys:
         if key is not None:
             return key, keys
         if key_id is None:
-            return Unidentified("the token has no kid, and not just one of its issuer's keys is for its alg")
-        return Unidentified("the token's kid is not that of one key for its alg")
+            return Unidentified("the token has no kid, and its issuer does not have exactly one key for its alg")
+        return Unidentified("the token's kid does not name exactly one key for its alg")
 
     async def _refresh_for_unknown(self) -> None:
         if self._refreshing is None:
@@ -119,7 +119,7 @@ class IssuerKeys:
                 issuer=self.issuer.name,
                 jwks=self.issuer.jwks,
                 why=str(error) or type(error).__name__,
-                then="its tokens wait" if self.current is None else "the keys read before go on to count",
+                then="its tokens wait" if self.current is None else "the keys read before stay valid",
             )
             return False
         self._metrics.keys_read(self.issuer.name)

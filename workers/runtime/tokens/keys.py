@@ -59,9 +59,9 @@ def read_keys(document: bytes) -> Keys:
     try:
         said = read_object(document).get("keys")
     except NotStrictJson as error:
-        raise UnusableKeys(f"it is no JWK set: {error}") from None
+        raise UnusableKeys(f"it is not a JWK set: {error}") from None
     if not isinstance(said, list):
-        raise UnusableKeys("it is no JWK set: it has no list of keys")
+        raise UnusableKeys("it is not a JWK set: it has no list of keys")
     usable = [key for one in said if (key := _key(one)) is not None]
     return Keys(tuple(usable), len(said) - len(usable))
 

@@ -92,7 +92,7 @@ class _Url:
             with connection.getresponse() as answer:
                 return _document(answer, deadline)
         except http.client.HTTPException as error:
-            raise UnusableKeys(f"it is not answered as HTTP is: {type(error).__name__}") from error
+            raise UnusableKeys(f"the answer is not valid HTTP: {type(error).__name__}") from error
         finally:
             connection.close()
 
@@ -111,7 +111,7 @@ def _document(answer: http.client.HTTPResponse, deadline: float) -> bytes:
     if answer.status != _OK:
         raise UnusableKeys(f"it is answered with status {answer.status}, not {_OK} (no redirect is followed)")
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnusableKeys("it is compressed, though that was not asked for")
+        raise UnusableKeys("it is compressed, which was not requested")
     document = b""
     while piece := answer.read1(_PIECE_BYTES):
         document = _limited(document + piece)
