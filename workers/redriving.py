@@ -149,8 +149,8 @@ class _Sending:
         self._state.left += left
         deliveries: _Deliveries = {}
         sending = [
-            asyncio.create_task(self._send_in_order(whose, some, deliveries))
-            for whose, some in _by_organization(redrives).items()
+            asyncio.create_task(self._send_in_order(boundary, some, deliveries))
+            for boundary, some in _by_organization(redrives).items()
         ]
         try:
             await asyncio.gather(*sending)
@@ -163,15 +163,15 @@ class _Sending:
             raise
         await self._settle(redrives, deliveries)
 
-    async def _send_in_order(self, whose: str, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
+    async def _send_in_order(self, boundary: str, redrives: Sequence[Redrive], deliveries: _Deliveries) -> None:
         for redrive in redrives:
             kept = redrive.kept
-            if whose in self._blocked:
+            if boundary in self._blocked:
                 self._state.held_back.append(kept)
                 continue
             if kept.record.topic not in self._topics:
                 why = f"its prefix is {self._settings.topic_prefix}"
-                self._refuse(kept, whose, f"this installation does not read {kept.record.topic} ({why})")
+                self._refuse(kept, boundary, f"this installation does not read {kept.record.topic} ({why})")
                 continue
             value = value_of(kept, self._settings.keys() if kept.sealed else None)
             await self._keep_to_rate()
@@ -184,11 +184,11 @@ class _Sending:
                 await asyncio.shield(delivery)
             except tuple(_REFUSALS) as refusal:
                 deliveries.pop(redrive.id, None)
-                self._refuse(kept, whose, _REFUSALS[type(refusal)])
+                self._refuse(kept, boundary, _REFUSALS[type(refusal)])
 
-    def _refuse(self, kept: KeptDeadLetter, whose: str, why: str) -> None:
+    def _refuse(self, kept: KeptDeadLetter, boundary: str, why: str) -> None:
         self._state.refused.append((kept, why))
-        self._blocked.add(whose)
+        self._blocked.add(boundary)
 
     async def _partition_of(self, kept: KeptDeadLetter) -> int | None:
         existing = await self._producer.partitions_for(kept.record.topic)

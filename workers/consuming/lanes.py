@@ -106,8 +106,8 @@ class Lanes(Strategy):
             if (progress := self._progress.get(partition)) is not None:
                 progress.read(record.offset, record.timestamp)
                 fetched[partition, self._boundary_of(record)].append(record)
-        for place, those in fetched.items():
-            self._waiting.put(place, those)
+        for place, queued in fetched.items():
+            self._waiting.put(place, queued)
         self._fill()
         for partition in self._progress.keys() - self._paused:
             if self._is_far_ahead(partition):  # the others continue to be read
