@@ -98,7 +98,7 @@ async def _of_topics(engine: AsyncEngine, settings: Settings) -> list[Step]:
     changes = list(changed(before, as_known(cluster, settings)))
     if not changes:
         return []
-    words = f"The topics are not those of before: {'; '.join(changes)}. Input that is new is read from its beginning."
+    words = f"The topics have changed: {'; '.join(changes)}. New input topics are read from their beginning."
     return [Step(Action.ADOPT, words, "whopays topics adopt")]
 
 

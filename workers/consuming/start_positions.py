@@ -159,7 +159,8 @@ class Reading:
     async def _bounds(
         self, consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
     ) -> dict[TopicPartition, Bounds]:
-        # In this order, a batch that another worker commits meanwhile puts neither the group nor the database ahead.
+        # In this order, a batch that another worker commits meanwhile cannot make the group look ahead of the database,
+        # or the database ahead of the topic.
         acknowledged = await asyncio.gather(*map(consumer.committed, partitions))
         async with self._engine.connect() as connection:
             noted = await reading_positions(connection, self._topic)

@@ -88,7 +88,7 @@ async def hold_to(connection: AsyncConnection, kept: Kept) -> None:
 
 
 def gone_back(shard: int, position: int, published: int) -> LogDamaged:
-    """Return the error for a log that ends at `position`, or diverged, before what is published of it."""
+    """Return the error for a log that ends at `position`, or diverges, before `published`, its published position."""
     return LogDamaged(
         f"the log of shard {shard} ends at {position}, but {published} is published: the database was restored to an "
         'earlier state, or is another one. Nothing is published until someone has looked: see "At night" in '

@@ -1,4 +1,4 @@
-"""How much of the log a replay has finished: what it has read, except rows that it has not written yet."""
+"""How much of the log a replay has finished: all that it has read, except rows that it has not written yet."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -75,7 +75,7 @@ _KIND = _one_of("kind", Remembered)
 _PATH = _bounded("path", "the paths as they are declared, and `none`")
 
 _DECLARED = (
-    # Of every process
+    # Every process
     _gauge(
         "whopays_build_info",
         "Always 1; the labels say what runs here",
@@ -93,7 +93,7 @@ _DECLARED = (
         "whopays_database_connections", "Connections of the pool to the database", _POOLED, _one_of("state", Connection)
     ),
     _gauge("whopays_database_connections_limit", "Maximum number of connections of the pool", _POOLED),
-    # What comes in
+    # Consumers
     _gauge(
         "whopays_consumer_lag_records",
         "Offsets of a partition, up to its end, that are not decided yet",
@@ -142,7 +142,7 @@ _DECLARED = (
         _one_of("outcome", Recall),
     ),
     _gauge("whopays_memory_entries", "Rows that a process remembers", BATCH_ROLES, _KIND),
-    # What is decided
+    # Decisions
     _counter("whopays_commands_total", "Commands answered", BATCH_ROLES, _TYPE, _one_of("outcome", Outcome)),
     _counter(
         "whopays_commands_rejected_total",
@@ -178,7 +178,7 @@ _DECLARED = (
         _one_of("attribute", IGNORABLE),
     ),
     _counter("whopays_key_mismatch_total", "Records whose key was not their organization", BATCH_ROLES),
-    # What is due
+    # Timers
     _gauge(
         "whopays_timers_overdue",
         "Bindings and payment profiles that are due and not handled yet",
@@ -189,7 +189,7 @@ _DECLARED = (
         "whopays_timers_overdue_seconds", "For how long the first of them has been due; 0 if there is none", _TIMERS
     ),
     _gauge("whopays_fan_outs_open", "Changes of phase that are still being announced to projects", _TIMERS),
-    # What goes out
+    # The relay
     _gauge("whopays_relay_active", "Slots that this process publishes; 0 where it waits for another's lease", _RELAY),
     _gauge("whopays_relay_slots", "Slots among which relays divide the shards, as this process is set", _RELAY),
     _histogram("whopays_relay_transaction_seconds", "Duration of a Kafka transaction of the relay", _RELAY),
