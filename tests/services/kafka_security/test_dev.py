@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from cli.development import servers
 from embedded import Addresses
+from tests.services.kafka_security.conftest import Secured
+from tests.services.kafka_security.given import entries_of, given
 from tests.support.installations import database
 from tests.support.processes import in_foreground
 from tests.support.waiting import patience
+from workers.runtime.settings import Settings
+from workers.topics.acls import Party
 
 ROOT = Path(__file__).parents[3]
 SILENT = {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")} | {
@@ -25,6 +30,21 @@ async def _run(*arguments: str, folder: Path, **variables: str) -> asyncio.subpr
         sys.executable, "-m", "cli", *arguments, cwd=folder, env=SILENT | variables, preexec_fn=in_foreground,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+async def test_parties_get_their_rights_and_the_developer_those_of_all(broker: Secured) -> None:
+    settings = Settings(
+        kafka_bootstrap_servers=broker.kafka.bootstrap_servers,
+        installation="development",
+        topic_prefix="development.",
+        **broker.scram(servers.ADMIN),
+    )
+    wanted = [(party, entry) for party in Party for entry in entries_of(party, settings)]
+    before = await given(settings, {party: f"User:{party}" for party in Party})
+    await servers._give_rights(settings)
+    assert await given(settings, {party: f"User:{party}" for party in Party}) == before | set(wanted)
+    of_all = await given(settings, dict.fromkeys(Party, f"User:{servers.DEVELOPER}"))
+    assert {entry for _, entry in of_all} == {entry for _, entry in wanted}
 
 
 @pytest.mark.chaos
