@@ -40,9 +40,10 @@ class Spool:
             *lines, rest = (rest + part).split(b"\n")
             self._lines += lines
             if len(rest) > LONGEST_LINE:
-                place = asks.count + len(self._lines)
+                # What is wrong with the lines before, or out of reach, is told as ever.
+                self._write(asks)
                 message = f"A line has at most {LONGEST_LINE} bytes."
-                asks.keep((Violation(Reason.OUT_OF_RANGE, message, f"/{place}"),))
+                asks.keep((Violation(Reason.OUT_OF_RANGE, message, f"/{asks.count}"),))
                 return
             if len(self._lines) >= _QUESTIONS_AT_ONCE:
                 self._write(asks)

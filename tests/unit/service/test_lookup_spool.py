@@ -59,6 +59,12 @@ async def test_a_line_that_is_too_long_ends_it() -> None:
     assert [(one.field, str(one.reason)) for one in asks.faults] == [("/3", "OutOfRange")]
 
 
+async def test_what_comes_before_a_line_that_is_too_long_is_judged_all_the_same() -> None:
+    narrow = Reading(len, Asker("alice", grants=(Grant("acme", Role.VIEWER),)))
+    _, _, faults = await _kept(b"\n".join((_B, b"", b" " * len(_B) + b" ")), reading=narrow)
+    assert (faults, [one.field for one in narrow.forbidden]) == (["/1", "/2"], ["/0/organization"])
+
+
 async def test_where_one_is_wrong_nothing_more_is_kept() -> None:
     kept, _, faults = await _kept(b"\n".join((_ACME, _ACME, b"")), b"\n".join((_ACME, b"{}", b"")), _ACME)
     assert (kept, faults) == ([["web", "web"]], ["/3/organization", "/3/project"])
