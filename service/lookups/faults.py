@@ -76,7 +76,7 @@ def _of_names(
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            yield Violation(Reason.REPEATED, "A member is given once.", pointer((*path, name)))
+            yield Violation(Reason.REPEATED, "A member is given once.", _pointer_to(path, name))
         elif name not in (*required, *optional):
             yield _unknown(path, name)
         seen.add(name)
@@ -86,10 +86,18 @@ def _of_names(
 
 
 def _unknown(path: Path, name: str) -> Violation:
-    # A pointer may quote what was sent, but not at length, and no card number.
-    if len(name) > LONGEST_QUOTE or is_card_number(name):
+    if not _may_be_quoted(name):
         return Violation(Reason.UNKNOWN, "It has a member that is not known.", pointer(path))
     return Violation(Reason.UNKNOWN, "There is no such member.", pointer((*path, name)))
+
+
+def _pointer_to(path: Path, name: str) -> str:
+    return pointer((*path, name) if _may_be_quoted(name) else path)
+
+
+def _may_be_quoted(name: str) -> bool:
+    """Return whether a pointer may repeat what was sent: not at length, and no card number."""
+    return len(name) <= LONGEST_QUOTE and not is_card_number(name)
 
 
 def _malformed(path: Path, message: str) -> Violation:

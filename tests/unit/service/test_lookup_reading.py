@@ -86,6 +86,11 @@ def test_each_fault_of_a_question_has_its_pointer(question: object, faults: list
             b'{"questions":[{"organization":"a","project":"b","project":"c","x":1}]}',
             [("/questions/0/project", "Repeated"), ("/questions/0/x", "Unknown")],
         ),
+        (
+            b'{"questions":[],"4111111111111111":1,"4111111111111111":1}',
+            [("", "Unknown"), ("", "Repeated")],
+        ),
+        (b'{"questions":[],"' + b"x" * 101 + b'":1,"' + b"x" * 101 + b'":1}', [("", "Unknown"), ("", "Repeated")]),
         (b'{"questions":[{"organization":"a","project":NaN}]}', [("/questions/0/project", "Malformed")]),
         (b'{"questions":[' + b"[" * 40 + b"]" * 40 + b"]}", [("/questions/0", "Malformed")]),
         (b"[" * 100_000, [("", "Malformed")]),
