@@ -95,7 +95,7 @@ async def _objects(
     state: State, place: Objects, resource: Resource, scope: Scope, accept: str | None, asks: Admitted
 ) -> _Result:
     organization, name = place.organization, place.name
-    form = object_form(accept, is_list=name is None)
+    form = object_form(accept, is_list=name is None and not is_watched(scope["query_string"]))
     given = parameters(scope["query_string"])
     if organization is not None:
         _name(organization, "namespace")

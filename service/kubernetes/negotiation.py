@@ -36,7 +36,7 @@ AS_IT_IS = Form()
 
 
 def object_form(accept: str | None, *, is_list: bool) -> Form:
-    """Return the first form of an object or a list that is accepted. Raises Refusal."""
+    """Return the first form of an object, such as a watch tells, or of a list that is accepted. Raises Refusal."""
     kinds = ("Table", "PartialObjectMetadataList" if is_list else "PartialObjectMetadata")
     return _first(accept, kinds, _META, _META_VERSIONS)
 

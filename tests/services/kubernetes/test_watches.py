@@ -12,6 +12,7 @@ from tests.support.waiting import patience
 from workers.runtime.settings import Settings
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+_METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _SHARDS = Settings().shards
 
 
@@ -286,6 +287,20 @@ async def test_tables(cluster: Cluster) -> None:
     assert [row["object"]["metadata"] for row in told[2][1]["rows"]] == [
         {"resourceVersion": told[2][1]["metadata"]["resourceVersion"]}
     ]
+
+
+async def test_metadata_alone_of_each_object(cluster: Cluster) -> None:
+    """As informers of metadata ask: the list as a list of them, a watch by the kind of each."""
+    organization = "metadata"
+    path = _accounts(organization)
+    await cluster.tell(*_ready(organization, "main"))
+    async with cluster.watch(path, accept=_METADATA, allowWatchBookmarks="true", timeoutSeconds=1) as events:
+        told = await events.rest()
+    assert [(type_, shown["kind"], sorted(shown)) for type_, shown in told] == [
+        (type_, "PartialObjectMetadata", ["apiVersion", "kind", "metadata"]) for type_ in ("ADDED", "BOOKMARK")
+    ]
+    assert told[0][1]["metadata"]["name"] == "main"
+    await cluster.get(path, 406, accept=_METADATA)
 
 
 async def test_changes_that_are_no_longer_kept(cluster: Cluster) -> None:
