@@ -58,15 +58,16 @@ _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fa
 class Room:
     """Paths that are no questions of the table: all that begin with one of these parts are the room's to answer.
 
-    The part of `/` itself is empty.
+    The part of `/` itself is empty. `refusal` is how the room says what is refused before it is asked.
     """
 
     first_parts: tuple[str, ...]
     application: Callable[[State], ASGIApp]
+    refusal: Callable[[Problem], Answer] = refusal
 
 
 ROOMS: tuple[Room, ...] = (
-    Room(kubernetes.FIRST_PARTS, kubernetes.application),
+    Room(kubernetes.FIRST_PARTS, kubernetes.application, kubernetes.refused),
     Room(console_room.FIRST_PARTS, console_room.console),
 )
 """What answers in a form of its own: the console, the Kubernetes resources."""
@@ -110,6 +111,7 @@ class _Service:
     def __init__(self, questions: tuple[Question, ...], rooms: tuple[Room, ...]) -> None:
         self._routes = Routes(questions)
         self._rooms = rooms
+        self._refusals = {part.encode(): room.refusal for room in rooms for part in room.first_parts}
         self._applications: Mapping[bytes, ASGIApp] = {}
         self._state: State | None = None
 
@@ -127,13 +129,14 @@ class _Service:
         state = self._state
         if scope["type"] != "http" or state is None:
             return
+        first_part = scope["raw_path"].partition(b"/")[2].partition(b"/")[0]
         if state.tokens is None:
             try:
                 check_host(scope["headers"])
             except Problem as refused:
-                await write(refusal(refused), scope, send, token_hex(8))
+                await write(self._refusals.get(first_part, refusal)(refused), scope, send, token_hex(8))
                 return
-        room = self._applications.get(scope["raw_path"].partition(b"/")[2].partition(b"/")[0])
+        room = self._applications.get(first_part)
         if room is not None:
             await room(scope, receive, send)
             return

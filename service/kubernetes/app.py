@@ -57,12 +57,16 @@ def application(state: State) -> ASGIApp:
             if sent.status is not None:
                 # It is too late for another answer: a body that ends early says that it is not complete.
                 raise
-            refused = Answer(refusal.body(), status=refusal.code, headers=refusal.headers)
-            await write(refused, scope, sent, request_id)
+            await write(_answer_of(refusal), scope, sent, request_id)
         finally:
             tell(state, scope, request_id, path, sent.status or 500, time.perf_counter() - began)
 
     return answer
+
+
+def refused(problem: Problem) -> Answer:
+    """Return the answer to what was refused before the application was asked."""
+    return _answer_of(refusal_of(problem))
 
 
 async def _asked(state: State, place: Place, scope: Scope) -> _Result:
@@ -162,6 +166,10 @@ def _refusal(error: Exception, request_id: str, path: str) -> Refusal:
         return refusal_of(unavailable())
     logger.error("question_failed", request_id=request_id, path=path, exc_info=error)
     return internal()
+
+
+def _answer_of(refusal: Refusal) -> Answer:
+    return Answer(refusal.body(), status=refusal.code, headers=refusal.headers)
 
 
 class _Sent:

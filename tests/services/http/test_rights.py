@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from service.app import QUESTIONS
+from service.problems import MEDIA
 from service.questions import Access, Question
 from tests.services.http.rights import ACME, PEOPLE, Guarded, grant, problem_of
 from tests.services.http.served import Served
@@ -200,7 +201,12 @@ _REPLAY = """
     ),
 )  # fmt: skip
 async def test_whoever_is_trusted_asks_this_host(trusting: Served, asked: Guarded, host: str, status: int) -> None:
-    for path in (ACME, "/", "/livez", "/version"):
-        assert (await trusting.client.get(path, headers={"Host": host})).status_code == status
+    for path in (ACME, "/", "/livez", "/version", "/apis/none"):
+        answer = await trusting.client.get(path, headers={"Host": host})
+        assert answer.status_code == (404 if (path, status) == ("/apis/none", 200) else status)
+        if status == 403:
+            is_kubernetes = path in ("/version", "/apis/none")
+            assert answer.headers["content-type"] == ("application/json" if is_kubernetes else MEDIA)
+            assert not is_kubernetes or (answer.json()["kind"], answer.json()["reason"]) == ("Status", "Forbidden")
     # Where a token is needed a page of another host has none.
     assert (await asked.get(ACME, PEOPLE["viewer"], headers={"Host": host})).status_code == 200
