@@ -5,12 +5,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from secrets import token_hex
 
 import orjson
 import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -96,13 +98,21 @@ def make_app(
     app.router.default = service
     if settings.serve_cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            _OtherOrigins,
             allow_origins=sorted(settings.serve_cors_origins),
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"],
             expose_headers=["ETag", "Retry-After", "Whopays-As-Of", "Whopays-Closed-Until", "X-Request-Id"],
         )
     return app
+
+
+class _OtherOrigins(CORSMiddleware):
+    """Lets pages of other origins ask; what asks for them in vain is answered as any other request."""
+
+    def preflight_response(self, request_headers: Headers) -> ASGIApp:  # type: ignore[override]  # it is only called
+        answer = super().preflight_response(request_headers)
+        return answer if answer.status_code == HTTPStatus.OK else self.app
 
 
 class _Service:
