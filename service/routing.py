@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
-from service.problems import Problem
+from service.problems import Problem, quoted
 from service.questions import Question
 
 _NOWHERE = "There is no such path."
@@ -54,9 +54,8 @@ class Routes:
             raise Problem("NotFound", _NOWHERE)
         question = node.questions.get("GET" if method == "HEAD" else method)
         if question is None or (method == "HEAD" and not question.has_head):
-            raise Problem(
-                "MethodNotAllowed", f"{method} is not a method of this path.", headers={"Allow": _allowed(node)}
-            )
+            said = f"{quoted(method)} is not a method of this path."
+            raise Problem("MethodNotAllowed", said, headers={"Allow": _allowed(node)})
         return question, names
 
 

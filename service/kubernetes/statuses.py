@@ -78,7 +78,8 @@ def no_such_path() -> Refusal:
 
 def no_such_object(resource: Resource, name: str) -> Refusal:
     """Return what is said of an object that is not there."""
-    return Refusal(404, "NotFound", f'{_qualified(resource)} "{name}" not found', details=_details(resource, name))
+    named = quoted(name)
+    return Refusal(404, "NotFound", f'{_qualified(resource)} "{named}" not found', details=_details(resource, named))
 
 
 def not_allowed(allowed: str = "GET, HEAD") -> Refusal:

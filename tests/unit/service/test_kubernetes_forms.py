@@ -8,7 +8,7 @@ import pytest
 from service.kubernetes.changes import Told
 from service.kubernetes.negotiation import AS_IT_IS, Form, discovery_form, object_form, plain_form
 from service.kubernetes.objects import Object, project_object
-from service.kubernetes.resources import BILLING_ACCOUNTS, PROJECTS
+from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS, BILLING_ACCOUNTS, PROJECTS
 from service.kubernetes.statuses import (
     Refusal,
     expired,
@@ -95,6 +95,13 @@ def test_what_is_not_acceptable(accept: str) -> None:
             {"name": "web", "group": "resources.milo.io", "kind": "projects"},
             {},
         ),
+        (
+            no_such_object(BILLING_ACCOUNT_BINDINGS, "x" * 60_000),
+            404,
+            "NotFound",
+            {"name": "x" * 100, "group": "billing.milo.io", "kind": "billingaccountbindings"},
+            {},
+        ),
         (not_allowed(), 405, "MethodNotAllowed", {}, {b"allow": b"GET, HEAD"}),
         (
             not_watched(PROJECTS),
@@ -128,7 +135,7 @@ def test_what_is_not_acceptable(accept: str) -> None:
 def test_refusals(
     refusal: Refusal, code: int, reason: str, details: dict[str, Any] | None, headers: dict[bytes, bytes]
 ) -> None:
-    assert refusal.message
+    assert 0 < len(refusal.message) < 200
     said: Object = {
         "kind": "Status",
         "apiVersion": "v1",

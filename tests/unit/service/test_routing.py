@@ -49,6 +49,10 @@ def test_other_methods_are_refused_and_told_which_there_are() -> None:
         with pytest.raises(Problem, match="MethodNotAllowed") as refused:
             ROUTES.find(ACME, method)
         assert refused.value.headers == {"Allow": "GET, HEAD"}
+        assert refused.value.detail == f"{method} is not a method of this path."
+    with pytest.raises(Problem) as refused:
+        ROUTES.find(ACME, "A" * 5_000)
+    assert refused.value.detail == f"{'A' * 100} is not a method of this path."
 
 
 async def _handler(_: Asked) -> Answer:
