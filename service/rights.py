@@ -4,7 +4,7 @@ What is refused says nothing of what exists: it follows from the token and the r
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from domain.reach import reach_of
 from domain.rights import READS_OPERATION, has_role, organizations_of
@@ -49,7 +49,13 @@ async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) ->
 def is_near(asked: Asked) -> bool:
     """Return whether a request comes from this host, and through no proxy."""
     client = asked.scope.get("client")
-    if client is None or not ip_address(client[0].partition("%")[0]).is_loopback:
+    if client is None:
+        return False
+    address = ip_address(client[0].partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # So a server that listens on `::` sees whoever comes by IPv4.
+        address = address.ipv4_mapped
+    if not address.is_loopback:
         return False
     return all(asked.header(name) is None for name in _PROXIED)
 
