@@ -23,6 +23,10 @@ class Unopenable(Exception):
     """A sealed piece cannot be opened: its key-encryption key is missing, or the bytes were altered."""
 
 
+class UnknownKey(Unopenable):
+    """The key-encryption key of a sealed piece is not among those that this process was given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """A sealed piece: the id of the key-encryption key, the data key wrapped under it, and the piece itself."""
@@ -71,7 +75,7 @@ class LocalKeys:
     def unwrap(self, key_id: str, wrapped_key: bytes) -> bytes:
         """Unwrap a data key. Raises Unopenable."""
         if key_id not in self._keys:
-            raise Unopenable(f'the key-encryption key "{key_id}" is not among WHOPAYS_ENCRYPTION_KEYS')
+            raise UnknownKey(f'the key-encryption key "{key_id}" is not among WHOPAYS_ENCRYPTION_KEYS')
         return _decrypt(self._keys[key_id], wrapped_key, key_id.encode())
 
 

@@ -1,7 +1,9 @@
 """Questions about accounts: what they are, and how they came to be so."""
 
+from typing import Any
+
 from db.questions.accounts import account, accounts, phases
-from db.sealing import KeyEncryption
+from db.sealing import KeyEncryption, UnknownKey
 from schemas.events import AccountState, Phase
 from service import examples
 from service.answers import JSON, Answer, answer
@@ -33,17 +35,25 @@ async def _accounts(asked: Asked) -> Answer:
 
 async def _account(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        document = await account(
-            connection,
-            asked.organization,
-            asked.names["account"],
-            with_balance=asked.sees_money,
-            keys=_keys(asked),
-            reach=asked.reach,
-        )
+        try:
+            document = await _told(asked, connection, _keys(asked))
+        except UnknownKey:
+            # Sealed with a key that the server does not have, as where it has none.
+            document = await _told(asked, connection, None)
         if document is None:
             raise Problem("AccountNotFound", NOT_FOUND)
     return answer(document, found)
+
+
+async def _told(asked: Asked, connection: Any, keys: KeyEncryption | None) -> dict[str, Any] | None:
+    return await account(
+        connection,
+        asked.organization,
+        asked.names["account"],
+        with_balance=asked.sees_money,
+        keys=keys,
+        reach=asked.reach,
+    )
 
 
 def _keys(asked: Asked) -> KeyEncryption | None:
