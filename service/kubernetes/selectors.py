@@ -16,10 +16,11 @@ _UNESCAPED = re.compile(r"(?:[^\\,=]|\\[\\,=])*", re.DOTALL)
 
 _WORD = r"[^\s=!(),<>]+"
 _VALUE = r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?"
+# A value may be empty: blanks on both sides of it are given back to nobody, or the ways to read them would double.
 _LABEL_TERM = re.compile(
     rf"""\s*(?:
         (?P<absent>!)\s*(?P<absent_key>{_WORD})
-        | (?P<set_key>{_WORD})\s+(?P<set>in|notin)\s*\(\s*(?P<values>{_VALUE}\s*(?:,\s*{_VALUE}\s*)*)\)
+        | (?P<set_key>{_WORD})\s+(?P<set>in|notin)\s*\(\s*+(?P<values>{_VALUE}\s*+(?:,\s*+{_VALUE}\s*+)*)\)
         | (?P<key>{_WORD})\s*(?P<is>==|=|!=)\s*(?P<value>{_VALUE})
         | (?P<bound_key>{_WORD})\s*[<>]\s*-?[0-9]{{1,18}}
         | (?P<present_key>{_WORD})

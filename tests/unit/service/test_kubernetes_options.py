@@ -1,5 +1,6 @@
 """What a list or a watch may be asked with, what goes together, and what is selected."""
 
+import time
 from typing import Any
 
 import pytest
@@ -259,6 +260,15 @@ def test_label_selectors(selector: str, is_empty: bool) -> None:
 def test_label_selectors_that_are_none(selector: str) -> None:
     with pytest.raises(Refusal, match="unable to parse requirement"):
         _selected(labels=selector)
+
+
+def test_a_selector_that_may_be_read_in_many_ways_is_read_in_no_time() -> None:
+    began = time.process_time()
+    for blanks in (",  ", " , ", ",\t\t"):
+        with pytest.raises(Refusal):
+            _selected(labels=f"tier in ({blanks * 14}")
+        assert _selected(labels=f"tier in ({blanks * 14})").is_empty
+    assert time.process_time() - began < 1
 
 
 def test_of_bindings_the_active_ones_are_selected() -> None:
