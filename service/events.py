@@ -46,8 +46,6 @@ async def _page(asked: Asked) -> Answer:
 
 
 async def _stream(asked: Asked) -> ASGIApp:
-    if asked.scope["method"] == "HEAD":
-        raise Problem("MethodNotAllowed", "A stream has no end to tell of.", headers={"Allow": "GET"})
     field, after = _begin(asked)
     async with snapshot(asked.state, asked.organization) as (connection, found):
         position = await _position(asked, connection, found, after, field)
@@ -78,6 +76,9 @@ def _begin(asked: Asked) -> tuple[str, tuple[int, int] | None]:
 def _check(asked: Asked) -> list[Violation]:
     violations = []
     if asked.media == STREAM:
+        # Methods come before parameters, and before what is waited for.
+        if asked.scope["method"] == "HEAD":
+            raise Problem("MethodNotAllowed", "A stream has no end to tell of.", headers={"Allow": "GET"})
         if LIMIT.name in asked.values:
             violations.append(conflicting(LIMIT.name, "A stream has no limit."))
         try:

@@ -119,9 +119,9 @@ async def _objects(
         return await _whole(list_whole(state, resource, organization, options, form, asks))
     if organization is None or not resource.can_be_watched:
         raise not_watched(resource)
-    await wait_for(state, organization, options)
     if scope["method"] == "HEAD":
         raise not_allowed("GET")
+    await wait_for(state, organization, options)
     watch = Watch(state, resource, organization, options, form, asks)
     await watch.begin()
     return Stream(watch.lines(), is_endless=True)

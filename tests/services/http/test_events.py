@@ -110,8 +110,10 @@ async def test_what_is_no_place_is_refused(shared: Served) -> None:
             _problem(reader.response, "InvalidParameter", ("Last-Event-ID", reason))
     async with _reading(shared, "placed", limit="10") as reader:
         _problem(reader.response, "InvalidParameter", ("limit", "Conflicting"))
-    head = await shared.client.head("/v1/organizations/placed/events", headers={"accept": _STREAM})
-    assert (head.status_code, head.headers["allow"]) == (405, "GET")
+    # That is judged before parameters, and nothing is waited for.
+    for query in ("", "?colour=red&limit=0", "?after=x", f"?atLeast={shard}-{position + 1}"):
+        head = await shared.client.head(f"/v1/organizations/placed/events{query}", headers={"accept": _STREAM})
+        assert (head.status_code, head.headers["allow"]) == (405, "GET")
     assert (await shared.client.head("/v1/organizations/placed/events")).status_code == 200
 
 
