@@ -10,7 +10,15 @@ import orjson
 from schemas.events import AccountChanged, BindingChanged
 from schemas.instants import parse_instant
 from schemas.message_types import type_of
-from service.kubernetes.objects import RELEASED, SUPERSEDED, Object, billing_account, billing_account_binding, fields_of
+from service.kubernetes.objects import (
+    RELEASED,
+    SUPERSEDED,
+    Object,
+    at_position,
+    billing_account,
+    billing_account_binding,
+    fields_of,
+)
 from service.kubernetes.resources import Resource
 from service.kubernetes.selectors import Selection
 
@@ -37,12 +45,14 @@ class Accounts:
 
     `states` has the data of the last `AccountChanged` of each, None before it was created; `linked` how many projects
     it paid for. When an account was created does not change; the `kinds` of payment profiles are those of now.
+    Of an account in `guessed` the state is archived: its phase is known, all else is as it was told next.
     """
 
     states: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
     created: dict[str, datetime] = field(default_factory=dict)
     linked: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    guessed: set[str] = field(default_factory=set)
 
 
 def accounts_named(values: Iterable[bytes]) -> set[str]:
@@ -69,6 +79,10 @@ def changed_accounts(organization: str, position: int, value: bytes, known: Acco
     for name, gained in _about(event):
         before = _shown(organization, name, position, known)
         if event["type"] == _ACCOUNT_CHANGED:
+            if before is not None and name in known.guessed:
+                # What has changed is not known: it is not taken for the same.
+                before = at_position(before, position - 1)
+            known.guessed.discard(name)
             known.states[name] = event["data"]
         known.linked[name] = known.linked.get(name, 0) + gained
         after = _shown(organization, name, position, known)
@@ -99,7 +113,7 @@ def told(resource: Resource, selection: Selection, change: Change) -> Told | Non
     before, after = change
     was = before is not None and selection.has(fields_of(resource, before))
     if before is not None and was and not selection.has(fields_of(resource, after)):
-        return Told("DELETED", before)
+        return Told("DELETED", at_position(before, int(after["metadata"]["resourceVersion"])))
     if not selection.has(fields_of(resource, after)):
         return None
     if not was:

@@ -1,15 +1,16 @@
 """Watching: what is there first, where that is asked for; then every change, from the log, in its order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from random import uniform
 from typing import Any
 
 import structlog
 
 from db.history import HistoryRow, Keys, rows_after
+from db.questions.resources.accounts import accounts_page
 from db.questions.resources.keys import FIRST
-from db.questions.resources.watched import accounts_at, is_kept, linked_projects_at, profile_kinds
+from db.questions.resources.watched import EarlierAccount, accounts_at, is_kept, linked_projects_at, profile_kinds
 from schemas.topics import Topic
 from service.asker import seconds_left
 from service.kubernetes.admission import Admitted
@@ -158,11 +159,21 @@ class Watch:
         for name, earlier in (await accounts_at(connection, self._organization, named, self._position)).items():
             known.created[name] = earlier.created_at
             known.states[name] = None if earlier.value is None else state_told(earlier.value)
+            if earlier.phase is not None:
+                known.states[name] = await self._state_of(connection, name, earlier)
+                known.guessed.add(name)
         profiles = profiles_named(values, known.states.values())
         known.kinds = await profile_kinds(connection, self._organization, profiles)
         return [
             change for row in rows for change in changed_accounts(self._organization, row.position, row.value, known)
         ]
+
+    async def _state_of(self, connection: Any, name: str, earlier: EarlierAccount) -> Mapping[str, Any]:
+        """Return the state of an account that was told before what is kept: that of now, if it was not told since."""
+        if earlier.later is not None:
+            return {**state_told(earlier.later), "phase": earlier.phase}
+        (shown,) = await accounts_page(connection, self._organization, FIRST, 1, account=name)
+        return shown.state
 
     async def _is_kept(self, connection: Any) -> bool:
         return await is_kept(connection, self._shard, self._position)

@@ -13,10 +13,15 @@ _COUNTED_AT_ONCE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class EarlierAccount:
-    """An account at a position: the event with its state (None before its creation), and when it was created."""
+    """An account at a position: the event that told its state, None before it was created; and when that was, or is.
+
+    Of one whose event is archived, `phase` is its phase then, and `later` the next event that told its state, if any.
+    """
 
     value: bytes | None
     created_at: datetime
+    phase: str | None = None
+    later: bytes | None = None
 
 
 async def positions(connection: Connection) -> dict[int, int]:
@@ -32,9 +37,16 @@ async def is_kept(connection: Connection, shard: int, position: int) -> bool:
 async def accounts_at(
     connection: Connection, organization: str, accounts: Collection[str], position: int
 ) -> dict[str, EarlierAccount]:
-    """Return existing accounts as they were at a position."""
-    rows = await fetch(connection, _ACCOUNTS_AT, organization=organization, accounts=list(accounts), position=position)
-    return {row["account"]: EarlierAccount(row["value"], row["created_at"]) for row in rows}
+    """Return accounts, which exist now, as they were at a position."""
+    values = {"organization": organization, "position": position}
+    rows = await fetch(connection, _ACCOUNTS_AT, **values, accounts=list(accounts))
+    untold = [row["account"] for row in rows if row["value"] is None]
+    archived = await fetch(connection, ARCHIVED_AT, **values, accounts=untold) if untold else []
+    told_elsewhere = {row["account"]: (row["phase"], row["later"]) for row in archived}
+    return {
+        row["account"]: EarlierAccount(row["value"], row["created_at"], *told_elsewhere.get(row["account"], ()))
+        for row in rows
+    }
 
 
 async def profile_kinds(connection: Connection, organization: str, profiles: Collection[str]) -> dict[str, str]:
@@ -68,22 +80,43 @@ _IS_KEPT = Statement(
     FROM shards WHERE shard = :shard
     """
 )
+# Not one that tells of a phase alone; its attributes come first, and no text ahead of them is a sender's.
+_TELLS_STATE = """
+    boundary = CAST(:organization AS text) AND topic = 'accounts'
+        AND key = convert_to(CAST(:organization AS text) || '/' || named.account, 'UTF8')
+        AND value LIKE CAST('{"specversion":"1.0",%,"type":"io.milo.billing.AccountChanged.v1",%' AS bytea)
+"""
 _ACCOUNTS_AT = Statement(
-    """
+    f"""
     SELECT named.account, first.entered_at AS created_at, earlier.value
     FROM unnest(CAST(:accounts AS text[])) AS named(account)
     JOIN account_phases AS first
         ON first.organization = :organization AND first.account = named.account AND first.number = 1
     LEFT JOIN LATERAL (
-        SELECT value FROM log
-        WHERE boundary = CAST(:organization AS text) AND topic = 'accounts' AND position <= :position
-            AND key = convert_to(CAST(:organization AS text) || '/' || named.account, 'UTF8')
-            -- Not AccountPhaseChanged. Attributes come first, so no text of a sender can precede the type.
-            AND value LIKE CAST('{"specversion":"1.0",%,"type":"io.milo.billing.AccountChanged.v1",%' AS bytea)
+        SELECT value FROM log WHERE {_TELLS_STATE} AND position <= :position
         ORDER BY position DESC LIMIT 1
     ) AS earlier ON true
     """
 )
+ARCHIVED_AT = Statement(
+    f"""
+    SELECT named.account, entered.phase, later.value AS later
+    FROM unnest(CAST(:accounts AS text[])) AS named(account)
+    JOIN account_phases AS first
+        ON first.organization = :organization AND first.account = named.account AND first.number = 1
+    CROSS JOIN LATERAL (
+        SELECT phase FROM account_phases
+        WHERE organization = :organization AND account = named.account AND (position IS NULL OR position <= :position)
+        ORDER BY organization, account, number DESC LIMIT 1
+    ) AS entered
+    LEFT JOIN LATERAL (
+        SELECT value FROM log WHERE {_TELLS_STATE} AND position > :position
+        ORDER BY position LIMIT 1
+    ) AS later ON true
+    WHERE NOT EXISTS (SELECT FROM log WHERE log.shard = first.shard AND log.position = first.position)
+    """
+)
+"""Of accounts whose state at a position no event in the table tells: those that were created by archived events."""
 _KINDS = Statement(
     """
     SELECT payment_profile, kind FROM payment_profiles

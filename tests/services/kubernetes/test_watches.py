@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from db.placing import shard_of
+from db.published import note_published
 from tests.services.kubernetes.cluster import BILLING, RESOURCES, Cluster
 from tests.support.messages import Said, account, bind, command, profile, project
 from tests.support.waiting import patience
@@ -287,6 +288,49 @@ async def test_tables(cluster: Cluster) -> None:
     assert [row["object"]["metadata"] for row in told[2][1]["rows"]] == [
         {"resourceVersion": told[2][1]["metadata"]["resourceVersion"]}
     ]
+
+
+async def test_changes_of_accounts_that_only_the_archive_tells_of(cluster: Cluster) -> None:
+    """The events that made them are no longer in the table: what follows is told all the same."""
+    organization = next(name for name in (f"quiet{i}" for i in range(10_000)) if shard_of(name, _SHARDS) == 46)
+    path = _accounts(organization)
+    await cluster.tell(*_ready(organization, "main", "spare"))
+    last = int(await _version(cluster, path))
+    await cluster.tell(project(organization, "later"))
+    async with cluster.engine.begin() as connection:
+        await note_published(connection, {46: last + 1})
+    async with cluster.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM log WHERE shard = 46 AND position <= :last"), {"last": last})
+    begin = await _version(cluster, path)
+    expected = [
+        ("MODIFIED", "main", "Ready", 1, 30),
+        ("MODIFIED", "main", "Ready", 1, 45),
+        ("MODIFIED", "spare", "Suspended", 0, 30),
+    ]
+    ready = {"resourceVersion": begin, "fieldSelector": "status.phase=Ready"}
+    async with (
+        cluster.watch(path, resourceVersion=begin) as every,
+        cluster.watch(path, **ready) as of_ready,
+    ):
+        told = []
+        for message in (
+            bind(organization, "web", "main", "b1"),
+            command("UpdateAccount", "u1", organization, account="main", paymentTerms={"netDays": 45}),
+            command("SuspendAccount", "s1", organization, account="spare", reason="PaymentFailure"),
+        ):
+            await cluster.tell(message)
+            told.append(await every.next())
+        assert [_account(event) for event in told] == expected
+        assert [_account(event) for event in await of_ready.several(2)] == expected[:2]
+        gone = await of_ready.next()
+    assert _account(gone) == ("DELETED", "spare", "Ready", 0, 30)
+    assert gone[1]["metadata"]["resourceVersion"] == told[-1][1]["metadata"]["resourceVersion"]
+    # Once more, all at once: what an account was when it was archived is not known but for its phase.
+    async with cluster.watch(path, resourceVersion=begin) as every, cluster.watch(path, **ready) as of_ready:
+        again = [_account(event) for event in await every.several(3)]
+        assert [event[:4] for event in again] == [event[:4] for event in expected]
+        assert again[1:] == expected[1:]
+        assert (await of_ready.several(3))[2] == gone
 
 
 async def test_metadata_alone_of_each_object(cluster: Cluster) -> None:

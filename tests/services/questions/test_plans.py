@@ -251,6 +251,16 @@ async def test_an_account_at_a_position_is_found_by_its_events(filled: ReadingPo
     assert found == {"account_phases_pkey", "log_p0_boundary_key_position_idx"}, planned
 
 
+async def test_an_account_that_the_archive_tells_of_is_found_by_what_followed(filled: ReadingPool) -> None:
+    earlier = _ORGANIZATION | {"accounts": ["account-21"], "position": 10}
+    async with filled.acquire() as connection:
+        planned, _ = await plans_of(connection, watched.ARCHIVED_AT, earlier)
+    nodes = [node for node in nodes_of(planned) if node.get("Relation Name") not in _SMALL]
+    found = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert found == {"account_phases_pkey", "log_p0_boundary_key_position_idx", "log_p0_pkey"}, planned
+    assert not any(node["Node Type"] in ("Seq Scan", "Sort") for node in nodes), planned
+
+
 async def test_the_first_position_is_the_end_of_an_index(filled: ReadingPool) -> None:
     async with filled.acquire() as connection:
         for plan in await plans_of(connection, events._FIRST_POSITION, {"shards": [1]}):

@@ -52,6 +52,25 @@ async def test_an_account_is_what_its_last_event_of_state_said(told: AsyncEngine
         assert await accounts_at(connection, "globex", ["main"], _HEAD) == {}
 
 
+async def test_of_an_archived_account_its_phase_is_known_and_what_was_told_next(told: AsyncEngine) -> None:
+    async with told.connect() as connection:
+        values = await connection.execute(text("SELECT value FROM log WHERE topic = 'accounts' ORDER BY position"))
+        (*_, state) = [bytes(row.value) for row in values]
+        gone = text("DELETE FROM log WHERE shard = :shard AND position <= 3")
+        await connection.execute(gone, {"shard": SHARD})
+        await connection.execute(text("ALTER TABLE account_phases DISABLE TRIGGER USER"))
+        # Whether that is so is told by the place of its first phase, if it is known: of old ones it is not.
+        for place in (1, None):
+            placed = text("UPDATE account_phases SET position = :place WHERE account = 'main'")
+            await connection.execute(placed, {"place": place})
+            (before,) = (await accounts_at(connection, "acme", ["main"], 3)).values()
+            assert before == EarlierAccount(None, said_at(1), before.phase, state)
+            assert before.phase is not None
+            now = EarlierAccount(state, said_at(1))
+            assert await accounts_at(connection, "acme", ["main"], _HEAD) == {"main": now}
+        await connection.rollback()
+
+
 async def test_kinds_of_payment_profiles(told: AsyncEngine) -> None:
     async with asking(told) as (connection, _):
         assert await profile_kinds(connection, "acme", ["card", "unknown"]) == {"card": "CreditCard"}

@@ -16,7 +16,7 @@ from service.kubernetes.changes import (
     profiles_named,
     told,
 )
-from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS
+from service.kubernetes.resources import BILLING_ACCOUNT_BINDINGS, BILLING_ACCOUNTS
 from service.kubernetes.selectors import read_selection
 
 _NOON = "2027-01-31T12:00:00.000000Z"
@@ -72,6 +72,25 @@ def test_a_change_of_payer_changes_the_bound_projects_of_both_accounts() -> None
     (created_now,) = changed_accounts("acme", 9, _event("AccountChanged", **_STATE | {"account": "c"}), known)
     assert created_now.before is None
     assert created_now.after["status"]["linkedProjectsCount"] == 1
+
+
+def test_what_was_before_an_archived_state_is_not_taken_for_the_same() -> None:
+    """Of such an account no more than its phase is known: the rest is as it was told next."""
+    known = Accounts({"main": _STATE | {"phase": "Ready"}}, {"main": datetime(2027, 1, 1, tzinfo=UTC)}, {"main": 1})
+    known.guessed = {"main"}
+    everything = read_selection(BILLING_ACCOUNTS, "", "")
+    ((bound,), (first,), (again,)) = (
+        list(changed_accounts("acme", 9, value, known)) for value in (_moved(None, "main"), _CHANGED, _CHANGED)
+    )
+    assert [told(BILLING_ACCOUNTS, everything, one) for one in (bound, first, again)] == [
+        Told("MODIFIED", bound.after),
+        Told("MODIFIED", first.after),
+        None,
+    ]
+    known.guessed = {"main"}
+    (held,) = changed_accounts("acme", 9, _event("AccountChanged", **_STATE | {"phase": "Suspended"}), known)
+    gone = told(BILLING_ACCOUNTS, read_selection(BILLING_ACCOUNTS, "status.phase=Ready", ""), held)
+    assert gone == Told("DELETED", first.after), "of the version of the change"
 
 
 @pytest.mark.parametrize(
