@@ -13,9 +13,9 @@ _COUNTED_AT_ONCE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class EarlierAccount:
-    """An account at a position: the event that told its state, None before it was created; and when that was, or is.
+    """An account at a position: the event with its state (None before its creation), and when it was created.
 
-    Of one whose event is archived, `phase` is its phase then, and `later` the next event that told its state, if any.
+    If that event is archived, `phase` is its phase then, and `later` the next event with its state, if any.
     """
 
     value: bytes | None
@@ -37,7 +37,7 @@ async def is_kept(connection: Connection, shard: int, position: int) -> bool:
 async def accounts_at(
     connection: Connection, organization: str, accounts: Collection[str], position: int
 ) -> dict[str, EarlierAccount]:
-    """Return accounts, which exist now, as they were at a position."""
+    """Return existing accounts as they were at a position."""
     values = {"organization": organization, "position": position}
     rows = await fetch(connection, _ACCOUNTS_AT, **values, accounts=list(accounts))
     untold = [row["account"] for row in rows if row["value"] is None]
