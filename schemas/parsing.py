@@ -240,7 +240,7 @@ def _meaning(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudE
     if well_formed:
         return well_formed.fingerprint()
     # A card number leaves no trace, not even in a hash; and a dry run means the same as the command itself.
-    said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool)}
+    said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool | None)}
     return fingerprint(event.type, without_card_numbers(said))
 
 

@@ -22,7 +22,7 @@ def _meaning(data: dict[str, Any]) -> bytes:
     (
         (RED, dict(reversed(RED.items()))),
         (HUGE, dict(reversed(HUGE.items()))),
-        *((RED, RED | {"dryRun": is_dry_run}) for is_dry_run in (False, True)),
+        *((RED, RED | {"dryRun": is_dry_run}) for is_dry_run in (False, True, None)),
     ),
 )
 def test_the_same_meaning_though_it_is_refused(one: dict[str, Any], other: dict[str, Any]) -> None:
