@@ -27,6 +27,7 @@ from schemas.scalars import (
     Version,
     Wire,
 )
+from schemas.strict_json import LongNumber
 from schemas.terms import PaymentTerms, PaymentTermsPatch
 
 LONGEST_WAIT_SECONDS = 3600
@@ -64,8 +65,21 @@ def fingerprint(kind: str, meaning: Any) -> bytes:
         written = orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)
     except TypeError:
         # A malformed command may hold integers beyond 64 bits, which only the standard library can write.
-        written = json.dumps([kind, meaning], sort_keys=True).encode()
+        written = json.dumps([kind, _in_full(meaning)], sort_keys=True).encode()
     return hashlib.sha256(written).digest()
+
+
+def _in_full(said: Any) -> Any:
+    """Return what was said, with the digits of each number that would else be rounded to the same as another."""
+    match said:
+        case LongNumber(digits=digits):
+            return f"the number {digits}"
+        case list():
+            return [_in_full(item) for item in said]
+        case dict():
+            return {name: _in_full(item) for name, item in said.items()}
+        case _:
+            return said
 
 
 def told(fingerprint: bytes) -> str:

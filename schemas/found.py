@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.identifiers import IDENTIFIER_RULE, LONGEST_IDENTIFIER
 from schemas.serializers import is_json_in_base64
-from schemas.strict_json import LongInteger
+from schemas.strict_json import LongNumber
 
 # Shorter than any card number.
 _SHOWN_NUMBER = 12
@@ -39,7 +39,7 @@ def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = Fa
             return "missing"
         case bool():
             return "true" if value else "false"
-        case LongInteger():
+        case LongNumber():
             return "a very long number"
         case int() | float():
             return f"the number {value}" if len(str(value)) <= _SHOWN_NUMBER else "a very long number"

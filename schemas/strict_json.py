@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from secrets import token_hex
 from typing import Any, Self
 
@@ -79,8 +80,8 @@ def read_flat_objects(raw: Sequence[bytes]) -> list[dict[str, Any]] | None:
     return None
 
 
-class LongInteger(float):
-    """An integer with more digits than any in the contract: as a number, it is refused like a fraction."""
+class LongNumber(float):
+    """A number that a float does not hold in full, as it is too long, too large or too small."""
 
     __slots__ = ("digits",)
     digits: str
@@ -90,6 +91,12 @@ class LongInteger(float):
         number = super().__new__(cls, digits)
         number.digits = digits
         return number
+
+
+class LongInteger(LongNumber):
+    """An integer with more digits than any in the contract: as a number, it is refused like a fraction."""
+
+    __slots__ = ()
 
 
 def as_text(value: Any) -> Any:
@@ -153,7 +160,18 @@ def _integer(digits: str) -> int | LongInteger:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else LongInteger(digits)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_int=_integer)
+def _fraction(digits: str) -> float:
+    number = float(digits)
+    try:
+        is_whole = Decimal(repr(number)) == Decimal(digits)
+    except ArithmeticError:  # an exponent beyond all others
+        is_whole = False
+    return number if is_whole else LongNumber(digits)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_constant=_constant, parse_float=_fraction, parse_int=_integer
+)
 
 
 def _check_levels(value: Any) -> None:

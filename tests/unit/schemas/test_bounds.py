@@ -7,7 +7,7 @@ import pytest
 from schemas.commands import told
 from schemas.found import found_instead, no_object, no_organization, where_the_envelope_is
 from schemas.serializers import is_json_in_base64, why_not_plain_json
-from schemas.strict_json import LongInteger, NotStrictJson, read_flat_objects, read_object
+from schemas.strict_json import LongInteger, LongNumber, NotStrictJson, as_text, read_flat_objects, read_object
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,13 @@ def test_an_integer_keeps_its_value_up_to_a_length() -> None:
     value = read_object(b'{"a":%d,"b":%d}' % (10**39, 10**40))
     assert (value["a"], type(value["a"])) == (10**39, int)
     assert (value["b"].digits, type(value["b"])) == (str(10**40), LongInteger)
+
+
+def test_a_fraction_that_a_float_does_not_hold_is_no_text_of_an_attribute() -> None:
+    value = read_object(b'{"a":2.5,"b":1e400,"c":0.10000000000000000001,"d":-1e99999999999999999999}')
+    assert [type(number) for number in value.values()] == [float, LongNumber, LongNumber, LongNumber]
+    assert [as_text(number) for number in value.values()] == list(value.values())
+    assert [found_instead(number) for number in value.values()] == ["the number 2.5", *["a very long number"] * 3]
 
 
 def test_what_a_cut_object_is_called() -> None:
