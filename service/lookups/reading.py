@@ -88,9 +88,10 @@ class Reading:
                 organization: Any = question.get("organization")
                 project: Any = question.get("project")
                 at: Any = question.get("at")
-                is_named = is_identifier(organization) and is_identifier(project)
-                if is_named and self._reaches is not None:
-                    self._judge(organization, project)
+                is_placed = is_identifier(organization)
+                is_named = is_placed and is_identifier(project)
+                if is_placed and self._reaches is not None:
+                    self._judge(organization, project if is_named else None)
                 if (
                     is_named
                     and len(question) == (3 if "at" in question else 2)
@@ -106,7 +107,7 @@ class Reading:
             self.count += 1
         return wanted
 
-    def _judge(self, organization: str, project: str) -> None:
+    def _judge(self, organization: str, project: str | None) -> None:
         reaches = self._reaches or {}
         if organization not in reaches:
             if len(reaches) >= _MOST_REACHES:
@@ -114,7 +115,7 @@ class Reading:
             reaches[organization] = reach_of(self._asker, organization)
             self._reaches = reaches
         reach = reaches[organization]
-        if reach is not None and reach.sees_project(project):
+        if reach is not None and (project is None or reach.sees_project(project)):
             return
         kind = "organization" if reach is None else "project"
         self.forbidden_count += 1

@@ -157,6 +157,17 @@ def test_what_is_out_of_reach_is_refused_whatever_is_wrong_with_others() -> None
     assert [one.field for one in refused.value.violations] == ["/questions/1/project", "/questions/4/organization"]
 
 
+@pytest.mark.parametrize("rest", ({}, {"project": None}, {"project": "No Name"}, {"project": 7, "at": "never"}))
+def test_an_organization_is_judged_whatever_its_project_is_called(rest: dict[str, object]) -> None:
+    asked = [{"organization": name} | rest for name in ("acme", "b", "c")]
+    with pytest.raises(Problem, match="Forbidden") as refused:
+        Reading(len, _NARROW).document(orjson.dumps({"questions": asked}))
+    assert [one.field for one in refused.value.violations] == ["/questions/2/organization"]
+    reading = Reading(len, _NARROW)
+    reading.lines(list(map(orjson.dumps, asked)))
+    assert [one.field for one in reading.forbidden] == ["/2/organization"]
+
+
 def test_what_is_within_reach_is_not_refused() -> None:
     for asker in (_NARROW, Asker("alice")):
         reading = Reading(len, asker)
