@@ -63,17 +63,6 @@ def _by_name(kind: str) -> str:
     """
 
 
-_LATEST_OF = f"""
-    SELECT found.shard, found.position FROM unnest(CAST(:outcomes AS text[])) AS asked(outcome) CROSS JOIN LATERAL (
-        SELECT shard, position FROM (
-            SELECT shard, position, project, account FROM inbox
-            WHERE organization = :organization AND inbox.outcome = asked.outcome AND position < :before
-            ORDER BY position DESC LIMIT {_LATEST}
-        ) AS latest
-        WHERE {is_seen("latest.project", "latest.account")}
-        ORDER BY position DESC LIMIT :row_limit
-    ) AS found
-"""
 _PAGE = """
     SELECT latest.position, log.value FROM (
         SELECT seen.shard, seen.position FROM ({seen}) AS seen ORDER BY seen.position DESC LIMIT :row_limit
@@ -81,6 +70,35 @@ _PAGE = """
     JOIN log ON log.shard = latest.shard AND log.position = latest.position
     ORDER BY latest.position DESC
 """
-_AMONG_LATEST = Statement(_PAGE.format(seen=_LATEST_OF))
+
+
+def among_latest(looked_at: int) -> Statement:
+    """Return the statement that looks among so many of the latest results of each outcome.
+
+    It finds none older than the oldest that it looked at of any outcome: other results of that outcome may lie between.
+    """
+    seen = f"""
+        SELECT found.shard, found.position FROM unnest(CAST(:outcomes AS text[])) AS asked(outcome) CROSS JOIN LATERAL (
+            SELECT shard, position FROM (
+                SELECT shard, position, project, account FROM inbox
+                WHERE organization = :organization AND inbox.outcome = asked.outcome AND position < :before
+                ORDER BY position DESC LIMIT {looked_at}
+            ) AS latest
+            WHERE {is_seen("latest.project", "latest.account")}
+            ORDER BY position DESC LIMIT :row_limit
+        ) AS found
+        WHERE found.position >= (
+            SELECT coalesce(max(last.position), 0) FROM unnest(CAST(:outcomes AS text[])) AS asked(outcome)
+            CROSS JOIN LATERAL (
+                SELECT position FROM inbox
+                WHERE organization = :organization AND inbox.outcome = asked.outcome AND position < :before
+                ORDER BY position DESC OFFSET {looked_at - 1} LIMIT 1
+            ) AS last
+        )
+    """
+    return Statement(_PAGE.format(seen=seen))
+
+
+_AMONG_LATEST = among_latest(_LATEST)
 # UNION, since a result that names both a project and an account within reach is found twice.
 _BY_NAME = Statement(_PAGE.format(seen=f"{_by_name('project')} UNION {_by_name('account')}"))

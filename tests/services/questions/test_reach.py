@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from db.questions import seen_results
 from db.questions.accounts import account, accounts
 from db.questions.events import events
 from db.questions.organizations import organization
@@ -142,7 +143,9 @@ async def test_an_account_counts_all_its_projects_and_names_those_within_reach(c
         assert told == expected
 
 
-async def test_results(connection: AsyncConnection) -> None:
+@pytest.mark.parametrize("looked_at", (20_000, 3, 2, 1))
+async def test_results(connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch, looked_at: int) -> None:
+    monkeypatch.setattr(seen_results, "_AMONG_LATEST", seen_results.among_latest(looked_at))
     for asked in ({}, {"outcome": Outcome.APPLIED}, {"project": "web"}, {"account": "main"}):
         every = await _pages(latest_results, connection, EVERYTHING, **asked)
         assert every
