@@ -188,7 +188,7 @@ async def _end(connection: AsyncConnection, selection: Selection, waits: Callabl
     has_told = False
     while True:
         closed = await closed_until(connection)
-        if closed is not None and (wanted is None or closed >= wanted - _MICROSECOND):
+        if closed is not None and (wanted is None or wanted - closed <= _MICROSECOND):
             end = wanted or closed + _MICROSECOND
             if selection.from_ is not None and selection.from_ >= end:
                 raise ReplayRefused(

@@ -147,6 +147,7 @@ async def test_nothing_is_selected_at_the_boundaries(told: Installation) -> None
     for selection, records in (
         ({"from_": first, "until": _later(first)}, 1),
         ({"until": first}, 0),
+        ({"until": "0001-01-01T00:00:00Z"}, 0),
         ({"latest": True, "until": first}, 0),
         ({"latest": True, "until": _later(first)}, None),
         ({"from_": _later(last)}, 0),
