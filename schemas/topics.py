@@ -83,6 +83,9 @@ TOPIC_PLANS = (
 MOST_PARTITIONS = 2_000
 """How many partitions the topic of a replay can have: how far each is must fit into one record."""
 
+MOST_REPLAYED_A_SECOND = 2**31 - 1
+"""How many events a second can be said to be the most of a replay: what the table of replays can hold."""
+
 
 def replay_topic(name: str) -> str:
     """Return the topic, without prefix, that a replay writes to unless it is told otherwise."""

@@ -6,10 +6,13 @@ import typer
 
 from cli.terminal.ending import importing
 from cli.terminal.output import AsJson
-from schemas.topics import MOST_PARTITIONS
+from schemas.topics import MOST_PARTITIONS, MOST_REPLAYED_A_SECOND
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The replay's name.", show_default=False)]
-Rate = Annotated[int | None, typer.Option("--rate", min=1, help="Events a second at most, over all partitions.")]
+Rate = Annotated[
+    int | None,
+    typer.Option("--rate", min=1, max=MOST_REPLAYED_A_SECOND, help="Events a second at most, over all partitions."),
+]
 
 
 def start(

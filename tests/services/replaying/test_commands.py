@@ -53,6 +53,8 @@ async def _make_topic(installation: Installation, name: str, partitions: int, **
         (["x", "--latest", "--type=CommandCompleted"], 2, "can match"),
         (["x", "--organization=acme", "--project=web", "--type=AccountChanged"], 2, "can match"),
         (["x", "--partitions=0"], 2, "0"),
+        (["x", "--rate=0"], 2, "0"),
+        (["x", "--rate=2147483648"], 2, "2147483648 is not in the range"),
         (["x", "--topic=a b"], 2, "name of a topic"),
         (["x", "--organization=nobody"], 1, "organization nobody"),
         (["x", "--organization=acme", "--project=none", "--account=nil"], 1, "no project none"),
