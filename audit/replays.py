@@ -1,6 +1,7 @@
 """Checks a replay's topic against its manifest and the log: every record once, in order, unaltered, and markers."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -50,10 +51,9 @@ async def audited_replay(
         why = "this database knows no such replay" if replay is None else "the replay is not done"
         yield Finding(Promise.REPLAYS, said.name, f"the manifest is altered, or another installation's: {why}")
         return
-    if document != replay.manifest:
-        names = sorted(
-            name for name in {*document, *replay.manifest} if document.get(name) != replay.manifest.get(name)
-        )
+    kept = replay.manifest
+    if _written(document) != _written(kept):
+        names = sorted(name for name in {*document, *kept} if _written(document.get(name)) != _written(kept.get(name)))
         yield Finding(Promise.REPLAYS, said.name, f"the manifest is altered: {', '.join(names)} is not the database's")
     async with aclosing(_compared(settings, engine, replay, progress)) as findings:
         async for finding in findings:
@@ -104,6 +104,11 @@ async def _compared(
         await consumer.stop()
     for trouble in _manifest_troubles(replay, tally):
         yield Finding(Promise.REPLAYS, replay.name, trouble)
+
+
+def _written(said: Any) -> str:
+    """Return JSON as text, to compare: Python takes 1, 1.0 and true for equal."""
+    return json.dumps(said, sort_keys=True)
 
 
 async def _readers(consumer: AIOKafkaConsumer, replay: KeptReplay) -> list["_Partition"]:

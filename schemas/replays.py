@@ -1,5 +1,6 @@
 """Replays (docs/contract.md section 10): what is selected, the marker at the end of each partition, the manifest."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -290,7 +291,8 @@ def render_marker(marker: ReplayCompleted, source: str, time: Any) -> bytes:
 def read_manifest(document: Any) -> Manifest:
     """Return a manifest from its JSON. Raises ValueError for what is none."""
     try:
-        return _MANIFEST.validate_json(orjson.dumps(document))
+        # Not by orjson, which cannot write any integer.
+        return _MANIFEST.validate_json(json.dumps(document))
     except ValidationError as error:
         raise ValueError("it is no manifest of a replay") from error
 

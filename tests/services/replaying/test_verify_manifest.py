@@ -144,6 +144,17 @@ async def test_an_altered_manifest(told: Installation, tmp_path: Path, member: s
     (await whopays("verify", "--manifest", str(file))).expect(0)
 
 
+async def test_a_manifest_is_compared_to_the_letter(told: Installation, tmp_path: Path) -> None:
+    whopays = whopays_of(told)
+    words = ("replay", "start", "v9", "--partitions=2", "--organization=globex", "--json")
+    manifest = (await whopays(*words)).expect(0).document
+    records, written = manifest["records"], json.dumps(manifest)
+    file = tmp_path / "manifest.json"
+    for said in (f"{records}.0", f"{10**30}"):
+        file.write_text(written.replace(f'"records": {records}, "types"', f'"records": {said}, "types"'))
+        assert "the manifest is altered: records is" in (await whopays("verify", "--manifest", str(file))).expect(1).out
+
+
 async def test_a_replay_that_is_forgotten(told: Installation, tmp_path: Path) -> None:
     """Its manifest is compared with the log alone: the topic of its name may be another replay's by now."""
     whopays = whopays_of(told)

@@ -234,7 +234,8 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
     document = manifest.document()
     assert (document["availableFrom"], document["state"], document["selection"]) == (None, "Done", {"latest": True})
     assert read_manifest(document) == manifest
-    others: tuple[Any, ...] = ({}, None, [], document | {"records": "many"})
+    assert read_manifest(document | {"records": 10**30}).records == 10**30
+    others: tuple[Any, ...] = ({}, None, [], document | {"records": "many"}, document | {"name": "\ud800"})
     for other in others:
         with pytest.raises(ValueError, match="it is no manifest of a replay"):
             read_manifest(other)
