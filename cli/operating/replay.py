@@ -154,21 +154,23 @@ def forget(*, name: str, as_json: bool) -> None:
     """Remove the topic of a replay that is done; its manifest stays."""
     settings = load_settings()
 
-    async def work(engine: AsyncEngine) -> KeptReplay:
+    async def work(engine: AsyncEngine) -> tuple[str, bool]:
         replay = await _found(engine, name)
         if replay.state is not State.DONE:
             raise CommandFailed(f"The replay {name} is not done: it is {replay.state}. Only what is done is forgotten.")
+        is_gone = True
         if replay.forgotten_at is None:
-            await remove_target(settings, replay.target)
+            is_gone = await remove_target(settings, replay.target, replay.target_id)
             async with engine.begin() as connection:
                 await forget_target(connection, name)
-        return replay
+        return replay.target, is_gone
 
-    replay = _run(settings, work)
+    target, is_gone = _run(settings, work)
     if as_json:
-        print_json({"name": name, "topic": replay.target})
+        print_json({"name": name, "topic": target})
     else:
-        typer.echo(f"Removed {replay.target}. The manifest stays: whopays replay show {name}")
+        removed = f"Removed {target}" if is_gone else f"{target} is another topic by now, which was not removed"
+        typer.echo(f"{removed}. The manifest stays: whopays replay show {name}")
 
 
 async def _finish(engine: AsyncEngine, settings: Settings, name: str, told: Told) -> KeptReplay:

@@ -1,6 +1,7 @@
 """The topic that a replay writes to: whether it is fit, creating it, and what it contains."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -78,11 +79,16 @@ async def create_target(settings: Settings, name: str, partitions: int, topics: 
         return await _found(client, name)
 
 
-async def remove_target(settings: Settings, name: str) -> None:
-    """Delete a replay's topic if it exists."""
+async def remove_target(settings: Settings, name: str, topic_id: UUID | None = None) -> bool:
+    """Delete a replay's topic if it exists; return False if the topic of that name has another id."""
     async with administration(settings) as client:
-        if (await describe(client, [name])).topics:
-            await client.delete_topics([name])
+        found = (await describe(client, [name])).topics.get(name)
+        if found is None:
+            return True
+        if None not in (topic_id, found.topic_id) and found.topic_id != topic_id:
+            return False
+        await client.delete_topics([name])
+        return True
 
 
 async def insist_on_agreement(settings: Settings, name: str, expected: Mapping[int, str | None]) -> None:

@@ -19,6 +19,7 @@ from tests.support.installations import Installation
 from tests.support.kafka import exactly_published, send
 from tests.support.messages import project
 from tests.support.waiting import until
+from workers.replaying.target import remove_target
 from workers.runtime.roles import Role
 from workers.topics.cluster import administration, describe
 
@@ -189,6 +190,23 @@ async def test_handed_over_stopped_and_resumed(told: Installation) -> None:
     await until(is_gone, "the removal")
     (await whopays(*words)).expect(0)
     assert not await _has_topic(told, f"{told.prefix}replay.h1")
+
+
+async def test_another_topic_of_the_same_name_is_not_removed(told: Installation) -> None:
+    whopays, topic = whopays_of(told), f"{told.prefix}replay.f1"
+    (await whopays("replay", "start", "f1", "--partitions=1", "--type=AccountChanged")).expect(0)
+    assert await remove_target(told.settings, topic)
+
+    async def is_gone() -> bool:
+        return not await _has_topic(told, topic)
+
+    await until(is_gone, "the removal")
+    await _make_topic(told, topic, 1)
+    assert f"{topic} is another topic by now" in (await whopays("replay", "forget", "f1")).expect(0).out
+    assert await _has_topic(told, topic)
+    (await whopays("replay", "start", "f2", f"--topic={topic}", "--type=AccountChanged")).expect(0)
+    assert f"Removed {topic}." in (await whopays("replay", "forget", "f2")).expect(0).out
+    await until(is_gone, "the removal")
 
 
 async def test_stopped_in_the_foreground(told: Installation) -> None:
