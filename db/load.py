@@ -1,7 +1,8 @@
 """Loads everything a batch refers to, in a handful of statements whatever its size."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import TextClause, text
@@ -55,9 +56,17 @@ class Loaded:
 
 
 async def load(
-    connection: AsyncConnection, needs: Needs, keys: KeyEncryption, memory: Memory, *, ask_for_claims: bool = True
+    connection: AsyncConnection,
+    needs: Needs,
+    keys: KeyEncryption,
+    memory: Memory,
+    *,
+    now: datetime | None = None,
+    ask_for_claims: bool = True,
 ) -> Loaded:
     """Load what a batch needs and memory does not have; the shards of its organizations must be locked.
+
+    What has fallen due for its accounts by `now` is loaded too, since it is done first; without `now`, nothing has.
 
     Without `ask_for_claims`, all ids except those in `needs.asked_again` are assumed to be unclaimed: if one is
     claimed, `store_claims` or an earlier statement fails.
@@ -69,7 +78,8 @@ async def load(
     # Only changes to its account, or to that account's profile, affect a waiting binding.
     turning = needs.turning | {account.key for account in attached}
     book.look_up(turning=turning, emptied=needs.emptied)
-    waiting = {(row["organization"], row["project"]) for row in await _rows(connection, _WAITED_FOR, turning)}
+    rows = await _rows(connection, _WAITED_FOR, turning | needs.emptied, now=now)
+    waiting = {(row["organization"], row["project"]) for row in rows}
     margin = len(needs.projects | waiting) + await _overdue(connection, needs.emptied)
     moving = await _load_bound(connection, book, turning, needs.emptied, margin=margin)
     whole.projects |= needs.projects | waiting | moving
@@ -82,6 +92,10 @@ async def load(
     book.look_up(payment_profiles=whole.payment_profiles)
     known, unknown = memory.payment_profiles.recall(whole.payment_profiles)
     book.load([*known, *map(profile_of, await _rows(connection, _PROFILES, unknown))])
+    expired = set() if now is None else book.expired(now) - needs.reported_profiles
+    if expired:
+        needs = replace(needs, reported_profiles=needs.reported_profiles | expired)
+        return await load(connection, needs, keys, memory, now=now, ask_for_claims=ask_for_claims)
     book.load(RetiredUid(**row) for row in await _rows(connection, _RETIRED_UIDS, needs.uids))
     await _load_pages(connection, book, needs)
     for organization, account in needs.contacts:
@@ -274,11 +288,18 @@ _BOUND = text(
     LEFT JOIN former_payers USING (organization, account)
     """
 )
-_WAITED_FOR = text(
+_WAITED_FOR = text(  # and those whose due bindings move them to these accounts, or away from them
     f"""
-    SELECT DISTINCT organization, project FROM {_NAMED} AS named(organization, account)
-    JOIN pending_bindings USING (organization, account)
-    WHERE kind = 'Waiting'
+    WITH named AS MATERIALIZED (SELECT organization, account FROM {_NAMED} AS named(organization, account)),
+    due AS MATERIALIZED (
+        SELECT organization, project FROM pending_bindings
+        WHERE organization = ANY(CAST(:a AS text[])) AND due_at <= CAST(:now AS timestamptz)
+    )
+    SELECT organization, project FROM named JOIN pending_bindings USING (organization, account)
+    WHERE kind = 'Waiting' OR due_at <= CAST(:now AS timestamptz)
+    UNION
+    SELECT due.organization, project FROM due JOIN projects USING (organization, project)
+    JOIN named ON (named.organization, named.account) = (projects.organization, projects.account)
     """
 )
 _OVERDUE = text(  # looks one minute ahead, in case the clock has stepped back

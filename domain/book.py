@@ -1,11 +1,12 @@
 """Everything that a batch knows, and what it changed: each decision sees what the one before it did."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TypeVar
 
 from domain.bound_projects import BoundProjects
 from domain.knowledge import Knowledge
+from domain.messages import Due, DueKind
 from domain.state import Account, FanOut, Kept, Key, PaymentProfile, PendingBinding, Project
 from schemas.contact import Contact
 
@@ -91,10 +92,21 @@ class Book(Knowledge):
             if self.queue((organization, project))[0].number == number
         ]
 
-    def overdue(self, now: datetime) -> list[PendingBinding]:
-        """Return the bindings whose instant, or the end of whose wait, has come: the longest due first."""
+    def overdue(self, now: datetime) -> list[Due]:
+        """Return the bindings whose instant, or the end of whose wait, has come, and the payment profiles that expired.
+
+        The longest due first; a profile that expires at the very instant of a binding has expired by then.
+        """
         heads = (one for project in self._pending for one in (self.scheduled(project), *self.queue(project)[:1]))
-        return sorted((one for one in heads if one and one.due_at <= now), key=lambda one: (one.due_at, one.key))
+        due = [(one.due_at, 2, _due(one)) for one in heads if one and one.due_at <= now]
+        for key, at in self._expired(now):
+            if key in self._reported:
+                due.append((at, 1, Due(DueKind.PAYMENT_PROFILE, *key)))
+        return [one for _, _, one in sorted(due, key=lambda one: (*one[:2], one[2].organization, one[2].name))]
+
+    def expired(self, now: datetime) -> set[Key]:
+        """Return the payment profiles whose expiry has come, and was not done yet."""
+        return {key for key, _ in self._expired(now)}
 
     def page(self, fan_out: FanOut) -> tuple[list[str], bool]:
         """Return the next projects that a fan-out tells, and whether they are the last."""
@@ -131,10 +143,20 @@ class Book(Knowledge):
         fan_outs = [one for key, of in self._fan_outs.items() if key[0] == organization for one in of.values()]
         return (*fan_outs,) if chosen is None else (chosen, *fan_outs)
 
+    def _expired(self, now: datetime) -> Iterator[tuple[Key, datetime]]:
+        for key, profile in self._profiles.items():
+            if profile is not None and profile.due_at is not None and profile.due_at <= now:
+                yield key, profile.due_at
+
     def _pending_of(self, project: Key) -> dict[int, PendingBinding]:
         if project not in self._projects:
             raise NotLoaded("pending bindings of project", project)
         return self._pending.get(project, {})
+
+
+def _due(pending: PendingBinding) -> Due:
+    kind = DueKind.SCHEDULED_BINDING if pending.kind == "Scheduled" else DueKind.WAITING_BINDING
+    return Due(kind, pending.organization, pending.project)
 
 
 def _found(known: Mapping[K, V], key: K, kind: str) -> V:

@@ -62,10 +62,9 @@ class _Batch:
         self.folded = Folded()
 
     def catch_up(self) -> None:
-        """Act on the pending bindings that fell due before the batch was read."""
-        for pending in self._book.overdue(self._clock.now):
-            kind = DueKind.SCHEDULED_BINDING if pending.kind == "Scheduled" else DueKind.WAITING_BINDING
-            self.do_due(Due(kind, pending.organization, pending.project))
+        """Do what fell due before the batch was read."""
+        for due in self._book.overdue(self._clock.now):
+            self.do_due(due)
 
     def answer(self, message: CommandMessage) -> None:
         """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""

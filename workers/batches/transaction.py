@@ -220,7 +220,7 @@ class Batches:
                 heads, now = await lock_shards(connection, {self._shard(boundary) for boundary in needs.boundaries})
             with timed(Step.LOAD):
                 entered = self._memory.enter(heads)
-                known = await load(connection, needs, self._keys, self._memory, ask_for_claims=is_wary)
+                known = await load(connection, needs, self._keys, self._memory, now=now, ask_for_claims=is_wary)
             were_claimed = bool(known.answered.fingerprints)
             with timed(Step.DECIDE):
                 fresh = [message for message in messages if place_of(message) not in known.handled]

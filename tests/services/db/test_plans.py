@@ -186,7 +186,11 @@ def _without_empty_partition(lines: Iterable[str]) -> str:
         pytest.param(load._PROJECTS, _NAMED, id="projects"),
         pytest.param(load._BOUND, {**_ACCOUNTS, "row_limit": 500}, id="bound projects"),
         pytest.param(load._PAGE, _FAN_OUT, id="page of a fan-out"),
-        pytest.param(load._WAITED_FOR, _ACCOUNTS, id="projects that wait for accounts"),
+        pytest.param(
+            load._WAITED_FOR,
+            {**_ACCOUNTS, "now": datetime(2026, 1, 1, tzinfo=UTC)},
+            id="projects that wait for accounts",
+        ),
         pytest.param(load._OVERDUE, {"a": ["org-1"]}, id="overdue bindings"),
         pytest.param(load._PENDING, _NAMED, id="pending bindings"),
         pytest.param(load._FAN_OUTS, {"a": ["org-1"]}, id="fan-outs"),

@@ -93,6 +93,38 @@ async def test_what_comes_after_the_instant_does_not_overtake_late_timers(keeper
     assert payers == ["a", "b"]
 
 
+async def test_what_concerns_the_account_does_not_overtake_late_timers(keeper: Keeper) -> None:
+    """Neither what falls due for projects that a command does not name, nor the end of the account's profile."""
+    await keeper.establish(["a", "b", "c", "left"], ["p1", "p2", "p3", "p4"])
+    at = await keeper.instant("0.4 seconds")
+    await keeper.hear(
+        account("expiring", paymentProfile="short"),
+        profile(name="short", expiresAt=format_instant(at)),
+        bind("p3", "expiring", "in-time"),
+        bind("p4", "left", "until-then"),
+        schedule("p1", "a", "first", at),
+        schedule("p2", "b", "second", at),
+        schedule("p4", "b", "third", at),
+    )
+    await keeper.past(at)
+    await keeper.hear(command("SuspendAccount", "suspends", account="a", reason="Administrative"))
+    await keeper.hear(command("SuspendAccount", "too", account="left", reason="Administrative"))
+    await keeper.hear(transfer("b", "c", "moves"), bind("p1", "expiring", "too-late"))
+    await keeper.hear(profile(2, name="short"))
+    results = await keeper.results()
+    assert results["first"] == results["second"] == results["third"] == ["Scheduled", "Applied"]
+    assert results["too-late"] == ["AccountNotReady"]
+    changed = [event["data"] for event in await keeper.log() if event.get("causationid") == "moves"]
+    assert [data["project"] for data in changed if "change" in data] == ["p2", "p4"]
+    turns = [event["data"] for event in await keeper.log() if "previousPhase" in event["data"]]
+    assert [data["reason"] for data in turns if data["account"] == "expiring"][-3:] == [
+        "RequirementsMet", "PaymentProfileExpired", "RequirementsMet"
+    ]  # fmt: skip
+    assert [notice for notice in await keeper.notices() if notice[1] != "PayerMissing"] == [
+        ("p1", "AccountSuspended", "a"), ("p3", "AccountNotReady", "expiring"), ("p3", "AccountReady", "expiring")
+    ]  # fmt: skip
+
+
 ENDINGS: dict[str, list[Record]] = {
     "later schedule": [bind("p", "c", "end", effectiveAt="2999-01-01T00:00:00Z")],
     "immediate binding": [bind("p", "c", "end")],

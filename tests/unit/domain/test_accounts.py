@@ -271,15 +271,14 @@ def test_a_binding_changes_no_account() -> None:
     assert desk.book.account("acme", "a") == before
 
 
-def test_whatever_touches_an_account_takes_a_profile_along_that_has_run_out() -> None:
-    """No timer has noticed it yet: the same hold again changes the account all the same."""
+def test_a_profile_has_run_out_before_what_is_said_even_if_no_timer_has_noticed() -> None:
     desk = Desk()
     desk.profile(expiresAt=(NOON + timedelta(hours=1)).isoformat())
     desk.create(**READY)
-    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Applied"
-    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Unchanged"
-    desk.now += timedelta(hours=2)
-    said = desk.command("SuspendAccount", account="a", reason="Administrative")
-    assert said.outcome == "Applied"
+    assert desk.suspend().outcome == "Applied"
+    desk.now += timedelta(hours=1)
+    said = desk.suspend()
+    assert (said.told, said.outcome) == (["AccountChanged"], "Unchanged")
     assert "PaymentProfileExpired" in {condition.reason for condition in said.account.conditions}
-    assert desk.command("SuspendAccount", account="a", reason="Administrative").outcome == "Unchanged"
+    assert (said.account.cause.fact_id, said.account.cause.command_id) == ("m-1", None)
+    assert desk.suspend().told == []

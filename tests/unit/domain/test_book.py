@@ -57,7 +57,7 @@ OTHERS: dict[str, Any] = {"organizations": {"beta"}} | {
 # What is no question: how a book is filled and changed, what is due of all that it holds, what a process remembers.
 NO_QUESTIONS = {
     "about_account", "about_organization", "about_payment_profile", "about_project", "apply", "changed",
-    "known_projects", "load", "load_bound", "load_page", "look_up", "overdue", "told_at_once",
+    "expired", "known_projects", "load", "load_bound", "load_page", "look_up", "overdue", "told_at_once",
 }  # fmt: skip
 
 

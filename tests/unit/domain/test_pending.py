@@ -115,6 +115,16 @@ def test_what_is_overdue_comes_before_what_is_said() -> None:
     assert _answers(said) == [*overdue, ("said", "Applied", [])]
 
 
+@pytest.mark.parametrize(("seconds", "reasons"), ((-1, ["AccountNotReady"]), (0, ["AccountNotReady"]), (1, [])))
+def test_a_profile_that_expired_by_the_instant_of_a_binding_pays_for_none(seconds: int, reasons: list[str]) -> None:
+    desk = _scheduled_desk()
+    desk.profile(version=2, expiresAt=(LATER + timedelta(seconds=seconds)).isoformat())
+    desk.now = LATER + timedelta(minutes=1)
+    said = desk.command("CancelScheduledBinding", {"id": "said"}, project="p1")
+    assert _answers(said) == [("later", "Rejected" if reasons else "Applied", reasons), ("said", "Unchanged", [])]
+    assert desk.phase() == "Incomplete"
+
+
 def test_nothing_overtakes_what_the_timers_bring() -> None:
     said = command(structured("BindProject", {"organization": "acme", "project": "p2", "account": "b"}, id="said"))
     heard = _overdue_desk().hear(Due(DueKind.SCHEDULED_BINDING, "acme", "p1"), said)
