@@ -154,9 +154,9 @@ class UpdateAccount(AccountCommand):
 
     @property
     def only_erases_contact(self) -> bool:
-        """Whether it does nothing but clear the contact."""
-        said = self.model_fields_set - {"organization", "account", "dry_run"}
-        return said == {"contact"} and self.contact is None
+        """Whether it does nothing but clear the contact; it expects no version where that is null."""
+        said = self.model_fields_set - {"organization", "account", "dry_run", "expected_version"}
+        return said == {"contact"} and self.contact is None and self.expected_version is None
 
 
 class AttachPaymentProfile(AccountCommand):

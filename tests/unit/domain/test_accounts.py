@@ -3,10 +3,12 @@
 import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from domain.state import PhaseEntered
+from domain.state import AccountContact, PhaseEntered
+from schemas.contact import Contact
 from schemas.events import AccountChanged, AccountPhaseChanged, Phase
 from schemas.policy import OperatorPolicy
 from tests.unit.domain.building import MICROSECOND, NOON, READY, Desk, bound_desk, ready_desk
@@ -89,6 +91,24 @@ def test_an_archived_account_refuses_everything_with_one_reason() -> None:
     desk.profile(payment_profile="debit-1", kind="DirectDebit")
     for said in (desk.attach(), desk.attach("debit-1"), desk.suspend(), desk.bind()):
         assert (said.reasons, said.told) == (["AccountArchived"], [])
+
+
+@pytest.mark.parametrize(
+    ("beside", "outcome"),
+    (({}, "Applied"), ({"expectedVersion": None}, "Applied"), ({"dryRun": None}, "Applied"),
+     ({"expectedVersion": 1}, "Rejected"), ({"displayName": None}, "Rejected")),
+)  # fmt: skip
+def test_of_an_archived_account_the_contact_alone_can_be_erased(beside: dict[str, Any], outcome: str) -> None:
+    """A `null` counts as something said only where it has a meaning."""
+    desk = _archived()
+    account = desk.book.account("acme", "a")
+    assert account is not None
+    desk.book.look_up(contacts={account.key})
+    contact = Contact(name="Ada", emails=("ada@example.org",))
+    desk.book.apply([AccountContact(organization="acme", account="a", contact=contact)])
+    said = desk.command("UpdateAccount", account="a", contact=None, **beside)
+    assert said.outcome == outcome
+    assert (desk.book.contact(account) is None) == (outcome == "Applied")
 
 
 def test_facts_move_no_archived_account() -> None:
