@@ -14,6 +14,9 @@ from schemas.scalars import CountryCode, Text, Wire
 
 MAX_EMAILS = 10
 
+# A plus sign and 15 digits: E.164 ends there, while the library knows longer numbers of some national plans.
+_LONGEST_PHONE = 16
+
 
 def _not_blank(value: str) -> str:
     if not value.strip():
@@ -51,6 +54,7 @@ def _phone(value: str, info: ValidationInfo) -> str:
     # Possible, not assigned: numbering plans grow faster than tables. Equal, because E.164 has only one spelling.
     if (
         number is None
+        or len(value) > _LONGEST_PHONE
         or phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE
         or phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != value
     ):

@@ -19,7 +19,10 @@ ADDRESS = {"line1": "Seestrasse 4", "city": "Thun", "country": "CH"}
         {},
         {"emails": [f"desk{number}@example.com" for number in range(10)]},
         {"emails": ["münz@bücher.example", "用户@例え.example", "o'hara+bills@xn--bcher-kva.example", "ops@acme.test"]},
-        *({"phone": phone} for phone in ("+41445550142", "+12025550123", "+390612345678", "+442079460000", None)),
+        *(
+            {"phone": phone}
+            for phone in ("+41445550142", "+12025550123", "+390612345678", "+442079460000", "+491222222222222", None)
+        ),
         {"address": ADDRESS},
         {"address": ADDRESS | {"line2": "Hinterhaus", "postalCode": "3600"}},
         {"accountingContact": {"name": "Books", "emails": ["books@example.com"]}},
@@ -75,6 +78,8 @@ def test_valid_contacts(more: dict[str, Any]) -> None:
                     "0041445550142",
                     "+41445550142;ext=1",
                     "+41445550142\n",
+                    "+4912222222222222",  # 16 digits, as Germany's own plan allows
+                    "+6212222222222222222",
                     "",
                     "+4144555014212345678",
                     41,
