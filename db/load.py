@@ -288,12 +288,14 @@ _BOUND = text(
     LEFT JOIN former_payers USING (organization, account)
     """
 )
-_WAITED_FOR = text(  # and those whose due bindings move them to these accounts, or away from them
+# Also finds the projects whose due bindings move them to these accounts, or away from them. BETWEEN, so that the planner
+# expects few rows.
+_WAITED_FOR = text(
     f"""
     WITH named AS MATERIALIZED (SELECT organization, account FROM {_NAMED} AS named(organization, account)),
     due AS MATERIALIZED (
         SELECT organization, project FROM pending_bindings
-        WHERE organization = ANY(CAST(:a AS text[])) AND due_at <= CAST(:now AS timestamptz)
+        WHERE organization = ANY(CAST(:a AS text[])) AND due_at BETWEEN '-infinity' AND CAST(:now AS timestamptz)
     )
     SELECT organization, project FROM named JOIN pending_bindings USING (organization, account)
     WHERE kind = 'Waiting' OR due_at <= CAST(:now AS timestamptz)

@@ -298,6 +298,15 @@ async def test_a_result_is_found_by_its_command_without_a_source(filled: AsyncEn
     assert "Seq Scan" not in plan, plan
 
 
+async def test_what_is_due_for_an_account_is_found_by_its_instant(filled: AsyncEngine) -> None:
+    """However much is pending in its organization."""
+    async with filled.connect() as connection:
+        values = {**_ACCOUNTS, "now": datetime(2026, 1, 1, tzinfo=UTC)}
+        plans = [await _plan(connection, load._WAITED_FOR, values), await _generic_plan(connection, load._WAITED_FOR)]
+    for plan in plans:
+        assert "using pending_bindings_due" in plan, plan
+
+
 @pytest.mark.parametrize("index", ("pending_bindings_due", "payment_profiles_due"))
 async def test_what_is_due_is_found_by_its_instant(filled: AsyncEngine, index: str) -> None:
     """Nothing that is not yet due is read, however much there is; only fan-outs are always due."""
