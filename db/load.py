@@ -288,8 +288,8 @@ _BOUND = text(
     LEFT JOIN former_payers USING (organization, account)
     """
 )
-# Also finds the projects whose due bindings move them to these accounts, or away from them. BETWEEN, so that the planner
-# expects few rows.
+# Also finds the projects whose due bindings move them to these accounts, or away from them. BETWEEN, so that the
+# planner expects few rows.
 _WAITED_FOR = text(
     f"""
     WITH named AS MATERIALIZED (SELECT organization, account FROM {_NAMED} AS named(organization, account)),
