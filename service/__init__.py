@@ -1,1 +1,1 @@
-"""Questions over HTTP: paths, parameters and problems around the answers of `db.questions`; it changes nothing."""
+"""The read-only HTTP API: paths, parameters and problems around the queries of `db.questions`."""

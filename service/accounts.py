@@ -1,4 +1,4 @@
-"""Questions about accounts: what they are, and how they came to be so."""
+"""Questions about accounts: their state, and the history of their phases."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ async def _told(asked: Asked, connection: Any, keys: KeyEncryption | None) -> di
 
 
 def _keys(asked: Asked) -> KeyEncryption | None:
-    """Return what a contact is opened with, for whom it is told, where the server has it."""
+    """Return the keys that decrypt the contact, if the asker may see it and the server has them."""
     settings = asked.state.settings
     return settings.keys() if asked.sees_money and settings.encryption_keys else None
 

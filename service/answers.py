@@ -25,14 +25,14 @@ SECURITY: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 ]
-"""Headers of every answer, whoever gives it."""
+"""Headers of every answer, of the API and of the console."""
 OF_QUESTIONS: Headers = [
     (b"cache-control", b"private, no-cache"),
     (b"vary", b"Accept, Accept-Encoding, Authorization"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     *SECURITY,
 ]
-"""Headers of every answer to a question, streams and problems too."""
+"""Headers of every answer to a question, including streams and problems."""
 
 _WORTH_COMPRESSING, _WORTH_A_THREAD = 1024, 128 * 1024
 _TELLS_THE_SNAPSHOT = frozenset({200, 304, 404, 503})
@@ -42,7 +42,7 @@ _GZIP_WINDOW = 31
 
 @dataclass(slots=True)
 class Answer:
-    """A whole answer; `snapshot` is what it is of, where it is of an organization."""
+    """A complete answer; `snapshot` is what it was read from, if it is about one organization."""
 
     body: bytes
     snapshot: Snapshot | None = None
@@ -53,7 +53,7 @@ class Answer:
 
 
 def answer(document: Any, snapshot: Snapshot | None = None, *, has_tag: bool = True) -> Answer:
-    """Return a document as an answer, with an `ETag` unless the document says when it was asked for."""
+    """Return a document as an answer, with an `ETag` unless the document contains the time of the request."""
     return Answer(orjson.dumps(document), snapshot, has_tag)
 
 
@@ -64,7 +64,7 @@ def refusal(problem: Problem, snapshot: Snapshot | None = None) -> Answer:
 
 
 def headers_of_snapshot(snapshot: Snapshot | None, status: int = 200) -> Headers:
-    """Return what an answer says of the snapshot that it is of."""
+    """Return the headers that describe the snapshot of an answer."""
     if snapshot is None or status not in _TELLS_THE_SNAPSHOT:
         return []
     headers = [(b"whopays-as-of", snapshot.as_of.encode())]
@@ -74,7 +74,7 @@ def headers_of_snapshot(snapshot: Snapshot | None, status: int = 200) -> Headers
 
 
 async def write(answer: Answer, scope: Scope, send: Send, request_id: str) -> None:
-    """Send an answer as the request wants it: 304 where the asker has it already."""
+    """Send an answer as the request's headers demand: compressed, or 304 if the client has it already."""
     status, body = answer.status, answer.body
     accepted, known = _conditions(scope)
     headers = [
@@ -128,7 +128,7 @@ async def _compressed(body: bytes) -> bytes:
 
 
 def _gzip(body: bytes) -> bytes:
-    # The header of the format has no time in it, so that the same answer is the same bytes.
+    # zlib leaves the time out of the gzip header, so equal answers are equal bytes.
     packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
     return packer.compress(body) + packer.flush()
 

@@ -49,18 +49,18 @@ QUESTIONS: tuple[Question, ...] = (
     *operators.QUESTIONS,
     *probes.QUESTIONS,
 )
-"""Every question, in the order of the OpenAPI document; each room contributes its own."""
+"""Every question, in the order of the OpenAPI document; each module contributes its own."""
 
 
-# FastAPI's own would tell collectors what was asked, and with which errors.
+# FastAPI's own telemetry would export request details and errors.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Paths that are no questions of the table: all that begin with one of these parts are the room's to answer.
+    """An application that serves all paths whose first segment is in `first_parts`, outside the table of questions.
 
-    The part of `/` itself is empty. `refusal` is how the room says what is refused before it is asked.
+    The first segment of `/` is empty. `refusal` renders a problem that is found before the application is called.
     """
 
     first_parts: tuple[str, ...]
@@ -72,15 +72,15 @@ ROOMS: tuple[Room, ...] = (
     Room(kubernetes.FIRST_PARTS, kubernetes.application, kubernetes.refused),
     Room(console_room.FIRST_PARTS, console_room.console),
 )
-"""What answers in a form of its own: the console, the Kubernetes resources."""
+"""Applications with their own request handling: the Kubernetes resources and the console."""
 
 
 def make_app(
     settings: Settings, stopping: asyncio.Event, *, rooms: tuple[Room, ...] = ROOMS, trace: Trace | None = None
 ) -> FastAPI:
-    """Return the application; its connections are made when it starts. Streams end when it is `stopping`.
+    """Return the application. It connects to the database when it starts, and ends its streams once `stopping` is set.
 
-    `trace` records requests, where anything is traced.
+    `trace` records requests; it is None when tracing is off.
     """
 
     @asynccontextmanager
@@ -94,7 +94,7 @@ def make_app(
     app = FastAPI(
         title="whopays", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, telemetry=_NO_TELEMETRY
     )
-    # Not mounted at `/`: a mount's pattern does not match a path with an encoded line end.
+    # Not mounted at `/`: a mount's pattern does not match a path that contains an encoded newline.
     app.router.default = service
     if settings.serve_cors_origins:
         app.add_middleware(
@@ -116,7 +116,7 @@ class _OtherOrigins(CORSMiddleware):
 
 
 class _Service:
-    """Answers requests: by a room where one has the path, else by the table."""
+    """Dispatches a request to the room that owns its path, or else to the table of questions."""
 
     def __init__(self, questions: tuple[Question, ...], rooms: tuple[Room, ...]) -> None:
         self._routes = Routes(questions)
@@ -126,7 +126,7 @@ class _Service:
         self._state: State | None = None
 
     def begin(self, state: State) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._state = state
         self._applications = {
             part.encode(): application
@@ -158,7 +158,7 @@ class _Service:
         except Exception as error:
             problem = _problem(error, asked)
             if sent.status is not None:
-                # Too late for another answer: a body that ends early says that it is not complete.
+                # Headers are sent, so no other answer is possible: the truncated body shows that it is incomplete.
                 raise
             snapshot = problem.snapshot or _last_known(problem, asked)
             await write(refusal(problem, snapshot), scope, sent, asked.request_id)
@@ -168,7 +168,7 @@ class _Service:
 
 
 async def _answer(asked: Asked, routes: Routes, send: Send) -> None:
-    """Judge a request, and answer it."""
+    """Validate a request in the contract's order, and answer it."""
     scope = asked.scope
     question, names = routes.find(scope["raw_path"], scope["method"])
     asked.question = question
@@ -177,7 +177,7 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> None:
     if question.bodies:
         consumed = tuple(question.bodies)
         asked.content = understood(asked.header(b"content-type"), asked.header(b"content-encoding"), consumed)
-        # Who asks in lines is answered in lines.
+        # A body of lines is answered with lines.
         asked.media = chosen(asked.header(b"accept"), (asked.content,))
     asked.names, violations = read_names(names)
     asked.values, more = read_query(question.by_name, scope["query_string"])
@@ -199,7 +199,7 @@ async def _answer(asked: Asked, routes: Routes, send: Send) -> None:
 
 
 def _problem(error: Exception, asked: Asked) -> Problem:
-    """Return what an error is answered with."""
+    """Return the problem with which an error is answered, and log it if the client did not cause it."""
     if isinstance(error, Problem) and error.__cause__ is None:
         return error
     cause = error.__cause__ if isinstance(error, Problem) else error
@@ -211,14 +211,14 @@ def _problem(error: Exception, asked: Asked) -> Problem:
 
 
 def _last_known(problem: Problem, asked: Asked) -> Snapshot | None:
-    """Return the latest snapshot that the server answered from, for what is answered without the database."""
+    """Return the latest snapshot that the server answered from, for problems reported without the database."""
     if problem.name != "Unavailable" or "organization" not in asked.names:
         return None
     return asked.state.known.get(asked.state.shard_of(asked.organization))
 
 
 class _Sent:
-    """Sends, and knows with which status an answer began."""
+    """Forwards messages, and records the status of the answer once it has started."""
 
     __slots__ = ("_send", "status")
 

@@ -1,4 +1,4 @@
-"""Who asks, by their token, and from where (docs/contract.md section 12)."""
+"""Authenticates the asker by their token, and checks the host (docs/contract.md section 12)."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ from workers.runtime.tokens.verifying import Tokens
 Headers = Iterable[tuple[bytes, bytes]]
 
 TRUSTED = Verified(Asker(""), datetime.max.replace(tzinfo=UTC))
-"""Whoever reaches the loopback address of a service with `WHOPAYS_AUTH=trusted`: neither balance nor contact."""
+"""The asker of every request with `WHOPAYS_AUTH=trusted`, which is loopback only; sees neither balance nor contact."""
 
 _KEYS_SECONDS = 7.0
 """How long a request waits for keys that were never read: longer than verifying waits for a single unknown key."""
@@ -21,9 +21,9 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
 
 
 async def who_asks(tokens: Tokens | None, headers: Headers) -> Verified:
-    """Return who asks; without tokens that is whoever is trusted.
+    """Return the asker; without `tokens`, `TRUSTED`.
 
-    Raises Problem `Unauthenticated`, and `Unavailable` while keys of the token's issuer were never read.
+    Raises Problem `Unauthenticated`, or `Unavailable` while the keys of the token's issuer have never been read.
     """
     if tokens is None:
         return TRUSTED
@@ -40,17 +40,17 @@ async def who_asks(tokens: Tokens | None, headers: Headers) -> Verified:
 
 
 def seconds_left(asker: Verified) -> float:
-    """Return for how long a token counts: a stream ends with it."""
+    """Return how many seconds remain until the token expires; a stream ends then."""
     return (asker.expires - datetime.now(UTC)).total_seconds()
 
 
 def unauthenticated(why: str) -> Problem:
-    """Return the problem of a request of which nobody can tell who asks."""
+    """Return the problem for a request without a valid token."""
     return Problem("Unauthenticated", f"{why[0].upper()}{why[1:]}.", headers={"WWW-Authenticate": "Bearer"})
 
 
 def check_host(headers: Headers) -> None:
-    """Refuse what a browser sends for a page of another host, whose name was made to lead here. Raises Problem."""
+    """Raise Problem if the `Host` header is not a loopback name: this defends against DNS rebinding."""
     named = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
     if not all(map(_is_loopback, named)):
         message = "With WHOPAYS_AUTH=trusted only localhost, or a loopback address, is answered for."

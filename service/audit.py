@@ -1,4 +1,4 @@
-"""The question who asked for what: every command of an organization, the refused ones too."""
+"""The audit trail: every command of an organization, including refused ones, and who sent it."""
 
 from db.questions.asked import asked as asked_for
 from service import examples

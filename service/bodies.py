@@ -1,4 +1,4 @@
-"""The body of a request, as it comes: limited in size, and in how long it takes."""
+"""The body of a request as a stream, limited in size and in time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ _PART_SECONDS = 30.0
 
 
 async def parts_of_body(asked: Asked, receive: Receive, largest_bytes: int) -> AsyncIterator[bytes]:
-    """Yield the parts of a body. Raises Problem (`BodyTooLarge`; `InvalidBody` where it ends early, or stalls)."""
+    """Yield the parts of a body. Raises Problem (`BodyTooLarge`; `InvalidBody` if it ends early or stalls)."""
     too_large = Problem("BodyTooLarge", f"A body has at most {largest_bytes} bytes here.")
     told = asked.header(b"content-length")
     if told is not None and told.isdecimal() and int(told) > largest_bytes:

@@ -1,4 +1,4 @@
-"""Cursors of pages: opaque, bound to a path and its parameters, and good for ever."""
+"""Pagination cursors: opaque, bound to a path and its parameters, without expiry."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,7 +14,7 @@ from service.parameters import Parameter, Refused
 from service.problems import Reason
 
 _LIKE_NONE = frozenset({"limit", "cursor", "atLeast", "closedAtLeast"})
-"""Parameters that may differ from page to page."""
+"""Parameters that are not bound, and so may differ from page to page."""
 _DIGEST_BYTES = 12
 _LONGEST = 2048
 
@@ -40,7 +40,7 @@ def _decode(text: str) -> tuple[bytes, Key, bytes]:
         if len(text) > _LONGEST:
             raise ValueError
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        # One text for one cursor: base64 has several for the same bytes.
+        # Accept only the canonical text: base64 has several for the same bytes.
         if urlsafe_b64encode(raw).decode().rstrip("=") != text:
             raise ValueError
         digest, content = raw[:_DIGEST_BYTES], raw[_DIGEST_BYTES:]
@@ -53,7 +53,7 @@ def _decode(text: str) -> tuple[bytes, Key, bytes]:
 
 
 def _digest(content: bytes, path: str, values: Mapping[str, Any]) -> bytes:
-    """Return what binds a key to the path and the parameters by their meaning, and shows that it was altered."""
+    """Return a digest that binds a key to the path and the parsed parameters, and reveals alterations."""
     asked = {name: _canonical(value) for name, value in values.items() if name not in _LIKE_NONE}
     bound = orjson.dumps([path, asked], option=orjson.OPT_SORT_KEYS)
     return blake2b(content, digest_size=_DIGEST_BYTES, key=blake2b(bound, digest_size=32).digest()).digest()

@@ -1,7 +1,7 @@
-"""Events as Server-Sent Events: what was committed, within moments, for as long as somebody reads it.
+"""An organization's events as Server-Sent Events, sent within moments of their commit.
 
-A stream holds a place in the log, and nothing else: no connection to the database, and no events but the few that are
-just being sent. It may end at any time, and is resumed after the last event that arrived.
+A stream holds only a position in the log: no database connection, and no events except the few being sent. It may end
+at any time; the client resumes it after the last event that arrived.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from service.snapshots import Snapshot
 from service.tails import EventsGone, Follower
 
 _SILENT_SECONDS = 10.0
-"""How long nothing is sent at most: a comment then tells that the stream is alive."""
+"""The longest silence: after it, a comment is sent as a keep-alive."""
 _COMMENT = b":\n\n"
 _MEDIA = b"text/event-stream"
 
@@ -30,7 +30,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class EventStream:
-    """The events of an organization, of some types, after a position; `snapshot` is what was known at its beginning."""
+    """The events of an organization, of some types, after a position; `snapshot` is the one at the stream's start."""
 
     asked: Asked
     snapshot: Snapshot
@@ -38,7 +38,7 @@ class EventStream:
     types: frozenset[str]
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send events until the client has gone, the token counts no longer, or the server stops."""
+        """Send events until the client disconnects, the token expires, or the server stops."""
         state, found = self.asked.state, self.snapshot
         await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
         following = state.tails.following(self.asked.organization, found.shard, self.position, found.position)
@@ -47,7 +47,7 @@ class EventStream:
             try:
                 with suppress(EventsGone):
                     await self._send_events(follower, leaving, send)
-            except Exception as error:  # noqa: BLE001 (whoever reads resumes the stream, and is told why by the answer)
+            except Exception as error:  # noqa: BLE001 (the client resumes the stream; the new answer says why)
                 logger.info("stream_ended", request_id=self.asked.request_id, error=type(error).__name__)
             finally:
                 leaving.cancel()
@@ -88,13 +88,13 @@ class EventStream:
             *headers_of_snapshot(self.snapshot),
             (b"x-request-id", self.asked.request_id.encode()),
             (b"content-type", _MEDIA),
-            # What stands between must pass on what it gets.
+            # Proxies such as nginx must not buffer the stream.
             (b"x-accel-buffering", b"no"),
         ]
 
 
 async def _left(receive: Receive, follower: Follower) -> None:
-    """Wait until the client has gone, and say so."""
+    """Wait until the client disconnects, then wake the follower."""
     while (await receive())["type"] != "http.disconnect":
         pass
     follower.wake()

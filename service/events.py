@@ -1,4 +1,4 @@
-"""Questions about an organization's events: by the page, and as a stream that goes on."""
+"""Questions about an organization's events: as pages, and as an endless stream."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,7 @@ async def _page(asked: Asked) -> Answer:
             types=asked.values.get(_TYPE.name, TOPICS.keys()),
         )
     if len(found_events) < asked.limit:
-        # What is seen is rare: the answer knows what it has looked at.
+        # The asker may see few events: the answer is as of the position up to which it has looked.
         found = replace(found, position=reached)
     return Answer(b"[" + b",".join(event.value for event in found_events) + b"]", found, media=PAGES)
 
@@ -54,7 +54,7 @@ async def _stream(asked: Asked) -> ASGIApp:
 
 
 async def _position(asked: Asked, connection: Any, found: Snapshot, after: tuple[int, int] | None, field: str) -> int:
-    """Return the position after which events are asked for. Raises Problem for one that is not, or no longer, there."""
+    """Return the position after which events are wanted. Raises Problem for one beyond the end, or no longer kept."""
     ranges = asked.state.ranges
     first = await first_position(connection, ranges.shards_of(asked.organization))
     if after is None:
@@ -68,7 +68,7 @@ async def _position(asked: Asked, connection: Any, found: Snapshot, after: tuple
 
 
 def _begin(asked: Asked) -> tuple[str, tuple[int, int] | None]:
-    """Return where a stream begins, and who says so: a client that was cut off rather than the address."""
+    """Return which field says where a stream begins, and its event: `Last-Event-ID` takes precedence over `after`."""
     said = asked.header(LAST_EVENT_ID.lower().encode())
     return (LAST_EVENT_ID, event_id(said)) if said else (_AFTER.name, asked.values.get(_AFTER.name))
 

@@ -1,7 +1,7 @@
-"""Answers questions that many ask at about the same time by one statement: who asks alone waits for nobody.
+"""Answers questions that arrive at about the same time with one statement; a lone question is not delayed.
 
-A round trip, a transaction and a connection cost more than the answer. While a statement is under way, those who ask
-gather, and the next statement answers them all; each answer is of one snapshot, since a statement is one.
+A round trip, a transaction and a connection cost more than the answer. While a statement is running, new questions
+queue, and the next statement answers them all; each answer is of one snapshot, because a statement is.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _MOST_AT_ONCE = 200
 
 
 class Gathering(Generic[Asked, Found]):
-    """Asks by `statement`, which takes a connection and questions, and returns the answers in their order."""
+    """Batches questions for `statement`, which takes a connection and questions, and returns their answers in order."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Gathering(Generic[Asked, Found]):
         return await answer
 
     async def _answer(self) -> None:
-        """Answer until nobody waits."""
+        """Answer until no question is waiting."""
         while self._waiting:
             gathered: list[tuple[Asked, asyncio.Future[Found]]] = []
             try:
@@ -57,15 +57,15 @@ class Gathering(Generic[Asked, Found]):
                             if not answer.done():
                                 answer.set_result(one)
                         gathered = []
-            except Exception as error:  # noqa: BLE001 (whoever asked is told)
+            except Exception as error:  # noqa: BLE001 (raised again where each question waits)
                 if not gathered:
                     gathered, self._waiting = self._waiting, []
                 for _, answer in gathered:
                     if not answer.done():
                         answer.set_exception(error)
-        # Nothing is awaited since it was seen that nobody waits: whoever asks next begins anew.
+        # No await since the queue was seen empty, so no question is lost: the next one starts a new task.
         self._under_way -= 1
 
 
 _ACQUIRE_SECONDS = 5.0
-"""How long those who gathered wait for a connection."""
+"""How long the queued questions wait for a connection."""

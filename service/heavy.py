@@ -1,4 +1,4 @@
-"""How many requests that keep the database and the processor busy are answered at a time."""
+"""Limits how many requests that keep the database and the processor busy are answered at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,14 +10,14 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Heavy:
-    """So many heavy requests are answered at a time; others wait a little, and are then sent away."""
+    """Admits up to `most` heavy requests at a time; others wait briefly, and are then refused."""
 
     def __init__(self, most: int) -> None:
         self._places = asyncio.Semaphore(most)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Be one of them. Raises Problem `TooManyRequests`."""
+        """Hold one of the places. Raises Problem `TooManyRequests`."""
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._places.acquire()

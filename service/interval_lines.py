@@ -25,17 +25,17 @@ IsKnown = Callable[[Any, str, str], Awaitable[bool]]
 
 
 def lines_of_project(asked: Asked, unknown: Problem) -> ASGIApp:
-    """Return what answers with the intervals of a project, or with a problem where there is none."""
+    """Return an application that sends the intervals of a project, or raises `unknown` if there is no such project."""
     return _lines_of(asked, asked.names["project"], is_known_project, project_interval_lines, unknown)
 
 
 def lines_of_account(asked: Asked, unknown: Problem) -> ASGIApp:
-    """Return what answers with the intervals of an account, or with a problem where there is none."""
+    """Return an application that sends the intervals of an account, or raises `unknown` if there is no such account."""
     return _lines_of(asked, asked.names["account"], is_known_account, account_interval_lines, unknown)
 
 
 def wrong_pages(asked: Asked) -> list[Violation]:
-    """Return which parameters do not go with lines: all of them are sent."""
+    """Return the parameters that conflict with lines, which are never paged."""
     if asked.media != LINES:
         return []
     return [

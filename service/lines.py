@@ -1,6 +1,6 @@
-"""Answers of any length, a line of JSON each (`application/x-ndjson`), at the pace at which they are read.
+"""Answers of any length as lines of JSON (`application/x-ndjson`), sent at the pace at which the client reads.
 
-The last line tells that the answer is whole, or what went wrong: without one it is not complete.
+The last line says that the answer is complete, or what went wrong; an answer without one was cut off.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from service.snapshots import Snapshot
 LINES = "application/x-ndjson"
 
 _LONGEST_SECONDS = 600.0
-"""How long a snapshot is held at most."""
+"""The longest time that a snapshot is held."""
 _LAST_LINE_SECONDS = 5.0
 
 logger = structlog.get_logger()
@@ -35,7 +35,7 @@ async def send_lines(
     send: Send,
     snapshot: Snapshot | None = None,
 ) -> None:
-    """Send chunks of whole lines, the last of which ends the answer; if they fail, a last line that says so."""
+    """Send chunks of whole lines, including the last line; if they fail, send a last line with the problem."""
     await send({"type": "http.response.start", "status": 200, "headers": _headers(asked, snapshot)})
     if asked.scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
@@ -48,7 +48,7 @@ async def send_lines(
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if leaving.done():
                     return
-    except Exception as error:  # noqa: BLE001 (it is told, and what is not known is logged)
+    except Exception as error:  # noqa: BLE001 (the last line reports it; an unexpected one is logged)
         last = problem_line(_problem(error, asked))
     finally:
         leaving.cancel()
@@ -59,17 +59,17 @@ async def send_lines(
 
 
 def line(document: dict[str, Any]) -> bytes:
-    """Return a document as a line."""
+    """Return a document as a line of JSON."""
     return orjson.dumps(document) + b"\n"
 
 
 def problem_line(problem: Problem) -> bytes:
-    """Return the last line of an answer that is not whole."""
+    """Return the last line of an incomplete answer."""
     return line({"problem": problem.document()})
 
 
 async def _left(receive: Receive) -> None:
-    """Wait until the client has gone."""
+    """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

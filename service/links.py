@@ -1,4 +1,4 @@
-"""OpenAPI links: which parts of an answer the next question is asked with."""
+"""OpenAPI links: which values of an answer are parameters of the next question."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def links_of(question: Question) -> dict[str, Any]:
 
 
 def _link(question: Question, *, to: str, **values: str) -> dict[str, Any]:
-    """Return a link; names in the path are those that were asked about, unless it says others."""
+    """Return a link; names in its path are those of the request unless `values` has others."""
     asked = {name: f"$request.path.{name}" for name in _NAMES if f"{{{name}}}" in question.path}
     if to != question.name:
         asked = {name: value for name, value in asked.items() if name == "organization"}
@@ -96,4 +96,4 @@ _LINKS: dict[str, dict[str, dict[str, str]]] = {
     },
     "listReplays": {"getReplay": {"to": "getReplay", "name": f"{_ITEM}/name"}},
 }
-"""By the question whose answer is at hand: each link's name, the question that it leads to, and what that takes."""
+"""By question: the links of its answer by name, each with the question it leads to and that one's parameters."""

@@ -1,4 +1,4 @@
-"""What a server of questions counts, for Prometheus."""
+"""The metrics of `serve`, for Prometheus."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from workers.runtime.roles import SERVE
 
 
 class ServiceMetrics(Heartbeats):
-    """The counters of a server; a question is named by its path as it is declared, never as it was asked."""
+    """The metrics of a server; requests are labelled with the declared path, never with the one requested."""
 
     def __init__(self, *, checks_tokens: bool = True) -> None:
         super().__init__((SERVE,), checks_tokens=checks_tokens)
@@ -29,7 +29,7 @@ class ServiceMetrics(Heartbeats):
         self._audited = made.gauge("whopays_events_audited")
 
     def know_nothing(self) -> None:
-        """Note that what the database knows is not known: NaN."""
+        """Set everything that is read from the database to NaN: unknown."""
         unknown = (self._unpublished, self._unpublished_age, self._closed_until, self._audited, self._replays)
         for gauge in unknown:
             gauge.set(math.nan)
@@ -38,26 +38,26 @@ class ServiceMetrics(Heartbeats):
         self._last_audit.ended(math.nan, {})
 
     def known(self, unpublished: float, age: float, closed_until: datetime | None) -> None:
-        """Note how far the log is published, as the database knows it."""
+        """Record how far the log is published, according to the database."""
         self._unpublished.set(unpublished)
         self._unpublished_age.set(age)
         self._closed_until.set(math.nan if closed_until is None else closed_until.timestamp())
 
     def overdue(self, found: Overdue) -> None:
-        """Note what is due and was not handled yet."""
+        """Record what is due and not handled yet."""
         self._overdue.note(found)
 
     def waiting(self, dead_letters: Mapping[DeadLetterReason, float]) -> None:
-        """Note how many dead letters of each reason wait for somebody."""
+        """Record how many dead letters of each reason are waiting for an operator."""
         for reason, number in dead_letters.items():
             self._dead.labels(reason).set(number)
 
     def replays(self, waiting: int) -> None:
-        """Note how many replays nobody works on: also where no process plays the role that would."""
+        """Record how many replays no process works on, even if no process runs the role that would."""
         self._replays.set(waiting)
 
     def audited(self, last: LastAudit | None) -> None:
-        """Note the last audit that the database keeps; its end is 0 where it keeps none."""
+        """Record the last audit stored in the database; its end is 0 if there is none."""
         if last is None:
             self._last_audit.ended(0, {})
         else:

@@ -1,6 +1,6 @@
-"""The documents that answers are, for the OpenAPI document; what has a class among the messages is that class.
+"""The models of answers, for the OpenAPI document; an answer that is also a message uses the message's class.
 
-Answers are made by `db.questions`, and held against these by tests. Members may be added (docs/contract.md section 11).
+`db.questions` builds the answers; tests compare them with these. Members may be added (docs/contract.md section 11).
 """
 
 from typing import Annotated, Any, Generic, TypeVar
@@ -272,7 +272,7 @@ class Page(Told, Generic[Item]):
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Return what generated clients call a page of such items."""
+        """Return the name of a page of such items in generated clients."""
         return f"PageOf{params[0].__name__}"
 
 

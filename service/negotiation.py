@@ -1,4 +1,4 @@
-"""Which media type an answer has (RFC 9110, section 12.5.1), and whether a body's is understood."""
+"""Content negotiation: the media type of an answer (RFC 9110, section 12.5.1), and of a request's body."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,9 +7,9 @@ from service.problems import Problem
 
 
 def chosen(accepted: str | None, offered: tuple[str, ...]) -> str:
-    """Return the media type that is accepted most of those that are offered, the first ones rather than the others.
+    """Return the offered media type with the highest weight; among equals, the first.
 
-    Raises Problem `NotAcceptable` where none is accepted.
+    Raises Problem `NotAcceptable` if none is accepted.
     """
     if accepted is None or not accepted.strip():
         return offered[0]
@@ -20,7 +20,7 @@ def chosen(accepted: str | None, offered: tuple[str, ...]) -> str:
 
 
 def understood(content_type: str | None, encoding: str | None, consumed: Sequence[str]) -> str:
-    """Return the media type of a body. Raises Problem `UnsupportedMediaType` for one that is not understood."""
+    """Return the media type of a body. Raises Problem `UnsupportedMediaType`."""
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
         raise Problem("UnsupportedMediaType", "A body is not compressed here.")
     media, *parameters = [part.strip() for part in (content_type or "").lower().split(";")]
@@ -32,7 +32,7 @@ def understood(content_type: str | None, encoding: str | None, consumed: Sequenc
 
 
 def _is_utf_8(parameter: str) -> bool:
-    """Return whether a parameter of a media type, in small letters, names no other charset."""
+    """Return whether a lower-case parameter of a media type is not a charset other than UTF-8."""
     name, _, value = parameter.partition("=")
     return name.strip() != "charset" or value.strip().strip('"') in _UTF_8
 
@@ -45,7 +45,7 @@ def _best(accepted: str, offered: tuple[str, ...]) -> str | None:
 
 
 def _weight(accepted: str, media: str) -> float:
-    """Return how much a media type is accepted: by the most specific range that it is in."""
+    """Return the weight of a media type: that of the most specific range that matches it."""
     kind = media.partition("/")[0]
     found: tuple[int, float] = (0, 0.0)
     for part in accepted.lower().split(","):

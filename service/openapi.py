@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the table of questions."""
+"""The OpenAPI 3.1 document, generated from the table of questions."""
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
@@ -52,13 +52,13 @@ _BEARER = {
 }
 _SECURITY: dict[Access, Document] = {
     Access.OPEN: {"security": []},
-    # From the server's own host without a token.
+    # No token is needed from the server's own host.
     Access.NEAR: {"security": [{}, {_SCHEME: []}]},
 }
 
 
 def openapi(questions: Sequence[Question], *, needs_token: bool = True) -> Document:
-    """Return the document that describes questions, as a server answers them that needs a token for most, or none."""
+    """Return the document that describes questions; `needs_token` says whether the server checks tokens at all."""
     schemas = _Schemas(questions)
     paths: dict[str, Document] = {}
     for question in questions:
@@ -92,7 +92,7 @@ def openapi(questions: Sequence[Question], *, needs_token: bool = True) -> Docum
 
 
 class _Schemas:
-    """The schemas of all answers and bodies, each model once."""
+    """The schemas of all answers and bodies; each model appears once."""
 
     def __init__(self, questions: Iterable[Question]) -> None:
         models = [ProblemAnswer]
@@ -106,7 +106,7 @@ class _Schemas:
         self._of = [(model, found[index, "serialization"]) for index, model in enumerate(models)]
 
     def of(self, model: Any) -> Document:
-        """Return the schema of a model, as a reference where it has a name."""
+        """Return the schema of a model, as a reference if it has a name."""
         return next(schema for known, schema in self._of if known is model)
 
 

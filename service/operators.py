@@ -1,4 +1,4 @@
-"""Questions of operators: what could not be answered, and what was said again."""
+"""Questions of operators: dead letters and replays."""
 
 from datetime import datetime
 

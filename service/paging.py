@@ -1,4 +1,4 @@
-"""Pages: their parameters, and how they are written."""
+"""Pages of lists: their parameters and their form."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ PAGE = (LIMIT, CURSOR)
 
 
 def page(asked: Asked, items: Sequence[Any], key: Key | None, snapshot: Snapshot | None = None, **more: Any) -> Answer:
-    """Return a page: its items, the cursor of the next one where there is one, and whatever else it says."""
+    """Return a page: its items, the cursor of the next page if there is one, and the members in `more`."""
     return answer({"items": items, "next": asked.cursor(key), **more}, snapshot)
 
 
 def wrong_period(asked: Asked, begins: Parameter = FROM) -> list[Violation]:
-    """Return what is wrong with the bounds of a period: the end does not come after the beginning."""
+    """Return a violation if a period does not end after it begins."""
     begin, end = asked.values.get(begins.name), asked.values.get(UNTIL.name)
     if begin is None or end is None or begin < end:
         return []

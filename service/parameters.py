@@ -1,4 +1,4 @@
-"""Parameters of a question: declared once, read strictly, and refused with all that is wrong at once."""
+"""Parameters of a question: declared once, parsed strictly, and refused with all violations at once."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ LARGEST_PAGE, DEFAULT_PAGE = 1000, 100
 
 
 class Refused(Exception):
-    """A value that a parameter cannot have."""
+    """The value of a parameter is invalid."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter: its name, how its text is read (raising Refused), and what the OpenAPI document says of it."""
+    """A parameter: its name, its parser (which raises Refused), and its description for the OpenAPI document."""
 
     name: str
     read: Callable[[str], Any]
@@ -36,9 +36,9 @@ class Parameter:
 
 
 def read_query(parameters: Mapping[str, Parameter], query: bytes) -> tuple[dict[str, Any], list[Violation]]:
-    """Return the values of a query's parameters, by name, and all that is wrong with them, in the order of the query.
+    """Return the values of a query's parameters by name, and all violations, in the order of the query.
 
-    A plus is a blank, as forms and most clients write it.
+    A plus is a space, as forms and most clients encode it.
     """
     values: dict[str, Any] = {}
     violations: dict[str, Violation] = {}
@@ -64,7 +64,7 @@ def read_query(parameters: Mapping[str, Parameter], query: bytes) -> tuple[dict[
 
 
 def read_names(names: Mapping[str, bytes]) -> tuple[dict[str, str], list[Violation]]:
-    """Return the parts of a path that are names, and all that is wrong with them."""
+    """Return the names in a path, decoded, and all violations."""
     found: dict[str, str] = {}
     violations = []
     for field, raw in names.items():
@@ -78,7 +78,7 @@ def read_names(names: Mapping[str, bytes]) -> tuple[dict[str, str], list[Violati
 
 
 def conflicting(field: str, message: str) -> Violation:
-    """Return that a parameter does not go with another."""
+    """Return the violation of a parameter that conflicts with another."""
     return Violation(Reason.CONFLICTING, message, field)
 
 
@@ -100,7 +100,7 @@ def instant(name: str, description: str, example: str = "2026-11-01T00:00:00Z") 
 
 
 def choice(name: str, options: Iterable[str], description: str, example: str) -> Parameter:
-    """Return a parameter that is one of some words."""
+    """Return a parameter that is one of `options`."""
     words = [str(option) for option in options]
 
     def read(text: str) -> str:
@@ -123,7 +123,7 @@ def truth(name: str, description: str) -> Parameter:
 
 
 def words(name: str, longest: int, description: str, example: str, *, pattern: str = r"[\x20-\x7e]+") -> Parameter:
-    """Return a parameter that is text of the characters of a pattern."""
+    """Return a parameter that is text of at most `longest` characters and matches `pattern`."""
     form = re.compile(pattern)
 
     def read(text: str) -> str:
@@ -135,7 +135,7 @@ def words(name: str, longest: int, description: str, example: str, *, pattern: s
 
 
 def person(name: str, description: str, example: str) -> Parameter:
-    """Return a parameter that is somebody's name."""
+    """Return a parameter that is the name of a person."""
 
     def read(text: str) -> str:
         if not is_authid(text):
@@ -148,7 +148,7 @@ def person(name: str, description: str, example: str) -> Parameter:
 
 
 def number(name: str, least: int, largest: int, description: str, example: int) -> Parameter:
-    """Return a parameter that is a whole number, in plain digits: each number has one spelling."""
+    """Return a parameter that is an integer in canonical decimal digits."""
 
     def read(text: str) -> int:
         if _NUMBER.fullmatch(text) is None:
@@ -177,7 +177,7 @@ def _text(raw: bytes) -> str | None:
 
 
 def decoded(raw: bytes) -> str | None:
-    """Return percent-encoded UTF-8 as text; None where it is not that."""
+    """Return percent-encoded UTF-8 as text; None if it is malformed."""
     if _BAD_PERCENT.search(raw):
         return None
     try:
@@ -187,7 +187,7 @@ def decoded(raw: bytes) -> str | None:
 
 
 def _instant(text: str) -> Any:
-    # The offset's plus, which is a blank in a query unless it is encoded, is sent as it is by many.
+    # Many clients do not encode the plus of an offset, which then decodes to a space.
     said = _BLANK_OFFSET.sub(r"+\1", text)
     try:
         return parse_instant(said)
@@ -199,7 +199,7 @@ def _instant(text: str) -> Any:
 
 _IDENTIFIER: tuple[Callable[[str], bool], str] = (is_identifier, IDENTIFIER_RULE)
 NAMES: Mapping[str, tuple[Callable[[str], bool], str]] = {"name": (is_replay_name, NAME_RULE)}
-"""Parts of paths that are names of another kind: how they are told, and the rule in words."""
+"""Path parameters that are not identifiers: each with its predicate and its rule in words."""
 _BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BLANK_OFFSET = re.compile(r"(?<=[0-9]) ([0-9]{2}:[0-9]{2})\Z")
 _NUMBER = re.compile(r"0|[1-9][0-9]*")

@@ -1,4 +1,4 @@
-"""The question about very many projects at a time."""
+"""The bulk lookup: who pays for each of many projects."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 

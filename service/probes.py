@@ -1,4 +1,4 @@
-"""What machines ask of a server: whether it lives, whether it is ready, its metrics, its description."""
+"""Endpoints for machines: liveness, readiness, metrics, and the OpenAPI document."""
 
 import asyncio
 from typing import Any
@@ -57,7 +57,7 @@ async def _metrics(asked: Asked) -> Answer:
 
 
 async def _look_at_log(state: State) -> None:
-    """Note how far the log is published, and the last audit; a database that is away is no reason to tell nothing."""
+    """Refresh the metrics that are read from the database; without a database the others are still served."""
     state.metrics.know_nothing()
     try:
         async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
@@ -68,7 +68,7 @@ async def _look_at_log(state: State) -> None:
             state.metrics.waiting(await waiting_dead_letters(connection))
             state.metrics.replays(len(await waiting_replays(connection)))
     except Exception as error:
-        # A role that was granted what there was before an upgrade may not read what is newer.
+        # A database role whose grants predate an upgrade may not be allowed to read newer tables.
         if not (is_transient(error) or is_wrong_schema(error)):
             raise
 

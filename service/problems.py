@@ -1,4 +1,4 @@
-"""What is refused, and how it is said: problem details as of RFC 9457 (docs/contract.md section 11)."""
+"""Refusals as problem details (RFC 9457; docs/contract.md section 11)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from db.questions.snapshots import Snapshot
 
 MEDIA = "application/problem+json"
 LONGEST_QUOTE = 100
-"""How many characters of what was sent a message or a pointer may quote."""
+"""How many characters of the request a message or a pointer may quote."""
 _MOST_VIOLATIONS = 100
 
 
@@ -37,7 +37,7 @@ class Violation:
 
 
 class Problem(Exception):
-    """A refusal, by its name in the contract; it is answered as a document of its own media type."""
+    """A refusal, by its name in the contract; it is answered as `application/problem+json`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Problem(Exception):
         self.status, self.title = PROBLEMS[name]
 
     def document(self) -> dict[str, Any]:
-        """Return the members of the problem."""
+        """Return the problem as a JSON-compatible dictionary."""
         return {
             "type": f"urn:whopays:problem:{self.name}",
             "title": self.title,
@@ -77,22 +77,22 @@ class Problem(Exception):
 
 
 def wrong(violations: Sequence[Violation]) -> Problem:
-    """Return the problem of parameters, or parts of the path, with all that is wrong."""
+    """Return the problem for invalid parameters or names in the path, with all violations."""
     return Problem("InvalidParameter", "The parameters, or names in the path, are not right.", violations)
 
 
 def wrong_body(violations: Sequence[Violation]) -> Problem:
-    """Return the problem of a body, with all that is wrong."""
+    """Return the problem for an invalid body, with all violations."""
     return Problem("InvalidBody", "The body is not right.", violations)
 
 
 def unavailable(detail: str = "The database cannot be asked at present.") -> Problem:
-    """Return the problem of a database that is away or takes too long."""
+    """Return the problem for a database that is unreachable or too slow."""
     return Problem("Unavailable", detail, headers={"Retry-After": "1"})
 
 
 def quoted(text: str) -> str:
-    """Return as much of what was sent as may be repeated, in a form that every reader of JSON takes."""
+    """Return as much of the sent text as may be quoted, in a form that every JSON parser accepts."""
     return text[:LONGEST_QUOTE].encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Questions about projects: what they are, and who pays for them."""
+"""Questions about projects: their state, and who pays for them."""
 
 from datetime import datetime
 from typing import Any, get_args

@@ -1,4 +1,4 @@
-"""HTTP as it is read from a connection: uvicorn's protocol, and what it refuses told as a problem."""
+"""The HTTP protocol of a connection: uvicorn's, with its refusals sent as problems."""
 
 import re
 import sys
@@ -14,11 +14,11 @@ _ANY_METHOD = b"PATCH"
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which refuses what it cannot read as everything else is refused.
+    """uvicorn's protocol, which answers a malformed request with a problem, like every other refusal.
 
-    Its parser knows methods by a list, and ends at any other before the path: such a one is read under a name that it
-    knows, and asked under its own. That takes a request that begins with what was received just now, and a method that
-    is whole; any other ends the connection.
+    Its parser knows a fixed list of methods and fails at any other before it reads the path. Such a request is parsed
+    again under a known method, and its own method is restored afterwards. This works only if the request begins with
+    the data just received and the method is complete; otherwise the connection is closed.
     """
 
     _is_between_requests = True
@@ -44,8 +44,8 @@ class Protocol(HttpToolsProtocol):
         self._is_between_requests = True
         self._beginning = b""
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the words of the library)
-        """Answer what is no HTTP, or an address that is longer than 64 KiB, with a problem, and end the connection."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the library's message)
+        """Answer data that is not HTTP, or a URL longer than 64 KiB, with a problem, and close the connection."""
         if self._read_under_another_method():
             return
         problem = Problem("InvalidParameter", "The request is not HTTP, or its address is longer than 64 KiB.")

@@ -1,4 +1,4 @@
-"""A question: as it is declared, of which its route and its place in the OpenAPI document are made, and as asked."""
+"""A question: as it is declared, from which its route and its OpenAPI operation are derived, and as it is asked."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,32 +20,32 @@ from service.state import State
 
 
 class Access(Enum):
-    """Who may ask."""
+    """Who may ask a question."""
 
     OPEN = auto()
-    """Anybody."""
+    """Anyone."""
     TOKEN = auto()
-    """Whoever has a token; what it reaches is judged by what is asked for in the body."""
+    """Anyone with a token; what it may see is judged by what the body asks for."""
     ORGANIZATION = auto()
-    """Whoever has a role in the organization in the path."""
+    """Anyone with a role in the organization in the path."""
     WHOLE_ORGANIZATION = auto()
     """Operators and auditors of the whole organization in the path."""
     OPERATORS = auto()
     """Operators and auditors of at least one whole organization."""
     NEAR = auto()
-    """Anybody on this host; from elsewhere, operators and auditors of all organizations."""
+    """Anyone on this host; from other hosts, operators and auditors of all organizations."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A row of the table: what is asked for at a path, and who answers it.
+    """A row of the table: a path and method, and the handler that answers them.
 
-    `check` returns what is wrong with parameters that are right one by one; it sees those that are. What `atLeast` and
-    `closedAtLeast` ask for is waited for before the handler runs. A handler returns an answer, or an ASGI application
-    that gives one, such as a stream; it raises Problem.
+    `check` returns the violations of parameters that are valid one by one but not together; it sees only valid ones.
+    The handler runs after the waits of `atLeast` and `closedAtLeast`. It returns an answer, or an ASGI application
+    that sends one, such as a stream; it raises Problem.
 
-    `name` is what generated clients call it. `models` and `examples` describe the answer by its media type, and
-    `bodies` and `body_examples` what is sent; a path with bodies is asked with one of their media types.
+    `name` is its name in generated clients. `models` and `examples` describe the answer by media type; `bodies` and
+    `body_examples` describe the request's body, which must have one of these media types.
     """
 
     name: str
@@ -69,26 +69,26 @@ class Question:
 
     @cached_property
     def by_name(self) -> dict[str, Parameter]:
-        """The parameters by their names."""
+        """The parameters by name."""
         return {one.name: one for one in self.parameters}
 
     @property
     def is_paged(self) -> bool:
-        """Whether the answer is a page."""
+        """Whether the answer is paged."""
         return CURSOR in self.parameters
 
     @cached_property
     def is_of_organization(self) -> bool:
-        """Whether the answer is one snapshot of an organization."""
+        """Whether the answer is read from one snapshot of an organization."""
         return self.path.startswith("/v1/organizations/{organization}")
 
 
 @dataclass(slots=True)
 class Asked:
-    """A question as it is asked: by whom, of what, with which parameters, and the media type of its answer.
+    """A question as it is asked: its asker, names, parameters, and the media type of its answer.
 
-    `content` is the media type of the body, where the question has one. `reach` is what the asker sees in the
-    organization in the path, and `operated` of which organizations they read the operation, or None for all.
+    `content` is the media type of the body, if the question has one. `reach` is what the asker sees of the
+    organization in the path. `operated` are the organizations whose operation the asker may read; None means all.
     """
 
     state: State
@@ -107,7 +107,7 @@ class Asked:
 
     @property
     def path(self) -> str:
-        """The path, with its names."""
+        """The path with its names filled in."""
         return "" if self.question is None else self.question.path.format_map(self.names)
 
     @property
@@ -117,26 +117,26 @@ class Asked:
 
     @property
     def sees_money(self) -> bool:
-        """Whether balance and contact of the account in the path are told: never where everybody is trusted."""
+        """Whether the asker sees balance and contact of the account in the path: never with `WHOPAYS_AUTH=trusted`."""
         asker = self.asker.asker
         return asker.grants is not None and has_role(asker, self.organization, SEES_MONEY, self.names["account"])
 
     @property
     def limit(self) -> int:
-        """How many items the page has at most."""
+        """The maximum number of items in the page."""
         return int(self.values.get(LIMIT.name, DEFAULT_PAGE))
 
     def header(self, name: bytes) -> str | None:
-        """Return a header of the request; several of one name are one, separated by commas."""
+        """Return a header of the request; repeated headers are joined with commas."""
         found = [value for key, value in self.scope["headers"] if key == name]
         return b", ".join(found).decode("latin-1") if found else None
 
     def cursor(self, key: Key | None) -> str | None:
-        """Return the cursor of the page after a key; None where there is no such page."""
+        """Return the cursor of the page after a key; None if there is no such page."""
         return None if key is None else write_cursor(key, self.path, self.values)
 
     def read_cursor(self) -> None:
-        """Note the key after which the page begins. Raises Problem for the cursor of another question."""
+        """Set the key after which the page begins. Raises Problem for the cursor of another question."""
         if CURSOR.name in self.values:
             try:
                 self.after = read_cursor(self.values[CURSOR.name], self.path, self.values)

@@ -1,4 +1,4 @@
-"""Questions about what became of commands."""
+"""Questions about the results of commands."""
 
 from collections.abc import Sequence
 from operator import itemgetter
@@ -39,7 +39,7 @@ async def _of_command(asked: Asked) -> Answer:
         archived = await archived_results(connection, *which)
         if not items and not archived:
             raise _unclaimed()
-    # The archive is asked once no snapshot is held.
+    # The archive is read after the snapshot is released.
     items += await _read(asked, archived)
     if not items:
         raise _unclaimed()

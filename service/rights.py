@@ -1,6 +1,6 @@
-"""Whether somebody may ask what they ask, judged before any statement runs (docs/contract.md section 12).
+"""Authorizes a question before any statement runs (docs/contract.md section 12).
 
-What is refused says nothing of what exists: it follows from the token and the request alone.
+A refusal does not reveal what exists: it depends on the token and the request alone.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _OUT_OF_REACH = {
 
 
 async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) -> None:
-    """Note who asks, and what they reach. Raises Problem (`Unauthenticated`, `Forbidden`, `Unavailable`)."""
+    """Set the asker and their reach. Raises Problem (`Unauthenticated`, `Forbidden`, `Unavailable`)."""
     if question.access is Access.OPEN or (question.access is Access.NEAR and is_near(asked)):
         return
     asked.asker = await who_asks(asked.state.tokens, asked.scope["headers"])
@@ -39,7 +39,7 @@ async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) ->
             if asked.operated is not None and not asked.operated:
                 raise forbidden([out_of_reach("organization", "It takes operator, or auditor, of an organization.")])
         case Access.TOKEN:
-            pass  # what it asks about is in its body
+            pass  # the body names what is asked about; it is checked when it is read
         case Access.NEAR:
             if asked.state.tokens is None or not has_role(asker, EVERY_ORGANIZATION, READS_OPERATION):
                 message = "Beyond the loopback address it takes operator, or auditor, of all organizations."
@@ -47,7 +47,7 @@ async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) ->
 
 
 def is_near(asked: Asked) -> bool:
-    """Return whether a request comes from this host, and through no proxy."""
+    """Return whether a request comes from this host and not through a proxy."""
     client = asked.scope.get("client")
     if client is None:
         return False
@@ -61,12 +61,12 @@ def is_near(asked: Asked) -> bool:
 
 
 def out_of_reach(kind: str, message: str | None = None, field: str | None = None) -> Violation:
-    """Return that the token does not reach what is named: an `organization`, a `project` or an `account`."""
+    """Return the violation for an `organization`, a `project` or an `account` out of the token's reach."""
     return Violation(Reason.FORBIDDEN, message or _OUT_OF_REACH[kind], kind if field is None else field)
 
 
 def forbidden(violations: list[Violation], count: int | None = None) -> Problem:
-    """Return the problem of whoever may not ask this; `count` is how many violations there are in all."""
+    """Return the problem for an asker without the right to ask this; `count` is the total number of violations."""
     return Problem("Forbidden", "The token does not reach what is asked for.", violations, count=count)
 
 

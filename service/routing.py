@@ -1,4 +1,4 @@
-"""Which question a path is: found by its parts as they were sent, so that no encoded slash is taken for one."""
+"""Finds the question for a path by its raw segments, so that an encoded slash never separates two."""
 
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
@@ -10,7 +10,7 @@ _NOWHERE = "There is no such path."
 
 
 class _Node:
-    """What may follow a part of a path, and the questions that end here, by method."""
+    """A node of the tree of path segments: its children, and the questions whose path ends here, by method."""
 
     __slots__ = ("following", "name", "named", "questions")
 
@@ -33,7 +33,7 @@ class Routes:
             node.questions[question.method] = question
 
     def find(self, raw_path: bytes, method: str) -> tuple[Question, dict[str, bytes]]:
-        """Return the question of a path and a method, and the parts that stand for names, as they were sent.
+        """Return the question for a path and a method, and the segments that are names, still encoded.
 
         Raises Problem `NotFound` or `MethodNotAllowed`.
         """

@@ -1,4 +1,4 @@
-"""A server of questions: where it listens, how it begins, and how it ends."""
+"""The HTTP server behind `serve`: its socket, start and shutdown."""
 
 import asyncio
 import signal
@@ -31,20 +31,20 @@ _LAST_SPANS_SECONDS = 1.0
 
 
 class NotServed(Exception):
-    """The questions cannot be answered at an address; the message says why, and what to do."""
+    """The server cannot be started as configured; the message says why, and what to do."""
 
 
 def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Answer questions in this process, as `serve` does, on the faster event loop."""
+    """Run the server in this process, as `serve` does, on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, on_ready))
 
 
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address that is listened on.
+    """Answer questions until SIGTERM or SIGINT; `on_ready` is called with the address of the server.
 
-    What is being answered then is finished, within `stop_seconds`. Raises AuthNotConfigured, NotServed,
-    TracesNotInstalled, DatabaseRefused, and the errors of a database that cannot be reached.
+    Requests in progress are then finished, within `stop_seconds`. Raises AuthNotConfigured, NotServed,
+    TracesNotInstalled, DatabaseRefused, and the errors of an unreachable database.
     """
     settings.insist_on_auth()
     _insist_on_sign_in(settings)
@@ -62,14 +62,14 @@ async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         await server.serve(sockets=[listener])
     if spans is not None:
         with suppress(TimeoutError):
-            # The collector may not answer.
+            # The collector may be unreachable.
             async with asyncio.timeout(_LAST_SPANS_SECONDS):
                 await spans.close()
     logger.info("stopped", installation=settings.installation)
 
 
 def _insist_on_sign_in(settings: Settings) -> None:
-    """Raise NotServed where people would sign in to the console in vain."""
+    """Raise NotServed if the console's sign-in could not work as configured."""
     issuer = settings.console_issuer
     if issuer is None:
         return
@@ -82,7 +82,7 @@ def _insist_on_sign_in(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to us, and tells before it stops."""
+    """uvicorn's server, without its signal handlers, and with `stopping` set before it shuts down."""
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
@@ -90,13 +90,13 @@ class _Server(uvicorn.Server):
         self.on_ready: Callable[[], None] = lambda: None
 
     def stop(self) -> None:
-        """Stop; called again, at once."""
+        """Shut down gracefully; when called again, immediately."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals as they are: uvicorn would end by the signal, not with a status."""
+        """Do not handle signals: uvicorn would raise the signal again instead of exiting with a status."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -105,7 +105,7 @@ class _Server(uvicorn.Server):
             self.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Streams end by this: a connection that is never done would hold the process until the limit.
+        # This ends the streams, which would otherwise hold the process until the limit.
         self._stopping.set()
         await super().shutdown(sockets)
 
@@ -129,7 +129,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 @contextmanager
 def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
-    """Yield a socket that is bound as the settings say, and its address as a URL."""
+    """Yield a socket bound to the configured address and port, and its URL."""
     address, port = settings.serve_address, settings.serve_port
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -144,7 +144,7 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
     with socket.socket(family, kind, protocol) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Connections have it too: whoever takes nothing of an answer for so long is gone, or as good as gone.
+            # Accepted connections inherit it: a client that has acknowledged nothing for this long is considered gone.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_SECONDS * 1000)
         try:
             listener.bind(where)

@@ -1,4 +1,4 @@
-"""One snapshot for one answer: a transaction that only reads, and what it says of itself."""
+"""One snapshot for one answer: a read-only transaction, and the positions and instants that describe it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +15,10 @@ __all__ = ["Snapshot", "asking", "note", "reading", "snapshot", "statement"]
 
 @asynccontextmanager
 async def snapshot(state: State, organization: str) -> AsyncIterator[tuple[Any, Snapshot]]:
-    """Yield a connection in a transaction that is one snapshot and cannot write, and the snapshot of an organization.
+    """Yield a connection in a read-only, repeatable-read transaction, and the snapshot of an organization.
 
-    The connection is the driver's own: ask by `db.questions`, or `db.driver.fetch`. A Problem that is raised within is
-    answered with the snapshot that it is of. Raises Problem `Unavailable`.
+    The connection is the driver's own: query it with `db.questions`, or `db.driver.fetch`. A Problem raised within is
+    answered with this snapshot. Raises Problem `Unavailable`.
     """
     shard = state.shard_of(organization)
     before = state.known.get(shard)
@@ -34,7 +34,7 @@ async def snapshot(state: State, organization: str) -> AsyncIterator[tuple[Any, 
 
 @asynccontextmanager
 async def reading(state: State) -> AsyncIterator[Any]:
-    """Yield a connection in such a transaction, of no organization. Raises Problem `Unavailable`."""
+    """Yield a connection in such a transaction, for no particular organization. Raises Problem `Unavailable`."""
     async with (
         asking(),
         state.pool.acquire(wait_seconds=_ACQUIRE_SECONDS) as connection,
@@ -45,14 +45,14 @@ async def reading(state: State) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def statement(state: State) -> AsyncIterator[Any]:
-    """Yield a connection for a question that is one statement, and so one snapshot. Raises Problem `Unavailable`."""
+    """Yield a connection for a single statement, which is its own snapshot. Raises Problem `Unavailable`."""
     async with asking(), state.pool.acquire(wait_seconds=_ACQUIRE_SECONDS) as connection:
         yield connection
 
 
 @asynccontextmanager
 async def asking() -> AsyncIterator[None]:
-    """Turn errors of a database that is away, or takes too long, into Problem `Unavailable`."""
+    """Turn the errors of a database that is unreachable, or too slow, into Problem `Unavailable`."""
     try:
         yield
     except Problem:
@@ -64,10 +64,10 @@ async def asking() -> AsyncIterator[None]:
 
 
 def note(state: State, found: Snapshot, before: Snapshot | None) -> None:
-    """Note what a snapshot knows. Raises Problem `Unavailable` where the server knew more before it was taken.
+    """Record a snapshot as known. Raises Problem `Unavailable` if `before`, an earlier snapshot, is ahead of it.
 
-    What was closed stays so: a database that knows less than was answered before, after a failover or as a replica that
-    lags behind another, must not be believed.
+    A closed instant must stay closed: answers from a database that is behind an earlier answer, after a failover or
+    because a replica lags behind another, would take it back.
     """
     if before is not None and (found.position < before.position or not _reaches(found.closed, before.closed)):
         raise unavailable("The database knows less than it did before.")

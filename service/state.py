@@ -1,4 +1,4 @@
-"""What all questions of a server share: connections, what it knows of the installation, and whether it is stopping."""
+"""The state that all questions of a server share: connections, known snapshots, and whether it is stopping."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -22,18 +22,18 @@ from workers.runtime.tokens.verifying import Tokens
 from workers.runtime.traces import Said
 
 Trace = Callable[[str, str | None, float, float, Said, bool], Exemplar | None]
-"""Records a request that was answered: what its span is called, the `traceparent` that it came with, when it began and
-ended, what the span says, and whether it failed. Returns the exemplar for its metrics; None if it is not recorded."""
+"""Records an answered request: the name of its span, the request's `traceparent`, when it began and ended, the span's
+attributes, and whether it failed. Returns the exemplar for its metrics; None if it is not recorded."""
 
 _LANES = 2
-"""How many statements about single projects are under way at a time."""
+"""How many statements about single projects run at a time."""
 
 
 @dataclass(slots=True)
 class State:
-    """A server's state. `known` is the latest snapshot of each shard that it answered from.
+    """A server's state. `known` has the latest snapshot of each shard that it answered from.
 
-    Without `tokens` whoever reaches the server is trusted.
+    Without `tokens`, every client that reaches the server is trusted.
     """
 
     settings: Settings
@@ -55,7 +55,7 @@ class State:
         return self.settings.shard_of(organization)
 
     def is_of(self, organization: str, event: tuple[int, int]) -> bool:
-        """Return whether an event, by its shard and position, may be of an organization; it may be yet to come."""
+        """Return whether an event, by its shard and position, may belong to an organization, now or in future."""
         shard, position = event
         return shard in self.ranges.shards_of(organization) and not self.ranges.is_beyond(shard, position)
 
@@ -103,7 +103,7 @@ async def opened(
 
 @asynccontextmanager
 async def running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run what never ends by itself."""
+    """Run coroutines in the background, and cancel them at the end."""
     tasks = [asyncio.create_task(role) for role in roles]
     try:
         yield
@@ -114,7 +114,7 @@ async def running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _end_waiting(stopping: asyncio.Event, waking: Waking, tails: Tails) -> None:
-    """Let go of all who wait when the server stops."""
+    """Wake all waiting requests when the server stops."""
     await stopping.wait()
     waking.end()
     tails.wake()

@@ -1,8 +1,8 @@
-"""The ends of organizations' logs, each read once for all who follow it.
+"""The tails of organizations' logs, each read once for all of its followers.
 
-Whoever follows an organization asks for what comes after a position, when there is room for it: nothing is queued for
-anybody, so that one who reads slowly holds neither memory nor a connection. Most ask for what has just been committed,
-which is kept here for a while; who is further behind reads a page of the log, as a few at a time may.
+A follower asks for the events after a position when it has room for them. Nothing is queued per follower, so a slow
+one holds neither memory nor a connection. Most ask for events that were just committed, which are kept here for a
+while; a follower that lags further behind reads a page of the log, as only a few may at a time.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from service.waking import Waking
 
 _PAGE_EVENTS, _PAGE_BYTES = 500, 512 * 1024
 _TAKEN_BYTES = 64 * 1024
-"""About how much one who follows is given at a time, and so may hold while it is sent."""
+"""About how much a follower gets at a time, and so may hold while it is being sent."""
 _KEPT_BYTES = 32 * 1024 * 1024
-"""How much of all ends is kept."""
+"""How many bytes of all tails together are kept."""
 _READERS_OF_PAGES = 4
 _RETRY_SECONDS = 0.5
 
@@ -34,12 +34,12 @@ logger = structlog.get_logger()
 
 
 class EventsGone(Exception):
-    """The log no longer keeps what is asked for."""
+    """The requested events are no longer kept in the log."""
 
 
 @dataclass(slots=True, eq=False)
 class _Tail:
-    """The events of an organization in `(after, reached]`, and who follows it."""
+    """The events of an organization in `(after, reached]`, and its followers."""
 
     organization: str
     shard: int
@@ -49,7 +49,7 @@ class _Tail:
     followers: "set[Follower]" = field(default_factory=set)
 
     def since(self, position: int) -> Followed:
-        """Return events after a position in that range: not all at once if they are large."""
+        """Return events after a position in that range, up to about `_TAKEN_BYTES`."""
         begin = bisect_right(self.events, position, key=lambda event: event.position)
         events: list[FollowedEvent] = []
         size = 0
@@ -69,10 +69,10 @@ class Follower:
         self._tail = tail
         self._woken = asyncio.Event()
         self.position = position
-        """All up to here was returned."""
+        """Everything up to here has been returned."""
 
     async def next(self, seconds: float) -> list[FollowedEvent]:
-        """Return the next events; perhaps none, at the latest when so many seconds are over, or after `wake`.
+        """Return the next events; none if `seconds` pass, or `wake` is called, before there are any.
 
         Raises EventsGone, and the errors of the driver.
         """
@@ -92,12 +92,12 @@ class Follower:
         return found.events
 
     def wake(self) -> None:
-        """Make `next` return."""
+        """Make `next` return now."""
         self._woken.set()
 
 
 class Tails:
-    """Follows what is followed."""
+    """The tails of all organizations that have followers."""
 
     def __init__(self, pool: ReadingPool, waking: Waking, ranges: ShardRanges) -> None:
         self._pool = pool
@@ -111,7 +111,7 @@ class Tails:
 
     @asynccontextmanager
     async def following(self, organization: str, shard: int, position: int, head: int) -> AsyncIterator[Follower]:
-        """Yield a follower of an organization from a position on; `head` is the last position of its shard, or less."""
+        """Yield a follower of an organization from a position on; `head` is at most the last position of its shard."""
         tail = self._tails.get(organization)
         if tail is None:
             tail = self._tails[organization] = _Tail(organization, shard, head, head)
@@ -130,7 +130,7 @@ class Tails:
                     self._is_followed.clear()
 
     async def run(self) -> None:
-        """Read what is committed until cancelled."""
+        """Read newly committed events until cancelled."""
         while True:
             await self._is_followed.wait()
             try:
@@ -141,22 +141,22 @@ class Tails:
                             await self._read(behind)
                         else:
                             await self._waking.next_look()
-            except Exception as error:  # noqa: BLE001 (whoever follows waits until the database is there again)
+            except Exception as error:  # noqa: BLE001 (followers wait until the database is back)
                 logger.info("events_not_followed", error=brief(error))
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def wake(self) -> None:
-        """Wake all who follow anything."""
+        """Wake all followers."""
         for tail in self._tails.values():
             for follower in tail.followers:
                 follower.wake()
 
     async def page(self, tail: _Tail, position: int) -> Followed:
-        """Return a page of events after a position that lies before what is kept. Raises EventsGone."""
+        """Return a page of events, from the log, after a position that the tail no longer covers. Raises EventsGone."""
         async with self._pages, self._pool.acquire() as connection:
             since = {tail.organization: (tail.shard, position)}
             found = await events_since(connection, since, _PAGE_EVENTS, _TAKEN_BYTES)
-            # Looked up after the page, so that nothing was removed before it was read.
+            # Checked after the page is read: if nothing is missing now, nothing was missing then.
             if position + 1 < await first_kept_position(connection, self._ranges.shards_of(tail.organization)):
                 raise EventsGone(f"{tail.shard}-{position}")
         return found[tail.organization]
@@ -183,7 +183,7 @@ class Tails:
         while self._kept_bytes > _KEPT_BYTES:
             oldest, size = self._kept.popleft()
             self._kept_bytes -= size
-            if oldest.events:  # else nobody follows it any more
+            if oldest.events:  # empty once the last follower has left
                 oldest.after = oldest.events.popleft().position
         for follower in tail.followers:
             follower.wake()

@@ -1,4 +1,4 @@
-"""What is told of a request once it is answered: a line of the log, metrics, and a span where it is traced."""
+"""Observability of a request: once it is answered, a log line, metrics, and a span if it is traced."""
 
 import time
 
@@ -16,7 +16,7 @@ _FAILED = 500
 
 
 def tell(state: State, scope: Scope, request_id: str, path: str, status: int, seconds: float) -> None:
-    """Tell of a request that was answered; `path` is as it is declared, never as it was asked."""
+    """Log, count and trace an answered request; `path` is the declared path, never the one requested."""
     exemplar = None if state.trace is None else _trace(state.trace, scope, request_id, path, status, seconds)
     state.metrics.answered(path, status, seconds, exemplar)
     logger.info(

@@ -1,4 +1,4 @@
-"""Waiting until an answer would know an event, or an instant is closed: `atLeast` and `closedAtLeast`."""
+"""Waits until an event is visible, or an instant is closed: `atLeast` and `closedAtLeast`."""
 
 import re
 from datetime import datetime
@@ -9,14 +9,14 @@ from service.questions import Asked
 from service.snapshots import Snapshot, snapshot
 
 WAIT_SECONDS = 5.0
-"""How long a question waits in all."""
+"""The longest time that a question waits in total."""
 _LARGEST_POSITION = 2**63 - 1
 EVENT_ID = r"(0|[1-9][0-9]{0,4})-(0|[1-9][0-9]{0,18})"
 """The pattern of an event's id: its shard and position."""
 
 
 def event_id(text: str) -> tuple[int, int]:
-    """Return the shard and the position of an event's id. Raises Refused."""
+    """Parse an event's id into its shard and position. Raises Refused."""
     found = re.fullmatch(EVENT_ID, text)
     if found is None or int(found[2]) > _LARGEST_POSITION:
         raise Refused(Reason.MALFORMED, "It must be the id of an event, such as 17-4711.")
@@ -38,7 +38,7 @@ OF_ALL = (AT_LEAST, CLOSED_AT_LEAST)
 
 
 def wrong_waits(asked: Asked) -> list[Violation]:
-    """Return what is wrong with an event that is waited for: it is of another shard."""
+    """Return a violation if `atLeast` names an event of another organization's shard."""
     found = asked.values.get(AT_LEAST.name)
     if found is None or "organization" not in asked.names or asked.state.is_of(asked.organization, found):
         return []
@@ -46,7 +46,7 @@ def wrong_waits(asked: Asked) -> list[Violation]:
 
 
 async def wait_until_known(asked: Asked) -> None:
-    """Wait for what the question says that its answer must know. Raises Problem `NotYetKnown`."""
+    """Wait for what `atLeast` and `closedAtLeast` demand. Raises Problem `NotYetKnown`."""
     event, closed = asked.values.get(AT_LEAST.name), asked.values.get(CLOSED_AT_LEAST.name)
     if event is None and closed is None:
         return
@@ -62,7 +62,7 @@ async def wait_until_known(asked: Asked) -> None:
 
 
 def not_yet_known() -> Problem:
-    """Return the problem of an answer that would not know what it must."""
+    """Return the problem for an answer that would be older than `atLeast` or `closedAtLeast` demands."""
     return Problem("NotYetKnown", "What the answer must know is not known yet.", headers={"Retry-After": "1"})
 
 

@@ -1,7 +1,7 @@
-"""How far each shard's log is, seen by one connection a process, which wakes whoever waits for more.
+"""Tracks the head of each shard's log over one connection per process, and wakes those waiting for it to advance.
 
-A commit notifies that connection, as it does the relay. Where nothing notifies, as on a replica or behind a pool that
-drops what is listened to, the same connection looks every now and then. While nobody waits, nothing is read.
+A commit notifies that connection, as it does the relay. Without notifications, as on a replica or behind a pooler
+that drops LISTEN, the connection polls. While no request is waiting, nothing is read.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from db.errors import brief
 from db.shards import NOTIFY_CHANNEL
 
 _LOOK_SECONDS = 0.5
-"""How often to look where commits notify: only in case one notification is lost."""
+"""How often to poll although commits notify: only in case a notification is lost."""
 _LOOK_UNNOTIFIED_SECONDS = 0.04
 _LOOK_AT_CLOSED_SECONDS = 0.1
-"""How often to look for closed instants, which advance without a commit."""
+"""How often to poll for closed instants, which advance without a commit."""
 _GATHER_SECONDS = 0.004
-"""How long to gather notifications, so that a busy database is asked a few hundred times a second at most."""
+"""How long to collect notifications, so that a busy database is queried a few hundred times a second at most."""
 _RETRY_SECONDS = 0.5
 
 logger = structlog.get_logger()
 
 
 class Waking:
-    """Sees commits, and wakes those who wait for them."""
+    """Notices commits, and wakes the tasks that wait for them."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -47,11 +47,11 @@ class Waking:
 
     @property
     def positions(self) -> Mapping[int, int]:
-        """The last position of each shard, as last seen: current only while somebody is `watching`."""
+        """The last position of each shard, as last read: current only while a caller is in `watching`."""
         return self._positions
 
     async def run(self) -> None:
-        """Watch the database until cancelled; after an error, on a new connection."""
+        """Watch the database until cancelled; after an error, reconnect."""
         while True:
             try:
                 async with self._engine.connect() as connection:
@@ -59,15 +59,15 @@ class Waking:
                     try:
                         await self._watch(connection)
                     finally:
-                        # Else whoever takes it from the pool next would be notified.
+                        # Not back to the pool: its next user would get our notifications.
                         await connection.invalidate()
-            except Exception as error:  # noqa: BLE001 (whoever waits goes on waiting, and asks the database itself)
+            except Exception as error:  # noqa: BLE001 (waiting requests keep waiting, then query the database)
                 logger.info("commits_not_watched", error=brief(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
     @asynccontextmanager
     async def watching(self, *, closed: bool = False) -> AsyncIterator[None]:
-        """Keep what is seen current; with `closed`, closed instants too."""
+        """Keep `positions` current; with `closed`, closed instants too."""
         self._watchers += 1
         self._watchers_of_closed += closed
         self._is_watched.set()
@@ -85,17 +85,17 @@ class Waking:
         await self._seen.wait()
 
     def end(self) -> None:
-        """Let nobody wait any longer: the server stops."""
+        """End all waits, because the server stops."""
         self._has_ended = True
         self.look_again()
 
     def look_again(self) -> None:
-        """Make all who wait for the next look compare again: what they wait for has changed."""
+        """Make all tasks in `next_look` compare again, because what they wait for has changed."""
         seen, self._seen = self._seen, asyncio.Event()
         seen.set()
 
     async def until_known(self, positions: Mapping[int, int], closed: Mapping[int, datetime], seconds: float) -> bool:
-        """Wait until each shard has a position and is closed up to an instant; return whether that came in time."""
+        """Wait until each shard has a position and is closed up to an instant; return False on timeout."""
         if not positions and not closed:
             return True
         try:
@@ -130,7 +130,7 @@ class Waking:
             await asyncio.sleep(_GATHER_SECONDS)
 
     async def _listen(self, connection: AsyncConnection) -> bool:
-        """Be notified of commits; return False where the server cannot."""
+        """Subscribe to commits; return False if the server is a replica, which cannot notify."""
         (server,) = await fetch(connection, _IS_REPLICA)
         raw = await driver(connection)
         raw.add_termination_listener(self._wake)

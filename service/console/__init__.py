@@ -1,1 +1,1 @@
-"""The console at `/`: static files of the platform's own means, which ask nothing but the public API of section 11."""
+"""The console at `/`: static files without third-party code, which use only the public API of section 11."""

@@ -1,4 +1,4 @@
-"""The console's files, as they are served: read once, named by what is in them, compressed once."""
+"""The console's files as they are served: read and compressed once, at paths that contain a hash of their content."""
 
 import gzip
 import html
@@ -25,7 +25,7 @@ _ASK_AGAIN = "no-cache"
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file: its bytes, the same compressed, and what is said of it."""
+    """A file: its bytes, plain and compressed, and the values of its headers."""
 
     body: bytes
     compressed: bytes
@@ -35,10 +35,10 @@ class File:
 
 
 def read_files(folder: Path = FOLDER, sign_in: Mapping[str, object] = MappingProxyType({})) -> Mapping[str, File]:
-    """Return all files by the paths that they are served at; `sign_in` is what the page is told of signing in.
+    """Return all files by the path at which they are served; `sign_in` is the sign-in configuration for the page.
 
-    The page itself is `/`. What it loads is below `/console/{version}/`, where the version is a hash of all of it: a
-    file at such a path never changes, and an old page never gets a new file.
+    The page itself is `/`. It loads files below `/console/{version}/`, where the version is a hash of all of them: a
+    file at such a path never changes, and an old page never loads a new file.
     """
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*.*"))}
     version = _hash(*(part for name, body in contents.items() for part in (name.encode(), body)))

@@ -1,4 +1,4 @@
-"""Serves the console: `/`, and what it loads below `/console/`."""
+"""Serves the console: the page at `/`, and its files below `/console/`."""
 
 from collections.abc import Mapping
 from secrets import token_hex
@@ -12,7 +12,7 @@ from service.problems import Problem
 from service.state import State
 
 FIRST_PARTS = ("", "console")
-"""What the paths of the console begin with."""
+"""The first segments of the console's paths."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src {connect}; base-uri 'none'; "
@@ -28,7 +28,7 @@ _METHODS = ("GET", "HEAD")
 
 
 def console(state: State) -> ASGIApp:
-    """Return the application that serves the console; the files are read here, once."""
+    """Return the application that serves the console; this reads the files, once."""
     settings = state.settings
     sign_in = {
         "isNeeded": state.tokens is not None,
@@ -40,7 +40,7 @@ def console(state: State) -> ASGIApp:
 
 
 def policy(issuer: str | None) -> str:
-    """Return what the console's page may do: ask the service, and the issuer at which people sign in, nobody else."""
+    """Return the console's Content-Security-Policy: it may connect to the service and the sign-in issuer only."""
     parts = urlsplit(issuer or "")
     return _POLICY.format(connect=f"'self' {parts.scheme}://{parts.netloc}" if issuer else "'self'")
 

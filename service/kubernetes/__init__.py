@@ -1,1 +1,1 @@
-"""Accounts, bindings and projects as Kubernetes resources: discovery, get, list and watch; it changes nothing."""
+"""Accounts, bindings and projects as read-only Kubernetes resources: discovery, get, list and watch."""

@@ -1,4 +1,4 @@
-"""Whether somebody may see resources: judged before anything is looked up, by the rules of all other questions."""
+"""Authorizes requests for resources before anything is read, by the same rules as all other questions."""
 
 from dataclasses import dataclass, replace
 
@@ -22,20 +22,20 @@ from service.kubernetes.statuses import Refusal, forbidden
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who asks, and what is within their reach."""
+    """An authenticated asker, and what is within their reach."""
 
     asker: Verified = TRUSTED
     reached: Reached = EVERYWHERE
 
     def sees(self, resource: Resource, shown: Object) -> bool:
-        """Return whether an object of the organization that is asked about is seen."""
+        """Return whether the asker sees an object of the organization in the path."""
         fields, reach = fields_of(resource, shown), self.reached.everywhere
         if resource is BILLING_ACCOUNT_BINDINGS:
             return reach.sees(fields[PROJECT], fields[ACCOUNT])
         return (reach.sees_account if resource is BILLING_ACCOUNTS else reach.sees_project)(fields[NAME])
 
     def within(self, resource: Resource, selection: Selection) -> Selection:
-        """Return what is selected of what is within reach: what names anything else finds nothing."""
+        """Return the selection, or an empty one if it names a project or an account out of reach."""
         reach = self.reached.everywhere
         sees = {PROJECT: reach.sees_project, ACCOUNT: reach.sees_account}
         if resource is BILLING_ACCOUNTS:
@@ -47,12 +47,12 @@ class Admitted:
         return selection if is_reached else replace(selection, is_empty=True)
 
     def sees_project_of(self, binding: str) -> bool:
-        """Return whether the project in a binding's name is within reach; a name that is none is nobody's."""
+        """Return whether the project in a binding's name is within reach; True for a malformed name, which has none."""
         project, _, number = binding.rpartition("-")
         return not (project and number.isdecimal()) or self.reached.everywhere.sees_project(project)
 
     def refusal(self, verb: str, resource: Resource | None, organization: str | None, name: str | None) -> Refusal:
-        """Return what is said of what is out of reach; without a resource, of a namespace."""
+        """Return the refusal for an object or resource out of reach; without a resource, for a namespace."""
         group, plural = ("", "namespaces") if resource is None else (resource.group, resource.plural)
         return forbidden(self.asker.asker.person, verb, group, plural, organization, name)
 
@@ -60,9 +60,9 @@ class Admitted:
 def admitted(
     asker: Verified, verb: str, resource: Resource | None, organization: str | None, name: str | None
 ) -> Admitted:
-    """Return what somebody may see of an organization, or of all. Raises Refusal.
+    """Return what the asker may see of an organization, or of all. Raises Refusal.
 
-    A binding that is named is seen by whom its project or its account is within reach of, so it is looked for first.
+    A binding is visible if its project or its account is within reach, so a named binding is judged after it is read.
     """
     if organization is None:
         reached = Reached.of_all(asker.asker)

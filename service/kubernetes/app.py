@@ -1,4 +1,4 @@
-"""The Kubernetes resources as an ASGI application: paths, methods and refusals as clients of Kubernetes expect them."""
+"""The Kubernetes resources as an ASGI application, with the paths, methods and refusals that clients expect."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ from service.telling import tell
 logger = structlog.get_logger()
 
 FIRST_PARTS = ("api", "apis", "openapi", "version")
-"""What the paths begin with."""
+"""The first segments of the paths served here."""
 
 _Result = Answer | Stream
 
@@ -55,7 +55,7 @@ def application(state: State) -> ASGIApp:
         except Exception as error:
             refusal = _refusal(error, request_id, path)
             if sent.status is not None:
-                # It is too late for another answer: a body that ends early says that it is not complete.
+                # Headers are sent, so no other answer is possible: the truncated body shows that it is incomplete.
                 raise
             await write(_answer_of(refusal), scope, sent, request_id)
         finally:
@@ -70,7 +70,7 @@ def refused(problem: Problem) -> Answer:
 
 
 async def _asked(state: State, place: Place, scope: Scope) -> _Result:
-    """Judge a request in the order of the contract, and return its answer. Raises Refusal, and Problem."""
+    """Validate a request in the contract's order, and return its answer. Raises Refusal, and Problem."""
     if scope["method"] not in ("GET", "HEAD"):
         raise not_allowed()
     asker = await who_asks(state.tokens, scope["headers"])
@@ -104,7 +104,7 @@ async def _objects(
     if organization is not None:
         _name(organization, "namespace")
     if name is not None:
-        # A binding's name is none that section 2 of the contract is about: one that cannot be is not there.
+        # A binding's name is not an identifier (section 2 of the contract): a malformed one is simply not found.
         if resource is not BILLING_ACCOUNT_BINDINGS:
             _name(name, "name")
         included = read_included(given.get("includeObject", ""))
@@ -128,7 +128,7 @@ async def _objects(
 
 
 async def _whole(pieces: AsyncGenerator[bytes, None]) -> _Result:
-    """Return an answer where it is one piece; else a stream of pieces, of which the first one has been read."""
+    """Return an Answer if there is only one piece, else a Stream; errors before the first piece are raised here."""
     first = await anext(pieces)
     second = await anext(pieces, None)
     if second is None:
@@ -145,7 +145,7 @@ async def _whole(pieces: AsyncGenerator[bytes, None]) -> _Result:
 
 
 def _name(name: str, field: str) -> str:
-    """Return a part of the path that must be an identifier. Raises Refusal."""
+    """Return a name from the path if it is an identifier. Raises Refusal."""
     if not is_identifier(name):
         raise bad_request(f'{field}: Invalid value: "{quoted(name)}": a name has {IDENTIFIER_RULE}')
     return name
@@ -173,7 +173,7 @@ def _answer_of(refusal: Refusal) -> Answer:
 
 
 class _Sent:
-    """Notes the status that was sent."""
+    """Forwards messages, and records the status of the answer once it has started."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""What an event of the log changes in what is shown: each object before and after it, exactly as of its position."""
+"""Turns events of the log into changes of objects: each object before and after, exactly as of the event's position."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,14 +26,14 @@ _ACCOUNT_CHANGED, _BINDING_CHANGED = type_of(AccountChanged.name()), type_of(Bin
 
 
 class Change(NamedTuple):
-    """An object before and after an event; None where it was not there yet."""
+    """An object before and after an event; `before` is None if it did not exist yet."""
 
     before: Object | None
     after: Object
 
 
 class Told(NamedTuple):
-    """What a watch tells: `ADDED`, `MODIFIED` or `DELETED`, and the object."""
+    """An event of a watch: `ADDED`, `MODIFIED` or `DELETED`, and the object."""
 
     type: str
     object: Object
@@ -41,11 +41,11 @@ class Told(NamedTuple):
 
 @dataclass(slots=True)
 class Accounts:
-    """What must be known of the accounts that events are about, as of the position after which these stand.
+    """The state of the accounts in a page of events, as of the position before it; `changed_accounts` advances it.
 
     `states` has the data of the last `AccountChanged` of each, None before it was created; `linked` how many projects
-    it paid for. When an account was created does not change; the `kinds` of payment profiles are those of now.
-    Of an account in `guessed` the state is archived: its phase is known, all else is as it was told next.
+    it paid for; `created` when it was created. The `kinds` of payment profiles are the current ones. The state of an
+    account in `guessed` is archived: only its phase is known, and the rest is taken from the next event with its state.
     """
 
     states: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)
@@ -56,25 +56,25 @@ class Accounts:
 
 
 def accounts_named(values: Iterable[bytes]) -> set[str]:
-    """Return the accounts that events are about."""
+    """Return the names of the accounts that events change."""
     return {name for event in map(orjson.loads, values) for name, _ in _about(event)}
 
 
 def profiles_named(values: Iterable[bytes], states: Iterable[Mapping[str, Any] | None]) -> set[str]:
-    """Return the payment profiles that accounts have before events, and by them."""
+    """Return the payment profiles that accounts have in `states`, or get by events."""
     told_of = [event["data"] for event in map(orjson.loads, values) if event["type"] == _ACCOUNT_CHANGED]
     attached = {state["paymentProfile"] for state in (*told_of, *states) if state is not None}
     return attached - {None}
 
 
 def state_told(value: bytes) -> Mapping[str, Any]:
-    """Return the account that an `AccountChanged` tells of."""
+    """Return the account in an `AccountChanged`."""
     state: Mapping[str, Any] = orjson.loads(value)["data"]
     return state
 
 
 def changed_accounts(organization: str, position: int, value: bytes, known: Accounts) -> Iterator[Change]:
-    """Return what an event changes in accounts, and note it in what is known."""
+    """Yield the changes of accounts by an event, and apply them to `known`."""
     event = orjson.loads(value)
     for name, gained in _about(event):
         before = _shown(organization, name, position, known)
@@ -91,7 +91,7 @@ def changed_accounts(organization: str, position: int, value: bytes, known: Acco
 
 
 def changed_bindings(organization: str, position: int, value: bytes) -> Iterator[Change]:
-    """Return what an event changes in bindings: one ends, another begins."""
+    """Yield the changes of bindings by an event: the end of one, the beginning of another."""
     event = orjson.loads(value)
     if event["type"] != _BINDING_CHANGED:
         return
@@ -106,9 +106,9 @@ def changed_bindings(organization: str, position: int, value: bytes) -> Iterator
 
 
 def told(resource: Resource, selection: Selection, change: Change) -> Told | None:
-    """Return what a watch of a selection tells of a change; None where nothing that it shows has changed.
+    """Return the watch event for a change; None if it changes nothing that is selected and shown.
 
-    What leaves the selection is deleted for it: as in Kubernetes, the object is then as it was before.
+    An object that leaves the selection is `DELETED`, with its last selected state, as in Kubernetes.
     """
     before, after = change
     was = before is not None and selection.has(fields_of(resource, before))

@@ -1,4 +1,4 @@
-"""What clients ask first: which groups, versions and resources there are, in both forms, and who answers."""
+"""Discovery: the groups, versions and resources, in the plain and the aggregated form, and the server's version."""
 
 from importlib.metadata import version as version_of
 from platform import python_version
@@ -8,14 +8,14 @@ from service.kubernetes.objects import Object
 from service.kubernetes.resources import GROUPS, VERSION, Resource, resources_of
 
 _SPEAKS = ("1", "33")
-"""The version of Kubernetes whose interface this is: clients compare their own with it."""
+"""The version of Kubernetes whose API this is: clients compare their own with it."""
 
 AGGREGATED = ("v2", "v2beta1")
 """The versions of aggregated discovery, the preferred one first."""
 
 
 def core_versions() -> Object:
-    """Return the versions of the core group: there are none."""
+    """Return the versions of the core group, an empty list."""
     return {"kind": "APIVersions", "versions": [], "serverAddressByClientCIDRs": []}
 
 
@@ -60,7 +60,7 @@ def aggregated_groups(version: str) -> Object:
 
 
 def server_version() -> Object:
-    """Return which interface is spoken, and what speaks it."""
+    """Return the version of the Kubernetes API, and that of the server."""
     major, minor = _SPEAKS
     return {
         "major": major,

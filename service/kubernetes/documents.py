@@ -1,4 +1,4 @@
-"""OpenAPI v3 documents, one for each group and version: what `kubectl explain` prints, and generators read."""
+"""OpenAPI v3 documents, one per group and version, for `kubectl explain` and code generators."""
 
 from hashlib import sha256
 from typing import Any
@@ -26,12 +26,12 @@ _WATCH_PARAMETERS = {
 
 
 def root() -> Object:
-    """Return where the documents are; the hash changes with the document."""
+    """Return the URLs of the documents; the hash in a URL changes with its document."""
     return {"paths": {f"apis/{group}/{VERSION}": {"serverRelativeURL": _url(group)} for group in GROUPS}}
 
 
 def document(group: str) -> Object:
-    """Return the document of a group and its version."""
+    """Return the document of a group and version."""
     used = {META[name] for name in ("ObjectMeta", "ListMeta", "Status")}
     schemas = {name: SCHEMAS[name] for name in sorted(SCHEMAS) if name in used or _is_of(name, group)}
     paths: Object = {}

@@ -1,4 +1,4 @@
-"""Finding objects: one by its name, or all that are selected, page by page in one snapshot."""
+"""Finds objects: one by its name, or all that are selected, page by page in one snapshot."""
 
 import re
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ from service.kubernetes.selectors import Selection
 from service.state import State
 
 _PAGE = 500
-"""How many rows a statement looks at."""
+"""The maximum number of rows that a statement reads."""
 _LARGEST_NUMBER = 2**63 - 1
 _BINDING_NAME = re.compile(r"(.+)-([1-9][0-9]{0,18})", re.DOTALL)
 
@@ -43,9 +43,9 @@ _Shown = ShownAccount | ShownBinding | ShownProject
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where to look: a connection in a snapshot, the organization or None for all, and the positions of shards.
+    """What to read from: a connection in a snapshot, the organization or None for all, and the positions of shards.
 
-    What is not `reached` is left out.
+    Objects that are not `reached` are left out.
     """
 
     connection: Any
@@ -55,7 +55,7 @@ class Scope:
     reached: Reached = EVERYWHERE
 
     def object_of(self, shown: _Shown) -> Object:
-        """Return what is found as clients see it."""
+        """Return a row as the object that clients see."""
         position = self.positions[self.state.shard_of(shown.organization)]
         match shown:
             case ShownAccount():
@@ -90,7 +90,7 @@ class Scope:
 
 
 async def find_one(scope: Scope, resource: Resource, organization: str, name: str) -> Object | None:
-    """Return an object by its name."""
+    """Return an object by its name, or None."""
     found: _Shown | None
     if resource is BILLING_ACCOUNT_BINDINGS:
         place = _place_of(name)
@@ -109,9 +109,9 @@ async def find_one(scope: Scope, resource: Resource, organization: str, name: st
 async def find_all(
     scope: Scope, resource: Resource, selection: Selection, after: Key, wanted: int = 0
 ) -> AsyncIterator[tuple[list[Object], Key | None]]:
-    """Yield the objects that are selected after a key, in pages as they are read, each with the key that it reached.
+    """Yield the selected objects after a key, in pages as they are read, each with the key to continue after.
 
-    That is None with the last one. With `wanted`, it ends once there are so many.
+    That key is None with the last page. Stops after `wanted` objects, unless that is 0.
     """
     if selection.is_empty or not _can_be(resource, selection):
         yield [], None
@@ -158,14 +158,14 @@ async def _page(scope: Scope, resource: Resource, selection: Selection, after: K
 
 
 def _is_found_exactly(resource: Resource, selection: Selection) -> bool:
-    """Return whether every row that a statement finds is selected."""
+    """Return whether the statement alone applies the whole selection, so that every row it returns is selected."""
     if resource is not BILLING_ACCOUNT_BINDINGS:
         return not selection.narrows_beyond(NAME)
     return selection.only(PHASE) == ACTIVE and not selection.narrows_beyond(PHASE, PROJECT, ACCOUNT)
 
 
 def _can_be(resource: Resource, selection: Selection) -> bool:
-    """Return whether the names that are selected can be names at all: others are not asked for."""
+    """Return whether all names in the selection are well-formed; no object can have others."""
     name = selection.only(NAME)
     if name is not None and resource is BILLING_ACCOUNT_BINDINGS and _place_of(name) is None:
         return False
@@ -176,7 +176,7 @@ def _can_be(resource: Resource, selection: Selection) -> bool:
 
 
 def _place_of(name: str) -> tuple[str, int] | None:
-    """Return the project and the number in a binding's name; None for what cannot be one."""
+    """Return the project and the number in a binding's name; None if it is malformed."""
     found = _BINDING_NAME.fullmatch(name)
     if found is None or not is_identifier(found[1]) or int(found[2]) > _LARGEST_NUMBER:
         return None

@@ -1,4 +1,4 @@
-"""Getting an object, and listing objects: whole, or in pages."""
+"""Gets an object, and lists objects, whole or in pages."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -24,9 +24,9 @@ from service.state import State
 
 _LARGEST_PAGE = 10_000
 _PAGE_SECONDS = 5.0
-"""How long to look for the objects of a page: one with fewer than its limit may name a page that follows."""
+"""How long to look for the objects of a page: afterwards it is returned with fewer, and names the next page."""
 _HELD_SECONDS = 600.0
-"""How long a snapshot is held at most for a list that is written as it is read."""
+"""The longest time that a snapshot is held for a list that is streamed."""
 _WAIT_SECONDS = 3.0
 
 _OF_ALL_ORGANIZATIONS = 0
@@ -61,7 +61,7 @@ async def list_page(
             reached = key
             if asyncio.get_running_loop().time() > until:
                 break
-    # All pages name the position of the first: a watch from there misses nothing that changed between them.
+    # All pages have the position of the first: a watch from there misses no change between them.
     began_at = position if options.began_at is None else options.began_at
     metadata = {"resourceVersion": str(began_at)}
     if reached is not None:
@@ -73,7 +73,7 @@ async def list_page(
 async def list_whole(
     state: State, resource: Resource, organization: str | None, options: Options, form: Form, asks: Admitted
 ) -> AsyncGenerator[bytes, None]:
-    """Yield all objects of one snapshot, as pieces of a list. Raises Refusal, and Problem `Unavailable`."""
+    """Yield a list of all objects in one snapshot, piece by piece. Raises Refusal, and Problem `Unavailable`."""
     writer = ListWriter(resource, form, options.included)
     seconds = min(_HELD_SECONDS, seconds_left(asks.asker))
     async with asyncio.timeout(seconds), scope_of(state, organization, asks) as scope:
@@ -94,7 +94,7 @@ async def list_whole(
 
 
 async def wait_for(state: State, organization: str | None, options: Options) -> None:
-    """Wait until the position that was asked for is known. Raises Refusal."""
+    """Wait until the requested position is visible. Raises Refusal."""
     if organization is None or options.position is None:
         return
     shard = state.shard_of(organization)
@@ -104,7 +104,7 @@ async def wait_for(state: State, organization: str | None, options: Options) -> 
 
 @asynccontextmanager
 async def scope_of(state: State, organization: str | None, asks: Admitted) -> AsyncIterator[Scope]:
-    """Yield where to look for what is seen: one snapshot of an organization, or of all.
+    """Yield a scope for what the asker sees: one snapshot of an organization, or of all.
 
     Raises Problem `Unavailable`.
     """
@@ -123,6 +123,6 @@ def _position_of(scope: Scope) -> int:
 
 
 def _check(options: Options, position: int) -> None:
-    """Raise Refusal where a list of another position than the present one is asked for."""
+    """Raise Refusal if the options demand exactly a position other than the current one."""
     if options.is_exact and options.position is not None and options.position != position:
         raise expired(options.position)

@@ -1,4 +1,4 @@
-"""Which form of an answer a client accepts: the object, a table, or metadata alone; or aggregated discovery."""
+"""Negotiates the form of an answer: the object, a table, or metadata alone; or aggregated discovery."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _TAKEN_AS_JSON = frozenset({JSON, "application/*", "*/*"})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of an answer: `kind` is empty for what the path names; else it is of that kind, group and version."""
+    """A form of an answer: the resource itself if `kind` is empty, else an object of that kind, group and version."""
 
     kind: str = ""
     group: str = ""
@@ -23,7 +23,7 @@ class Form:
 
     @property
     def group_version(self) -> str:
-        """The `apiVersion` of such an answer."""
+        """The `apiVersion` of an answer in this form."""
         return f"{self.group}/{self.version}"
 
     @property
@@ -36,18 +36,18 @@ AS_IT_IS = Form()
 
 
 def object_form(accept: str | None, *, is_list: bool) -> Form:
-    """Return the first form of an object, such as a watch tells, or of a list that is accepted. Raises Refusal."""
+    """Return the client's preferred form of an object (a watch's events have objects) or a list. Raises Refusal."""
     kinds = ("Table", "PartialObjectMetadataList" if is_list else "PartialObjectMetadata")
     return _first(accept, kinds, _META, _META_VERSIONS)
 
 
 def discovery_form(accept: str | None) -> Form:
-    """Return the first form of discovery that is accepted. Raises Refusal."""
+    """Return the client's preferred form of discovery. Raises Refusal."""
     return _first(accept, (_DISCOVERY_LIST,), _DISCOVERY, AGGREGATED)
 
 
 def plain_form(accept: str | None) -> Form:
-    """Return the form of what has only one. Raises Refusal."""
+    """Return the plain form, for what has no other. Raises Refusal if the client does not accept it."""
     return _first(accept, (), "", ())
 
 

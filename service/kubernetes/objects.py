@@ -1,4 +1,4 @@
-"""The objects as clients see them: the members of docs/contract.md section 11, and no personal data."""
+"""The objects as clients see them, with the members of docs/contract.md section 11 and no personal data."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -34,7 +34,7 @@ def billing_account(
     created_at: datetime,
     position: int,
 ) -> Object:
-    """Return an account; `state` has the members of `AccountChanged`, of which those that are shown are read."""
+    """Return an account; `state` has the members of `AccountChanged`, only some of which are shown."""
     name = str(state["account"])
     spec: Object = {}
     if state["currencyCode"] is not None:
@@ -66,7 +66,7 @@ def billing_account_binding(
     ended_at: datetime | None = None,
     phase: str = ACTIVE,
 ) -> Object:
-    """Return a binding; `number` is the sequence of the event that began it."""
+    """Return a binding; `number` is the `sequence` of the event that began it."""
     established = format_instant(established_at)
     responsibility = {"establishedAt": established}
     if ended_at is None:
@@ -93,7 +93,7 @@ def project_object(
     account: str | None,
     established_at: datetime | None,
 ) -> Object:
-    """Return a project; when it was first reported is not kept, so it has no `creationTimestamp`."""
+    """Return a project; it has no `creationTimestamp`, because the time of its first report is not stored."""
     condition = {
         "type": "Ready",
         "status": "True" if is_active else "False",
@@ -111,7 +111,7 @@ def project_object(
 
 
 def namespace(organization: str) -> Object:
-    """Return an organization as the namespace that it stands for, whether or not anybody heard of it."""
+    """Return the namespace that stands for an organization, whether or not the organization is known."""
     return {
         "kind": "Namespace",
         "apiVersion": "v1",
@@ -122,7 +122,7 @@ def namespace(organization: str) -> Object:
 
 
 def fields_of(resource: Resource, shown: Object) -> dict[str, str]:
-    """Return the values of the fields by which an object may be selected."""
+    """Return the values of the selectable fields of an object."""
     fields = {NAME: shown["metadata"]["name"]}
     if PHASE in resource.fields:
         fields[PHASE] = shown["status"]["phase"]

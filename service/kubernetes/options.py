@@ -1,4 +1,4 @@
-"""What a list or a watch is asked with: parameters as Kubernetes reads them; unknown ones are ignored."""
+"""The parameters of a list or a watch, parsed as Kubernetes does; unknown ones are ignored."""
 
 import binascii
 import re
@@ -28,8 +28,8 @@ _MATCH = "resourceVersionMatch"
 class Options:
     """How to list or watch.
 
-    `position` is None where `resourceVersion` is absent; 0 means any. A page begins after `after`, and is one of a list
-    that began at the position `began_at`. `sends_initial_events` is None where nothing is said of them.
+    `position` is None without a `resourceVersion`; 0 means any. A page begins after `after`, and belongs to a list that
+    began at the position `began_at`. `sends_initial_events` is None if the parameter is absent.
     """
 
     selection: Selection
@@ -47,7 +47,7 @@ class Options:
 
 
 def parameters(query: bytes) -> dict[str, str]:
-    """Return the parameters of a query; of those that are repeated the first counts."""
+    """Return the parameters of a query; of repeated ones, the first."""
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError:
@@ -56,7 +56,7 @@ def parameters(query: bytes) -> dict[str, str]:
 
 
 def is_watched(query: bytes) -> bool:
-    """Return whether a query asks for a watch, whatever else it says."""
+    """Return whether a query asks for a watch, even if it is otherwise invalid."""
     try:
         return _flag(parameters(query), "watch")
     except Refusal:
@@ -91,7 +91,7 @@ def read_options(resource: Resource, organization: str | None, given: Mapping[st
 
 
 def write_continue(options: Options, began_at: int, after: Key) -> str:
-    """Return what names the page after a key, of a list that began at a position."""
+    """Return the `continue` token for the page after a key, of a list that began at a position."""
     document = orjson.dumps({"v": 1, "rv": began_at, "after": after, "of": options.asks})
     return urlsafe_b64encode(document).decode().rstrip("=")
 
@@ -113,7 +113,7 @@ def _read_continue(token: str, asks: str) -> tuple[int | None, Key]:
 
 
 def _check_match(given: Mapping[str, str], *, is_watch: bool, initial: bool | None) -> None:
-    """Raise Refusal with all options that do not go together."""
+    """Raise Refusal with all conflicts between options."""
     match, version = given.get(_MATCH, ""), given.get("resourceVersion", "")
     known = (_NOT_OLDER_THAN,) if is_watch else (_EXACT, _NOT_OLDER_THAN)
     forbidden = {

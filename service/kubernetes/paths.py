@@ -1,4 +1,4 @@
-"""Which path is what: found by its parts as they were sent, so that no encoded slash is taken for one."""
+"""Parses paths by their raw segments, so that an encoded slash never separates two."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from service.kubernetes.statuses import no_such_path
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """A document that says what there is; `aggregated` makes its aggregated form in a version, where it has one."""
+    """A discovery document; `aggregated` returns its aggregated form in a version, if it has one."""
 
     path: str
     document: Callable[[], Object]
@@ -21,7 +21,7 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Objects of a resource: of an organization, or of all; or one of them. Without a resource: a namespace."""
+    """Objects of a resource, of one organization or of all; or one object; or, without a resource, a namespace."""
 
     path: str
     resource: Resource | None
@@ -35,9 +35,9 @@ _RESOURCES = {(resource.group, resource.plural): resource for resource in RESOUR
 
 
 def place_of(raw_path: bytes) -> Place:
-    """Return what a path is. Raises Refusal for one that is nothing.
+    """Return what a path stands for. Raises Refusal for an unknown one.
 
-    Kubernetes' own documents name the paths of discovery with a slash at their end, and clients made of them ask so.
+    Kubernetes' own OpenAPI documents give discovery paths a trailing slash, which clients generated from them send.
     """
     place = _place_of([_part(part) for part in raw_path.removesuffix(b"/").split(b"/")[1:]])
     if raw_path.endswith(b"/") and not isinstance(place, Discovered):

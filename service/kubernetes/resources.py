@@ -1,4 +1,4 @@
-"""Which resources there are, and what a client may do with each (docs/contract.md section 11)."""
+"""The resources, and what a client may do with each (docs/contract.md section 11)."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ PROJECT, ACCOUNT = "spec.projectRef.name", "spec.billingAccountRef.name"
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource: its names, and the fields by which it is selected."""
+    """A resource: its names, and its selectable fields."""
 
     group: str
     plural: str
@@ -26,12 +26,12 @@ class Resource:
 
     @property
     def list_kind(self) -> str:
-        """The kind of a list."""
+        """The kind of a list of the resource."""
         return f"{self.kind}List"
 
     @property
     def can_be_watched(self) -> bool:
-        """Whether there are watches."""
+        """Whether the resource supports watches."""
         return "watch" in self.verbs
 
 

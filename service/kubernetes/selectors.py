@@ -1,4 +1,4 @@
-"""Field and label selectors: read as Kubernetes reads them, and what they select."""
+"""Field and label selectors, parsed as Kubernetes does, and what they select."""
 
 import re
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ _LABEL_KEY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """That a field has a value, or that it has another one."""
+    """A field must have a value or, unless `is_equal`, any other."""
 
     field: str
     is_equal: bool
@@ -44,29 +44,29 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which objects are selected: those that meet all requirements; none where a label is required."""
+    """The objects that meet all requirements; none if `is_empty`, for instance because a label is required."""
 
     requirements: tuple[Requirement, ...] = ()
     is_empty: bool = False
 
     def has(self, fields: Mapping[str, str]) -> bool:
-        """Return whether an object with such fields is selected."""
+        """Return whether an object with these fields is selected."""
         return not self.is_empty and all((fields[one.field] == one.value) is one.is_equal for one in self.requirements)
 
     def only(self, field: str) -> str | None:
-        """Return the one value that a field must have, if there is one."""
+        """Return the only value that a field may have, or None."""
         return next((one.value for one in self.requirements if one.is_equal and one.field == field), None)
 
     def narrows_beyond(self, *fields: str) -> bool:
-        """Return whether anything is required but one value of each of these fields."""
+        """Return whether there are requirements other than one value for each of these fields."""
         met = {field: self.only(field) for field in fields}
         return any(not one.is_equal or met.get(one.field) != one.value for one in self.requirements)
 
 
 def read_selection(resource: Resource, fields: str, labels: str) -> Selection:
-    """Return what is selected by a field selector and a label selector. Raises Refusal.
+    """Return the selection of a field selector and a label selector. Raises Refusal.
 
-    Of bindings only the active ones are selected, unless something is said of their phase.
+    Only active bindings are selected unless the field selector mentions their phase.
     """
     requirements = tuple(_requirements(resource, fields))
     if resource is BILLING_ACCOUNT_BINDINGS and all(one.field != PHASE for one in requirements):
@@ -93,7 +93,7 @@ def _requirements(resource: Resource, selector: str) -> list[Requirement]:
 
 
 def _split(selector: str) -> list[str]:
-    """Return the terms of a field selector; a comma that is escaped separates none."""
+    """Return the terms of a field selector, split at unescaped commas."""
     terms, start = [], 0
     while start <= len(selector):
         term = _TERMS.match(selector, start)
@@ -104,7 +104,7 @@ def _split(selector: str) -> list[str]:
 
 
 def _requires_a_label(selector: str) -> bool:
-    """Return whether no object without labels can be selected. Raises Refusal."""
+    """Return whether a label selector excludes objects without labels. Raises Refusal."""
     requires, at = False, 0
     while selector[at:].strip():
         term = _LABEL_TERM.match(selector, at)

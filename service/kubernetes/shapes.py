@@ -1,4 +1,4 @@
-"""The schemas of the objects: each member that docs/contract.md section 11 writes out, and what it means."""
+"""The schemas of the objects: each member in docs/contract.md section 11, and its meaning."""
 
 from typing import get_args
 
@@ -13,7 +13,7 @@ META = {name: f"{_META_PACKAGE}.{name}" for name in ("ObjectMeta", "ListMeta", "
 
 
 def schema_name(group: str, kind: str) -> str:
-    """Return what the schema of a kind is called: the group's parts reversed, as other tools do."""
+    """Return the name of a kind's schema: the group's labels in reverse order, as other tools name it."""
     return f"{'.'.join(reversed(group.split('.')))}.{VERSION}.{kind}"
 
 
@@ -192,4 +192,4 @@ def _of_resources() -> dict[str, Object]:
 
 
 SCHEMAS: dict[str, Object] = {**_of_resources(), **_OF_META}
-"""Every schema by its name."""
+"""All schemas, by name."""

@@ -1,4 +1,4 @@
-"""Refusals as Kubernetes says them: `v1` `Status` objects."""
+"""Refusals as Kubernetes sends them: `v1` `Status` objects."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _REASONS = {
 
 
 class Refusal(Exception):
-    """What a client is told instead of an answer; `code` is the HTTP status."""
+    """An error answer; `code` is the HTTP status."""
 
     def __init__(
         self,
@@ -57,12 +57,12 @@ class Refusal(Exception):
 
 
 def bad_request(message: str) -> Refusal:
-    """Return what is said of a request that is malformed."""
+    """Return the refusal of a malformed request."""
     return Refusal(400, "BadRequest", message)
 
 
 def forbidden(person: str, verb: str, group: str, plural: str, organization: str | None, name: str | None) -> Refusal:
-    """Return what is said to whom a token does not grant this, whether or not it exists."""
+    """Return the refusal of a request that the token does not allow, whether or not the object exists."""
     qualified = f"{plural}.{group}" if group else plural
     named = "" if name is None else f' "{quoted(name)}"'
     where = "at the cluster scope" if organization is None else f'in the namespace "{quoted(organization)}"'
@@ -72,18 +72,18 @@ def forbidden(person: str, verb: str, group: str, plural: str, organization: str
 
 
 def no_such_path() -> Refusal:
-    """Return what is said where there is nothing, whatever the method."""
+    """Return the refusal of an unknown path, for any method."""
     return Refusal(404, "NotFound", "the server could not find the requested resource", details={})
 
 
 def no_such_object(resource: Resource, name: str) -> Refusal:
-    """Return what is said of an object that is not there."""
+    """Return the refusal of a request for a nonexistent object."""
     named = quoted(name)
     return Refusal(404, "NotFound", f'{_qualified(resource)} "{named}" not found', details=_details(resource, named))
 
 
 def not_allowed(allowed: str = "GET, HEAD") -> Refusal:
-    """Return what is said of a method that is not for reading."""
+    """Return the refusal of a method that does not read."""
     return Refusal(
         405,
         "MethodNotAllowed",
@@ -94,7 +94,7 @@ def not_allowed(allowed: str = "GET, HEAD") -> Refusal:
 
 
 def not_watched(resource: Resource) -> Refusal:
-    """Return what is said of a watch that there is not."""
+    """Return the refusal of a watch on a resource that supports none."""
     return Refusal(
         405,
         "MethodNotAllowed",
@@ -105,17 +105,17 @@ def not_watched(resource: Resource) -> Refusal:
 
 
 def not_acceptable(accepted: str) -> Refusal:
-    """Return what is said where there is no answer of a media type that is accepted."""
+    """Return the refusal of a request that accepts none of the available media types."""
     return Refusal(406, "NotAcceptable", f"only the following media types are accepted: {accepted}")
 
 
 def expired(position: int) -> Refusal:
-    """Return what is said of a `resourceVersion` from which the changes are no longer kept."""
+    """Return the refusal of a `resourceVersion` after which the changes are no longer kept."""
     return Refusal(410, "Expired", f"too old resource version: {position}")
 
 
 def too_large(position: int, head: int) -> Refusal:
-    """Return what is said of a `resourceVersion` that is not known yet."""
+    """Return the refusal of a `resourceVersion` that lies in the future."""
     cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
     return Refusal(
         504,
@@ -127,7 +127,7 @@ def too_large(position: int, head: int) -> Refusal:
 
 
 def invalid(causes: Sequence[tuple[str, str, str]]) -> Refusal:
-    """Return what is said of options that do not go together; a cause is its type, message and field."""
+    """Return the refusal of conflicting options; a cause is a type, a message and a field."""
     listed = [{"reason": reason, "message": message, "field": field} for reason, message, field in causes]
     said = ", ".join(f"{field}: {message}" for _, message, field in causes)
     return Refusal(
@@ -139,12 +139,12 @@ def invalid(causes: Sequence[tuple[str, str, str]]) -> Refusal:
 
 
 def internal() -> Refusal:
-    """Return what is said of a fault of the service; what it was is in its log only."""
+    """Return the refusal after an internal error, whose details are only in the log."""
     return Refusal(500, "InternalError", "Internal error occurred", details={})
 
 
 def refusal_of(problem: Problem) -> Refusal:
-    """Return what is said of a problem of the shared layers."""
+    """Return the refusal that corresponds to a problem of the shared layers."""
     reason = _REASONS.get(problem.name, "InternalError")
     after = problem.headers.get("Retry-After")
     return Refusal(

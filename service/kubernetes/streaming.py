@@ -1,4 +1,4 @@
-"""Streams that end when they are done, when the client is gone, or when the server stops."""
+"""Streams that end when they are complete, when the client disconnects, or when the server stops."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from service.kubernetes.negotiation import JSON
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A body in pieces; one that is endless ends where the server stops, any other is finished first."""
+    """A body in pieces; an endless one is cut off when the server stops, any other is finished first."""
 
     pieces: AsyncGenerator[bytes, None]
     is_endless: bool = False
@@ -22,7 +22,7 @@ class Stream:
 async def send_stream(
     stream: Stream, scope: Scope, receive: Receive, send: Send, request_id: str, stopping: asyncio.Event
 ) -> None:
-    """Send a body in pieces, as they come."""
+    """Send the pieces of a body as they come."""
     headers = [*OF_QUESTIONS, (b"content-type", JSON.encode()), (b"x-request-id", request_id.encode())]
     ending = stopping if stream.is_endless else asyncio.Event()
     async with aclosing(stream.pieces) as pieces:

@@ -26,7 +26,7 @@ class Included(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: what it is called, what it means, and its cell; one that is `wide` is shown only when asked for."""
+    """A column: its name, meaning and cell; a `wide` one is shown only with `-o wide`."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ class Column:
     format: str = ""
 
     def definition(self) -> dict[str, Any]:
-        """Return the column as a table defines it."""
+        """Return the definition of the column for a table."""
         return {
             "name": self.name,
             "type": self.type,
@@ -47,7 +47,7 @@ class Column:
 
 
 def read_included(value: str) -> Included:
-    """Return what `includeObject` asks for. Raises Refusal."""
+    """Parse `includeObject`. Raises Refusal."""
     try:
         return Included(value or Included.METADATA)
     except ValueError:
@@ -68,7 +68,7 @@ def row(resource: Resource, shown: Object, now: datetime, included: Included, gr
 
 
 def mark_row(resource: Resource, mark: Object, group_version: str) -> Object:
-    """Return the row of a bookmark, which says nothing but a `resourceVersion`."""
+    """Return the row of a bookmark, which has only a `resourceVersion`."""
     cells: list[Any] = [0 if column.type == "integer" else "" for column in _COLUMNS[resource]]
     return {"cells": cells, "object": partial(mark, group_version)}
 
@@ -85,7 +85,7 @@ def table(metadata: Object, columns: Sequence[Object], rows: Sequence[Object], g
 
 
 def partial(shown: Object, group_version: str) -> Object:
-    """Return the metadata of an object alone."""
+    """Return only the metadata of an object."""
     return {"kind": "PartialObjectMetadata", "apiVersion": group_version, "metadata": shown["metadata"]}
 
 
@@ -100,7 +100,7 @@ def _carried(shown: Object, included: Included, group_version: str) -> Object | 
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as Kubernetes writes it for people: in its largest units, two at most."""
+    """Return a duration in Kubernetes' human-readable form: its largest units, two at most."""
     whole = max(0, int(seconds))
     if whole < 2 * _MINUTE:
         return f"{whole}s"
@@ -132,7 +132,7 @@ def _age(shown: Object, now: datetime) -> str:
 
 
 def _at(*path: str) -> Callable[[Object, datetime], Any]:
-    """Return what reads a member, which may be absent."""
+    """Return a function that reads a member, which may be absent."""
 
     def cell(shown: Object, _: datetime) -> Any:
         found: Any = shown
@@ -146,7 +146,7 @@ def _at(*path: str) -> Callable[[Object, datetime], Any]:
 
 
 def _condition(member: str) -> Callable[[Object, datetime], Any]:
-    """Return what reads the last condition, which sums the others up."""
+    """Return a function that reads a member of the last condition, which summarizes the others."""
     return lambda shown, _: shown["status"]["conditions"][-1][member]
 
 

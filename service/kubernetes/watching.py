@@ -1,4 +1,4 @@
-"""Watching: what is there first, where that is asked for; then every change, from the log, in its order."""
+"""Watches: the existing objects first, if requested, then every change in the order of the log."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -40,10 +40,10 @@ logger = structlog.get_logger()
 _ROWS = 500
 _FEW_POSITIONS = 10_000
 _MARK_SECONDS = 5.0
-"""How often to tell how far the watch is, where that has changed."""
+"""How often to send a bookmark while the position advances."""
 _MARK_UNCHANGED_SECONDS = 30.0
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 1800.0, 3600.0
-"""How long a watch lasts that does not say: as in Kubernetes, not all equally long."""
+"""How long a watch without a timeout lasts: a random time, as in Kubernetes, so that not all end together."""
 
 
 class Watch:
@@ -63,15 +63,15 @@ class Watch:
         self._has_initial_events = False
         self._linked: dict[str, int] = {}
         seconds = options.timeout_seconds or uniform(_SHORTEST_SECONDS, _LONGEST_SECONDS)  # noqa: S311 (no secret)
-        # It ends with the token: whoever watches comes again with another.
+        # The watch ends when the token expires; the client watches again with a new one.
         self._ends = asyncio.get_running_loop().time() + min(seconds, seconds_left(asks.asker))
         self._marked = (0, asyncio.get_running_loop().time())
 
     async def begin(self) -> None:
-        """Find where the watch begins. Raises Refusal where the changes since are not kept, and Problem."""
+        """Determine where the watch begins. Raises Refusal if the changes since then are not kept, and Problem."""
         initial, position = self._options.sends_initial_events, self._options.position
-        # To Kubernetes 0 is any position, and who watches one object by it, as kubectl does, asks for what is there. It
-        # is also the position of an empty log: who listed nothing then is told of all that came, unless that is much.
+        # To Kubernetes, 0 means any position, and a watch of one object from 0, as by kubectl, wants its current state.
+        # But 0 is also the position of an empty log: a client that listed it gets all changes since, unless too many.
         is_from_begin = position == 0 and initial is None and self._options.selection.only(NAME) is None
         async with scope_of(self._state, self._organization, self._asks) as scope:
             head = scope.positions[self._shard]
@@ -84,7 +84,7 @@ class Watch:
         self._has_initial_events = initial
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Yield events, as lines, until the watch ends."""
+        """Yield events as lines until the watch ends."""
         try:
             if self._has_initial_events:
                 async for piece in self._initial():
@@ -95,7 +95,7 @@ class Watch:
         except Refusal as refusal:
             yield self._writer.error(refusal.document())
         except Problem as problem:
-            # What was told is told; whoever watches goes on from there.
+            # The events already sent are valid; the client resumes after them.
             logger.info("watch_ended", reason=problem.name)
 
     async def _initial(self) -> AsyncGenerator[bytes, None]:
@@ -115,7 +115,7 @@ class Watch:
                 piece, is_behind = await self._next()
                 if piece:
                     yield piece
-            # Of what was seen while this was told, no other look tells.
+            # Wait only if the shard has not advanced meanwhile: `next_look` does not return again for that.
             if not is_behind and waking.positions.get(self._shard, 0) == seen:
                 due = self._mark_due()
                 try:
@@ -129,7 +129,7 @@ class Watch:
             yield self._mark()
 
     async def _next(self) -> tuple[bytes, bool]:
-        """Return what is told of the events that follow, and whether more of them are known."""
+        """Return the lines for the events that follow, and whether there are more."""
         async with scope_of(self._state, self._organization, self._asks) as scope:
             head = scope.positions[self._shard]
             if head <= self._position:
@@ -152,7 +152,7 @@ class Watch:
         if not named:
             return []
         if named - self._linked.keys():
-            # Of all accounts that are behind the head, at once; from here on each change is counted.
+            # Read for all accounts that change up to the head at once; from here on, every change is counted.
             linked = await linked_projects_at(connection, self._organization, self._position, head)
             self._linked = linked | self._linked
         known = Accounts(linked=self._linked)

@@ -1,4 +1,4 @@
-"""How lists and watches are written: piece by piece, in the form that was asked for."""
+"""Writes lists and watches piece by piece, in the negotiated form."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from service.kubernetes.resources import Resource
 from service.kubernetes.tables import Included, definitions, mark_row, partial, row, table
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
-"""The annotation of the bookmark after which come changes."""
+"""The annotation of the bookmark that ends the initial events."""
 
 _TABLE = "Table"
 
 
 def now() -> datetime:
-    """Return the instant from which ages are counted."""
+    """Return the current time, relative to which ages are shown."""
     return datetime.now(UTC)
 
 
@@ -32,7 +32,7 @@ class ListWriter:
     included: Included
 
     def head(self, metadata: Object) -> bytes:
-        """Return what comes before the objects."""
+        """Return the text before the objects."""
         if not self.form.kind:
             named: Object = {"kind": self.resource.list_kind, "apiVersion": self.resource.api_version}
         else:
@@ -48,7 +48,7 @@ class ListWriter:
         return orjson.dumps([self._item(shown) for shown in objects])[1:-1]
 
     def tail(self) -> bytes:
-        """Return what comes after the objects."""
+        """Return the text after the objects."""
         return b"]}\n"
 
     def _item(self, shown: Object) -> Object:
@@ -72,7 +72,7 @@ def one_object(resource: Resource, form: Form, included: Included, shown: Object
 
 @dataclass(slots=True)
 class WatchWriter:
-    """Writes the events of a watch, one a line; only the first table has columns."""
+    """Writes the events of a watch, one per line; only the first table has column definitions."""
 
     resource: Resource
     form: Form
@@ -92,7 +92,7 @@ class WatchWriter:
         return _line(told.type, shown)
 
     def mark(self, position: int, *, ends_initial_events: bool = False) -> bytes:
-        """Return a bookmark, which says how far the watch is."""
+        """Return a bookmark, which states the position of the watch."""
         metadata: Object = {"resourceVersion": str(position)}
         if ends_initial_events:
             metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
@@ -104,7 +104,7 @@ class WatchWriter:
         return _line("BOOKMARK", mark)
 
     def error(self, status: Object) -> bytes:
-        """Return why the watch ends."""
+        """Return the error that ends the watch, as a line."""
         return _line("ERROR", status)
 
     def _table(self, row_: Object, shown: Object) -> Object:

@@ -1,1 +1,1 @@
-"""Who pays for each of very many projects: what is asked is read strictly, then answered from one snapshot."""
+"""The bulk lookup of payers: all questions are parsed strictly, then answered from one snapshot."""

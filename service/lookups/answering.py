@@ -1,4 +1,4 @@
-"""Answering a lookup: a document, or lines of any number, each from one snapshot."""
+"""Answers a lookup, a document or any number of lines, from one snapshot."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -26,9 +26,9 @@ from service.snapshots import reading
 from service.waits import CLOSED_AT_LEAST, WAIT_SECONDS, not_yet_known
 
 LARGEST_DOCUMENT = 48 * 1024 * 1024
-"""Whatever is legal fits: names of 253 characters, each written as an escape."""
+"""Large enough for every valid document, even of 253-character names with every character escaped."""
 LARGEST_LINES = 4 * 1024 * 1024 * 1024
-"""More than can be answered while a snapshot is held."""
+"""More than can be answered while one snapshot is held."""
 
 _IN_MEMORY = 1024 * 1024
 _WORTH_A_THREAD = 128 * 1024
@@ -55,7 +55,7 @@ async def answer_document(asked: Asked) -> Answer:
 
 
 async def answer_lines(asked: Asked, receive: Receive, send: Send) -> None:
-    """Answer lines of questions: all are read before the first is answered, so that nobody has to read meanwhile."""
+    """Answer lines of questions. All are read before the first is answered, so a client may send first, then read."""
     asks = Reading(asked.state.shard_of, asked.asker.asker)
     with Spool() as spool:
         await spool.fill(parts_of_body(asked, receive, LARGEST_LINES), asks)
@@ -72,7 +72,7 @@ async def answer_lines(asked: Asked, receive: Receive, send: Send) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a snapshot says of shards: its clock, and the closed instants of all shards by number, as text."""
+    """What a snapshot knows of shards: its clock, and the closed instants of all shards by number, as text."""
 
     now: str
     closed: list[str | None]
@@ -90,7 +90,7 @@ async def _only(last: bytes) -> AsyncGenerator[bytes]:
 
 
 async def _wait(asked: Asked, shards: set[int]) -> None:
-    """Wait for what the answers must know, but not for ever: their snapshot tells whether it knows it."""
+    """Wait a limited time for what the answers must know; their snapshot is checked afterwards."""
     positions: Mapping[int, int] = asked.values.get(AT_LEAST.name, {})
     closed: datetime | None = asked.values.get(CLOSED_AT_LEAST.name)
     closes = {} if closed is None else dict.fromkeys(shards, closed)
@@ -99,14 +99,14 @@ async def _wait(asked: Asked, shards: set[int]) -> None:
 
 @asynccontextmanager
 async def _snapshot(asked: Asked, shards: set[int]) -> AsyncIterator[tuple[Any, _Found]]:
-    """Yield a connection in a transaction that is one snapshot, and what that says of shards."""
+    """Yield a connection in a transaction that is one snapshot, and what it knows of shards."""
     positions: Mapping[int, int] = asked.values.get(AT_LEAST.name, {})
     least: datetime | None = asked.values.get(CLOSED_AT_LEAST.name)
     async with reading(asked.state) as connection:
-        # One shard at least, for its clock.
+        # Shard 0 in any case, for the clock.
         found = await snapshots_of(connection, {*shards, *positions, 0})
         closed = {shard: found[shard].closed for shard in shards}
-        # What was seen may be another server than the one that is asked.
+        # The wait may have seen another server than the one queried here.
         if any(found[shard].position < position for shard, position in positions.items()) or (
             least is not None and any(instant is None or instant < least for instant in closed.values())
         ):

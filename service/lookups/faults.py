@@ -1,4 +1,4 @@
-"""What is wrong with the body of a lookup, each with a pointer: looked for only where something is."""
+"""Violations in the body of a lookup, each with a JSON pointer; computed only for a body known to be invalid."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +19,11 @@ Faults = tuple[Violation, ...]
 
 
 class _Members(list[tuple[str, Any]]):
-    """An object's members as they were sent: one that is repeated, repeatedly."""
+    """An object's members as they were sent, duplicates included."""
 
 
 def faults_of_text(raw: bytes, path: Path, error: NotStrictJson, faults_of: Callable[[Any, Path], Faults]) -> Faults:
-    """Return what is wrong with a text that is no strict JSON: where members are repeated, that, and all else."""
+    """Return the violations of a text that is not strict JSON; if members are repeated, along with all others."""
     try:
         value = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -34,12 +34,12 @@ def faults_of_text(raw: bytes, path: Path, error: NotStrictJson, faults_of: Call
 
 
 def faults_of_document(document: Any, path: Path) -> Faults:
-    """Return what is wrong with a document of questions."""
+    """Return the violations of a document of questions."""
     return tuple(_of_document(document, path))
 
 
 def faults_of_question(question: Any, path: Path) -> Faults:
-    """Return what is wrong with a question."""
+    """Return the violations of a question."""
     return tuple(_of_question(question, path))
 
 

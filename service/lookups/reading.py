@@ -1,6 +1,6 @@
-"""The questions of a lookup as they were sent: read strictly, and refused with all that is wrong.
+"""Parses the questions of a lookup strictly, and refuses them with all violations.
 
-A document is read as a whole; of lines, so many at a time as have come.
+A document is parsed as a whole; lines are parsed as they arrive.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,16 +18,16 @@ from service.problems import Problem, Violation, wrong_body
 from service.rights import forbidden, out_of_reach
 
 MOST_QUESTIONS = 10_000
-"""How many questions a document has at most; lines may be more."""
+"""The maximum number of questions in a document; there may be more lines."""
 KEPT_FAULTS = 100
-"""How many faults are kept; all are counted."""
+"""How many violations are kept; all are counted."""
 
 _MOST_INSTANTS = 10_000
 _MOST_REACHES = 10_000
 
 
 class Reading:
-    """Reads questions, some at a time, and keeps what is wrong with them, and which are out of the asker's reach."""
+    """Parses questions, some at a time, and collects their violations, and those out of the asker's reach."""
 
     def __init__(self, shard_of: Callable[[str], int], asker: Asker) -> None:
         self.count = 0
@@ -42,7 +42,7 @@ class Reading:
         self._place: Path = ()
 
     def judge(self) -> None:
-        """Raise Problem where a question is out of reach, whatever is wrong with others."""
+        """Raise Problem if a question is out of reach, even if others are invalid."""
         if self.forbidden_count:
             raise forbidden(self.forbidden, self.forbidden_count)
 
@@ -65,11 +65,11 @@ class Reading:
         raise wrong_body(faults_of_document(document, ()))
 
     def lines(self, lines: Sequence[bytes]) -> Wanted:
-        """Return the questions of further lines, without those that have a fault, which is kept."""
+        """Return the valid questions of further lines, and collect the violations of the others."""
         return self._take(read_flat_objects(lines) or self._one_by_one(lines))
 
     def keep(self, faults: Sequence[Violation]) -> None:
-        """Count faults, and keep the first."""
+        """Count violations, and keep the first `KEPT_FAULTS`."""
         self.fault_count += len(faults)
         self.faults += faults[: KEPT_FAULTS - len(self.faults)]
 
@@ -134,7 +134,7 @@ class Reading:
 
 
 def _faults(question: object, place: int) -> Sequence[Violation]:
-    """Return what is wrong with a question, unless that was found out when it was read as JSON."""
+    """Return the violations of a question; one that is not strict JSON already comes as its violations."""
     if isinstance(question, tuple):
         return question
     return faults_of_question(question, (place,))

@@ -1,4 +1,4 @@
-"""Questions that are waiting to be answered: however many, they take no more memory than some."""
+"""A spool for parsed questions until they are answered, with bounded memory however many there are."""
 
 from collections.abc import AsyncIterator, Iterator
 from tempfile import SpooledTemporaryFile
@@ -18,7 +18,7 @@ _QUESTIONS_AT_ONCE = 2_000
 
 
 class Spool:
-    """Questions in order, some thousand together, in a file once they are many."""
+    """Questions in order, in records of some thousand; in a file once they exceed `_IN_MEMORY` bytes."""
 
     def __init__(self) -> None:
         self.shards: set[int] = set()
@@ -34,7 +34,7 @@ class Spool:
         self._file.close()
 
     async def fill(self, parts: AsyncIterator[bytes], asks: Reading) -> None:
-        """Read lines of questions to their end. Raises Problem, also of `parts`."""
+        """Read all lines of questions. Raises Problem, including those that `parts` raises."""
         rest = b""
         async for part in parts:
             *lines, rest = (rest + part).split(b"\n")
@@ -52,7 +52,7 @@ class Spool:
         self._write(asks)
 
     def read(self) -> Iterator[Wanted]:
-        """Return the questions, as many at a time as were written together."""
+        """Yield the questions, one record at a time."""
         self._file.seek(0)
         for record in self._file:
             yield Wanted(*orjson.loads(record))

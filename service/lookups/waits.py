@@ -1,4 +1,4 @@
-"""What a lookup waits for: events of several shards."""
+"""The `atLeast` of a lookup: events of several shards."""
 
 from service.parameters import Parameter, Refused
 from service.problems import Reason, Violation
@@ -7,7 +7,7 @@ from service.waits import EVENT_ID, event_id
 
 
 def wrong_events(asked: Asked) -> list[Violation]:
-    """Return what is wrong with the events that are waited for: one is of a shard that there is not."""
+    """Return a violation if an event in `atLeast` is of a nonexistent shard."""
     shards: dict[int, int] = asked.values.get(AT_LEAST.name, {})
     if all(shard < asked.state.settings.shard_numbers.stop for shard in shards):
         return []
@@ -15,7 +15,7 @@ def wrong_events(asked: Asked) -> list[Violation]:
 
 
 def _positions(text: str) -> dict[int, int]:
-    """Return the positions of events by their shards. Raises Refused."""
+    """Parse the ids of events into positions by shard. Raises Refused."""
     places = [event_id(one) for one in text.split(",")]
     if len(dict(places)) < len(places):
         raise Refused(Reason.REPEATED, "It must be one event of a shard.")

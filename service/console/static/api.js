@@ -1,8 +1,8 @@
-// Asks the service: the public questions of /v1, and nothing else.
+// Requests to the service: only the public API below /v1.
 
 import { bearing, refused } from "./session.js";
 
-/** What was answered instead of what was asked for. `name` is the problem's, or `Unreachable`. */
+/** An error answer. `name` is the problem's, or `Unreachable`. */
 export class Problem extends Error {
   constructor(name, status, detail, violations = []) {
     super(detail);
@@ -10,12 +10,12 @@ export class Problem extends Error {
   }
 }
 
-/** Return the path of an organization's questions, every part encoded. */
+/** Return a path below an organization, with every segment encoded. */
 export function path(organization, ...parts) {
   return ["/v1/organizations", organization, ...parts.map(encodeURIComponent)].join("/");
 }
 
-/** Ask, and return `body`, `asOf` and `closedUntil` (null where not said). Raises Problem. */
+/** Send a request, and return `body`, `asOf` and `closedUntil` (null if absent). Raises Problem. */
 export async function ask(where, { signal, parameters = {}, method = "GET", body } = {}) {
   const words = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== ""));
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
@@ -39,7 +39,7 @@ export class Pages {
     Object.assign(this, { where, parameters, limit, signal });
   }
 
-  /** Fetch one more page, unless all are there; who asks meanwhile gets the same one. */
+  /** Fetch the next page, unless all are loaded; concurrent callers share one request. */
   more() {
     if (this.isComplete) return Promise.resolve(this);
     this.#turning ??= this.#turn().finally(() => (this.#turning = null));
@@ -57,7 +57,7 @@ export class Pages {
   }
 }
 
-/** Yield an organization's events as they happen, after a position; ends where the connection does. Raises Problem. */
+/** Yield an organization's events as they happen, after a position, until the connection ends. Raises Problem. */
 export async function* events(organization, { after, type, signal, opened }) {
   const words = new URLSearchParams({ ...(after ? { after } : {}), ...(type ? { type } : {}) });
   const response = await reach(`${path(organization, "events")}?${words}`, { signal, headers: { Accept: "text/event-stream" } });
@@ -93,7 +93,7 @@ async function* pieces(stream) {
   }
 }
 
-/** Fetch from the service, as whoever is signed in. Raises Problem where it does not answer. */
+/** Fetch from the service with the user's token. Raises Problem if it does not answer. */
 export async function reach(where, options) {
   const asker = bearing();
   try {
@@ -105,7 +105,7 @@ export async function reach(where, options) {
   }
 }
 
-/** Raise what it means that a connection broke: that somebody left the page, or that the service is away. */
+/** Raise the cause of a broken connection: the page was left, or the service is unreachable. */
 function broken(error) {
   if (error.name === "AbortError") throw error;
   throw unreachable();

@@ -1,4 +1,4 @@
-// The application: which page an address means, the frame around it, and the keys that work everywhere.
+// The application: routing, the frame around each page, and the global keyboard shortcuts.
 
 import { h } from "./dom.js";
 import { Finder } from "./finder.js";
@@ -28,7 +28,7 @@ let leaving = new AbortController();
 let organizationNow = null;
 let whyNot = null;
 
-/** Return the page of an address. A page returns `title` and `content`, and asks under `signal` until one leaves it. */
+/** Return the page of an address. A page returns `title` and `content`; `signal` aborts its requests on leaving. */
 function pageOf([first, kind, name, ...rest]) {
   if (first === undefined) return home;
   if (rest.length) return nowhere;
@@ -63,7 +63,7 @@ function remembered(organization) {
   return organization;
 }
 
-/** Who is signed in, and the way out. */
+/** Who is signed in, and a button to sign out. */
 function signedIn() {
   const name = person();
   return name === null ? [] : [h("span", { class: "person", title: name }, name), h("button", { type: "button", class: "switch", on: { click: signOut } }, "Sign out")];
@@ -80,7 +80,7 @@ function drawFrame([first, kind]) {
     entry("Replays", first === "_" && kind === "replays", "_", "replays"),
     entry("Health", first === "_" && kind === "health", "_", "health"),
   ].filter(Boolean));
-  // On a phone not all places have room beside each other.
+  // On a phone, the links do not all fit side by side.
   document.querySelector("nav.places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 

@@ -1,4 +1,4 @@
-// `<time-bars>`: what was so, from when until when, as bars over time. Zoomed to the microsecond, panned, asked.
+// `<time-bars>`: spans of time as bars on an axis, which zooms to the microsecond, pans, and reports clicks.
 
 import { fill, h, s } from "./dom.js";
 import { inWords, now } from "./instants.js";
@@ -15,7 +15,7 @@ class TimeBars extends HTMLElement {
 
   /**
    * Show `spans`: each with `from`, `until` (null while it lasts), `text`, `given` (class and style), `isPlanned`; and
-   * `at`, an instant that is marked. Between `from` and `until` is what is shown at first.
+   * `at`, an instant that is marked. `from` and `until` bound the initial view.
    */
   show({ label, spans, from, until, at = null }) {
     Object.assign(this, { label, spans, at, whole: [from, until] });
@@ -26,7 +26,7 @@ class TimeBars extends HTMLElement {
     return this;
   }
 
-  /** Mark an instant (null for none); it is brought into sight. */
+  /** Mark an instant (null for none), and scroll it into view. */
   mark(at) {
     this.at = at;
     const [from, until] = this.view;
@@ -34,7 +34,7 @@ class TimeBars extends HTMLElement {
     this.#schedule();
   }
 
-  /** Show what lies between two instants. */
+  /** Zoom to the time between two instants. */
   look(from, until) {
     const longest = (this.whole[1] - this.whole[0]) * 8;
     const size = Math.min(Math.max(until - from, NARROWEST), longest);

@@ -1,4 +1,4 @@
-// Makes elements. Text is only ever set as text: nothing here, or elsewhere, reads markup from a string.
+// Creates elements. Text is only ever set as text: neither this module nor any other parses markup from a string.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -7,12 +7,12 @@ export function h(tag, given = {}, ...children) {
   return furnish(document.createElement(tag), given, children);
 }
 
-/** Return an element of SVG. */
+/** Return an SVG element. */
 export function s(tag, given = {}, ...children) {
   return furnish(document.createElementNS(SVG, tag), given, children);
 }
 
-/** Replace what is in an element. */
+/** Replace the children of an element. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;

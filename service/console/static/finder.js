@@ -1,4 +1,4 @@
-// Search as one types: organizations that were looked at, then projects, accounts and commands of one.
+// Search as you type: recently viewed organizations, then projects, accounts and commands of one.
 
 import { ask, Pages, path } from "./api.js";
 import { coloured } from "./colours.js";
@@ -9,7 +9,7 @@ import { shortType } from "./words.js";
 const NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
 const [SHOWN, LOOKED_THROUGH, FRESH_MS, PAUSE_MS] = [6, 200_000, 60_000, 120];
 
-/** The search field, with a list below it; `organizationNow` returns the organization that one is looking at. */
+/** The search field, with a list below it; `organizationNow` returns the one on screen. */
 export class Finder {
   #known = new Map();
   #asked = 0;
@@ -37,7 +37,7 @@ export class Finder {
     addEventListener("hashchange", () => this.#close());
   }
 
-  /** Return the organizations that were looked at here, the latest first. */
+  /** Return the recently viewed organizations, the latest first. */
   static remembered() {
     try {
       return JSON.parse(localStorage.getItem("whopays.organizations")) ?? [];
@@ -46,7 +46,7 @@ export class Finder {
     }
   }
 
-  /** Begin to search. */
+  /** Focus the search field. */
   focus() {
     this.input.focus();
     this.input.select();
@@ -105,7 +105,7 @@ export class Finder {
     return known;
   }
 
-  /** Ask for exactly this project, which needs no pages; then turn pages while too little was found, and say so. */
+  /** Request exactly this project, which needs no pages; then load pages while too little is found, and say so. */
   async #lookFurther(organization, word, { projects, accounts, exact }, isWanted, show) {
     try {
       if (NAME.test(word) && !exact.has(word) && !projects.items.some((one) => one.project === word)) {
@@ -115,7 +115,7 @@ export class Finder {
         show();
       }
     } catch {
-      // The pages may have it all the same.
+      // The pages may still contain it.
     }
     for (const [pages, name, noun] of [[accounts, (one) => one.account, "accounts"], [projects, (one) => one.project, "projects"]]) {
       const number = () => `${pages.items.length.toLocaleString("en")} ${noun}`;

@@ -1,4 +1,4 @@
-// Runs before anything is drawn, so that the colours never flash into others: those chosen here, else the system's.
+// Runs before the first paint, so that the colour scheme never flashes: the one chosen here, else the system's.
 {
   const root = document.documentElement;
   const isDark = matchMedia("(prefers-color-scheme: dark)");

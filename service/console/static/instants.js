@@ -1,4 +1,4 @@
-// Instants, to the microsecond. Inside they are microseconds since 1970 as a Number, exact from 1685 to 2255.
+// Instants, to the microsecond: represented as microseconds since 1970 in a Number, exact from 1685 to 2255.
 
 const FORM = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})$/;
 
@@ -12,13 +12,13 @@ const KEY = "whopays.zone";
 /** Whether instants are shown in this machine's time zone; else in UTC. */
 export const isLocal = () => localStorage.getItem(KEY) === "local";
 
-/** Show instants in the other zone from now on, and tell whoever shows some. */
+/** Switch the time zone in which instants are shown, and notify the elements that show some. */
 export function switchZone() {
   localStorage.setItem(KEY, isLocal() ? "utc" : "local");
   document.dispatchEvent(new CustomEvent("zone"));
 }
 
-/** Return the microseconds of an instant as the service writes it, or NaN for what is none. */
+/** Parse an instant as the service writes it into microseconds; NaN if it is malformed. */
 export function parse(text) {
   const found = FORM.exec(text);
   if (!found) return NaN;
@@ -27,7 +27,7 @@ export function parse(text) {
   return milliseconds * 1000 + Number(fraction.slice(0, 6).padEnd(6, "0"));
 }
 
-/** Return an instant as the service reads it: in UTC, with six decimals. */
+/** Format an instant as the service reads it: in UTC, with six decimals. */
 export function format(microseconds) {
   const { date, micro } = split(microseconds);
   return `${date.toISOString().slice(0, 19)}.${micro}Z`;
@@ -51,13 +51,13 @@ export function parts(microseconds) {
   };
 }
 
-/** Return an instant on one line, to the microsecond, in the zone that is chosen. */
+/** Return an instant on one line, to the microsecond, in the chosen zone. */
 export function inWords(microseconds) {
   const { day, time, fraction, zone } = parts(microseconds);
   return `${day} ${time}.${fraction} ${zone}`;
 }
 
-/** Return what somebody typed as microseconds, or NaN: RFC 3339, or a day with or without a time in the chosen zone. */
+/** Parse user input into microseconds, or NaN: RFC 3339, or a day with or without a time in the chosen zone. */
 export function typed(text) {
   const given = text.trim();
   if (FORM.test(given)) return parse(given);
@@ -68,7 +68,7 @@ export function typed(text) {
   return milliseconds * 1000 + Number(fraction.padEnd(6, "0"));
 }
 
-/** Return a length of time in at most two units, such as `3 d 4 h`. */
+/** Return a duration in at most two units, such as `3 d 4 h`. */
 export function lasting(microseconds) {
   const units = [["y", 365 * DAY], ["d", DAY], ["h", HOUR], ["min", MINUTE], ["s", SECOND], ["ms", 1000], ["µs", 1]];
   const first = units.findIndex(([, size]) => microseconds >= size);
@@ -80,7 +80,7 @@ export function lasting(microseconds) {
   return `${count} ${name}${rest && count < 100 ? ` ${rest} ${nextName}` : ""}`.replaceAll(" ", "\u00a0");
 }
 
-/** The present, by this machine's clock. */
+/** The current time, by this machine's clock. */
 export const now = () => Date.now() * 1000;
 
 function split(microseconds) {
@@ -88,7 +88,7 @@ function split(microseconds) {
   return { date: new Date((microseconds - micro) / 1000), micro: String(micro).padStart(6, "0") };
 }
 
-/** `<at-instant value="2026-11-27T06:57:51.123456Z">`: an instant, shown in the zone that is chosen. */
+/** `<at-instant value="2026-11-27T06:57:51.123456Z">`: an instant, shown in the chosen zone. */
 class AtInstant extends HTMLElement {
   #show = () => {
     const text = this.getAttribute("value");

@@ -1,4 +1,4 @@
-// Keys that work on every page, and the list of them.
+// Keyboard shortcuts that work on every page, and the dialog that lists them.
 
 import { h } from "./dom.js";
 
@@ -20,12 +20,12 @@ const KEYS = [
 ];
 const OFF = "whopays.keys-off";
 
-/** Do what a key, or two one after the other, stands for; never while somebody types. */
+/** Run the action of a key, or of two in sequence; never while the user is typing in a field. */
 export function listenToKeys(actions) {
   let first = null;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || localStorage.getItem(OFF)) return;
-    // A dialog that was just closed keeps the focus until the next frame, though nobody types there.
+    // A dialog that was just closed keeps the focus until the next frame, although nothing is typed there.
     const dialog = event.target.closest("dialog");
     if (dialog ? dialog.open : event.target.closest("input, select, textarea")) return;
     const act = actions[`${first} ${event.key}`] ?? actions[event.key];
@@ -36,7 +36,7 @@ export function listenToKeys(actions) {
   });
 }
 
-/** Return the dialog that lists the keys, and can turn them off. */
+/** Return the dialog that lists the shortcuts, and can turn them off. */
 export function keysDialog() {
   const off = h("input", { type: "checkbox", checked: !localStorage.getItem(OFF) });
   off.addEventListener("change", () => (off.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")));

@@ -1,4 +1,4 @@
-// What pages are made of.
+// The building blocks of pages.
 
 import { Problem } from "./api.js";
 import { coloured } from "./colours.js";
@@ -7,13 +7,13 @@ import { at } from "./instants.js";
 import { to } from "./routes.js";
 import { count, helpWith, PHASES } from "./words.js";
 
-/** A part of a page under a title. */
+/** A section of a page, with a title. */
 export function section(title, ...content) {
   const id = `part-${title.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
   return h("section", { class: "part", "aria-labelledby": id }, h("h2", { id }, title), ...content);
 }
 
-/** What comes from the service: a shimmer until it is there, then what `draw` makes of it, or what went wrong. */
+/** Content from the service: a shimmer while it loads, then the result of `draw`, or the error. */
 export function region(load, draw, { kind = "block", otherwise } = {}) {
   const element = h("div", { class: "region", "aria-busy": "true" });
   const attempt = async () => {
@@ -34,7 +34,7 @@ export function region(load, draw, { kind = "block", otherwise } = {}) {
   return element;
 }
 
-/** What went wrong, what to do about it, and a button that tries again. */
+/** An error, what to do about it, and a button that retries. */
 export function failure(problem, again) {
   const title = problem.name.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ");
   return h("div", { class: "failure", role: "alert" },
@@ -45,12 +45,12 @@ export function failure(problem, again) {
     again && h("button", { type: "button", on: { click: again } }, "Try again"));
 }
 
-/** That there is nothing, and what would make it otherwise. */
+/** An empty state, and what would change it. */
 export function empty(what, advice, ...more) {
   return h("div", { class: "empty" }, h("p", { class: "empty-title" }, what), advice && h("p", {}, advice), ...more);
 }
 
-/** Terms and what is said of each; those without anything are left out. */
+/** A description list; terms without a value are left out. */
 export function facts(...pairs) {
   const said = pairs.filter(([, value]) => value !== undefined && value !== null && value !== "" && value !== false);
   return h("dl", { class: "facts" }, said.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
@@ -79,20 +79,20 @@ export function payer(organization, account, query = {}) {
 /** A link to a page. */
 export const link = (text, ...parts) => h("a", { href: to(...parts) }, text);
 
-/** Up to which event and instant an answer knows, in small print. */
+/** The event and the closed instant of an answer's snapshot, in small print. */
 export function knowing(answer) {
   return h("p", { class: "knowing" },
     answer.asOf && ["As of event ", h("code", {}, answer.asOf)],
     answer.closedUntil && [", closed until ", at(answer.closedUntil)]);
 }
 
-/** A number with what it counts below it. */
+/** A number, with what it counts below it. */
 export function figure(number, noun, href, nouns = `${noun}s`) {
   const shown = [h("span", { class: "number" }, number.toLocaleString("en")), h("span", { class: "noun" }, number === 1 ? noun : nouns)];
   return href ? h("a", { class: "figure", href }, shown) : h("div", { class: "figure" }, shown);
 }
 
-/** How much of a list is there, and a button for more. */
+/** How much of a list is loaded, and a button for more. */
 export function moreOf(pages, noun, draw) {
   if (pages.isComplete) return null;
   const button = h("button", { type: "button", class: "more" }, `Show more: ${count(pages.items.length, noun)} so far`);

@@ -1,18 +1,18 @@
-// Permalinks: everything that is shown has an address behind the #, which a reload or another browser shows again.
+// Permalinks: every view has an address behind the #, which survives a reload and can be opened elsewhere.
 
-/** Return the address of a page, such as `to("acme", "projects", "web", {at})`; what has no value is left out. */
+/** Return the address of a page, such as `to("acme", "projects", "web", {at})`; parameters without a value are left out. */
 export function to(...parts) {
   const query = typeof parts.at(-1) === "object" ? parts.pop() : {};
   return `#/${parts.map(encodeURIComponent).join("/")}${written(query)}`;
 }
 
-/** Return what the address says now: `parts` of its path, and `query`. */
+/** Return the current address: the `parts` of its path, and its `query`. */
 export function here() {
   const [path, words = ""] = location.hash.replace(/^#\/?/, "").split("?");
   return { parts: path.split("/").filter(Boolean).map(decoded), query: Object.fromEntries(new URLSearchParams(words)) };
 }
 
-/** Change the query of the present address, so that it can be passed on; the page stays as it is. */
+/** Change the query of the current address, so that it can be shared; the page is not reloaded. */
 export function keep(changes) {
   const { parts, query } = here();
   history.replaceState(null, "", to(...parts, { ...query, ...changes }));

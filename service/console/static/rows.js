@@ -1,4 +1,4 @@
-// `<virtual-rows>`: a list of any length, of which only the rows in sight exist. It turns the pages as one scrolls.
+// `<virtual-rows>`: a list of any length; only the visible rows exist. It loads further pages while scrolling.
 
 import { fill, h } from "./dom.js";
 import { failure } from "./parts.js";
@@ -12,7 +12,7 @@ class VirtualRows extends HTMLElement {
   #sizes = new ResizeObserver(() => this.#schedule());
 
   /**
-   * Show a list: `pages` (of api.js), the `columns`' names, `draw` (an item → its cells), `total` where it is known, and
+   * Show a list: `pages` (of api.js), the `columns`' names, `draw` (an item → its cells), `total` if known, and
    * what to show of an `empty` one.
    */
   show({ label, pages, columns, draw, total = null, empty }) {
@@ -36,7 +36,7 @@ class VirtualRows extends HTMLElement {
     this.#sizes.disconnect();
   }
 
-  /** Be told how many there are, once that is known. */
+  /** Set the total, once it is known. */
   expect(total) {
     this.total = total;
     this.#schedule();
@@ -60,7 +60,7 @@ class VirtualRows extends HTMLElement {
     if (length === 0) return fill(this, this.empty);
     this.grid.setAttribute("aria-rowcount", length + 1);
     this.sizer.style.setProperty("height", `${length * height}px`);
-    // Where it ends is known only once all pages are there: whoever pressed End is taken along.
+    // The end is known only once all pages are loaded: after End was pressed, keep scrolling to the end.
     if (this.#goesToEnd) this.scroller.scrollTop = length * height;
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / height) - BEYOND);
     const last = Math.min(length, Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / height) + BEYOND);
@@ -87,7 +87,7 @@ class VirtualRows extends HTMLElement {
     row.style.setProperty("transform", `translateY(${index * height}px)`);
     row.item = item;
     this.#rows.set(index, row);
-    // In the order of the list, so that readers of the screen meet them so.
+    // In the order of the list, for screen readers.
     const after = [...this.sizer.children].find((other) => Number(other.getAttribute("aria-rowindex")) > index + 2);
     this.sizer.insertBefore(row, after ?? null);
   }
@@ -105,5 +105,5 @@ class VirtualRows extends HTMLElement {
 
 customElements.define("virtual-rows", VirtualRows);
 
-/** Return a list that scrolls; see `VirtualRows.show`. */
+/** Return a scrolling list; see `VirtualRows.show`. */
 export const rows = (given) => document.createElement("virtual-rows").show(given);

@@ -1,4 +1,4 @@
-// Who is signed in: by a token of the provider, or one that was pasted. It is kept in the memory of this page, nowhere else.
+// The session: a token from the provider, or a pasted one, kept only in this page's memory.
 
 const UNDERWAY = "whopays.signing-in";
 const LEFT = "whopays.signed-out";
@@ -8,19 +8,19 @@ const said = JSON.parse(document.querySelector('meta[name="whopays-sign-in"]').c
 let token = null;
 let isNeeded = said.isNeeded;
 
-/** The host of the provider; null where there is none, and a token is pasted. */
+/** The host of the provider; null if there is none, and a token must be pasted. */
 export const provider = said.issuer && new URL(said.issuer).host;
 
-/** Whether a request needs a token that is not there. */
+/** Whether a token is needed but missing. */
 export const isMissing = () => isNeeded && token === null;
 
-/** The name of whoever is signed in, as the token says it; null where nobody has to be. */
+/** The name of the signed-in user, from the token; null if no sign-in is needed. */
 export const person = () => token && String(claimsOf(token)?.sub ?? "somebody");
 
-/** The headers that say who asks. */
+/** The headers that authenticate a request. */
 export const bearing = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
-/** Begin: come back from the provider, ask it silently, or find that a proxy says who asks. Return why nobody is signed in. */
+/** Start: return from the provider, ask it silently, or detect a proxy that authenticates. Return an error or null. */
 export async function start() {
   if (!isNeeded) return null;
   try {
@@ -34,21 +34,21 @@ export async function start() {
   }
 }
 
-/** Sign in with a token that somebody has. Raises Error for what is none. */
+/** Sign in with a pasted token. Raises Error if it is not one. */
 export function signInWith(pasted) {
   const given = pasted.trim().replace(/^Bearer\s+/i, "");
   if (!claimsOf(given)) throw new Error("This is no token: it has three parts, with points between them.");
   token = given;
 }
 
-/** Forget a token that the service refused, and tell the page. */
+/** Forget a token that the service refused, and notify the page. */
 export function refused(headers) {
   if (!isNeeded || headers.Authorization !== bearing().Authorization) return;
   token = null;
   document.dispatchEvent(new CustomEvent("sign-in-ended"));
 }
 
-/** Sign out: nothing of what was seen stays in this page. */
+/** Sign out: nothing that was seen stays in this page. */
 export function signOut() {
   token = null;
   sessionStorage.setItem(LEFT, "1");
@@ -56,7 +56,7 @@ export function signOut() {
   location.reload();
 }
 
-/** Go to the provider, by authorization code with PKCE. Raises Error where that cannot be done. */
+/** Go to the provider, by authorization code with PKCE. Raises Error if that is impossible. */
 export async function goToProvider({ prompt } = {}) {
   if (!crypto.subtle) throw new Error("Signing in needs https: open the console at its https address.");
   const { authorization_endpoint: where } = await discovered();
@@ -73,7 +73,7 @@ export async function goToProvider({ prompt } = {}) {
   await new Promise(() => {});
 }
 
-/** Take what the provider sent along out of the address at once, then exchange its code for a token. */
+/** Remove the provider's response from the address at once, then exchange its code for a token. */
 async function comeBack() {
   const answer = new URLSearchParams(location.search);
   const flow = JSON.parse(sessionStorage.getItem(UNDERWAY) ?? "{}");
@@ -113,7 +113,7 @@ async function asked(where, options = {}) {
   return response.json();
 }
 
-/** Return the claims of a token, which the service verifies and this page only shows; null where it is none. */
+/** Return the claims of a token, which the service verifies and this page only shows; null if it is malformed. */
 function claimsOf(text) {
   try {
     const [, middle, signature, ...more] = text.split(".");

@@ -1,4 +1,4 @@
-// Where a time axis is marked, and how the marks are called.
+// The ticks of a time axis, and their labels.
 
 import { DAY, HOUR, isLocal, MINUTE, parse, parts, SECOND } from "./instants.js";
 
@@ -12,14 +12,14 @@ const STEPS = [
 const MONTHS = [1, 3, 6, 12, 24, 60, 120, 240, 600, 1200];
 const MONTH = 30.44 * DAY;
 
-/** Return the marks between two instants, about `count` of them: each with `at` and `text`. */
+/** Return the ticks between two instants, about `count` of them: each with `at` and `text`. */
 export function ticks(from, until, count) {
   const wanted = (until - from) / Math.max(1, count);
   const step = STEPS.find((one) => one >= wanted);
   return step ? even(from, until, step) : calendar(from, until, MONTHS.find((one) => one * MONTH >= wanted) ?? 2400);
 }
 
-/** Return the finest common part of an axis: the day, and the minute where the marks are below seconds. */
+/** Return what all ticks of an axis have in common: the day, and the minute if the ticks are finer than seconds. */
 export function axisTitle(from, until) {
   const first = parts(from);
   const last = parts(until);

@@ -1,4 +1,4 @@
-// What phases, outcomes and refusals mean, and what would change them, in words.
+// Explanations of phases, conditions, refusals and problems, and what would change them.
 
 /** What an account in a phase can do. */
 export const PHASES = {
@@ -53,7 +53,7 @@ const REFUSALS = {
   Superseded: "Nothing: what came later took its place.",
 };
 
-/** What somebody can do about a problem of the service. */
+/** What the user can do about a problem of the service. */
 const PROBLEMS = {
   Unreachable: "Check that whopays serve is running and that this machine reaches it, then try again.",
   ProjectNotFound: "No project of this name was ever reported in this organization. Check both names.",

@@ -1,4 +1,4 @@
-// An account: its phase over time, what is missing, what blocks closing it, what it pays for, and a month of that.
+// An account: its phase over time, what is missing, what blocks closing it, what it pays for, by month.
 
 import { ask, Pages, path } from "../api.js";
 import "../bars.js";
@@ -10,7 +10,7 @@ import { blockers, commandList } from "./commands.js";
 import { month } from "./month.js";
 import { projectRows } from "./organization.js";
 
-/** The page of an account; `month` and `view` in its address say which month is shown, and how. */
+/** The page of an account; `month` and `view` in its address select the month, and how it is shown. */
 export function account({ organization, name, query, signal }) {
   const load = () => ask(path(organization, "accounts", name), { signal });
   return {

@@ -1,4 +1,4 @@
-// The audit: who asked for each command, in which role and with whose token, and what came of it.
+// The audit trail: who sent each command, with which role and whose token, and its outcome.
 
 import { Pages, path } from "../api.js";
 import { h } from "../dom.js";
@@ -11,7 +11,7 @@ import { quoted } from "./commands.js";
 const INSTANTS = ["since", "until"];
 const EXAMPLE = "2026-11-27 06:57:51";
 
-/** Every command of an organization, the latest first; person and period are kept in the address. */
+/** Every command of an organization, the latest first; person and period are in the address. */
 export function audit({ organization, query, signal }) {
   const chosen = { by: query.by ?? "", since: query.since ?? "", until: query.until ?? "" };
   const place = h("div", {});
@@ -62,7 +62,7 @@ function nothing(chosen) {
   return Object.values(chosen).some(Boolean) ? empty("Nobody has asked for anything like this.", "Look for everybody, or in a longer period.") : empty("Nobody has asked for anything.", "Every command is listed here, whoever sent it.");
 }
 
-/** A command, and who asked for it. */
+/** A command, and who sent it. */
 function asked(organization, one, chosen) {
   const who = one.person ? h("a", { class: "who", href: to(organization, "audit", { ...chosen, by: one.person }) }, one.person) : h("span", { class: "nobody" }, "nobody known");
   return h("li", { class: `result ${one.outcome.toLowerCase()}` },

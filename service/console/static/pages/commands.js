@@ -1,4 +1,4 @@
-// Commands: what came of them, and for each refusal what would lift it.
+// Commands: their results, and for each refusal what would resolve it.
 
 import { ask, Pages, path } from "../api.js";
 import { h } from "../dom.js";
@@ -26,7 +26,7 @@ export function commandPage({ organization, name: id, query, signal }) {
   };
 }
 
-/** The results of the commands about a project or an account, newest first; `none` is said where there are none. */
+/** The results of commands about a project or an account, newest first; `none` is shown if there are none. */
 export function commandList(organization, parameters, signal, none) {
   const outcomes = ["", "Applied", "Unchanged", "Scheduled", "Waiting", "Rejected"];
   const select = h("select", { "aria-label": "Outcome" }, outcomes.map((one) => h("option", { value: one }, one || "All outcomes")));
@@ -45,7 +45,7 @@ export function commandList(organization, parameters, signal, none) {
   return h("div", {}, h("div", { class: "filters" }, select), place);
 }
 
-/** A result. `isAlone`: with everything that is known of it. */
+/** A result; in full if it `isAlone`. */
 function result(organization, one, { isAlone = false } = {}) {
   return h("li", { class: `result ${one.outcome.toLowerCase()}` },
     h("div", { class: "result-head" },
@@ -71,7 +71,7 @@ function refusal(organization, violation, one) {
       violation.retryable && " Then the same content may succeed, under a new id."));
 }
 
-/** What blocks: projects, or a balance. */
+/** The blockers of a refusal: projects, or a balance. */
 export function blockers(organization, { count: number, projects, outstanding, currencyCode, asOf }) {
   if (projects) {
     return h("p", { class: "small" }, `${count(number, "project")}: `, projects.map((name, index) => [index > 0 && ", ", link(name, organization, "projects", name)]), number > projects.length && " …");
@@ -79,5 +79,5 @@ export function blockers(organization, { count: number, projects, outstanding, c
   return h("p", { class: "small" }, outstanding === null || outstanding === undefined ? "No balance was reported yet." : ["Outstanding ", h("strong", {}, `${outstanding} ${currencyCode}`), " as of ", at(asOf)]);
 }
 
-/** Return a word as a shell takes it. */
+/** Return a word quoted for a shell. */
 export const quoted = (word) => (/^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);

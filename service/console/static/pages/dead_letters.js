@@ -1,4 +1,4 @@
-// Dead letters: records that could not be answered, with commands that put them on their topics again.
+// Dead letters: records that could not be answered, with commands that redrive them.
 
 import { Pages } from "../api.js";
 import { h } from "../dom.js";
@@ -21,7 +21,7 @@ const REASONS = {
   HandlerFault: "A fault of whopays: see the log. Once it is mended, redrive it.",
 };
 
-/** All dead letters, newest first; filters are kept in the address. */
+/** All dead letters, newest first; the filters are in the address. */
 export function deadLetters({ query, signal }) {
   const chosen = { organization: query.organization ?? "", topic: query.topic ?? "", reason: query.reason ?? "" };
   const place = h("div", {});

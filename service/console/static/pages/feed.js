@@ -10,7 +10,7 @@ import { shortType } from "../words.js";
 const TYPES = ["BindingChanged", "AccountPhaseChanged", "AccountChanged", "ProjectBillingNotice", "CommandCompleted"];
 const [KEPT, BACKLOG, LONGEST_PAUSE_MS] = [400, 50, 10_000];
 
-/** The feed, beginning with the latest events; types are kept in the address. */
+/** The feed, beginning with the latest events; the types are in the address. */
 export function feed({ organization, query, signal }) {
   const chosen = new Set((query.type ?? "").split(",").filter((one) => TYPES.includes(one)));
   const list = h("ol", { class: "feed", "aria-label": "Events, the latest first" });
@@ -64,7 +64,7 @@ export function feed({ organization, query, signal }) {
   return { title: `Feed of ${organization}`, content };
 }
 
-/** Follow the events until one leaves; a connection that ends is made again, after the last event that was seen. */
+/** Follow the events until the page is left; after a disconnect, reconnect from the last event seen. */
 async function follow(organization, { type, signal, take, say, fail }) {
   let after = await latest(organization, { type, signal, take }).catch((problem) => problem);
   for (let failures = 0; !signal.aborted; ) {
@@ -92,7 +92,7 @@ async function follow(organization, { type, signal, take, say, fail }) {
   }
 }
 
-/** Take the latest few events, and return the position after which new ones come. */
+/** Load the latest few events, and return the position after which to follow. */
 async function latest(organization, { type, signal, take }) {
   const { asOf } = await ask(path(organization), { signal });
   const [shard, position] = asOf.split("-").map(Number);

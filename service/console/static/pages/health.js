@@ -1,4 +1,4 @@
-// Health: whether the service answers, how far behind each organization's closed instant is, and what its metrics say.
+// Health: whether the service answers, how far each organization's closed instant lags, and the server's metrics.
 
 import { ask, path, Problem, reach } from "../api.js";
 import { fill, h } from "../dom.js";
@@ -73,7 +73,7 @@ function lags(signal) {
     })));
 }
 
-/** What the last audit found, of those that were kept. */
+/** The findings of the last stored audit. */
 function audit(told) {
   const ended = told.find((one) => one.name === ENDED)?.value;
   if (Number.isNaN(ended)) return empty("It is not known.", "The service does not reach its database.");
@@ -99,7 +99,7 @@ function metrics(told) {
   return rows.length ? table("Metrics", ["What", "Value", "Metric"], rows) : empty("This server tells nothing that is shown here.");
 }
 
-/** Return what the server tells of itself: each `name`, with `labels` and `value`. Raises Problem. */
+/** Return the server's metrics: each `name`, with `labels` and `value`. Raises Problem. */
 async function metricsOf(signal) {
   const response = await reach("/metrics", { signal, headers: { Accept: "*/*" } });
   if (!response.ok) throw new Problem("Forbidden", response.status, "Metrics are told on the machine of the service, and to operators and auditors of all organizations.");

@@ -1,11 +1,11 @@
-// The start page, and what is shown for an address that means nothing.
+// The start page, and the page for an unknown address.
 
 import { h } from "../dom.js";
 import { Finder } from "../finder.js";
 import { empty, link, section } from "../parts.js";
 import { to } from "../routes.js";
 
-/** The start page: what this is, and the organizations that were looked at here. */
+/** The start page: an introduction, and the recently viewed organizations. */
 export function home() {
   const field = h("input", { name: "organization", id: "organization", autocomplete: "off", autocapitalize: "off", spellcheck: "false", required: true, pattern: "[a-z0-9]([a-z0-9.\\-]*[a-z0-9])?", maxlength: "253", placeholder: "acme" });
   const form = h("form", { class: "open" }, h("label", { for: "organization" }, "Organization"), h("div", { class: "together" }, field, h("button", {}, "Open")));
@@ -27,7 +27,7 @@ export function home() {
   };
 }
 
-/** What is shown for an address that means nothing. */
+/** The page for an unknown address. */
 export function nowhere() {
   return {
     title: "Nothing here",

@@ -1,4 +1,4 @@
-// A month of an account, cut into intervals: as a picture and as a table.
+// The intervals of an account in a month, as a chart and as a table.
 
 import { Pages, path } from "../api.js";
 import { coloured } from "../colours.js";
@@ -10,7 +10,7 @@ import { rows } from "../rows.js";
 
 const FORM = /^\d{4}-(0[1-9]|1[0-2])$/;
 
-/** The month, with ways to another one and to the other view; both are kept in the address. Months are those of UTC. */
+/** The month, with links to other months and the other view; both are in the address. Months are UTC. */
 export function month({ organization, name, query, signal }) {
   const shown = { month: FORM.test(query.month ?? "") ? query.month : format(now()).slice(0, 7), view: query.view === "table" ? "table" : "picture" };
   const place = h("div", {});
@@ -65,7 +65,7 @@ function list({ organization, name, month: chosen, view, signal }) {
     rows({ label: `Intervals in ${chosen}, as bars`, pages: new ByProject(pages), columns: ["Project", "Paid for"], empty: none, draw: (one) => [project(one), bars(one)] }));
 }
 
-/** Pages of intervals, as one item for each project with all its `intervals`: they come by project. */
+/** Pages of intervals, grouped into one item per project with all its `intervals`: they arrive ordered by project. */
 class ByProject {
   items = [];
   #taken = 0;
@@ -83,7 +83,7 @@ class ByProject {
     for (; this.#taken < items.length; this.#taken++) {
       const one = items[this.#taken];
       const last = this.items.at(-1)?.project === one.project ? this.items.pop() : { project: one.project, intervals: [] };
-      // Another object, so that a row that was drawn is seen to be another one.
+      // A new object, so that the row already drawn is recognized as changed.
       this.items.push({ ...last, intervals: [...last.intervals, one] });
     }
   }

@@ -1,4 +1,4 @@
-// An organization: how much there is of what, its accounts and its projects.
+// An organization: its counts, its accounts and its projects.
 
 import { ask, Pages, path } from "../api.js";
 import { h } from "../dom.js";
@@ -8,7 +8,7 @@ import { to } from "../routes.js";
 import { rows } from "../rows.js";
 import { PHASES } from "../words.js";
 
-/** The organization's own page. */
+/** The page of an organization. */
 export function organization({ organization: name, signal }) {
   return {
     title: name,
@@ -37,7 +37,7 @@ function overview(name, answer) {
   ];
 }
 
-/** Its accounts, phase by phase. */
+/** Its accounts, by phase. */
 export function accounts({ organization: name, query, signal }) {
   const choice = (value, text) => h("a", { class: "choice", href: to(name, "accounts", { phase: value }), "aria-current": (query.phase ?? "") === value && "true" }, text);
   return {
@@ -76,7 +76,7 @@ function unbound(name, pages) {
   ];
 }
 
-/** Its projects, however many. */
+/** Its projects. */
 export function projects({ organization: name, query, signal }) {
   const chosen = { unbound: query.unbound, state: query.state };
   const choice = (text, given) => {
@@ -84,7 +84,7 @@ export function projects({ organization: name, query, signal }) {
     return h("a", { class: "choice", href: to(name, "projects", given), "aria-current": isHere && "true" }, text);
   };
   const list = projectRows({ name, label: "Projects", parameters: chosen, signal });
-  // The list itself says what is wrong, if anything is.
+  // If this fails, the list itself reports the error.
   ask(path(name), { signal }).then(({ body }) => list.expect(numberOf(body, chosen)), () => {});
   return {
     title: `Projects of ${name}`,
@@ -99,13 +99,13 @@ export function projects({ organization: name, query, signal }) {
   };
 }
 
-/** Return how many projects there are of those that are chosen, or null where an organization's counts do not say. */
+/** Return how many projects match the filter, or null if the organization's counts do not say. */
 function numberOf({ projects: all, unbound: without }, { unbound: chosen, state }) {
   if (state) return null;
   return { true: without, false: all - without }[chosen] ?? all;
 }
 
-/** A list of projects that scrolls; `total` where it is known. */
+/** A scrolling list of projects; `total` if known. */
 export function projectRows({ name, label, parameters, signal, total = null, advice = "Choose another list above." }) {
   const pages = new Pages(path(name, "projects"), parameters, { limit: 1000, signal });
   return rows({

@@ -1,4 +1,4 @@
-// A project: who pays, who paid when, what waits for it, and its commands.
+// A project: who pays, who paid when, scheduled and waiting bindings, and its commands.
 
 import { ask, Pages, path } from "../api.js";
 import { coloured } from "../colours.js";
@@ -11,7 +11,7 @@ import { commandList } from "./commands.js";
 
 const PAGE = 500;
 
-/** The page of a project; `at` in its address is the instant that is asked about. */
+/** The page of a project; `at` in its address is the selected instant. */
 export function project({ organization, name, query, signal }) {
   const load = async () => {
     const answer = await ask(path(organization, "projects", name), { signal });
@@ -92,7 +92,7 @@ function intervalTable({ organization, intervals }, bars) {
   return table("Who paid when, the latest first", ["Account", "From", "Until", "For", "Closer"], rows);
 }
 
-/** The question "who paid at …": a field, and its answer with whether that can still change. */
+/** The question "who paid at …": a field, and the answer, with whether it can still change. */
 function whoPaid({ organization, name, query, signal }, bars) {
   const field = h("input", { name: "at", id: "at", autocomplete: "off", spellcheck: "false", placeholder: "2026-11-27 06:57:51.123456", "aria-describedby": "at-help" });
   const answered = h("div", { class: "answered", role: "status" });

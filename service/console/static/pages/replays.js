@@ -1,4 +1,4 @@
-// Replays: what was said again, to whom, and how far each has come.
+// Replays: the selection, topic and progress of each.
 
 import { ask, Pages } from "../api.js";
 import { h } from "../dom.js";

@@ -1,4 +1,4 @@
-// Signing in: at the provider, or with a token that somebody has.
+// Signing in: at the provider, or with a pasted token.
 
 import { h } from "../dom.js";
 import { copyable } from "../parts.js";
@@ -6,7 +6,7 @@ import { goToProvider, provider, signInWith } from "../session.js";
 
 const TO_TRY = "whopays dev token alice --role viewer --organization acme";
 
-/** The page of whoever is not signed in; `why` says what ended or failed, and `done` is called with a token at hand. */
+/** The sign-in page; `why` says what ended or failed, and `done` is called once there is a token. */
 export function signIn({ why, done }) {
   const trouble = h("p", { class: "trouble", role: "alert" }, why ?? "");
   return {
