@@ -78,9 +78,9 @@ def _problem(error: Exception, asked: Asked) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, TimeoutError) and seconds_left(asked.asker) <= 0:
-        return unauthenticated("the token expired before the answer was whole")
+        return unauthenticated("the token expired before the answer was complete")
     if isinstance(error, TimeoutError) or is_transient(error):
-        return unavailable("The database could not be asked any further, or the answer took too long.")
+        return unavailable("The database became unavailable, or the answer took too long.")
     logger.error("question_failed", request_id=asked.request_id, exc_info=error)
     return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")
 

@@ -15,19 +15,19 @@ def chosen(accepted: str | None, offered: tuple[str, ...]) -> str:
         return offered[0]
     best = _best(accepted, offered)
     if best is None:
-        raise Problem("NotAcceptable", f"Answers here are {' or '.join(offered)}.")
+        raise Problem("NotAcceptable", f"The answer is available as {' or '.join(offered)}.")
     return best
 
 
 def understood(content_type: str | None, encoding: str | None, consumed: Sequence[str]) -> str:
     """Return the media type of a body. Raises Problem `UnsupportedMediaType`."""
     if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-        raise Problem("UnsupportedMediaType", "A body is not compressed here.")
+        raise Problem("UnsupportedMediaType", "Compressed bodies are not supported.")
     media, *parameters = [part.strip() for part in (content_type or "").lower().split(";")]
     if media not in consumed:
-        raise Problem("UnsupportedMediaType", f"A body here is {' or '.join(consumed)}.")
+        raise Problem("UnsupportedMediaType", f"The body must be {' or '.join(consumed)}.")
     if not all(map(_is_utf_8, parameters)):
-        raise Problem("UnsupportedMediaType", "A body here is UTF-8: leave the charset out, or send UTF-8 and say so.")
+        raise Problem("UnsupportedMediaType", "The body must be UTF-8: leave the charset out, or set it to utf-8.")
     return media
 
 

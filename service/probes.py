@@ -32,7 +32,7 @@ async def _readyz(asked: Asked) -> Answer:
     if state.stopping.is_set():
         raise unavailable("The server is stopping.")
     if state.tokens is not None and state.tokens.unread():
-        raise unavailable("The keys of an issuer of tokens were not read yet.")
+        raise unavailable("The keys of a token issuer have not been read yet.")
     try:
         async with asyncio.timeout(_READY_SECONDS), state.pool.acquire() as connection:
             await connection.fetchval("SELECT shard FROM shards LIMIT 1")

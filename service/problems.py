@@ -86,7 +86,7 @@ def wrong_body(violations: Sequence[Violation]) -> Problem:
     return Problem("InvalidBody", "The body is not right.", violations)
 
 
-def unavailable(detail: str = "The database cannot be asked at present.") -> Problem:
+def unavailable(detail: str = "The database is unavailable at present.") -> Problem:
     """Return the problem for a database that is unreachable or too slow."""
     return Problem("Unavailable", detail, headers={"Retry-After": "1"})
 
@@ -97,10 +97,10 @@ def quoted(text: str) -> str:
 
 
 PROBLEMS: dict[str, tuple[int, str]] = {
-    "InvalidParameter": (400, "A parameter is not right"),
-    "InvalidBody": (400, "The body is not right"),
-    "Unauthenticated": (401, "Nobody can tell who asks"),
-    "Forbidden": (403, "The asker may not do this"),
+    "InvalidParameter": (400, "A parameter is invalid"),
+    "InvalidBody": (400, "The body is invalid"),
+    "Unauthenticated": (401, "The request is not authenticated"),
+    "Forbidden": (403, "The asker is not allowed to do this"),
     "NotFound": (404, "There is no such path"),
     "ProjectNotFound": (404, "The project was never reported"),
     "AccountNotFound": (404, "There is no such account"),
@@ -112,9 +112,9 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "TooManyQuestions": (413, "There are too many questions"),
     "BodyTooLarge": (413, "The body is too large"),
     "UnsupportedMediaType": (415, "The body's media type is not understood"),
-    "TooManyRequests": (429, "Too much is asked at a time"),
-    "Internal": (500, "The service has a fault"),
-    "Unavailable": (503, "The database cannot be asked"),
-    "NotYetKnown": (503, "What is waited for is not known yet"),
+    "TooManyRequests": (429, "There are too many requests at a time"),
+    "Internal": (500, "The service failed"),
+    "Unavailable": (503, "The database is unavailable"),
+    "NotYetKnown": (503, "What is waited for is not reached yet"),
 }
 """Status and title of each problem, by its name."""

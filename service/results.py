@@ -54,7 +54,7 @@ async def _read(asked: Asked, archived: Sequence[ArchivedResult]) -> Items:
         if store is None:
             if all(one.is_forgotten for one in archived):
                 return []
-            raise Problem("ResultNotFound", "The result is archived, and this server is not told where the archive is.")
+            raise Problem("ResultNotFound", "The result is archived, and no archive is configured on this server.")
         return [result_of(value) for value in await read_results(store, archived, asked.reach)]
     except ArchiveUnreachable as error:
         raise unavailable("The result is archived, and the archive cannot be reached at present.") from error

@@ -33,16 +33,18 @@ async def admit(asked: Asked, question: Question, names: Mapping[str, bytes]) ->
             _admit_to_organization(asked, {name: decoded(raw) or "" for name, raw in names.items()})
         case Access.WHOLE_ORGANIZATION:
             if not has_role(asker, decoded(names["organization"]) or "", READS_OPERATION):
-                raise forbidden([out_of_reach("organization", "It takes operator, or auditor, of all of it.")])
+                raise forbidden(
+                    [out_of_reach("organization", "It takes operator or auditor of the whole organization.")]
+                )
         case Access.OPERATORS:
             asked.operated = organizations_of(asker, READS_OPERATION)
             if asked.operated is not None and not asked.operated:
-                raise forbidden([out_of_reach("organization", "It takes operator, or auditor, of an organization.")])
+                raise forbidden([out_of_reach("organization", "It takes operator or auditor of some organization.")])
         case Access.TOKEN:
             pass  # the body names what is asked about; it is checked when it is read
         case Access.NEAR:
             if asked.state.tokens is None or not has_role(asker, EVERY_ORGANIZATION, READS_OPERATION):
-                message = "Beyond the loopback address it takes operator, or auditor, of all organizations."
+                message = "From other hosts, it takes operator or auditor of all organizations."
                 raise forbidden([out_of_reach("organization", message)])
 
 

@@ -75,10 +75,10 @@ def _insist_on_sign_in(settings: Settings) -> None:
         return
     if settings.auth != "jwt" or issuer not in settings.issuers:
         raise NotServed(
-            f"WHOPAYS_CONSOLE_ISSUER is {issuer}, whose tokens do not count: WHOPAYS_ISSUERS does not name it."
+            f"WHOPAYS_CONSOLE_ISSUER is {issuer}, whose tokens are not accepted: WHOPAYS_ISSUERS does not name it."
         )
     if settings.console_client_id is None:
-        raise NotServed("WHOPAYS_CONSOLE_ISSUER needs WHOPAYS_CONSOLE_CLIENT_ID: the client that the console is there.")
+        raise NotServed("WHOPAYS_CONSOLE_ISSUER needs WHOPAYS_CONSOLE_CLIENT_ID: the console's client id there.")
 
 
 class _Server(uvicorn.Server):

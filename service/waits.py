@@ -63,7 +63,7 @@ async def wait_until_known(asked: Asked) -> None:
 
 def not_yet_known() -> Problem:
     """Return the problem for an answer that would be older than `atLeast` or `closedAtLeast` demands."""
-    return Problem("NotYetKnown", "What the answer must know is not known yet.", headers={"Retry-After": "1"})
+    return Problem("NotYetKnown", "The requested event or instant is not reached yet.", headers={"Retry-After": "1"})
 
 
 async def _seen(asked: Asked) -> Snapshot:

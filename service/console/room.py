@@ -55,7 +55,7 @@ class _Console:
         if file is None:
             await write(refusal(Problem("NotFound", "There is no such path.")), scope, send, token_hex(8))
         elif scope["method"] not in _METHODS:
-            refused = Problem("MethodNotAllowed", "It is only read.", headers={"Allow": ", ".join(_METHODS)})
+            refused = Problem("MethodNotAllowed", "The console is read-only.", headers={"Allow": ", ".join(_METHODS)})
             await write(refusal(refused), scope, send, token_hex(8))
         else:
             await _send(file, self._headers, scope, send)

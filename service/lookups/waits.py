@@ -11,14 +11,14 @@ def wrong_events(asked: Asked) -> list[Violation]:
     shards: dict[int, int] = asked.values.get(AT_LEAST.name, {})
     if all(shard < asked.state.settings.shard_numbers.stop for shard in shards):
         return []
-    return [Violation(Reason.OUT_OF_RANGE, "It names an event of a shard that there is not.", AT_LEAST.name)]
+    return [Violation(Reason.OUT_OF_RANGE, "It names an event of a nonexistent shard.", AT_LEAST.name)]
 
 
 def _positions(text: str) -> dict[int, int]:
     """Parse the ids of events into positions by shard. Raises Refused."""
     places = [event_id(one) for one in text.split(",")]
     if len(dict(places)) < len(places):
-        raise Refused(Reason.REPEATED, "It must be one event of a shard.")
+        raise Refused(Reason.REPEATED, "It must be at most one event of a shard.")
     return dict(places)
 
 

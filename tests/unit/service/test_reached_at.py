@@ -75,7 +75,7 @@ def _at(address: str, auth: Literal["jwt", "trusted"], port: int = 1) -> Setting
         ({"console_issuer": _ISSUER, "console_client_id": "c"}, None),
         ({"console_issuer": _ISSUER}, "WHOPAYS_CONSOLE_CLIENT_ID"),
         ({"console_issuer": "https://b.example", "console_client_id": "c"}, "does not name it"),
-        ({"console_issuer": _ISSUER, "console_client_id": "c", "auth": "trusted"}, "do not count"),
+        ({"console_issuer": _ISSUER, "console_client_id": "c", "auth": "trusted"}, "are not accepted"),
     ),
 )
 def test_people_can_sign_in_only_where_their_tokens_count(said: dict[str, Any], refused: str | None) -> None:
