@@ -1,4 +1,4 @@
-"""The table of all commands, and how one is found: a command's module is imported only when it is asked for."""
+"""The table of all commands, and their lazy loading: a command's module is imported only when it is called."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,9 +15,9 @@ _START, _ASK, _OPERATE = "Start", "Send and ask", "Operate"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: its name, its line in the list of commands, and its function as `module:function` of `cli`.
+    """A command: its name, its summary in the list of commands, and its function as `module:function` of `cli`.
 
-    One that `checks` whether all is well ends with NOT_CHECKED where it cannot find out.
+    If it `checks` something, it exits with NOT_CHECKED when it cannot.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Commands under one word, which may be a command itself: a `function` that does nothing where another follows."""
+    """Commands under one word, which may be a command itself: its `function` does nothing if a subcommand follows."""
 
     name: str
     summary: str
@@ -153,11 +153,11 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.keys:rewrap_keys"),
     ),
 }
-"""Every command, by the heading under which it is listed."""
+"""Every command, by its heading in the list."""
 
 
 class _Alone(TyperCommand):
-    """A command without further ones under its word."""
+    """A command without subcommands."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         insist_on_one_value(self, ctx, args)
@@ -165,7 +165,7 @@ class _Alone(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """A group that lists its commands without importing them, and imports the one that is asked for."""
+    """A group that lists its commands without importing them, and imports the one that is called."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         insist_on_one_value(self, ctx, args)
@@ -177,14 +177,14 @@ class _Commands(TyperGroup):
 
 
 class Unloaded(TyperCommand):
-    """A command of which only its line in the table is known."""
+    """A command that is not imported: only its row of the table is known."""
 
     def __init__(self, command: Command, panel: str | None) -> None:
         super().__init__(command.name, help=command.summary, rich_help_panel=panel)
         self._command = command
 
     def load(self) -> Any:
-        """Import the command's module, and return the command itself."""
+        """Import the command's module, and return the command."""
         module, function = self._command.function.split(":")
         alone = typer.Typer(add_completion=False, context_settings=_FORMS)
         kind = _Check if self._command.checks else _Alone
@@ -194,14 +194,14 @@ class Unloaded(TyperCommand):
 
 
 class _UnloadedGroup(_Commands):
-    """A command with further ones under its word, of which only their lines in the table are known."""
+    """A command with subcommands that are not imported: only their rows of the table are known."""
 
     def __init__(self, group: Group, function: str, panel: str) -> None:
         super().__init__(name=group.name, help=group.summary, rich_help_panel=panel)
         self._group, self._function = group, function
 
     def load(self) -> Any:
-        """Import the command's module, and return the command itself, with the further ones."""
+        """Import the command's module, and return the command with its subcommands."""
         module, function = self._function.split(":")
         alone = typer.Typer(cls=_Commands, add_completion=False, context_settings=_FORMS, invoke_without_command=True)
         alone.callback()(getattr(import_module(f"cli.{module}"), function))
@@ -214,7 +214,7 @@ class _UnloadedGroup(_Commands):
 
 
 class _Check(_Alone):
-    """A command that checks whether all is well: FAILED says that it is not, NOT_CHECKED that nobody knows."""
+    """A command that checks something: it exits with FAILED if all is not well, NOT_CHECKED if it cannot tell."""
 
     def invoke(self, ctx: Any) -> Any:
         with told(NOT_CHECKED):
@@ -222,7 +222,7 @@ class _Check(_Alone):
 
 
 class _Program(_Commands):
-    """The whole command line: whatever its commands raise on purpose ends as a message and an exit status."""
+    """The whole command line: expected errors of its commands end in a message and an exit status."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -261,7 +261,7 @@ app = typer.Typer(
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version  # noqa: PLC0415 - takes a tenth of what `whopays health` may take
+        from importlib.metadata import version  # noqa: PLC0415 - takes a tenth of the time `whopays health` may take
 
         typer.echo(f"whopays {version('whopays')}")
         raise typer.Exit

@@ -1,1 +1,1 @@
-"""Commands that ask: who pays, who paid, how an account stands, what is being published."""
+"""Commands that query: who pays, who paid, the state of an account, the published events."""

@@ -1,4 +1,4 @@
-"""An account, shown."""
+"""How an account is shown."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from cli.terminal.output import count_of
 
 
 def account_view(account: dict[str, Any]) -> Iterator[RenderableType]:
-    """Return an account as `whopays account --json` prints it, for people: its state, and what explains its phase."""
+    """Render an account, given as `whopays account --json` prints it: its state, and what explains its phase."""
     title = Text(f"{account['organization']}/{account['account']}", style="bold")
     yield Card(title, [details(_state(account).items())], "dim")
     yield Listing(

@@ -1,4 +1,4 @@
-"""Answers to the questions about one project."""
+"""`whopays timeline` and `whopays project`: questions about one project."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -70,4 +70,4 @@ def _entries(items: list[dict[str, Any]]) -> list[TimelineEntry]:
 
 
 _ALL = 2**31
-"""More than a project can have had payers: a picture is of all of them."""
+"""More payers than a project can have had: the timeline shows all of them."""

@@ -1,4 +1,4 @@
-"""The answer to the question about one account."""
+"""`whopays account`: the question about one account."""
 
 from contextlib import aclosing, suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""The answer to the question what became of a command."""
+"""`whopays result`: the question about the result of a command."""
 
 from typing import TYPE_CHECKING
 

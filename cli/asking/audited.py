@@ -1,4 +1,4 @@
-"""What `whopays audit` answers: who asked for what, and how that is drawn."""
+"""`whopays audit`: commands and who sent them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from schemas.message_types import short_type
 
 
 def audited(organization: str, wanted: Wanted, by: str | None, period: tuple[datetime | None, datetime | None]) -> None:
-    """Print who asked for what, in a period whose beginning and end may be given."""
+    """Print the commands of a period, either end of which may be open, and who sent them."""
     since, until = period
     show_pages(
         organization, wanted, Kind(audit_listing, "Nobody has asked for anything.", (int,)),
@@ -26,7 +26,7 @@ def audited(organization: str, wanted: Wanted, by: str | None, period: tuple[dat
 
 
 def audit_listing(items: Sequence[dict[str, Any]]) -> Listing:
-    """Return commands with who asked, as `whopays audit --json` prints them, for people."""
+    """Render commands and their senders, given as `whopays audit --json` prints them."""
     columns = (
         Column("time"),
         Column("who"),

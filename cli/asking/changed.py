@@ -1,4 +1,4 @@
-"""The events of an organization, listed and watched."""
+"""`whopays changes`: lists and watches the events of an organization."""
 
 import re
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -24,7 +24,7 @@ _AT_ONCE = 1_000
 
 
 def show_changes(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
-    """Print the events of one snapshot, up to a number of them or all. Raises CommandFailed."""
+    """Print the events of one snapshot, up to a limit or all. Raises CommandFailed."""
     names, after = _names(types), _id(wanted.after)
     database_url = database_address()
     left = _AT_ONCE if wanted.is_all else wanted.limit
@@ -66,7 +66,7 @@ def watch(organization: str, wanted: Wanted, types: Sequence[str]) -> None:
 async def _pages(
     connection: Driver, organization: str, known: Snapshot, after: int, limit: int, types: Collection[str]
 ) -> AsyncIterator[list[PublishedEvent]]:
-    """Yield the events of a snapshot past a position, `limit` at a time."""
+    """Yield the events of a snapshot after a position, `limit` at a time."""
     while True:
         page = await events(connection, organization, after=after, until=known.position, limit=limit, types=types)
         if page:
@@ -77,7 +77,7 @@ async def _pages(
 
 
 async def _position(connection: Driver, organization: str, known: Snapshot, after: tuple[int, int] | None) -> int:
-    """Return the position after which events are wanted. Raises CommandFailed for one that is not there."""
+    """Return the position after which events are wanted. Raises CommandFailed if it does not exist or is not kept."""
     ranges = await shard_ranges(connection)
     shards = ranges.shards_of(organization)
     first = await first_position(connection, shards)

@@ -1,4 +1,4 @@
-"""What the lists of projects and intervals answer (docs/contract.md section 11), and how their items are drawn."""
+"""The lists of projects and intervals (docs/contract.md section 11), and how their items are shown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -76,7 +76,7 @@ def _intervals(
 
 
 def projects_listing(items: Items) -> Listing:
-    """Return projects, as `whopays projects --json` prints them, for people."""
+    """Render projects, given as `whopays projects --json` prints them."""
     columns = (
         Column("project"),
         Column("paid by"),
@@ -94,14 +94,14 @@ def projects_listing(items: Items) -> Listing:
 
 
 def unbound_listing(items: Items) -> Listing:
-    """Return projects that nobody pays for, for people."""
+    """Render projects without a payer."""
     columns = (Column("project"), Column("state"), Column("name", may_move=True))
     rows = [(Text(one["project"], style="bold"), Text(one["state"]), Text(one.get("displayName", ""))) for one in items]
     return Listing(columns, rows)
 
 
 def intervals_listing(subject: str, items: Items) -> Listing:
-    """Return intervals, as `whopays intervals --json` prints them, for people; `subject` is the member that varies."""
+    """Render intervals, given as `whopays intervals --json` prints them; `subject` is the member that varies."""
     columns = (
         Column(subject),
         Column("from"),

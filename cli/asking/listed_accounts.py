@@ -1,4 +1,4 @@
-"""What the list of accounts answers."""
+"""The list of accounts."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def accounts(organization: str, wanted: Wanted, phase: str | None) -> None:
 
 
 def accounts_listing(items: Items) -> Listing:
-    """Return accounts, as `whopays accounts --json` prints them, for people."""
+    """Render accounts, given as `whopays accounts --json` prints them."""
     columns = (
         Column("account"),
         Column("phase"),

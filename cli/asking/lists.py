@@ -1,4 +1,4 @@
-"""The lists, as commands: what answers is imported when one is called, so that completing and helping are fast."""
+"""Commands that list: their options. The implementation is imported on call, so that completion and help are fast."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Pages of a list, of one snapshot: a page and where the next begins, or all of them one after the other."""
+"""Pages of a list: one page and where the next begins, or all pages in one snapshot."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -23,17 +23,17 @@ _AT_ONCE = 1_000
 
 
 class Question(Protocol):
-    """Asks for a page."""
+    """A query for a page."""
 
     async def __call__(self, connection: Driver, known: Snapshot, /, *, limit: int, after: Key | None) -> Page | None:
-        """Return a page; None where what the list is of is not known."""
+        """Return a page; None if the subject of the list is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of list: how its items are drawn, what is said where there are none, what its keys are made of.
+    """A kind of list: how its items are rendered, the message for an empty list, and the types in its keys.
 
-    `missing` is said where what the list is of is not known.
+    `missing` is the message if the subject of the list is unknown.
     """
 
     drawn: Callable[[Sequence[dict[str, Any]]], RenderableType]
@@ -49,7 +49,7 @@ def show_pages(
     question: Question,
     more: Callable[[Snapshot], dict[str, Any]] = lambda _: {},
 ) -> None:
-    """Print a list; as JSON an object with `items`, `next` and what `more` adds. Raises CommandFailed."""
+    """Print a list; as JSON, an object with `items`, `next` and the members from `more`. Raises CommandFailed."""
     after = key_of(wanted.after, kind.key)
     database_url = database_address()
 
@@ -64,7 +64,7 @@ def show_pages(
 
 
 def show_page(page: Page, wanted: Wanted, kind: Kind, more: dict[str, Any]) -> None:
-    """Print a page. One that is empty is the only one: what follows another has items."""
+    """Print a page. Only the first page can be empty."""
     items, following = page
     if wanted.as_json and wanted.is_all:
         for item in items:

@@ -1,4 +1,4 @@
-"""A project, shown: its payer, and what is still to come."""
+"""How a project is shown: its payer, and scheduled and waiting bindings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from cli.terminal.layout import Card, details
 
 
 def project_card(project: dict[str, Any]) -> Card:
-    """Return a project as `whopays project --json` prints it, for people."""
+    """Render a project, given as `whopays project --json` prints it."""
     title = Text(f"{project['organization']}/{project['project']}", style="bold")
     return Card(title, [details(_lines(project))], "cyan")
 

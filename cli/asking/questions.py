@@ -1,4 +1,4 @@
-"""The questions about one thing, as commands: what answers is imported when one is called."""
+"""Commands about one project, account or command: their options. The implementation is imported on call."""
 
 from typing import Annotated
 

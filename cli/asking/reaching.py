@@ -1,4 +1,4 @@
-"""How the commands that only ask reach the database. Imports nothing that takes long."""
+"""How the commands that only query reach the database. Imports nothing slow."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,14 +11,14 @@ Answered = TypeVar("Answered")
 
 
 def reached(asking: Coroutine[Any, Any, Answered]) -> Answered:
-    """Return what a question is answered. Raises CommandFailed where the database cannot be used."""
+    """Run a query and return its answer. Raises CommandFailed if the database cannot be used."""
     try:
         return asyncio.run(asking)
     except CommandFailed:
         raise
     except Exception:
         with importing():
-            from cli.terminal.failures import reaching  # noqa: PLC0415 - knows all drivers, and takes its time
+            from cli.terminal.failures import reaching  # noqa: PLC0415 - imports all drivers, which is slow
 
         with reaching(load_settings()):
             raise

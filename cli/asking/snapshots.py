@@ -1,6 +1,6 @@
-"""Snapshots for questions about an organization: one, or another whenever something was committed.
+"""Snapshots for questions about an organization: one, or a new one after every commit.
 
-Of the driver's own connections, and without the settings of the workers: a command that asks has to start fast.
+They use the driver's own connections, without the workers' settings, because a command that queries must start fast.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from db.questions.snapshots import Snapshot, snapshot_of
 
 @asynccontextmanager
 async def one_snapshot(database_url: str, organization: str) -> AsyncIterator[tuple[Driver, Snapshot]]:
-    """Yield a connection whose transaction is one snapshot and cannot write, and what it knows of an organization."""
+    """Yield a connection in a read-only transaction that is one snapshot, and the snapshot of an organization."""
     connection = await connect_to_ask(database_url)
     try:
         async with _snapshot(connection, organization) as known:
@@ -25,11 +25,11 @@ async def one_snapshot(database_url: str, organization: str) -> AsyncIterator[tu
 
 
 async def snapshots(database_url: str, organization: str) -> AsyncGenerator[tuple[Driver, Snapshot]]:
-    """Yield a snapshot at once, and another whenever the organization's shard has moved on.
+    """Yield a snapshot at once, and another whenever the organization's shard has advanced.
 
-    Commits wake it, as they do the relay; where they cannot, as on a replica, it looks every now and then.
+    Commits wake it, as they do the relay; where they cannot, as on a replica, it polls.
     """
-    from db.engine import create_engine  # noqa: PLC0415 - only for those who watch
+    from db.engine import create_engine  # noqa: PLC0415 - only for --watch
     from service.waking import Waking  # noqa: PLC0415 - likewise
 
     engine = create_engine(database_url, pool_size=1)
@@ -51,6 +51,6 @@ async def snapshots(database_url: str, organization: str) -> AsyncGenerator[tupl
 @asynccontextmanager
 async def _snapshot(connection: Driver, organization: str) -> AsyncIterator[Snapshot]:
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        # The installation itself says how many shards it has: with another number, answers would be wrong.
+        # Read from the database, not from the settings: with a wrong number of shards, answers would be wrong.
         installation = await connection.fetchrow("SELECT first_shard, shards - first_shard AS shards FROM installation")
         yield await snapshot_of(connection, shard_of(organization, installation["shards"], installation["first_shard"]))

@@ -1,4 +1,4 @@
-"""`whopays tail`: follows what is published, one readable line per event."""
+"""`whopays tail`: follows the published events, one readable line per event."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -55,7 +55,7 @@ def tail(
 async def events(
     settings: Settings, topics: Sequence[Topic], *, from_beginning: bool
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield the events of topics as they are published, read committed."""
+    """Yield the events of topics as they are published, with `read_committed`."""
     async with administration(settings) as admin:
         partitions = await partitions_of(admin, [settings.topic(topic) for topic in topics])
     consumer = AIOKafkaConsumer(**kafka_reading_options(settings))
@@ -67,7 +67,7 @@ async def events(
         while True:
             batches = await consumer.getmany(timeout_ms=_POLL_MS)
             read = [orjson.loads(record.value) for records in batches.values() for record in records]
-            # Partitions know no order among each other; what is read together is told in the order it happened.
+            # There is no order across partitions; events fetched together are sorted into the order they happened in.
             for event in sorted(read, key=order):
                 yield event
     finally:
@@ -75,6 +75,6 @@ async def events(
 
 
 def order(event: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Return what events are sorted by: their instant, then their place in the log."""
+    """Return the sort key of an event: its instant, then its place in the log."""
     shard, position = event["id"].split("-")
     return event["time"], int(shard), int(position)

@@ -1,4 +1,4 @@
-"""The timeline of a project's payers, drawn."""
+"""Draws the timeline of a project's payers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _HEADINGS = ("from (UTC)", "paid by", "for")
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """`[begins, ends)` with its payer, or with nobody; the last one has no end."""
+    """A half-open interval `[begins, ends)` and its payer, if any; the last one has no end."""
 
     payer: str | None
     begins: datetime
@@ -29,7 +29,7 @@ class Interval:
 
 
 def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
-    """Return the whole time since the first payer, with the gaps in which nobody paid."""
+    """Return the intervals since the first payer, including gaps in which nobody paid."""
     found: list[Interval] = []
     following = [*(entry.established_at for entry in entries[1:]), None]
     for entry, begins_next in zip(entries, following, strict=False):
@@ -41,9 +41,9 @@ def intervals(entries: Sequence[TimelineEntry]) -> list[Interval]:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The payers of a project: each with its beginning, its length, and a bar on one common axis until `now`.
+    """The payers of a project: each with its beginning, its duration, and a bar on a common axis that ends `now`.
 
-    The bars yield where there is no space for them.
+    The bars are left out if there is no space for them.
     """
 
     subject: str
@@ -51,7 +51,7 @@ class Timeline:
     now: datetime
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Draw them in the space there is."""
+        """Draw them in the available width."""
         shown = intervals(self.entries)
         last = max([self.now, *(interval.ends or interval.begins for interval in shown)])
         payers = dict.fromkeys(entry.account for entry in self.entries)
@@ -77,7 +77,7 @@ class Timeline:
 
 
 def bar(interval: Interval, first: datetime, last: datetime, cells: int = _BAR_CELLS) -> str:
-    """Draw an interval on the axis from `first` to `last`; even the shortest is one cell wide."""
+    """Draw an interval on the axis from `first` to `last`, at least one cell wide."""
     whole = (last - first).total_seconds() or 1.0
     begins = round((interval.begins - first).total_seconds() / whole * cells)
     ends = round(((interval.ends or last) - first).total_seconds() / whole * cells)

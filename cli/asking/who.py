@@ -1,4 +1,4 @@
-"""`whopays who`: which account pays for a project. It starts as fast as it can: no SQLAlchemy, no Rich."""
+"""`whopays who`: which account pays for a project. For a fast start, it imports neither SQLAlchemy nor Rich."""
 
 from contextlib import aclosing, suppress
 from datetime import datetime
@@ -59,12 +59,12 @@ async def _watch(database_url: str, organization: str, project: str, *, as_json:
 
 
 def insist_on_known(database_url: str, organization: str, project: str) -> None:
-    """Raise CommandFailed for a project that was never reported: something else than that nobody pays for it."""
+    """Raise CommandFailed for a project that was never reported, which is not the same as having no payer."""
     insist(_asked(database_url, organization, project, None), organization, project)
 
 
 def insist(answer: PayerAnswer, organization: str, project: str) -> None:
-    """Raise CommandFailed where the answer says that the project was never reported."""
+    """Raise CommandFailed if the answer says that the project was never reported."""
     if answer.is_known:
         return
     if answer.is_organization_known:
@@ -79,7 +79,7 @@ def _asked(database_url: str, organization: str, project: str, instant: datetime
 
 
 def lines_of(organization: str, project: str, instant: datetime | None, answer: PayerAnswer) -> list[str]:
-    """Return an answer for people; of an instant that is to come only what holds now is known."""
+    """Return an answer in lines for people; for a future instant, only the present payer and the schedule are known."""
     if instant is None or instant <= answer.as_of:
         when = f"at {format_instant(instant)}" if instant else "now"
         return [answer.account or f"nobody pays for {organization}/{project} {when}"]
@@ -96,7 +96,7 @@ def lines_of(organization: str, project: str, instant: datetime | None, answer: 
 
 
 def document_of(organization: str, project: str, answer: PayerAnswer) -> dict[str, Any]:
-    """Return an answer as JSON has it."""
+    """Return an answer as a JSON-compatible dictionary."""
     one = answer.scheduled
     return {
         "organization": organization,

@@ -1,1 +1,1 @@
-"""The demonstration: a story of two organizations, played on real servers and told while it happens."""
+"""The demonstration: a story of two organizations, played on real servers and narrated as it happens."""

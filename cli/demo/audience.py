@@ -1,4 +1,4 @@
-"""Whoever listens to the published events: a read-committed consumer that remembers what it has seen."""
+"""A `read_committed` consumer of the published events that remembers what it has read."""
 
 import asyncio
 from contextlib import aclosing
@@ -13,7 +13,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Audience:
-    """Listens to all output topics from their beginning while `listen` runs."""
+    """Reads all output topics from their beginning while `listen` runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -22,11 +22,11 @@ class Audience:
 
     @property
     def heard(self) -> list[dict[str, Any]]:
-        """Every event so far, in the order it happened."""
+        """Every event so far, in the order they happened."""
         return sorted(self._heard, key=order)
 
     async def listen(self) -> None:
-        """Listen until cancelled."""
+        """Read events until cancelled."""
         async with aclosing(events(self._settings, OUTPUT_TOPICS, from_beginning=True)) as published:
             async for event in published:
                 async with self._news:
@@ -34,7 +34,7 @@ class Audience:
                     self._news.notify_all()
 
     async def hear(self, cause: str, count: int) -> list[dict[str, Any]]:
-        """Wait for the events, `count` of them, that a message caused, and return them without its result."""
+        """Wait for the `count` events that a message caused, and return them without its result."""
 
         def caused() -> list[dict[str, Any]]:
             return [event for event in self.heard if event.get("causationid") == cause and not _is_result(event)]

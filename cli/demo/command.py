@@ -22,7 +22,7 @@ def demo(
 
     On a real PostgreSQL and a real Kafka, which are started for it and stopped at its end.
     """
-    # Completing and helping need none of these.
+    # Completion and help need none of these.
     with importing():
         from cli.demo import performance  # noqa: PLC0415 - see above
         from cli.operating.serving import insist_on_packages  # noqa: PLC0415 - see above

@@ -13,7 +13,7 @@ Timelines = Mapping[tuple[str, str], Sequence[TimelineEntry]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who pays for a project at an instant (now when there is none); `when` says what is special about it."""
+    """Who pays for a project at an instant (None: now); `when` says what is special about the instant."""
 
     project: tuple[str, str]
     at: datetime | None
@@ -21,7 +21,7 @@ class Question:
 
 
 def questions_about(timelines: Timelines) -> list[Question]:
-    """Return questions whose answers show that intervals touch, are half-open, and may have a gap after a deletion."""
+    """Return questions whose answers show that intervals are adjacent and half-open, with a gap after a deletion."""
     rocket, website, portal = ("acme", "rocket"), ("acme", "website"), ("globex", "portal")
     moved = timelines[rocket][1].established_at
     gone, again = timelines[portal]

@@ -1,4 +1,4 @@
-"""Playing the story: servers, workers, the messages one by one, then the questions."""
+"""Plays the story: starts servers and workers, sends the messages one by one, then asks the questions."""
 
 import asyncio
 import logging
@@ -36,10 +36,10 @@ _TOKEN_SECONDS = 3600
 
 
 def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bool) -> None:
-    """Empty the data folder, start PostgreSQL and Kafka in it, and play the story; everything is stopped at the end.
+    """Empty the data folder, start PostgreSQL and Kafka in it, play the story, and stop everything at the end.
 
-    `began` is when this process did, on the monotonic clock. Before the end, the console is served if wanted, until
-    somebody presses Ctrl-C.
+    `began` is the start of this process on the monotonic clock. With `serves_console`, the console is served before
+    the end, until Ctrl-C.
 
     Raises CommandFailed, EmbeddedError, DatabaseRefused.
     """
@@ -47,7 +47,7 @@ def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bo
     own = {"auth": "jwt", "issuers": {}, "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
     settings = Settings().model_copy(update=own)
     set_up_logs(settings)
-    # On a broker this young the client finds many things not there yet, and says so loudly.
+    # On a broker that has just started, the client logs errors about things that do not exist yet.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     telling.introduce(screen)
     report = telling.reporter(screen)
@@ -68,7 +68,7 @@ def perform(data_dir: Path, screen: Console, began: float, *, serves_console: bo
 async def _play(
     settings: Settings, tokens: Mapping[str, str], screen: Console, status: Status, *, serves_console: bool
 ) -> None:
-    """Run the workers in this process while the story is told, and while the console is served."""
+    """Run the workers in this process while the story is played and the console is served."""
     report = telling.reporter(screen)
     await prepare(settings, report)
     report("Starting the consumers and the relay ...")
@@ -121,15 +121,15 @@ async def _tell(
 
 
 async def _serve(settings: Settings, screen: Console) -> None:
-    """Serve the console until Ctrl-C; commands in this folder find the installation meanwhile."""
-    from service.serving import serve  # noqa: PLC0415 - needs packages that the demonstration alone does not
+    """Serve the console until Ctrl-C; meanwhile, commands in this folder find the installation."""
+    from service.serving import serve  # noqa: PLC0415 - needs packages that the rest of the demo does not
 
     with remembered(settings):
         await serve(settings, lambda where: telling.invite(screen, where))
 
 
 async def _take(step: Step, message: Message, exchange: Exchange, audience: Audience, screen: Console) -> None:
-    """Send a step's message, wait until what it caused was published, and show it."""
+    """Send a step's message, wait until the events it caused are published, and show them."""
     answer = await exchange.send(message, _ANSWER_SECONDS)
     if not answer.is_handled or answer.dead_letter or (message.is_command and answer.result is None):
         raise CommandFailed(f"The story stopped: {message.name} of {message.organization} was not answered.")
@@ -139,7 +139,7 @@ async def _take(step: Step, message: Message, exchange: Exchange, audience: Audi
 
 
 async def _replay(settings: Settings, audience: Audience, screen: Console) -> None:
-    """Replay all changes of payer, and compare what a fresh consumer adds up with what was heard live."""
+    """Replay all changes of payer, and compare a fresh consumer's sums with those of the live events."""
     until = datetime.now(UTC)
     engine = create_engine(settings.database_url, pool_size=1)
     try:

@@ -1,4 +1,4 @@
-"""The end of the demonstration: a replay into a fresh consumer, which adds up what whoever listened live did."""
+"""The end of the demonstration: a replay to a fresh consumer, which computes the same sums as the live one."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -24,9 +24,9 @@ Paid = dict[tuple[str, str], timedelta]
 
 
 def paid(events: Iterable[Mapping[str, Any]], until: datetime) -> Paid:
-    """Return how long each account (by organization and name) has paid, all projects together, up to an instant.
+    """Return how long each account (by organization and name) has paid for all projects in total, up to an instant.
 
-    Whatever is missing, or there twice, makes a difference.
+    A missing or duplicate event changes the sums.
     """
     sums: Paid = defaultdict(timedelta)
     for event in events:
@@ -41,7 +41,7 @@ def paid(events: Iterable[Mapping[str, Any]], until: datetime) -> Paid:
 
 
 async def replay(engine: AsyncEngine, settings: Settings, until: datetime) -> tuple[KeptReplay, list[dict[str, Any]]]:
-    """Have all changes of payer before an instant said again, and return the replay and what a fresh consumer hears."""
+    """Replay all changes of payer before an instant; return the replay and the events that a fresh consumer reads."""
     selection = selection_of(types=["BindingChanged"], until=format_instant(until))
     kept = await begin(engine, settings, Asked(NAME, selection, partitions=1, is_detached=True))
     consumer = AIOKafkaConsumer(

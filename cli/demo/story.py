@@ -1,4 +1,4 @@
-"""The story: who says what, in which order, and what to look at."""
+"""The story: its steps in order, and what they show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,9 +10,9 @@ from workers.exchange import Message
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command or fact, sent by `who`. Of one that `is_explained` the whole answer is shown.
+    """A command or fact, sent by `who`. If it `is_explained`, its whole answer is shown.
 
-    One that `repeats` is the message before, once more; it has no members of its own.
+    If it `repeats`, it is the previous message again, and has no members itself.
     """
 
     says: str
@@ -44,13 +44,13 @@ GRANTS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "gus": tuple({"organization": "globex", "role": role} for role in ("account-admin", "project-owner")),
     "ivy": tuple({"organization": "acme", "role": role} for role in ("payments", "approver")),
 }
-"""What the tokens of those who send commands grant. Facts need none: who may write their topics, the broker says."""
+"""The grants in the tokens of command senders. Facts need no token: the broker controls writes to their topics."""
 
 _TERMS = {"netDays": 30}
 
 
 def message_of(step: Step, number: int, token: str | None = None) -> Message:
-    """Make the message of a step: its id tells the place in the story, and a token who asks."""
+    """Make the message of a step, with its number in the story in its id, and with the sender's token, if any."""
     identity = f"{step.organization}-{number:02d}"
     sources = {"payments": "/payments", "resource-manager": "/resource-manager"}
     attributes = {"id": identity, "source": sources.get(step.who, "/console"), "authid": step.who}
@@ -194,4 +194,4 @@ STORY = (
         ),
     ),
 )
-"""All of it, in order."""
+"""All chapters, in order."""

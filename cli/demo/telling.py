@@ -1,4 +1,4 @@
-"""How the story looks."""
+"""How the story is shown."""
 
 import shlex
 import shutil
@@ -53,7 +53,7 @@ _NEXT = (
 
 
 def introduce(screen: Console) -> None:
-    """Say what is going to be seen."""
+    """Print an introduction."""
     text = Text(
         "Two organizations, Acme and Globex, tell whopays about accounts, cards and projects on three Kafka "
         "topics. It decides, keeps that in PostgreSQL, and publishes every change: exactly once, in order. "
@@ -75,7 +75,7 @@ def begin_chapter(screen: Console, chapter: Chapter) -> None:
 def show_step(
     screen: Console, step: Step, message: Message, answer: Answer, caused: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Print what was said, by whom, how it was answered, and which events came out of Kafka because of it."""
+    """Print what was sent, by whom, how it was answered, and the events it caused, as read from Kafka."""
     screen.print()
     put(screen, Text(step.says, style="italic"))
     lines: list[tuple[str, RenderableType]] = [
@@ -89,7 +89,7 @@ def show_step(
         lines.append(("", Text("noted; nothing follows", style="dim")))
     for event in () if answer.is_repeat else caused:
         name = short_type(event["type"])
-        # An account's state follows every change of it: left to the list at the end.
+        # Follows every change of an account: only shown in the list at the end.
         if name != "AccountChanged":
             change = what_changed(name, event["data"])
             lines.append(("", Text.assemble(("→ ", "dim"), (f"{event['subject']}: ", "cyan"), change, overflow="fold")))
@@ -127,7 +127,7 @@ def answer_questions(screen: Console, asked: Sequence[Question], answers: Sequen
 
 
 def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
-    """Print every event that was published, topic by topic, with its subject's sequence."""
+    """Print every published event by topic, with its subject's sequence."""
     _begin_part(
         screen, f"The {len(events)} events that came out of Kafka (# is the sequence of its subject, without holes)"
     )
@@ -139,7 +139,7 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def compare(screen: Console, topic: str, live: Paid, again: Paid) -> None:
-    """Print how long each account has paid: as heard live, and as a fresh consumer hears it from a replay."""
+    """Print how long each account has paid: by the live events, and by those of the replay."""
     _begin_part(screen, "All of it said again")
     says = Text(f"A consumer that knows nothing reads a replay, {topic}, and adds up how long each account has paid.")
     screen.print()
@@ -159,7 +159,7 @@ def compare(screen: Console, topic: str, live: Paid, again: Paid) -> None:
 
 
 def invite(screen: Console, where: str) -> None:
-    """Say where the console is, and what to do meanwhile."""
+    """Print where the console is, and what to do there."""
     whopays = _program()
     _begin_part(screen, "The console")
     lines: tuple[RenderableType, ...] = (
@@ -175,7 +175,7 @@ def invite(screen: Console, where: str) -> None:
 
 
 def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
-    """Say what to try next, in commands as this one was typed, each on a line that can be copied."""
+    """Print what to try next, as commands spelled like this one was, each on a line that can be copied."""
     whopays = _program()
     _begin_part(screen, "What next")
     lines: tuple[RenderableType, ...] = (
@@ -190,7 +190,7 @@ def conclude(screen: Console, data_dir: Path, seconds: float) -> None:
 
 
 def _program() -> str:
-    """Return how `whopays` is called here: `make` leaves it in .venv, where a shell does not look."""
+    """Return how to call `whopays` here: `make` installs it in .venv, which is not on the shell's path."""
     called = Path(sys.argv[0])
     if called.name != "whopays" or shutil.which("whopays"):
         return "whopays"
@@ -199,7 +199,7 @@ def _program() -> str:
 
 def _begin_part(screen: Console, title: str) -> None:
     screen.print()
-    # A line of fixed length: a file has no right margin that one could be drawn to.
+    # A rule of fixed length, because a file has no width to fill.
     put(screen, Text.assemble(("── ", "cyan"), (title, "bold")))
 
 
@@ -212,7 +212,7 @@ def _outcome(answer: Answer, outcome: str) -> Text:
 
 
 def _members(message: Message) -> Text:
-    """Return what a message says on one line, without the organization's name before its own things."""
+    """Return the organization of a message, then its other members, on one line."""
     data = message.event["data"]
     shown = [f"{name}={_short(value)}" for name, value in data.items() if name not in _UNSAID]
     return Text.assemble((f"{data['organization']} ", "bold"), ", ".join(shown))

@@ -1,4 +1,4 @@
-"""`whopays dev` and its tokens: what they take; what they do is imported when one is called: completing is fast."""
+"""`whopays dev` and its tokens: their options. The implementation is imported on call, so that completion is fast."""
 
 from pathlib import Path
 from typing import Annotated

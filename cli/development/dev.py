@@ -24,7 +24,7 @@ from workers.runtime.settings import Settings
 
 DATA = HOME / "dev"
 SECURE_DATA = HOME / "dev-secure"
-"""A Kafka that was made without users gets none later."""
+"""A separate data folder: users cannot be added to a Kafka that was created without any."""
 
 _TRY = (
     "whopays tail",
@@ -40,7 +40,7 @@ def dev(*, data_dir: Path, reset: bool, secure: bool, as_json: bool) -> None:
     said = of_a_development(Settings())
     warn_of_unknown_variables()
     set_up_logs(said)
-    # A broker this young has no group coordinator for a second, which the client calls an error each time it asks.
+    # A broker that has just started has no group coordinator yet, which the client logs as an error on each attempt.
     logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
     report = _say
     folder = SECURE_DATA if secure and data_dir == DATA else data_dir
@@ -59,13 +59,13 @@ def dev(*, data_dir: Path, reset: bool, secure: bool, as_json: bool) -> None:
 
 
 def of_a_development(said: Settings) -> Settings:
-    """Return the settings with logs that people read, and tokens that are checked, where nothing is said of these."""
+    """Return the settings with human-readable logs and checked tokens, unless they are set otherwise."""
     defaults = {"log_format": "console", "auth": "jwt"}
     return said.model_copy(update={name: one for name, one in defaults.items() if name not in said.model_fields_set})
 
 
 def announce(settings: Settings, *, as_json: bool) -> None:
-    """Print the variables by which the installation is found from elsewhere, and what to try."""
+    """Print the variables with which other folders find the installation, and what to try."""
     lent = settings.model_dump(mode="json", include={"issuers"})
     addresses = {
         "WHOPAYS_DATABASE_URL": settings.database_url,
@@ -79,7 +79,7 @@ def announce(settings: Settings, *, as_json: bool) -> None:
         return
     screen = console()
     for name, value in addresses.items():
-        # Unwrapped, so that it can be pasted.
+        # Not wrapped, so that it can be pasted.
         put(screen, Text(f"export {name}='{value}'", no_wrap=True))
     lines: tuple[RenderableType, ...] = (
         Text("whopays is ready. Ctrl-C stops it; its data stays.", style="bold green"),
@@ -91,7 +91,7 @@ def announce(settings: Settings, *, as_json: bool) -> None:
 
 
 def _security(settings: Settings) -> dict[str, str]:
-    """Return the variables by which another client connects to a secure Kafka as the same user."""
+    """Return the variables with which another client connects to a secure Kafka as the same user."""
     if settings.kafka_ssl_ca_location is None:
         return {}
     password = Path(settings.kafka_ssl_ca_location).with_name(f"{settings.kafka_sasl_username}.password")
@@ -110,7 +110,7 @@ def _say(message: str) -> None:
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM end what Ctrl-C ends, also while the servers start."""
+    """Make SIGTERM act like Ctrl-C, even while the servers start."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The issuer of tokens that `whopays dev` and the demo make for themselves: a key pair in their data folder."""
+"""The token issuer of `whopays dev` and the demo: a key pair in their data folder."""
 
 import json
 import os
@@ -24,12 +24,12 @@ _PUBLIC, _PRIVATE = "issuer-keys.json", "issuer-signing-key.json"
 
 @dataclass(frozen=True, slots=True)
 class DevIssuer:
-    """An issuer whose private key is kept in a folder, where only its owner can read it."""
+    """An issuer whose private key is in a folder, readable only by its owner."""
 
     folder: Path
 
     def make(self) -> None:
-        """Make a key pair, unless there is one. The public key is written last: where it is, the other is too."""
+        """Make a key pair, unless there is one. The public key comes last: if it exists, so does the private one."""
         if self.jwks.exists():
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class DevIssuer:
         return self.folder.absolute() / _PUBLIC
 
     def token(self, person: str, grants: Iterable[Mapping[str, Any]], seconds: int) -> str:
-        """Return a token that counts from now on. Raises CommandFailed where the key is missing."""
+        """Return a token that is valid for `seconds` from now on. Raises CommandFailed if the key is missing."""
         try:
             said = json.loads((self.folder / _PRIVATE).read_text(encoding="utf-8"))
         except OSError as error:
@@ -69,7 +69,7 @@ class DevIssuer:
 
 
 def with_issuer(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with an issuer of tokens, where tokens are checked: their own, else one of the folder."""
+    """Return the settings; if tokens are checked and no issuer is set, with the one of the folder."""
     if settings.auth != "jwt" or settings.issuers:
         return settings
     issuer = DevIssuer(folder)
@@ -79,7 +79,7 @@ def with_issuer(settings: Settings, folder: Path) -> Settings:
 
 
 def write_secret(file: Path, content: str) -> None:
-    """Replace a file by one that nobody else may read."""
+    """Replace a file with one that only its owner may read."""
     new = file.with_name(f"{file.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
     new.touch(mode=0o600)

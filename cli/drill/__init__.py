@@ -1,1 +1,1 @@
-"""Incident drills: something breaks on an installation of the drill's own, and whoever practises mends it."""
+"""Incident drills: something breaks in an installation made for the drill, and the operator repairs it."""

@@ -1,4 +1,4 @@
-"""`whopays drill`: what it takes; what it does is imported when it is called."""
+"""`whopays drill`: its options. The implementation is imported on call."""
 
 from pathlib import Path
 from typing import Annotated

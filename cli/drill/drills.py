@@ -1,4 +1,4 @@
-"""The drills: what breaks in each, how that shows, what helps whoever mends it, and what the runbook does."""
+"""The drills: what breaks in each, its symptoms, the hints for the operator, and what the runbook does."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ whopays dead-letters redrive --all, and at last whopays verify, so that its verd
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """An incident. It `shows` in what `whopays status` says of one of these, which is not well then.
+    """An incident. `shows` are the checks of `whopays status` of which at least one then fails.
 
-    `page` is the message that wakes whoever is on call: the summary of the alert, as Prometheus would send it.
+    `page` is the message to the operator on call: the summary of the alert, as Prometheus would send it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Drill:
 
 
 def is_visible(drill: Drill, found: Sequence[Standing]) -> bool:
-    """Return whether what is broken shows."""
+    """Return whether the incident is visible."""
     return any(one.what in drill.shows and one.verdict in (Verdict.TROUBLE, Verdict.UNKNOWN) for one in found)
 
 

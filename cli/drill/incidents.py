@@ -1,4 +1,4 @@
-"""What breaks in drills, and what whoever follows the runbook does about it."""
+"""The faults of drills, and the repairs according to the runbook."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ _BROKEN = '{"specversion": "1.0", "type": "io.milo.billing.ProjectChanged.v1", "
 
 
 async def relay_hangs(site: Site) -> None:
-    """The relay's process lives, and does nothing more."""
+    """The relay's process is alive, but hangs."""
     site.hang("relay")
 
 
@@ -25,7 +25,7 @@ async def restart_the_relay(site: Site) -> None:
 
 
 async def producer_sends_rubbish(site: Site) -> None:
-    """A producer sends records that are cut off."""
+    """A producer sends truncated records."""
     await say(site.settings, *(_Rubbish({"number": number}, Topic.PROJECTS) for number in range(3)))
 
 
@@ -36,7 +36,7 @@ async def look_and_discard(_: Site) -> None:
 
 
 async def kafka_dies(site: Site) -> None:
-    """The broker ends."""
+    """The broker dies."""
     await site.stop(KAFKA)
 
 
@@ -46,23 +46,23 @@ async def start_kafka(site: Site) -> None:
 
 
 async def worker_is_killed(site: Site) -> None:
-    """The worker that takes in projects is killed."""
+    """The worker that consumes projects is killed."""
     await site.kill("projects")
 
 
 async def start_the_worker(site: Site) -> None:
-    """Start the worker that takes in projects."""
+    """Start the worker that consumes projects."""
     await site.do("start", "projects")
 
 
 async def somebody_corrects_a_payer(site: Site) -> None:
-    """Somebody changes by hand who pays."""
+    """Somebody changes a payer by hand."""
     await site.start("auditor")
     await _by_hand(site, "UPDATE projects SET account = 'lab' WHERE (organization, project) = ('acme', 'project-1')")
 
 
 async def look_and_put_it_back(site: Site) -> None:
-    """Have an audit name what is wrong, and put it right by hand."""
+    """Find the damage with an audit, and repair it by hand."""
     await run("verify", fails=True)
     await run("timeline", "acme", "project-1")
     await _by_hand(site, "UPDATE projects SET account = 'main' WHERE (organization, project) = ('acme', 'project-1')")
@@ -70,17 +70,17 @@ async def look_and_put_it_back(site: Site) -> None:
 
 
 async def database_takes_no_writes(site: Site) -> None:
-    """PostgreSQL answers, and refuses to write."""
+    """PostgreSQL answers, but refuses writes."""
     await _administer(site, "ALTER SYSTEM SET default_transaction_read_only = on")
 
 
 async def let_it_write(site: Site) -> None:
-    """Have PostgreSQL write again."""
+    """Let PostgreSQL accept writes again."""
     await _administer(site, "ALTER SYSTEM RESET default_transaction_read_only")
 
 
 async def somebody_damages_an_account(site: Site) -> None:
-    """A row is changed by hand so that no worker can load it, and the worker that knew it is another one now."""
+    """A row is changed by hand so that no worker can load it, and the worker that had it in memory is restarted."""
     await _by_hand(
         site,
         "UPDATE accounts SET outstanding = 0, outstanding_currency_code = 'EUR', outstanding_as_of = '20000-01-01' "
@@ -90,7 +90,7 @@ async def somebody_damages_an_account(site: Site) -> None:
 
 
 async def mend_it_and_redrive(site: Site) -> None:
-    """Find the cause, mend it, and have the records decided that it kept from being."""
+    """Find the cause, repair it, and redrive the records that could not be decided."""
     await run("dead-letters", "list", "--waiting")
     await run("verify", fails=True)
     await site.do("stop", "commands")
@@ -105,7 +105,7 @@ async def mend_it_and_redrive(site: Site) -> None:
 
 
 async def run(*words: str, fails: bool = False) -> None:
-    """Run a command of whopays as whoever mends would. Raises CommandFailed if it fails, unless that is expected."""
+    """Run a command of whopays as the operator would. Raises CommandFailed if it fails, unless `fails`."""
     print(f"$ whopays {' '.join(words)}", flush=True)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "cli", *words, env=silent())
     if await process.wait() and not fails:
@@ -113,7 +113,7 @@ async def run(*words: str, fails: bool = False) -> None:
 
 
 async def _by_hand(site: Site, statement: str) -> None:
-    """Change the database as somebody does who knows better."""
+    """Change the database by hand, without its triggers and foreign keys."""
     engine = create_engine(site.settings.database_url, pool_size=1)
     try:
         async with engine.begin() as connection:
@@ -124,7 +124,7 @@ async def _by_hand(site: Site, statement: str) -> None:
 
 
 async def _administer(site: Site, statement: str) -> None:
-    """Change a setting of PostgreSQL, for sessions that there are, too."""
+    """Change a setting of PostgreSQL, for existing sessions too."""
     engine = create_engine(site.settings.database_url, pool_size=1)
     try:
         async with engine.connect() as connection:
@@ -136,11 +136,11 @@ async def _administer(site: Site, statement: str) -> None:
 
 
 class _Rubbish(Message):
-    """A record that its producer cut off."""
+    """A record that its producer truncated."""
 
     @property
     def key(self) -> bytes:
-        """The key that all of acme's records have."""
+        """The key of all of acme's records."""
         return b"acme"
 
     @property

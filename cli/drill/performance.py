@@ -1,4 +1,4 @@
-"""Holding a drill: the installation, what breaks, what shows, hints, and when everything is well again."""
+"""Runs a drill: starts an installation, breaks it, shows the symptoms and hints, and waits for the repair."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ _PAGE = "docs/operations.md"
 
 
 def perform(name: str, data_dir: Path, *, is_solved: bool, is_automatic: bool) -> None:
-    """Hold a drill, or list them. Raises CommandFailed, EmbeddedError."""
+    """Run a drill, or list the drills. Raises CommandFailed, EmbeddedError."""
     if name == "list":
         for one in DRILLS.values():
             typer.echo(f"{one.name:10} {one.about}")
@@ -45,15 +45,15 @@ def perform(name: str, data_dir: Path, *, is_solved: bool, is_automatic: bool) -
     own = {"auth": "trusted", "issuers": {}, "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
     settings = Settings().model_copy(update=own)
     set_up_logs(settings)
-    # A broker that is young, or away on purpose: the client says so loudly.
+    # The client logs many errors while the broker has just started, or is down on purpose.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        from embedded import EmbeddedServices  # noqa: PLC0415 - production runs without the packages it needs
+        from embedded import EmbeddedServices  # noqa: PLC0415 - its packages are not installed in production
     except ImportError as error:
         raise CommandFailed(f"Drills need packages that are not installed ({error.name}): '.[embedded]'.") from None
     EmbeddedServices.reset(data_dir, report=_say)
     _say(f"Starting an installation of its own in {data_dir} ...")
-    # Not watched: what is broken stays so until somebody mends it.
+    # Not watched: what is broken must stay broken until the operator repairs it.
     with EmbeddedServices(data_dir, report=_say) as services:
         addresses = services.start()
         found = {
@@ -93,7 +93,7 @@ async def _hold(drill: Drill, site: Site, *, is_solved: bool, is_automatic: bool
 
 
 async def _practise(drill: Drill, site: Site, *, is_solved: bool, is_automatic: bool) -> float:
-    """Show what whoever is on call sees, wait until it is mended, and return how many seconds that took."""
+    """Show what the operator on call sees, wait for the repair, and return how many seconds it took."""
     found = await _when_it_shows(drill, site)
     began = monotonic()
     typer.secho(f"\n{drill.alert}: {drill.page}", fg="red", bold=True)
@@ -125,7 +125,7 @@ def _hint(hints: Iterator[str], drill: Drill) -> None:
 
 
 async def _when_it_shows(drill: Drill, site: Site) -> list[Standing]:
-    """Return what is seen once what is broken shows."""
+    """Wait until the incident is visible, and return the checks."""
     while True:
         found = await looked_at(site.settings)
         if is_visible(drill, found):
@@ -134,7 +134,7 @@ async def _when_it_shows(drill: Drill, site: Site) -> list[Standing]:
 
 
 async def _until_well(site: Site) -> None:
-    """Wait until nothing is left to look at, and an audit finds nothing."""
+    """Wait until all checks pass and an audit finds nothing."""
     is_told = False
     while True:
         found = await looked_at(site.settings)
@@ -154,7 +154,7 @@ async def _until_well(site: Site) -> None:
 
 @contextmanager
 def _enter(pressed: Callable[[], None]) -> Iterator[None]:
-    """Call a function each time that somebody presses Enter; where nobody can, never."""
+    """Call a function each time Enter is pressed; does nothing if standard input is not a terminal."""
     if not sys.stdin.isatty():
         yield
         return

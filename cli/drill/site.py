@@ -1,4 +1,4 @@
-"""Where a drill takes place: embedded servers, roles in processes of their own, and a script that stops and starts."""
+"""The installation of a drill: embedded servers, roles in separate processes, and a script to stop and start them."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,9 @@ PARTS: Mapping[str, Sequence[str]] = {
     "relay": ("run", "--only", "relay"),
     "auditor": ("verify", "--watch", "--every", "5"),
 }
-"""The processes of the installation: the name of each, and its command line."""
+"""The processes of the installation: names and command lines."""
 AT_WORK = tuple(part for part in PARTS if part != "auditor")
-"""Those that run from the start: an audit takes a while, and only one drill is about it."""
+"""The processes that run from the start; the auditor does not, because an audit is slow and only one drill needs it."""
 KAFKA = "kafka"
 _STOP_SECONDS = 10.0
 _ANSWER_SECONDS = 180.0
@@ -46,7 +46,7 @@ echo "$1 $2" > '{requests}'
 
 
 class Site:
-    """The installation of a drill. Commands in this folder find it, and its processes, too."""
+    """The installation of a drill. Commands in this folder find it, as do its own processes."""
 
     def __init__(
         self, settings: Settings, services: "EmbeddedServices", folder: Path, say: Callable[[str], None]
@@ -59,25 +59,25 @@ class Site:
 
     @property
     def script(self) -> Path:
-        """The script by which parts are stopped and started."""
+        """The script that stops and starts parts."""
         return self.folder / "service"
 
     async def start(self, part: str) -> None:
-        """Start a part that does not run."""
+        """Start a part, unless it runs."""
         if part == KAFKA:
             await asyncio.to_thread(self._services.resume_kafka)
             return
-        from embedded.supervisor import prepare  # noqa: PLC0415 - production runs without the packages beside it
+        from embedded.supervisor import prepare  # noqa: PLC0415 - its packages are not installed in production
 
         with (self.folder / f"{part}.log").open("ab") as log:
             self._running[part] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "cli", *PARTS[part], env=silent(), stdin=asyncio.subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=prepare(signal.SIGKILL, None),  # it ends with the drill, however that ends
+                preexec_fn=prepare(signal.SIGKILL, None),  # it dies with the drill, however that ends
             )  # fmt: skip
 
     async def stop(self, part: str) -> None:
-        """End a part, if it runs, by force if it does not end by itself."""
+        """Stop a part, if it runs; kill it if it does not stop by itself."""
         if part == KAFKA:
             await asyncio.to_thread(self._services.halt_kafka)
             return
@@ -90,11 +90,11 @@ class Site:
             await self._end(process)
 
     async def kill(self, part: str) -> None:
-        """End a part at once, as the system does that is short of memory."""
+        """Kill a part, as the out-of-memory killer would."""
         await self._end(self._running.pop(part))
 
     def hang(self, part: str) -> None:
-        """Have a part hang: its process lives, and does nothing more."""
+        """Make a part hang: its process stays alive but does nothing."""
         self._running[part].send_signal(signal.SIGSTOP)
 
     async def close(self) -> None:
@@ -105,14 +105,14 @@ class Site:
 
     @asynccontextmanager
     async def serving_requests(self) -> AsyncIterator[None]:
-        """Do what the script asks for, until the block ends."""
+        """Serve the script's requests until the block ends."""
         requests = self.folder / "requests"
         os.mkfifo(requests, 0o600)
         names = " ".join((*PARTS, KAFKA))
         self.script.write_text(_SCRIPT.format(verbs="|".join(_VERBS), parts=names, requests=requests.absolute()))
         self.script.chmod(0o700)
         asked: asyncio.Queue[str] = asyncio.Queue()
-        # Opened for both, so that it does not end with each who writes.
+        # Opened for reading and writing, so that there is no end of file when a writer closes it.
         pipe = os.open(requests, os.O_RDWR | os.O_NONBLOCK)
         loop = asyncio.get_running_loop()
 
@@ -157,7 +157,7 @@ class Site:
 
 
 async def begin(settings: Settings) -> None:
-    """Have something to work with: two accounts, projects that the first one pays for. Raises CommandFailed."""
+    """Create two accounts, and projects for which the first one pays. Raises CommandFailed."""
     terms = {"currencyCode": "EUR", "paymentTerms": {}, "paymentProfile": "card"}
     card: dict[str, object] = {"paymentProfile": "card", "kind": "CreditCard", "state": "Valid", "version": 1}
     said = [
@@ -174,7 +174,7 @@ async def begin(settings: Settings) -> None:
 
 
 async def work(settings: Settings) -> None:
-    """Send facts and commands, one of each a second, until cancelled, whatever is broken."""
+    """Send one fact and one command a second until cancelled, whatever is broken."""
     numbers = count(2)
     while True:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
@@ -188,7 +188,7 @@ async def work(settings: Settings) -> None:
 
 
 async def say(settings: Settings, *messages: Message) -> None:
-    """Send messages without waiting for what becomes of them."""
+    """Send messages without waiting for their results."""
     async with _producing(settings) as producer:
         for one in messages:
             await _send(settings, producer, one)
@@ -219,5 +219,5 @@ def _message(name: str, organization: str, event_id: str, **data: object) -> Mes
 
 
 def silent() -> dict[str, str]:
-    """Return the environment without settings: processes find the installation as commands in this folder do."""
+    """Return the environment without settings: processes then find the installation as commands in this folder do."""
     return {name: value for name, value in os.environ.items() if not name.startswith("WHOPAYS_")}

@@ -1,4 +1,4 @@
-"""`whopays topics acls`: what each party may do at the broker."""
+"""`whopays topics acls`: the rights of each party at the broker."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from workers.topics.cluster import administration
 
 
 def acls(*, principals: Sequence[str] | None, command_config: str | None, is_applied: bool) -> None:
-    """Print the lines for `kafka-acls.sh`, or give the rights."""
+    """Print the lines for `kafka-acls.sh`, or grant the rights."""
     settings = load_settings()
     chosen = _principals(principals)
     if not is_applied:

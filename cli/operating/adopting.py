@@ -1,4 +1,4 @@
-"""`whopays topics adopt`, `reread` and `restore-positions`: what to do when the topics are not those of before."""
+"""`whopays topics adopt`, `reread` and `restore-positions`: for topics that were replaced or lost records."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ from workers.topics.admission import insist_on_prefix
 
 
 def adopt(*, publish_again: bool, as_json: bool) -> None:
-    """Work with the topics as they are now; stop the workers first."""
+    """Accept the topics as they are now; stop the workers first."""
     settings = load_settings()
     name_what_is_touched(settings)
 
@@ -51,7 +51,7 @@ def adopt(*, publish_again: bool, as_json: bool) -> None:
 
 
 def reread(*, topic: str, is_sure: bool, as_json: bool) -> None:
-    """Have an input topic read again from its beginning."""
+    """Make an input topic be read again from its beginning."""
     settings = load_settings()
     name = settings.topic(topic_named(topic, settings, INPUT_TOPICS, "input"))
     name_what_is_touched(settings)

@@ -1,4 +1,4 @@
-"""Asking a server that may be away: what it answers, or how it stands with it."""
+"""Queries a server that may be down: returns its answer, or a failed check."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 20.0
 
 
 class CannotBeAsked(Exception):
-    """A server gives no answer; `standing` says which one, why, and what to do."""
+    """A server does not answer; `standing` says which one, why, and what to do."""
 
     def __init__(self, standing: Standing) -> None:
         super().__init__(standing.words)
@@ -25,7 +25,7 @@ class CannotBeAsked(Exception):
 async def answer_of(
     asked: Awaitable[Answer], what: str, settings: Settings, seconds: float = PATIENCE_SECONDS
 ) -> Answer:
-    """Return what a server answers. Raises CannotBeAsked, also if it takes longer."""
+    """Return the answer of a server. Raises CannotBeAsked, also after `seconds` without an answer."""
     try:
         with reaching(settings):
             try:

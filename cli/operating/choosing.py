@@ -1,4 +1,4 @@
-"""Which dead letters are meant, by number, by range, and by what they are; and who acts on them."""
+"""Options that select dead letters, by number, range or filter, and the person who acts on them."""
 
 import getpass
 import re
@@ -19,12 +19,12 @@ _PLACE = re.compile(r"([^/]+)/([0-9]{1,9})/([0-9]{1,18})")
 
 
 def ranges_of(words: list[str] | None) -> tuple[tuple[int, int], ...]:
-    """Return the ranges that words such as `7`, `7-12`, `7-` or `-12` mean. Raises Misused."""
+    """Parse words such as `7`, `7-12`, `7-` or `-12` into ranges. Raises Misused."""
     return tuple(_range(word) for word in words or ())
 
 
 def single_numbers(words: list[str] | None) -> list[int]:
-    """Return the numbers that are named one by one."""
+    """Return the numbers that are given singly, not in a range."""
     return [first for first, last in ranges_of(words) if first == last]
 
 
@@ -38,7 +38,7 @@ def choice_of(
     records: list[str] | None,
     standing: Standing | None,
 ) -> Choice:
-    """Return what is chosen. Raises Misused for a topic, an instant, a record or a number that is none."""
+    """Return the selection. Raises Misused for a malformed topic, instant, record or number."""
     return Choice(
         numbers=ranges_of(words),
         places=tuple(_place(word, settings) for word in records or ()),
@@ -51,13 +51,13 @@ def choice_of(
 
 
 def insist_on_a_choice(words: list[str] | None, is_all: bool, *filters: Any) -> None:
-    """Raise Misused where nothing says which dead letters are meant, or several things do."""
+    """Raise Misused unless exactly one of numbers, filters and --all selects the dead letters."""
     if [bool(words), is_all, any(one not in (None, []) for one in filters)].count(True) != 1:
         raise Misused("Say which ones, in one of these ways: their numbers, filters such as --reason, or --all.")
 
 
 def person(by: str | None) -> str:
-    """Return who acts. Raises Misused for what names nobody."""
+    """Return the name of the person who acts. Raises Misused for an invalid name."""
     name = by if by is not None else f"{_user()}@{socket.gethostname()}"
     if not is_authid(name) or is_system(name) or has_card_number_within(name):
         raise Misused(

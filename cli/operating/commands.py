@@ -1,4 +1,4 @@
-"""Commands that run, migrate and check: what they take; what they do is imported when one is called."""
+"""Commands that run, migrate and check: their options. The implementation is imported on call."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`whopays dead-letters list` and `show`: records that could not be answered, and what was done about them."""
+"""`whopays dead-letters list` and `show`: records that could not be answered, and the actions on them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from schemas.instants import format_instant
 from schemas.records import DeadLetterReason
 
 _SHOWN_BYTES = 64 * 1024
-"""How much of a value or a header is shown to people; --json has all of it."""
+"""How much of a value or a header is shown to people; --json prints all of it."""
 
 
 def list_(
@@ -52,7 +52,7 @@ def list_(
     end = LARGEST_NUMBER if before is None else max(0, min(before, LARGEST_NUMBER))
 
     async def question(connection: AsyncConnection) -> list[KeptDeadLetter]:
-        # With one more than is shown, so that there is a next page exactly where it is not empty.
+        # One more than is shown, so that a next page is announced only if it is not empty.
         return await list_dead_letters(connection, choice, before=end, limit=limit + 1)
 
     more = ask(settings, question)
@@ -88,12 +88,12 @@ def show(*, number: int, is_opened: bool, as_json: bool) -> None:
 
 
 def no_such_dead_letter(number: int) -> CommandFailed:
-    """Return what to raise for a number that no dead letter has."""
+    """Return the error for the number of a nonexistent dead letter."""
     return CommandFailed(f"There is no dead letter {number}.\nList them: whopays dead-letters list")
 
 
 def listing_of(found: Sequence[KeptDeadLetter]) -> Listing:
-    """Return dead letters as a list."""
+    """Render a list of dead letters."""
     columns = (
         *(Column(name) for name in ("number", "read at", "reason")),
         *(Column(name, may_move=True) for name in ("organization", "state", "record", "detail")),
@@ -114,7 +114,7 @@ def listing_of(found: Sequence[KeptDeadLetter]) -> Listing:
 
 
 def card_of(kept: KeptDeadLetter, actions: Sequence[Action], value: bytes | None, *, is_hidden: bool) -> Card:
-    """Return a dead letter with what is kept of its record, and what was done about it."""
+    """Render a dead letter with what is kept of its record, and the actions on it."""
     content = _content(kept, None if value is None else value[:_SHOWN_BYTES])
     said = {
         "state": _state(kept),
@@ -149,7 +149,7 @@ def card_of(kept: KeptDeadLetter, actions: Sequence[Action], value: bytes | None
 
 
 def document_of(kept: KeptDeadLetter) -> dict[str, Any]:
-    """Return a dead letter for programs, without its content."""
+    """Return a dead letter as a JSON-compatible dictionary, without its content."""
     return {
         "number": kept.number,
         "id": kept.event_id,
@@ -219,7 +219,7 @@ def _is_card(kept: KeptDeadLetter) -> bool:
 
 
 def _text(raw: bytes | None) -> str | None:
-    """Return bytes as text; what is not UTF-8 is shown as escapes such as `\\xff`."""
+    """Return bytes as text, with escapes such as `\\xff` for bytes that are not UTF-8."""
     return None if raw is None else raw.decode(errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""`whopays dead-letters discard`: nothing is to be done about these dead letters, and why."""
+"""`whopays dead-letters discard`: notes why nothing is to be done about dead letters."""
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -46,7 +46,7 @@ def discard(
     insist_on_a_choice(numbers, is_all, topic, organization, of_reason, since, records)
     who = person(by)
     settings = load_settings()
-    # What was done before may still hold what is to be erased.
+    # Dead letters that were redriven or discarded before may still contain data to be erased.
     standing = None if numbers or erases else Standing.WAITING
     choice = choice_of(settings, numbers, topic, organization, of_reason, since, records, standing)
     name_what_is_touched(settings, kafka=False)

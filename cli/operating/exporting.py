@@ -1,4 +1,4 @@
-"""`whopays export-log`: the log, to be checked or kept elsewhere."""
+"""`whopays export-log`: writes the log to a file, to be checked or archived."""
 
 import asyncio
 from contextlib import aclosing

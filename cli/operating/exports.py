@@ -1,4 +1,4 @@
-"""`whopays export`: what it takes; what it does is imported when it is called, so that completing it is fast."""
+"""`whopays export`: its options. The implementation is imported on call, so that completion is fast."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Writes files atomically."""
 
 import hashlib
 import io
@@ -11,11 +11,11 @@ from typing import IO, Literal
 from cli.terminal.ending import CommandFailed
 
 FormatName = Literal["parquet", "csv", "ndjson"]
-"""The forms in which intervals are exported."""
+"""The formats in which intervals are exported."""
 
 
 class Hashed(io.RawIOBase):
-    """What is written through it goes to another file; its bytes are counted and hashed on the way."""
+    """A file that passes all writes on to another file, and counts and hashes the bytes."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._out = out
@@ -24,7 +24,7 @@ class Hashed(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of what was written, in hexadecimal digits."""
+        """The SHA-256 of the bytes written, in hexadecimal digits."""
         return self._sha256.hexdigest()
 
     def writable(self) -> bool:
@@ -40,18 +40,18 @@ class Hashed(io.RawIOBase):
         return view.nbytes
 
     def tell(self) -> int:
-        """Return how many bytes were written."""
+        """Return the number of bytes written."""
         return self.size
 
 
 @contextmanager
 def written_whole(file: Path, *, may_overwrite: bool) -> Iterator[IO[bytes]]:
-    """Open a file to be written as a whole or not at all: what was there before stays until all is on the disk.
+    """Open a file to be written atomically: its previous content stays until everything is on the disk.
 
-    Raises CommandFailed where the file exists and may not be overwritten, or cannot be written.
+    Raises CommandFailed if the file exists and may not be overwritten, or cannot be written.
     """
     if file.exists() and not file.is_file():
-        # A pipe or a terminal: nothing to overwrite, and nothing to put in its place.
+        # A pipe or a terminal: it has no content to overwrite, and must not be replaced.
         with file.open("wb") as out:
             yield out
         return
@@ -74,7 +74,7 @@ def written_whole(file: Path, *, may_overwrite: bool) -> Iterator[IO[bytes]]:
 
 
 def _keep_names(folder: Path) -> None:
-    """Have a folder's own entries on the disk, too."""
+    """Sync the entries of a folder to the disk, too."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

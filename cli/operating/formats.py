@@ -1,4 +1,4 @@
-"""The forms in which intervals are exported: CSV and JSON lines as PostgreSQL writes them, and Parquet."""
+"""The formats in which intervals are exported: CSV and JSON lines as PostgreSQL writes them, and Parquet."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from cli.terminal.ending import CommandFailed
 from db.exports import BOOLEAN, COLUMNS, INSTANT, TEXT
 
 _ROW_GROUP_BYTES = 16 * 1024 * 1024
-"""So much text at once becomes columns: some 50,000 intervals, which a reader can skip together."""
+"""How much text becomes one row group, which readers can skip as a whole: about 50,000 intervals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Takes rows as text of a form, whole rows at a time, and writes them."""
+    """Writes rows that come as text in `form`, in chunks of whole rows."""
 
     form: Literal["csv", "ndjson", "table"]
     take: Callable[[bytes], object]
@@ -23,13 +23,13 @@ class Writer:
 
 @contextmanager
 def writer_of(form: FormatName, out: Hashed) -> Iterator[Writer]:
-    """Yield what writes a form to `out`; when the block ends, all is written.
+    """Yield a writer for a format; when the block ends, everything is written to `out`.
 
-    Raises CommandFailed where a package that the form needs is not installed.
+    Raises CommandFailed if a package that the format needs is not installed.
     """
     match form:
         case "csv":
-            # RFC 4180 ends lines with both. No text holds either (docs/contract.md section 2).
+            # RFC 4180 ends lines with CR LF. No text contains either (docs/contract.md section 2).
             yield Writer("csv", lambda rows: out.write(rows.replace(b"\n", b"\r\n")))
         case "ndjson":
             yield Writer("ndjson", out.write)

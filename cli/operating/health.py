@@ -1,4 +1,4 @@
-"""`whopays health`: whether the process of this host is alive. Containers ask every few seconds: it has to be cheap."""
+"""`whopays health`: whether the process on this host is alive. Must be cheap: containers run it every few seconds."""
 
 import re
 import time
@@ -41,7 +41,7 @@ def health(as_json: AsJson = False) -> None:
 
 
 def _port() -> int:
-    """Return the port to ask at, without loading the settings where they say nothing that needs checking."""
+    """Return the port to query; loads the settings only to report an invalid value."""
     said = said_here().get("metrics_port")
     if said is None:
         port = int(running_here().get("metrics_port", 0))
@@ -55,13 +55,13 @@ def _port() -> int:
 
 
 def _host() -> str:
-    """Return where to ask for what is served at the address of the metrics; all addresses have the loopback one."""
+    """Return the host to query for the address of the metrics; an unspecified address includes the loopback one."""
     said = said_here().get("metrics_address") or running_here().get("metrics_address") or _LOOPBACK
-    return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(said, said)  # noqa: S104 - asked, not listened on
+    return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(said, said)  # noqa: S104 - connected to, not listened on
 
 
 def _heartbeat_ages(host: str, port: int) -> dict[str, float]:
-    """Ask a process on this host for the seconds since each role's last sign of life."""
+    """Query a process on this host for the seconds since each role's last heartbeat."""
     try:
         with closing(HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)) as connection:
             connection.request("GET", "/metrics")

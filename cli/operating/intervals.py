@@ -1,4 +1,4 @@
-"""Exporting who paid for what within a period, for invoices and analysis."""
+"""Exports the intervals of payers within a period, for invoices and analysis."""
 
 import asyncio
 import sys
@@ -31,7 +31,7 @@ from workers.runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be exported, `[begins, ends)`, and how."""
+    """The options of an export; the period is half-open, `[begins, ends)`."""
 
     begins: datetime
     ends: datetime
@@ -51,7 +51,7 @@ def export(asked: Asked, file: Path | None) -> None:
         beside = file.with_name(f"{file.name}.manifest.json")
         whole = not file.exists() or file.is_file()
         with written_whole(beside, may_overwrite=True) if whole else nullcontext() as manifest:
-            # The manifest is written last: without it, or with one whose sum is another, a file is not complete.
+            # The manifest is written last: a file without one, or with a different checksum, is incomplete.
             with written_whole(file, may_overwrite=asked.may_overwrite) as target:
                 written = asyncio.run(_export(settings, asked, target))
             if manifest is not None:
@@ -60,7 +60,7 @@ def export(asked: Asked, file: Path | None) -> None:
 
 
 async def _export(settings: Settings, asked: Asked, out: IO[bytes]) -> dict[str, Any]:
-    """Write the intervals, and return what the manifest says of them."""
+    """Write the intervals, and return their manifest."""
     target = Hashed(out)
     engine = create_engine(settings.database_url, pool_size=1)
     try:

@@ -1,4 +1,4 @@
-"""Commands about personal data, and what encrypts it: what they take; what they do is imported when one is called."""
+"""Commands about personal data and its encryption: their options. The implementation is imported on call."""
 
 from typing import Annotated
 

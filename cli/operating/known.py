@@ -1,4 +1,4 @@
-"""How it stands with what the database knows of an installation: it is asked here, and judged in `standing`."""
+"""The checks of `whopays status` that query the database; `standing` judges the answers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,11 +30,11 @@ from db.watching import overdue, unpublished_age, waiting_dead_letters
 from workers.runtime.settings import Settings
 
 STATEMENT_SECONDS = 10.0
-"""How long one statement of these questions may take."""
+"""The timeout of each statement of these checks."""
 
 
 async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]:
-    """Return how it stands with everything that the database knows. Raises what a database raises that is away."""
+    """Return all checks of the database. Raises the errors of an unreachable database."""
     try:
         await check(engine, settings.installation, settings.shards, settings.first_shard, only_reads=True)
     except DatabaseRefused as refused:
@@ -57,5 +57,5 @@ async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]
 
 
 def is_answering(found: Sequence[Standing]) -> bool:
-    """Return whether a database answered all that it was asked."""
+    """Return whether the database answered all checks, not only refused."""
     return len(found) > 1

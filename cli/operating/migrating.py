@@ -1,4 +1,4 @@
-"""`whopays migrate`: the tables of the database."""
+"""`whopays migrate`: creates or upgrades the tables of the database."""
 
 import asyncio
 import textwrap
@@ -33,7 +33,7 @@ def migrate(*, as_json: bool, with_roles: bool) -> None:
 
 
 def tell_plan(*, as_json: bool) -> None:
-    """Say what migrating would do."""
+    """Print what a migration would do."""
     settings = load_settings()
     with reaching(settings):
         plan = asyncio.run(_plan(settings))
@@ -83,7 +83,7 @@ async def _plan(settings: Settings) -> MigrationPlan:
 
 
 async def migrate_tables(settings: Settings, *, with_roles: bool = False) -> tuple[str | None, str]:
-    """Bring the configured database to this version; return the revision before and after. Raises DatabaseRefused."""
+    """Migrate the configured database to this version; return the revision before and after. Raises DatabaseRefused."""
     engine = create_engine(settings.database_url, pool_size=2)
     try:
         return await migrate_database(

@@ -1,4 +1,4 @@
-"""`whopays erase-contact`, `new-key` and `rewrap-keys`: personal data, and what they are encrypted with."""
+"""`whopays erase-contact`, `new-key` and `rewrap-keys`: personal data and the keys that encrypt it."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ _AT_ONCE = 500
 
 
 def erase_contact(*, organization: str, account: str, is_sure: bool, as_json: bool) -> None:
-    """Erase an account's contact for good."""
+    """Erase an account's contact irreversibly."""
     settings = load_settings()
     name_what_is_touched(settings, kafka=False)
     if not is_sure:
@@ -64,7 +64,7 @@ def rewrap_keys(*, as_json: bool) -> None:
 
 
 async def _rewrap(settings: Settings, keys: KeyEncryption) -> tuple[int, int]:
-    """Work in transactions of bounded size; return how many data keys were rewrapped, and how many are left."""
+    """Rewrap in transactions of bounded size; return how many data keys were rewrapped, and how many are left."""
     engine = create_engine(settings.database_url, pool_size=1)
     rewrapped = 0
     try:

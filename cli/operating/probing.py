@@ -1,4 +1,4 @@
-"""What `whopays status` finds out of processes whose addresses it is given: what their probes answer."""
+"""The checks of `whopays status --at`: the probes of processes."""
 
 import json
 from contextlib import closing
@@ -10,7 +10,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def of_process(address: str) -> Standing:
-    """Return how it stands with the process at an address, `HOST:PORT`: of its metrics, or of `whopays serve`."""
+    """Return the check of the process at `HOST:PORT`, the address of its metrics or of `whopays serve`."""
     host, _, port = address.rpartition(":")
     troubles: list[str] = []
     for path in ("/livez", "/readyz"):
@@ -29,7 +29,7 @@ def of_process(address: str) -> Standing:
 
 
 def _troubles(host: str, port: int, path: str) -> list[str]:
-    """Return what a probe names as trouble; of `whopays serve`, what it refuses with."""
+    """Return the problems that a probe reports; for `whopays serve`, the reason for its refusal."""
     with closing(HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)) as connection:
         connection.request("GET", path)
         response = connection.getresponse()

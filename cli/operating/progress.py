@@ -1,4 +1,4 @@
-"""How far a long reading has come, shown on standard error."""
+"""Shows the progress of long reads on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ from cli.terminal.screen import error_console
 
 @contextmanager
 def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that is told what is read, how much of it was, and how much there is.
+    """Yield a function that takes what is read, how much of it has been read, and the total, and shows them.
 
-    Nothing is shown, not even an empty line, where standard error is no terminal.
+    Nothing is shown, not even an empty line, if standard error is not a terminal.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     screen = error_console()
@@ -37,9 +37,9 @@ def shown_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 @contextmanager
 def shown_rows(total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told of further rows, and shows how many there are, their rate, share, and what is left.
+    """Yield a function that takes the number of further rows, and shows their count, rate, share, and time left.
 
-    Nothing is shown where standard error is no terminal.
+    Nothing is shown if standard error is not a terminal.
     """
     columns = (
         TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),

@@ -1,4 +1,4 @@
-"""What `whopays status` finds out of Kafka: whether the topics are as they must be, and how far each role has read."""
+"""The checks of `whopays status` that query Kafka: whether the topics are right, and how far each role has read."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,9 @@ _LONGEST_LAG_SECONDS = 30.0
 
 
 async def of_kafka(engine: AsyncEngine | None, settings: Settings) -> list[Standing]:
-    """Return how it stands with topics and consumers; without the database, which knows how far they are, with topics.
+    """Return the checks of topics and consumers; only of topics without a database, which has the consumers' positions.
 
-    Raises what Kafka raises that is away.
+    Raises the errors of an unreachable Kafka.
     """
     async with looking(settings) as look:
         topics, waiting = await seen_of_kafka(look, engine)
@@ -28,9 +28,9 @@ async def of_kafka(engine: AsyncEngine | None, settings: Settings) -> list[Stand
 
 
 async def seen_of_kafka(look: Look, engine: AsyncEngine | None) -> tuple[Standing, Sequence[Waiting]]:
-    """Return how it stands with the topics, and what waits on those of input, where both servers know.
+    """Return the check of the topics, and the backlog of the input topics if both servers can be queried.
 
-    Raises what Kafka or a database raises that is away.
+    Raises the errors of an unreachable Kafka or database.
     """
     cluster = await describe(look.admin, topic_names(look.settings))
     topics = await _topics(engine, cluster, look.settings)
@@ -58,7 +58,7 @@ async def _topics(engine: AsyncEngine | None, cluster: Cluster, settings: Settin
 
 
 def of_consumer(waiting: Waiting, settings: Settings) -> Standing:
-    """Return how it stands with the role that reads a topic."""
+    """Return the check of the role that reads a topic."""
     section, role = Section.RECORDS_WAIT, str(waiting.topic)
     words = f"{count_of(waiting.records, 'record')} to be read"
     words += f", the oldest {waiting.seconds:.0f} s old." if waiting.records else "."

@@ -1,4 +1,4 @@
-"""`whopays reconcile`: brings the database and the topics together again, or says what has to be decided."""
+"""`whopays reconcile`: makes the database and the topics match again, or says what has to be decided."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ _MOST_STEPS = 20
 
 
 def reconcile(*, is_applied: bool, goes_on: bool, as_json: bool) -> None:
-    """Say what is to be done, or do it."""
+    """Print the steps that are to be done, or do them."""
     settings = load_settings()
     if is_applied:
         name_what_is_touched(settings)
@@ -39,7 +39,7 @@ def reconcile(*, is_applied: bool, goes_on: bool, as_json: bool) -> None:
 
 
 async def _reconcile(settings: Settings, *, is_applied: bool, goes_on: bool) -> tuple[list[Step], list[Step]]:
-    """Return the steps that were done, and those that are to be done next."""
+    """Return the steps that were done, and those that remain."""
     engine = create_engine(settings.database_url, pool_size=1)
     try:
         await check_database(engine, settings.installation, settings.shards, settings.first_shard, is_disposable=True)

@@ -1,4 +1,4 @@
-"""`whopays dead-letters redrive`: records are put on their topics again once their cause is fixed."""
+"""`whopays dead-letters redrive`: puts records on their topics again once the cause is fixed."""
 
 import asyncio
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def redrive(
     insist_on_a_choice(numbers, is_all, topic, organization, reason, since, records)
     who = person(by)
     settings = load_settings()
-    # What is named by its number is looked at whatever became of it, so that there is something to say about it.
+    # Dead letters given by number are loaded in any state, so that each can be reported on.
     standing = None if numbers or again else Standing.WAITING
     choice = choice_of(settings, numbers, topic, organization, reason, since, records, standing)
     name_what_is_touched(settings)
@@ -68,7 +68,7 @@ def redrive(
         typer.echo(where_to_go_on(state, is_again=again), err=True)
         raise typer.Exit(STOPPED) from None
     except Exception:
-        # Whatever ended it, what was put on the topics is there.
+        # Whatever the error, report the records that are already on the topics.
         if state.put:
             _tell(state, as_json=as_json)
         raise
@@ -84,7 +84,7 @@ def redrive(
 
 
 def _insist_on_redrivable(settings: Settings, numbers: list[int]) -> None:
-    """Raise CommandFailed where one that is named does not exist, or nothing of it is kept."""
+    """Raise CommandFailed if a given dead letter does not exist, or its record is not kept."""
 
     async def question(connection: AsyncConnection) -> dict[int, tuple[DeadLetterReason, bool]]:
         return await find_what_is_kept(connection, numbers)
@@ -105,18 +105,18 @@ def _insist_on_redrivable(settings: Settings, numbers: list[int]) -> None:
 
 
 def where_to_go_on(state: Redriving, *, is_again: bool) -> str:
-    """Return what to say of a redrive that was stopped."""
+    """Return the message after a redrive was stopped."""
     stopped = f"Stopped after {state.done} of {len(state.chosen)}."
     if not state.to_do:
         return stopped
     if not is_again:
         return f"{stopped} The same command goes on, with dead letter {state.to_do[0]}."
-    # The same command would begin again.
+    # The same command would start from the beginning.
     return f"{stopped} To go on: whopays dead-letters redrive --again {' '.join(_ranges(state.to_do))}"
 
 
 def _ranges(numbers: list[int]) -> Iterator[str]:
-    """Yield numbers as ranges, as the command takes them: 7-9, 12."""
+    """Yield numbers as ranges in the syntax of the command: 7-9, 12."""
     rising = sorted(numbers)
     begin = 0
     for place, number in enumerate(rising):
@@ -127,7 +127,7 @@ def _ranges(numbers: list[int]) -> Iterator[str]:
 
 @contextmanager
 def _shown(state: Redriving) -> Iterator[Any]:
-    """Show how far a redrive is, on standard error where that is a terminal."""
+    """Show the progress of a redrive on standard error, if that is a terminal."""
     screen = error_console()
     columns = (TextColumn("Redriving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as shown:
@@ -144,7 +144,7 @@ def _tell(state: Redriving, *, as_json: bool) -> None:
 
 
 def lines_of(state: Redriving) -> Iterator[str]:
-    """Yield what came of a redrive, in lines for people."""
+    """Yield the outcome of a redrive as lines for people."""
     if state.put:
         records = count_of(len(state.put), "record was", "records were")
         yield f"{records} put on the topic again: whopays tail shows what comes of it."
@@ -178,7 +178,7 @@ def _and_others(count: int) -> str:
 
 
 def document_of(state: Redriving) -> dict[str, Any]:
-    """Return what came of a redrive, for programs."""
+    """Return the outcome of a redrive as a JSON-compatible dictionary."""
     return {
         "redriven": [{"number": put.number, "place": put.place, "resumed": put.is_resumed} for put in state.put],
         "left": [

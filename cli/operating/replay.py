@@ -1,4 +1,4 @@
-"""`whopays replay`: what was said, said again to one consumer."""
+"""`whopays replay`: publishes past events again, to one consumer."""
 
 import asyncio
 import contextlib
@@ -62,7 +62,7 @@ def start(
     is_dry: bool,
     as_json: bool,
 ) -> None:
-    """Say again, to one consumer, what was said; go on if it is known."""
+    """Publish past events again to one consumer; continue the replay if it exists."""
     selection = _selected(
         lambda: selection_of(
             organization=organization, project=project, account=account, types=types or (), from_=from_, until=until,
@@ -103,7 +103,7 @@ def list_(*, as_json: bool) -> None:
 
 
 def show(*, name: str, as_json: bool) -> None:
-    """Show a replay: how far it is, or what came of it."""
+    """Show a replay: its progress, or its outcome."""
     replay = _run(load_settings(), lambda engine: _found(engine, name))
     if as_json:
         print_json(document_of(replay))
@@ -112,7 +112,7 @@ def show(*, name: str, as_json: bool) -> None:
 
 
 def stop(*, name: str, as_json: bool) -> None:
-    """Stop a replay; it can go on later."""
+    """Stop a replay; it can be resumed."""
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> KeptReplay:
@@ -121,7 +121,7 @@ def stop(*, name: str, as_json: bool) -> None:
             raise CommandFailed(f"The replay {name} is done: there is nothing to stop.")
         async with engine.begin() as connection:
             await stop_replay(connection, name)
-        # Whoever works on it ends its transaction first, and may have been about to end the replay.
+        # The process that works on it commits its transaction first, which may even complete the replay.
         return await _released(engine, name)
 
     replay = _run(settings, work)
@@ -132,7 +132,7 @@ def stop(*, name: str, as_json: bool) -> None:
 
 
 def resume(*, name: str, rate: int | None, as_json: bool) -> None:
-    """Go on with a replay that was stopped or failed."""
+    """Resume a replay that was stopped or failed."""
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> KeptReplay:
@@ -151,7 +151,7 @@ def resume(*, name: str, rate: int | None, as_json: bool) -> None:
 
 
 def forget(*, name: str, as_json: bool) -> None:
-    """Remove the topic of a replay that is done; its manifest stays."""
+    """Delete the topic of a completed replay; its manifest stays."""
     settings = load_settings()
 
     async def work(engine: AsyncEngine) -> tuple[str, bool]:
@@ -174,7 +174,7 @@ def forget(*, name: str, as_json: bool) -> None:
 
 
 async def _finish(engine: AsyncEngine, settings: Settings, name: str, told: Told) -> KeptReplay:
-    """Work on a replay, or watch whoever does, until it is done, stopped or failed."""
+    """Work on a replay, or watch the process that does, until it is completed, stopped or failed."""
     stopping = asyncio.Event()
     with _stopped_by_signals(stopping):
         while not stopping.is_set():
@@ -185,7 +185,7 @@ async def _finish(engine: AsyncEngine, settings: Settings, name: str, told: Told
             except ReplayTaken:
                 if work.has_begun:
                     raise
-            # Another process works on it: it is watched, and its work taken over if it dies.
+            # Another process works on it: watch that one, and take over if it dies.
             replay = await _found(engine, name)
             told(Progress(replay.records, replay.looked_at, replay.to_look_at))
             if replay.state is not State.RUNNING:
@@ -207,7 +207,7 @@ def _stopped_by_signals(stopping: asyncio.Event) -> Iterator[None]:
         for one in signals:
             loop.add_signal_handler(one, stopping.set)
     except (ValueError, RuntimeError):
-        # Not in the main thread: nobody sends signals to it.
+        # Signal handlers can only be set in the main thread.
         yield
         return
     try:
@@ -227,9 +227,9 @@ def _run(settings: Settings, work: Callable[[AsyncEngine], Awaitable[T]]) -> T:
         finally:
             await engine.dispose()
 
-    # What goes wrong and is tried again is told; all else is in the progress.
+    # Only log retried errors; everything else is visible in the progress.
     set_up_logs(settings.model_copy(update={"log_level": "WARNING"}))
-    # A topic that was created a moment ago has no leader yet, which the client logs as an error, and waits for.
+    # A new topic has no leader yet: the client logs an error, and waits for it.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with reaching(settings):
         return asyncio.run(on_database())
@@ -244,7 +244,7 @@ async def _found(engine: AsyncEngine, name: str) -> KeptReplay:
 
 
 async def _released(engine: AsyncEngine, name: str) -> KeptReplay:
-    """Return a replay that was stopped, once nobody works on it; at the latest that is when the lease runs out."""
+    """Wait until no process works on a stopped replay, at most until its lease expires, and return it."""
     while True:
         replay = await _found(engine, name)
         if replay.state is not State.STOPPED or not replay.is_leased:
@@ -278,7 +278,7 @@ def _waits(until: object) -> None:
 
 
 def _conclude(replay: KeptReplay, *, as_json: bool, is_detached: bool) -> None:
-    """Say how a replay stands, and end with the status that says it."""
+    """Print the state of a replay, and exit with the matching status."""
     if as_json:
         print_json(document_of(replay))
     else:

@@ -1,4 +1,4 @@
-"""How a replay is shown: as it goes on, in a list, and by itself."""
+"""How replays are shown: the progress of one, a list, and a single one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ from workers.replaying.tally import Progress as Come
 
 @contextmanager
 def shown_replaying() -> Iterator[Callable[[Come], None]]:
-    """Yield a function that shows on standard error how far a replay is: records, rate, share of the log, and the rest.
+    """Yield a function that shows a replay's progress on standard error: records, rate, share of the log, time left.
 
-    Nothing is shown where standard error is no terminal.
+    Nothing is shown if standard error is not a terminal.
     """
     columns = (
         TextColumn("{task.fields[records]:,} records"),
@@ -44,7 +44,7 @@ def shown_replaying() -> Iterator[Callable[[Come], None]]:
 
 
 def listing_of(replays: Sequence[KeptReplay]) -> Listing:
-    """Return replays as a list."""
+    """Render a list of replays."""
     stays = [Column(name) for name in ("name", "state", "records")]
     moves = [Column(name, may_move=True) for name in ("begun", "until", "topic")]
     return Listing(stays + moves, [_row_of(one) for one in replays])
@@ -58,12 +58,12 @@ def _row_of(replay: KeptReplay) -> list[Text]:
 
 
 def share_of(replay: KeptReplay) -> str:
-    """Return which share of the log that is to be looked at was."""
+    """Return the share of the log that has been read, of the part that has to be."""
     return f"{100 * replay.looked_at / replay.to_look_at:.0f} %" if replay.to_look_at else "100 %"
 
 
 def card_of(replay: KeptReplay) -> Card:
-    """Return all that is to be said of a replay."""
+    """Render a replay in full."""
     selection = replay.selection.document()
     said = [
         ("selected", ", ".join(f"{name} {_words(value)}" for name, value in selection.items()) or "everything"),

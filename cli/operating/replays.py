@@ -1,4 +1,4 @@
-"""`whopays replay`: what they take; what they do is imported when one is called, so that completing is fast."""
+"""`whopays replay`: the options. The implementation is imported on call, so that completion is fast."""
 
 from typing import Annotated
 

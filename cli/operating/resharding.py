@@ -1,4 +1,4 @@
-"""`whopays reshard`: another number of shards, while nothing works on the installation."""
+"""`whopays reshard`: changes the number of shards while no process of the installation runs."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ from workers.topics.admission import insist_on_prefix
 
 
 def reshard(*, shards: int, is_sure: bool, as_json: bool) -> None:
-    """Close the shards in use, and begin so many others."""
+    """Close the shards in use, and open `shards` new ones."""
     settings = load_settings()
     name_what_is_touched(settings)
     if not is_sure:
@@ -56,7 +56,7 @@ async def _reshard(settings: Settings, shards: int) -> Resharded:
 
 
 async def _done(engine: AsyncEngine, settings: Settings, shards: int) -> Resharded | None:
-    """Return what was done before, if the settings are still those of then. Raises DatabaseRefused."""
+    """Return the result of an earlier run, if the settings are still those before it. Raises DatabaseRefused."""
     try:
         await check_database(engine, settings.installation, settings.shards, settings.first_shard, is_disposable=True)
     except ForeignInstallation:

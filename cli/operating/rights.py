@@ -1,4 +1,4 @@
-"""Commands about who may do what: what they take; what they do is imported when one is called."""
+"""Commands about rights: their options. The implementation is imported on call."""
 
 from typing import Annotated
 

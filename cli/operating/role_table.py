@@ -1,4 +1,4 @@
-"""`whopays roles`: the table of commands and the roles that they need, from the one that is judged by."""
+"""`whopays roles`: the commands and the roles that they need, from the table that authorizes them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What processes tell of themselves at /metrics, and what two looks at that make of it."""
+"""Scrapes the metrics of processes, and computes rates from two scrapes."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -19,18 +19,18 @@ Labels = frozenset[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a process told at an instant of the monotonic clock: each sample by its name and labels."""
+    """One scrape of a process, at an instant of the monotonic clock: each sample by its name and labels."""
 
     at: float
     samples: Mapping[tuple[str, Labels], float]
 
     def total(self, name: str, **labels: str) -> float:
-        """Return the sum of the samples of a name that have these labels."""
+        """Return the sum of a metric's samples that have these labels."""
         wanted = labels.items()
         return sum(value for (own, has), value in self.samples.items() if own == name and wanted <= frozenset(has))
 
     def values(self, name: str, label: str) -> dict[str, float]:
-        """Return the samples of a name by the values of a label, added up."""
+        """Return the sums of a metric's samples by the values of a label."""
         found: dict[str, float] = {}
         for (own, has), value in self.samples.items():
             if own == name and (told := dict(has).get(label)) is not None:
@@ -40,7 +40,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """A role's batches between two looks: how many a second, and the seconds of each by step, where there were any."""
+    """A role's batches between two scrapes: the rate per second, and the mean seconds of one, in total and by step."""
 
     a_second: float
     seconds: float
@@ -49,7 +49,7 @@ class Batches:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """A role of a process: how old its last sign of life is, in seconds, and its batches, if it makes any."""
+    """A role in a process: the age of its last heartbeat, in seconds, and its batches, if it has any."""
 
     role: str
     address: str
@@ -58,7 +58,7 @@ class AtWork:
 
 
 def told_by(url: str) -> Told:
-    """Return what a process tells at the address of its metrics. Raises OSError, HTTPException, ValueError."""
+    """Scrape the metrics of a process. Raises OSError, HTTPException, ValueError."""
     where = urlsplit(url)
     kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
     with closing(kind(where.hostname or "", where.port, timeout=_TIMEOUT_SECONDS)) as connection:
@@ -76,12 +76,12 @@ def told_by(url: str) -> Told:
 
 
 def address_of(url: str) -> str:
-    """Return a process's address in short."""
+    """Return the short form of a process's address."""
     return urlsplit(url).netloc
 
 
 def url_of(word: str) -> str:
-    """Return the address of metrics that `HOST:PORT`, or a whole URL, means. Raises ValueError."""
+    """Return the URL of metrics for `HOST:PORT`, or for a URL. Raises ValueError."""
     url = word if "://" in word else f"http://{word}"
     where = urlsplit(url)
     if where.scheme not in {"http", "https"} or not where.hostname or (where.port is None and "://" not in word):
@@ -90,7 +90,7 @@ def url_of(word: str) -> str:
 
 
 def at_work(url: str, before: Told | None, now: Told) -> list[AtWork]:
-    """Return the roles that a process plays, with what came of their batches since `before`."""
+    """Return the roles of a process, with their batches since `before`."""
     signs = now.values("whopays_role_heartbeat_timestamp_seconds", "role")
     return [
         AtWork(
@@ -104,13 +104,13 @@ def at_work(url: str, before: Told | None, now: Told) -> list[AtWork]:
 
 
 def rate_of(name: str, pairs: Iterable[tuple[Told, Told]], label: str) -> dict[str, float]:
-    """Return how much a counter rose in a second, in all processes together, by the values of a label."""
+    """Return the increase per second of a counter, summed over all processes, by the values of a label."""
     found: dict[str, float] = {}
     for before, now in pairs:
         seconds = max(now.at - before.at, 1e-3)
         earlier = before.values(name, label)
         for value, count in now.values(name, label).items():
-            # A process that was started again counts from the beginning.
+            # A restarted process counts from zero.
             rose = count - earlier.get(value, 0.0) if count >= earlier.get(value, 0.0) else count
             found[value] = found.get(value, 0.0) + rose / seconds
     return found

@@ -1,4 +1,4 @@
-"""`whopays serve`: questions over HTTP."""
+"""`whopays serve`: answers questions over HTTP."""
 
 from importlib.util import find_spec
 
@@ -33,7 +33,7 @@ def serve(*, address: str | None, port: int | None, as_json: bool) -> None:
 
 
 def insist_on_packages() -> None:
-    """Raise CommandFailed where packages that answer over HTTP are not installed."""
+    """Raise CommandFailed if the packages of the HTTP server are not installed."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise CommandFailed(

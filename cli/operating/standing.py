@@ -1,4 +1,4 @@
-"""What `whopays status` says, one sentence about each thing, and how it judges what the database knows of it."""
+"""The checks of `whopays status`: one sentence each, and how the state in the database is judged."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _OLDEST_AUDIT = timedelta(days=2)
 
 
 class Verdict(StrEnum):
-    """How it stands with something. A note is for whoever reads it, and no trouble."""
+    """The verdict of a check. A note is only information, not trouble."""
 
     WELL = "well"
     NOTE = "note"
@@ -35,11 +35,11 @@ MARKS = {
     Verdict.TROUBLE: ("LOOK", "red"),
     Verdict.UNKNOWN: ("?", "yellow"),
 }
-"""How a verdict is shown: a word, and its colour, which reads on light and dark grounds."""
+"""How a verdict is shown: a word, and its colour, which is readable on light and dark backgrounds."""
 
 
 class Section(StrEnum):
-    """A section of docs/operations.md, as links name it."""
+    """A section of docs/operations.md, by its link anchor."""
 
     REFUSES_TO_START = "what-whopays-refuses-to-start-on-and-what-to-do"
     UPGRADING = "upgrading"
@@ -57,7 +57,7 @@ class Section(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How it stands with something: what is said of it, what to do, and where more is said."""
+    """The result of a check: its verdict and message, what to do, and the section of the docs with more."""
 
     verdict: Verdict
     what: str
@@ -66,7 +66,7 @@ class Standing:
     section: Section
 
     def document(self) -> dict[str, str | None]:
-        """Return it for programs."""
+        """Return it as a JSON-compatible dictionary."""
         return {
             "what": self.what,
             "verdict": self.verdict,
@@ -82,7 +82,7 @@ def is_well(found: Iterable[Standing]) -> bool:
 
 
 def of_publishing(events: int, age: float) -> Standing:
-    """Return how it stands with so many unpublished events, the first of which is so many seconds old."""
+    """Check publishing: the number of unpublished events, and the age of the first in seconds."""
     words = "Every event is published."
     if events:
         words = f"{count_of(events, 'event')} not published yet, the oldest {age:.0f} s old."
@@ -92,7 +92,7 @@ def of_publishing(events: int, age: float) -> Standing:
 
 
 def of_relays(number: int, free: Sequence[int]) -> Standing:
-    """Return how it stands with the relays, of whose slots some have none."""
+    """Check the relays: the number of slots, and those without a relay."""
     if not free:
         words = "A relay publishes." if number == 1 else f"Each of the {number} slots has a relay."
     elif len(free) == number:
@@ -105,7 +105,7 @@ def of_relays(number: int, free: Sequence[int]) -> Standing:
 
 
 def of_watermark(until: datetime | None, now: datetime) -> Standing:
-    """Return how it stands with the instant up to which everything is known."""
+    """Check the watermark: the instant up to which payers are complete."""
     section = Section.NOT_PUBLISHED
     if until is None:
         return Standing(Verdict.NOTE, "watermark", "Nothing is closed yet: no relay has run.", "Start one.", section)
@@ -117,7 +117,7 @@ def of_watermark(until: datetime | None, now: datetime) -> Standing:
 
 
 def of_timers(found: Overdue) -> Standing:
-    """Return how it stands with what is due."""
+    """Check the timers: what is due and not handled yet."""
     is_late = found.seconds > _LONGEST_OVERDUE_SECONDS
     number = sum(found.numbers.values())
     words = f"{count_of(number, 'thing')} due, the first for {found.seconds:.0f} s." if number else "Nothing is due."
@@ -128,7 +128,7 @@ def of_timers(found: Overdue) -> Standing:
 
 
 def of_maintenance(done: Mapping[str, datetime | None], now: datetime) -> Standing:
-    """Return how it stands with the chores, of each of which it is known when it was done."""
+    """Check maintenance: when each chore was last done."""
     known = {name: at for name, at in done.items() if at is not None}
     never = sorted(done.keys() - known.keys())
     section = Section.KEEP_AND_FORGET
@@ -144,7 +144,7 @@ def of_maintenance(done: Mapping[str, datetime | None], now: datetime) -> Standi
 
 
 def of_dead_letters(numbers: Mapping[DeadLetterReason, int]) -> Standing:
-    """Return how it stands with so many waiting dead letters of each reason."""
+    """Check the dead letters: how many of each reason are waiting."""
     waiting = {reason: number for reason, number in numbers.items() if number}
     named = ", ".join(f"{number} {reason}" for reason, number in waiting.items())
     words = f"{sum(waiting.values())} wait for somebody: {named}." if waiting else "None waits."
@@ -153,7 +153,7 @@ def of_dead_letters(numbers: Mapping[DeadLetterReason, int]) -> Standing:
 
 
 def of_audit(last: LastAudit | None, now: datetime) -> Standing:
-    """Return how it stands with the promises, as the last audit found."""
+    """Check the last audit: its age and its findings."""
     if last is None:
         return Standing(Verdict.NOTE, "audit", "None was kept yet.", "whopays verify", Section.AUDITING)
     age = now - last.ended_at
@@ -166,7 +166,7 @@ def of_audit(last: LastAudit | None, now: datetime) -> Standing:
 
 
 def of_replays(states: Sequence[ReplayState], stuck: Sequence[str]) -> Standing:
-    """Return how it stands with replays in these states, of which nobody works on the stuck ones."""
+    """Check the replays: their states, and the names of those that no process works on."""
     running, failed = states.count(ReplayState.RUNNING), states.count(ReplayState.FAILED)
     words = f"{running} running" + (f", {len(stuck)} of them with nobody working on them" if stuck else "")
     words += f", {failed} failed." if failed else "."

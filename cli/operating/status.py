@@ -1,4 +1,4 @@
-"""`whopays status`: is everything well, and if not, what, and what to do? On one screen."""
+"""`whopays status`: checks the installation, and says what to do, on one screen."""
 
 import asyncio
 import textwrap
@@ -21,7 +21,7 @@ _WIDTH = 80
 
 
 def status(*, at: list[str], as_json: bool) -> None:
-    """Say how it stands with the installation."""
+    """Print the checks of the installation, and exit with the matching status."""
     settings = load_settings()
     found = [*asyncio.run(looked_at(settings)), *map(of_process, at)]
     verdicts = {one.verdict for one in found}
@@ -38,7 +38,7 @@ def status(*, at: list[str], as_json: bool) -> None:
 
 
 async def looked_at(settings: Settings) -> list[Standing]:
-    """Return how it stands with everything that the database and Kafka know."""
+    """Return all checks of the database and Kafka."""
     engine = create_reading_engine(settings.database_url, pool_size=1, statement_seconds=STATEMENT_SECONDS)
     try:
         known = await _or_unknown(of_database(engine, settings), "database", settings)
@@ -49,7 +49,7 @@ async def looked_at(settings: Settings) -> list[Standing]:
 
 
 async def _or_unknown(asked: Awaitable[list[Standing]], what: str, settings: Settings) -> list[Standing]:
-    """Return what is found out, or that it cannot be: the other server is asked all the same."""
+    """Return checks, or the one that says that the server does not answer; the other server is still queried."""
     try:
         return await answer_of(asked, what, settings)
     except CannotBeAsked as away:
@@ -57,7 +57,7 @@ async def _or_unknown(asked: Awaitable[list[Standing]], what: str, settings: Set
 
 
 def tell(one: Standing) -> None:
-    """Print how it stands with something, in lines of 80 columns."""
+    """Print a check, in lines of 80 columns."""
     mark, colour = MARKS[one.verdict]
     indent = " " * 24
     lines = [one.words] if one.verdict is Verdict.WELL else [one.words, one.to_do, f"See {PAGE}#{one.section}"]
@@ -72,7 +72,7 @@ def tell(one: Standing) -> None:
 
 
 def concluded(found: list[Standing]) -> str:
-    """Return what is said at the end."""
+    """Return the summary line."""
     trouble = sum(one.verdict is Verdict.TROUBLE for one in found)
     unknown = sum(one.verdict is Verdict.UNKNOWN for one in found)
     said = f"{count_of(trouble, 'thing')} to look at." if trouble else "Everything is well." if not unknown else ""

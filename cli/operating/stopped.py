@@ -1,4 +1,4 @@
-"""Whether anything works on an installation, for commands that must be alone."""
+"""Checks that no process works on an installation, for commands that need it stopped."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,7 +12,7 @@ from workers.topics.cluster import administration
 
 
 async def insist_on_stopped(engine: AsyncEngine, settings: Settings) -> None:
-    """Raise StillAtWork while a process consumes or publishes. Timers are not seen: they only write to the database."""
+    """Raise StillAtWork while a process consumes or publishes. Does not detect timers, which only use the database."""
     async with engine.connect() as connection:
         await insist_on_no_lease(connection)
     async with administration(settings) as admin:

@@ -1,4 +1,4 @@
-"""`whopays token check`: what a token grants, or why it is refused, without showing it."""
+"""`whopays token check`: prints what a token grants, or why it is refused, without showing the token."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ _WAIT_SECONDS = 15.0
 
 
 def check_token(file: str, *, as_json: bool) -> None:
-    """Print what comes of the token in a file, or of the standard input."""
+    """Check the token in a file or from standard input, and print the result."""
     token = _token(file)
     settings = load_settings()
     if not settings.issuers:
@@ -44,7 +44,7 @@ def check_token(file: str, *, as_json: bool) -> None:
 
 
 def _token(file: str) -> bytes:
-    """Read a token. Whoever gives the token itself instead of a file must not see it in a message."""
+    """Read a token. If the token itself is given instead of a file name, no message may repeat it."""
     try:
         if file == "-":
             return sys.stdin.buffer.read(_READ_BYTES).strip()

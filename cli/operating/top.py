@@ -1,4 +1,4 @@
-"""`whopays top`: what an installation is doing, on one screen that goes on, or once for pipes."""
+"""`whopays top`: what an installation is doing, on a live screen, or printed once for pipes."""
 
 import asyncio
 import os
@@ -29,15 +29,15 @@ from workers.runtime.settings import Settings
 
 _REPAINT_SECONDS = 1.0
 _LINES = {"j": 1, "\x1b[B": 1, "k": -1, "\x1b[A": -1, " ": 10, "\x1b[6~": 10, "b": -10, "\x1b[5~": -10}
-"""By how many lines a key scrolls."""
+"""The number of lines that each key scrolls."""
 _ENDING = {"q", "Q", "\x04"}
 _KEY = re.compile(r"\x1b\[[0-9]*[A-Z~]|.", re.DOTALL)
 
 
 def top(*, metrics: Sequence[str] | None, every: float, is_once: bool, as_json: bool) -> None:
-    """Watch until somebody ends it; print one screen where it is asked for once, or nobody can watch.
+    """Watch until the user quits; print one screen with `is_once`, or if there is no terminal.
 
-    For programs a document is printed with each look, or one where it is asked for once.
+    With `as_json`, print a document per look, or a single one with `is_once`.
     """
     settings = load_settings()
     urls = [_url(word) for word in metrics] if metrics else _own_urls(settings)
@@ -62,7 +62,7 @@ def _url(word: str) -> str:
 
 
 def _own_urls(settings: Settings) -> list[str]:
-    """Return where a process of this host tells its metrics, if one does."""
+    """Return the metrics URL of the process on this host, if there is one."""
     if not settings.metrics_port:
         return []
     url = url_of(f"127.0.0.1:{settings.metrics_port}")
@@ -74,7 +74,7 @@ def _own_urls(settings: Settings) -> list[str]:
 
 
 async def _looked_at(settings: Settings, urls: Sequence[str], every: float) -> View:
-    """Look twice, so that there are rates."""
+    """Look twice, because rates need two looks."""
     watched = Watched(settings, urls, every)
     try:
         await watched.look_once()
@@ -131,7 +131,7 @@ async def _watch(settings: Settings, urls: Sequence[str], every: float, screen: 
 
 
 async def _first_of(watching: "asyncio.Task[None]", *events: asyncio.Event) -> None:
-    """Wait for the first of them, and no longer than the time on the screen may be old."""
+    """Wait for the first of them, at most until the clock on the screen must be repainted."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait([watching, *waits], timeout=_REPAINT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -141,18 +141,18 @@ async def _first_of(watching: "asyncio.Task[None]", *events: asyncio.Event) -> N
 
 
 class _Pane:
-    """As many lines of what is drawn as there is room for, from a line on, and a last line that says what keys do."""
+    """A scrollable view of the content that fills the screen, with a last line that explains the keys."""
 
     def __init__(self) -> None:
         self.content = Group()
         self.offset = 0
 
     def scroll(self, key: str) -> None:
-        """Begin so many lines further down, or up, as a key that is pressed says; not above the first one."""
+        """Scroll as a key demands, but not above the first line."""
         self.offset = max(0, self.offset + _LINES.get(key, 0))
 
     def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it; where everything fits, nothing is scrolled."""
+        """Draw the visible lines; if everything fits, the offset is reset."""
         lines = screen.render_lines(self.content, options.update(height=None), pad=False)
         room = max(1, (options.height or screen.height) - 1)
         beneath = max(0, len(lines) - room)
@@ -167,7 +167,7 @@ class _Pane:
 
 @contextmanager
 def _keys(loop: asyncio.AbstractEventLoop, press: Callable[[str], None]) -> Iterator[None]:
-    """Call a function with each key that is pressed meanwhile; where input is no terminal, there are none."""
+    """Call a function with each key pressed until the block ends; none if standard input is not a terminal."""
     if not sys.stdin.isatty():
         yield
         return

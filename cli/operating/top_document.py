@@ -1,4 +1,4 @@
-"""What `whopays top --json` says with each look: all that is on the screen, for programs."""
+"""The documents of `whopays top --json`: everything that the screen shows, for programs."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 def document_of(view: View, now: datetime) -> dict[str, Any]:
-    """Return what was seen last. What could not be found out, or takes a second look, is null or left out."""
+    """Return the last view. What is unknown, or needs a second look, is null or left out."""
     found = [one for told in view.standings.values() for one in told]
     return {
         "installation": view.installation,

@@ -1,4 +1,4 @@
-"""How `whopays top` draws what it sees: the most urgent first, and nothing cut at any width."""
+"""Renders the screen of `whopays top`: the most urgent first, and nothing truncated at any width."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,12 +21,12 @@ from schemas.replays import ReplayState
 _NOTHING = Text("?", style="dim")
 _NAMED = 5
 _NUMBERS = (1, 2, 3)
-"""Which columns of a list are numbers."""
+"""The numeric columns of a list."""
 _SILENT_SECONDS = 30.0
 
 
 def drawn_view(view: View, now: datetime) -> Iterator[RenderableType]:
-    """Yield what is on the screen, from the top."""
+    """Yield the parts of the screen, from the top."""
     yield Text.assemble((f"whopays {view.installation}", "bold"), f"  {now:%H:%M:%S} UTC")
     yield _verdicts([one for found in view.standings.values() for one in found])
     yield from _flows(view)
@@ -59,7 +59,7 @@ def _mark(verdict: Verdict) -> Text:
 
 
 def _flows(view: View) -> Iterator[RenderableType]:
-    """Yield what waits at each place, how long the first of it has, how much goes through, and who does it."""
+    """Yield the backlog at each stage: its size, the age of its oldest item, the throughput, and the workers."""
     rows = []
     for one in view.waiting:
         by = Counter(reader.host for reader in one.readers)
@@ -86,7 +86,7 @@ def _flow(name: str, waiting: int, seconds: float, rate: float | None, by: Text)
 
 
 def _publishers(view: View) -> Text:
-    """Name the relay, or where there are several slots the one of each: those of one relay together."""
+    """Name the relay or, with several slots, that of each; slots of one relay are grouped."""
     if not any(one.owner for one in view.slots):
         return Text("no relay", style="red")
     if len(view.slots) == 1:
@@ -102,7 +102,7 @@ def _publishers(view: View) -> Text:
 
 
 def _publisher(view: View, slots: Sequence[Slot]) -> Text:
-    """Say who holds slots that are in the same hands, for how long at least, or since when nobody does."""
+    """Name the holder of slots and for how long at least it has held them, or since when they have been free."""
     owner, holder, left = slots[0].owner, slots[0].holder, slots[0].seconds_left
     if holder is not None:
         return Text(f"{visible(holder)}, {_short(min(view.held_seconds[one.number] for one in slots))} or more")
@@ -112,7 +112,7 @@ def _publisher(view: View, slots: Sequence[Slot]) -> Text:
 
 
 def _numbers(slots: Sequence[Slot]) -> str:
-    """Return the numbers of slots, in order: those that follow one another as the first and the last of them."""
+    """Return the numbers of slots in order, with consecutive ones as ranges."""
     runs: list[list[int]] = []
     for one in slots:
         if runs and one.number == runs[-1][-1] + 1:
@@ -123,7 +123,7 @@ def _numbers(slots: Sequence[Slot]) -> str:
 
 
 def _organizations(view: View) -> Iterator[RenderableType]:
-    """Name the organizations that most of what waits is of, by the records that were looked at."""
+    """Name the organizations with the most waiting records, among the records that were sampled."""
     for one in view.waiting:
         if not one.keys:
             continue
@@ -205,7 +205,7 @@ def _titled(title: str, lines: Iterable[Text]) -> Iterator[RenderableType]:
 
 
 def _listing(names: Sequence[str], rows: Sequence[Sequence[Text]]) -> Listing:
-    """Return a list with three columns of numbers after the first, which end at the same place."""
+    """Render a list whose three numeric columns after the first are aligned to the right."""
     widths = [
         max(len(text) for text in (name, *(row[index].plain for row in rows))) for index, name in enumerate(names)
     ]

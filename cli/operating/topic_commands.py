@@ -1,4 +1,4 @@
-"""`whopays topics`, `reconcile`, `reshard`: what they take; what they do is imported when one is called."""
+"""`whopays topics`, `reconcile`, `reshard`: their options. The implementation is imported on call."""
 
 from typing import Annotated
 

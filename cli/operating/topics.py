@@ -1,4 +1,4 @@
-"""`whopays topics`: making and checking the topics, and what is to be done when they are not those of before."""
+"""`whopays topics create` and `check`."""
 
 import asyncio
 
@@ -56,7 +56,7 @@ def check(*, as_json: bool) -> None:
 
 
 async def _insist_on_prefix(settings: Settings) -> None:
-    """Raise OtherPrefix if a database knows of other topics; to create and check topics there need be none."""
+    """Raise OtherPrefix if the database has topics with another prefix; pass if there is no database."""
     engine = create_engine(settings.database_url, pool_size=1)
     try:
         await insist_on_prefix(engine, settings)
@@ -74,7 +74,7 @@ def _documents(differences: list[Difference]) -> list[dict[str, str]]:
 
 
 def differences_view(differences: list[Difference]) -> list[RenderableType]:
-    """Return each difference with what to do about it, on a line of its own that can be copied."""
+    """Render each difference, and what to do about it on a separate line that can be copied."""
     lines: list[RenderableType] = [Text("What differs", style="bold")]
     for one in differences:
         found, wanted = Text(one.found, style="red"), Text(one.wanted, style="green")

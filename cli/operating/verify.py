@@ -1,4 +1,4 @@
-"""`whopays verify`: whether everything that is promised holds."""
+"""`whopays verify`: checks that every promise holds."""
 
 import asyncio
 import json
@@ -39,13 +39,13 @@ from workers.topics.admission import insist_on_prefix
 
 _RETRY_SECONDS = 10.0
 _ARCHIVE_SECONDS = 86_400.0
-"""Between two readings of the archive by an audit that goes on: it grows without an end, and nobody writes to it."""
+"""The interval at which `--watch` reads the archive, which only grows and is never rewritten."""
 
 logger = structlog.get_logger()
 
 
 def verify(*, offline: Path | None, manifest: Path | None, watch: bool, every: float, as_json: bool) -> None:
-    """Check that everything promised holds."""
+    """Check that every promise holds."""
     if offline is not None:
         _conclude(_offline(offline, as_json), as_json)
         return
@@ -64,7 +64,7 @@ def verify(*, offline: Path | None, manifest: Path | None, watch: bool, every: f
 
 
 async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
-    """Print what is wrong with the installation, or with the replay of a manifest; return how much that is."""
+    """Print the findings about the installation, or about the replay of a manifest; return their number."""
     found: Counted[Promise] = Counted()
     engine = create_engine(settings.database_url, pool_size=2)
     try:
@@ -95,7 +95,7 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
 
 
 async def _keep(engine: AsyncEngine, begun: Begun, found: Counted[Promise]) -> bool:
-    """Keep what an audit found of each promise, for the servers of questions; return whether that is allowed."""
+    """Store the number of findings per promise, for `serve`; return whether the database role may do so."""
     return await keep_audit(engine, begun, {promise: found[promise] for promise in Promise})
 
 
@@ -119,7 +119,7 @@ def _offline(path: Path, as_json: bool) -> int:
 
 
 async def _watch_until_told(settings: Settings, every: float) -> None:
-    """Watch until SIGTERM, which the only process of a container would never notice without a handler."""
+    """Watch until SIGTERM, which process 1 of a container ignores unless it has a handler."""
     is_told = asyncio.Event()
     watching = asyncio.create_task(_watch(settings, every))
 
@@ -127,7 +127,7 @@ async def _watch_until_told(settings: Settings, every: float) -> None:
         is_told.set()
         watching.cancel()
 
-    with suppress(ValueError, RuntimeError):  # not in the main thread: nobody sends signals to it
+    with suppress(ValueError, RuntimeError):  # handlers can only be set in the main thread
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     try:
         await watching
@@ -170,7 +170,7 @@ async def _watch(settings: Settings, every: float) -> None:
 
 
 async def _audit(settings: Settings, engine: AsyncEngine, *, reads_archive: bool) -> Counted[Promise]:
-    """Log what is found; return how many findings there are of each promise."""
+    """Log the findings; return their number per promise."""
     found: Counted[Promise] = Counted()
     every = audited(settings, engine, lambda *_: None, reads_archive=reads_archive)
     async with aclosing(every) as findings:
@@ -188,7 +188,7 @@ def _print(finding: Finding, as_json: bool) -> None:
 
 
 def finding_line(finding: Finding) -> Text:
-    """Return a finding on a line of its own."""
+    """Return a finding as one line."""
     return Text.assemble((f"{finding.promise:10}", "bold red"), str(finding), no_wrap=True)
 
 

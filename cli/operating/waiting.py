@@ -1,4 +1,4 @@
-"""What waits on the input topics, as Kafka and the database know it together: how much, how old, and who reads."""
+"""The backlog of the input topics, from Kafka and the database: its size, its age, and its readers."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ _COORDINATOR_SECONDS, _AGAIN_SECONDS = 10.0, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A process that reads a topic: the host it is on, and how many partitions are assigned to it."""
+    """A process that reads a topic: its host, and the number of partitions assigned to it."""
 
     host: str
     partitions: int
@@ -43,9 +43,9 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is to be decided of a topic: how many offsets, and the age in seconds of the oldest record.
+    """The undecided records of a topic: the number of offsets, and the age in seconds of the oldest record.
 
-    `keys` counts the records that were looked at, the next of each partition, by their keys: organizations.
+    `keys` counts a sample, the next records of each partition, by their keys, which are organizations.
     """
 
     topic: Topic
@@ -57,14 +57,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Clients of Kafka that look and change nothing."""
+    """Read-only clients of Kafka."""
 
     settings: Settings
     admin: AIOKafkaAdminClient
     consumer: AIOKafkaConsumer
 
     async def waiting(self, engine: AsyncEngine, topic: Topic) -> Waiting:
-        """Return what waits on an input topic, whose role has its name."""
+        """Return the backlog of an input topic; its role has the same name."""
         name = self.settings.topic(topic)
         partitions = await partitions_of(self.admin, [name])
         async with engine.connect() as connection:
@@ -81,7 +81,7 @@ class Look:
             for one in behind:
                 self.consumer.seek(one, positions[one])
             first, keys = await self._next_of_each(behind)
-            # What remains of a transaction after its last record is nothing to be read.
+            # The markers that end a transaction take up offsets, but are not records.
             ended = {one for one in behind if one not in first and await self.consumer.position(one) >= ends[one]}
         finally:
             self.consumer.unsubscribe()
@@ -92,7 +92,7 @@ class Look:
     async def _next_of_each(
         self, behind: Mapping[TopicPartition, int]
     ) -> tuple[dict[TopicPartition, float], Counter[bytes | None]]:
-        """Return when the next record of each partition was written, in Unix time, and the keys of the next ones."""
+        """Return the Unix time of the next record of each partition, and the keys of the next records."""
         first: dict[TopicPartition, float] = {}
         keys: Counter[bytes | None] = Counter()
         deadline = time.monotonic() + _READ_MS / 1000
@@ -107,7 +107,7 @@ class Look:
 
 
 async def readers_of(admin: AIOKafkaAdminClient, group: str) -> list[Reader]:
-    """Return who is in a group. A cluster that never had one makes what it keeps them in when it is first asked."""
+    """Return the members of a consumer group. A new cluster first has to create its offsets topic; wait for that."""
     deadline = time.monotonic() + _COORDINATOR_SECONDS
     while True:
         try:
@@ -126,12 +126,12 @@ async def readers_of(admin: AIOKafkaAdminClient, group: str) -> list[Reader]:
 
 @asynccontextmanager
 async def looking(settings: Settings) -> AsyncIterator[Look]:
-    """Yield what looks at Kafka. Raises what Kafka raises that is away."""
+    """Yield read-only clients of Kafka. Raises the errors of an unreachable Kafka."""
     async with administration(settings) as admin:
         consumer = AIOKafkaConsumer(**kafka_reading_options(settings), max_poll_records=_LOOKED_AT)
         try:
             await consumer.start()
-            # A task of the client that is cancelled before its first step would cancel whoever stops the client.
+            # Let the client's tasks start: cancelling one before its first step would also cancel the caller of `stop`.
             await asyncio.sleep(0)
             yield Look(settings, admin, consumer)
         finally:
@@ -139,5 +139,5 @@ async def looking(settings: Settings) -> AsyncIterator[Look]:
 
 
 def _assigned(assignment: bytes) -> int:
-    """Return how many partitions a member of a group has; none while they are being shared out."""
+    """Return how many partitions a member of a group has; 0 during a rebalance."""
     return len(ConsumerProtocolMemberAssignment.decode(assignment).partitions()) if assignment else 0

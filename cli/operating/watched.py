@@ -1,4 +1,4 @@
-"""What `whopays top` sees: database, Kafka and processes, each looked at by itself: one that is away hides no other."""
+"""Collects the data of `whopays top` from database, Kafka and processes, independently: one may be down."""
 
 import asyncio
 import time
@@ -26,18 +26,18 @@ from schemas.topics import INPUT_TOPICS, Topic
 from workers.runtime.settings import Settings
 
 _RATED = 6
-"""Over how many looks a rate is taken: single ones jump."""
+"""Over how many looks a rate is averaged, because a single one fluctuates."""
 _LISTED = 3
 _PATIENCE_SECONDS = 6.0
-"""After how long without an answer a server counts as away: what was seen before it hung is on the screen till then."""
+"""How long without an answer until a server counts as down; until then, the screen keeps its last data."""
 
 
 @dataclass(slots=True)
 class View:
-    """What was seen last. `standings` are by who was asked; what nobody could be asked about is empty.
+    """The last data seen. `standings` are by source; what is unknown is empty or None.
 
-    Rates are a second: of each input topic, and of what is published.
-    `held_seconds` is for how long each slot was seen in the same hands.
+    Rates are per second: `decided` by input topic, and `published`.
+    `held_seconds` is how long each slot has been seen with the same holder.
     """
 
     installation: str
@@ -57,7 +57,7 @@ class View:
 
 
 class Watched:
-    """Looks at an installation again and again; `changed` is set with each thing seen."""
+    """Polls an installation; `changed` is set after each look."""
 
     def __init__(self, settings: Settings, urls: Sequence[str], every: float) -> None:
         self.view = View(settings.installation)
@@ -74,7 +74,7 @@ class Watched:
         self._look: Look | None = None
 
     async def watch(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         async with asyncio.TaskGroup() as looks:
             for look in (self._see_database, self._see_kafka, self._see_processes):
                 looks.create_task(self._again(look))
@@ -85,7 +85,7 @@ class Watched:
         await asyncio.gather(self._see_kafka(), self._see_processes())
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         await self._kafka.aclose()
         await self._engine.dispose()
 
@@ -161,7 +161,7 @@ class Watched:
         return await seen_of_kafka(self._look, self._engine if self._is_there else None)
 
     async def _forget_kafka(self) -> None:
-        """Connect again for the next look: clients that have lost their broker are slow to notice that it is back."""
+        """Reconnect for the next look: clients that have lost their broker are slow to notice that it is back."""
         self._look = None
         broken, self._kafka = self._kafka, AsyncExitStack()
         await broken.aclose()

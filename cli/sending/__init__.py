@@ -1,1 +1,1 @@
-"""Commands that send, and what came of it."""
+"""Commands that send messages, and show their answers."""

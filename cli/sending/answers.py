@@ -1,4 +1,4 @@
-"""What came of a command or fact, shown."""
+"""How the answer to a command or fact is shown."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _LATER = "↻"
 
 
 def answer_card(message: Message, answer: Answer, standing: dict[str, Any] | None) -> Card:
-    """Return what came of a message that was answered, and how the account that a command named stands now."""
+    """Render the answer to a message, and the present state of the account that a command named."""
     if answer.dead_letter is not None:
         return _dead_letter_card(message, answer.dead_letter)
     if answer.result is not None:
@@ -26,7 +26,7 @@ def answer_card(message: Message, answer: Answer, standing: dict[str, Any] | Non
 
 
 def result_card(event: dict[str, Any], standing: dict[str, Any] | None = None, *, is_repeat: bool = False) -> Card:
-    """Return a `CommandCompleted`: outcome, every violation, what was announced, and how its account stands."""
+    """Render a `CommandCompleted`: outcome, every violation, the events it announced, and the state of its account."""
     data = event["data"]
     parts: list[RenderableType] = [_outcome(data, is_repeat=is_repeat)]
     if data["violations"]:
@@ -42,8 +42,8 @@ def result_card(event: dict[str, Any], standing: dict[str, Any] | None = None, *
 
 
 def standing_of(account: dict[str, Any]) -> dict[str, Any]:
-    """Return the phase of an account, and which conditions it does not meet, as `whopays send --json` prints them."""
-    # `Ready` sums the others up.
+    """Return the phase of an account and its unmet conditions, as `whopays send --json` prints them."""
+    # `Ready` summarizes the others.
     missing = [one for one in account["conditions"] if one["status"] != "True" and one["type"] != "Ready"]
     return {"account": account["account"], "phase": account["phase"], "missing": missing}
 

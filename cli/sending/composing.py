@@ -1,4 +1,4 @@
-"""A command or fact as it is sent: made from options, from a file, or from both."""
+"""Composes a command or fact from options, a file, or both."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -24,22 +24,22 @@ _NOT = {
     "number": "not a number",
     "object": "not an object. Write it as JSON, such as '{\"member\": 1}', or member by member: MEMBER.NAME=VALUE",
 }
-"""What is said of a word that should be of a JSON type."""
+"""The error message for a value that should be of a JSON type."""
 
 FACTS: dict[str, tuple[type[Fact], Topic]] = {
     "ProjectChanged": (ProjectChanged, Topic.PROJECTS),
     "PaymentProfileChanged": (PaymentProfileChanged, Topic.PAYMENT_PROFILES),
 }
-"""Every fact by the name in its `type`, with its topic."""
+"""Every fact and its topic, by the name in its `type`."""
 
 
 def compose(
     name: str | None, content: Mapping[str, Any], members: Sequence[str], attributes: Mapping[str, str | None]
 ) -> Message:
-    """Put a message together: `content` of a file first, then `members` (`MEMBER=VALUE`) and `attributes` over it.
+    """Compose a message from the `content` of a file, overridden by `members` (`MEMBER=VALUE`) and `attributes`.
 
-    `content` is the data, or a whole structured CloudEvent. Raises Misused for an unknown type and for a value that is
-    not JSON where its member is not text; nothing else is checked, since the service's answer is what is wanted.
+    `content` is the data, or a whole structured CloudEvent. Raises Misused for an unknown type, and for a value that is
+    not JSON although its member is not text; nothing else is checked, because that is up to the service.
     """
     is_event = "specversion" in content
     event = dict(content) if is_event else {"data": dict(content)}
@@ -72,7 +72,7 @@ def _names() -> list[str]:
 
 
 def _set_member(data: dict[str, Any], member: str, model: type[Wire]) -> None:
-    """Set `a.b=VALUE` in the data: as JSON where the schema wants anything but text, else as the text it is."""
+    """Set `a.b=VALUE` in the data: as plain text if the schema has text there, else as JSON."""
     path, equals, text = member.partition("=")
     if not equals or not path:
         raise Misused(f"{member!r} is not MEMBER=VALUE.")
@@ -91,7 +91,7 @@ def _set_member(data: dict[str, Any], member: str, model: type[Wire]) -> None:
 
 def _read(path: str, text: str, kinds: set[str]) -> Any:
     try:
-        # Read as strictly as the service reads: as the only member of an object.
+        # Parsed as strictly as the service does, as the only member of an object.
         (value,) = read_object(f'{{"": {text}}}'.encode()).values()
     except (NotStrictJson, ValueError):
         (kind,) = sorted(kinds - {"null"}) or ["null"]
@@ -100,7 +100,7 @@ def _read(path: str, text: str, kinds: set[str]) -> Any:
 
 
 def _json_types(model: type[Wire], path: Sequence[str]) -> set[str]:
-    """Return the JSON types that a model's member may have; none for a member that it does not know."""
+    """Return the JSON types that a model's member may have; none for an unknown member."""
     schema = model.model_json_schema()
     definitions = schema.get("$defs", {})
     choices = [schema]

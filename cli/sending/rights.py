@@ -1,4 +1,4 @@
-"""How a `whopays dev` gives a token to whoever was refused without one that will do."""
+"""Advice for a sender who was refused by a `whopays dev`: how to get a token with the needed rights."""
 
 import shlex
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from schemas.results import Reason
 from workers.exchange import Message
 
 DEV_ISSUER = "whopays-dev"
-"""The issuer that `whopays dev` makes for itself."""
+"""The name of the issuer that `whopays dev` creates."""
 
 
 def advice_on_rights(message: Message, result: Mapping[str, Any] | None) -> str | None:
-    """Return how to get a token that will do, where a `whopays dev` of this folder refused a command for its sender.
+    """Return how to get a sufficient token, if a `whopays dev` of this folder refused a command for lack of rights.
 
-    The command names its organization: it was sent.
+    The command was sent, so it has an organization.
     """
     refused = {violation["reason"] for violation in result["data"].get("violations", ())} if result else set()
     if refused.isdisjoint({Reason.UNAUTHENTICATED, Reason.FORBIDDEN}) or DEV_ISSUER not in running_here().get(

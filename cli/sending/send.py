@@ -1,4 +1,4 @@
-"""`whopays send`: a command or fact from options or a file, and what came of it."""
+"""`whopays send`: sends a command or fact from options or a file, and shows its answer."""
 
 import asyncio
 import getpass
@@ -28,7 +28,7 @@ from workers.exchange import Answer, Message, open_exchange
 from workers.runtime.settings import Settings
 
 UNANSWERED = 3
-"""Exit status beside those of every command: the message was sent, and no answer came in time."""
+"""Additional exit status: the message was sent, but no answer came in time."""
 
 
 def send(
@@ -53,7 +53,7 @@ def send(
     words = members or []
     name = type_
     if name is not None and "=" in name:
-        # A whole CloudEvent in a file names its type itself.
+        # A whole CloudEvent in a file contains its type.
         words, name = [name, *words], None
     if organization is not None:
         words = [f"organization={organization}", *words]
@@ -98,7 +98,7 @@ async def _exchange(settings: Settings, message: Message, timeout_seconds: float
 
 
 def _standing(settings: Settings, result: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return how the account that a command named stands now; None where it named none, and for a dry run."""
+    """Return the present state of the account that a command named; None if it named none, and for a dry run."""
     if result is None or result["data"]["dryRun"] or "account" not in result["data"]:
         return None
     names = result["data"]["organization"], result["data"]["account"]
@@ -129,9 +129,9 @@ def _attributes(
     again: bool,
     is_known: bool,
 ) -> dict[str, str | None]:
-    """Return the attributes that were said, and defaults for those that neither they nor a file say.
+    """Return the given attributes, and defaults for those that neither the options nor the file set.
 
-    With a token it is known who asks, and the login name would only be another one.
+    With a token, the sender is known, so the login name is not used.
     """
     said = {"authid": authid, "id": id_, "source": source}
     defaults = {"authid": None if is_known else _login_name(), "id": str(uuid.uuid4()), "source": "/cli"}
@@ -146,7 +146,7 @@ def _login_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # In a container the user often has a number only.
+        # In a container, the user often has no name.
         return f"uid-{os.getuid()}"
 
 

@@ -1,6 +1,6 @@
-"""The token that a command is sent with: from a file, or from a program such as a keyring's; never from an option.
+"""The token of a command: from a file, or from a program such as a keyring's; never from an option.
 
-What is read is in no message: it may be a secret, whatever it is.
+No error message repeats what was read, because it may be a secret even if it is not a token.
 """
 
 import re
@@ -12,7 +12,7 @@ from workers.runtime.secret_files import read_secret
 
 _TOKEN = re.compile(r"[\w-]+\.[\w-]*\.[\w-]+", re.ASCII)
 _ASKING_SECONDS = 300.0
-"""How long a program may take, which may have somebody sign in."""
+"""How long the program may take: it may ask the user to sign in."""
 
 
 def token_of(file: str | None, command: str | None) -> str | None:
@@ -25,7 +25,7 @@ def token_of(file: str | None, command: str | None) -> str | None:
 
 
 def _printed_by(command: str) -> str:
-    """Return what a program prints. It is started without a shell, and may ask at the terminal."""
+    """Return the output of a program. It is started without a shell, and may prompt on the terminal."""
     try:
         words = shlex.split(command)
     except ValueError:

@@ -1,1 +1,1 @@
-"""What the commands share: output, errors in words, and which installation they talk to."""
+"""Shared by all commands: output, error messages, and which installation they talk to."""

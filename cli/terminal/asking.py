@@ -1,4 +1,4 @@
-"""How the commands ask the database."""
+"""How the commands query the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ Answered = TypeVar("Answered")
 
 
 def ask(settings: Settings, question: Callable[[AsyncConnection], Awaitable[Answered]]) -> Answered:
-    """Put a question to the database, in one transaction, which commits. Raises CommandFailed."""
+    """Run a query in one transaction, and commit it. Raises CommandFailed."""
 
     async def answer() -> Answered:
         engine = create_engine(settings.database_url, pool_size=1)

@@ -1,4 +1,4 @@
-"""Events in one readable line each, and the small pieces of text that the commands share."""
+"""Describes each event in one readable line; other small pieces of text that the commands share."""
 
 from datetime import datetime
 from typing import Any
@@ -45,7 +45,7 @@ def clock(instant: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in at most two units: `1.25 s`, `3 min 12 s`, `5 d 2 h`."""
+    """Return a duration in at most two units: `1.25 s`, `3 min 12 s`, `5 d 2 h`."""
     if seconds < 60:
         return f"{seconds:.2f} s"
     units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def event_line(event: dict[str, Any], *, with_day: bool = True) -> Text:
-    """Return an event in one line, which is not to be broken: when, sequence, type, subject, and what changed."""
+    """Return an event as one line, which must not be wrapped: time, sequence, type, subject, and what changed."""
     instant = parse_instant(event["time"])
     name = short_type(event["type"])
     sequence = f"#{int(event['sequence'])}" if "sequence" in event else ""
@@ -75,7 +75,7 @@ def event_line(event: dict[str, Any], *, with_day: bool = True) -> Text:
 
 
 def what_changed(name: str, data: dict[str, Any]) -> str:
-    """Say in a few words what an event tells, by its name and data."""
+    """Summarize an event in a few words, by its name and data."""
     match name:
         case "BindingChanged":
             previous, current = data["previous"], data["current"]

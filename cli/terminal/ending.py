@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what went wrong in words. Imports nothing that takes long."""
+"""How a command ends: its exit status and error message. Imports nothing slow."""
 
 import os
 import signal
@@ -13,23 +13,23 @@ from typer._click.exceptions import ClickException
 from typer.core import TyperOption
 
 FAILED, MISUSED = 1, 2
-"""Exit statuses of every command: it was refused or failed; its words alone show that it cannot be right."""
+"""Exit statuses of every command: it was refused or failed; its arguments alone are invalid."""
 
 NOT_CHECKED = 2
-"""Exit status of a command that checks, when it cannot find out; FAILED then says that not all is well."""
+"""Exit status of a checking command that could not check; FAILED then means that all is not well."""
 
 
 class CommandFailed(Exception):
-    """A command cannot do what it was asked; the message says why, and what to do."""
+    """A command failed; the message says why, and what to do."""
 
 
 class Misused(CommandFailed):
-    """The words of a command are wrong, whatever they are about."""
+    """The arguments of a command are invalid, whatever the state of the installation."""
 
 
 @contextmanager
 def told(status: int) -> Iterator[None]:
-    """End with a message and an exit status on whatever is raised on purpose; a traceback is a fault of the program."""
+    """Exit with a message and a status on expected errors; others show a traceback, which is a bug."""
     try:
         yield
     except (ClickException, typer.Exit, typer.Abort):
@@ -37,7 +37,7 @@ def told(status: int) -> Iterator[None]:
     except CommandFailed as error:
         _fail(str(error), MISUSED if isinstance(error, Misused) else status)
     except Exception as error:
-        from cli.terminal.failures import in_words  # noqa: PLC0415 - knows all drivers, which not every command needs
+        from cli.terminal.failures import in_words  # noqa: PLC0415 - imports all drivers, which not every command needs
 
         words = in_words(error)
         if words is None:
@@ -46,7 +46,7 @@ def told(status: int) -> Iterator[None]:
 
 
 def insist_on_utf8(words: Sequence[str]) -> None:
-    """Raise Misused for words that are not UTF-8: they could neither be sent nor printed."""
+    """Raise Misused for arguments that are not UTF-8, which could neither be sent nor printed."""
     for word in words:
         if not _is_text(word):
             shown = os.fsencode(word).decode(errors="backslashreplace")
@@ -54,8 +54,8 @@ def insist_on_utf8(words: Sequence[str]) -> None:
 
 
 def insist_on_one_value(command: Any, ctx: Any, words: Sequence[str]) -> None:
-    """Raise BadParameter where an option that takes one value is given several times: the last would win silently."""
-    if ctx.resilient_parsing:  # a shell asks what may follow
+    """Raise BadParameter if a single-valued option is given several times; the last would win silently."""
+    if ctx.resilient_parsing:  # shell completion
         return
     *_, given = command.make_parser(ctx).parse_args(list(words))
     for option, times in Counter(one for one in given if isinstance(one, TyperOption)).items():
@@ -71,7 +71,7 @@ def let_ctrl_c_raise() -> None:
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Let Ctrl-C end the process silently while what a command needs is imported, as it does before one is called."""
+    """Let Ctrl-C end the process silently while a command's modules are imported, as before the command is called."""
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not raises or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""What goes wrong, in words: what it was, where, and what to do."""
+"""Error messages: what failed, where, and what to do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,19 +40,19 @@ ON_PURPOSE = frozenset(
         "workers.topics.cluster.TopicMissing",
     }
 )
-"""What says itself what was wrong, and what to do. By name: a command that raises one has imported it, and the others
-would take longer to import than a question takes to answer."""
+"""Errors whose own message says what was wrong and what to do. Listed by name, because importing all of them would
+take longer than answering a question; a command that raises one has imported it."""
 
 
 def in_words(error: Exception) -> str | None:
-    """Return what an error says to whoever runs the command; None for one that nobody raises on purpose."""
+    """Return the message of an error for the user; None for an unexpected error."""
     match error:
         case ValidationError() if error.title == Settings.__name__:
             return _bad_settings(error)
         case SettingsError():
-            # Its message names the field and where it was read from, but no value.
+            # The message names the field and its source, but contains no value.
             return f"The settings cannot be read: {error}. Lists are written as JSON."
-        case OSError() if error.errno != EPIPE:  # whoever read the output may have ended
+        case OSError() if error.errno != EPIPE:  # the reader of a pipe may have exited
             return _trouble(error)
         case _:
             return None if ON_PURPOSE.isdisjoint(_kinds(error)) else str(error)
@@ -60,7 +60,7 @@ def in_words(error: Exception) -> str | None:
 
 @contextmanager
 def reaching(settings: Settings) -> Iterator[None]:
-    """Turn what a database or a broker that cannot be used raises into CommandFailed."""
+    """Turn the errors of an unusable database or broker into CommandFailed."""
     try:
         yield
     except (DBAPIError, PostgresError, InterfaceError, InternalClientError, DatabaseUnreachable) as error:
@@ -79,12 +79,12 @@ def reaching(settings: Settings) -> Iterator[None]:
 
 
 def _kinds(error: Exception) -> set[str]:
-    """Return the names of an error's class, and of those that it is derived from."""
+    """Return the names of an error's class and its base classes."""
     return {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
 
 
 def _trouble(error: OSError) -> str:
-    """Return what the system says, and of which file."""
+    """Return the system's message, and the file it is about."""
     words = error.strerror or _words(error)
     return f"{error.filename}: {words}" if error.filename else words
 
@@ -112,7 +112,7 @@ def _words(error: BaseException) -> str:
 def _bad_settings(error: ValidationError) -> str:
     lines = ["The settings (environment or .env) are not right:"]
     for item in error.errors():
-        # Only names of settings and what they must be: a value may hold a password.
+        # Only names of settings and their constraints: a value may contain a password.
         name = f"{Settings.model_config.get('env_prefix', '')}{item['loc'][0]}".upper() if item["loc"] else "settings"
         lines.append(f"  {name}: {item['msg'].removeprefix('Value error, ').replace('Input should', 'should')}")
     return "\n".join(lines)

@@ -1,9 +1,9 @@
-"""Which installation the commands talk to: the environment decides; if it is silent, a `whopays dev` of this folder.
+"""Which installation the commands talk to: that of the environment, or else of a `whopays dev` in this folder.
 
 `whopays dev` writes the settings of its installation to `.whopays/running.json` in the folder it is started in, and
-deletes the file when it ends. The other commands use it as long as that process lives, which holds a lock on it. They
-use it as a whole or not at all: where the environment or `.env` says anything about which installation is meant, the
-file is not used, so that two installations are never mixed.
+deletes the file when it ends. The other commands use it as long as that process lives and holds a lock on it. They
+use all of it or nothing: if the environment or `.env` says anything about which installation is meant, the file is
+ignored, so that two installations are never mixed.
 """
 
 import fcntl
@@ -24,10 +24,10 @@ HOME = Path(".whopays")
 RUNNING = HOME / "running.json"
 
 WHICH = frozenset({"database_url", "kafka_bootstrap_servers", "installation", "topic_prefix", "shards", "first_shard"})
-"""Settings that say which installation is meant."""
+"""Settings that identify an installation."""
 
 _ELSEWHERE = frozenset({"database_url_file", "database_password", "database_password_file"})
-"""Variables by which the address, or a part of it, is said in another place."""
+"""Variables that set the address, or a part of it, in another way."""
 
 _CONNECTION = frozenset(
     {"kafka_security_protocol", "kafka_ssl_ca_location", "kafka_sasl_mechanism", "kafka_sasl_username"}
@@ -39,7 +39,7 @@ _PREFIX = "whopays_"
 
 
 def load_settings() -> "Settings":
-    """Return the settings of the environment, or those of a `whopays dev` that runs in this folder."""
+    """Return the settings of the environment, or those of a `whopays dev` running in this folder."""
     with importing():
         from workers.runtime.settings import Settings  # noqa: PLC0415 - `whopays health` does without
 
@@ -50,7 +50,7 @@ def load_settings() -> "Settings":
 
 
 def database_address() -> str:
-    """Return the address of the database, without loading the settings where it is said: no other matters for it."""
+    """Return the address of the database, without loading all settings if it is set directly."""
     said = said_here()
     if _ELSEWHERE.isdisjoint(said):
         for place in (said, running_here()):
@@ -60,12 +60,12 @@ def database_address() -> str:
 
 
 def running_here() -> dict[str, Any]:
-    """Return the settings of a `whopays dev` that runs in this folder; nothing where others are meant."""
+    """Return the settings of a `whopays dev` running in this folder; empty if another installation is meant."""
     return _read() if (WHICH | _ELSEWHERE).isdisjoint(said_here()) else {}
 
 
 def said_here() -> dict[str, str | None]:
-    """Return what the environment, or else `.env`, says, as it stands there, by the name of the setting."""
+    """Return the raw values in the environment, or else in `.env`, by the name of the setting."""
     said: dict[str, str | None] = {}
     if Path(".env").exists():
         from dotenv import dotenv_values  # noqa: PLC0415 - most folders have no such file
@@ -78,7 +78,7 @@ def said_here() -> dict[str, str | None]:
 
 
 def warn_of_unknown_variables() -> None:
-    """Say which variables look like settings and are not."""
+    """Print which variables look like settings but are not."""
     from workers.runtime.settings import unknown_variables  # noqa: PLC0415 - as above
 
     for line in unknown_variables():
@@ -89,7 +89,7 @@ def warn_of_unknown_variables() -> None:
 def remembered(settings: "Settings") -> Iterator[bool]:
     """Let other commands in this folder find the installation that this process runs, until the block ends.
 
-    Yield whether they do: they go on finding that of another `whopays dev` which runs in this folder already.
+    Yield whether they do: if another `whopays dev` already runs in this folder, they still find that one.
     """
     if _read():
         yield False
@@ -101,10 +101,10 @@ def remembered(settings: "Settings") -> Iterator[bool]:
     HOME.mkdir(mode=0o700, exist_ok=True)
     new = HOME / f"{RUNNING.name}.{os.getpid()}"
     new.unlink(missing_ok=True)
-    # It holds the passwords of database and broker, and the keys open personal data.
+    # It contains the passwords of database and broker, and the keys to personal data.
     new.touch(mode=0o600)
     with new.open("w", encoding="utf-8") as file:
-        # Locked before it can be found, and by the system for exactly as long as this process lives.
+        # Locked before it can be found; the system releases the lock exactly when this process ends.
         fcntl.flock(file, fcntl.LOCK_EX)
         json.dump({"process": os.getpid(), "settings": lent}, file, indent=2)
         file.flush()
@@ -117,7 +117,7 @@ def remembered(settings: "Settings") -> Iterator[bool]:
 
 
 def _read() -> dict[str, Any]:
-    """Return the settings that a living `whopays dev` lends; nothing of one that was killed."""
+    """Return the settings in the file of a running `whopays dev`; empty if it was killed."""
     try:
         with RUNNING.open(encoding="utf-8") as file:
             if not _is_locked(file):

@@ -1,4 +1,4 @@
-"""Layouts that fit any width without cutting anything: what does not fit beside moves beneath, and wraps there."""
+"""Layouts that fit any width without truncation: columns that do not fit move beneath their row, and wrap there."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _FRAME = 6
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a listing. Where rows are too wide, those that `may_move` do, from the last: beneath their row."""
+    """A column of a listing. If rows are too wide, columns that `may_move` go beneath their row, the last one first."""
 
     name: str
     may_move: bool = False
@@ -26,14 +26,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Rows in columns. Where even those that may not move do not fit, every row becomes a block of lines."""
+    """Rows in columns. If even the columns that may not move do not fit, every row becomes a block of lines."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Text]]
     title: str = ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Draw the rows in the space there is."""
+        """Draw the rows in the available width."""
         if self.title:
             yield Text(self.title, style="bold", overflow="fold")
         shown = list(range(len(self.columns)))
@@ -73,7 +73,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Something with a title: in a frame on a terminal, and without one elsewhere."""
+    """Content with a title: in a frame on a terminal, without one elsewhere."""
 
     title: Text
     body: Sequence[RenderableType]
@@ -81,7 +81,7 @@ class Card:
     foot: Text = field(default_factory=Text)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        """Draw it. A title that is too long for the frame becomes a line of its own, which wraps."""
+        """Draw it. A title that is too long for the frame becomes a separate line, which wraps."""
         if console.width >= UNLIMITED:
             yield self.title
             yield from self.body
@@ -105,7 +105,7 @@ class Card:
 
 
 def details(said: Iterable[tuple[str, Text]]) -> Table:
-    """Return names and what is said under each, one a line; what is said may wrap."""
+    """Return names and their values, one pair a line; values may wrap."""
     table = Table.grid(padding=(0, _GAP, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -115,12 +115,12 @@ def details(said: Iterable[tuple[str, Text]]) -> Table:
 
 
 def copyable(line: str) -> Text:
-    """Return a line to be copied, such as a command: printed by `put`, only the terminal itself breaks it."""
+    """Return a line to be copied, such as a command; when printed by `put`, only the terminal itself wraps it."""
     return Text(f"  {line}", style="cyan", no_wrap=True, overflow="ignore")
 
 
 def visible(text: str) -> str:
-    """Return a text of unknown origin with its control characters as escapes: a terminal would obey them."""
+    """Return untrusted text with its control characters escaped, because a terminal would obey them."""
     return "".join(sign if sign.isprintable() or sign == "\n" else ascii(sign)[1:-1] for sign in text)
 
 

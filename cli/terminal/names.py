@@ -1,4 +1,4 @@
-"""How things are named on the command line."""
+"""Parses names of topics and instants on the command line."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,7 +19,7 @@ Project = Annotated[str, typer.Argument(help="The project's name.", metavar="PRO
 
 
 def topic_named(word: str, settings: "Settings", topics: Collection[Topic], kind: str) -> Topic:
-    """Return the topic, one of `topics`, that a word names with or without its prefix. Raises Misused."""
+    """Return the topic in `topics` that a word names, with or without its prefix. Raises Misused."""
     for topic in topics:
         if word in {topic, settings.topic(topic)}:
             return topic
@@ -27,7 +27,7 @@ def topic_named(word: str, settings: "Settings", topics: Collection[Topic], kind
 
 
 def instant_named(option: str, text: str) -> datetime:
-    """Return the instant that an option names. Raises Misused."""
+    """Parse the instant in an option. Raises Misused."""
     try:
         return parse_instant(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How the commands print for programs, as JSON, and what any of them may print without Rich."""
+"""JSON output for programs, and text that needs no Rich."""
 
 import json
 from typing import Annotated, Any
@@ -14,10 +14,10 @@ def print_json(document: Any) -> None:
 
 
 def print_json_line(document: Any) -> None:
-    """Print a document on one line, at once, for programs that read line by line."""
+    """Print a document on one line and flush, for programs that read line by line."""
     typer.echo(json.dumps(document, ensure_ascii=False))
 
 
 def count_of(number: int, one: str, several: str | None = None) -> str:
-    """Return `1 project`, `2 projects`; `several` where its plural is not made with an s."""
+    """Return `1 project`, `2 projects`; `several` is the plural if it is irregular."""
     return f"{number} {one if number == 1 else several or f'{one}s'}"

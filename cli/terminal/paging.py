@@ -1,4 +1,4 @@
-"""How much of a list is wanted: the options that all lists have. Imports nothing that takes long."""
+"""The options that all lists have: how much of a list is wanted. Imports nothing slow."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,7 +19,7 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of a list is wanted, and for whom it is printed."""
+    """Which part of a list is wanted, and in which format."""
 
     limit: int
     after: str | None
@@ -28,7 +28,7 @@ class Wanted:
 
 
 def key_of(text: str | None, kinds: tuple[type[str] | type[int], ...]) -> Key | None:
-    """Return the key that `--after` names, parts of these kinds with slashes between them. Raises Misused."""
+    """Parse the key in `--after`: parts of these types, separated by slashes. Raises Misused."""
     if text is None:
         return None
     parts = text.split("/")
@@ -39,5 +39,5 @@ def key_of(text: str | None, kinds: tuple[type[str] | type[int], ...]) -> Key | 
 
 
 def text_of(key: Key | None) -> str | None:
-    """Return a key as `--after` takes it."""
+    """Return a key in the syntax of `--after`."""
     return None if key is None else "/".join(map(str, key))

@@ -1,4 +1,4 @@
-"""Where the commands print for people, through Rich: as wide as the terminal, or unlimited where there is none."""
+"""Output for people, through Rich: as wide as the terminal, or unlimited without one."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 UNLIMITED = 100_000
-"""The width of what is no terminal: nothing is wrapped or cut for a file or another program."""
+"""The width without a terminal: nothing is wrapped or truncated for a file or another program."""
 
 
 def console() -> Console:
@@ -26,7 +26,7 @@ def show(*parts: RenderableType) -> None:
 
 
 def put(screen: Console, *parts: RenderableType) -> None:
-    """Print; what must not be broken into lines is left to the terminal, and no line ends with blanks in a file."""
+    """Print; lines that must not be wrapped are left to the terminal, and in a file no line has trailing spaces."""
     if screen.width < UNLIMITED:
         _put(screen, parts)
         return

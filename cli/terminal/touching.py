@@ -1,4 +1,4 @@
-"""Says what a command is about to change, so that nobody changes another installation than they meant."""
+"""Says which installation a command is about to change, so that nobody changes the wrong one."""
 
 import typer
 
@@ -8,7 +8,7 @@ from workers.runtime.settings import Settings
 
 
 def name_what_is_touched(settings: Settings, *, kafka: bool = True) -> None:
-    """Print, on standard error, which database (and Kafka) a command is about to change, and who says so."""
+    """Print on standard error which database (and Kafka) a command is about to change, and where that is configured."""
     broker = f", Kafka at {settings.kafka_bootstrap_servers}" if kafka else ""
     typer.echo(f"Working on database {database_place(settings)}{broker} ({_said_by(settings)}).", err=True)
 
