@@ -42,21 +42,21 @@ _TOPICS = (
     Command("check", "Compare the topics with what whopays needs.", "operating.topic_commands:check", checks=True),
     Command(
         "acls",
-        "Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or give them these rights.",
+        "Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or grant these rights.",
         "operating.topic_commands:acls",
     ),
-    Command("adopt", "Work with the topics as they are now; stop the workers first.", "operating.topic_commands:adopt"),
-    Command("reread", "Have an input topic read again from its beginning.", "operating.topic_commands:reread"),
+    Command("adopt", "Accept the topics as they are now; stop the workers first.", "operating.topic_commands:adopt"),
+    Command("reread", "Read an input topic again from its beginning.", "operating.topic_commands:reread"),
     Command(
         "restore-positions",
-        "Set the relay's positions to what the topics hold; stop the relay first.",
+        "Set the relay's positions to what the topics contain; stop the relay first.",
         "operating.topic_commands:restore_positions",
     ),
 )
 _TOKENS = (
     Command(
         "check",
-        "Say whom a token stands for and what it grants, or why it is refused.",
+        "Say who a token is for and what it grants, or why it is refused.",
         "operating.rights:check_token",
         checks=True,
     ),
@@ -75,18 +75,20 @@ _EXPORTS = (
     ),
 )
 _REPLAYS = (
-    Command("start", "Say again, to one consumer, what was said; go on if it is known.", "operating.replays:start"),
+    Command(
+        "start", "Publish past events again, to one consumer; resume if the name is known.", "operating.replays:start"
+    ),
     Command("list", "List the replays, newest first.", "operating.replays:list_"),
-    Command("show", "Show a replay: how far it is, or what came of it.", "operating.replays:show"),
-    Command("stop", "Stop a replay; it can go on later.", "operating.replays:stop"),
-    Command("resume", "Go on with a replay that was stopped or failed.", "operating.replays:resume"),
-    Command("forget", "Remove the topic of a replay that is done; its manifest stays.", "operating.replays:forget"),
+    Command("show", "Show a replay: its progress, or its outcome.", "operating.replays:show"),
+    Command("stop", "Stop a replay; it can be resumed.", "operating.replays:stop"),
+    Command("resume", "Resume a replay that was stopped or failed.", "operating.replays:resume"),
+    Command("forget", "Delete the topic of a completed replay; its manifest stays.", "operating.replays:forget"),
 )
 
 COMMANDS: dict[str, tuple[Command | Group, ...]] = {
     _START: (
         Command("demo", "Watch projects of two organizations change payer.", "demo.command:demo"),
-        Command("drill", "Practise an incident, on servers of its own.", "drill.command:drill"),
+        Command("drill", "Practise an incident, on separate servers.", "drill.command:drill"),
         Group("dev", "Run a whole installation on this machine until Ctrl-C.", _DEV, "development.commands:dev"),
     ),
     _ASK: (
@@ -116,10 +118,10 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         ),
         Command(
             "audit",
-            "List who asked for what, with which role, and what became of it.",
+            "List who sent which command, with which role, and its outcome.",
             "asking.lists:audit",
         ),
-        Command("result", "Show what became of a command.", "asking.questions:result"),
+        Command("result", "Show the result of a command.", "asking.questions:result"),
         Command("tail", "Follow the published events until Ctrl-C.", "asking.changes:tail"),
     ),
     _OPERATE: (
@@ -128,27 +130,27 @@ COMMANDS: dict[str, tuple[Command | Group, ...]] = {
         Command("migrate", "Create or upgrade the tables of the database.", "operating.commands:migrate"),
         Command(
             "reconcile",
-            "Say what brings the database and the topics together again, or do it.",
+            "Print what makes the database and the topics match again, or do it.",
             "operating.topic_commands:reconcile",
             checks=True,
         ),
         Command(
             "reshard",
-            "Divide the organizations among another number of shards; stop everything first.",
+            "Distribute the organizations over another number of shards; stop everything first.",
             "operating.topic_commands:reshard",
         ),
-        Command("verify", "Check that everything promised holds.", "operating.commands:verify", checks=True),
+        Command("verify", "Check that every promise holds.", "operating.commands:verify", checks=True),
         Group("export", "Payer intervals as files, for invoices and analysis.", _EXPORTS),
         Command("export-log", "Write the whole log to a file.", "operating.commands:export_log"),
         Command("status", "Say whether everything is well, and what to do.", "operating.commands:status", checks=True),
-        Command("top", "Watch how much waits, where it goes, and who is at work.", "operating.commands:top"),
+        Command("top", "Watch backlogs, throughput, and the processes at work.", "operating.commands:top"),
         Command("health", "Say whether the whopays process on this host is alive.", "operating.health:health"),
         Group("topics", "Create, check or adopt the topics; reread one; restore positions.", _TOPICS),
-        Group("dead-letters", "What could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),
-        Group("replay", "What was said, again: start, list, show, stop, resume, forget.", _REPLAYS),
-        Group("token", "Tokens of those who send commands and ask: check one.", _TOKENS),
+        Group("dead-letters", "Records that could not be answered: list, show, redrive, discard.", _DEAD_LETTERS),
+        Group("replay", "Past events, published again: start, list, show, stop, resume, forget.", _REPLAYS),
+        Group("token", "Tokens of people and programs: check one.", _TOKENS),
         Command("roles", "Show which role each command needs.", "operating.rights:roles"),
-        Command("erase-contact", "Erase an account's contact for good.", "operating.keys:erase_contact"),
+        Command("erase-contact", "Erase an account's contact permanently.", "operating.keys:erase_contact"),
         Command("new-key", "Print a new key-encryption key.", "operating.keys:new_key"),
         Command("rewrap-keys", "Wrap all data keys under the active key.", "operating.keys:rewrap_keys"),
     ),

@@ -25,7 +25,7 @@ def changes(
     limit: Limit = 100,
     is_all: All = False,
     is_watched: Annotated[
-        bool, typer.Option("--watch", help="Go on with what happens from now on (or after ID) until Ctrl-C.")
+        bool, typer.Option("--watch", help="Follow the events from now on (or after ID) until Ctrl-C.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -57,12 +57,12 @@ def tail(
         ),
     ] = None,
     organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
-    max_: Annotated[int | None, typer.Option("--max", min=1, help="End after so many events.")] = None,
+    max_: Annotated[int | None, typer.Option("--max", min=1, help="Stop after this many events.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Follow the published events until Ctrl-C.
 
-    Only what is committed is read. With --json: one event a line.
+    Reads only committed events. With --json: one event a line.
     """
     with importing():
         from cli.asking import tail  # noqa: PLC0415 - see above

@@ -25,7 +25,7 @@ def accounts(
 ) -> None:
     """List the accounts of an organization, and what each lacks to be Ready.
 
-    By name, archived ones too.
+    By name, including archived ones.
     """
     with importing():
         from cli.asking import listed_accounts  # noqa: PLC0415 - see above
@@ -82,10 +82,10 @@ def intervals(
     ] = None,
     account: Annotated[str | None, typer.Option(help="Instead of one project: all that this account paid for.")] = None,
     begins: Annotated[
-        str | None, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")
+        str | None, typer.Option("--from", metavar="INSTANT", help="The beginning of the period (inclusive).")
     ] = None,
     ends: Annotated[
-        str | None, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")
+        str | None, typer.Option("--until", metavar="INSTANT", help="The end of the period (exclusive).")
     ] = None,
     limit: Limit = 100,
     after: After = None,
@@ -94,7 +94,7 @@ def intervals(
 ) -> None:
     """List who paid for a project and when, or what an account paid for; within a period.
 
-    Of a project oldest first, of an account by project. For invoices: whopays export intervals.
+    Those of a project oldest first, those of an account by project. For invoices: whopays export intervals.
     """
     with importing():
         from cli.asking import listed  # noqa: PLC0415 - see above
@@ -114,21 +114,21 @@ def intervals(
 
 def audit(
     organization: Organization,
-    by: Annotated[str | None, typer.Option(metavar="PERSON", help="Only what this person asked for.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="PERSON", help="Only commands of this person.")] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="Only what was answered from this instant on.")
+        str | None, typer.Option(metavar="INSTANT", help="Only commands answered from this instant on.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="Only what was answered before this instant.")
+        str | None, typer.Option(metavar="INSTANT", help="Only commands answered before this instant.")
     ] = None,
     limit: Limit = 100,
     after: After = None,
     is_all: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """List who asked for what, with which role, and what became of it.
+    """List who sent which command, with which role, and its outcome.
 
-    Newest first; every command of an organization, the refused ones too.
+    Newest first; every command of an organization, including refused ones.
     """
     from cli.asking import audited  # noqa: PLC0415 - see above
 

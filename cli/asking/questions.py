@@ -59,7 +59,7 @@ def result(
     source: Annotated[str | None, typer.Option(help="The command's source, where several sent the same id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what became of a command.
+    """Show the result of a command.
 
     With --json: a list, one event for each source that sent this id.
     """

@@ -22,14 +22,14 @@ def who(
         str | None, typer.Option(help="An instant with offset, such as 2027-01-31T12:00:00Z; now when not given.")
     ] = None,
     is_watched: Annotated[
-        bool, typer.Option("--watch", help="Say it again whenever it changes, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Print it again whenever it changes, until Ctrl-C.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which account pays for a project, now or at another instant.
 
-    Of an instant in the future nobody knows: the answer says who pays now, and what is scheduled. Exit status 1 when
-    the project was never reported.
+    For an instant in the future, the answer says who pays now, and what is scheduled. Exit status 1 when the project
+    was never reported.
     """
     instant = None if at is None else instant_named("--at", at)
     if is_watched:

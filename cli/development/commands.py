@@ -37,23 +37,23 @@ def dev(
 
 
 def token(
-    person: Annotated[str, typer.Argument(help="Who asks with it.", show_default=False)],
-    role: Annotated[list[str], typer.Option(help="What they may do, once for each role.", show_default=False)],
+    person: Annotated[str, typer.Argument(help="The person it is for.", show_default=False)],
+    role: Annotated[list[str], typer.Option(help="A role to grant; may be repeated.", show_default=False)],
     organization: Annotated[
-        list[str], typer.Option(help="Where they may; * stands for everywhere.", show_default=False)
+        list[str], typer.Option(help="Where to grant it; * stands for everywhere.", show_default=False)
     ],
     accounts: Annotated[list[str] | None, typer.Option(help="Only for these accounts: a,b or test-*.")] = None,
     projects: Annotated[list[str] | None, typer.Option(help="Only for these projects.")] = None,
     payment_profiles: Annotated[list[str] | None, typer.Option(help="Only for these payment profiles.")] = None,
-    valid_for: Annotated[str, typer.Option(help="How long it counts: 90s, 30m, 8h, 7d.")] = "1h",
+    valid_for: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 8h, 7d.")] = "1h",
     out: Annotated[
-        Path | None, typer.Option(help="Write it to this file, which nobody else may read; else it is printed.")
+        Path | None, typer.Option(help="Write it to this file, readable only by you, instead of printing it.")
     ] = None,
-    data_dir: Annotated[Path, typer.Option(help="Folder of a whopays dev that does not run here.")] = DATA,
+    data_dir: Annotated[Path, typer.Option(help="Data folder of a whopays dev that does not run here.")] = DATA,
 ) -> None:
     """Print a token of the whopays dev of this folder.
 
-    The service believes it as long as that runs.
+    It is accepted as long as that runs.
     """
     with importing():
         from cli.development import tokens  # noqa: PLC0415 - see above

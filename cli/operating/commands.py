@@ -37,8 +37,7 @@ def serve(
 ) -> None:
     """Answer questions over HTTP until SIGTERM or Ctrl-C.
 
-    Nothing is changed: a role of the database that may only read is enough, and so is a replica. Logs go to standard
-    error.
+    Nothing is changed: a read-only database role or a replica is enough. Logs go to standard error.
     """
     with importing():
         from cli.operating import serving  # noqa: PLC0415 - see above
@@ -49,17 +48,17 @@ def serve(
 def migrate(
     with_roles: Annotated[
         bool,
-        typer.Option("--roles", help="Also make the database's roles, and grant each what it needs and no more."),
+        typer.Option("--roles", help="Also create the database's roles, and grant each what it needs and no more."),
     ] = False,
     only_plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be done, and on how much; change nothing.")
+        bool, typer.Option("--plan", help="Print what would be done, and to how much data; change nothing.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create or upgrade the tables of the database.
 
-    A database that holds something else, or belongs to another installation, is refused. Where its roles were made
-    once, every migration grants them what is new.
+    A database that contains something else, or belongs to another installation, is refused. If its roles were created
+    before, every migration grants them what is new.
     """
     with importing():
         from cli.operating import migrating  # noqa: PLC0415 - see above
@@ -82,18 +81,18 @@ def verify(
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Go on, round after round, with metrics on WHOPAYS_METRICS_PORT.")
+        bool, typer.Option("--watch", help="Repeat, round after round, with metrics on WHOPAYS_METRICS_PORT.")
     ] = False,
     every: Annotated[float, typer.Option(min=1, help="Seconds from the end of a round to the next one.")] = 300.0,
     as_json: AsJson = False,
 ) -> None:
-    """Check that everything promised holds.
+    """Check that every promise holds.
 
-    While the installation goes on working: payers that touch and never overlap, sequences and a log without holes, the
-    hash chain, phases, results, topics that hold exactly the log, the relay's positions. With --json: a finding a line.
+    While the installation keeps running: payers that meet and never overlap, sequences and a log without gaps, the hash
+    chain, phases, results, topics that contain exactly the log, the relay's positions. With --json: one finding a line.
 
-    The verdict is kept for the console's health page, where the role of the database may write. Exit status 1 when
-    something is wrong, 2 when it could not be checked.
+    The verdict is stored for the console's health page if the database role may write. Exit status 1 when something is
+    wrong, 2 when it could not be checked.
     """
     with importing():
         from cli.operating import verify  # noqa: PLC0415 - see above
@@ -106,7 +105,7 @@ def status(
         list[str] | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Also ask the probes of this process: at its metrics' port, or that of serve; may be repeated.",
+            help="Also query the probes of this process: at its metrics port, or that of serve; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -114,8 +113,8 @@ def status(
 ) -> None:
     """Say whether everything is well, and what to do.
 
-    Asks the database and Kafka; each sentence that is no good news names the section of docs/operations.md on it. Exit
-    status 1 when there is something to look at, 2 when a server could not be asked.
+    Queries the database and Kafka; each line that is not good news names its section of docs/operations.md. Exit status
+    1 when there is something to look at, 2 when a server could not be queried.
     """
     with importing():
         from cli.operating import status  # noqa: PLC0415 - see above
@@ -128,21 +127,21 @@ def top(
         list[str] | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="Also read what this process measures, or a URL; may be repeated.",
-            show_default="WHOPAYS_METRICS_PORT of this host, if somebody answers there",
+            help="Also read the metrics of this process, or of a URL; may be repeated.",
+            show_default="WHOPAYS_METRICS_PORT of this host, if a process answers there",
         ),
     ] = None,
     every: Annotated[float, typer.Option(min=0.2, help="Seconds from one look to the next.")] = 2.0,
     is_once: Annotated[
-        bool, typer.Option("--once", help="Look twice, print one screen, and end, as where there is no terminal.")
+        bool, typer.Option("--once", help="Look twice, print one screen, and exit, as without a terminal.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Watch how much waits, where it goes, and who is at work.
+    """Watch backlogs, throughput, and the processes at work.
 
-    Asks the database and Kafka, and processes for the time of their batches by step. On a terminal until q or Ctrl-C;
-    the arrows scroll what does not fit. Changes nothing; says what is away, and goes on when it is back. With --json: a
-    document a line with each look, or one with --once.
+    Queries the database and Kafka, and processes for the time of their batches by step. On a terminal until q or
+    Ctrl-C; the arrows scroll what does not fit. Changes nothing; says which server is down, and continues when it is
+    back. With --json: one document a line per look, or a single one with --once.
     """
     with importing():
         from cli.operating import top  # noqa: PLC0415 - see above

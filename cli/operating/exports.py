@@ -11,9 +11,9 @@ from cli.terminal.names import instant_named
 
 
 def intervals(
-    begins: Annotated[str, typer.Option("--from", metavar="INSTANT", help="The period's begin, itself included.")],
-    ends: Annotated[str, typer.Option("--until", metavar="INSTANT", help="The period's end, itself not included.")],
-    form: Annotated[FormatName, typer.Option("--format", help="The form of the file.")],
+    begins: Annotated[str, typer.Option("--from", metavar="INSTANT", help="The beginning of the period (inclusive).")],
+    ends: Annotated[str, typer.Option("--until", metavar="INSTANT", help="The end of the period (exclusive).")],
+    form: Annotated[FormatName, typer.Option("--format", help="The format of the file.")],
     out: Annotated[
         str, typer.Option(metavar="FILE", help="The file to write, - for standard output (not for parquet).")
     ] = "-",
@@ -21,14 +21,14 @@ def intervals(
         str | None, typer.Option(metavar="ORG", help="Only this organization.", show_default="all")
     ] = None,
     may_be_unsettled: Annotated[
-        bool, typer.Option("--unsettled", help="Also write a period of which not all is final: never invoice it.")
+        bool, typer.Option("--unsettled", help="Also write a period that is not final yet: never invoice it.")
     ] = False,
     may_overwrite: Annotated[bool, typer.Option("--force", help="Overwrite the file if it exists.")] = False,
 ) -> None:
     """Write who paid for which project within a period: as Parquet, CSV or NDJSON.
 
-    One snapshot, with the columns of FOCUS 1.2. Beside FILE stands FILE.manifest.json, which says what it holds. A
-    period that is not settled yet is refused.
+    One snapshot, with the columns of FOCUS 1.2. FILE.manifest.json beside FILE describes its content. A period that is
+    not settled yet is refused.
     """
     period = instant_named("--from", begins), instant_named("--until", ends)
     if period[0] >= period[1]:

@@ -15,10 +15,10 @@ def erase_contact(
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase an account's contact for good.
+    """Erase an account's contact permanently.
 
-    Its data key is destroyed; the account's history stays, and no event is published. Needs no key-encryption key. That
-    there is no contact (any more) is no failure.
+    Its data key is destroyed; the account's history stays, and no event is published. Needs no key-encryption key. It
+    is not an error if there is no contact (any more).
     """
     with importing():
         from cli.operating import personal_data  # noqa: PLC0415 - see above

@@ -26,9 +26,9 @@ Records = Annotated[
 Since = Annotated[
     str | None, typer.Option(metavar="INSTANT", help="Only those read since then, such as 2027-01-31T12:00:00Z.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All that wait.")]
+All = Annotated[bool, typer.Option("--all", help="All that are waiting.")]
 By = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Who does it, as it is kept.", show_default="your user and host")
+    str | None, typer.Option(metavar="NAME", help="Who does it, for the record.", show_default="your user and host")
 ]
 Standing = Literal["waiting", "redriven", "discarded"]
 
@@ -72,11 +72,9 @@ def list_(
 
 
 def show(
-    number: Annotated[
-        int, typer.Argument(metavar="NUMBER", help="Its number, as the list has it.", show_default=False)
-    ],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Its number in the list.", show_default=False)],
     is_opened: Annotated[
-        bool, typer.Option("--open", help="Decrypt a value that is kept encrypted, since it may be personal.")
+        bool, typer.Option("--open", help="Decrypt a value that is stored encrypted because it may be personal.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,16 +97,16 @@ def redrive(
         bool, typer.Option("--again", help="Also those that were redriven or discarded before, once more.")
     ] = False,
     rate: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most so many a second.", show_default="no limit")
+        int | None, typer.Option(min=1, metavar="N", help="At most this many a second.", show_default="no limit")
     ] = None,
     by: By = None,
     as_json: AsJson = False,
 ) -> None:
     """Put records on their topics again, once the cause is fixed.
 
-    They are sent as they were, with key, headers and value, in the order in which an organization's first came, and
-    with a header by which workers take each once. What was redriven or discarded before is left alone. Exit status 3
-    when it is stopped by Ctrl-C, which tells how to go on.
+    They are sent as they were, with key, headers and value, in the order in which those of an organization first came,
+    and with a header by which workers process each only once. Those redriven or discarded before are left alone. Exit
+    status 3 when it is stopped by Ctrl-C; the message says how to continue.
     """
     with importing():
         from cli.operating import redriving  # noqa: PLC0415 - see above
@@ -142,7 +140,7 @@ def discard(
     since: Since = None,
     records: Records = None,
     erases: Annotated[
-        bool, typer.Option("--erase", help="Also destroy what the database keeps of their records, for good.")
+        bool, typer.Option("--erase", help="Also destroy what the database keeps of their records, permanently.")
     ] = False,
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure to erase.")] = False,
     by: By = None,

@@ -62,7 +62,7 @@ def start(
     is_dry: bool,
     as_json: bool,
 ) -> None:
-    """Publish past events again to one consumer; continue the replay if it exists."""
+    """Publish past events again, to one consumer; resume if the name is known."""
     selection = _selected(
         lambda: selection_of(
             organization=organization, project=project, account=account, types=types or (), from_=from_, until=until,

@@ -18,8 +18,8 @@ Rate = Annotated[
 def start(
     name: Name,
     organization: Annotated[str | None, typer.Option(help="Only events of this organization.")] = None,
-    project: Annotated[str | None, typer.Option(help="Only what is told of this project and its payer.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only what is told of this account, or names it.")] = None,
+    project: Annotated[str | None, typer.Option(help="Only events about this project and its payer.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only events about this account, or that name it.")] = None,
     types: Annotated[
         list[str] | None, typer.Option("--type", help="Only events of this type; may be repeated.")
     ] = None,
@@ -29,13 +29,13 @@ def start(
     ] = None,
     after: Annotated[
         list[str] | None,
-        typer.Option("--after", metavar="ID", help="Only what follows this event in its shard; one a shard."),
+        typer.Option("--after", metavar="ID", help="Only what follows this event in its shard; one per shard."),
     ] = None,
     latest: Annotated[
-        bool, typer.Option("--latest", help="A snapshot: of each project and account the last event.")
+        bool, typer.Option("--latest", help="A snapshot: the last event of each project and account.")
     ] = False,
     available: Annotated[
-        bool, typer.Option("--available", help="Take what is kept, where more was asked for.")
+        bool, typer.Option("--available", help="Accept what is kept, even if more was asked for.")
     ] = False,
     topic: Annotated[
         str | None, typer.Option(help="The topic to write to, with its prefix.", show_default="PREFIXreplay.NAME")
@@ -45,12 +45,12 @@ def start(
     ] = None,
     rate: Rate = None,
     detach: Annotated[bool, typer.Option("--detach", help="Hand it to the role `replays`, and return.")] = False,
-    is_dry: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be; nothing is written.")] = False,
+    is_dry: Annotated[bool, typer.Option("--dry-run", help="Only print what it would do; nothing is written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say again, to one consumer, what was said; go on if it is known.
+    """Publish past events again, to one consumer; resume if the name is known.
 
-    All conditions hold together. A name stands for one selection, for ever. Exit status 3 when it was stopped.
+    All conditions must hold. A name stands for one selection, for ever. Exit status 3 when it was stopped.
     """
     with importing():
         from cli.operating import replay  # noqa: PLC0415 - see above
@@ -84,9 +84,9 @@ def list_(as_json: AsJson = False) -> None:
 
 
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show a replay: how far it is, or what came of it.
+    """Show a replay: its progress, or its outcome.
 
-    With --json: the manifest of one that is done, which `whopays verify --manifest FILE` checks.
+    With --json: the manifest of a completed one, which `whopays verify --manifest FILE` checks.
     """
     with importing():
         from cli.operating import replay  # noqa: PLC0415 - see above
@@ -95,7 +95,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 def stop(name: Name, as_json: AsJson = False) -> None:
-    """Stop a replay; it can go on later."""
+    """Stop a replay; it can be resumed."""
     with importing():
         from cli.operating import replay  # noqa: PLC0415 - see above
 
@@ -103,7 +103,7 @@ def stop(name: Name, as_json: AsJson = False) -> None:
 
 
 def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
-    """Go on with a replay that was stopped or failed.
+    """Resume a replay that was stopped or failed.
 
     Here or, if it was detached, by the role `replays`. Exit status 3 when it is stopped again.
     """
@@ -114,9 +114,9 @@ def resume(name: Name, rate: Rate = None, as_json: AsJson = False) -> None:
 
 
 def forget(name: Name, as_json: AsJson = False) -> None:
-    """Remove the topic of a replay that is done; its manifest stays.
+    """Delete the topic of a completed replay; its manifest stays.
 
-    Its name stays used.
+    Its name cannot be used again.
     """
     with importing():
         from cli.operating import replay  # noqa: PLC0415 - see above

@@ -22,10 +22,10 @@ def check_token(
     ] = "-",
     as_json: AsJson = False,
 ) -> None:
-    """Say whom a token stands for and what it grants, or why it is refused.
+    """Say who a token is for and what it grants, or why it is refused.
 
-    The issuers are those of WHOPAYS_ISSUERS. The token is not shown. Exit status 1 when it is refused, 2 when that
-    could not be found out.
+    The issuers are those of WHOPAYS_ISSUERS. The token is not shown. Exit status 1 when it is refused, 2 when it could
+    not be checked.
     """
     with importing():
         from cli.operating import token_check  # noqa: PLC0415 - see above

@@ -10,7 +10,7 @@ from cli.terminal.output import AsJson
 
 def create(
     new_prefix: Annotated[
-        bool, typer.Option("--new-prefix", help="Also where the installation's topics begin with another prefix.")
+        bool, typer.Option("--new-prefix", help="Also if the installation's topics have another prefix.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -38,15 +38,15 @@ def acls(
         typer.Option(
             "--principal",
             metavar="PARTY=PRINCIPAL",
-            help="Who a party is at the broker, as relay=User:relay; only those that are named. Default: all.",
+            help="The principal of a party, such as relay=User:relay; only for the parties named. Default: all.",
         ),
     ] = None,
     command_config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A file for kafka-acls.sh by which it connects.")
+        str | None, typer.Option(metavar="FILE", help="The file with which kafka-acls.sh connects.")
     ] = None,
-    is_applied: Annotated[bool, typer.Option("--apply", help="Give the rights, instead of printing them.")] = False,
+    is_applied: Annotated[bool, typer.Option("--apply", help="Grant the rights instead of printing them.")] = False,
 ) -> None:
-    """Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or give them these rights.
+    """Print, for `kafka-acls.sh`, what each party may do at the broker and nothing else; or grant these rights.
 
     Parties: resource-manager, payments, commands, workers, relay, replays, subscribers, operators.
     """
@@ -58,11 +58,11 @@ def acls(
 
 def adopt(
     publish_again: Annotated[
-        bool, typer.Option("--publish-again", help="Also publish the whole log again, where relay-positions is empty.")
+        bool, typer.Option("--publish-again", help="Also publish the whole log again, if relay-positions is empty.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Work with the topics as they are now; stop the workers first.
+    """Accept the topics as they are now; stop the workers first.
 
     For topics that moved to another cluster, were re-created, or got another number of partitions.
     """
@@ -79,10 +79,10 @@ def reread(
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have an input topic read again from its beginning.
+    """Read an input topic again from its beginning.
 
-    For one that lost records, such as by an unclean election. What was decided already stays as it is. A worker that is
-    running ends with an error at the next record; started again, it reads from the beginning.
+    For one that lost records, for instance by an unclean election. What is already decided stays as it is. A running
+    worker ends with an error at the next record; when started again, it reads from the beginning.
     """
     with importing():
         from cli.operating import adopting  # noqa: PLC0415 - see above
@@ -91,7 +91,7 @@ def reread(
 
 
 def restore_positions(as_json: AsJson = False) -> None:
-    """Set the relay's positions to what the topics hold; stop the relay first.
+    """Set the relay's positions to what the topics contain; stop the relay first.
 
     For a relay-positions topic that lost records.
     """
@@ -103,17 +103,18 @@ def restore_positions(as_json: AsJson = False) -> None:
 
 def reconcile(
     is_applied: Annotated[
-        bool, typer.Option("--apply/--plan", help="Do it, everything stopped; or only say it.", show_default="--plan")
+        bool,
+        typer.Option("--apply/--plan", help="Do it, with everything stopped; or only print it.", show_default="--plan"),
     ] = False,
     goes_on: Annotated[
-        bool, typer.Option("--go-on", help="Do not publish again what output topics have lost: readers do without.")
+        bool, typer.Option("--go-on", help="Do not publish again what output topics have lost: readers miss it.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what brings the database and the topics together again, or do it.
+    """Print what makes the database and the topics match again, or do it.
 
-    For topics that are missing, moved, re-created or cut off, and for positions that are lost. Each step is found by
-    what is there, so that it can be repeated at any time.
+    For topics that are missing, moved, re-created or truncated, and for lost positions. Each step is derived from what
+    exists, so that the command can be repeated at any time.
 
     Exit status 1 when something is left to do or to decide, 2 when it could not be checked.
     """
@@ -125,15 +126,15 @@ def reconcile(
 
 def reshard(
     shards: Annotated[
-        int, typer.Argument(metavar="N", min=1, max=1024, help="How many shards there are to be.", show_default=False)
+        int, typer.Argument(metavar="N", min=1, max=1024, help="The new number of shards.", show_default=False)
     ],
     is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Divide the organizations among another number of shards; stop everything first.
+    """Distribute the organizations over another number of shards; stop everything first.
 
-    Events keep their ids: the shards in use are closed, others begin behind them, and their numbers go on. One
-    transaction: killed, nothing was done. What to set from then on is printed, and printed again when asked again.
+    Events keep their ids: the shards in use are closed, and others with the next numbers begin. It is one transaction:
+    if it is killed, nothing was done. It prints the settings to use from then on, also when it is repeated.
     """
     with importing():
         from cli.operating import resharding  # noqa: PLC0415 - see above

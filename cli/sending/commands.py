@@ -16,7 +16,7 @@ def send(
         list[str] | None,
         typer.Argument(
             metavar="[MEMBER=VALUE]...",
-            help="The data: project=web, paymentTerms.netDays=30. A value is JSON where the member is not text.",
+            help="The data: project=web, paymentTerms.netDays=30. A value is JSON unless the member is text.",
             show_default=False,
         ),
     ] = None,
@@ -24,13 +24,13 @@ def send(
     file: Annotated[
         str | None, typer.Option(help="JSON of the data, or of a whole structured CloudEvent; - for standard input.")
     ] = None,
-    authid: Annotated[str | None, typer.Option(help="Who asks.", show_default="the login name")] = None,
+    authid: Annotated[str | None, typer.Option(help="The sender.", show_default="the login name")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="The message's id.", show_default="a new one")] = None,
     source: Annotated[str | None, typer.Option(help="The message's source.", show_default="/cli")] = None,
     token_file: Annotated[
         str | None,
         typer.Option(
-            help="File with the token of who asks. There is no option for the token itself: others could read it.",
+            help="File with the sender's token. There is no option for the token itself: others could read it.",
             envvar="WHOPAYS_TOKEN_FILE",
             show_envvar=True,
             show_default=False,
@@ -58,7 +58,7 @@ def send(
 ) -> None:
     """Send a command or fact, wait for its answer, and show it.
 
-    Exit status: 0 done, unchanged or accepted; 1 rejected, dead-lettered or not sent; 2 typed wrong; 3 no answer yet.
+    Exit status: 0 done, unchanged or accepted; 1 rejected, dead-lettered or not sent; 2 misused; 3 no answer yet.
     """
     with importing():
         from cli.sending import send  # noqa: PLC0415 - see above

@@ -7,12 +7,12 @@ import typer
 
 from cli.terminal.ending import Misused
 
-Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List so many at most.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="List at most this many.")]
 After = Annotated[
     str | None,
-    typer.Option("--after", metavar="KEY", help="Go on after this one: each page says where the next begins."),
+    typer.Option("--after", metavar="KEY", help="Continue after this key: each page prints that of the next."),
 ]
-All = Annotated[bool, typer.Option("--all", help="List them all, of one snapshot; with --json, one a line.")]
+All = Annotated[bool, typer.Option("--all", help="List them all, from one snapshot; with --json, one a line.")]
 
 Key = tuple[str | int, ...]
 
