@@ -18,7 +18,7 @@ def audited(organization: str, wanted: Wanted, by: str | None, period: tuple[dat
     """Print the commands of a period, either end of which may be open, and who sent them."""
     since, until = period
     show_pages(
-        organization, wanted, Kind(audit_listing, "Nobody has asked for anything.", (int,)),
+        organization, wanted, Kind(audit_listing, "There are no such commands.", (int,)),
         lambda connection, known, **part: asked(
             connection, known, organization, by=by, since=since, until=until, **part
         ),

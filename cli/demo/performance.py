@@ -150,7 +150,7 @@ async def _replay(settings: Settings, audience: Audience, screen: Console) -> No
     live = paid(audience.heard, until)
     telling.compare(screen, kept.target, live, paid(again, until))
     if paid(again, until) != live:
-        raise CommandFailed("The replay adds up to something else.")
+        raise CommandFailed("The replay adds up to different sums.")
 
 
 async def _ask(settings: Settings, screen: Console) -> None:

@@ -129,7 +129,7 @@ def answer_questions(screen: Console, asked: Sequence[Question], answers: Sequen
 def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
     """Print every published event by topic, with its subject's sequence."""
     _begin_part(
-        screen, f"The {len(events)} events that came out of Kafka (# is the sequence of its subject, without holes)"
+        screen, f"The {len(events)} events that were read from Kafka (# is the sequence of its subject, without gaps)"
     )
     for topic in dict.fromkeys(_PUBLISHED_BY.values()):
         published = [event for event in events if _PUBLISHED_BY[short_type(event["type"])] is topic]
@@ -140,7 +140,7 @@ def list_events(screen: Console, events: Sequence[Mapping[str, Any]]) -> None:
 
 def compare(screen: Console, topic: str, live: Paid, again: Paid) -> None:
     """Print how long each account has paid: by the live events, and by those of the replay."""
-    _begin_part(screen, "All of it said again")
+    _begin_part(screen, "All of it, replayed")
     says = Text(f"A consumer that knows nothing reads a replay, {topic}, and adds up how long each account has paid.")
     screen.print()
     put(screen, says)
@@ -205,9 +205,7 @@ def _begin_part(screen: Console, title: str) -> None:
 
 def _outcome(answer: Answer, outcome: str) -> Text:
     if answer.is_repeat:
-        return Text.assemble(
-            "= ", coloured(outcome), ("  the answer of before; nothing was changed or published", "dim")
-        )
+        return Text.assemble("= ", coloured(outcome), ("  the earlier answer; nothing was changed or published", "dim"))
     return Text.assemble("✔ ", coloured(outcome))
 
 

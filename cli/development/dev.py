@@ -51,7 +51,7 @@ def dev(*, data_dir: Path, reset: bool, secure: bool, as_json: bool) -> None:
             with remembered(settings) as is_found:
                 if not is_found:
                     report(
-                        f"Another whopays dev runs in this folder: the commands here go on talking to it ({RUNNING}).\n"
+                        f"Another whopays dev runs in this folder: the commands here keep talking to it ({RUNNING}).\n"
                         "To reach this one, set WHOPAYS_DATABASE_URL and WHOPAYS_KAFKA_BOOTSTRAP_SERVERS as it says."
                     )
                 asyncio.run(run_roles(settings, ALL_ROLES, on_ready=lambda: announce(settings, as_json=as_json)))

@@ -86,8 +86,8 @@ DRILLS: dict[str, Drill] = {
             frozenset({"Kafka"}),
             incidents.kafka_dies,
             (
-                "whopays status: which of the two servers cannot be asked?",
-                "The logs say relay_interrupted; processes of whopays wait and go on by themselves. Nothing is lost.",
+                "whopays status: which of the two servers does not answer?",
+                "The logs say relay_interrupted; processes wait and continue by themselves. Nothing is lost.",
                 "Kafka has to be started: service start kafka",
             ),
             Section.SERVER_AWAY,
@@ -101,7 +101,7 @@ DRILLS: dict[str, Drill] = {
             frozenset({"publishing", "watermark", "projects", "admin-commands"}),
             incidents.database_takes_no_writes,
             (
-                "whopays status: PostgreSQL and Kafka answer, and yet everything waits. What do the logs say?",
+                "whopays status: PostgreSQL and Kafka answer, yet nothing is decided. What do the logs say?",
                 "batch_retried, ReadOnlySQLTransactionError: PostgreSQL refuses to write. Nothing is lost meanwhile.",
                 _WRITE_AGAIN,
             ),
@@ -132,7 +132,7 @@ DRILLS: dict[str, Drill] = {
             incidents.somebody_corrects_a_payer,
             (
                 "whopays verify: what is wrong, and where? Nothing is repaired or restarted before that is understood.",
-                "whopays timeline acme project-1: who pays, as readers were told. A row was changed by hand.",
+                "whopays timeline acme project-1: who pays, as published. A row was changed by hand.",
                 _PUT_BACK,
             ),
             Section.AUDITING,

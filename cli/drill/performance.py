@@ -39,7 +39,7 @@ def perform(name: str, data_dir: Path, *, is_solved: bool, is_automatic: bool) -
         raise Misused(f"There is no drill {name}. These are: {', '.join(DRILLS)}.")
     if named := sorted(WHICH & said_here().keys()):
         raise CommandFailed(
-            f"A drill breaks things, and does so only on servers of its own; but WHOPAYS_{named[0].upper()} is set, "
+            f"A drill breaks things, and does so only on separate servers; but WHOPAYS_{named[0].upper()} is set, "
             "here or in .env.\nUnset what names an installation, or go to another folder."
         )
     own = {"auth": "trusted", "issuers": {}, "log_level": "ERROR", "log_format": "console", "metrics_port": 0}
@@ -52,7 +52,7 @@ def perform(name: str, data_dir: Path, *, is_solved: bool, is_automatic: bool) -
     except ImportError as error:
         raise CommandFailed(f"Drills need packages that are not installed ({error.name}): '.[embedded]'.") from None
     EmbeddedServices.reset(data_dir, report=_say)
-    _say(f"Starting an installation of its own in {data_dir} ...")
+    _say(f"Starting a separate installation in {data_dir} ...")
     # Not watched: what is broken must stay broken until the operator repairs it.
     with EmbeddedServices(data_dir, report=_say) as services:
         addresses = services.start()
@@ -105,7 +105,7 @@ async def _practise(drill: Drill, site: Site, *, is_solved: bool, is_automatic: 
         await _until_well(site)
         return monotonic() - began
     typer.echo("\nMend it. In another terminal, in this folder, all commands find this installation by themselves:")
-    typer.echo(f"whopays status, top, verify ... Logs are in {site.folder}, and parts are stopped and started by")
+    typer.echo(f"whopays status, top, verify ... Logs are in {site.folder}, and parts are stopped and started with")
     typer.echo(f"  {site.script} restart relay      (or start, stop; {', '.join(PARTS)}, kafka)\nElsewhere, first:")
     for variable in ("database_url", "kafka_bootstrap_servers", "auth"):
         typer.echo(f"  export WHOPAYS_{variable.upper()}='{getattr(site.settings, variable)}'")

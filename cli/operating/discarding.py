@@ -80,14 +80,14 @@ def discard(
         typer.echo(f"Dead letter {kept.number} was {done} already{when}, and was left alone.")
     if len(left) > _NAMED_AT_MOST:
         more = len(left) - _NAMED_AT_MOST
-        typer.echo(f"So it is with {count_of(more, 'other dead letter', 'other dead letters')}.")
+        typer.echo(f"The same holds for {count_of(more, 'other dead letter', 'other dead letters')}.")
     if not (discarded or left):
         typer.echo("There is nothing to discard.")
 
 
 def _reason(text: str | None) -> str:
     if text is None or not text.strip():
-        raise Misused("Say why, for those who look later: --reason TEXT.")
+        raise Misused("Say why, for later readers: --reason TEXT.")
     if has_card_number_within(text):
         raise Misused("--reason holds what looks like a card number, which is kept nowhere.")
     try:

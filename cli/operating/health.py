@@ -50,7 +50,7 @@ def _port() -> int:
     else:
         port = load_settings().metrics_port
     if port == 0:
-        raise CommandFailed("Set WHOPAYS_METRICS_PORT, for this command and for whopays run: health is asked there.")
+        raise CommandFailed("Set WHOPAYS_METRICS_PORT, for this command and for whopays run: health queries that port.")
     return port
 
 

@@ -116,7 +116,7 @@ async def _copy(connection: AsyncConnection, what: Exported, writer: Writer) -> 
 def _not_settled(what: Exported) -> str:
     until, closed = format_instant(what.ends), what.closed and format_instant(what.closed)
     whose = f"organization {what.organization}" if what.organization else "installation"
-    known = f"the {whose} is closed up to {closed}" if closed else "no relay has said yet up to when anything is final"
+    known = f"the {whose} is closed up to {closed}" if closed else "nothing is closed yet, because no relay has run"
     return (
         f"The period until {until} is not settled: {known}.\n"
         "A change within it may still come. Wait until it is closed (the relay sees to it: whopays health), or write "

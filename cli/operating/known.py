@@ -40,7 +40,7 @@ async def of_database(engine: AsyncEngine, settings: Settings) -> list[Standing]
     except DatabaseRefused as refused:
         section = Section.REFUSES_TO_START
         first, _, rest = str(refused).partition("\n")
-        return [Standing(Verdict.TROUBLE, "database", first, rest or "Do what it says.", section)]
+        return [Standing(Verdict.TROUBLE, "database", first, rest or "Do what the message says.", section)]
     ready = Standing(Verdict.WELL, "database", f"It answers, at revision {head_revision()}.", "", Section.UPGRADING)
     async with engine.connect() as connection:
         return [

@@ -17,14 +17,14 @@ def of_process(address: str) -> Standing:
         try:
             troubles += _troubles(host.strip("[]"), int(port), path)
         except (OSError, HTTPException, ValueError) as error:
-            words = f"Nobody answers probes there: {error}."
+            words = f"No probes answer there: {error}."
             return Standing(
-                Verdict.TROUBLE, address, words, "See that it runs, and that this is where.", Section.PROBES
+                Verdict.TROUBLE, address, words, "Check that it runs, and that the address is right.", Section.PROBES
             )
     if not troubles:
-        return Standing(Verdict.WELL, address, "It lives, and is ready.", "", Section.PROBES)
+        return Standing(Verdict.WELL, address, "It is alive and ready.", "", Section.PROBES)
     hangs = any(one.endswith(" hangs") for one in troubles)
-    to_do = "Start a new process." if hangs else "Look at its log, if it lasts."
+    to_do = "Start a new process." if hangs else "Look at its log if this lasts."
     return Standing(Verdict.TROUBLE, address, f"{'; '.join(dict.fromkeys(troubles))}.", to_do, Section.PROBES)
 
 

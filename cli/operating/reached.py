@@ -49,7 +49,7 @@ async def _topics(engine: AsyncEngine | None, cluster: Cluster, settings: Settin
         async with engine.connect() as connection:
             before = await known(connection)
         if others := list(changed(before, as_known(cluster, settings))):
-            words = f"They are not those of before: {'; '.join(others)}."
+            words = f"They differ from those before: {'; '.join(others)}."
             return Standing(Verdict.TROUBLE, "topics", words, "Read this before anything.", Section.OTHER_TOPICS)
     if wrong:
         words = f"{count_of(len(wrong), 'setting')} not as whopays would choose."

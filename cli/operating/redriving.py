@@ -110,9 +110,9 @@ def where_to_go_on(state: Redriving, *, is_again: bool) -> str:
     if not state.to_do:
         return stopped
     if not is_again:
-        return f"{stopped} The same command goes on, with dead letter {state.to_do[0]}."
+        return f"{stopped} The same command continues with dead letter {state.to_do[0]}."
     # The same command would start from the beginning.
-    return f"{stopped} To go on: whopays dead-letters redrive --again {' '.join(_ranges(state.to_do))}"
+    return f"{stopped} To continue: whopays dead-letters redrive --again {' '.join(_ranges(state.to_do))}"
 
 
 def _ranges(numbers: list[int]) -> Iterator[str]:
@@ -147,7 +147,7 @@ def lines_of(state: Redriving) -> Iterator[str]:
     """Yield the outcome of a redrive as lines for people."""
     if state.put:
         records = count_of(len(state.put), "record was", "records were")
-        yield f"{records} put on the topic again: whopays tail shows what comes of it."
+        yield f"{records} put on the topic again: whopays tail shows the results."
     if resumed := sum(put.is_resumed for put in state.put):
         yield (
             f"{count_of(resumed, 'record', 'records')} of these may be there twice, since an earlier redrive was "
@@ -174,7 +174,7 @@ def _left(left: list[KeptDeadLetter]) -> Iterator[str]:
 
 
 def _and_others(count: int) -> str:
-    return f"So it is with {count_of(count, 'other dead letter', 'other dead letters')}."
+    return f"The same holds for {count_of(count, 'other dead letter', 'other dead letters')}."
 
 
 def document_of(state: Redriving) -> dict[str, Any]:

@@ -274,7 +274,7 @@ def _insist_on_words(name: str, topic: str | None) -> None:
 
 
 def _waits(until: object) -> None:
-    typer.echo(f"Waiting until everything before {until} is said.", err=True)
+    typer.echo(f"Waiting until everything before {until} is published.", err=True)
 
 
 def _conclude(replay: KeptReplay, *, as_json: bool, is_detached: bool) -> None:

@@ -26,7 +26,7 @@ def reshard(*, shards: int, is_sure: bool, as_json: bool) -> None:
     settings = load_settings()
     name_what_is_touched(settings)
     if not is_sure:
-        typer.confirm(f"Is everything stopped, serve too, and are there to be {shards} shards?", abort=True, err=True)
+        typer.confirm(f"Is everything stopped, serve too, and shall there be {shards} shards?", abort=True, err=True)
     with reaching(settings):
         done = asyncio.run(_reshard(settings, shards))
     now = done.now

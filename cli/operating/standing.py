@@ -98,7 +98,7 @@ def of_relays(number: int, free: Sequence[int]) -> Standing:
     elif len(free) == number:
         words = "No relay publishes."
     else:
-        words = f"Nobody works on {count_of(len(free), 'slot')} of {number}: {', '.join(map(str, free))}."
+        words = f"No relay works on {count_of(len(free), 'slot')} of {number}: {', '.join(map(str, free))}."
     to_do = "Start one; its log says relay_slots_differ where others have another number of slots." if free else ""
     verdict = Verdict.NOTE if len(free) == number else _trouble_if(bool(free))
     return Standing(verdict, "relays", words, to_do, Section.NOT_PUBLISHED)
@@ -147,7 +147,7 @@ def of_dead_letters(numbers: Mapping[DeadLetterReason, int]) -> Standing:
     """Check the dead letters: how many of each reason are waiting."""
     waiting = {reason: number for reason, number in numbers.items() if number}
     named = ", ".join(f"{number} {reason}" for reason, number in waiting.items())
-    words = f"{sum(waiting.values())} wait for somebody: {named}." if waiting else "None waits."
+    words = f"{sum(waiting.values())} are waiting: {named}." if waiting else "None waits."
     to_do = "whopays dead-letters list --waiting; then redrive or discard them." if waiting else ""
     return Standing(_trouble_if(bool(waiting)), "dead letters", words, to_do, Section.DEAD_LETTERS)
 
@@ -155,7 +155,7 @@ def of_dead_letters(numbers: Mapping[DeadLetterReason, int]) -> Standing:
 def of_audit(last: LastAudit | None, now: datetime) -> Standing:
     """Check the last audit: its age and its findings."""
     if last is None:
-        return Standing(Verdict.NOTE, "audit", "None was kept yet.", "whopays verify", Section.AUDITING)
+        return Standing(Verdict.NOTE, "audit", "No audit is stored yet.", "whopays verify", Section.AUDITING)
     age = now - last.ended_at
     findings = sum(last.findings.values())
     words = f"The last one ended {_lasting(age)} ago, with {count_of(findings, 'finding')}."
@@ -168,7 +168,7 @@ def of_audit(last: LastAudit | None, now: datetime) -> Standing:
 def of_replays(states: Sequence[ReplayState], stuck: Sequence[str]) -> Standing:
     """Check the replays: their states, and the names of those that no process works on."""
     running, failed = states.count(ReplayState.RUNNING), states.count(ReplayState.FAILED)
-    words = f"{running} running" + (f", {len(stuck)} of them with nobody working on them" if stuck else "")
+    words = f"{running} running" + (f", {len(stuck)} of them without a process" if stuck else "")
     words += f", {failed} failed." if failed else "."
     to_do = ""
     if stuck:

@@ -76,4 +76,4 @@ def concluded(found: list[Standing]) -> str:
     trouble = sum(one.verdict is Verdict.TROUBLE for one in found)
     unknown = sum(one.verdict is Verdict.UNKNOWN for one in found)
     said = f"{count_of(trouble, 'thing')} to look at." if trouble else "Everything is well." if not unknown else ""
-    return " ".join(filter(None, (said, f"{count_of(unknown, 'server')} could not be asked." if unknown else "")))
+    return " ".join(filter(None, (said, f"{count_of(unknown, 'server')} could not be queried." if unknown else "")))

@@ -30,7 +30,7 @@ def check_token(file: str, *, as_json: bool) -> None:
     token = _token(file)
     settings = load_settings()
     if not settings.issuers:
-        raise CommandFailed("WHOPAYS_ISSUERS names no issuer whose tokens could hold: see docs/rights.md.")
+        raise CommandFailed("WHOPAYS_ISSUERS names no issuer whose tokens could be valid: see docs/rights.md.")
     set_up_logs(settings.model_copy(update={"log_format": "console", "log_level": "WARNING"}))
     found = asyncio.run(_verified(settings, token))
     if as_json:
@@ -51,7 +51,7 @@ def _token(file: str) -> bytes:
         with Path(file).open("rb") as opened:
             return opened.read(_READ_BYTES).strip()
     except (OSError, ValueError) as error:
-        words = error.strerror if isinstance(error, OSError) else "it is no name of a file"
+        words = error.strerror if isinstance(error, OSError) else "it is not a file name"
         raise CommandFailed(
             f"The file of the token cannot be read: {words}.\n"
             "Give a file or the standard input, never the token itself: others could read it in the list of processes."
@@ -99,7 +99,7 @@ def _lines(found: Verified) -> Iterator[tuple[str, Text]]:
     if not asker.grants:
         yield "grants", Text("nothing", style="yellow")
     if asker.ignored_grants:
-        ignored = f"{count_of(asker.ignored_grants, 'grant')} in no form that is known"
+        ignored = f"{count_of(asker.ignored_grants, 'grant')} of an unknown form"
         yield "ignored", Text(ignored, style="yellow")
 
 

@@ -86,7 +86,7 @@ async def _once(settings: Settings, as_json: bool, manifest: Any = None) -> int:
         if manifest is None and await lacks_archive(engine, settings):
             typer.echo("The archive of the log was not read: WHOPAYS_ARCHIVE_URL is not set.", err=True)
         if manifest is None and not settings.encryption_keys:
-            typer.echo("What is sealed was not opened: WHOPAYS_ENCRYPTION_KEYS is not set.", err=True)
+            typer.echo("Encrypted data was not decrypted: WHOPAYS_ENCRYPTION_KEYS is not set.", err=True)
     except NoManifest as error:
         raise CommandFailed(f"The file cannot be checked: {error}.") from None
     finally:
@@ -194,7 +194,7 @@ def finding_line(finding: Finding) -> Text:
 
 def _conclude(found: int, as_json: bool) -> None:
     if not as_json:
-        said = count_of(found, "broken promise") if found else "Everything that is promised holds."
+        said = count_of(found, "broken promise") if found else "Every promise holds."
         typer.secho(said, bold=True)
     if found:
         raise typer.Exit(FAILED)

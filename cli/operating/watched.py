@@ -188,6 +188,6 @@ def _told_or_away(url: str) -> Told | Standing:
     try:
         return told_by(url)
     except (OSError, HTTPException, ValueError) as error:
-        words = f"Nobody tells metrics there: {error}."
-        to_do = "See that it runs, and that this is where."
+        words = f"No metrics can be read there: {error}."
+        to_do = "Check that it runs, and that the address is right."
         return Standing(Verdict.TROUBLE, address_of(url), words, to_do, Section.PROBES)

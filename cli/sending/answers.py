@@ -61,7 +61,7 @@ def _fact_card(message: Message, events: list[dict[str, Any]]) -> Card:
     if not lines:
         lines = [
             Text.assemble(("✔ ", "green"), "noted"),
-            Text("Nothing visible changes: nothing depends on it yet, or as much was known already.", style="dim"),
+            Text("Nothing visible changes: nothing depends on it yet, or it was known already.", style="dim"),
         ]
     return Card(Text.assemble((message.name, "bold"), f" {message.organization}"), lines, "cyan")
 

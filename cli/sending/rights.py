@@ -30,7 +30,7 @@ def advice_on_rights(message: Message, result: Mapping[str, Any] | None) -> str 
     file = HOME / "token"
     words = [person, *(word for role in roles for word in ("--role", role)), "--organization", message.organization]
     return (
-        "This whopays dev believes tokens, and makes them. Let it make one that may do this, and send it again:\n"
+        "This whopays dev checks tokens, and issues them. Get one with the needed rights, and send the command again:\n"
         f"  whopays dev token {shlex.join(map(str, words))} --out {file}\n"
         f"  export WHOPAYS_TOKEN_FILE={file}"
     )

@@ -174,7 +174,7 @@ def _unanswered(message: Message, answer: Answer, settings: Settings, timeout_se
             f"Is the relay running (whopays run --only relay)? The answer is kept: {later}"
         )
     advice = (
-        f"No answer within {timeout_seconds:g} s. The message stands at {answer.place} and will be handled.\n"
+        f"No answer within {timeout_seconds:g} s. The message is at {answer.place} and will be handled.\n"
         f"Is the service running (whopays run, or whopays dev), with WHOPAYS_TOPIC_PREFIX={settings.topic_prefix} and "
         f"WHOPAYS_INSTALLATION={settings.installation}?"
     )

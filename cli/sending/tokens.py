@@ -46,5 +46,5 @@ def _printed_by(command: str) -> str:
 def _token(said: str, otherwise: str) -> str:
     token = said.strip()
     if not _TOKEN.fullmatch(token):
-        raise CommandFailed(f"{otherwise} a token: three parts with points between.")
+        raise CommandFailed(f"{otherwise} a token: three parts separated by dots.")
     return token

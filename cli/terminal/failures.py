@@ -68,7 +68,7 @@ def reaching(settings: Settings) -> Iterator[None]:
     except Exception as error:
         kinds = _kinds(error)
         if _POSITIONS in kinds:
-            raise CommandFailed(f"{error}. Look whether all of its brokers run: whopays topics check") from error
+            raise CommandFailed(f"{error}. Check that all of its brokers run: whopays topics check") from error
         if _KAFKA in kinds:
             trouble = "no broker answers" if _NO_BROKER in kinds else _words(error)
             raise CommandFailed(
@@ -110,7 +110,7 @@ def _words(error: BaseException) -> str:
 
 
 def _bad_settings(error: ValidationError) -> str:
-    lines = ["The settings (environment or .env) are not right:"]
+    lines = ["The settings (environment or .env) are invalid:"]
     for item in error.errors():
         # Only names of settings and their constraints: a value may contain a password.
         name = f"{Settings.model_config.get('env_prefix', '')}{item['loc'][0]}".upper() if item["loc"] else "settings"

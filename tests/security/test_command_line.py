@@ -45,7 +45,7 @@ def test_a_token_that_holds_is_explained(issuer: TokenIssuer, tmp_path: Path) ->
     status, out, err = _whopays("token", "check", given=token, folder=tmp_path, WHOPAYS_ISSUERS=issuers)
     assert status == 0, err
     assert "viewer in acme: accounts main, eu-*" in out
-    assert "1 grant in no form that is known" in out
+    assert "1 grant of an unknown form" in out
     assert "the command c1 of /ci alone" in out
     assert not any(part in out + err for part in token.decode().split("."))
 

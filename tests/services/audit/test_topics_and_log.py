@@ -144,12 +144,12 @@ async def test_verify_and_an_exported_log(installation: Installation, tmp_path: 
     await _told(installation)
     whopays = whopays_of(installation)
     verified = (await whopays("verify")).expect(0)
-    assert (verified.out, verified.err) == ("Everything that is promised holds.\n", "")
+    assert (verified.out, verified.err) == ("Every promise holds.\n", "")
     reading = f"{installation.settings.database_url}?options=-c%20default_transaction_read_only%3Don"
     verified = (await whopays("verify", WHOPAYS_DATABASE_URL=reading, WHOPAYS_ENCRYPTION_KEYS="{}")).expect(0)
-    assert (verified.out, verified.err.splitlines()) == ("Everything that is promised holds.\n", [
+    assert (verified.out, verified.err.splitlines()) == ("Every promise holds.\n", [
         "The verdict was not kept: this role of the database may only read.",
-        "What is sealed was not opened: WHOPAYS_ENCRYPTION_KEYS is not set.",
+        "Encrypted data was not decrypted: WHOPAYS_ENCRYPTION_KEYS is not set.",
     ])  # fmt: skip
     assert "belongs to the installation" in (await whopays("verify", WHOPAYS_INSTALLATION="other")).expect(2).err
     file = tmp_path / "log.jsonl"

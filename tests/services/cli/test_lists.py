@@ -136,7 +136,7 @@ async def test_who_asked_for_what(whopays: Whopays, told: Told) -> None:
     assert await listed(whopays, "audit", "told", "--by", "nobody-of-that-name") == []
     drawn = (await whopays("audit", "told", "--limit", "1")).expect(0).out.split()
     assert drawn[-1] == found[0]["commandId"]
-    assert (await whopays("audit", "nowhere")).expect(0).out == "Nobody has asked for anything.\n"
+    assert (await whopays("audit", "nowhere")).expect(0).out == "There are no such commands.\n"
     (await whopays("audit", "told", "--since", "yesterday")).expect(2)
     (await whopays("audit", "told", "--since", found[0]["time"], "--until", found[0]["time"])).expect(2)
 

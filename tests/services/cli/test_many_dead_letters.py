@@ -34,7 +34,7 @@ async def test_many_are_listed_and_discarded(quiet_installation: Installation) -
     again = (await whopays(*every)).expect(0).out.splitlines()
     assert len(again) == _NAMED + 1
     assert again[0].startswith(f"Dead letter {first} was discarded already, at 2")
-    assert again[-1] == "So it is with 1 other dead letter."
+    assert again[-1] == "The same holds for 1 other dead letter."
     beside = ("dead-letters", "discard", f"{between[0]}-{between[-2]}", str(redriven), "--reason", "old")
     lines = (await whopays(*beside)).expect(0).out.splitlines()
     assert len(lines) == _NAMED

@@ -138,7 +138,7 @@ async def test_the_demonstration_tells_its_story_and_ends_with_the_console(tmp_p
         "whopays dev --data-dir .whopays/demo",
     ):
         assert words in told
-    again = told.partition("── All of it said again")[2].partition("── What next")[0]
+    again = told.partition("── All of it, replayed")[2].partition("── What next")[0]
     assert (again.count(" equal"), again.count("differs")) == (3, 0), again
     commands = [line for line in told.splitlines() if line.startswith("  whopays ") or "/whopays " in line]
     assert len(commands) == 11, "each on one line, without a frame, to be copied"

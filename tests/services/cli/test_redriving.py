@@ -266,7 +266,7 @@ async def test_discarding(waiting: Installation) -> None:
     whopays = whopays_of(waiting)
     numbers = [str(one["number"]) for one in await listed(whopays)]
     foreign = (await whopays("dead-letters", "redrive", "--all", WHOPAYS_TOPIC_PREFIX="other.")).expect(1)
-    assert "So it is with 1 other dead letter.\n10 dead letters were held back, to keep the order" in foreign.err
+    assert "The same holds for 1 other dead letter.\n10 dead letters were held back, to keep the order" in foreign.err
     done = await whopays("dead-letters", "discard", numbers[0], numbers[1], "--reason", "sent by hand", "--by", "bob")
     assert "2 dead letters are discarded." in done.expect(0).out
     assert len(await listed(whopays, "--waiting")) == _LETTERS - 2

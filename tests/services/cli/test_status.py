@@ -64,13 +64,13 @@ async def test_what_is_not_well_is_named_with_what_to_do(quiet_installation: Ins
     await all_consumed(installation)
     dead = await found(1)
     assert not_well(dead) == {"dead letters"}
-    assert dead["dead letters"]["says"] == "1 wait for somebody: 1 Undecodable."
+    assert dead["dead letters"]["says"] == "1 are waiting: 1 Undecodable."
     assert dead["dead letters"]["section"] == "docs/operations.md#dead-letters"
 
     away = await found(2, WHOPAYS_DATABASE_URL=_AWAY)
     assert {what: one["verdict"] for what, one in away.items()} == {"database": "unknown", "topics": "well"}
     other = (await found(1, WHOPAYS_INSTALLATION="other"))["database"]
-    assert (other["verdict"], other["toDo"]) == ("trouble", "Do what it says.")
+    assert (other["verdict"], other["toDo"]) == ("trouble", "Do what the message says.")
     assert other["says"].endswith('not "other". Correct WHOPAYS_INSTALLATION or WHOPAYS_DATABASE_URL.')
     no_broker = await found(1, WHOPAYS_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert (no_broker["Kafka"]["verdict"], not_well(no_broker)) == ("unknown", {"Kafka", "dead letters"})

@@ -24,7 +24,7 @@ async def test_who_is_away_is_said_and_everything_else_goes_on(quiet_installatio
     async with terminal(*words, environment=installation.environment(TERM="xterm", **ways.environment)) as shown:
         await shown.shows("projects 0 0 s")
         await shown.shows("ms in steps")
-        screen = await shown.shows("LOOK dead letters 1 wait for somebody: 1 Undecodable.")
+        screen = await shown.shows("LOOK dead letters 1 are waiting: 1 Undecodable.")
         assert max(map(len, screen)) <= 80
         assert len(screen) <= 24
         assert screen[-1].startswith("q ends")

@@ -102,8 +102,7 @@ def test_what_may_succeed_later_is_marked() -> None:
 
 def test_what_came_of_a_fact_and_of_a_dead_letter() -> None:
     assert _said(answer_card(_fact(), Answer("t/0/1", True), None)) == (
-        "ProjectChanged acme\n✔ noted\n"
-        "Nothing visible changes: nothing depends on it yet, or as much was known already.\n"
+        "ProjectChanged acme\n✔ noted\nNothing visible changes: nothing depends on it yet, or it was known already.\n"
     )
     event = EVENT | {"data": {"change": "Bound", "previous": None, "current": {"account": "lab"}}}
     assert _said(answer_card(_fact(), Answer("t/0/1", True, events=[event]), None)) == (

@@ -20,7 +20,7 @@ _RESHARD = ("reshard", "2")
 _QUESTIONS: dict[tuple[str, ...], str] = {
     _ERASE: "Erase the contact of acme/main? Nobody will ever be able to read it again.",
     _REREAD: "Read t.projects from its beginning when the workers start again?",
-    _RESHARD: "Is everything stopped, serve too, and are there to be 2 shards?",
+    _RESHARD: "Is everything stopped, serve too, and shall there be 2 shards?",
 }
 _TOUCHING: dict[tuple[str, ...], bool] = {
     ("dead-letters", "discard", "--all", "--reason", "old"): False,

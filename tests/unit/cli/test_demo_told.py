@@ -66,7 +66,7 @@ def test_each_step_shows_its_answer_and_what_came_of_it() -> None:
 
 def test_a_repeated_command_changes_nothing() -> None:
     answer = Answer("t/0/1", is_handled=True, result=_result("Applied"), is_repeat=True)
-    assert _step(answer, _BOUND) == ["= Applied  the answer of before; nothing was changed or published"]
+    assert _step(answer, _BOUND) == ["= Applied  the earlier answer; nothing was changed or published"]
 
 
 def test_an_explained_step_shows_the_whole_result() -> None:
@@ -80,7 +80,7 @@ def test_an_explained_step_shows_the_whole_result() -> None:
 def test_events_are_listed_topic_by_topic_in_the_order_of_their_subjects() -> None:
     other = _BOUND | {"subject": "acme/app"}
     title, *lines = _told(lambda screen: telling.list_events(screen, [_BOUND, _ACCOUNT, other]))
-    assert "The 3 events that came out of Kafka" in title
+    assert "The 3 events that were read from Kafka" in title
     assert [line.split("  ")[0] for line in lines if " event" in line] == [
         "bindings", "accounts", "notices", "command-results"
     ]  # fmt: skip
@@ -96,7 +96,7 @@ def test_what_a_replay_adds_up_is_compared() -> None:
     live = {("acme", "b"): timedelta(seconds=2), ("acme", "a"): timedelta(seconds=1)}
     again = {("acme", "b"): timedelta(seconds=2), ("acme", "c"): timedelta(seconds=1)}
     lines = _told(lambda screen: telling.compare(screen, "replay-demo", live, again))
-    assert "All of it said again" in lines[0]
+    assert "All of it, replayed" in lines[0]
     assert "replay-demo" in lines[1]
     assert [" ".join(line.split()) for line in lines[3:]] == [
         "acme/a 0:00:01 nothing differs", "acme/b 0:00:02 0:00:02 equal", "acme/c nothing 0:00:01 differs"

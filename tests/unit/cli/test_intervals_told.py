@@ -16,7 +16,7 @@ _NOON = datetime(2027, 1, 31, 12, tzinfo=UTC)
     (
         (None, _NOON, "the installation is closed up to 2027-01-31T12:00:00.000000Z"),
         ("acme", _NOON, "the organization acme is closed up to 2027-01-31T12:00:00.000000Z"),
-        ("acme", None, "no relay has said yet up to when anything is final"),
+        ("acme", None, "nothing is closed yet, because no relay has run"),
     ),
 )
 def test_why_a_period_is_not_settled(organization: str | None, closed: datetime | None, known: str) -> None:

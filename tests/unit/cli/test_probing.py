@@ -22,8 +22,8 @@ from workers.runtime.settings import Settings
 @pytest.mark.parametrize(
     ("live", "ready", "verdict", "words", "to_do"),
     (
-        ((), (), Verdict.WELL, "It lives, and is ready.", ""),
-        ((), ("Kafka does not answer",), Verdict.TROUBLE, "Kafka does not answer.", "Look at its log, if it lasts."),
+        ((), (), Verdict.WELL, "It is alive and ready.", ""),
+        ((), ("Kafka does not answer",), Verdict.TROUBLE, "Kafka does not answer.", "Look at its log if this lasts."),
         (
             ("relay hangs",),
             ("relay hangs", "it stops"),
@@ -53,7 +53,7 @@ def test_a_process_without_probes() -> None:
         server.close()
     assert (found.verdict, found.words) == (
         Verdict.TROUBLE,
-        "Nobody answers probes there: /livez is answered with 404.",
+        "No probes answer there: /livez is answered with 404.",
     )
 
 
@@ -110,4 +110,4 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
 def test_nobody(address: str) -> None:
     found = of_process(address)
     assert found.verdict is Verdict.TROUBLE
-    assert found.words.startswith("Nobody answers probes there: ")
+    assert found.words.startswith("No probes answer there: ")

@@ -66,13 +66,13 @@ def test_the_last_thing_done_to_a_dead_letter_counts(
 def test_a_stopped_redrive_names_what_is_left_as_ranges(put: tuple[int, ...], to_do: str) -> None:
     state = Redriving(chosen=[12, 7, 8, 9, 15, 14], put=_put(*put))
     said = where_to_go_on(state, is_again=True)
-    assert said == f"Stopped after {len(put)} of 6. To go on: whopays dead-letters redrive --again {to_do}"
+    assert said == f"Stopped after {len(put)} of 6. To continue: whopays dead-letters redrive --again {to_do}"
 
 
 def test_the_same_command_goes_on_unless_it_begins_again() -> None:
     state = Redriving(chosen=[12, 7, 8], put=_put(12))
     assert (
-        where_to_go_on(state, is_again=False) == "Stopped after 1 of 3. The same command goes on, with dead letter 7."
+        where_to_go_on(state, is_again=False) == "Stopped after 1 of 3. The same command continues with dead letter 7."
     )
     done = Redriving(chosen=[12], put=_put(12))
     assert where_to_go_on(done, is_again=False) == where_to_go_on(done, is_again=True) == "Stopped after 1 of 1."
@@ -91,12 +91,12 @@ def _states() -> Iterator[tuple[Redriving, list[str]]]:
     yield Redriving(refused=[(_letter(1), "too large")]), []
     yield (
         Redriving(put=_put(1)),
-        ["1 record was put on the topic again: whopays tail shows what comes of it."],
+        ["1 record was put on the topic again: whopays tail shows the results."],
     )
     yield (
         Redriving(put=[*_put(1, 2), *_put(3, is_resumed=True)]),
         [
-            "3 records were put on the topic again: whopays tail shows what comes of it.",
+            "3 records were put on the topic again: whopays tail shows the results.",
             (
                 "1 record of these may be there twice, "
                 "since an earlier redrive was interrupted: workers take each only once."
@@ -128,7 +128,7 @@ def test_what_came_of_a_redrive(state: Redriving, lines: list[str]) -> None:
     assert list(lines_of(state)) == lines
 
 
-@pytest.mark.parametrize(("count", "last"), ((20, "Dead letter 20"), (21, "So it is with 1 other dead letter.")))
+@pytest.mark.parametrize(("count", "last"), ((20, "Dead letter 20"), (21, "The same holds for 1 other dead letter.")))
 def test_at_most_twenty_are_named(count: int, last: str) -> None:
     lines = list(lines_of(Redriving(left=[_letter(number, redriven_at=_EARLY) for number in range(1, count + 1)])))
     assert len(lines) == count

@@ -114,7 +114,7 @@ def test_where_no_answer_came() -> None:
     )
     nothing = _unanswered(_COMMAND, Answer("t/0/1", False), settings, 30)
     assert nothing == (
-        "No answer within 30 s. The message stands at t/0/1 and will be handled.\n"
+        "No answer within 30 s. The message is at t/0/1 and will be handled.\n"
         "Is the service running (whopays run, or whopays dev), with WHOPAYS_TOPIC_PREFIX=t. and "
         "WHOPAYS_INSTALLATION=here?\nAsk later: whopays result acme c1"
     )

@@ -73,8 +73,8 @@ _SAID: tuple[tuple[Standing, Verdict, str, str], ...] = (
     (of_relays(2, []), _WELL, "Each of the 2 slots has a relay.", ""),
     (of_relays(1, [0]), _NOTE, "No relay publishes.", _NO_RELAY),
     (of_relays(3, [0, 1, 2]), _NOTE, "No relay publishes.", _NO_RELAY),
-    (of_relays(3, [2]), _TROUBLE, "Nobody works on 1 slot of 3: 2.", _NO_RELAY),
-    (of_relays(3, [0, 2]), _TROUBLE, "Nobody works on 2 slots of 3: 0, 2.", _NO_RELAY),
+    (of_relays(3, [2]), _TROUBLE, "No relay works on 1 slot of 3: 2.", _NO_RELAY),
+    (of_relays(3, [0, 2]), _TROUBLE, "No relay works on 2 slots of 3: 0, 2.", _NO_RELAY),
     (of_watermark(None, _NOW), _NOTE, "Nothing is closed yet: no relay has run.", "Start one."),
     (of_watermark(_ago(seconds=15), _NOW), _WELL, "Payers are complete up to 15 s ago.", ""),
     (of_watermark(_ago(seconds=15) - _TICK, _NOW), _TROUBLE, "Payers are complete up to 15 s ago.", _NOT_CLOSED),
@@ -105,10 +105,10 @@ _SAID: tuple[tuple[Standing, Verdict, str, str], ...] = (
     (
         of_dead_letters({DeadLetterReason.UNDECODABLE: 2, DeadLetterReason.INVALID_FACT: 1}),
         _TROUBLE,
-        "3 wait for somebody: 2 Undecodable, 1 InvalidFact.",
+        "3 are waiting: 2 Undecodable, 1 InvalidFact.",
         _LETTERS_WAIT,
     ),
-    (of_audit(None, _NOW), _NOTE, "None was kept yet.", "whopays verify"),
+    (of_audit(None, _NOW), _NOTE, "No audit is stored yet.", "whopays verify"),
     (of_audit(_audit(_ago(days=2), 0), _NOW), _WELL, "The last one ended 48 h ago, with 0 findings.", ""),
     (
         of_audit(_audit(_ago(days=2) - _TICK, 0), _NOW),
@@ -141,7 +141,7 @@ _SAID: tuple[tuple[Standing, Verdict, str, str], ...] = (
     (
         of_replays([_RUNNING] * 4 + [_FAILED], ["a", "b", "c", "d"]),
         _TROUBLE,
-        "4 running, 4 of them with nobody working on them, 1 failed.",
+        "4 running, 4 of them without a process, 1 failed.",
         "See that a process of the role replays runs. Waiting: a, b, c.",
     ),
     (of_consumer(_read(0, 0.0, _READER), _SETTINGS), _WELL, "0 records to be read.", ""),
@@ -185,8 +185,8 @@ def _one(verdict: Verdict, to_do: str = "Do it.") -> Standing:
         ((_WELL, _NOTE), "Everything is well."),
         ((_WELL, _TROUBLE), "1 thing to look at."),
         ((_TROUBLE, _TROUBLE), "2 things to look at."),
-        ((_WELL, _UNKNOWN), "1 server could not be asked."),
-        ((_TROUBLE, _UNKNOWN, _UNKNOWN), "1 thing to look at. 2 servers could not be asked."),
+        ((_WELL, _UNKNOWN), "1 server could not be queried."),
+        ((_TROUBLE, _UNKNOWN, _UNKNOWN), "1 thing to look at. 2 servers could not be queried."),
     ),
 )
 def test_what_is_concluded(verdicts: tuple[Verdict, ...], said: str) -> None:

@@ -22,7 +22,7 @@ _WHO = [("who", "ada, by idp"), ("until", "2027-01-31T12:00:00.000000Z")]
     (
         ((), 0, None, [("grants", "nothing")]),
         (None, 0, None, [("grants", "nothing")]),
-        ((), 2, None, [("grants", "nothing"), ("ignored", "2 grants in no form that is known")]),
+        ((), 2, None, [("grants", "nothing"), ("ignored", "2 grants of an unknown form")]),
         ((Grant("*", Role.OPERATOR),), 0, None, [("grants", "operator in *")]),
         (
             (_VIEWER, Grant("acme", Role.AUDITOR)),
@@ -62,7 +62,7 @@ def test_a_token_is_all_that_its_file_holds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("file", "why"),
-    (("no-such-file", "No such file or directory"), (".", "Is a directory"), ("a\0b", "it is no name of a file")),
+    (("no-such-file", "No such file or directory"), (".", "Is a directory"), ("a\0b", "it is not a file name")),
 )
 def test_a_file_that_cannot_be_read(file: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

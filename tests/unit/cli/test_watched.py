@@ -107,5 +107,5 @@ def test_a_process_that_tells_nothing() -> None:
     found = _told_or_away("http://127.0.0.1:1/metrics")
     assert isinstance(found, Standing)
     assert (found.verdict, found.what, found.section) == (Verdict.TROUBLE, "127.0.0.1:1", Section.PROBES)
-    assert found.words.startswith("Nobody tells metrics there: ")
-    assert found.to_do == "See that it runs, and that this is where."
+    assert found.words.startswith("No metrics can be read there: ")
+    assert found.to_do == "Check that it runs, and that the address is right."
