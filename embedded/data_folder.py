@@ -1,4 +1,4 @@
-"""The folder that holds everything of one pair of servers: data, logs, what was chosen for it, and the locks on it."""
+"""The folder with everything of one pair of servers: data, logs, chosen ports and password, and locks."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from embedded.errors import EmbeddedError
 from embedded.ports import free_ports, is_free
 
 _OWNER_LOCK = "whopays-embedded.lock"
-"""Held by the process that uses the folder, whose id it contains. It also marks the folder as ours."""
+"""Held by the process that uses the folder; contains its process id. It also marks the folder as ours."""
 _SERVERS_LOCK = "servers.lock"
 """Held by every server process of the folder, so that it is free only once the last one has ended."""
 _CHOICES = "services.json"
@@ -30,7 +30,7 @@ class _Choices:
 
 
 class DataFolder:
-    """One data folder. Everything but `path` needs `acquire` before it, and `release` comes last."""
+    """One data folder. Call `acquire` before anything except `path`, and `release` last."""
 
     def __init__(self, path: Path, report: Callable[[str], None]) -> None:
         self.path = path.expanduser().absolute()
@@ -68,7 +68,7 @@ class DataFolder:
                 self.remove(entry.name)
 
     def remove(self, name: str) -> None:
-        """Delete one file or folder in it, if it is there."""
+        """Delete one file or folder in it, if it exists."""
         entry = self.path / name
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -113,7 +113,7 @@ class DataFolder:
         return str(choices.password)
 
     def choose_ports(self, names: Sequence[str], *, new: bool = False) -> dict[str, int]:
-        """Return a port for each name: those of last time if all are still free and `new` ones are not wanted."""
+        """Return a port for each name: those of the last run if all are still free, unless `new` ones are wanted."""
         choices = self._choices()
         known = {name: choices.ports[name] for name in names if name in choices.ports}
         if not new and len(known) == len(names) and all(is_free(port) for port in known.values()):

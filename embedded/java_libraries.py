@@ -38,10 +38,10 @@ class Library:
 
 
 def class_path(report: Callable[[str], None]) -> str:
-    """Return the class path of Kafka, after downloading what is not in the cache yet.
+    """Return the class path of Kafka, after downloading libraries that are not in the cache yet.
 
-    Needs the network only the first time. `report` is told what is downloaded and how far it is. Raises `EmbeddedError`
-    when a library cannot be downloaded or is not the pinned one.
+    Needs the network only the first time. Calls `report` with the progress of downloads. Raises `EmbeddedError` when a
+    library cannot be downloaded or is not the pinned one.
     """
     text = LOCK_FILE.read_text(encoding="utf-8")
     libraries = [_library(line) for line in text.splitlines()]
@@ -122,7 +122,7 @@ def _fetch(library: Library, repository: Path) -> Path:
     path = repository / artifact.component.path_prefix / artifact.filename
     problem = ""
     for _ in range(_ATTEMPTS):
-        # An interrupted download leaves part of the file, which jgo would take for all of it.
+        # An interrupted download leaves a partial file, which jgo would take for a complete one.
         if path.exists() and not _is_pinned(library, path):
             path.unlink()
         try:
@@ -149,7 +149,7 @@ def _is_pinned(library: Library, path: Path) -> bool:
 
 @contextmanager
 def one_process_at_a_time(path: Path, report: Callable[[str], None], what: str) -> Iterator[None]:
-    """Hold a lock, after waiting for another process, which is reported to do `what`."""
+    """Hold a lock; if another process has it, wait, and report that it is doing `what`."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

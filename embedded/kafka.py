@@ -27,14 +27,14 @@ _TRAINING_STOP_SIGNALS = [(Signals.SIGTERM, 180.0)]  # Java writes the cache whe
 _JAVA_OPTIONS = [
     "-Xms256m",
     "-Xmx512m",
-    "-XX:+UseSerialGC",  # starts half a second sooner than G1 and takes less of few cores
+    "-XX:+UseSerialGC",  # starts half a second faster than G1 and needs less CPU on few cores
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
     "-Djava.io.tmpdir=temporary",
     "-XX:ErrorFile=logs/java-crash-%p.log",
     f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}",
-    # Java warns about what Kafka and its compression libraries need.
+    # These two suppress warnings about features that Kafka and its compression libraries use.
     "--enable-native-access=ALL-UNNAMED",
     "--sun-misc-unsafe-memory-access=allow",
 ]
@@ -42,11 +42,11 @@ _QUICK_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 
 
 class Kafka(Server):
-    """The broker: loopback address only, no automatic creation of topics; without `security` everybody may do anything.
+    """The broker: loopback address only, no automatic creation of topics; without `security`, clients may do anything.
 
-    Alone, with nothing replicated, unless `settings` name the other nodes of a quorum and all have one `cluster_id`.
-    Java's optimising compiler works only in one made `for_load`: in one that lives for minutes, or has little to do, it
-    takes more of the processors than it saves.
+    A single node, with nothing replicated, unless `settings` name the other nodes of a quorum and all have the same
+    `cluster_id`. Java's optimising compiler is enabled only `for_load`: in a broker that runs for minutes, or has
+    little to do, it costs more CPU time than it saves.
     """
 
     name: ClassVar[str] = "Apache Kafka"
@@ -80,22 +80,22 @@ class Kafka(Server):
 
     @property
     def servers_for_certificates(self) -> str:
-        """The address for clients that show a certificate; only of a broker with `security`."""
+        """The address for clients that authenticate with a certificate; only for a broker with `security`."""
         return f"{LOOPBACK}:{self.ports['kafka_broker_port']}"
 
     def fetch_libraries(self) -> None:
-        """Make sure the Java libraries are there. Raises `EmbeddedError` when they cannot be downloaded."""
+        """Make sure the Java libraries are present. Raises `EmbeddedError` when they cannot be downloaded."""
         self._class_path = class_path(self._report)
         if self._trains_into is None:
             self._cache = start_cache(self._class_path, self._report, _train)
 
     def preparation(self) -> Program | None:
-        """Return Kafka's own formatting of a new data folder."""
+        """Return Kafka's program that formats a new data folder, or None if it is formatted."""
         if (self._folder.path / _DATA).exists():
             return None
         self._folder.remove(_NEW_DATA)
         self._write_configuration(_NEW_DATA, client_port=1, controller_port=2, broker_port=3)
-        # An id may begin with a hyphen, and alone would be taken for an option.
+        # An id may begin with a hyphen, and as a separate argument it would be taken for an option.
         format_it = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id}"]
         format_it += ["--config", "kafka.properties"]
         return self._as_program(
@@ -119,7 +119,7 @@ class Kafka(Server):
         return self._as_program(options, ["kafka.Kafka", "kafka.properties"], name=self.name)
 
     def is_ready(self) -> bool:
-        """Return whether the broker says which requests it supports; it does so once it is in service."""
+        """Return whether the broker answers an ApiVersions request, as it does once it is in service."""
         api_versions_request = struct.pack(">ihhih", 10, 18, 0, 1, -1)
         try:
             with self._connection() as connection:
@@ -159,12 +159,12 @@ class Kafka(Server):
             "share.coordinator.state.topic.min.isr": "1",
             "share.coordinator.state.topic.num.partitions": "1",
             "group.initial.rebalance.delay.ms": "0",
-            # A killed broker may register again only when its former session has expired: by default, after 9 seconds.
+            # A killed broker can register again only after its previous session has expired: by default, 9 seconds.
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
-            # By default the controller writes a record twice a second while it has nothing to write.
+            # By default, an idle controller writes a no-op record twice a second.
             "metadata.max.idle.interval.ms": "0",
-            # 16 MB; by default it is a quarter of the heap.
+            # 16 MB; the default is a quarter of the heap.
             "log.cleaner.dedupe.buffer.size": "16777216",
         }
         if self._security is not None:
@@ -190,7 +190,7 @@ class Kafka(Server):
 
 
 def _train(cache: Path) -> None:
-    """Start a broker that writes what it has loaded into a cache when it ends. Raises `EmbeddedError`."""
+    """Run a broker that, when it ends, writes the classes it has loaded to `cache`. Raises `EmbeddedError`."""
     with tempfile.TemporaryDirectory(prefix="whopays-kafka-") as name:
         folder = DataFolder(Path(name), lambda _: None)
         broker = Kafka(folder, settings={}, report=lambda _: None, for_load=True, trains_into=cache)
@@ -208,5 +208,5 @@ def _train(cache: Path) -> None:
 
 
 def new_cluster_id() -> str:
-    """Return a random id for a cluster."""
+    """Return a random cluster id."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")

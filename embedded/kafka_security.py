@@ -1,7 +1,7 @@
-"""A broker as in production: TLS, users with passwords (SCRAM) or certificates (mTLS), and an authorizer.
+"""A broker secured as in production: TLS, users with passwords (SCRAM) or certificates (mTLS), and an authorizer.
 
-The authority, certificates and passwords are made on the spot and stay in the data folder, readable by its owner alone.
-Whoever has no ACL may do nothing; only `ADMIN` and the broker itself may do everything.
+The certificate authority, certificates and passwords are generated, and stay in the data folder, readable only by its
+owner. A user without an ACL may do nothing; only `ADMIN` and the broker itself may do everything.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from embedded.ports import LOOPBACK
 
 ADMIN = "admin"
-"""The user who may do everything, and so gives the others their rights."""
+"""The superuser, who grants the others their rights."""
 
 _BROKER = "broker"
 _VALID = timedelta(days=365)
@@ -31,7 +31,7 @@ class KafkaSecurity:
     """What a secure broker and its clients need to know, in a folder `tls` of the broker's data folder."""
 
     def __init__(self, folder: Path, users: Iterable[str]) -> None:
-        """Take the data folder and the names of users besides `ADMIN`; one that is new needs a new data folder."""
+        """Take the data folder and the names of users besides `ADMIN`; adding a user needs a new data folder."""
         self._folder = folder / "tls"
         self._users = (ADMIN, *users)
 
@@ -46,7 +46,7 @@ class KafkaSecurity:
 
     @cached_property
     def passwords(self) -> Mapping[str, str]:
-        """The password of each user, which is also in a file of its own: see `password_file`."""
+        """The password of each user, which is also in a separate file: see `password_file`."""
         for name in self._users:
             if not self.password_file(name).exists():
                 self._write(self.password_file(name), secrets.token_urlsafe(24).encode())
@@ -57,7 +57,7 @@ class KafkaSecurity:
         return self._folder / f"{name}.password"
 
     def certificate_of(self, name: str) -> Path:
-        """Return the file (PEM) of a certificate and its key, by which a client is the user of that name."""
+        """Return the file (PEM) with the certificate and key that authenticate a client as this user."""
         path = self._folder / f"{name}.pem"
         if not path.exists():
             key = ec.generate_private_key(ec.SECP256R1())
@@ -74,9 +74,9 @@ class KafkaSecurity:
         return path
 
     def with_users(self, arguments: list[str]) -> list[str]:
-        """Return the arguments of Kafka's formatting with those that add the users: in a file, for Java to read.
+        """Return the arguments of Kafka's format command, extended to add the users: in a file, for Java to read.
 
-        Whoever lists processes sees the arguments, and must not see passwords.
+        Arguments on the command line, unlike the file, are visible in the process list.
         """
         added = [f"{one}=[name={name},password={said}]" for name, said in self.passwords.items() for one in _MECHANISMS]
         lines = [*arguments, *(part for one in added for part in ("--add-scram", one))]
@@ -88,7 +88,7 @@ class KafkaSecurity:
         self._arguments.unlink(missing_ok=True)
 
     def settings(self, *, client_port: int, broker_port: int, controller_port: int) -> dict[str, str]:
-        """Return the broker's settings; clients come in with passwords, brokers and whoever likes with certificates."""
+        """Return the broker's settings; clients authenticate with passwords, or with certificates as brokers do."""
         listeners = {"CLIENT": client_port, "BROKER": broker_port}
         addresses = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items())
         jaas = {f"listener.name.client.{one.lower()}.sasl.jaas.config": _SCRAM for one in _MECHANISMS}
@@ -129,7 +129,7 @@ class KafkaSecurity:
         return certificate, key
 
     def _write(self, path: Path, content: bytes) -> None:
-        """Write a file that nobody else may read; it is there as a whole or not at all."""
+        """Write a file, atomically, that only its owner may read."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         new = path.with_suffix(".new")
         new.touch(mode=0o600)

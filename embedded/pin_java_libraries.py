@@ -1,7 +1,7 @@
 """Rewrites `java_libraries.lock`: `python -m embedded.pin_java_libraries`, after `KAFKA_VERSION` was changed.
 
-jgo resolves the broker's dependencies from its Maven coordinates. Servers are then started from the lock alone: nothing
-is resolved again, and nothing but the very files that were tested is run.
+jgo resolves the broker's dependencies from its Maven coordinates. Servers are then started from the lock alone:
+nothing is resolved again, so exactly the files that were tested are run.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _log_binding(context: MavenContext, artifacts: list[Artifact]) -> Artifact:
-    # Kafka's own distribution adds this; without it the broker would log nothing.
+    # Kafka's own distribution adds this; without it, the broker would log nothing.
     (log4j,) = (artifact for artifact in artifacts if artifact.artifactId == "log4j-core")
     return context.project(log4j.groupId, "log4j-slf4j-impl").at_version(log4j.version).artifact()
 

@@ -1,4 +1,4 @@
-"""Finding free ports on the loopback address."""
+"""Finds free ports on the loopback address."""
 
 import secrets
 import socket

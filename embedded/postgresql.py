@@ -39,7 +39,7 @@ class PostgreSQL(Server):
 
     @property
     def database_url(self) -> str:
-        """The address for SQLAlchemy, of a superuser and a database of its own."""
+        """The URL for SQLAlchemy, with a superuser and the database that `create_database` makes."""
         port = self.ports["postgresql_port"]
         return f"postgresql+asyncpg://{USER}:{self._folder.password()}@{LOOPBACK}:{port}/{DATABASE}"
 
@@ -68,7 +68,7 @@ class PostgreSQL(Server):
             "--locale=C",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
-            # A random password of 128 bits needs no stretching, and connecting is faster without it.
+            # A random password of 128 bits needs no key stretching, and connecting is faster without it.
             "--set=scram_iterations=1",
             *([] if self._durable else ["--no-sync"]),
         )
@@ -80,15 +80,15 @@ class PostgreSQL(Server):
 
     def launch(self) -> None:
         """Start the server without waiting for it."""
-        # The folder's lock proves that no server of it lives. Left behind by a killed one, this file could name a
-        # process id that now belongs to another program, and the server would refuse to start.
+        # The folder's lock proves that none of its servers is running. A file left behind by a killed one could
+        # contain a process id that now belongs to another program, and the server would refuse to start.
         self._process_file.unlink(missing_ok=True)
         super().launch()
 
     def relaunch(self) -> None:
         """Start a server that has ended again, on the same ports, without waiting for it."""
-        # Here the file stays: by it the server sees, and waits for the next attempt, while processes of a killed one
-        # still use the data. It says "ready" of the killed one, too.
+        # Here the file stays: with it, the server detects processes of a killed one that still use the data, and
+        # fails until a later attempt. The killed server's file still says "ready", too.
         lines = self._read_process_file()
         self._ended_server = lines[0] if lines else None
         super().relaunch()
@@ -98,14 +98,14 @@ class PostgreSQL(Server):
         settings = {
             "listen_addresses": LOOPBACK,
             "port": str(self.ports["postgresql_port"]),
-            "unix_socket_directories": "",  # its path could be too long in a deep folder
+            "unix_socket_directories": "",  # the path of a socket could be too long in a deep folder
             "max_connections": "200",
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
         }
         if not self._durable:
-            # What is committed still survives the end of any process, though not a crash of the machine.
+            # Commits still survive the death of any process, but not a crash of the machine.
             settings |= {"fsync": "off", "full_page_writes": "off"}
         settings |= self._settings
         return self._as_program(
@@ -153,7 +153,7 @@ class PostgreSQL(Server):
         )
 
     def _user(self) -> tuple[int, int] | None:
-        """PostgreSQL refuses to run as root; started by root, it runs as `nobody`, or as whoever owns its data."""
+        """Return the user and group to run as: PostgreSQL refuses root, so `nobody`, or the owner of the data."""
         if os.geteuid() != 0:
             return None
         if self._data.exists():

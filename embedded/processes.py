@@ -1,4 +1,4 @@
-"""Starting a program under the supervisor, and stopping it."""
+"""Starts a program under the supervisor, and stops it."""
 
 import json
 import os
@@ -27,13 +27,13 @@ class Program:
     environment: Mapping[str, str]
     stop_signals: Sequence[tuple[Signals, float]]
     held_open: int
-    """A file that the program, and whatever it starts, keeps open while it lives."""
+    """A file descriptor that the program and its children keep open while they live."""
     user: tuple[int, int] | None = None
     """User id and group id to run under; if None, the current ones."""
 
 
 class Process:
-    """A program under a supervisor of its own, which ends when this process ends, in whatever way."""
+    """A program under its own supervisor, which ends it when this process ends, however that happens."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -53,7 +53,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 pass_fds=[program.held_open],
-                start_new_session=True,  # Ctrl-C in the terminal is for the parent alone
+                start_new_session=True,  # so that Ctrl-C in the terminal reaches only the parent
             )
 
     @property
@@ -102,7 +102,7 @@ class Process:
         return f"{self._program.name} has ended (exit code {self.exit_code()}; its log is {self._program.log})"
 
     def failure(self, what: str) -> EmbeddedError:
-        """Return an error that says what happened, where the log is, and its last lines."""
+        """Return an error that says what happened, where the log is, and what its last lines are."""
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]
         shown = "\n".join(f"    {line}" for line in lines) or "    (nothing was written)"
         return EmbeddedError(f"{self._program.name} {what}. The end of its log, {self._program.log}:\n{shown}")

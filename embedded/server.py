@@ -1,4 +1,4 @@
-"""What both servers have in common: they are launched on free ports, and waited for."""
+"""The base of both servers: they are launched on free ports, and waited for."""
 
 import time
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ class Server(ABC):
 
     @property
     def has_ended(self) -> bool:
-        """Whether the launched server has ended, whatever the reason."""
+        """Whether the launched server has ended, for any reason."""
         return self._launched().exit_code() is not None
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Server(ABC):
         return self._launched().description_of_end()
 
     def wait_until_ready(self) -> None:
-        """Wait until the launched server answers; take other ports if another process has taken these meanwhile.
+        """Wait until the launched server answers; choose other ports if another process has taken these meanwhile.
 
         Raises `EmbeddedError`, with the end of the log, when it ends or does not answer within two minutes.
         """

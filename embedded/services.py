@@ -1,4 +1,4 @@
-"""Starting and stopping both servers together."""
+"""Starts and stops both servers together."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -21,14 +21,14 @@ _SECONDS_TO_PREPARE = 120.0
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the running servers are reached."""
+    """The addresses of the running servers."""
 
     database_url: str
     """For SQLAlchemy with asyncpg; it contains the password."""
     kafka_bootstrap_servers: str
     """`host:port`."""
     kafka_security: KafkaSecurity | None = None
-    """How a secure broker is connected to."""
+    """The users and certificates of a secure broker."""
 
 
 def _print_to_standard_error(message: str) -> None:
@@ -38,8 +38,8 @@ def _print_to_standard_error(message: str) -> None:
 class EmbeddedServices:
     """PostgreSQL and Apache Kafka in one data folder.
 
-    They end with the process that started them, however it ends, and the data survive: the next start continues with
-    them, on the same ports if these are still free.
+    They end with the process that started them, however it ends. The data stays: the next start continues with it, on
+    the same ports if these are still free.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class EmbeddedServices:
         kafka_settings: Mapping[str, str] | None = None,
         kafka_users: Iterable[str] | None = None,
     ) -> None:
-        """Take the folder (created if missing), and where to report what takes long.
+        """Take the folder (created if missing), and a function that reports slow steps.
 
-        Without `durable` PostgreSQL does not wait for the disk: right for tests, whose data need not survive a crash of
-        the machine. With `for_load` Java's optimising compiler works for Kafka: right for benchmarks. The settings are
-        PostgreSQL's and the broker's own, by name, and override those of this package.
-        With `kafka_users` the broker is a secure one, and these are its users: see `kafka_security`.
+        Without `durable`, PostgreSQL does not wait for the disk: right for tests, whose data need not survive a crash
+        of the machine. With `for_load`, Java's optimising compiler is enabled for Kafka: right for benchmarks. The
+        settings are PostgreSQL's and the broker's own, by name, and override those of this package.
+        With `kafka_users`, the broker is secure, and these are its users: see `kafka_security`.
         """
         self._folder = DataFolder(data_directory, report)
         self._postgresql = PostgreSQL(self._folder, durable=durable, settings=postgresql_settings or {})
@@ -76,9 +76,9 @@ class EmbeddedServices:
         self._watch: Watch | None = None
 
     def start(self) -> Addresses:
-        """Start both servers, wait until they answer, and return their addresses; if they run, only return these.
+        """Start both servers unless they run, wait until they answer, and return their addresses.
 
-        Raises `EmbeddedError`; nothing is left running then.
+        Raises `EmbeddedError`, and leaves nothing running then.
         """
         if self._addresses is None:
             try:
@@ -92,16 +92,16 @@ class EmbeddedServices:
         return self._addresses
 
     def halt_kafka(self) -> None:
-        """Stop the running broker, as if it had failed; nothing starts it again by itself unless it is watched."""
+        """Stop the running broker, as if it had failed; it stays down unless it is watched."""
         self._kafka.stop()
 
     def resume_kafka(self) -> None:
-        """Start the broker that was stopped, at its address and with its data, and wait until it answers."""
+        """Restart the stopped broker, at its address and with its data, and wait until it answers."""
         self._kafka.relaunch()
         self._kafka.wait_until_ready()
 
     def watch(self) -> None:
-        """Report it when a running server dies, and start it again at the same address, until they are stopped."""
+        """When a running server dies, report it and restart it at the same address, until the servers are stopped."""
         if self._watch is None:
             self._watch = Watch(self._servers, self._report)
 
@@ -119,7 +119,7 @@ class EmbeddedServices:
 
     @staticmethod
     def reset(data_directory: Path, *, report: Callable[[str], None] = _print_to_standard_error) -> None:
-        """Delete everything that is in the folder, if there is one.
+        """Delete everything in the folder, if it exists.
 
         Raises `EmbeddedError` when it is in use by another process or was not made by this package.
         """

