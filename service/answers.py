@@ -35,7 +35,7 @@ OF_QUESTIONS: Headers = [
 """Headers of every answer to a question, including streams and problems."""
 
 _WORTH_COMPRESSING, _WORTH_A_THREAD = 1024, 128 * 1024
-_TELLS_THE_SNAPSHOT = frozenset({200, 304, 404, 503})
+_STATUSES_WITH_SNAPSHOT = frozenset({200, 304, 404, 503})
 _GZIP_LEVEL = 4
 _GZIP_WINDOW = 31
 
@@ -65,7 +65,7 @@ def refusal(problem: Problem, snapshot: Snapshot | None = None) -> Answer:
 
 def headers_of_snapshot(snapshot: Snapshot | None, status: int = 200) -> Headers:
     """Return the headers that describe the snapshot of an answer."""
-    if snapshot is None or status not in _TELLS_THE_SNAPSHOT:
+    if snapshot is None or status not in _STATUSES_WITH_SNAPSHOT:
         return []
     headers = [(b"whopays-as-of", snapshot.as_of.encode())]
     if snapshot.closed is not None:
@@ -104,7 +104,7 @@ def accepts_gzip(accepted: bytes) -> bool:
     weights = {}
     for part in accepted.decode("latin-1").lower().split(","):
         coding, _, rest = part.strip().partition(";")
-        weights[coding.strip()] = not _NO_WEIGHT.search(rest.replace(" ", ""))
+        weights[coding.strip()] = not _ZERO_WEIGHT.search(rest.replace(" ", ""))
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
 
 
@@ -133,5 +133,5 @@ def _gzip(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-_NO_WEIGHT = re.compile(r"(?:^|;)q=0(?:\.0{0,3})?(?:;|$)")
+_ZERO_WEIGHT = re.compile(r"(?:^|;)q=0(?:\.0{0,3})?(?:;|$)")
 _TAG = re.compile(rb'"[^"]*"')

@@ -13,7 +13,7 @@ from schemas.instants import format_instant
 from service.parameters import Parameter, Refused
 from service.problems import Reason
 
-_LIKE_NONE = frozenset({"limit", "cursor", "atLeast", "closedAtLeast"})
+_UNBOUND = frozenset({"limit", "cursor", "atLeast", "closedAtLeast"})
 """Parameters that are not bound, and so may differ from page to page."""
 _DIGEST_BYTES = 12
 _LONGEST = 2048
@@ -54,7 +54,7 @@ def _decode(text: str) -> tuple[bytes, Key, bytes]:
 
 def _digest(content: bytes, path: str, values: Mapping[str, Any]) -> bytes:
     """Return a digest that binds a key to the path and the parsed parameters, and reveals alterations."""
-    asked = {name: _canonical(value) for name, value in values.items() if name not in _LIKE_NONE}
+    asked = {name: _canonical(value) for name, value in values.items() if name not in _UNBOUND}
     bound = orjson.dumps([path, asked], option=orjson.OPT_SORT_KEYS)
     return blake2b(content, digest_size=_DIGEST_BYTES, key=blake2b(bound, digest_size=32).digest()).digest()
 

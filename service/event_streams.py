@@ -43,7 +43,7 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
         following = state.tails.following(self.asked.organization, found.shard, self.position, found.position)
         async with following as follower:
-            leaving = asyncio.create_task(_left(receive, follower))
+            leaving = asyncio.create_task(_until_disconnected(receive, follower))
             try:
                 with suppress(EventsGone):
                     await self._send_events(follower, leaving, send)
@@ -93,7 +93,7 @@ class EventStream:
         ]
 
 
-async def _left(receive: Receive, follower: Follower) -> None:
+async def _until_disconnected(receive: Receive, follower: Follower) -> None:
     """Wait until the client disconnects, then wake the follower."""
     while (await receive())["type"] != "http.disconnect":
         pass

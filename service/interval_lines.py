@@ -49,13 +49,13 @@ def _lines_of(asked: Asked, name: str, is_known: IsKnown, lines: Lines, unknown:
             if not await is_known(connection, asked.organization, name):
                 raise unknown
             period = Period.of(found, asked.values.get(FROM.name), asked.values.get(UNTIL.name))
-            told = _told(lines(connection, asked.organization, name, period), period, found)
+            told = _all_lines(lines(connection, asked.organization, name, period), period, found)
             await send_lines(asked, told, receive, send, found)
 
     return application
 
 
-async def _told(intervals: AsyncIterator[list[bytes]], period: Period, found: Snapshot) -> AsyncGenerator[bytes]:
+async def _all_lines(intervals: AsyncIterator[list[bytes]], period: Period, found: Snapshot) -> AsyncGenerator[bytes]:
     count = 0
     async for some in intervals:
         count += len(some)

@@ -40,7 +40,7 @@ async def send_lines(
     if asked.scope["method"] == "HEAD":
         await send({"type": "http.response.body", "body": b""})
         return
-    leaving = asyncio.create_task(_left(receive))
+    leaving = asyncio.create_task(_until_disconnected(receive))
     last = b""
     try:
         async with asyncio.timeout(min(_LONGEST_SECONDS, seconds_left(asked.asker))), aclosing(chunks):
@@ -68,7 +68,7 @@ def problem_line(problem: Problem) -> bytes:
     return line({"problem": problem.document()})
 
 
-async def _left(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     """Wait until the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass

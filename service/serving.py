@@ -134,7 +134,7 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise _not_at(address, port, error) from error
+        raise _cannot_listen(address, port, error) from error
     if settings.auth == "trusted" and not all(_is_loopback(where) for *_, where in found):
         raise NotServed(
             f"With WHOPAYS_AUTH=trusted anybody who reaches the service may ask: it listens on a loopback address, and "
@@ -149,12 +149,12 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
         try:
             listener.bind(where)
         except OSError as error:
-            raise _not_at(address, port, error) from error
+            raise _cannot_listen(address, port, error) from error
         host, bound, *_ = listener.getsockname()
         yield listener, f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
 
 
-def _not_at(address: str, port: int, error: OSError) -> NotServed:
+def _cannot_listen(address: str, port: int, error: OSError) -> NotServed:
     return NotServed(
         f"Questions cannot be answered at {address}, port {port}: {error.strerror or error}.\n"
         "Set WHOPAYS_SERVE_ADDRESS to an address of this host, and WHOPAYS_SERVE_PORT to a free port (0 for any)."

@@ -81,7 +81,7 @@ async def opened(
                 ranges = await shard_ranges(connection)
             waking = Waking(engine)
             tails = Tails(pool, waking, ranges)
-            async with running(waking.run(), tails.run(), _end_waiting(stopping, waking, tails)):
+            async with running(waking.run(), tails.run(), _end_waits(stopping, waking, tails)):
                 heavy = Heavy(settings.serve_heavy_requests)
                 yield State(
                     settings,
@@ -113,7 +113,7 @@ async def running(*roles: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _end_waiting(stopping: asyncio.Event, waking: Waking, tails: Tails) -> None:
+async def _end_waits(stopping: asyncio.Event, waking: Waking, tails: Tails) -> None:
     """Wake all waiting requests when the server stops."""
     await stopping.wait()
     waking.end()

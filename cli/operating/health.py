@@ -20,7 +20,7 @@ _HEARTBEAT = re.compile(r'^whopays_role_heartbeat_timestamp_seconds\{role="([^"]
 def health(as_json: AsJson = False) -> None:
     """Say whether the whopays process on this host is alive.
 
-    Role by role, asked at WHOPAYS_METRICS_PORT. Exit status 1 when a role is silent, or when there is none.
+    Role by role, queried at WHOPAYS_METRICS_PORT. Exit status 1 when a role is silent, or when there is none.
     """
     ages = _heartbeat_ages(_host(), _port())
     silent = [role for role, age in ages.items() if age > _OLDEST_HEARTBEAT_SECONDS]

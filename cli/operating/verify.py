@@ -58,7 +58,7 @@ def verify(*, offline: Path | None, manifest: Path | None, watch: bool, every: f
     with reaching(settings):
         if watch:
             set_up_logs(settings)
-            asyncio.run(_watch_until_told(settings, every))
+            asyncio.run(_watch_until_stopped(settings, every))
         else:
             _conclude(asyncio.run(_once(settings, as_json)), as_json)
 
@@ -118,13 +118,13 @@ def _offline(path: Path, as_json: bool) -> int:
     return found
 
 
-async def _watch_until_told(settings: Settings, every: float) -> None:
+async def _watch_until_stopped(settings: Settings, every: float) -> None:
     """Watch until SIGTERM, which process 1 of a container ignores unless it has a handler."""
-    is_told = asyncio.Event()
+    is_stopped = asyncio.Event()
     watching = asyncio.create_task(_watch(settings, every))
 
     def stop() -> None:
-        is_told.set()
+        is_stopped.set()
         watching.cancel()
 
     with suppress(ValueError, RuntimeError):  # handlers can only be set in the main thread
@@ -132,7 +132,7 @@ async def _watch_until_told(settings: Settings, every: float) -> None:
     try:
         await watching
     except asyncio.CancelledError:
-        if not is_told.is_set():
+        if not is_stopped.is_set():
             raise
 
 

@@ -150,7 +150,7 @@ class Watched:
             topics, waiting = await answer_of(self._ask_kafka(), "Kafka", self._settings, _PATIENCE_SECONDS)
         except CannotBeAsked as away:
             self.view.standings["Kafka"], self.view.waiting = [away.standing], ()
-            await self._forget_kafka()
+            await self._drop_kafka_clients()
         else:
             self.view.waiting = waiting
             self.view.standings["Kafka"] = [topics, *(of_consumer(one, self._settings) for one in waiting)]
@@ -160,8 +160,8 @@ class Watched:
             self._look = await self._kafka.enter_async_context(looking(self._settings))
         return await seen_of_kafka(self._look, self._engine if self._is_there else None)
 
-    async def _forget_kafka(self) -> None:
-        """Reconnect for the next look: clients that have lost their broker are slow to notice that it is back."""
+    async def _drop_kafka_clients(self) -> None:
+        """Make the next look reconnect: clients that have lost their broker are slow to notice that it is back."""
         self._look = None
         broken, self._kafka = self._kafka, AsyncExitStack()
         await broken.aclose()

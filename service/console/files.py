@@ -20,7 +20,7 @@ _MEDIA = {
     ".svg": "image/svg+xml",
 }
 _FOREVER = "public, max-age=31536000, immutable"
-_ASK_AGAIN = "no-cache"
+_REVALIDATE = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def read_files(folder: Path = FOLDER, sign_in: Mapping[str, object] = MappingPro
     index = contents.pop(_INDEX).replace(_VERSION.encode(), version.encode())
     index = index.replace(_SIGN_IN.encode(), html.escape(json.dumps(dict(sign_in))).encode())
     loaded = {f"/console/{version}/{name}": _file(name, body, _FOREVER) for name, body in contents.items()}
-    return {"/": _file(_INDEX, index, _ASK_AGAIN), **loaded}
+    return {"/": _file(_INDEX, index, _REVALIDATE), **loaded}
 
 
 def _file(name: str, body: bytes, caching: str) -> File:

@@ -57,7 +57,7 @@ class Accounts:
 
 def accounts_named(values: Iterable[bytes]) -> set[str]:
     """Return the names of the accounts that events change."""
-    return {name for event in map(orjson.loads, values) for name, _ in _about(event)}
+    return {name for event in map(orjson.loads, values) for name, _ in _affected_accounts(event)}
 
 
 def profiles_named(values: Iterable[bytes], states: Iterable[Mapping[str, Any] | None]) -> set[str]:
@@ -76,7 +76,7 @@ def state_told(value: bytes) -> Mapping[str, Any]:
 def changed_accounts(organization: str, position: int, value: bytes, known: Accounts) -> Iterator[Change]:
     """Yield the changes of accounts by an event, and apply them to `known`."""
     event = orjson.loads(value)
-    for name, gained in _about(event):
+    for name, gained in _affected_accounts(event):
         before = _shown(organization, name, position, known)
         if event["type"] == _ACCOUNT_CHANGED:
             if before is not None and name in known.guessed:
@@ -121,7 +121,7 @@ def told(resource: Resource, selection: Selection, change: Change) -> Told | Non
     return Told("MODIFIED", after) if before != after else None
 
 
-def _about(event: Mapping[str, Any]) -> list[tuple[str, int]]:
+def _affected_accounts(event: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return the accounts that an event changes, and how many projects each gains."""
     data = event["data"]
     if event["type"] == _ACCOUNT_CHANGED:

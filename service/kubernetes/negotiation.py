@@ -10,7 +10,7 @@ JSON = "application/json"
 _META, _DISCOVERY = "meta.k8s.io", "apidiscovery.k8s.io"
 _DISCOVERY_LIST = "APIGroupDiscoveryList"
 _META_VERSIONS = ("v1", "v1beta1")
-_TAKEN_AS_JSON = frozenset({JSON, "application/*", "*/*"})
+_MEANS_JSON = frozenset({JSON, "application/*", "*/*"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _first(accept: str | None, kinds: tuple[str, ...], group: str, versions: tup
     if accept is None or not accept.strip():
         return AS_IT_IS
     for media, parameters in sorted(_ranges(accept), key=_weight, reverse=True):
-        if media not in _TAKEN_AS_JSON or _weight((media, parameters)) == 0:
+        if media not in _MEANS_JSON or _weight((media, parameters)) == 0:
             continue
         kind = parameters.get("as", "")
         if not kind:

@@ -35,7 +35,7 @@ async def send_stream(
 async def _send_until(pieces: AsyncGenerator[bytes, None], receive: Receive, send: Send, ending: asyncio.Event) -> None:
     tasks = [
         asyncio.create_task(_send_all(pieces, send)),
-        asyncio.create_task(_until_gone(receive)),
+        asyncio.create_task(_until_disconnected(receive)),
         asyncio.create_task(_until_set(ending)),
     ]
     try:
@@ -55,7 +55,7 @@ async def _send_all(pieces: AsyncGenerator[bytes, None], send: Send) -> None:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
