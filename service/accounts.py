@@ -64,12 +64,12 @@ def _keys(asked: Asked) -> KeyEncryption | None:
 
 async def _phases(asked: Asked) -> Answer:
     async with snapshot(asked.state, asked.organization) as (connection, found):
-        told = await phases(
+        result = await phases(
             connection, asked.organization, asked.names["account"], limit=asked.limit, after=asked.after
         )
-        if told is None:
+        if result is None:
             raise Problem("AccountNotFound", NOT_FOUND)
-    items, key = told
+    items, key = result
     return page(asked, items, key, found)
 
 

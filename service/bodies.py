@@ -15,8 +15,8 @@ _PART_SECONDS = 30.0
 async def parts_of_body(asked: Asked, receive: Receive, largest_bytes: int) -> AsyncIterator[bytes]:
     """Yield the parts of a body. Raises Problem (`BodyTooLarge`; `InvalidBody` if it ends early or stalls)."""
     too_large = Problem("BodyTooLarge", f"A body has at most {largest_bytes} bytes here.")
-    told = asked.header(b"content-length")
-    if told is not None and told.isdecimal() and int(told) > largest_bytes:
+    declared = asked.header(b"content-length")
+    if declared is not None and declared.isdecimal() and int(declared) > largest_bytes:
         raise too_large
     size, is_more = 0, True
     while is_more:

@@ -49,8 +49,8 @@ def _lines_of(asked: Asked, name: str, is_known: IsKnown, lines: Lines, unknown:
             if not await is_known(connection, asked.organization, name):
                 raise unknown
             period = Period.of(found, asked.values.get(FROM.name), asked.values.get(UNTIL.name))
-            told = _all_lines(lines(connection, asked.organization, name, period), period, found)
-            await send_lines(asked, told, receive, send, found)
+            answer_lines = _all_lines(lines(connection, asked.organization, name, period), period, found)
+            await send_lines(asked, answer_lines, receive, send, found)
 
     return application
 

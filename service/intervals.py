@@ -23,12 +23,12 @@ async def _of_project(asked: Asked) -> Answer | ASGIApp:
         return lines_of_project(asked, Problem("ProjectNotFound", projects.NOT_FOUND))
     async with snapshot(asked.state, asked.organization) as (connection, found):
         period = _period(asked, found)
-        told = await project_intervals(
+        result = await project_intervals(
             connection, asked.organization, asked.names["project"], period, limit=asked.limit, after=asked.after
         )
-        if told is None:
+        if result is None:
             raise Problem("ProjectNotFound", projects.NOT_FOUND)
-    items, key = told
+    items, key = result
     return page(asked, items, key, found, settled=period.is_settled)
 
 
@@ -37,12 +37,12 @@ async def _of_account(asked: Asked) -> Answer | ASGIApp:
         return lines_of_account(asked, Problem("AccountNotFound", accounts.NOT_FOUND))
     async with snapshot(asked.state, asked.organization) as (connection, found):
         period = _period(asked, found)
-        told = await account_intervals(
+        result = await account_intervals(
             connection, asked.organization, asked.names["account"], period, limit=asked.limit, after=asked.after
         )
-        if told is None:
+        if result is None:
             raise Problem("AccountNotFound", accounts.NOT_FOUND)
-    items, key = told
+    items, key = result
     return page(asked, items, key, found, settled=period.is_settled)
 
 

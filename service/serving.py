@@ -137,8 +137,8 @@ def _listening(settings: Settings) -> Iterator[tuple[socket.socket, str]]:
         raise _cannot_listen(address, port, error) from error
     if settings.auth == "trusted" and not all(_is_loopback(where) for *_, where in found):
         raise NotServed(
-            f"With WHOPAYS_AUTH=trusted anybody who reaches the service may ask: it listens on a loopback address, and "
-            f"{address} is none.\nSet WHOPAYS_SERVE_ADDRESS to 127.0.0.1 or ::1."
+            f"With WHOPAYS_AUTH=trusted, anyone who reaches the service may ask, so it only listens on a loopback "
+            f"address; {address} is not one.\nSet WHOPAYS_SERVE_ADDRESS to 127.0.0.1 or ::1."
         )
     family, kind, protocol, _, where = found[0]
     with socket.socket(family, kind, protocol) as listener:

@@ -30,18 +30,18 @@ def tell(state: State, scope: Scope, request_id: str, path: str, status: int, se
 
 
 def _trace(trace: Trace, scope: Scope, request_id: str, path: str, status: int, seconds: float) -> Exemplar | None:
-    said = {
+    attributes = {
         "http.request.method": scope["method"],
         "http.route": path,
         "http.response.status_code": status,
         "whopays.request_id": request_id,
     }
     ended, name = time.time(), f"{scope['method']} {path}"
-    return trace(name, _trace_parent(scope), ended - seconds, ended, said, status >= _FAILED)
+    return trace(name, _trace_parent(scope), ended - seconds, ended, attributes, status >= _FAILED)
 
 
 def _trace_parent(scope: Scope) -> str | None:
     """Return the `traceparent` of a request, if it has a well-formed one."""
-    said = [value for name, value in scope["headers"] if name == b"traceparent"]
-    text = said[0].decode("latin-1") if len(said) == 1 and len(said[0]) <= _LONGEST_TRACE_PARENT else ""
+    values = [value for name, value in scope["headers"] if name == b"traceparent"]
+    text = values[0].decode("latin-1") if len(values) == 1 and len(values[0]) <= _LONGEST_TRACE_PARENT else ""
     return text if is_trace_parent(text) else None

@@ -21,7 +21,7 @@ O = "/v1/organizations/acme"  # noqa: E741 (the contract's own abbreviation)
 @pytest.mark.parametrize(
     ("words", "variables"),
     (
-        (("0.0.0.0 is none", "WHOPAYS_AUTH=trusted"), {"WHOPAYS_SERVE_ADDRESS": "0.0.0.0"}),  # noqa: S104 (refused)
+        (("0.0.0.0 is not one", "WHOPAYS_AUTH=trusted"), {"WHOPAYS_SERVE_ADDRESS": "0.0.0.0"}),  # noqa: S104 (refused)
         (("cannot be used",), {"WHOPAYS_DATABASE_URL": "postgresql://127.0.0.1:1/none"}),
     ),
 )
