@@ -105,7 +105,7 @@ class Kafka(Server):
         )
 
     def prepared(self) -> None:
-        """Take the formatted folder into use."""
+        """Move the formatted folder into place."""
         if self._security is not None:
             self._security.forget_arguments()
         (self._folder.path / _NEW_DATA).rename(self._folder.path / _DATA)

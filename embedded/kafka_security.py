@@ -28,7 +28,7 @@ _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 class KafkaSecurity:
-    """What a secure broker and its clients need to know, in a folder `tls` of the broker's data folder."""
+    """The certificates and passwords of a secure broker and its clients, in `tls` in the broker's data folder."""
 
     def __init__(self, folder: Path, users: Iterable[str]) -> None:
         """Take the data folder and the names of users besides `ADMIN`; adding a user needs a new data folder."""

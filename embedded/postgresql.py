@@ -74,7 +74,7 @@ class PostgreSQL(Server):
         )
 
     def prepared(self) -> None:
-        """Put the new cluster into use."""
+        """Move the new cluster into place."""
         self._folder.remove("postgresql.password")
         (self._folder.path / _NEW_DATA).rename(self._data)
 

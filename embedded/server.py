@@ -39,7 +39,7 @@ class Server(ABC):
 
     @abstractmethod
     def prepared(self) -> None:
-        """Put the result of the preparation into use; called once it has succeeded."""
+        """Move the result of the preparation into place; called once it has succeeded."""
 
     @abstractmethod
     def program(self) -> Program:

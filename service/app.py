@@ -206,7 +206,7 @@ def _problem(error: Exception, asked: Asked) -> Problem:
     if isinstance(error, Problem) or is_transient(error):
         logger.warning("database_unavailable", request_id=asked.request_id, error=brief(cause or error))
         return error if isinstance(error, Problem) else unavailable()
-    logger.exception("question_failed", request_id=asked.request_id)  # noqa: LOG004 (called where it is handled)
+    logger.exception("question_failed", request_id=asked.request_id)  # noqa: LOG004 (called in an exception handler)
     return Problem("Internal", f"The service failed; its log says more about the request {asked.request_id}.")
 
 

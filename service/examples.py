@@ -1,4 +1,4 @@
-"""Examples of answers, of the story that the examples of messages tell: who pays for the project `genome` of `acme`."""
+"""Examples of answers, from the same story as the examples of messages: who pays for `genome`, a project of `acme`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""All intervals of a project, or of an account, as lines from one snapshot: what an invoice needs."""
+"""All intervals of a project, or of an account, as lines from one snapshot, for invoices."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Questions about who paid within a period: for a project, and by an account."""
+"""Questions about the intervals of payers within a period: those of a project, or of an account."""
 
 from starlette.types import ASGIApp
 

@@ -51,7 +51,7 @@ async def _metrics(asked: Asked) -> Answer:
     await _look_at_log(asked.state)
     registry = asked.state.metrics.registry
     if asked.media == _OPENMETRICS:
-        page: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # its types leave it out
+        page: bytes = generate_openmetrics(registry)  # type: ignore[no-untyped-call]  # missing from its stubs
         return Answer(page, has_tag=False, media=OPENMETRICS_CONTENT_TYPE)
     return Answer(generate_latest(registry), has_tag=False, media=CONTENT_TYPE_LATEST)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def result(organization: str, command_id: str, source: str | None, *, as_json: bool) -> None:
     """Print the results of the commands with an id. Raises CommandFailed."""
-    from cli.sending.answers import result_card  # noqa: PLC0415 - brings Kafka with it
+    from cli.sending.answers import result_card  # noqa: PLC0415 - imports Kafka
 
     database_url = database_address()
 
@@ -27,7 +27,7 @@ def result(organization: str, command_id: str, source: str | None, *, as_json: b
             values = await published_results(connection, organization, command_id, source)
             if not await has_archive(connection):
                 return values
-            from db.questions.archived_results import archived_results, read_results  # noqa: PLC0415 - takes its time
+            from db.questions.archived_results import archived_results, read_results  # noqa: PLC0415 - slow to import
 
             elsewhere = await archived_results(connection, organization, command_id, source)
         return values + (await read_results(_archive(), elsewhere) if elsewhere else [])

@@ -34,7 +34,7 @@ def changes(
     Every event as it was published. With --json: one event a line.
     """
     with importing():
-        from cli.asking import changed  # noqa: PLC0415 - completing and helping need no database
+        from cli.asking import changed  # noqa: PLC0415 - completion and help need no database
 
     wanted = Wanted(limit, after, is_all, as_json)
     if is_watched:

@@ -1,4 +1,4 @@
-"""`whopays demo`: a small story, told on real servers."""
+"""`whopays demo`: a small story, played on real servers."""
 
 from pathlib import Path
 from typing import Annotated

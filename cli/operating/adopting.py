@@ -65,7 +65,7 @@ def reread(*, topic: str, is_sure: bool, as_json: bool) -> None:
 
 
 def restore_positions(*, as_json: bool) -> None:
-    """Set the relay's positions to what the topics hold; stop the relay first."""
+    """Set the relay's positions to what the topics contain; stop the relay first."""
     settings = load_settings()
     name_what_is_touched(settings)
 

@@ -31,7 +31,7 @@ class Hashed(io.RawIOBase):
         """Return True."""
         return True
 
-    def write(self, data: "bytes | memoryview", /) -> int:  # type: ignore[override]  # of all buffers these are given
+    def write(self, data: "bytes | memoryview", /) -> int:  # type: ignore[override]  # only these buffers are passed
         """Write all of `data`."""
         view = memoryview(data)
         self._out.write(view)

@@ -1,4 +1,4 @@
-"""`whopays run`: the workers."""
+"""`whopays run`: runs the workers."""
 
 import asyncio
 

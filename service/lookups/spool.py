@@ -22,7 +22,7 @@ class Spool:
 
     def __init__(self) -> None:
         self.shards: set[int] = set()
-        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed where the spool is left)
+        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (closed in `__exit__`)
         self._lines: list[bytes] = []
 
     def __enter__(self) -> Self:
