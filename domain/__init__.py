@@ -1,1 +1,1 @@
-"""What is decided: pure functions from what is known and what is said to changes, events and violations."""
+"""The decisions: pure functions from known state and a message to changes, events and violations."""

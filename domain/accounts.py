@@ -27,11 +27,11 @@ from schemas.violations import violations_of
 _FIELDS = {field.name for field in fields(Account)}
 _CREATED = [name for name in CreateAccount.model_fields if name in _FIELDS]
 _UPDATED = [name for name in UpdateAccount.model_fields if name in _FIELDS]
-"""Members that are fields of the account under the same name; the contact is stored apart."""
+"""Members that are fields of the account under the same name; the contact is stored separately."""
 
 
 def create_account(command: CreateAccount, book: Book, context: Context) -> Decision:
-    """Create an account under a name that was never used before in its organization."""
+    """Create an account under a name never used before in its organization."""
     broken = allowed_profile(book.payment_profile(command.organization, command.payment_profile), context.policy)
     if book.account(command.organization, command.account) is not None:
         message = "the organization has, or had, an account of this name: choose another"
@@ -44,7 +44,7 @@ def create_account(command: CreateAccount, book: Book, context: Context) -> Deci
 
 
 def update_account(command: UpdateAccount, book: Book, context: Context) -> Decision:
-    """Replace what is given, merge terms and preferences, clear what is null, and check the result."""
+    """Replace the members given, merge terms and preferences, clear members that are null, and check the result."""
     account = book.account(command.organization, command.account)
     is_erasing = account is not None and account.phase is Phase.ARCHIVED and command.only_erases_contact
     missing = [] if is_erasing else existing_account(account)
@@ -63,7 +63,7 @@ def update_account(command: UpdateAccount, book: Book, context: Context) -> Deci
 
 
 def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: Context) -> Decision:
-    """Attach a payment profile in place of the present one; it need not be known or valid yet."""
+    """Attach a payment profile, replacing the current one; it need not be known or valid yet."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is None or account.phase is not Phase.ARCHIVED:
@@ -74,7 +74,7 @@ def attach_payment_profile(command: AttachPaymentProfile, book: Book, context: C
 
 
 def detach_payment_profile(command: DetachPaymentProfile, book: Book, context: Context) -> Decision:
-    """Detach the payment profile; without one nothing changes."""
+    """Detach the payment profile; if there is none, nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -83,7 +83,7 @@ def detach_payment_profile(command: DetachPaymentProfile, book: Book, context: C
 
 
 def suspend_account(command: SuspendAccount, book: Book, context: Context) -> Decision:
-    """Place a hold. The same reason again changes nothing, but voids a request to lift it."""
+    """Place a hold. Repeating an active reason changes nothing except that it voids a request to lift that hold."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -108,7 +108,7 @@ def decide_account(
     contact: AccountContact | None = None,
     reason: str | None = None,
 ) -> Decision:
-    """Return the decision that follows from a changed account: its phase and events, and what its projects are told."""
+    """Return the decision on a changed account: its phase, its events and the notices to its projects."""
     profile = book.payment_profile(changed.organization, changed.payment_profile)
     transition = reassess(before, changed, profile, context, reason, is_touched=contact is not None)
     if transition is None:
@@ -124,7 +124,7 @@ def decide_account(
 
 
 def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple[Account, list[Violation]]:
-    """Return the account as the update leaves it, or what is malformed in that."""
+    """Return the updated account, and the violations where the merged members are malformed."""
     malformed: list[Violation] = []
     changed: dict[str, Any] = {}
     for name in filter(command.gives, _UPDATED):
@@ -143,7 +143,7 @@ def _merged(account: Account, command: UpdateAccount, context: Context) -> tuple
 
 
 def _or_nothing(value: Any) -> Any:
-    """Return a value, or None for an object whose members are all None: empty preferences are no preferences."""
+    """Return the value, or None for an object whose members are all None: empty preferences count as none."""
     says_nothing = isinstance(value, Wire) and all(member is None for _, member in value)
     return None if says_nothing else value
 

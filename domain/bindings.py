@@ -19,7 +19,7 @@ MOST_PROJECTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rebinding:
-    """What becomes of a project's payer: the change, the project's new record, and the event."""
+    """A change of a project's payer: the binding, the project's new record, and the event."""
 
     binding: Binding
     project: Project
@@ -27,12 +27,12 @@ class Rebinding:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """The records to keep."""
+        """The records to store."""
         return (self.binding, self.project)
 
 
 def bind_project(command: BindProject, book: Book, context: Context) -> Decision:
-    """Make an account the payer of a project now, superseding the one that pays."""
+    """Make an account the payer of a project now, superseding the current payer."""
     account = book.account(command.organization, command.account)
     project = book.project(command.organization, command.project)
     broken = [*paying_account(account), *_active_project(project), *_expected_payer(command, project)]
@@ -50,7 +50,7 @@ def bind_project(command: BindProject, book: Book, context: Context) -> Decision
 
 
 def transfer_projects(command: TransferProjects, book: Book, context: Context) -> Decision:
-    """Rebind all, or the listed, projects of an account at one instant: all or none."""
+    """Rebind all projects of an account, or those listed, at one instant; all of them or none."""
     source = book.account(command.organization, command.from_account)
     target = book.account(command.organization, command.to_account)
     broken = [*existing_account(source, "/fromAccount"), *paying_account(target, "/toAccount")]
@@ -71,7 +71,7 @@ def transfer_projects(command: TransferProjects, book: Book, context: Context) -
 
 
 def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> Decision:
-    """Choose who pays for projects that become Active without a payer; it need not be Ready yet."""
+    """Choose the account that pays for projects that become Active without a payer; it need not be Ready yet."""
     if command.account is not None:
         broken = open_account(book.account(command.organization, command.account))
         if broken:
@@ -85,7 +85,7 @@ def set_default_account(command: SetDefaultAccount, book: Book, _: Context) -> D
 def bind(
     project: Project, account: Account, context: Context, instant: datetime, reason: str | None = None
 ) -> Rebinding:
-    """Begin a binding at an instant; the one that pays until now ends at that very instant."""
+    """Begin a binding at an instant; the current one ends at the same instant."""
     binding = _next_binding(project, account.account, instant)
     current = CurrentBinding(
         binding_id=binding.binding_id,
@@ -106,7 +106,7 @@ def bind(
 
 
 def release(project: Project, context: Context, reason: str) -> Rebinding:
-    """End the binding that pays without a successor, because the project is gone."""
+    """End the current binding without a successor, because the project was deleted."""
     instant = context.clock.next()
     binding = _next_binding(project, None, instant)
     event = BindingChanged(
@@ -159,7 +159,7 @@ def _shortened(message: str) -> str:
 
 
 def _transferable(command: TransferProjects, source: Account | None, book: Book) -> list[Violation]:
-    # Who pays is not judged of an absent or archived account; the length of a list always is.
+    # Only an existing, open account is checked as the payer; the length of the list is always checked.
     payer = None if source is None or source.phase is Phase.ARCHIVED else source
     broken = []
     count = len(command.projects) if command.projects else book.bound_projects(payer).count if payer else 0
@@ -190,7 +190,7 @@ def _moved(
 
 
 def _previous(project: Project, instant: datetime) -> PreviousBinding | None:
-    """Return the binding that pays until an instant."""
+    """Return the binding that ends at an instant."""
     if project.account is None or project.binding_id is None or project.payer_since is None:
         return None
     return PreviousBinding(

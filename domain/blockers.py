@@ -1,4 +1,4 @@
-"""What keeps an account open, in plain values: a command that only asks imports no messages."""
+"""What blocks the closure of an account, in plain values: read-only CLI commands need not import the messages."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from schemas.instants import format_instant
 
 
 class Reported(Protocol):
-    """A balance, as `domain.state.Balance`."""
+    """A reported balance, such as `domain.state.Balance`."""
 
     @property
     def outstanding(self) -> Decimal:
@@ -19,16 +19,16 @@ class Reported(Protocol):
 
     @property
     def currency_code(self) -> str:
-        """In which currency."""
+        """The currency of the amount."""
 
     @property
     def as_of(self) -> datetime:
-        """As of when."""
+        """The instant that the amount refers to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """One thing that keeps an account open, with what shows it; all of them may be gone later."""
+    """One thing that blocks closure, with its evidence; any of them may be resolved later."""
 
     reason: Literal["ActiveBindingsExist", "ChargesOutstanding"]
     message: str
@@ -38,7 +38,7 @@ class Blocker:
 def blockers_of(
     activated_at: datetime | None, balance: Reported | None, bound: BoundProjects, listed: int
 ) -> list[Blocker]:
-    """Name what keeps an account open: projects that it pays for, and charges that are, or may be, outstanding.
+    """Return what blocks closure: projects that the account pays for, and charges that are, or may be, outstanding.
 
     At most `listed` of the projects are named.
     """
@@ -59,7 +59,7 @@ def blockers_of(
 
 
 def described_balance(balance: Reported | None) -> dict[str, str | None]:
-    """Return a balance as blockers show it; each member is null where nothing was reported."""
+    """Return a balance as blockers show it; each member is None if no balance was reported."""
     return {
         "outstanding": format_decimal(balance.outstanding) if balance else None,
         "currencyCode": balance.currency_code if balance else None,

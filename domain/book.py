@@ -1,4 +1,4 @@
-"""Everything that a batch knows, and what it changed: each decision sees what the one before it did."""
+"""Everything that a batch knows, and what it changed: each decision sees the effects of the ones before it."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 class NotLoaded(LookupError):
-    """A decision asked for something that was never looked up: whether it exists is not known."""
+    """A decision asked for something that was never looked up, so whether it exists is unknown."""
 
     def __init__(self, kind: str, key: str | tuple[str, ...]) -> None:
         name = key if isinstance(key, str) else "/".join(key)
@@ -23,18 +23,18 @@ class NotLoaded(LookupError):
 
 
 class Book(Knowledge):
-    """What decisions ask of what is known.
+    """The queries that decisions make.
 
-    What was looked up and not loaded is absent; asking for anything else raises NotLoaded.
+    A key that was looked up but not loaded is absent; asking for a key that was not looked up raises NotLoaded.
     """
 
     def default_account(self, organization: str) -> str | None:
-        """Return the account that pays for projects which become Active without a payer."""
+        """Return the account that pays for projects that become Active without a payer."""
         chosen = _found(self._organizations, organization, "organization")
         return None if chosen is None else chosen.default_account
 
     def account(self, organization: str, account: str) -> Account | None:
-        """Return an account of an organization, if it exists there."""
+        """Return an account of an organization, if it exists."""
         return _found(self._accounts, (organization, account), "account")
 
     def contact(self, account: Account) -> Contact | None:
@@ -42,7 +42,7 @@ class Book(Knowledge):
         return _found(self._contacts, account.key, "contact of account")
 
     def project(self, organization: str, project: str) -> Project | None:
-        """Return a project as last reported, also a deleted one."""
+        """Return a project as last reported, even if deleted."""
         return _found(self._projects, (organization, project), "project")
 
     def payment_profile(self, organization: str, payment_profile: str | None) -> PaymentProfile | None:
@@ -65,16 +65,16 @@ class Book(Knowledge):
         return [account for account in found if account is not None]
 
     def is_retired(self, organization: str, project: str, uid: str) -> bool:
-        """Return whether a `uid` has given its project's name to another."""
+        """Return whether another `uid` has taken over the project name of this one."""
         return _found(self._retired, (organization, project, uid), "uid")
 
     def scheduled(self, project: Key) -> PendingBinding | None:
-        """Return the binding that a project is scheduled for."""
+        """Return the scheduled binding of a project, if any."""
         pending = self._pending_of(project)
         return next((one for one in pending.values() if one.kind == "Scheduled"), None)
 
     def queue(self, project: Key) -> list[PendingBinding]:
-        """Return the bindings that wait for a project, the first to be served first."""
+        """Return the waiting bindings of a project, in the order in which they are served."""
         pending = self._pending_of(project)
         return [pending[number] for number in sorted(pending) if pending[number].kind == "Waiting"]
 
@@ -83,7 +83,7 @@ class Book(Knowledge):
         return max(self._pending_of(project), default=0) + 1
 
     def waited_for(self, account: Key) -> list[Key]:
-        """Return the projects whose first waiting binding is to an account, by name."""
+        """Return the projects whose first waiting binding is to this account, by name."""
         if account not in self._turning:
             raise NotLoaded("bindings that wait for account", account)
         return [
@@ -93,9 +93,9 @@ class Book(Knowledge):
         ]
 
     def overdue(self, now: datetime) -> list[Due]:
-        """Return the bindings whose instant, or the end of whose wait, has come, and the payment profiles that expired.
+        """Return the due bindings, the waiting ones that time out, and the expired payment profiles: longest due first.
 
-        The longest due first; a profile that expires at the very instant of a binding has expired by then.
+        A profile that expires at the very instant of a binding has expired by then.
         """
         heads = (one for project in self._pending for one in (self.scheduled(project), *self.queue(project)[:1]))
         due = [(one.due_at, 2, _due(one)) for one in heads if one and one.due_at <= now]
@@ -105,17 +105,17 @@ class Book(Knowledge):
         return [one for _, _, one in sorted(due, key=lambda one: (*one[:2], one[2].organization, one[2].name))]
 
     def expired(self, now: datetime) -> set[Key]:
-        """Return the payment profiles whose expiry has come, and was not done yet."""
+        """Return the payment profiles that have expired and whose expiry has not been processed yet."""
         return {key for key, _ in self._expired(now)}
 
     def page(self, fan_out: FanOut) -> tuple[list[str], bool]:
-        """Return the next projects that a fan-out tells, and whether they are the last."""
+        """Return the next projects that a fan-out notifies, and whether they are the last."""
         if fan_out.key not in self._pages:
             raise NotLoaded("page of account", fan_out.key[:2])
         return self._pages[fan_out.key]
 
     def fan_outs(self, account: Key) -> list[FanOut]:
-        """Return the fan-outs of an account that are not done, in order."""
+        """Return the unfinished fan-outs of an account, in order."""
         if account[0] not in self._organizations:
             raise NotLoaded("fan-outs of account", account)
         pending = self._fan_outs.get(account, {})
@@ -138,7 +138,7 @@ class Book(Knowledge):
         return () if known is None else (known,)
 
     def about_organization(self, organization: str) -> tuple[Kept, ...]:
-        """Return what concerns an organization as a whole: its choices and its fan-outs."""
+        """Return the records that concern a whole organization: its settings and its fan-outs."""
         chosen = self._organizations.get(organization)
         fan_outs = [one for key, of in self._fan_outs.items() if key[0] == organization for one in of.values()]
         return (*fan_outs,) if chosen is None else (chosen, *fan_outs)

@@ -1,4 +1,4 @@
-"""What a batch changed, to be written after it."""
+"""What a batch changed, to be written once it is decided."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,9 +23,9 @@ from domain.state import (
 
 @dataclass(slots=True)
 class Changed:
-    """What a batch changed, by key and in its last state; and what is over.
+    """The records that a batch changed, by key and in their final state; None marks those that are done.
 
-    `former_payers` are accounts of which bindings ended, and when the last of these did.
+    `former_payers` are the accounts of which bindings ended, with the instant at which the last one ended.
     """
 
     organizations: dict[str, Organization] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Changed:
     fan_outs: dict[tuple[str, str, int], FanOut | None] = field(default_factory=dict)
 
     def note(self, change: Change) -> None:
-        """Remember that a change is to be written."""
+        """Record a change to be written."""
         match change:
             # The most frequent first.
             case Project():

@@ -20,7 +20,7 @@ _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 def report_balance(command: ReportBalance, book: Book, context: Context) -> Decision:
-    """Store what is still owed; the report with the latest instant counts. It does not change the account: no event."""
+    """Store the outstanding balance; the report with the latest instant counts. No event: the account is unchanged."""
     if command.as_of > context.now + _CLOCK_TOLERANCE:
         message = "is more than 5 minutes ahead of the clock"
         return rejected([violation(Reason.INVALID, message, field="/asOf")])
@@ -38,7 +38,7 @@ def report_balance(command: ReportBalance, book: Book, context: Context) -> Deci
 
 
 def request_closure(command: RequestClosure, book: Book, context: Context) -> Decision:
-    """Request the closure of an account; the first requester stays."""
+    """Request the closure of an account; a repeated request keeps the first requester."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is not None and not broken:
@@ -52,7 +52,7 @@ def request_closure(command: RequestClosure, book: Book, context: Context) -> De
 
 
 def approve_closure(command: ApproveClosure, book: Book, context: Context) -> Decision:
-    """Close an account for good, if someone else requested it and nothing blocks it now."""
+    """Close an account permanently, if someone else requested it and nothing blocks it now."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if account is not None and not broken:
@@ -67,7 +67,7 @@ def approve_closure(command: ApproveClosure, book: Book, context: Context) -> De
 
 
 def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> Decision:
-    """Withdraw the request; without one nothing changes."""
+    """Withdraw the request for closure; if there is none, nothing changes."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -76,7 +76,7 @@ def withdraw_closure(command: WithdrawClosure, book: Book, context: Context) -> 
 
 
 def closure_blockers(account: Account, bound: BoundProjects) -> list[Violation]:
-    """Name what keeps an account open: projects that it pays for, and charges that are, or may be, outstanding."""
+    """Return what blocks closure: projects that the account pays for, and charges that are, or may be, outstanding."""
     return [
         violation(Reason(one.reason), one.message, field="/account", blockers=one.blockers)
         for one in blockers_of(account.activated_at, account.balance, bound, LISTED_PROJECTS)

@@ -1,6 +1,6 @@
-"""Every command side by side with who may send it, what must be known to decide it, and its rule.
+"""Every command with the rights its sender needs, the records to load before deciding it, and its rule.
 
-The source of the rules is docs/contract.md section 5, that of the rights section 12.
+The rules come from section 5 of docs/contract.md, the rights from section 12.
 """
 
 from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ E = TypeVar("E", bound=Command)
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[C_contra]):
-    """How a command is decided: who sends it needs all `rights`, `needs` adds what must be known, `decide` decides."""
+    """How a command is decided: its sender needs all `rights`, `needs` adds the keys to load, `decide` decides it."""
 
     rights: tuple[Right, ...]
     needs: Callable[[C_contra, Needs], None]
@@ -71,7 +71,7 @@ class Rule(Generic[C_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Rules(Generic[C_contra]):
-    """A table of rules. `|` joins two; its type names the commands of both, so that the type checker misses a third."""
+    """A table of rules. `|` joins two; its type names the commands of both, so the type checker finds a missing one."""
 
     by_command: Mapping[type[Command], Rule[Any]]
 
@@ -154,7 +154,7 @@ _EVERY = (
 
 
 def _table(rules: Rules[AnyCommand]) -> Mapping[type[Command], Rule[Any]]:
-    """Return the rules by command. If one is missing, the type check fails, and so does the import."""
+    """Return the rules by command. If one is missing, both the type check and the import fail."""
     missing = set(COMMANDS.values()) - rules.by_command.keys()
     if missing:
         raise LookupError(f"no rule decides {', '.join(sorted(command.__name__ for command in missing))}")

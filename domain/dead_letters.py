@@ -1,4 +1,4 @@
-"""What becomes of a record that cannot be answered (docs/contract.md section 6)."""
+"""Dead letters: records that cannot be answered (docs/contract.md section 6)."""
 
 import hashlib
 from base64 import b64encode
@@ -20,11 +20,12 @@ _SECRET_HEADERS = ("authorization", "ce_authorization")
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A record that ends as a dead letter. `is_private` hides its value.
+    """A record that becomes a dead letter. `is_private` hides its value.
 
-    `boundary` is the organization where the record could be read, else where it was; `trail` is what its envelope
-    passes on, as far as that can be read; `organization` is whose it seems to be, by its data, or else its key. Of a
-    command `checked` is what became of its token, None where none is checked: redriving is judged by that.
+    `boundary` is the record's organization if it could be read, otherwise the record's place. `trail` is what its
+    envelope passes on, as far as it can be read. `organization` is the one that the record appears to belong to, by
+    its data or else its key. For a command, `checked` is the outcome of checking its token, None if tokens are not
+    checked; redriving is judged by it.
     """
 
     record: Record
@@ -38,12 +39,12 @@ class Dead:
 
     @property
     def headers(self) -> Headers:
-        """The record's headers as they may be kept and told: none that holds a token."""
+        """The record's headers that may be stored and published: none that contains a token."""
         return tuple(header for header in self.record.headers if not _holds_token(*header))
 
     @property
     def owner(self) -> str | None:
-        """Its organization as it may be kept: where a card number was sent, no name that holds one."""
+        """The organization as it may be stored: None if a card number was sent and the name contains one."""
         name = self.organization
         if name is None or self.reason is not DeadLetterReason.CARD_NUMBER:
             return name
@@ -51,7 +52,7 @@ class Dead:
 
 
 def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
-    """Return the event for a dead record; for a card number it says only where that was found."""
+    """Return the event for a dead record; if it contained a card number, the event says only where."""
     record = dead.record
     value = record.value or b""
     hidden = dead.reason is DeadLetterReason.CARD_NUMBER
@@ -81,7 +82,7 @@ def dead_letter_of(dead: Dead, now: datetime) -> Outgoing:
 
 
 def _without_card_numbers(trail: Trail) -> Trail:
-    """Return what can be passed on where nothing of a card number may be: producers make ids of what they send."""
+    """Return the trail without members that contain a card number: producers derive ids from what they send."""
     identity = trail.causation_id
     return Trail(
         None if identity is None or has_card_number_within(identity) else identity,

@@ -1,4 +1,4 @@
-"""What a decision is made of: who asks and when, and what comes of it."""
+"""A decision's inputs, the clock and the context, and its result."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,23 +14,23 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Hands out strictly rising instants, from the database's clock on: what is decided later is later."""
+    """Returns strictly increasing instants, starting at the database's time: later decisions get later instants."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.last = now - _MICROSECOND
 
     def next(self) -> datetime:
-        """Return an instant later than any given before."""
+        """Return an instant later than any returned before."""
         self.last += _MICROSECOND
         return self.last
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a decision depends on beside the state: the clock, the operator's policy, and what caused it.
+    """What a decision depends on besides the state: the clock, the operator's policy, and its cause.
 
-    `origin` is the command or fact that it goes back to, `source` that of a command's envelope.
+    `origin` is the command or fact that caused it, `source` the `source` of a command's envelope.
     """
 
     clock: Clock
@@ -41,16 +41,16 @@ class Context:
 
     @property
     def now(self) -> datetime:
-        """The database's clock after the locks: anything at or before this is due."""
+        """The database's time after taking the locks: anything at or before this is due."""
         return self.clock.now
 
     @property
     def sender(self) -> str:
-        """Who asks or reports."""
+        """The sender of the command or fact."""
         return self.origin.sender
 
     def cause(self, reason: str | None = None) -> Cause:
-        """Return the cause as events tell it."""
+        """Return the cause as events state it."""
         if self.is_command:
             return Cause(command_id=self.origin.caused_by, by=self.sender, reason=reason)
         return Cause(fact_id=self.origin.caused_by, by=self.sender, reason=reason)
@@ -62,9 +62,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What comes of a command. Changes are applied in order; a later one of the same record replaces an earlier.
+    """The result of a command. Changes are applied in order; a later change of a record replaces an earlier one.
 
-    `deferred_count` events more are published later, by a fan-out; `deferred` are the first of them.
+    Another `deferred_count` events are published later, by a fan-out; `deferred` are the first of them.
     """
 
     outcome: Outcome
@@ -94,6 +94,6 @@ def outgoing_of(event: Event, about: Key, instant: datetime, origin: Origin, seq
 
 
 def rejected(violations: Iterable[Violation]) -> Decision:
-    """Refuse, naming every broken rule in the contract's order."""
+    """Return a rejection that names every broken rule in the contract's order."""
     in_order = tuple(sorted(violations, key=lambda broken: REASON_ORDER[broken.reason]))
     return Decision(Outcome.REJECTED, violations=in_order)

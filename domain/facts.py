@@ -1,4 +1,4 @@
-"""The facts that others report (docs/contract.md section 3): versions, and what follows for accounts and payers."""
+"""Facts reported by other systems (docs/contract.md section 3): versions, and the effects on accounts and payers."""
 
 from dataclasses import replace
 
@@ -17,7 +17,10 @@ from schemas.records import DeadLetterReason, Unanswerable
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a fact changes. `newly_active` is a project that became Active without a payer; `gone`: one was deleted."""
+    """What a fact changes. `newly_active` is a project that became Active without a payer.
+
+    `gone` is True if a project was deleted, or replaced by another of the same name.
+    """
 
     changes: tuple[Change, ...]
     events: tuple[Outgoing, ...] = ()
@@ -26,7 +29,7 @@ class Learned:
 
 
 def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learned | None:
-    """Take in what is reported of a project. None when stale; raises Unanswerable (VersionConflict)."""
+    """Apply a report about a project. Return None if stale; raise Unanswerable (VersionConflict)."""
     known = book.project(fact.organization, fact.project)
     if known is None:
         return _reported(_new_project(fact), None, context)
@@ -47,7 +50,7 @@ def project_changed(fact: ProjectChanged, book: Book, context: Context) -> Learn
 
 
 def payment_profile_changed(fact: PaymentProfileChanged, book: Book, context: Context) -> Learned | None:
-    """Take in what payments reports of a profile. None when stale; raises Unanswerable (VersionConflict)."""
+    """Apply a report about a payment profile. Return None if stale; raise Unanswerable (VersionConflict)."""
     known = book.payment_profile(fact.organization, fact.payment_profile)
     expires = fact.expires_at is not None and fact.expires_at > context.now and fact.state == "Valid"
     reported = PaymentProfile(
@@ -63,12 +66,12 @@ def payment_profile_changed(fact: PaymentProfileChanged, book: Book, context: Co
 
 
 def payment_profile_expired(profile: PaymentProfile, book: Book, context: Context) -> Learned:
-    """React to the expiry of a valid profile."""
+    """Apply the expiry of a valid profile."""
     return _followed(replace(profile, due_at=None), book, context)
 
 
 def _followed(profile: PaymentProfile, book: Book, context: Context) -> Learned:
-    """Store a profile, and reassess the accounts that it is attached to."""
+    """Store a profile and reassess the accounts that it is attached to."""
     changes: list[Change] = [profile]
     events: list[Outgoing] = []
     notices = 0
@@ -85,10 +88,10 @@ def _followed(profile: PaymentProfile, book: Book, context: Context) -> Learned:
 
 
 def is_known_by_place(fact: ProjectChanged, book: Book, *, is_stale: bool) -> bool:
-    """Return whether a report, delivered again after another `uid` took the name over, could mean something else.
+    """Return whether this report, if redelivered after another `uid` took over the name, could be misread.
 
-    Ask before the report is applied. Such a record is remembered by its place; all others are recognised by their
-    version and `uid`.
+    Call it before the report is applied. Such a record is remembered by its place; all others are recognised by
+    their version and `uid`.
     """
     known = book.project(fact.organization, fact.project)
     if known is None or fact.uid == known.uid:
@@ -107,7 +110,7 @@ def _is_stale(version: int, known: int, *, is_same: bool) -> bool:
 
 
 def _content(said: ProjectChanged | Project, known: Project) -> tuple[str | None, ...]:
-    # An absent uid means the present one.
+    # An absent uid means the current one.
     return (said.uid or known.uid, said.state, said.display_name)
 
 
@@ -123,7 +126,7 @@ def _new_project(fact: ProjectChanged) -> Project:
 
 
 def _succeeds(fact: ProjectChanged, known: Project, uid: str, context: Context) -> Learned | None:
-    """Another project under the old name: the one before is deleted by it, and its uid never comes back."""
+    """Replace a project by another of the same name: the old one counts as deleted, and its uid never returns."""
     if fact.state == "Deleted" and known.state != "Deleted":
         return None
     retired = RetiredUid(organization=known.organization, project=known.project, uid=uid)

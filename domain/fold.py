@@ -1,4 +1,4 @@
-"""A batch, decided message by message in order: commands, facts, what is due, and what has no answer."""
+"""Decides a batch message by message, in order: commands, facts, due work and dead letters."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -30,10 +30,10 @@ DEFAULT_ACCOUNT_SENDER = "system:default-account"
 
 
 def fold(messages: Iterable[Message], book: Book, answered: Answered, policy: OperatorPolicy, clock: Clock) -> Folded:
-    """Decide all messages in order; `book` ends in the state that they lead to."""
+    """Decide all messages in order, leaving `book` in the resulting state."""
     batch = _Batch(book, answered, policy, clock)
     listed = list(messages)
-    # The timers bring what is due in its order; nothing else may overtake it, however late they are.
+    # The timers pass what is due in due order. Other messages must not overtake due work, however late the timers are.
     if not any(isinstance(message, Due) for message in listed):
         batch.catch_up()
     for message in listed:
@@ -52,7 +52,7 @@ def fold(messages: Iterable[Message], book: Book, answered: Answered, policy: Op
 
 
 class _Batch:
-    """The state of a fold: what is known, and what has come of it so far."""
+    """The state of a fold: what is known, and the results so far."""
 
     def __init__(self, book: Book, answered: Answered, policy: OperatorPolicy, clock: Clock) -> None:
         self._book = book
@@ -67,7 +67,7 @@ class _Batch:
             self.do_due(due)
 
     def answer(self, message: CommandMessage) -> None:
-        """Answer a command: judge it in stages and, unless it is a dry run, do what follows."""
+        """Answer a command: judge it in stages and, unless it is a dry run, carry out the decision."""
         identity = message.identity
         let_in = admission(message)
         broken = let_in.missing
@@ -76,10 +76,10 @@ class _Batch:
             self.folded.refused[broken[0].reason] += 1
         is_looked_up = not broken and not message.dry_run
         claimed = self._answered.fingerprints.get(identity) if is_looked_up else None
-        # Of a command that was forgotten only the beginning is kept.
+        # Only the first bytes of the fingerprint are kept once a command is forgotten.
         is_repeated = claimed is not None and message.fingerprint.startswith(claimed)
         claims = is_looked_up and claimed is None
-        # What asks again claims its id as any other, but would ask once more when it is delivered again.
+        # A command that asks for its answer again claims its id like any other, but would ask again if redelivered.
         if message.asks_again or not (claims or is_repeated):
             self.folded.unclaimed.append(message.record)
         if is_repeated:
@@ -98,7 +98,7 @@ class _Batch:
             self._serve_affected(decision.changes)
 
     def take_in_fact(self, message: FactMessage) -> None:
-        """Take in a fact, and do what follows."""
+        """Apply a fact and its consequences."""
         context = Context(self._clock, self._policy, _origin_of(message, message.sender), is_command=False)
         try:
             learned = self._learned(message, context)
@@ -116,7 +116,7 @@ class _Batch:
         self._take_in(learned, context)
 
     def dead_letter(self, dead: Dead) -> None:
-        """Answer a record with a dead letter."""
+        """Publish a dead letter for a record."""
         self.folded.dead[len(self.folded.outgoing)] = dead
         self.folded.unclaimed.append(dead.record)
         self.folded.outgoing.append(dead_letter_of(dead, self._clock.next()))
@@ -149,7 +149,7 @@ class _Batch:
                 assert_never(due.kind)
 
     def _answer_again(self, message: CommandMessage, identity: Identity, origin: Origin) -> None:
-        """Repeat the latest result of a command that was answered before."""
+        """Republish the latest result of a command that was answered before."""
         latest = self._answered.results.get(identity)
         if latest is None:
             decision = rejected([result_not_kept()])
@@ -178,14 +178,14 @@ class _Batch:
         projects = [change.key for change in learned.changes if isinstance(change, Project)]
         for key in dict.fromkeys(projects) if learned.gone else ():
             self._end_schedule(key)
-        # What waits for the project is judged first, then the default account.
+        # Bindings that wait for the project come first, then the default account.
         self._serve_affected(learned.changes)
         newly_active = learned.newly_active
         if newly_active is not None:
             self._find_payer(newly_active.key, context)
 
     def _find_payer(self, key: Key, context: Context) -> None:
-        """Bind a project without a payer to the default account, or tell it that nobody pays."""
+        """Bind a project without a payer to the default account, or publish the notice that nobody pays."""
         book = self._book
         project = book.project(*key)
         name = book.default_account(key[0])
@@ -201,7 +201,7 @@ class _Batch:
         self._serve_affected(rebinding.changes)
 
     def _carry_out(self, decision: Decision) -> list[PendingBinding]:
-        """Apply what was decided, and return the scheduled bindings that it ends."""
+        """Apply a decision, and return the scheduled bindings that it ends."""
         projects: list[Key] = []
         called_off: list[PendingBinding] = []
         for change in decision.changes:
@@ -253,7 +253,7 @@ class _Batch:
             self._serve(key)
 
     def _serve(self, key: Key) -> None:
-        """Judge what waits for a project, in order, until one goes on waiting."""
+        """Judge the waiting bindings of a project in order, until one has to keep waiting."""
         while queue := self._book.queue(key):
             head = queue[0]
             decision = self._decide_pending(head)
@@ -271,7 +271,7 @@ class _Batch:
         return bind_project(pending.command, self._book, context)
 
     def _finish(self, pending: PendingBinding, decision: Decision) -> None:
-        """Carry out what was decided on a pending binding, and publish its final result."""
+        """Carry out the decision on a pending binding, and publish its final result."""
         self._book.apply([Done(pending)])
         ended = self._carry_out(decision)
         self._publish_final(pending, decision)
@@ -287,7 +287,7 @@ class _Batch:
         self._claim(Claim(*identity, fingerprint, index, is_new=is_new), completed)
 
     def _publish_result(self, completed: CommandCompleted, origin: Origin) -> int:
-        """Return where among the outgoing events the result stands."""
+        """Publish a result, and return its index among the outgoing events."""
         folded = self.folded
         folded.outgoing.append(outgoing_result(completed, origin, self._clock.next()))
         if not completed.repeated:
@@ -297,7 +297,7 @@ class _Batch:
         return len(folded.outgoing) - 1
 
     def _claim(self, claim: Claim, latest: CommandCompleted) -> None:
-        """Note that an id is taken, or that its latest result is another."""
+        """Record that an id is claimed, or that it has a newer result."""
         identity = (claim.organization, claim.source, claim.command_id)
         self.folded.claims[identity] = claim
         self._answered.fingerprints[identity] = claim.fingerprint

@@ -1,4 +1,4 @@
-"""What a batch must know before it is decided: everything that its messages name."""
+"""Collects what must be loaded before a batch is decided: everything that its messages name."""
 
 from collections.abc import Iterable
 from typing import assert_never
@@ -14,7 +14,7 @@ from schemas.parsing import CommandMessage, FactMessage
 
 
 def needs_of(messages: Iterable[Message]) -> Needs:
-    """Collect what the messages name."""
+    """Return the keys that the messages name."""
     needs = Needs()
     for message in messages:
         match message:

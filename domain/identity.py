@@ -1,4 +1,4 @@
-"""The stages before a command's content counts (docs/contract.md section 6): admission, then identity."""
+"""The checks that come before a command's content (docs/contract.md section 6): admission, then identity."""
 
 from domain.commands import RULES
 from domain.decision import Clock
@@ -11,9 +11,9 @@ from schemas.results import Reason, Violation, violation
 
 
 def admission(message: CommandMessage) -> Judged:
-    """Judge whether somebody asks, and has every right that the command needs.
+    """Judge whether the command's sender is identified and has every right that the command needs.
 
-    Whoever is not let in learns nothing else, and claims no id.
+    A sender that is not admitted learns nothing else, and claims no id.
     """
     if isinstance(message.asker, Unidentified):
         return Judged([violation(Reason.UNAUTHENTICATED, message.asker.why)], ())
@@ -22,7 +22,7 @@ def admission(message: CommandMessage) -> Judged:
 
 
 def asked_by(message: CommandMessage, let_in: Judged) -> Asked | None:
-    """Return what the log keeps of who asks: also whose token it was that did not go with its command."""
+    """Return what the log keeps of who sent a command; for a token that does not match the command, its owner."""
     asker = message.asker
     if isinstance(asker, Asker):
         return Asked(person_of(asker.person), asker.issuer, () if let_in.missing else let_in.used)
@@ -32,7 +32,7 @@ def asked_by(message: CommandMessage, let_in: Judged) -> Asked | None:
 
 
 def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock) -> list[Violation]:
-    """The id is not `claimed` for another meaning, the command is read in time, and its type is known."""
+    """Check that the id is not `claimed` for other content, that the command is in time, and that its type is known."""
     broken = []
     if claimed is not None:
         text = "this id was used for a command of another meaning: send it under a new id"
@@ -47,7 +47,7 @@ def identity_rules(message: CommandMessage, claimed: bytes | None, clock: Clock)
 
 
 def result_not_kept() -> Violation:
-    """The command was answered, and its result is asked for again, but no longer in the log."""
+    """Return the violation for a command whose result is requested again but no longer in the log."""
     text = (
         "the command was answered before, and nothing was done now; its result is archived and is not published again: "
         "whopays result, and results?id= over HTTP, tell it"

@@ -1,4 +1,4 @@
-"""What a batch knows, and how it is kept: filled from the database, and changed by each decision."""
+"""What a batch knows: loaded from the database, and changed by each decision."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -30,10 +30,10 @@ V = TypeVar("V")
 
 
 class Knowledge:
-    """What is known. `look_up` and `load…` fill it with what the database holds, `apply` changes it.
+    """What a batch knows. `look_up` and `load…` fill it from the database, `apply` changes it.
 
     `changed` is what is to be written after the batch; `known_projects` are the projects as they were before it.
-    `told_at_once` counts the notices that were given in the transactions of their causes.
+    `told_at_once` counts the notices sent in the same transaction as their cause.
     """
 
     def __init__(self) -> None:
@@ -69,11 +69,11 @@ class Knowledge:
         payment_profiles: AbstractSet[Key] = frozenset(),
         reported_profiles: AbstractSet[Key] = frozenset(),
     ) -> None:
-        """Note which keys are looked up (as in Needs), whether or not anything is found under them.
+        """Mark keys as looked up (see Needs), whether or not anything is found under them.
 
-        With an organization its fan-outs, with a project its pending bindings, with a `turning` account the
-        projects that it pays for and those that wait for it, with an `emptied` one the former alone, and with a
-        `reported_profiles` one the accounts that it is attached to.
+        An organization includes its fan-outs; a project its pending bindings; a `turning` account the projects that
+        it pays for and those that wait for it; an `emptied` account only the former; and a profile in
+        `reported_profiles` the accounts that it is attached to.
         """
         _look_up(self._organizations, organizations, None)
         _look_up(self._accounts, accounts, None)
@@ -86,7 +86,7 @@ class Knowledge:
         self._reported |= reported_profiles
 
     def load(self, records: Iterable[Kept]) -> None:
-        """Add what the database holds."""
+        """Add records from the database."""
         for record in records:
             if isinstance(record, Project):
                 self.known_projects[record.key] = self._projects[record.key] = record
@@ -98,13 +98,13 @@ class Knowledge:
         self._bound[account] = bound
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Apply what was decided."""
+        """Apply the changes of a decision."""
         for change in changes:
             self.changed.note(change)
             self._put(change)
 
     def load_page(self, fan_out: FanOut, page: list[str], *, is_last: bool) -> None:
-        """Add the next projects that a fan-out tells, and whether they are the last."""
+        """Add the next projects that a fan-out notifies, and whether they are the last."""
         self._pages[fan_out.key] = (page, is_last)
 
     def _put(self, record: Change) -> None:

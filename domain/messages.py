@@ -1,4 +1,4 @@
-"""What a batch is made of, and what it comes to."""
+"""The messages of a batch, and its result."""
 
 from collections import Counter
 from dataclasses import field
@@ -13,7 +13,7 @@ from schemas.results import CommandCompleted, Outcome, Reason
 
 
 class DueKind(StrEnum):
-    """What can be due at an instant."""
+    """The kinds of work that can fall due."""
 
     SCHEDULED_BINDING = "ScheduledBinding"
     WAITING_BINDING = "WaitingBinding"
@@ -23,7 +23,7 @@ class DueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Something of an organization whose time has come: of a project, a payment profile or an account, by `name`."""
+    """Work of an organization that has fallen due; `name` is that of its project, payment profile or account."""
 
     kind: DueKind
     organization: str
@@ -35,9 +35,9 @@ Message = CommandMessage | FactMessage | Dead | Due
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command's id and what it means, and where among the batch's outgoing events its latest result stands.
+    """A command's id and fingerprint, and the index of its latest result among the batch's outgoing events.
 
-    `is_new` tells an id that is taken by this batch from one whose final result follows an interim one.
+    `is_new` distinguishes an id claimed by this batch from one whose final result follows an interim one.
     """
 
     organization: str
@@ -50,10 +50,10 @@ class Claim:
 
 @dataclass(frozen=False, slots=True)
 class Answered:
-    """What is known of the ids that a batch's commands have; it grows with the batch.
+    """What is known about the ids of a batch's commands; it grows as the batch is decided.
 
-    `fingerprints` are the meanings of those that were claimed, of one that was forgotten the first 8 bytes; `results`
-    the latest results of those whose answer is asked for again.
+    `fingerprints` are those of claimed ids (only the first 8 bytes for a forgotten command); `results` are the latest
+    results of commands whose answer is requested again.
     """
 
     fingerprints: dict[Identity, bytes] = field(default_factory=dict)
@@ -62,10 +62,10 @@ class Answered:
 
 @dataclass(frozen=False, slots=True)
 class Folded:
-    """What a batch comes to. `unclaimed` are the records that are known only by their place when delivered again.
+    """The result of a batch. `unclaimed` are the records that only their place identifies when they are redelivered.
 
-    `dead` are dead letters, by where among the outgoing events they stand. Commands are counted by the type in their
-    attribute: `outcomes`, and the first reason of each that was `rejected`. `refused` counts who was not let in.
+    `dead` are dead letters, by their index among the outgoing events. Commands are counted by their `type` attribute:
+    `outcomes`, and for each `rejected` one its first reason. `refused` counts commands that were not admitted.
     """
 
     outgoing: list[Outgoing] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is to be loaded before a batch is decided."""
+"""What must be loaded before a batch is decided."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from schemas.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A command that is not let in: its record, its identity, and what it means."""
+    """A command that is not admitted: its record, its identity and its fingerprint."""
 
     record: Record
     identity: Identity
@@ -20,10 +20,10 @@ class Refused:
 class Needs:
     """Keys to load.
 
-    Of `turning` accounts the projects that they pay for are needed too: they may be told of a change of phase, or keep
-    the account open. Of `emptied` accounts they are needed whole, since they move. Of `reported_profiles` the accounts
-    that they are attached to are needed. `contacts` are accounts whose contact matters, `fan_outs` those that are due.
-    Of `refused` commands it matters whether they were accepted when they were read before.
+    `turning` accounts also need the projects that they pay for, which may be notified of a change of phase or block
+    closure; `emptied` accounts need all of them, since they move. `reported_profiles` need the accounts that they are
+    attached to. `contacts` are accounts whose contact is needed, `fan_outs` accounts with a fan-out due. For `refused`
+    commands, it must be known whether an earlier delivery was accepted.
     """
 
     boundaries: set[str] = field(default_factory=set)

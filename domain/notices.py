@@ -1,4 +1,4 @@
-"""What projects are told (docs/contract.md sections 3 and 4): at once, or fanned out where they are many."""
+"""Notices to projects (docs/contract.md sections 3 and 4): sent at once, or fanned out if there are many."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,15 +14,15 @@ from schemas.outgoing import Outgoing
 from schemas.results import LISTED
 
 AT_ONCE = 500
-"""How many projects are told in the transaction that changed the phase; more are told in later ones, page by page."""
+"""How many projects are notified in the transaction that changed the phase; if more, in later ones, page by page."""
 
 AT_ONCE_IN_ALL = 10_000
-"""How many are told in one transaction in total, so that its memory stays bounded."""
+"""How many projects are notified in one transaction in total, to bound its memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Notices given now, and those (the first of them) that follow."""
+    """The notices sent now as `events`; `deferred` are the first of the `deferred_count` that follow later."""
 
     changes: tuple[Change, ...] = ()
     events: tuple[Outgoing, ...] = ()
@@ -31,9 +31,9 @@ class Told:
 
 
 def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) -> Told:
-    """Tell each project that is bound now, once, that its payer was suspended, stopped being Ready, or became Ready.
+    """Notify each currently bound project, once, that its payer was suspended, stopped being Ready, or became Ready.
 
-    `before` counts the notices that the same decision has given already.
+    `before` counts the notices that the same decision has already sent.
     """
     if turn is None:
         return Told()
@@ -50,8 +50,8 @@ def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) ->
         instant=turn.instant,
         origin=context.origin,
     )
-    # Behind an unfinished fan-out even a few are queued, so that no project hears of the later turn first.
-    # All names of a small account are loaded, unless the batch took many others away before.
+    # Behind an unfinished fan-out even a few are queued, so that no project is notified of the later turn first.
+    # All names of a small account are loaded, unless earlier messages of the batch removed many others.
     in_all = book.told_at_once + before + bound.count
     is_small = len(bound.first) == bound.count <= AT_ONCE and in_all <= AT_ONCE_IN_ALL
     if is_small and not unfinished:
@@ -61,15 +61,15 @@ def tell(turn: Turn | None, book: Book, context: Context, *, before: int = 0) ->
 
 
 def tell_page(fan_out: FanOut, page: list[str], instant: datetime, *, is_last: bool) -> Told:
-    """Tell a page of projects, the next by name, at an instant; the fan-out remembers how far it came, or is done."""
+    """Notify the next page of projects by name, at an instant, and advance the fan-out or mark it done."""
     change: Change = Done(fan_out) if is_last else replace(fan_out, told=page[-1])
     return Told((change,), _notices(fan_out, page, instant))
 
 
 def tell_before_leaving(project: Project | None, book: Book, instant: datetime) -> list[Outgoing]:
-    """Tell a project whose payer changes at an instant what its payer's unfinished fan-outs have yet to tell it.
+    """Send a project whose payer changes at an instant the notices that its payer's unfinished fan-outs still owe it.
 
-    Otherwise it would miss the notice, being no longer bound, or get it out of order.
+    Otherwise it would miss them, being no longer bound, or get them out of order.
     """
     if project is None or project.account is None or project.payer_since is None:
         return []
@@ -82,7 +82,7 @@ def tell_before_leaving(project: Project | None, book: Book, instant: datetime) 
 
 
 def payer_missing(project: Project, instant: datetime, context: Context) -> Outgoing:
-    """Tell an active project that nobody pays for it."""
+    """Return the notice to an active project that nobody pays for it."""
     notice = ProjectBillingNotice(
         organization=project.organization,
         project=project.project,
@@ -95,7 +95,7 @@ def payer_missing(project: Project, instant: datetime, context: Context) -> Outg
 
 
 def _notices(fan_out: FanOut, projects: Iterable[str], instant: datetime) -> tuple[Outgoing, ...]:
-    """Return the notices to projects, given at an instant: not that of the turn, since times rise in the log."""
+    """Return the notices to projects, timed at an instant other than the turn's, since times rise in the log."""
     return tuple(
         outgoing_of(
             ProjectBillingNotice(

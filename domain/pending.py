@@ -1,4 +1,4 @@
-"""Bindings whose final result is yet to come (docs/contract.md section 5): scheduled ones, and those that wait."""
+"""Bindings without a final result yet (docs/contract.md section 5): scheduled and waiting ones."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,13 +12,13 @@ from schemas.message_types import type_of
 from schemas.results import Outcome, Reason, violation
 
 WORTH_WAITING = frozenset({Reason.ACCOUNT_NOT_FOUND, Reason.PROJECT_NOT_FOUND, Reason.ACCOUNT_NOT_READY})
-"""Reasons that facts still to come may resolve."""
+"""Reasons that later facts may resolve."""
 
 
 def answer_binding(command: BindProject, book: Book, context: Context) -> Decision:
-    """Bind now, schedule it, wait for what is missing, or queue behind others that wait.
+    """Bind now, schedule the binding, let it wait for what is missing, or queue it behind other waiting bindings.
 
-    A dry run is judged as if nobody waited.
+    A dry run is judged as if no other binding were waiting.
     """
     key = (command.organization, command.project)
     patience = context.now + timedelta(seconds=command.wait_seconds)
@@ -47,13 +47,13 @@ def cancel_scheduled_binding(command: CancelScheduledBinding, book: Book, _: Con
 
 
 def is_worth_waiting(decision: Decision) -> bool:
-    """Return whether a binding was refused only for what facts still to come may resolve."""
+    """Return whether a binding was rejected only for reasons that later facts may resolve."""
     reasons = {broken.reason for broken in decision.violations}
     return decision.outcome is Outcome.REJECTED and reasons <= WORTH_WAITING
 
 
 def superseded() -> Decision:
-    """Return the final result of a scheduled binding that something else ended."""
+    """Return the final result of a scheduled binding that was replaced, cancelled or lost its project."""
     message = "the scheduled binding was replaced or cancelled, or its project was deleted"
     return rejected([violation(Reason.SUPERSEDED, message)])
 

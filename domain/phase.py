@@ -1,4 +1,4 @@
-"""The account's phase (docs/contract.md section 4): computed from what is known, never set."""
+"""The account's phase (docs/contract.md section 4): always computed from the state, never set."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +31,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A phase and why; `message` is for people."""
+    """A phase and its reason; `message` is for people."""
 
     phase: Phase
     reason: PhaseReason
@@ -40,7 +40,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A change of phase that the projects bound at `instant` are told of, once each."""
+    """A change of phase of which each project bound at `instant` is notified once."""
 
     account: Account
     kind: NoticeKind
@@ -51,7 +51,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What becomes of an account: its record and history, its events, and what its projects are told, if anything."""
+    """A change of an account: its record and history, its events, and the turn to notify its projects of, if any."""
 
     changes: tuple[Change, ...]
     events: tuple[Outgoing, ...]
@@ -67,13 +67,13 @@ def reassess(
     *,
     is_touched: bool = False,
 ) -> Transition | None:
-    """Compute the phase and conditions of an account that was changed, and what is said of it.
+    """Compute the phase and conditions of a changed account, and its events.
 
-    `before` is None for a new account, `profile` the one attached to `changed`; `is_touched` says that the contact
-    changed, which is stored apart. Return None when nothing changed. Each phase entered is history and an
-    `AccountPhaseChanged`; one `AccountChanged` follows, last.
+    `before` is None for a new account; `profile` is the one attached to `changed`; `is_touched` means that the contact
+    changed, which is stored separately. Return None if nothing changed. Each phase entered adds a history record and
+    an `AccountPhaseChanged`; a single `AccountChanged` comes last.
     """
-    # An archived account stays as it was when it was closed; only its contact can still be erased.
+    # An archived account stays as it was when it closed, except that its contact can still be erased.
     is_closed = before is not None and before.phase is Phase.ARCHIVED
     account = changed if is_closed else _assessed(changed, profile, context.policy, context.now)
     if account == before and not is_touched:

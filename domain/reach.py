@@ -1,4 +1,4 @@
-"""What somebody sees of an organization (docs/contract.md section 12); a command that only asks imports no messages."""
+"""What a reader may see of an organization (docs/contract.md section 12), for commands that import no messages."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from schemas.immutable import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What somebody sees in an organization: of accounts and of projects all (None), or those on the lists."""
+    """The accounts and projects of an organization that a reader may see: all (None), or those listed."""
 
     accounts: tuple[Names, ...] | None = None
     projects: tuple[Names, ...] | None = None
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing of the organization is out of reach."""
+        """Whether the whole organization is within reach."""
         return self.accounts is None and self.projects is None
 
     def sees_account(self, account: str) -> bool:
@@ -27,9 +27,9 @@ class Reach:
         return self.projects is None or any(project in names for names in self.projects)
 
     def sees(self, project: str | None, *accounts: str | None) -> bool:
-        """Return whether an interval, event, notice or result is seen: its project is within reach, or an account is.
+        """Return whether an interval, event, notice or result is visible: its project, or one of its accounts, is.
 
-        What names neither is seen only where nothing is out of reach.
+        One that names neither is visible only if the whole organization is within reach.
         """
         if self.is_everything or (project is not None and self.sees_project(project)):
             return True
@@ -40,7 +40,7 @@ EVERYTHING = Reach()
 
 
 def reach_of(asker: Asker, organization: str) -> Reach | None:
-    """Return what somebody sees in an organization; None where they have no role in it."""
+    """Return what a reader may see in an organization; None if they have no role in it."""
     if asker.grants is None:
         return EVERYTHING
     grants = [grant for grant in asker.grants if grant.is_in(organization)]

@@ -15,7 +15,7 @@ from schemas.results import Reason, Violation, violation
 
 
 def request_reactivation(command: RequestReactivation, book: Book, context: Context) -> Decision:
-    """State that the cause of holds is resolved; the first requester stays."""
+    """State that the cause of holds is resolved; a repeated request keeps the first requester."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account) or _hold_rules(account, command.reasons)
     if broken or account is None:
@@ -32,7 +32,7 @@ def request_reactivation(command: RequestReactivation, book: Book, context: Cont
 
 
 def approve_reactivation(command: ApproveReactivation, book: Book, context: Context) -> Decision:
-    """Lift holds whose reactivation someone else requested: all of them, or those named, if it was of each."""
+    """Lift holds whose reactivation someone else requested: all such, or those named if each was requested."""
     account = book.account(command.organization, command.account)
     broken = existing_account(account)
     if broken or account is None:
@@ -58,7 +58,7 @@ def _hold_rules(account: Account | None, reasons: tuple[str, ...] | None) -> lis
 
 
 def _chosen(holds: Sequence[Hold], reasons: tuple[str, ...] | None, sender: str) -> list[Hold]:
-    """Return the holds that are named; without names those that someone else resolved, else the sender's own."""
+    """Return the named holds; if none are named, those that someone else resolved, or else the sender's own."""
     if reasons:
         return [hold for hold in holds if hold.reason in reasons]
     requested = [hold for hold in holds if hold.reactivation is not None]

@@ -1,4 +1,4 @@
-"""The result of a command, as it goes out (docs/contract.md section 6)."""
+"""The result of a command, as published (docs/contract.md section 6)."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from schemas.results import LISTED, Announcement, CommandCompleted
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The command that a result answers: what its envelope says, the `fingerprint` to tell, and what it names."""
+    """The command that a result answers: its envelope, the `fingerprint` to publish, and the records it names."""
 
     identity: Identity
     type: str
@@ -24,7 +24,7 @@ class Answering:
 
 
 def result_of(answering: Answering, decision: Decision) -> CommandCompleted:
-    """Return what became of a command."""
+    """Return the result of a command."""
     organization, source, command_id = answering.identity
     listed = (*decision.events, *decision.deferred)[:LISTED]
     return CommandCompleted(
@@ -47,7 +47,7 @@ def result_of(answering: Answering, decision: Decision) -> CommandCompleted:
 
 
 def outgoing_result(completed: CommandCompleted, origin: Origin, instant: datetime) -> Outgoing:
-    """Put a result in its envelope, to whoever sent the record of `origin`."""
+    """Put a result in its envelope, addressed to the sender of the record of `origin`."""
     return Outgoing(
         event=completed,
         boundary=completed.organization,

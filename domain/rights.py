@@ -1,9 +1,9 @@
 """Who may do what (docs/contract.md section 12): the rights that commands and questions need.
 
-Which command needs which stands beside its rule, in `domain.commands`.
+The rights that each command needs are listed with its rule, in `domain.commands`.
 
-Judged from the command as it was sent and the token alone, before anything is looked up: a refusal tells nothing of
-what exists. Roles add up, each for what its grant reaches.
+They are judged from the command as sent and the token alone, before anything is looked up, so that a refusal does not
+reveal what exists. Roles add up, each for the scope of its grant.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ from schemas.results import Reason, Violation, violation
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One of `roles` (the least first) for the object that `member` names.
+    """A right to the object that `member` names, given by any one of `roles` (the least first).
 
-    Without a kind, it is needed for the whole organization: by a grant that is not narrowed. `only_if_named` is not
-    needed where the member is absent; `when` says which other member, with which value, lets further roles do.
+    Without a kind, it is needed for the whole organization, by a grant that is not narrowed. With `only_if_named` it
+    is not needed if the member is absent. `when` names another member and the value with which further roles suffice.
     """
 
     roles: tuple[Role, ...]
@@ -34,14 +34,14 @@ class Right:
         return not self.only_if_named or data.get(self.member) is not None
 
     def roles_for(self, data: Mapping[str, Any]) -> tuple[Role, ...]:
-        """Return the roles of which one is needed, the least first."""
+        """Return the roles of which any one is enough, the least first."""
         if self.when is None or data.get(self.when[0]) != self.when[1]:
             return self.roles
         return (*self.when[2], *self.roles)
 
 
 class Judged(NamedTuple):
-    """What a command's sender lacks, a violation for each right, and the least role that gives each of the others."""
+    """A violation for each right that a command's sender lacks, and the least role that gives each of the others."""
 
     missing: list[Violation]
     used: tuple[Role, ...]
@@ -64,17 +64,17 @@ REPORTS_BALANCE = (Right((Role.INVOICING,), "account", Kind.ACCOUNTS),)
 APPROVES = (Right((Role.APPROVER,), "account", Kind.ACCOUNTS),)
 
 READS_OPERATION = (Role.OPERATOR, Role.AUDITOR)
-"""Who reads dead letters, replays and metrics."""
+"""The roles that may read dead letters, replays and metrics."""
 SEES_MONEY = (Role.ACCOUNT_ADMIN, Role.INVOICING)
-"""Who sees an account's balance and contact."""
+"""The roles that may see an account's balance and contact."""
 
 
 def judged(asker: Asker, organization: str, rights: tuple[Right, ...] | None, data: Mapping[str, Any]) -> Judged:
-    """Return which of a command's rights its sender lacks, and by which roles they have the others.
+    """Return which of a command's rights its sender lacks, and which roles give the others.
 
-    `data` are the command's as they were sent: what names nothing in good form is reached only by grants that are not
-    narrowed. Of an unknown command `rights` are None: any role in the organization will do. Where no token says what
-    anybody may do, nothing is missing, and no role is used.
+    `data` is the command's data as sent: a malformed name is reached only by grants that are not narrowed. `rights` is
+    None for an unknown command, for which any role in the organization suffices. If no token limits what senders may
+    do, nothing is missing and no role is used.
     """
     if asker.grants is None:
         return Judged([], ())
@@ -94,7 +94,7 @@ def judged(asker: Asker, organization: str, rights: tuple[Right, ...] | None, da
 
 
 def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | None:
-    """Return the organizations in the whole of which somebody has one of the roles; None for all that there are."""
+    """Return the organizations in the whole of which the asker has one of the roles; None for all organizations."""
     if has_role(asker, EVERY_ORGANIZATION, roles):
         return None
     named = {grant.organization for grant in asker.grants or ()}
@@ -102,9 +102,9 @@ def organizations_of(asker: Asker, roles: Iterable[Role]) -> frozenset[str] | No
 
 
 def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: str | None = None) -> bool:
-    """Return whether somebody has one of the roles in an organization (`*` for all), or for an account of it.
+    """Return whether the asker has one of the roles in an organization (`*` for all), or for an account of it.
 
-    Without an account only grants that are not narrowed count.
+    Without an account, only grants that are not narrowed count.
     """
     if asker.grants is None:
         return True
@@ -117,7 +117,7 @@ def has_role(asker: Asker, organization: str, roles: Iterable[Role], account: st
 
 def _role_for(right: Right, grants: Iterable[Grant], data: Mapping[str, Any]) -> Role | None:
     """Return the least role that gives a right, if one of the grants does."""
-    # As plain loops: all of a command's rights are judged for every command.
+    # Plain loops, for speed: this runs for each right of every command.
     named, kind = data.get(right.member), right.kind
     name = named if is_identifier(named) else None
     for role in right.roles_for(data):

@@ -1,4 +1,4 @@
-"""Rules that several commands share: what an account must be."""
+"""Rules about accounts and payment profiles that several commands share."""
 
 from domain.state import Account, PaymentProfile
 from schemas.events import Phase
@@ -7,7 +7,7 @@ from schemas.results import Reason, Violation, violation
 
 
 def existing_account(account: Account | None, field: str = "/account") -> list[Violation]:
-    """The account exists in this organization, and is not closed for good."""
+    """Check that the account exists in this organization and is not closed permanently."""
     if account is None:
         return [violation(Reason.ACCOUNT_NOT_FOUND, "the organization has no such account: create it", field=field)]
     if account.phase is Phase.ARCHIVED:
@@ -16,7 +16,7 @@ def existing_account(account: Account | None, field: str = "/account") -> list[V
 
 
 def open_account(account: Account | None, field: str = "/account") -> list[Violation]:
-    """The account exists, and no closure of it is requested."""
+    """Check that the account exists and that no closure of it is requested."""
     broken = existing_account(account, field)
     if broken or account is None or account.closure is None:
         return broken
@@ -25,7 +25,7 @@ def open_account(account: Account | None, field: str = "/account") -> list[Viola
 
 
 def paying_account(account: Account | None, field: str = "/account") -> list[Violation]:
-    """The account can take projects: it exists, is Ready, and no closure is requested."""
+    """Check that the account can take projects: it exists, is Ready, and no closure is requested."""
     broken = open_account(account, field)
     if account is not None and account.phase not in (Phase.READY, Phase.ARCHIVED):
         why = account.conditions[-1].reason
@@ -35,7 +35,7 @@ def paying_account(account: Account | None, field: str = "/account") -> list[Vio
 
 
 def allowed_profile(profile: PaymentProfile | None, policy: OperatorPolicy) -> list[Violation]:
-    """A known payment profile is of a kind that the operator takes (docs/contract.md section 9)."""
+    """Check that a known payment profile is of a kind that the operator accepts (docs/contract.md section 9)."""
     if profile is None or policy.allows_payment_profile(profile.kind, profile.country):
         return []
     accepted = ", ".join(sorted(policy.payment_profile_kinds))

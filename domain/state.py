@@ -1,4 +1,4 @@
-"""What is known of an organization: immutable records, each by its name within the organization."""
+"""The state of an organization: immutable records, each identified by its name within the organization."""
 
 from dataclasses import field
 from datetime import datetime
@@ -20,7 +20,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
-    """What is chosen for a whole organization."""
+    """The settings of a whole organization."""
 
     organization: str
     default_account: str | None = None
@@ -28,7 +28,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What invoicing said is still owed, as of an instant."""
+    """The amount still owed according to invoicing, as of an instant."""
 
     outstanding: Decimal
     currency_code: str
@@ -37,9 +37,9 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A billing account. `version` rises with every change, `phases` counts those it entered, `sequence` its events.
+    """A billing account. `version` rises with each change, `phases` counts the phases entered, `sequence` the events.
 
-    `holds` are in the order in which they were placed. The contact is stored apart: see AccountContact.
+    `holds` are in the order in which they were placed. The contact is stored separately: see AccountContact.
     """
 
     organization: str
@@ -67,7 +67,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountContact:
-    """An account's contact, which is personal data; None once it is cleared."""
+    """An account's contact, which is personal data; None once cleared."""
 
     organization: str
     account: str
@@ -81,7 +81,7 @@ class AccountContact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEntered:
-    """One line of an account's history; `number` counts its phases from 1, `by` whom and `caused_by` which message."""
+    """A phase in an account's history, numbered from 1; `by` is the sender of the message that `caused_by` names."""
 
     organization: str
     account: str
@@ -97,7 +97,7 @@ class PhaseEntered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project as last reported, and who pays for it now: `account`, or nobody, since `payer_since`.
+    """A project as last reported, and its payer: `account`, or nobody if None, since `payer_since`.
 
     `number` counts the changes of its payer. For `legacy_id` see Binding.
     """
@@ -135,18 +135,18 @@ class Project:
 
     @property
     def reported(self) -> tuple[str, int, str | None, str | None]:
-        """What facts say of the project; the rest follows from its bindings."""
+        """The fields reported by facts; the others follow from the project's bindings."""
         return (self.state, self.version, self.uid, self.display_name)
 
     @property
     def binding_id(self) -> str | None:
-        """The id of the binding that pays now; None where nobody does."""
+        """The id of the current binding; None if nobody pays."""
         return None if self.account is None else self.legacy_id or _binding_id(self, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetiredUid:
-    """A `uid` that gave its project name to another one, and never comes back."""
+    """A `uid` whose project name passed to another `uid`; it never returns."""
 
     organization: str
     project: str
@@ -155,9 +155,9 @@ class RetiredUid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The message that something goes back to: its id, who sent it, and the attributes that its events pass on.
+    """The message that caused something: its id, its sender, and the attributes that its events pass on.
 
-    `asked` is what the log keeps of who sent a command.
+    `asked` is what the log keeps about the sender of a command.
     """
 
     caused_by: str
@@ -170,7 +170,7 @@ class Origin:
 class PaymentProfile:
     """A payment profile as last reported; valid until `expires_at`.
 
-    `due_at` is when an expiry still to come is due, `origin` the fact that reported it.
+    `due_at` is when a future expiry falls due, `origin` the fact that reported it.
     """
 
     organization: str
@@ -193,10 +193,10 @@ class PaymentProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A change of a project's payer: from `from_instant` on `account` pays, or nobody, until the next number begins.
+    """A change of a project's payer: from `from_instant` `account` pays (None: nobody), until the next number begins.
 
-    `number` counts the project's changes from 1, and is the `sequence` of the event that told of this one. `legacy_id`
-    is the id under which a binding was published that is older than migration 0008.
+    `number` counts the project's changes from 1 and equals the `sequence` of the event that published this one.
+    `legacy_id` is the id under which a binding older than migration 0008 was published.
     """
 
     organization: str
@@ -208,15 +208,15 @@ class Binding:
 
     @property
     def binding_id(self) -> str:
-        """The binding's id: the same for the same binding, and used by no other. Names hold no slash."""
+        """The binding's stable and unique id. Names contain no slash."""
         return self.legacy_id or _binding_id(self, self.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingBinding:
-    """A `BindProject` whose final result is yet to come: scheduled for `due_at`, or waiting at most until then.
+    """A `BindProject` without a final result yet: scheduled for `due_at`, or waiting until then at most.
 
-    `number` orders those of one project. `source` and `type` are those of the command's envelope.
+    `number` orders the pending bindings of one project. `source` and `type` are those of the command's envelope.
     """
 
     organization: str
@@ -237,9 +237,9 @@ class PendingBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FanOut:
-    """Notices still to be sent: to each project bound to the account at `instant`, past the name `told`.
+    """Notices still to be sent: to each project bound to the account at `instant` whose name is after `told`.
 
-    `number` orders those of one account.
+    `number` orders the fan-outs of one account.
     """
 
     organization: str
@@ -260,7 +260,7 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A pending binding or fan-out that is over."""
+    """A pending binding or fan-out that has ended."""
 
     record: PendingBinding | FanOut
 
