@@ -1,1 +1,1 @@
-"""What is said: facts, commands, results, events, the envelope they travel in and the topics they travel on."""
+"""The messages: facts, commands, results and events, their envelope, and their topics."""

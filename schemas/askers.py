@@ -1,4 +1,4 @@
-"""Who asks, and what they were granted (docs/contract.md section 12), as the claims of a token say it."""
+"""Askers and their grants (docs/contract.md section 12), as the claims of a token state them."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ EVERY_ORGANIZATION = "*"
 
 
 class Role(StrEnum):
-    """What somebody may be; what each role may do is said in `domain.rights`."""
+    """The roles; `domain.rights` says what each may do."""
 
     ACCOUNT_ADMIN = "account-admin"
     ACCOUNT_USER = "account-user"
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Kind(StrEnum):
-    """The kinds of object that a grant can be narrowed to, each named as the member that lists them."""
+    """The kinds of object that a grant can be narrowed to, each named like the member that lists them."""
 
     ACCOUNTS = "accounts"
     PROJECTS = "projects"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A list of names: these, and all that begin with one of the prefixes."""
+    """A list of exact names, and of prefixes that stand for all names beginning with them."""
 
     exact: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Names:
 class Grant:
     """A role in an organization, or in all of them (`*`); `lists` narrow it to some names of some kinds.
 
-    What is narrowed reaches nothing of a kind that it does not list; what is not reaches everything.
+    A narrowed grant reaches nothing of a kind that it does not list; a grant without lists reaches everything.
     """
 
     organization: str
@@ -58,11 +58,11 @@ class Grant:
     lists: tuple[tuple[Kind, Names], ...] = ()
 
     def is_in(self, organization: str) -> bool:
-        """Return whether the grant is of an organization."""
+        """Return whether the grant applies to an organization."""
         return self.organization in (organization, EVERY_ORGANIZATION)
 
     def names(self, kind: Kind) -> Names | None:
-        """Return what of a kind the grant reaches; None for everything."""
+        """Return the names of a kind that the grant reaches; None for all."""
         if not self.lists:
             return None
         for one, names in self.lists:
@@ -71,17 +71,17 @@ class Grant:
         return _NONE
 
     def reaches(self, kind: Kind, name: str | None) -> bool:
-        """Return whether the grant reaches an object; None is one that is not named in good form."""
+        """Return whether the grant reaches an object; a `name` of None stands for a malformed one."""
         names = self.names(kind)
         return names is None or name in names
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: a person, whom an issuer vouches for, with what they were granted.
+    """The person who sends a command or a question, vouched for by an issuer, with their grants.
 
-    Where no token is checked (`WHOPAYS_AUTH=trusted`) there is no issuer, and `grants` is None: everything is allowed.
-    `ignored_grants` counts what was granted in no form that is known, and so grants nothing.
+    If tokens are not checked (`WHOPAYS_AUTH=trusted`), there is no issuer and `grants` is None: everything is allowed.
+    `ignored_grants` counts grants of unknown form, which grant nothing.
     """
 
     person: str
@@ -92,9 +92,9 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A token that holds: who asks, until when it counts, and the command that it was made for, if it names one.
+    """A valid token: its asker, when it expires, and the command that it was issued for, if it names one.
 
-    `expires` is when the token stops counting (its `exp` and the leeway); `command` is a command's source and id.
+    `expires` is its `exp` plus the leeway; `command` is a command's source and id.
     """
 
     asker: Asker
@@ -104,13 +104,13 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Unidentified:
-    """Nobody is known to ask; `why` names the check that failed, and tells nothing of the token."""
+    """An asker that could not be identified; `why` names the failed check and reveals nothing about the token."""
 
     why: str
 
 
 def grants_of(claim: Any) -> tuple[tuple[Grant, ...], int]:
-    """Return what a token's claim grants, and how much of it is in no known form, which grants nothing."""
+    """Return the grants of a token's claim, and how many of its entries are of unknown form and grant nothing."""
     if claim is None:
         return (), 0
     if not isinstance(claim, list):

@@ -1,4 +1,4 @@
-"""Who asks a command: its token's person, or where no token is checked the one that its `authid` names.
+"""Who sent a command: the person of its token, or if tokens are not checked, the one that its `authid` names.
 
 docs/contract.md, sections 2 and 12.
 """
@@ -13,7 +13,7 @@ from schemas.immutable import dataclass
 from schemas.people import LONGEST_AUTHID, SYSTEM_PREFIX, is_authid, is_same_person, is_system
 
 Checked = Verified | Unidentified
-"""What became of a record's token."""
+"""The outcome of checking a record's token."""
 
 _NOBODY = (
     f"authid must say who asks: 1 to {LONGEST_AUTHID} characters, without blanks at either end, without invisible or "
@@ -25,9 +25,9 @@ _OF_ANOTHER_COMMAND = "the token is for another command: its claim command names
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asked for what an event answers, as the log keeps it: a person in the form in which people are compared.
+    """Who sent the command that an event answers, as the log keeps it: a person, in the form used to compare people.
 
-    `issuer` vouches for the person, where tokens are checked, and `roles` are those by which the command was allowed.
+    If tokens are checked, `issuer` vouches for the person, and `roles` are those by which the command was allowed.
     """
 
     person: str
@@ -35,7 +35,7 @@ class Asked:
     roles: tuple[Role, ...] = ()
 
     def document(self) -> str:
-        """Return it as the log has it: JSON, whose text is part of a row's hash."""
+        """Return it as stored in the log: JSON, whose text is part of a row's hash."""
         said: dict[str, Any] = {"person": self.person}
         if self.issuer is not None:
             said |= {"issuer": self.issuer, "roles": self.roles}
@@ -43,7 +43,7 @@ class Asked:
 
 
 def who_asks(event: CloudEvent, authid: Any, checked: Checked | None) -> Asker | Unidentified:
-    """Return who asks. `authid` is the attribute as it was sent; `checked` is None where no token is checked."""
+    """Return who sent a command. `authid` is the attribute as sent; `checked` is None if tokens are not checked."""
     match checked:
         case None:
             name = event.sender

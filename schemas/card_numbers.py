@@ -1,4 +1,4 @@
-"""Card numbers: recognized anywhere in a record's data, and repeated nowhere (docs/contract.md section 2)."""
+"""Card numbers: recognized anywhere in a record's data, never repeated (docs/contract.md section 2)."""
 
 import re
 from base64 import b64decode
@@ -11,7 +11,7 @@ IN_BASE64 = b"data_base64"
 """The member of an event that holds its data in base64."""
 
 _CANDIDATE = re.compile(r"[\s\u2010-\u2015-]*(?:[0-9][\s\u2010-\u2015-]*){13,19}")
-# For bytes: each digit becomes a zero; blanks, hyphens and everything that is not ASCII are dropped.
+# For bytes: each digit becomes a zero; blanks, hyphens and everything outside ASCII are dropped.
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _BLANKS_AND_HYPHENS = bytes([*b" \t\n\r\f\v-", *range(0x80, 0x100)])
 _THIRTEEN_DIGITS = b"0" * 13
@@ -19,7 +19,7 @@ _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 _URL_SAFE = str.maketrans("-_", "+/")
 _DIGITS_TOGETHER = re.compile(r"[0-9](?:[\s\u2010-\u2015-]*[0-9]){12,}")
 _NOT_A_DIGIT = re.compile(r"[^0-9]")
-# Escapes of what may stand in a card number: digits, and blanks of all kinds.
+# Escapes of characters that may occur in a card number: digits, and blanks of all kinds.
 _ESCAPED = re.compile(r"\\(?:[tnrf]|u([0-9a-fA-F]{4}))")
 _NOT_SEARCHED: frozenset[Path] = frozenset(
     {
@@ -48,7 +48,7 @@ def is_card_number(text: str) -> bool:
 
 
 def has_card_number_within(text: str) -> bool:
-    """Return whether some digits of `text`, with blanks and hyphens between or not, can be taken for a card number."""
+    """Return whether some digits of `text`, even with blanks and hyphens between them, may form a card number."""
     for run in _DIGITS_TOGETHER.findall(text):
         digits = _NOT_A_DIGIT.sub("", run)
         windows = (digits[start : start + size] for size in range(13, 20) for start in range(len(digits)))
@@ -58,7 +58,7 @@ def has_card_number_within(text: str) -> bool:
 
 
 def holds_no_card_number(value: bytes) -> bool:
-    """Return whether a JSON text is certain to hold no card number, without parsing its strings."""
+    """Return whether a JSON text certainly contains no card number, without parsing its strings."""
     return (
         b"\\" not in value
         and IN_BASE64 not in value
@@ -67,11 +67,11 @@ def holds_no_card_number(value: bytes) -> bool:
 
 
 def may_hold_card_number(value: bytes) -> bool:
-    """Return whether a value that cannot be parsed has something like a card number between two quotation marks.
+    """Return whether an unparsable value has something like a card number between two quotation marks.
 
-    Which member it is in cannot be told, so a harmless number may be hidden as well.
+    The member it belongs to is unknown, so a harmless number may match too.
     """
-    # Without NULs, so that ASCII in UTF-16 is seen as well.
+    # NULs are dropped, so that ASCII in UTF-16 is recognized too.
     pieces = value.decode(errors="replace").replace("\0", "").split('"')
     if any(is_card_number(_ESCAPED.sub(_unescaped, piece)) for piece in pieces):
         return True
@@ -82,13 +82,13 @@ def may_hold_card_number(value: bytes) -> bool:
 def card_number_pointers(data: Any) -> list[str]:
     """Return a JSON pointer to each string that looks like a card number; for a member's name, to its object.
 
-    A pointer that would quote too much, or something personal, ends at an enclosing object.
+    A pointer that would quote too much, or personal data, ends at an enclosing object.
     """
     return list(dict.fromkeys(pointer(quotable(path)) for path in _search(data, ())))
 
 
 def without_card_numbers(data: Any) -> Any:
-    """Return a copy of `data` in which each card number, also in a member's name, is replaced by a fixed word."""
+    """Return a copy of `data` with each card number, even in a member's name, replaced by a fixed word."""
     match data:
         case str():
             return "<card number>" if is_card_number(data) else data
@@ -122,7 +122,7 @@ def _search(value: Any, path: Path) -> Iterator[Path]:
 
 
 def _leniently_decoded(text: str) -> bytes:
-    """Decode base64 of any alphabet, as far as possible where it is cut off."""
+    """Decode base64 of any alphabet; if it is truncated, as far as possible."""
     digits = _NOT_BASE64.sub("", text.translate(_URL_SAFE))
     return b64decode(digits + "A" * (-len(digits) % 4))
 

@@ -1,4 +1,4 @@
-"""The commands (docs/contract.md section 5), read strictly: an unknown member refuses the command."""
+"""The commands (docs/contract.md section 5), read strictly: a command with an unknown member is rejected."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ class Command(Wire):
 
     def fingerprint(self) -> bytes:
         """Return 32 bytes that are equal for commands of the same meaning (docs/contract.md section 6)."""
-        # Defaults are left out, so that adding a member later does not change the meaning of earlier commands.
+        # Defaults are left out, so that adding a member later does not change the fingerprints of earlier commands.
         meaning = {}
         for name, default in _members(type(self)):
             value = getattr(self, name)
@@ -60,17 +60,17 @@ def _members(command: type[Command]) -> tuple[tuple[str, Any], ...]:
 
 
 def fingerprint(kind: str, meaning: Any) -> bytes:
-    """Return the SHA-256 of a kind of message and what it says, whatever the order of members."""
+    """Return the SHA-256 of a kind of message and its content, independent of the order of members."""
     try:
         written = orjson.dumps([kind, meaning], option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        # A malformed command may hold integers beyond 64 bits, which only the standard library can write.
+        # A malformed command may contain integers beyond 64 bits, which only the standard library can write.
         written = json.dumps([kind, _in_full(meaning)], sort_keys=True).encode()
     return hashlib.sha256(written).digest()
 
 
 def _in_full(said: Any) -> Any:
-    """Return what was said, with the digits of each number that would else be rounded to the same as another."""
+    """Return the value with long numbers as text: rounded to floats, different ones would become equal."""
     match said:
         case LongNumber(digits=digits):
             return f"the number {digits}"
@@ -83,7 +83,7 @@ def _in_full(said: Any) -> Any:
 
 
 def told(fingerprint: bytes) -> str:
-    """Return a fingerprint as results tell it: enough of it to tell the commands under one id apart."""
+    """Return a fingerprint as results show it: enough of it to distinguish commands under the same id."""
     return fingerprint[:8].hex()
 
 
@@ -149,12 +149,12 @@ class UpdateAccount(AccountCommand):
     expected_version: Version | None = None
 
     def gives(self, member: str) -> bool:
-        """Return whether the command has a member, even if it is null."""
+        """Return whether the command contains a member, even if null."""
         return member in self.model_fields_set
 
     @property
     def only_erases_contact(self) -> bool:
-        """Whether it does nothing but clear the contact; it expects no version where that is null."""
+        """Whether the command only clears the contact: a null `expectedVersion` expects none."""
         said = self.model_fields_set - {"organization", "account", "dry_run", "expected_version"}
         return said == {"contact"} and self.contact is None and self.expected_version is None
 
@@ -229,10 +229,10 @@ class BindProject(Command):
 
     @property
     def expects_payer(self) -> bool:
-        """Whether the command says which account, if any, it expects to be the current payer."""
+        """Whether the command states which account, if any, it expects to be the current payer."""
         return "expected_account" in self.model_fields_set
 
-    # A validator of the field, so that this is reported together with whatever else is wrong.
+    # A field validator, so that this is reported together with other errors.
     @field_validator("wait_seconds")
     @classmethod
     def _appointed_or_patient(cls, seconds: int, info: ValidationInfo) -> int:
@@ -255,7 +255,7 @@ class TransferProjects(Command):
     projects: ProjectNames | None = None
     reason: Text | None = None
 
-    # A validator of the field, so that this is reported together with whatever else is wrong.
+    # A field validator, so that this is reported together with other errors.
     @field_validator("to_account")
     @classmethod
     def _another_account(cls, to_account: str, info: ValidationInfo) -> str:
@@ -287,7 +287,7 @@ AnyCommand = (
     | TransferProjects
     | SetDefaultAccount
 )
-"""Every command, so that the type checker sees one that was forgotten somewhere."""
+"""Every command, so that the type checker finds one that is not handled."""
 
 COMMANDS: dict[str, type[AnyCommand]] = {command.__name__: command for command in get_args(AnyCommand)}
 """Every command by the name in its `type`."""

@@ -1,4 +1,4 @@
-"""Whom to write to about an account (docs/contract.md section 5): personal data that no message and no log quotes."""
+"""The contact of an account (docs/contract.md section 5): personal data, never quoted in messages or logs."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ def _not_blank(value: str) -> str:
 
 
 def _one_to_ten(value: Any) -> Any:
-    # Counted before the addresses are read: afterwards, a list whose only address is wrong would also be called empty.
+    # Counted before the addresses are validated: afterwards, a list whose only address is wrong would count as empty.
     if isinstance(value, list | tuple) and not 1 <= len(value) <= MAX_EMAILS:
         raise PydanticCustomError("emails", "must be a list of 1 to {most} addresses", {"most": MAX_EMAILS})
     return value
@@ -35,7 +35,7 @@ def _email(value: str, info: ValidationInfo) -> str:
     if is_stored(info):
         return value
     try:
-        # The form alone, without network. Nothing is sent from here, so the names reserved for tests are fine.
+        # The syntax alone, without network access. Nothing is sent to it, so domains reserved for tests are fine.
         return validate_email(value, strict=True, check_deliverability=False, test_environment=True).normalized
     except EmailNotValidError:
         raise PydanticCustomError("email", "must be an e-mail address") from None
@@ -44,14 +44,14 @@ def _email(value: str, info: ValidationInfo) -> str:
 def _phone(value: str, info: ValidationInfo) -> str:
     if is_stored(info):
         return value
-    # Imported with the first number: a worker that sees none should not start more slowly for it.
+    # Imported with the first number: workers that see none start faster.
     import phonenumbers  # noqa: PLC0415
 
     try:
         number = phonenumbers.parse(value)
     except phonenumbers.NumberParseException:
         number = None
-    # Possible, not assigned: numbering plans grow faster than tables. Equal, because E.164 has only one spelling.
+    # Possible rather than assigned, as numbering plans grow faster than tables. Equal, as E.164 has only one spelling.
     if (
         number is None
         or len(value) > _LONGEST_PHONE

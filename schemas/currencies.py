@@ -1,9 +1,9 @@
-"""Currencies for invoices (docs/contract.md section 5): the money of a country or a monetary union."""
+"""Currencies for invoices (docs/contract.md section 5): those of countries and monetary unions."""
 
 import iso4217
 
 # Units of account (of the IMF, SUCRE, the African Development Bank, the Arab Monetary Fund, Uruguay's pensions): the
-# table lists them like money, and nothing in it tells them apart.
+# table lists them like currencies, and nothing in it distinguishes them.
 _UNITS_OF_ACCOUNT = frozenset({"XDR", "XSU", "XUA", "XAD", "UYW"})
 
 

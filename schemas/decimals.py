@@ -1,4 +1,4 @@
-"""How decimals are written (docs/contract.md section 2); it imports the standard library alone, to start fast."""
+"""Decimals as text (docs/contract.md section 2); imports only the standard library, to start fast."""
 
 from decimal import Decimal
 

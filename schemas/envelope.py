@@ -1,4 +1,4 @@
-"""The attributes of a CloudEvent (docs/contract.md section 2): which are needed, and which may be malformed."""
+"""The attributes of a CloudEvent (docs/contract.md section 2): which are required, and which may be malformed."""
 
 import re
 from dataclasses import field
@@ -17,7 +17,7 @@ SPECVERSION = "1.0"
 LONGEST_ID = 128
 PASSED_ON = ("correlationid", "traceparent")
 IGNORABLE = (*PASSED_ON, "time", "expirytime")
-"""The attributes that are left out when they are malformed."""
+"""The attributes that are ignored if malformed."""
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _LONGEST_ATTRIBUTE = 256
@@ -27,7 +27,7 @@ _NOT_IN_ATTRIBUTES = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What a dead letter passes on of its record's envelope: its id, if it has one, and what every event passes on.
+    """What a dead letter passes on from its record's envelope: the id, if any, and what every event passes on.
 
     `ignored` names the malformed attributes that were left out.
     """
@@ -39,9 +39,9 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class CloudEvent:
-    """A readable CloudEvent. `sender` is its `authid`, if that names somebody.
+    """A readable CloudEvent. `sender` is its `authid`, if that is a valid name.
 
-    `faults` tells, in words, which malformed attributes refuse a command; `ignored` names those that were left out.
+    `faults` describes the malformed attributes for which a command is rejected; `ignored` names those left out.
     """
 
     id: str
@@ -57,14 +57,14 @@ class CloudEvent:
 
     @property
     def trail(self) -> Trail:
-        """What its dead letter passes on, should it become one."""
+        """What its dead letter passes on, if it becomes one."""
         return Trail(self.id, self.passed_on, self.ignored)
 
 
 def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record, *, is_fact: bool = False) -> CloudEvent:
     """Check the attributes that a record must have to be answered.
 
-    Raises Unanswerable (MissingAttribute, UnsupportedVersion), but not for an optional attribute: see `faults`. A fact
+    Raise Unanswerable (MissingAttribute, UnsupportedVersion), but not for an optional attribute: see `faults`. A fact
     does not expire.
     """
     specversion = attributes.get("specversion")
@@ -102,7 +102,7 @@ def read_cloud_event(attributes: dict[str, Any], data: Any, record: Record, *, i
 
 
 def trail_of(record: Record, max_value_bytes: int) -> Trail:
-    """Return what a dead letter passes on of its record's envelope: nothing where that cannot be read."""
+    """Return what a dead letter passes on from its record's envelope: nothing if that is unreadable."""
     try:
         attributes, _ = attributes_of(record.headers, value_of(record, max_value_bytes))
     except Unanswerable:

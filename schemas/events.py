@@ -1,7 +1,7 @@
-"""The events that are published (docs/contract.md section 7). What the contract marks `?` is left out when absent.
+"""The published events (docs/contract.md section 7). Members that the contract marks `?` are left out when absent.
 
-They are dataclasses, which pydantic writes but does not validate: only this service makes them, and the type checker
-holds what they are made of.
+They are dataclasses, which pydantic serializes but does not validate: only this service creates them, and the type
+checker checks what they are built from.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class PhaseReason(StrEnum):
 
 
 PROJECT_UNBOUND = "ProjectUnbound"
-"""The reason of a notice that nobody pays."""
+"""The reason of a notice that a project has no payer."""
 
 
 class NoticeKind(StrEnum):
@@ -79,7 +79,7 @@ class Said:
 
     @classmethod
     def of(cls, record: Any, **more: Any) -> Self:
-        """Build it from a record: each member is the record's field of the same name, unless it is among `more`."""
+        """Build it from a record: each member is the record's field of the same name, unless given in `more`."""
         return cls(**{name: getattr(record, name) for name in _members(cls) if name not in more}, **more)
 
 

@@ -1,4 +1,4 @@
-"""The facts that other services report (docs/contract.md section 3), read tolerantly: unknown members are ignored."""
+"""Facts reported by other services (docs/contract.md section 3), read tolerantly: unknown members are ignored."""
 
 from typing import Annotated, Literal
 
@@ -43,4 +43,4 @@ class PaymentProfileChanged(Fact):
 
 
 AnyFact = ProjectChanged | PaymentProfileChanged
-"""Every fact, so that the type checker sees one that was forgotten somewhere."""
+"""Every fact, so that the type checker finds one that is not handled."""

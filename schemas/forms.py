@@ -1,7 +1,7 @@
-"""How JSON Schema tells the form of a plain value, for the published files (`make contracts`).
+"""JSON Schemas of plain values, for the published files (`make contracts`).
 
-A pattern keeps to what all engines of regular expressions understand, those without lookahead among them. What a schema
-cannot tell stands in words under `x-also-checked`.
+Patterns use only what all regular expression engines understand, including those without lookahead. What a schema
+cannot express is described under `x-also-checked`.
 """
 
 from collections.abc import Iterable
@@ -23,19 +23,19 @@ _MAX_PLACES = 6
 
 
 class Form:
-    """The schema of a value where it is read; and where it is published, if that is another one."""
+    """The schema of a value when read, and when published if that differs."""
 
     def __init__(self, read: Schema, published: Schema | None = None) -> None:
         self.read = read
         self.published = read if published is None else published
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
-        """Return the schema in place of what pydantic would make of the validators."""
+        """Return the schema, in place of the one that pydantic would derive from the validators."""
         return dict(self.read if handler.mode == "validation" else self.published)
 
 
 def text_form(*patterns: str, least: int = 0) -> Form:
-    """Return the form of free text of at least so many code points, in which every pattern must be found."""
+    """Return the form of free text of at least `least` code points, in which every pattern must match."""
     read: Schema = {
         "type": "string",
         "maxLength": 500,
@@ -105,7 +105,7 @@ def _decimals(whole: str) -> str:
     return "|".join(forms)
 
 
-# A part of one, above zero: the first digit that is not zero stands at any of the six places.
+# A fraction between zero and one: the first nonzero digit is at any of the six places.
 _ABOVE_ZERO = "|".join(f"{'0' * zeros}[1-9][0-9]{{0,{_MAX_PLACES - 1 - zeros}}}" for zeros in range(_MAX_PLACES))
 _UP_TO_6 = f"(\\.[0-9]{{1,{_MAX_PLACES}}})?"
 
@@ -120,14 +120,14 @@ PENALTY_PERCENT = Form(
 
 
 def code_form(codes: frozenset[str], published: str) -> Form:
-    """Return the form of one of a list's codes, read as the list is now; published, an older one may remain."""
+    """Return the form of a code: when read, one of the current list; when published, possibly an older one."""
     return Form({"type": "string", "enum": sorted(codes)}, {"type": "string", "pattern": published})
 
 
 def one_of(words: Iterable[str]) -> Form:
-    """Return the form of one of some words."""
+    """Return the form of a value that is one of the words."""
     return Form({"type": "string", "enum": [str(word) for word in words]})
 
 
 EACH_ONCE: dict[str, JsonValue] = {"minItems": 1, "uniqueItems": True}
-"""What is told of a list with at least one entry, and none twice."""
+"""The schema of a list with at least one entry and no duplicates."""

@@ -1,4 +1,4 @@
-"""What was found in place of what was expected, in words that tell what to change and quote nothing private."""
+"""Descriptions of what was found instead of what was expected: they say what to change, and quote nothing private."""
 
 import re
 from base64 import urlsafe_b64decode
@@ -32,7 +32,7 @@ _LOOKED_AT = 5
 def found_instead(value: Any, *, longest: int | None = None, is_ascii: bool = False, quoted: bool = False) -> str:
     """Describe a value that should be text: of at most `longest` characters, and printable ASCII if `is_ascii`.
 
-    With `quoted`, a short text is repeated.
+    With `quoted`, a short text is quoted.
     """
     match value:
         case None:
@@ -75,7 +75,7 @@ def where_the_envelope_is(headers: Sequence[tuple[str, bytes | None]], value: Ma
 
 
 def no_object(data: Any) -> str:
-    """Describe the data of a message that are not an object."""
+    """Describe a message's data that is not an object."""
     if isinstance(data, str):
         text = data.strip().removeprefix(_BYTE_ORDER_MARK).lstrip('" \\')
         if text.startswith("{"):
@@ -88,7 +88,7 @@ def no_object(data: Any) -> str:
 
 
 def no_organization(data: Any, attributes: Mapping[str, Any]) -> str:
-    """Describe what the data of a message have in place of an organization."""
+    """Describe what a message's data contains in place of an organization."""
     if not isinstance(data, dict):
         if data is None and "organization" in attributes:
             return f"{no_object(data)}: its members stand beside the attributes, and belong inside"
@@ -158,5 +158,5 @@ def _is_plain(name: str) -> bool:
 
 
 def _is_one_of(name: str, names: frozenset[str]) -> bool:
-    """Return whether a member is called so, in whatever letters; what is none of these is never repeated."""
+    """Return whether a member has one of these names, in any spelling; other names are never quoted."""
     return len(name) <= _SHOWN_NAME and _BLANKS.sub("", name).lower() in names

@@ -1,4 +1,4 @@
-"""Identifiers (docs/contract.md section 2), from the standard library alone: commands that ask have to start fast."""
+"""Identifiers (docs/contract.md section 2); imports only the standard library, for read-only commands to start fast."""
 
 import re
 
@@ -10,5 +10,5 @@ _IDENTIFIER = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def is_identifier(value: object) -> bool:
-    """Return whether `value` is the name of an organization, project, account or payment profile, matched whole."""
+    """Return whether the whole `value` is a valid name of an organization, project, account or payment profile."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None

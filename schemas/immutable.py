@@ -1,7 +1,7 @@
-"""Immutable records at the price of mutable ones.
+"""Immutable records at the cost of mutable ones.
 
-A frozen dataclass sets each field through `object.__setattr__`, which makes it three times as slow to make; a command
-makes a dozen. Here `frozen=True` is held by the type checker alone: whoever assigns to a field fails `make lint`.
+A frozen dataclass sets each field through `object.__setattr__`, which makes it three times as slow to create, and a
+command creates a dozen. Here only the type checker enforces `frozen=True`: assigning to a field fails `make lint`.
 """
 
 import dataclasses
@@ -15,5 +15,5 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(*, frozen: bool, **options: Any) -> Callable[[type], type]:
-        """Make a dataclass that can be hashed, as a frozen one can."""
+        """Make a dataclass that is hashable, like a frozen one."""
         return dataclasses.dataclass(unsafe_hash=frozen, **options)

@@ -1,4 +1,4 @@
-"""Instants as text (docs/contract.md section 2), from the standard library alone: `whopays who` has to start fast."""
+"""Instants as text (docs/contract.md section 2); imports only the standard library, for `whopays who` to start fast."""
 
 import re
 from datetime import UTC, datetime
@@ -13,10 +13,10 @@ _LAST_MICROSECOND = ("59", ".999999")
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant with offset and return it in UTC, to the microsecond.
+    """Parse an RFC 3339 instant with offset and return it in UTC, to the microsecond.
 
-    A leap second is the last microsecond before the next minute. Raises ValueError for anything else, also for instants
-    that UTC cannot express in the years 1 to 9999.
+    A leap second becomes the last microsecond before the next minute. Raise ValueError for anything else, including
+    instants outside the years 1 to 9999 in UTC.
     """
     match = _INSTANT.fullmatch(text)
     if match is None:

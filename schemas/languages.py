@@ -1,4 +1,4 @@
-"""Language tags (docs/contract.md section 9): BCP 47, of subtags that the IANA registry knows, in canonical form."""
+"""Language tags (docs/contract.md section 9): BCP 47, with subtags of the IANA registry, in canonical form."""
 
 import re
 from functools import cache, lru_cache
@@ -18,14 +18,14 @@ _LANGUAGE = re.compile(
     r"(?:-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"
 )
-# A singleton, other than the x of private use, and what it introduces.
+# A singleton, other than the x of private use, and the subtags it introduces.
 _EXTENSION = re.compile(r"-[a-wyz0-9](?:-[a-z0-9]{2,8})+")
 _TAG = re.compile(
     r"(?P<language>[a-z0-9]{2,}(?:-[a-z0-9]{2,})*)"
     rf"(?P<extensions>(?:{_EXTENSION.pattern})*)"
     r"(?P<private>(?:-x(?:-[a-z0-9]{1,8})+)?)"
 )
-# The registry lists these as ranges, which the library does not look into.
+# The registry lists these as ranges, which the library does not expand.
 _PRIVATE_USE = {
     "language": re.compile(r"q[a-t][a-z]"),
     "script": re.compile(r"qa(?:a[a-z]|b[a-x])"),
@@ -35,15 +35,15 @@ _LONGEST_TAG = 100
 
 
 class UnknownLanguage(ValueError):
-    """The text is not a language tag that the registry knows; the message quotes nothing of it."""
+    """The text is not a language tag known to the registry; the message does not quote it."""
 
 
 @lru_cache(maxsize=1024)
 def canonical_language(tag: str) -> str:
     """Return a tag in the canonical form of RFC 5646 section 4.5: `ZH-hant-tw` is `zh-Hant-TW`, `iw` is `he`.
 
-    Extensions (`-u-co-phonebk`) are put in the order of their letters and private use (`-x-`) comes last; what stands
-    inside is only brought to lower case, for the registry does not know it. Raises UnknownLanguage.
+    Extensions (`-u-co-phonebk`) are sorted by their letters and private use (`-x-`) comes last; their subtags are only
+    lowercased, since the registry does not list them. Raise UnknownLanguage.
     """
     lower = tag.lower()
     if len(tag) > _LONGEST_TAG or not tag.isascii() or lower != lower.strip():
@@ -93,7 +93,7 @@ def _known(kind: str, part: str) -> str:
 
 
 def _extended(language: str, extlang: str) -> str:
-    # An extended language has become a language of its own, which is its canonical form: zh-yue is yue.
+    # An extended language is canonicalized to the language itself: zh-yue is yue.
     subtag = _registry().type(extlang, "extlang")
     if subtag is None or language not in subtag.data["record"]["Prefix"]:
         raise UnknownLanguage("unknown extended language")
@@ -102,7 +102,7 @@ def _extended(language: str, extlang: str) -> str:
 
 @cache
 def _registry() -> Any:
-    # Imported with the first tag: the registry takes a while to read and some megabytes to keep.
+    # Imported with the first tag: the registry takes a while to load and some megabytes of memory.
     return import_module("language_tags").tags
 
 
@@ -118,4 +118,4 @@ def _language(value: str, info: ValidationInfo) -> str:
 
 
 LanguageTag = Annotated[str, AfterValidator(_language), LANGUAGE]
-"""A string that is validated and kept as a canonical tag."""
+"""A string that is validated and stored as a canonical tag."""

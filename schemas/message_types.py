@@ -1,4 +1,4 @@
-"""The `type` attribute of messages (docs/contract.md section 2), from the standard library alone."""
+"""The `type` attribute of messages (docs/contract.md section 2); imports only the standard library."""
 
 TYPE_PREFIX = "io.milo.billing."
 
@@ -9,5 +9,5 @@ def type_of(name: str) -> str:
 
 
 def short_type(type_: str) -> str:
-    """Return the name in a `type` attribute: `BindProject` of `io.milo.billing.BindProject.v1`."""
+    """Return the name in a `type` attribute: `BindProject` for `io.milo.billing.BindProject.v1`."""
     return type_.removeprefix(TYPE_PREFIX).removesuffix(".v1")

@@ -1,4 +1,4 @@
-"""Which mode of CloudEvents' Kafka binding a record is in, and where its data are (docs/contract.md section 2)."""
+"""The mode of CloudEvents' Kafka binding that a record uses, and where its data is (docs/contract.md section 2)."""
 
 from base64 import b64decode
 from typing import Any
@@ -20,9 +20,9 @@ _ATTRIBUTES = frozenset(
 
 
 def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str, Any], Any]:
-    """Take a record apart into its CloudEvents attributes, unchecked, and its data.
+    """Split a record into its CloudEvents attributes, unchecked, and its data.
 
-    Raises Unanswerable (Tombstone, TooLarge, Undecodable, CardNumber).
+    Raise Unanswerable (Tombstone, TooLarge, Undecodable, CardNumber).
     """
     value = value_of(record, max_value_bytes)
     attributes, is_binary = attributes_of(record.headers, value)
@@ -35,7 +35,7 @@ def attributes_and_data(record: Record, max_value_bytes: int) -> tuple[dict[str,
 
 
 def value_of(record: Record, max_value_bytes: int) -> dict[str, Any]:
-    """Return a record's value as a JSON object. Raises Unanswerable, as `attributes_and_data`."""
+    """Return a record's value as a JSON object. Raise Unanswerable like `attributes_and_data`."""
     value = record.value
     if value is None:
         raise Unanswerable(DeadLetterReason.TOMBSTONE, "the record has no value; nothing is deleted by it")
@@ -49,7 +49,7 @@ def value_of(record: Record, max_value_bytes: int) -> dict[str, Any]:
 
 
 def attributes_of(headers: Headers, value: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return a record's attributes, and whether it is in binary mode; those that lack `specversion` are in neither."""
+    """Return a record's attributes, and whether it is in binary mode; a record without `specversion` is in neither."""
     in_headers: dict[str, Any] = {}
     plain_trace: Any = None
     is_structured = False
@@ -71,7 +71,7 @@ def attributes_of(headers: Headers, value: dict[str, Any]) -> tuple[dict[str, An
 
 
 def _data_of(value: dict[str, Any], raw: bytes) -> Any:
-    """Return the data of a record in structured mode, whose value is `raw`: as JSON, or as JSON in base64."""
+    """Return the data of a record in structured mode with the value `raw`: sent as JSON, or as JSON in base64."""
     data, in_base64 = value.get("data"), value.get("data_base64")
     if in_base64 is None:
         return data

@@ -1,4 +1,4 @@
-"""Outgoing events (docs/contract.md section 2): rendered once, to the bytes that a replay repeats."""
+"""Outgoing events (docs/contract.md section 2): rendered once; replays repeat the same bytes."""
 
 from dataclasses import field
 from datetime import datetime
@@ -16,22 +16,22 @@ from schemas.topics import Topic
 
 CONTENT_TYPE = b"application/cloudevents+json"
 REPLAY_HEADER = "whopays-replay"
-"""The header of records that are published once more, by a replay."""
+"""The header of records that a replay publishes again."""
 
 JSON_HEADER = ("content-type", CONTENT_TYPE)
-"""What every record has."""
+"""The header of every published record."""
 
 _TRACE = b',"traceparent":'
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event with its envelope, before it has a place in the log.
+    """An event with its envelope, before it has a position in the log.
 
-    `boundary` is the organization whose log it belongs to, or `topic/partition` of what has none. `subject` is
+    `boundary` is the organization whose log it belongs to, or `topic/partition` if there is none. `subject` is
     `organization/project`, `organization/account`, the organization of a result, or `topic/partition/offset`; `key` the
-    record key; `sequence` the gapless number of the subject, on `bindings` and `accounts` only; `asked` is kept in the
-    log beside a result, and published nowhere.
+    record key; `sequence` the gapless number within the subject, on `bindings` and `accounts` only. `asked` is stored
+    in the log with a result and never published.
     """
 
     event: Event
@@ -81,8 +81,8 @@ def render(outgoing: Outgoing, event_id: str, source: str) -> bytes:
 
 
 def headers_of(value: bytes) -> list[tuple[str, bytes]]:
-    """Return the Kafka headers of a rendered event: its content type, and the trace that it belongs to, if any."""
-    # The data come last, and within a string every quotation mark is escaped, so the first match is the member.
+    """Return the Kafka headers of a rendered event: its content type, and its trace, if any."""
+    # The data comes last, and quotation marks within strings are escaped, so the first match is the member.
     attributes = value[: value.index(b',"data":')]
     if _TRACE not in attributes:
         return [JSON_HEADER]
@@ -90,9 +90,9 @@ def headers_of(value: bytes) -> list[tuple[str, bytes]]:
 
 
 def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] | None:
-    """Return the shard and position in the log that a published event is named by; None where it is no event.
+    """Return the shard and position in the log from a published event's id; None if it is not an event.
 
-    With `source`, events of another installation are none either.
+    With `source`, also return None for events of another installation.
     """
     try:
         event = orjson.loads(value or b"")
@@ -105,7 +105,7 @@ def place_of(value: bytes | None, source: str | None = None) -> tuple[int, int] 
 
 
 def event_id_of(value: bytes | None) -> str | None:
-    """Return the `id` of a published event; None where it is no event."""
+    """Return the `id` of a published event; None if it is not an event."""
     try:
         event = orjson.loads(value or b"")
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a record to what it says: a command, a fact, or a reason why it cannot be answered."""
+"""Parses records into commands and facts, or a reason why they cannot be answered."""
 
 import re
 from functools import cache
@@ -42,11 +42,11 @@ Identity = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
-    """A command that can be answered. `command` is None when its type is unknown or its shape is broken.
+    """A command that can be answered. `command` is None if its type is unknown or it is malformed.
 
-    `known` tells whether the type is; `violations` are those of its shape; `fingerprint` stands for its meaning;
-    `asks_again` tells that the result is wanted once more if the command was answered before. `asker` is who asks, or
-    why nobody does; `checked` what became of its token, None where none is checked.
+    `known` is whether the type is known; `violations` are those of its form; `fingerprint` identifies its content.
+    With `asks_again`, the result is published again if the command was answered before. `asker` is who sent it, or why
+    that is unknown; `checked` is the outcome of checking its token, None if tokens are not checked.
     """
 
     record: Record
@@ -68,27 +68,27 @@ class CommandMessage:
 
     @property
     def sender(self) -> str | None:
-        """Who asks, if that is known: nobody asks as the system."""
+        """The person who sent it, if known."""
         return self.asker.person if isinstance(self.asker, Asker) else None
 
     @property
     def model(self) -> type[AnyCommand] | None:
-        """Which command it is by its type, if that is known."""
+        """The class of the command by its type, if known."""
         return _COMMANDS_BY_TYPE.get(self.event.type)
 
     @property
     def told_fingerprint(self) -> str | None:
-        """The fingerprint as results tell it; None where a card number was sent, of which no trace is left."""
+        """The fingerprint as results show it; None if a card number was sent, so that no trace of it is left."""
         return None if self._holds_card_number else told(self.fingerprint)
 
     @property
     def account(self) -> str | None:
-        """The account that the command names in good form: of a transfer the one that is to pay."""
+        """The account that the command names, if well-formed; for a transfer, the target account."""
         return self._named("toAccount" if self.event.type.startswith(_TRANSFER) else "account")
 
     @property
     def project(self) -> str | None:
-        """The project that the command names in good form."""
+        """The project that the command names, if well-formed."""
         return self._named("project")
 
     def _named(self, member: str) -> str | None:
@@ -99,13 +99,13 @@ class CommandMessage:
 
     @property
     def _holds_card_number(self) -> bool:
-        # Most commands break no rule, and are asked three times.
+        # Most commands have no violation, and this is called three times for each.
         return bool(self.violations) and any(broken.reason is Reason.CARD_NUMBER for broken in self.violations)
 
 
 @dataclass(frozen=True, slots=True)
 class FactMessage:
-    """A fact, with the envelope that it came in."""
+    """A fact and its envelope."""
 
     record: Record
     event: CloudEvent
@@ -113,16 +113,16 @@ class FactMessage:
 
     @property
     def sender(self) -> str:
-        """Who reports: the fact's `authid`, if that names somebody, else its `source`."""
+        """The reporter: the fact's `authid`, if that is a valid name, else its `source`."""
         return self.event.sender or self.event.source
 
 
 def read_command(
     record: Record, max_value_bytes: int, policy: OperatorPolicy, checked: Checked | None = None
 ) -> CommandMessage:
-    """Read a record of the command topic; `checked` is what became of its token, None where none is checked.
+    """Parse a record of the command topic; `checked` is the outcome of checking its token, None if not checked.
 
-    Raises Unanswerable for what only a dead letter can answer.
+    Raise Unanswerable for a record that only a dead letter can answer.
     """
     attributes, data = attributes_and_data(record, max_value_bytes)
     cards = _card_numbers(record, data)
@@ -168,7 +168,7 @@ def read_command(
 
 
 def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> FactMessage:
-    """Read a record of a fact topic, which holds `model` only. Raises Unanswerable."""
+    """Parse a record of a fact topic, which contains `model` only. Raise Unanswerable."""
     attributes, data = attributes_and_data(record, max_value_bytes)
     if _card_numbers(record, data):
         raise _card_number()
@@ -190,7 +190,7 @@ def read_fact(record: Record, model: type[AnyFact], max_value_bytes: int) -> Fac
 
 @cache
 def _members(model: type[AnyCommand]) -> frozenset[str | None]:
-    """Return the members that a command can have, as they are written."""
+    """Return the members that a command can have, by their names in JSON."""
     return frozenset(field.alias for field in model.model_fields.values())
 
 
@@ -199,7 +199,7 @@ def _fact_of(type_: str) -> type[AnyFact] | None:
 
 
 def _what_it_is(type_: str, wanted: type[AnyFact]) -> str:
-    """Say what a type is that a fact topic does not hold, if that is known."""
+    """Describe a type that does not belong on a fact topic, if recognized."""
     fact = _fact_of(type_)
     if fact is not None:
         return f", and this is {fact.__name__}: it belongs on {_TOPICS[fact]}"
@@ -211,7 +211,7 @@ def _what_it_is(type_: str, wanted: type[AnyFact]) -> str:
 
 
 def organization_of(record: Record, max_value_bytes: int) -> str | None:
-    """Return whose a record that cannot be answered seems to be: the organization of its data, else of its key."""
+    """Return which organization an unanswerable record appears to belong to: the one in its data, else in its key."""
     try:
         _, data = attributes_and_data(record, max_value_bytes)
     except Unanswerable:
@@ -221,7 +221,7 @@ def organization_of(record: Record, max_value_bytes: int) -> str | None:
 
 
 def organization_of_key(record: Record) -> str | None:
-    """Return the organization that a record's key names, if it is a name."""
+    """Return the organization named by a record's key, if that is a valid name."""
     key = (record.key or b"").decode(errors="replace")
     return key if is_identifier(key) else None
 
@@ -239,15 +239,15 @@ def _card_number() -> Unanswerable:
 def _meaning(well_formed: AnyCommand | None, data: dict[str, Any], event: CloudEvent) -> bytes:
     if well_formed:
         return well_formed.fingerprint()
-    # A card number leaves no trace, not even in a hash; and a dry run means the same as the command itself.
+    # A card number leaves no trace, even in a hash; and a dry run has the same fingerprint as the command itself.
     said = {name: value for name, value in data.items() if name != "dryRun" or not isinstance(value, bool | None)}
     return fingerprint(event.type, without_card_numbers(said))
 
 
 def _validated(model: type[AnyCommand], data: Any, policy: OperatorPolicy) -> tuple[AnyCommand | None, list[Violation]]:
-    """Return the command, and what is wrong with it.
+    """Return the command and its violations.
 
-    A command that only the operator's policy refuses is given all the same: its meaning does not depend on the policy.
+    A command that only the operator's policy refuses is returned too: its fingerprint does not depend on the policy.
     """
     try:
         return model.model_validate(data, by_alias=True, by_name=False, context={"policy": policy}), []

@@ -1,4 +1,4 @@
-"""JSON pointers into what was sent, and how much of it they may quote (docs/contract.md section 6)."""
+"""JSON pointers into the data of a message, and how much of it they may quote (docs/contract.md section 6)."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +17,7 @@ def pointer(path: Path) -> str:
 
 
 def quotable(path: Path) -> Path:
-    """Return what may be said of a path: 100 characters of names, and below `contact` only the contract's own names."""
+    """Return the part of a path that may be quoted: 100 characters; below `contact` only names of the contract."""
     quoted = 0
     known: Mapping[str, Any] = {}
     for depth, step in enumerate(path):
@@ -37,14 +37,14 @@ def quotable(path: Path) -> Path:
 
 @cache
 def _names_of_a_contact() -> Mapping[str, Any]:
-    # Imported with the first contact: most who write pointers see none, and should not start more slowly for it.
+    # Imported with the first contact: most processes that write pointers see none, and start faster.
     from schemas.contact import Contact  # noqa: PLC0415
 
     return _names_of(Contact)
 
 
 def _names_of(model: Any) -> dict[str, Any]:
-    """Return the names of a model's members, each with the names within it."""
+    """Return the names of a model's members, each with the names nested in it."""
     found = {}
     for name, member in model.model_fields.items():
         inner = [one for one in (member.annotation, *get_args(member.annotation)) if hasattr(one, "model_fields")]

@@ -1,4 +1,4 @@
-"""What an operator offers (docs/contract.md sections 5 and 9): fewer currencies, regions and kinds of profiles."""
+"""The operator's policy (docs/contract.md sections 5 and 9): restricts currencies, regions and kinds of profiles."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -13,7 +13,7 @@ from schemas.immutable import dataclass
 class OperatorPolicy:
     """What the operator allows, in the contract's own words and codes; None allows all of them.
 
-    A validation finds it as `context["policy"]`.
+    A validation receives it as `context["policy"]`.
 
     `payment_profile_kinds_by_country` restricts kinds further in the countries (ISO 3166-1 alpha-2) that it names.
     """
@@ -32,11 +32,11 @@ class OperatorPolicy:
 
 
 STORED = {"stored": True}
-"""The context for reading what is stored: the libraries of its day checked it, and those of today may refuse it."""
+"""The context for reading stored values: they were valid when written, but current libraries may reject them."""
 
 
 def is_stored(info: ValidationInfo) -> bool:
-    """Return whether a validation reads what is stored: what libraries and country tables know is not asked again."""
+    """Return whether a validation reads stored values, which are not rechecked with libraries and country tables."""
     return bool((info.context or {}).get("stored"))
 
 
@@ -47,7 +47,7 @@ def policy_of(info: ValidationInfo) -> OperatorPolicy | None:
 
 
 def offered_currency(code: str, info: ValidationInfo) -> str:
-    """Check that the operator offers a currency, which is known to be one."""
+    """Check that the operator offers a currency, whose code is already validated."""
     policy = policy_of(info)
     if policy is not None and policy.currencies is not None and code not in policy.currencies:
         raise PydanticCustomError("offered_currency", "must be a currency that the operator offers")
@@ -55,7 +55,7 @@ def offered_currency(code: str, info: ValidationInfo) -> str:
 
 
 def offered_data_residency(region: str, info: ValidationInfo) -> str:
-    """Check that the operator offers a region, which is known to be one."""
+    """Check that the operator offers a region, whose code is already validated."""
     policy = policy_of(info)
     if policy is not None and policy.data_residencies is not None and region not in policy.data_residencies:
         raise PydanticCustomError("offered_data_residency", "must be a region that the operator offers")

@@ -21,10 +21,10 @@ DataResidency = Annotated[
     Literal["Eu", "Us", "Uk", "Ch", "Ca", "Au", "In", "Jp", "Sg", "Br"], AfterValidator(offered_data_residency)
 ]
 
-# Peppol's Policy for use of Identifiers 4: a scheme code and a value, 130 characters at most in all.
+# Peppol's Policy for use of Identifiers 4: a scheme code and a value, 130 characters at most in total.
 _PARTICIPANT = re.compile(r"(?P<scheme>[0-9]{4}):[!-~]{1,125}")
 
-# How the Peppol directory writes an identifier: every one is of this type, so that naming it adds nothing.
+# The Peppol directory's prefix: every identifier is of this type, so it carries no information.
 _PARTICIPANT_PREFIX = re.compile(r"\Aiso6523-actorid-upis::", re.IGNORECASE)
 
 Faults = list[tuple[tuple[str | int, ...], str]]
@@ -101,7 +101,7 @@ class Preferences(Wire):
     def _addressed_and_registered(cls, e_invoicing: EInvoicing | None, info: ValidationInfo) -> EInvoicing | None:
         if e_invoicing is not None and not is_stored(info):
             faults = _faults_of_address(e_invoicing)
-            # Wrong registrations are reported themselves; what follows from them is not known.
+            # Invalid registrations are reported themselves; nothing can be derived from them.
             if "tax_registrations" in info.data:
                 faults = _faults_of_registration(e_invoicing, info.data["tax_registrations"] or ()) + faults
             _refuse(e_invoicing, faults)
@@ -151,7 +151,7 @@ def _faults_of_address(e_invoicing: EInvoicing) -> Faults:
 
 
 def _refuse(value: Any, faults: Faults) -> None:
-    # One validator can report several errors, each with its own place, only as an inner ValidationError.
+    # A validator can report several errors, each with its own path, only as an inner ValidationError.
     if faults:
         raise ValidationError.from_exception_data(
             "Preferences",

@@ -1,4 +1,4 @@
-"""Records as they are read, and the reasons why some can only become dead letters."""
+"""Records as read from Kafka, and the reasons why some can only become dead letters."""
 
 import re
 from datetime import datetime
@@ -10,14 +10,14 @@ from schemas.immutable import dataclass
 Headers = tuple[tuple[str, bytes | None], ...]
 
 REDRIVE_HEADER = "whopays-redriven"
-"""The header of a record that was put on its topic again: an id by which workers take it once, however often it was."""
+"""The header of a redriven record: an id by which workers process it once, however often it was redriven."""
 
 _REDRIVE_ID = re.compile(rb"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One Kafka record as it was read: `topic` with its prefix, `timestamp` in UTC, everything else raw."""
+    """A Kafka record as read: `topic` with its prefix, `timestamp` in UTC, everything else raw."""
 
     topic: str
     partition: int
@@ -34,7 +34,7 @@ class Record:
 
     @property
     def redrive_id(self) -> UUID | None:
-        """Return the id in its header REDRIVE_HEADER; None where there is none. Anybody may have written it."""
+        """Return the id in its header REDRIVE_HEADER, None if absent. Any producer may have written it."""
         for name, value in self.headers:
             if name == REDRIVE_HEADER and value is not None and _REDRIVE_ID.fullmatch(value):
                 return UUID(value.decode())
@@ -57,7 +57,7 @@ class DeadLetterReason(StrEnum):
 
 
 class Unanswerable(Exception):
-    """A record that ends as a dead letter: its `reason`, and a `detail` that quotes nothing personal."""
+    """Raised for a record that becomes a dead letter: its `reason`, and a `detail` that quotes no personal data."""
 
     def __init__(self, reason: DeadLetterReason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

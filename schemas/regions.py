@@ -1,4 +1,4 @@
-"""The country tables (docs/contract.md section 9): `regions.json` says what applies where, and cites its sources."""
+"""The country tables (docs/contract.md section 9), read from `regions.json`, which cites its sources."""
 
 import json
 import re
@@ -13,10 +13,10 @@ from schemas.territories import NUMERIC_CODES
 
 @dataclass(frozen=True, slots=True)
 class TaxNumberForm:
-    """Tax numbers that the library does not know.
+    """A form of tax numbers that the library does not know.
 
-    `pattern` matches a whole number; what is kept of it is its group `kept`, if it has one. `check` names what checks
-    its group `checked`, or the whole without one (schemas/tax_checks.py); None if the issuer has published no check.
+    `pattern` matches a whole number; its group `kept`, if any, is what is stored. `check` names the check
+    (schemas/tax_checks.py) of its group `checked`, or of the whole number; None if the issuer has published no check.
     """
 
     pattern: re.Pattern[str]
@@ -25,7 +25,7 @@ class TaxNumberForm:
 
 @dataclass(frozen=True, slots=True)
 class TaxNumberChecks:
-    """What a country's tax numbers are checked with.
+    """The checks of a country's tax numbers.
 
     `vat` and `own` name modules below `stdnum`. Numbers of `vat` and of `forms` may carry one of `prefixes`, the
     country's code among them. Those of `own` may not: a SIREN with FR in front is a French VAT number without its key.
@@ -39,7 +39,7 @@ class TaxNumberChecks:
 
 @cache
 def countries_of_standard(standard: str) -> frozenset[str]:
-    """Return the countries (ISO 3166-1 alpha-2) that an e-invoicing standard belongs to. Raises KeyError if unknown."""
+    """Return the countries (ISO 3166-1 alpha-2) that an e-invoicing standard belongs to. Raise KeyError if unknown."""
     entry = _tables()["eInvoicing"][standard]
     groups = _tables()["groups"]
     countries = set(entry.get("countries", ()))
@@ -54,7 +54,7 @@ def participant_schemes() -> frozenset[str]:
 
 @cache
 def tax_number_checks(country: str) -> TaxNumberChecks | None:
-    """Return what a country's tax numbers are checked with, or None where no check is known."""
+    """Return the checks of a country's tax numbers, or None if no check is known."""
     entry = _tables()["taxNumbers"]["countries"].get(country)
     if entry is None:
         return None

@@ -1,4 +1,4 @@
-"""Replays (docs/contract.md section 10): what is selected, the marker at the end of each partition, the manifest."""
+"""Replays (docs/contract.md section 10): the selection, the marker at the end of each partition, the manifest."""
 
 import json
 import re
@@ -38,11 +38,11 @@ _Absent = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class BadSelection(ValueError):
-    """The words of a selection alone show that it is wrong, or can match nothing; the message names all of it."""
+    """A selection that is invalid by itself, or can match nothing; the message names everything wrong with it."""
 
 
 class ReplayState(StrEnum):
-    """How it stands with a replay."""
+    """The states of a replay."""
 
     RUNNING = "Running"
     STOPPED = "Stopped"
@@ -77,7 +77,7 @@ class Selection(Wire):
 
     @property
     def places(self) -> dict[int, int]:
-        """The position of each shard after which it is read, where `after` names it."""
+        """The position after which each shard named in `after` is read."""
         return dict(_place(one) for one in self.after or ())
 
     def document(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def selection_of(
     after: Sequence[str] = (),
     latest: bool = False,
 ) -> Selection:
-    """Return the selection that is asked for in words. Raises BadSelection, naming all that is wrong with it."""
+    """Return the selection for the given options. Raise BadSelection, naming everything wrong with them."""
     troubles: list[str] = []
     for option, name in (("organization", organization), ("project", project), ("account", account)):
         if name is not None and not is_identifier(name):
@@ -142,18 +142,18 @@ def selection_of(
 
 
 def is_replay_name(name: str) -> bool:
-    """Return whether a replay can be called so."""
+    """Return whether this is a valid name of a replay."""
     return _NAME.fullmatch(name) is not None
 
 
 def type_in(value: bytes) -> str:
-    """Return the `type` attribute of an event as it is rendered (schemas/outgoing.py), without reading all of it."""
+    """Return the `type` attribute of a rendered event (schemas/outgoing.py), without parsing all of it."""
     begin = value.index(_TYPE) + len(_TYPE)
     return value[begin : value.index(b'"', begin)].decode()
 
 
 def _possible(selection: Selection, types: Iterable[str] | None = None) -> frozenset[str]:
-    """Return the types, of those given or else of those selected by default, that can match the other conditions."""
+    """Return the given types, or else those selected by default, that can match the other conditions."""
     found = set(_TYPES) - {_DEAD_LETTER} if types is None else set(types)
     if selection.organization is not None:
         found -= {_DEAD_LETTER}
@@ -289,7 +289,7 @@ def render_marker(marker: ReplayCompleted, source: str, time: Any) -> bytes:
 
 
 def read_manifest(document: Any) -> Manifest:
-    """Return a manifest from its JSON. Raises ValueError for what is none."""
+    """Parse a manifest. Raise ValueError if it is not one."""
     try:
         # Not by orjson, which cannot write any integer.
         return _MANIFEST.validate_json(json.dumps(document))

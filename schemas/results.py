@@ -1,4 +1,4 @@
-"""The answers (docs/contract.md section 6): `CommandCompleted` to a command, `DeadLetter` to what has no answer."""
+"""The answers (docs/contract.md section 6): `CommandCompleted` to a command, `DeadLetter` to an unanswerable record."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
 
 
 FINAL_OUTCOMES = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.REJECTED)
-"""After these no further result of the command follows."""
+"""The outcomes after which no further result of the command follows."""
 
 
 class Reason(StrEnum):
@@ -77,7 +77,7 @@ RETRYABLE = frozenset(
         Reason.CHARGES_OUTSTANDING,
     }
 )
-"""Where the same content may succeed later under a new id."""
+"""The reasons for which the same content may succeed later under a new id."""
 
 
 BLOCKERS = Form(
@@ -120,7 +120,7 @@ class Violation(Wire):
 def violation(
     reason: Reason, message: str, *, field: str | None = None, blockers: dict[str, Any] | None = None
 ) -> Violation:
-    """Name a broken rule; whether it is retryable follows from its reason."""
+    """Return a violation; whether it is retryable follows from its reason."""
     return Violation(reason=reason, message=message, field=field, blockers=blockers, retryable=reason in RETRYABLE)
 
 
@@ -160,7 +160,7 @@ class CommandCompleted(Event):
 
 
 def read_result(event: bytes) -> CommandCompleted:
-    """Return the result in an event as it was published."""
+    """Return the result in a published event."""
     return _RESULT.validate_json(orjson.dumps(orjson.loads(event)["data"]))
 
 
@@ -181,7 +181,7 @@ class DeadLetter(Event):
 
     topic = Topic.DEAD_LETTERS
 
-    # `topic` is a member of this event's data and the class's own at once: the data's is named differently in code.
+    # `topic` is both a member of this event's data and of the class, so the data's has another name in code.
     source_topic: Annotated[str, Field(alias="topic")]
     partition: int
     offset: int

@@ -1,4 +1,4 @@
-"""The plain values that messages are made of (docs/contract.md section 2), each strict and in one canonical form."""
+"""The scalar types of messages (docs/contract.md section 2), each strict and in one canonical form."""
 
 import re
 import unicodedata
@@ -22,7 +22,7 @@ TEXT_MAX_CODE_POINTS = 500
 DECIMAL_MAX_DIGITS = 18
 DECIMAL_MAX_PLACES = 6
 
-# NFC merges at most four code points into one: a longer text stays too long, and need not be normalized to know it.
+# NFC merges at most four code points into one, so a longer text is too long whatever it normalizes to.
 _MOST_BEFORE_COMPOSING = 4 * TEXT_MAX_CODE_POINTS
 _UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLAIN_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(?:\.([0-9]+))?")
@@ -49,7 +49,7 @@ class Patch(Wire):
     whole: ClassVar[type[Wire]]
 
     def applied_to(self, current: Wire | None, policy: OperatorPolicy | None = None) -> Wire:
-        """Return what results from applying this to `current`. Raises ValidationError, in the words of the wire."""
+        """Return the result of applying this to `current`. Raise ValidationError, with the wire's member names."""
         members = {} if current is None else dict(current)
         for name in self.model_fields_set:
             members[name] = getattr(self, name)
@@ -105,7 +105,7 @@ def _currency(value: str) -> str:
 
 
 def _country(value: str, info: ValidationInfo) -> str:
-    # A country may be dissolved: what is stored names those of its day.
+    # A country may be dissolved: stored values keep the codes that were valid when written.
     if value not in COUNTRIES and not is_stored(info):
         raise PydanticCustomError("country", "must be an ISO 3166-1 alpha-2 country code, in capitals")
     return value
@@ -118,7 +118,7 @@ def _default_for_null(value: Any) -> Any:
 
 
 NullIsAbsence = BeforeValidator(_default_for_null)
-"""Marks an optional member with a default of its own: null is its absence."""
+"""Marks an optional member that has a default: null counts as absent."""
 
 Identifier = Annotated[str, AfterValidator(_identifier), IDENTIFIER]
 Text = Annotated[str, AfterValidator(_text), TEXT]

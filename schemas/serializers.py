@@ -1,4 +1,4 @@
-"""Bytes that are no plain JSON, recognised by what well-known serializers write (docs/contract.md section 6)."""
+"""Recognises bytes that are not plain JSON but written by well-known serializers (docs/contract.md section 6)."""
 
 import codecs
 import re
@@ -26,9 +26,9 @@ _BEGINNINGS = (
 
 
 def why_not_plain_json(raw: bytes) -> str | None:
-    """Describe bytes that a well-known serializer writes and that are not plain JSON; None for all others."""
+    """Describe bytes written by a well-known serializer other than plain JSON; None for all others."""
     if raw.startswith(b"{") and raw[1:2] != b"\0":
-        return None  # as nearly all begin
+        return None  # as nearly all values begin
     if raw.strip() == b"":
         return "empty, where a JSON object must be" if raw == b"" else "blank, where a JSON object must be"
     for beginnings, said in _BEGINNINGS:
@@ -38,7 +38,7 @@ def why_not_plain_json(raw: bytes) -> str | None:
 
 
 def is_json_in_base64(text: bytes) -> bool:
-    """Return whether a text is an object's JSON in base64: it always begins with these letters."""
+    """Return whether a text is a JSON object in base64, which always begins with these letters."""
     return text.startswith((b"ey", b"ew")) and _BASE64.fullmatch(text.strip()) is not None
 
 
@@ -64,7 +64,7 @@ def _registry_bytes(raw: bytes) -> int | None:
 
 
 def _binary(raw: bytes) -> str | None:
-    """Recognise a map whose first key is a short text, and a pickle."""
+    """Recognise a pickle, and a map whose first key is a short text."""
     if len(raw) > 1 and 0x81 <= raw[0] <= 0x8F and 0xA1 <= raw[1] <= 0xBF:
         return f"MessagePack: {_PLAIN}"
     if len(raw) > 1 and 0xA1 <= raw[0] <= 0xBF and 0x61 <= raw[1] <= 0x77:

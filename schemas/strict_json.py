@@ -1,4 +1,4 @@
-"""Strict JSON (docs/contract.md section 2): what two parsers could understand differently is refused."""
+"""Strict JSON (docs/contract.md section 2): refuses whatever two parsers could interpret differently."""
 
 import json
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ _TROUBLES = {
 
 
 class NotStrictJson(ValueError):
-    """The bytes are not a strict JSON object; the message says why and quotes none of them."""
+    """The bytes are not a strict JSON object; the message says why without quoting them."""
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """Read one JSON object from UTF-8 bytes.
+    """Parse one JSON object from UTF-8 bytes.
 
-    Refused with NotStrictJson: other encodings, a byte order mark, anything but one object, duplicate members, `NaN`
-    and `Infinity`, NUL or a lone surrogate in a string or name, more than 32 levels.
+    Raise NotStrictJson for other encodings, a byte order mark, anything but one object, duplicate members, `NaN` and
+    `Infinity`, NUL or a lone surrogate in a string or name, or more than 32 levels.
     """
     why = why_not_plain_json(raw)
     if why is not None:
@@ -62,11 +62,11 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 
 def read_flat_objects(raw: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """Read many JSON objects at once, each strictly as `read_object`; None where any needs a closer look.
+    """Parse many JSON objects at once, each as strictly as `read_object`; None if any needs a closer look.
 
-    That is one which is not strict, has objects or lists within, or an escape by number.
+    That is the case if one is not strict, or contains objects, lists or numeric escapes.
     """
-    # Between two of them stands what none of them can know, or two faults could make up for each other.
+    # The separator is random, so that no object can contain it and two faults cannot cancel each other out.
     separator = token_hex()
     try:
         text = f',"{separator}",'.encode().join(raw).decode("utf-8")
@@ -81,13 +81,13 @@ def read_flat_objects(raw: Sequence[bytes]) -> list[dict[str, Any]] | None:
 
 
 class LongNumber(float):
-    """A number that a float does not hold in full, as it is too long, too large or too small."""
+    """A number that a float cannot represent exactly: too long, too large or too small."""
 
     __slots__ = ("digits",)
     digits: str
 
     def __new__(cls, digits: str) -> Self:
-        """Keep the digits, which the number itself loses."""
+        """Keep the digits, which the float itself loses."""
         number = super().__new__(cls, digits)
         number.digits = digits
         return number
@@ -100,7 +100,7 @@ class LongInteger(LongNumber):
 
 
 def as_text(value: Any) -> Any:
-    """Return the text that a CloudEvents attribute means, which may be sent as a boolean or an integer."""
+    """Return the text of a CloudEvents attribute, which may be sent as a boolean or an integer."""
     match value:
         case str():
             return value
@@ -115,7 +115,7 @@ def as_text(value: Any) -> Any:
 
 
 def _trouble(text: str, error: json.JSONDecodeError) -> str:
-    """Say why a text is not JSON, in words that tell what to change; nothing of the text is repeated."""
+    """Describe why a text is not JSON and what to change, without quoting it."""
     rest = text[error.pos :].lstrip()
     if error.msg.startswith("Extra data"):
         if rest.startswith("{"):
@@ -156,7 +156,7 @@ def _constant(name: str) -> Any:
 
 
 def _integer(digits: str) -> int | LongInteger:
-    # Python refuses to convert very long integers, and is slow with long ones.
+    # Python refuses to parse very long integers, and is slow with long ones.
     return int(digits) if len(digits) <= _LONGEST_INTEGER else LongInteger(digits)
 
 

@@ -1,7 +1,7 @@
-"""The checks of tax numbers, by the names under which `regions.json` refers to them.
+"""The checks of tax numbers, by the names that `regions.json` uses for them.
 
 Most are python-stdnum's: `de.vat` is `stdnum.de.vat.validate`; `ar.cuit.calc_check_digit` is that function, whose
-result must equal the last digit. The rest are rules that the library does not have.
+result must equal the last digit. The rest are rules that the library lacks.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,17 @@ _RFC_WITHOUT_HOMOCLAVE = len("VACE460910")
 
 @cache
 def validator(module: str) -> Callable[[str], str]:
-    """Return what validates a number of a module below `stdnum` and compacts it.
+    """Return the function of a module below `stdnum` that validates a number and compacts it.
 
-    It raises ValueError, or LookupError where the library stumbles over a letter in the place of a digit.
+    It raises ValueError, or LookupError where the library fails on a letter in place of a digit.
     """
-    # Imported when a number of the country is first seen: a worker would start more slowly with all of them.
+    # Imported with the first number of the country: importing all of them would slow down the start of workers.
     validate: Callable[..., str] = import_module(f"stdnum.{module}").validate
     return partial(_validated_rfc, validate) if module == "mx.rfc" else validate
 
 
 def passes(check: str, text: str) -> bool:
-    """Return whether a text passes the check of this name."""
+    """Return whether a text passes the named check."""
     try:
         return _check(check)(text)
     except (ValueError, LookupError):
@@ -44,7 +44,7 @@ def _check(name: str) -> Callable[[str], bool]:
 
 
 def _validated_rfc(validate: Callable[..., str], spelling: str) -> str:
-    # The library also takes the first ten characters of a person's RFC, which have no check digit yet.
+    # The library also accepts the first ten characters of a person's RFC, which lack the check digit.
     if len(spelling) <= _RFC_WITHOUT_HOMOCLAVE:
         raise ValueError("without homoclave")
     return validate(spelling, validate_check_digits=True)
@@ -57,7 +57,7 @@ def _gstin(text: str) -> bool:
 
 
 def _ubn(text: str) -> bool:
-    # A seven in the seventh place counts as 2 + 8 = 10, of which the rule may take either digit: 1 or 0.
+    # A seven in the seventh place counts as 2 + 8 = 10, of which the rule allows either digit: 1 or 0.
     total = _stdnum("tw.ubn").calc_checksum(text)
     return total % 5 == 0 or (text[6] == "7" and (total + 1) % 5 == 0)
 

@@ -1,4 +1,4 @@
-"""Tax numbers (docs/contract.md section 9): valid for their country, kept in one compact form."""
+"""Tax numbers (docs/contract.md section 9): valid for their country, stored in one compact form."""
 
 import re
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ _SEPARATORS = re.compile(r"[\s.,:/'\u2019\u2010-\u2015\u2212-]+")
 
 
 class WrongTaxNumber(ValueError):
-    """The country issues no such number; the message says what it would take and quotes nothing."""
+    """The country issues no such number; the message says what is expected and quotes nothing."""
 
 
 def compact_tax_number(country: str, number: str) -> str:
-    """Return the one form in which a tax number of `country` (ISO 3166-1 alpha-2) is kept.
+    """Return the form in which a tax number of `country` (ISO 3166-1 alpha-2) is stored.
 
     However it is spelled (with or without the country's prefix, in groups or not), a registration has one compact form:
-    that of python-stdnum, mostly without the prefix. Where no check is known for the country, the number is returned
-    as it is. Raises WrongTaxNumber.
+    that of python-stdnum, mostly without the prefix. If no check is known for the country, the number is returned
+    unchanged. Raise WrongTaxNumber.
     """
     checks = tax_number_checks(country)
     if checks is None:
@@ -34,7 +34,7 @@ def compact_tax_number(country: str, number: str) -> str:
 
 
 def _readings(checks: TaxNumberChecks, bare: str) -> Iterator[str | None]:
-    # Without prefix first, because the library leaves some in place (the Romanian RO); then as it stands, because the
+    # Without prefix first, because the library leaves some in place (the Romanian RO); then as sent, because the
     # letters may be part of the number; then with prefix, because some are incomplete without it (the Swiss CHE).
     as_sent = [*(bare.removeprefix(prefix) for prefix in checks.prefixes if bare.startswith(prefix)), bare]
     completed = [prefix + bare for prefix in checks.prefixes]

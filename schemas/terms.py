@@ -1,4 +1,4 @@
-"""Payment terms (docs/contract.md section 5): when an account's invoices are written and due."""
+"""Payment terms (docs/contract.md section 5): when an account's invoices are issued and due."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -41,7 +41,7 @@ class LatePaymentPenalty(Wire):
 
 
 def _discount_before_due(discount: EarlyPaymentDiscount | None, info: ValidationInfo) -> EarlyPaymentDiscount | None:
-    # Of a field, so that it is named along with whatever else is wrong.
+    # A field validator, so that this is reported together with other errors.
     net_days = info.data.get("net_days")
     if discount is not None and net_days is not None and discount.within_days >= net_days:
         raise PydanticCustomError("discount_before_due", "must be less than netDays", {"below": ("withinDays",)})

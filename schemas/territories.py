@@ -3,7 +3,7 @@
 import pycountry
 
 NUMERIC_CODES: dict[str, str] = {country.alpha_2: country.numeric for country in pycountry.countries}
-"""The three digits of each country, by its two letters in capitals."""
+"""The three-digit code of each country, by its two-letter code in capitals."""
 
 COUNTRIES: frozenset[str] = frozenset(NUMERIC_CODES)
 """Two-letter codes in capitals."""

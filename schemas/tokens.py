@@ -1,6 +1,6 @@
-"""A bearer token among headers, and a JWS taken apart (docs/contract.md section 12). Nothing is verified here.
+"""Extracts a bearer token from headers and splits a JWS (docs/contract.md section 12). Nothing is verified here.
 
-What two readers could understand differently is refused, as in all JSON that is read (section 2).
+Whatever two parsers could interpret differently is refused, as in all JSON input (section 2).
 """
 
 import binascii
@@ -22,7 +22,7 @@ _JWS_DOTS, _JWE_DOTS = 2, 4
 
 @dataclass(frozen=True, slots=True)
 class Jws:
-    """A token in its parts: `signed` are the bytes that `signature` is about."""
+    """The parts of a token: `signed` are the bytes that `signature` covers."""
 
     algorithm: str
     key_id: str | None
@@ -45,7 +45,7 @@ def bearer_token(headers: Iterable[tuple[str | bytes, bytes | None]]) -> bytes |
 
 
 def take_apart(token: bytes) -> Jws | Unidentified:
-    """Return the parts of a token in JWS compact form, whose header is one that may be verified."""
+    """Return the parts of a token in JWS compact form, if its header is acceptable for verification."""
     if len(token) > LARGEST_TOKEN_BYTES:
         return Unidentified("the token is longer than 8 KiB")
     match token.count(b"."):
@@ -69,7 +69,7 @@ def take_apart(token: bytes) -> Jws | Unidentified:
 
 
 def _refused_header(header: dict[str, Any]) -> Unidentified | None:
-    """Return why a token with this header is refused. Keys that it brings along (jwk, jku, x5u) are not looked at."""
+    """Return why a token with this header is refused, if it is. Keys in the header (jwk, jku, x5u) are ignored."""
     algorithm, kind, content = header.get("alg"), header.get("typ", "JWT"), header.get("cty", "")
     if algorithm not in ALGORITHMS:
         return Unidentified(f"the token's alg is not one of {', '.join(ALGORITHMS)}")
@@ -96,7 +96,7 @@ def _object(part: bytes, what: str) -> dict[str, Any] | Unidentified:
 
 
 def _decoded(part: bytes) -> bytes | None:
-    """Return what a part encodes; None where an encoder would have written it otherwise."""
+    """Return the decoded part; None if it is not encoded canonically."""
     try:
         raw = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except (binascii.Error, ValueError):

@@ -8,7 +8,7 @@ from schemas.immutable import dataclass
 _DAY_MS = 86_400_000
 _LARGEST_EVENT_BYTES = 8 * 1024 * 1024
 _KEPT = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * _DAY_MS)}
-# Small segments, since only closed ones are compacted and whoever needs positions reads them from the beginning.
+# Small segments, since only closed ones are compacted and readers of positions start from the beginning.
 _POSITIONS = {
     "cleanup.policy": "compact",
     "segment.bytes": str(16 * 1024 * 1024),
@@ -33,16 +33,16 @@ class Topic(StrEnum):
 
 
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
-"""Broker settings of the topic of commands where tokens are checked: as of when, the broker says, not the sender."""
+"""Broker settings of the command topic if tokens are checked: the broker sets the timestamp, not the sender."""
 
 INPUT_TOPICS = (Topic.PROJECTS, Topic.PAYMENT_PROFILES, Topic.ADMIN_COMMANDS)
 OUTPUT_TOPICS = (Topic.BINDINGS, Topic.ACCOUNTS, Topic.NOTICES, Topic.COMMAND_RESULTS, Topic.DEAD_LETTERS)
-"""What the log is published on; control records, as watermarks, have topics of their own."""
+"""The topics that the log is published on; control records, such as watermarks, have their own topics."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """How a topic is created: `single_partition` where one reader reads all of it, `settings` for the broker."""
+    """How a topic is created: with a single partition if one reader reads all of it, and the broker's `settings`."""
 
     topic: Topic
     single_partition: bool = False
@@ -66,7 +66,7 @@ TOPIC_PLANS = (
     TopicPlan(
         Topic.WATERMARKS,
         single_partition=True,
-        # Only the last one counts: segments as small as Kafka makes them, cleaned at once, markers of transactions too.
+        # Only the last record counts: segments as small as Kafka allows, cleaned at once, transaction markers too.
         settings={
             "cleanup.policy": "compact",
             "min.compaction.lag.ms": "0",
@@ -78,20 +78,20 @@ TOPIC_PLANS = (
     TopicPlan(Topic.RELAY_POSITIONS, single_partition=True, settings=_POSITIONS),
     TopicPlan(Topic.REPLAY_POSITIONS, single_partition=True, settings=_POSITIONS),
 )
-"""All topics, in the order of the contract's table, but those of replays, which are made one by one."""
+"""All topics in the order of the contract's table, except those of replays, which are created individually."""
 
 MOST_PARTITIONS = 2_000
-"""How many partitions the topic of a replay can have: how far each is must fit into one record."""
+"""How many partitions the topic of a replay can have: the progress of all must fit into one record."""
 
 MOST_REPLAYED_A_SECOND = 2**31 - 1
 """How many events a second can be said to be the most of a replay: what the table of replays can hold."""
 
 
 def replay_topic(name: str) -> str:
-    """Return the topic, without prefix, that a replay writes to unless it is told otherwise."""
+    """Return the topic, without prefix, that a replay writes to by default."""
     return f"replay.{name}"
 
 
 def replay_target_settings(largest_message_bytes: int) -> dict[str, str]:
-    """Return the broker settings of a replay's topic, whose largest message has so many bytes."""
+    """Return the broker settings of a replay's topic, given the size of the largest message in bytes."""
     return _kept_for(7) | {"max.message.bytes": str(largest_message_bytes)}

@@ -1,10 +1,10 @@
-"""What every event passes on from the message that caused it, and tokens, which are never passed on."""
+"""Attributes that every event passes on from the message that caused it; tokens are never passed on."""
 
 import json
 import re
 from base64 import urlsafe_b64decode
 
-# W3C Trace Context, section 3.2: lower case, nothing all zeros, version ff is none. Later versions may append parts.
+# W3C Trace Context, section 3.2: lower case, no all-zero ids, version ff is invalid. Later versions may append parts.
 _TRACE_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
 _FIRST_VERSION = "00"
 _NOT_IN_TOKENS = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -12,7 +12,7 @@ _PARTS = 3
 
 
 def is_trace_parent(text: str) -> bool:
-    """Return whether `text` is a `traceparent` by W3C's Trace Context."""
+    """Return whether `text` is a valid `traceparent` of W3C's Trace Context."""
     found = _TRACE_PARENT.fullmatch(text)
     return found is not None and (found.group(1) != _FIRST_VERSION or found.group(2) is None)
 

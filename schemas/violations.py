@@ -1,4 +1,4 @@
-"""Pydantic's errors in the contract's words: a JSON pointer, and a message that quotes no value."""
+"""Pydantic's errors as violations: a JSON pointer, and a message that quotes no value."""
 
 from pydantic import ValidationError
 
@@ -8,7 +8,7 @@ from schemas.results import Reason, Violation, violation
 
 
 def violations_of(error: ValidationError, below: Path = ()) -> list[Violation]:
-    """Name everything that is malformed; `below` is where in the command's data the checked value stands."""
+    """Return a violation for everything malformed; `below` is the path of the checked value in the command's data."""
     return [violation(Reason.INVALID, message, field=pointer(path)) for path, message in faults_of(error, below)]
 
 
@@ -34,7 +34,7 @@ def faults_of(error: ValidationError, below: Path = ()) -> list[tuple[Path, str]
 
 
 def _unknown_member(path: Path) -> tuple[Path, str]:
-    # An unknown member's name is the sender's own text: personal below `contact`, and elsewhere quoted if it is short.
+    # An unknown member's name is the sender's own text: personal data below `contact`, elsewhere quoted if short.
     name = str(path[-1])
     is_personal = path[0] == PRIVATE and len(path) > 1
     if is_personal or len(name) > LONGEST_QUOTE or is_card_number(name):

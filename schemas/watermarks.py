@@ -1,6 +1,6 @@
-"""The watermark (docs/contract.md section 7): how far in time a subscriber of `bindings` is complete, and where.
+"""The watermark (docs/contract.md section 7): up to which instant `bindings` is complete, and by which offsets.
 
-It is a control record: it has no row in the log, and is named by what it says.
+It is a control record: it has no row in the log, and its id is derived from its content.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ from schemas.scalars import Instant
 from schemas.topics import Topic
 
 WATERMARK_KEY = str(Topic.BINDINGS).encode()
-"""The record key of every watermark, and its subject: the topic that it is about."""
+"""The record key and the subject of every watermark: the topic that it covers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +29,14 @@ class Watermark(Event):
     offsets: tuple[int, ...]
 
     def rendered(self, written_at: datetime, source: str) -> bytes:
-        """Return the record's value, written at that moment."""
+        """Return the record's value, written at the given instant."""
         subject = WATERMARK_KEY.decode()
         outgoing = Outgoing(event=self, boundary=subject, subject=subject, key=WATERMARK_KEY, time=written_at)
         return render(outgoing, f"watermark-{format_instant(self.closed_until)}", source)
 
     @classmethod
     def parsed(cls, value: bytes) -> Self:
-        """Read what `rendered` wrote. Raises ValueError where it is something else."""
+        """Parse the value that `rendered` returned. Raise ValueError for anything else."""
         try:
             event = orjson.loads(value)
             data = event["data"]

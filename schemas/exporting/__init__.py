@@ -1,1 +1,1 @@
-"""The contract as files: JSON Schemas, an AsyncAPI document and a page, all made from the models (`make contracts`)."""
+"""The contract as files: JSON Schemas, an AsyncAPI document and a page, made from the models (`make contracts`)."""

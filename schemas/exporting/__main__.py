@@ -13,7 +13,7 @@ RELEASED = ROOT / "schemas" / "published" / "released"
 
 
 def main() -> None:
-    """Write the files, and delete those that are no longer made."""
+    """Write the files, and delete those that are no longer generated."""
     parser = argparse.ArgumentParser(prog="make contracts", description=__doc__)
     parser.add_argument("--release", metavar="VERSION", help="keep what is published now as what VERSION published")
     version = parser.parse_args().release
@@ -24,7 +24,7 @@ def main() -> None:
     for path in set(FOLDER.iterdir()) - set(wanted):
         path.unlink()
     if version:
-        # Only the last release is compared with; those before it are in the history of the repository.
+        # Only the last release is compared; earlier ones are in the repository's history.
         shutil.rmtree(RELEASED, ignore_errors=True)
         shutil.copytree(FOLDER, RELEASED / version)
 

@@ -1,6 +1,6 @@
-"""The AsyncAPI document: channels, who sends and who receives, keys, headers and the messages with their examples.
+"""The AsyncAPI document: channels, senders and receivers, keys, headers and the messages with their examples.
 
-It is self-contained. Its schemas are the published ones, put into the words of draft 7, on which AsyncAPI's own build.
+It is self-contained. Its schemas are the published ones, translated to draft 7, which AsyncAPI builds on.
 """
 
 from importlib.metadata import version
@@ -27,7 +27,7 @@ _NOT_IN_COMPONENTS = ("$schema", "$id", "$defs", "examples")
 
 
 def asyncapi(schemas: dict[str, Schema]) -> Schema:
-    """Return the document; `schemas` are those of the envelopes and of every message's data, by name."""
+    """Return the document; `schemas` are the schemas of the envelopes and of every message's data, by name."""
     return {
         "asyncapi": "3.0.0",
         "id": "urn:whopays:v1",
@@ -140,7 +140,7 @@ def _headers(message: Message) -> Schema:
 
 
 def _examples(message: Message) -> list[Schema]:
-    """Return the examples of a message as whole records: its headers and its value."""
+    """Return the examples of a message as whole records, with headers and value."""
     return [
         {
             "name": f"{message.name}{number}",
@@ -152,7 +152,7 @@ def _examples(message: Message) -> list[Schema]:
 
 
 def example_event(message: Message, data: dict[str, Any]) -> dict[str, Any]:
-    """Return a whole event with these data."""
+    """Return a whole event with this data."""
     if message.is_read:
         said = {"specversion": SPECVERSION, "id": "0d1c3a52-6b0e-4a3c-9a55-3f0d6c1b7a10", "source": "/portal"}
         asker = {"authid": "ada"} if message.kind is Kind.COMMAND else {}
@@ -175,7 +175,7 @@ def _components(schemas: dict[str, Schema]) -> dict[str, Schema]:
     for name, schema in schemas.items():
         way = schema["x-way"]
         own = schema.get("$defs", {})
-        # A model may be read and published, in two forms.
+        # A model may be both read and published, in two forms.
         places = {inner: inner if way == "in" else f"Published{inner}" for inner in own}
         body = {word: said for word, said in schema.items() if word not in _NOT_IN_COMPONENTS}
         found[name] = _draft_7(body, places)
@@ -184,7 +184,7 @@ def _components(schemas: dict[str, Schema]) -> dict[str, Schema]:
 
 
 def _draft_7(schema: Any, places: dict[str, str]) -> Any:
-    """Return a schema whose references lead to the components, and stand alone, as draft 7 wants them."""
+    """Return a schema whose references point to the components and have no siblings, as draft 7 requires."""
     match schema:
         case {"$ref": str(target), **rest}:
             reference = {"$ref": f"#/components/schemas/{places[target.removeprefix(DEFINITIONS)]}"}

@@ -1,4 +1,4 @@
-"""Every message that goes in or comes out: a line here, and it is published, described and checked."""
+"""Every message that is read or published: a message listed here is exported, documented and checked."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -15,7 +15,7 @@ from schemas.watermarks import Watermark
 
 
 class Kind(StrEnum):
-    """What a message is."""
+    """The kinds of messages."""
 
     COMMAND = "command"
     FACT = "fact"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One kind of message: the `model` of its data, and the `topic` it is on, without prefix.
+    """A type of message: the `model` of its data, and its `topic`, without prefix.
 
     `key`, `subject` and `event_id` are patterns of a published event's record key, subject and id.
     """
@@ -47,22 +47,22 @@ class Message:
 
     @property
     def name(self) -> str:
-        """Its name, the middle of its `type`."""
+        """The message's name, the middle of its `type`."""
         return self.model.__name__
 
     @property
     def type(self) -> str:
-        """Its `type` attribute, in full."""
+        """The `type` attribute, in full."""
         return type_of(self.name)
 
     @property
     def is_read(self) -> bool:
-        """Whether whopays reads it; else it is published."""
+        """Whether whopays reads the message; otherwise it publishes it."""
         return self.kind in (Kind.COMMAND, Kind.FACT)
 
 
 REPLAYS = "replay.{name}"
-"""The topic of a replay, unless it was started with another."""
+"""The default topic of a replay."""
 
 _PROJECT = "{organization}/{project}"
 _ACCOUNT = "{organization}/{account}"
@@ -89,4 +89,4 @@ def _messages() -> Iterator[Message]:
 
 
 MESSAGES: dict[str, Message] = {message.name: message for message in _messages()}
-"""Every message by its name, those that are read first."""
+"""Every message by its name; those that are read come first."""

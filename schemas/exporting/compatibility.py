@@ -1,7 +1,7 @@
-"""Whether a newer contract breaks those who rely on an older one: whoever publishes to whopays, or subscribes to it.
+"""Checks whether a newer contract breaks publishers or subscribers that rely on an older one.
 
-What whopays reads may take more than before, never less. What it publishes may have further members, but those that are
-there stay, and stay what they were: a subscriber may rely on every type and every word.
+What whopays reads may become more permissive, never stricter. What it publishes may gain members, but the existing ones
+stay as they are: a subscriber may rely on every type and every enumerated value.
 """
 
 import json
@@ -110,7 +110,7 @@ class _Comparison:
                     yield f"{word} was {_json(before)} and is {_json(after)}"
 
     def _further(self, old: Schema, new: Schema) -> Iterator[str]:
-        """Compare rules that are too rich to tell which is stricter: those that differ are taken for a break."""
+        """Compare rules too complex to tell which is stricter: any difference counts as a break."""
         for word in sorted((old.keys() | new.keys()) - _COMPARED - _WORDS_ONLY - {*_UPPER, *_LOWER}):
             before, after = old.get(word), new.get(word)
             if before != after and (after if self._is_read else before) not in (None, False):
@@ -132,7 +132,7 @@ class _Comparison:
 
 
 def _kinds(document: Schema, schema: Schema) -> dict[str, Schema]:
-    """Return the schemas of the JSON types that a schema takes; objects of several kinds by their titles."""
+    """Return the schemas of the JSON types that a schema accepts; objects of several kinds by their titles."""
     if "$ref" in schema:
         beside = {word: said for word, said in schema.items() if word not in ("$ref", *_WORDS_ONLY)}
         return _kinds(document, document["$defs"][schema["$ref"].removeprefix(DEFINITIONS)] | beside)

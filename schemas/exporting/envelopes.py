@@ -64,7 +64,7 @@ _WITH_SCALARS = ("id", "source", "authid", "correlationid")
 
 
 def _in_json(name: str, said: Schema) -> Schema:
-    """A text may be sent as a JSON boolean or integer, whose canonical text it means; an optional one as null."""
+    """Allow a text to be sent as a JSON boolean or integer, meaning its canonical text; an optional one as null."""
     if name in _WITH_SCALARS:
         said = said | _SCALARS
     if name in _REQUIRED:
@@ -76,7 +76,7 @@ def _in_json(name: str, said: Schema) -> Schema:
 
 
 def envelopes() -> dict[str, Schema]:
-    """Return the schemas of the envelope by name."""
+    """Return the schemas of the envelope, by name."""
     attributes = _read_attributes()
     return {
         READ: document(

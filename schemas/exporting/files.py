@@ -26,7 +26,7 @@ def published_files() -> dict[str, str]:
 
 
 def written(value: Schema) -> str:
-    """Write JSON for people: a member a line, and a list of plain values, however long, on one line."""
+    """Return JSON for people: one member a line, and a list of scalars on one line, however long."""
     return _written(value, "") + "\n"
 
 

@@ -1,4 +1,4 @@
-"""From a message's model to the JSON Schema of its data, as it is read or as it is published."""
+"""Generates the JSON Schema of a message's data, as read or as published, from its model."""
 
 import re
 from typing import Any
@@ -14,9 +14,9 @@ from schemas.forms import Schema
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WAY = "x-way"
-"""Says `in` of what whopays reads, and `out` of what it publishes."""
+"""The keyword that is `in` for what whopays reads and `out` for what it publishes."""
 DEFINITIONS = "#/$defs/"
-"""How a reference to one of a schema's own definitions begins."""
+"""The prefix of a reference to one of a schema's own definitions."""
 
 _Field = core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField
 _FIRST = ("title", "description", "type", "properties", "required", "additionalProperties")
@@ -41,13 +41,13 @@ def schema_of(message: Message) -> Schema:
 
 
 def document(name: str, *, is_read: bool, **said: Any) -> Schema:
-    """Return a schema as a file of its own."""
+    """Return a schema as a separate file."""
     head = {"$schema": DIALECT, "$id": f"urn:whopays:schema:v1:{name}", WAY: "in" if is_read else "out"}
     return head | in_order(said)
 
 
 def in_order(schema: Schema) -> Schema:
-    """Return the schema of an object in the order in which it is read."""
+    """Return the schema of an object with its keywords in reading order."""
     first = {word: schema[word] for word in _FIRST if word in schema}
     return first | schema
 
@@ -57,33 +57,33 @@ def _definitions(schemas: dict[str, Schema]) -> dict[str, dict[str, Schema]]:
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator with the contract's rules about what is absent, and what is null."""
+    """Pydantic's generator with the contract's rules about absent and null members."""
 
     def field_is_required(self, field: _Field, total: bool) -> bool:
-        """Published members are always there, save those that are left out where there is nothing to tell."""
+        """Published members are always present, except those that are left out when empty."""
         if self.mode == "serialization":
             return field.get("serialization_exclude_if") is None
         return super().field_is_required(field, total)
 
     def model_field_schema(self, schema: core_schema.ModelField) -> Schema:
-        """Null is the absence of an optional member that is read; one that is published is left out instead."""
+        """When read, null counts as the absence of an optional member; when published, the member is left out."""
         return self._member(schema, super().model_field_schema(schema))
 
     def dataclass_field_schema(self, schema: core_schema.DataclassField) -> Schema:
-        """As of a model's field."""
+        """Like a model's field."""
         return self._member(schema, super().dataclass_field_schema(schema))
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 (by its name in pydantic)
-        """Members have no title besides their name."""
+        """Members have no title other than their name."""
         return False
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Schema:
-        """Rules that concern several members hold where the model is read."""
+        """Rules about several members apply when the model is read."""
         made = super().model_schema(schema)
         if self.mode == "validation":
             made |= RULES.get(schema["cls"].__name__, {})
         else:
-            # Members may be added: whoever reads what is published ignores those that it does not know.
+            # Members may be added: subscribers ignore those that they do not know.
             made.pop("additionalProperties", None)
         return made
 
@@ -108,12 +108,12 @@ class _Generator(GenerateJsonSchema):
 
 
 def _describe(schema: Schema) -> None:
-    """Put the meanings of members into the schema of an object."""
+    """Add the meanings of members to the schema of an object."""
     if "description" in schema:
         text = " ".join(schema["description"].split())
         schema["description"] = _SNAKE.sub(lambda found: _camel(found.group()), text)
     for member, said in schema.get("properties", {}).items():
-        # Other words beside a reference are understood in this dialect; what is said last is read first.
+        # This dialect allows keywords beside a reference; a description that is already there takes precedence.
         schema["properties"][member] = {"description": meaning_of(schema["title"], member), **said}
         for alternative in said.get("anyOf", ()):
             _describe(alternative)

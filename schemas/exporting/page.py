@@ -1,4 +1,4 @@
-"""The reference page about messages, made from the schemas."""
+"""The reference page about messages, generated from the schemas."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The channels: what each topic is for, who sends to it and who receives from it (docs/contract.md section 1)."""
+"""The channels: each topic's purpose, its senders and its receivers (docs/contract.md section 1)."""
 
 from schemas.exporting.catalogue import MESSAGES, REPLAYS, Kind, Message
 from schemas.immutable import dataclass
@@ -11,7 +11,7 @@ _REPLAYS_KEPT = {"cleanup.policy": "delete", "retention.ms": str(7 * 86_400_000)
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One topic, without prefix, with the words for its parties."""
+    """A topic, without prefix, and the descriptions of its senders and receivers."""
 
     topic: str
     description: str
@@ -20,7 +20,7 @@ class Channel:
 
     @property
     def name(self) -> str:
-        """What the channel is called where braces may not be: its topic without the part that varies."""
+        """The channel's name where braces are not allowed: its topic without the variable part."""
         return self.topic.removesuffix(".{name}")
 
     @property
@@ -30,18 +30,18 @@ class Channel:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The broker's settings for it."""
+        """The topic's broker settings."""
         plan = _PLANS.get(self.topic)
         return _REPLAYS_KEPT if plan is None else plan.settings
 
     @property
     def is_single_partition(self) -> bool:
-        """Whether it has one partition only."""
+        """Whether it has only one partition."""
         plan = _PLANS.get(self.topic)
         return plan is not None and plan.single_partition
 
     def messages(self) -> list[Message]:
-        """Return what is on it; on the topic of a replay whatever was published, and its markers."""
+        """Return the messages on the topic; for the topic of a replay, all published ones and its markers."""
         is_replay = self.topic == REPLAYS
         return [
             message
@@ -112,4 +112,4 @@ CHANNELS = (
         "whoever asked for the replay",
     ),
 )
-"""Every topic that others send to or receive from."""
+"""Every topic that other systems send to or receive from."""

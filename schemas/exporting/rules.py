@@ -1,4 +1,4 @@
-"""Rules about several members of one object, as JSON Schema tells them, by the name of the model that holds them."""
+"""Rules about several members of an object, as JSON Schema expresses them, by the name of the model."""
 
 from typing import get_args
 
@@ -17,7 +17,7 @@ def _appointed_or_patient() -> Schema:
 
 
 def _addressed() -> Schema:
-    """A participant identifier belongs to a standard of Peppol's."""
+    """The standard PeppolBis3 requires a participant identifier as its address."""
     schemes = "|".join(sorted(participant_schemes()))
     return {
         "if": {"properties": {"standard": {"const": "PeppolBis3"}}, "required": ["standard"]},
@@ -29,7 +29,7 @@ def _addressed() -> Schema:
 
 
 def _registered() -> Schema:
-    """A standard of electronic invoices needs a tax registration of one of its countries."""
+    """An e-invoicing standard requires a tax registration of one of its countries."""
     return {"allOf": [_registered_for(standard) for standard in get_args(EInvoicingStandard)]}
 
 

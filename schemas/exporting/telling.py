@@ -1,4 +1,4 @@
-"""What is told of messages in words and by example: `meanings.json` and `examples.json`, by model and member."""
+"""Descriptions and examples of messages: `meanings.json` and `examples.json`, by model and member."""
 
 import json
 from functools import cache
@@ -10,14 +10,14 @@ _SAME_AS = {"PaymentTermsPatch": "PaymentTerms", "PreferencesPatch": "Preference
 
 
 def meaning_of(model: str, member: str) -> str:
-    """Return what a member of a model means, with its unit. Raises KeyError where nobody has said."""
+    """Return the meaning of a member of a model, with its unit. Raise KeyError if none is given."""
     meanings = _read("meanings.json")
     said = meanings.get(_SAME_AS.get(model, model), {})
     return str(said[member] if member in said else meanings[_EVERYWHERE][member])
 
 
 def examples_of(name: str) -> list[dict[str, Any]]:
-    """Return examples of a message's data: all of one story, of who pays for the project `genome` of `acme`."""
+    """Return examples of a message's data, which all tell one story: who pays for the project `genome` of `acme`."""
     examples: list[dict[str, Any]] = _read("examples.json")[name]
     return examples
 
